@@ -1,0 +1,194 @@
+/* The graph: what every pass, the reference evaluator and every back end see.
+ *
+ * A node makes one tensor. Nearly every node is a COMPUTE: an index space, a reducer, a guard and one
+ * scalar expression over loads at index expressions. Elementwise work, broadcast, transpose, slice,
+ * concat, gather, normalisation, convolution and matrix product are all compute nodes.
+ *
+ *     y[o...] = reduce over r... of value(o, r)  where guard(o, r)       (elements with active(o) false are 0)
+ *
+ * All extents are concrete. Expressions are hash-consed: equal ones are the same pointer. In a finished
+ * node the indices are 0 .. out_rank-1 (the output's axes), then out_rank .. out_rank+red_rank-1 (reduced).
+ * While a node is being built, indices are fresh ones (graph_fresh_index); graph_compute renumbers them.
+ * Equal compute nodes are the same node.
+ *
+ * Reals are float32 in the back ends and float64 in the reference evaluator. Everything lives in the arena
+ * of the graph. Nodes are listed in topological order: operands come before their users. */
+#ifndef COUPLET_COMPILER_GRAPH_H
+#define COUPLET_COMPILER_GRAPH_H
+
+#include "lang/diag.h"
+#include "lang/support.h"
+
+typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 /* inputs only; a load of it is a real, x / 255 */ } GType;
+
+enum { GRAPH_MAX_RANK = 8, GRAPH_MAX_INDICES = 16 };
+
+/* Scalar operations: compiler/graph/scalars.def, one row each. */
+typedef enum {
+    G_CONST, /* real, integer or truth value */
+    G_INDEX, /* index number `index`; while building, extent in graph_index_extent */
+    G_LOAD,  /* tensor [ args ]; out-of-range reads are allowed only when `has_else`, last arg then is the value */
+    G_RANDOM,/* uniform in [0, 1), 24 bits: args[0] = site, args[1] = element, args[2] = lane 0..3 (ints).
+              * A pure function of (seed, step, site, element, lane): Philox 4x32-10, see runtime/random.h.
+              * Reads the graph's run scalars seed and step. */
+#define SCALAR(name, ...) G_##name,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+    G_OP_COUNT
+} GOp;
+
+typedef struct GNode GNode;
+typedef struct GExpr GExpr;
+struct GExpr {
+    GOp op;
+    GType type;
+    uint32_t id; /* unique in the graph, increasing */
+    double real;      /* G_CONST of GT_REAL */
+    int64_t integer;  /* G_CONST of GT_INT, GT_BOOL */
+    int index;        /* G_INDEX */
+    GNode *tensor;    /* G_LOAD */
+    bool has_else;    /* G_LOAD */
+    int arg_count;
+    const GExpr *args[GRAPH_MAX_RANK + 1];
+};
+
+typedef enum {
+    GR_NONE, GR_SUM, GR_MAX, GR_MIN, GR_ARGMAX /* int: flat position in the reduced space, ties to the lowest */,
+    GR_ARGMIN, GR_ANY, GR_ALL,
+    GR_LSE /* log(sum(exp(value))), shifted by the maximum; -inf terms weigh 0 */
+    /* count is a GR_SUM of int 1; mean is a sum divided; var is two nodes */
+} GReducer;
+
+typedef enum {
+    GN_INPUT,   /* an array handed over at each run: batch data, run scalars (step, seed, hypers) */
+    GN_STATE,   /* a named array that outlives the step: parameter, running statistic, queue. Read only;
+                 * its renewal is an entry of graph->commits */
+    GN_CONST,   /* an array of constants */
+    GN_COMPUTE,
+    GN_TOPK,    /* call: operand[.., J] real -> int[.., R]: positions of the R largest along the last axis, descending, ties to
+                 * the lower; a guard comes in as -inf entries; fewer than R finite ones is a run-time error */
+    GN_STOP     /* the gradient ends here; vanishes after differentiate */
+} GNodeKind;
+
+struct GNode {
+    GNodeKind kind;
+    uint32_t id;       /* position in creation order */
+    const char *name;  /* inputs and states: their key; others: the source name, for printing, may be NULL */
+    GType type;
+    int rank;          /* == out rank of a compute */
+    int64_t shape[GRAPH_MAX_RANK];
+    Span span;         /* the formula this came from; spans survive every pass */
+    /* compute */
+    GReducer reducer;
+    int red_rank;
+    int64_t red_shape[GRAPH_MAX_RANK];
+    const GExpr *guard;  /* GT_BOOL over all indices, or NULL: always */
+    const GExpr *active; /* GT_BOOL over output indices, or NULL: always */
+    const GExpr *value;
+    bool empty_is_error; /* MAX, MIN, ARGMAX, ARGMIN, LSE with no term: named error at run time; else 0 (-inf for LSE) */
+    /* stop, topk */
+    GNode *operand;
+    /* const */
+    const double *data; /* reals; ints and bools as whole numbers */
+    /* scratch for passes; meaningless between them */
+    int mark;
+    void *aux;
+};
+
+typedef enum { COMMIT_ASSIGN, COMMIT_PUSH /* ring: rows of value at the head of the queue */, COMMIT_ROWS /* state[rows[i]] = value[i], later i wins */ } CommitKind;
+typedef struct GCommit {
+    CommitKind kind;
+    GNode *state, *value, *rows;
+    GNode *head; /* PUSH: the int state "<queue>.head"; "<queue>.fill" goes with it */
+    GNode *fill;
+} GCommit;
+
+typedef struct GOutput {
+    const char *name;
+    GNode *node;
+} GOutput;
+
+typedef struct Graph {
+    Arena *arena;
+    const char *name; /* "init", "step", "embed", ... */
+    ARRAY(GNode *) nodes;
+    ARRAY(GOutput) outputs; /* what the caller reads: "loss", "features", "grad_z" ... */
+    ARRAY(GCommit) commits; /* done together, after the finite check */
+    struct GraphTables *tables; /* hash-consing; private to graph.c */
+} Graph;
+
+/* ---- building --------------------------------------------------------------------------------- */
+Graph *graph_new(Arena *arena, const char *name);
+GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span); /* same name: same node */
+GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span); /* same name: same node */
+GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data, Span span);
+GNode *graph_stop(Graph *g, GNode *operand, Span span);
+GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span);
+
+/* A fresh index of the given extent, for use in expressions until graph_compute renumbers it. */
+const GExpr *graph_fresh_index(Graph *g, int64_t extent);
+int64_t graph_index_extent(Graph *g, const GExpr *fresh);
+
+typedef struct ComputeSpec {
+    GReducer reducer;
+    int out_rank, red_rank;
+    const GExpr *out[GRAPH_MAX_RANK]; /* fresh indices, in the order of the output's axes */
+    const GExpr *red[GRAPH_MAX_RANK];
+    const GExpr *value, *guard, *active;
+    bool empty_is_error;
+    const char *name;
+    Span span;
+} ComputeSpec;
+/* Every index in the expressions must be one of out or red. Returns an equal existing node if there is one. */
+GNode *graph_compute(Graph *g, const ComputeSpec *spec);
+/* The reverse: fresh indices in place of a compute node's own, for rewriting it. */
+void graph_open(Graph *g, const GNode *node, ComputeSpec *spec);
+
+void graph_output(Graph *g, const char *name, GNode *node);
+
+/* Expressions. Constructors fold constants and apply the exact identities (x + 0, x * 1, select on a constant,
+ * integer div and mod of known ranges); they never apply one that changes a NaN or an infinity. */
+const GExpr *gx_real(Graph *g, double value);
+const GExpr *gx_int(Graph *g, int64_t value);
+const GExpr *gx_bool(Graph *g, bool value);
+const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices, const GExpr *otherwise /* or NULL */);
+const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane);
+const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args);
+const GExpr *gx1(Graph *g, GOp op, const GExpr *a);
+const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b);
+const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then, const GExpr *otherwise);
+const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b); /* NULL means true, in and out */
+
+/* Rewrites an expression, memoised over the DAG: `visit` gets each sub-expression with its arguments already
+ * rewritten and returns its replacement (itself, to leave it). */
+typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
+const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
+/* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
+const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to);
+/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the count (<= GRAPH_MAX_INDICES). */
+int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
+/* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
+ * (data dependent). `extents` are of node indices; fresh ones know their own. */
+bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+
+/* ---- text, checks ------------------------------------------------------------------------------ */
+/* The text form, one node a line or three; graph_read reads back what graph_print wrote. Documented in docs/hacking.md. */
+void graph_print(const Graph *g, FILE *out);
+Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
+/* Shapes, index numbers, types, order, in-range loads where provable, names. Returns NULL, or the first violation as a sentence. */
+const char *graph_verify(const Graph *g);
+/* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
+void graph_prune(Graph *g);
+
+/* What a method is lowered to: graphs over one set of named states. */
+typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;
+typedef struct ProgramState {
+    const char *name; /* "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v", "Q", "Q.head", ... : keys of the checkpoint */
+    StateRole role;
+    GType type;
+    int rank;
+    int64_t shape[GRAPH_MAX_RANK];
+    Span span;
+} ProgramState;
+
+#endif

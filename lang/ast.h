@@ -1,0 +1,195 @@
+/* The syntax tree, as the parser leaves it and as the checker annotates it. One kind of node for
+ * expressions, one for statements. Everything lives in the arena of the compilation.
+ *
+ * The grammar accepts a little too much; check.c rejects it with a better sentence. Fields under
+ * "checker:" are filled by lang/check and are what compiler/lower relies on. */
+#ifndef COUPLET_LANG_AST_H
+#define COUPLET_LANG_AST_H
+
+#include "lang/diag.h"
+#include "lang/type.h"
+
+typedef struct Expr Expr;
+typedef struct Stmt Stmt;
+typedef struct Binder Binder;
+typedef struct Symbol Symbol;
+
+/* Operators of EXPR_BINARY and EXPR_UNARY. */
+typedef enum {
+    OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV /* div */, OP_MOD, OP_POW,
+    OP_LT, OP_LE, OP_GT, OP_GE, OP_EQ, OP_NE, OP_AND, OP_OR,
+    OP_NEG, OP_NOT
+} Operator;
+
+typedef enum {
+    REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_ARGMAX, REDUCE_ARGMIN, REDUCE_COUNT,
+    REDUCE_ANY, REDUCE_ALL, REDUCE_VAR, REDUCE_VAR_UNBIASED, REDUCE_LOGSUMEXP,
+    REDUCE_SOFTMAX /* keeps its index, which is bound outside */,
+    REDUCE_TOPK /* topk[j, r] e: the index of the r-th largest; r is bound outside */
+} ReduceKind;
+
+typedef enum {
+    EXPR_NUMBER,  /* number; is_integer when written without point or exponent */
+    EXPR_STRING,  /* text (data sources and settings only) */
+    EXPR_BOOL,    /* true, false */
+    EXPR_NAME,    /* name */
+    EXPR_MEMBER,  /* args[0] . name       losses.nt_xent, train.image, online.trunk */
+    EXPR_CALL,    /* callee ( args )      argument i may carry arg_names[i] (else NULL) */
+    EXPR_INDEX,   /* callee [ args ] */
+    EXPR_UNARY,   /* op args[0] */
+    EXPR_BINARY,  /* args[0] op args[1] */
+    EXPR_REDUCE,  /* reduce [ binders | guard ] args[0]; count has no args[0] */
+    EXPR_IF,      /* if args[0] then args[1] else args[2] */
+    EXPR_DEFAULT, /* ( args[0] else args[1] ); args[0] is a load or a reduction */
+    EXPR_STOP,    /* stop ( args[0] ) */
+    EXPR_COPY,    /* copy args[0]         nets only */
+    EXPR_COMPOSE  /* args[0] >> args[1] >> ...; part i may carry arg_names[i] ("trunk: ...") */
+} ExprKind;
+
+/* An index brought into scope: by a reduction, a let head, or `softmax`. */
+struct Binder {
+    Span span;
+    const char *name;
+    Expr *bound; /* the E of `i < E`, or NULL */
+    /* checker: */
+    Dim *extent;   /* never NULL after a successful check */
+    Binder *same;  /* softmax/topk: the outer binder this mention refers to, else NULL */
+};
+
+struct Expr {
+    ExprKind kind;
+    Span span;
+    double number;
+    bool is_integer, boolean;
+    const char *name; /* NAME, MEMBER; interned */
+    const char *text; /* STRING */
+    Operator op;
+    ReduceKind reduce;
+    Expr *callee;
+    Expr *guard; /* REDUCE, or NULL */
+    Expr **args;
+    const char **arg_names; /* NULL, or one entry an argument */
+    int arg_count;
+    Binder **binders;
+    int binder_count;
+    /* checker: */
+    Type *type;     /* shape and element kind; poisoned after an error */
+    Symbol *symbol; /* NAME and MEMBER: what the name means */
+};
+
+/* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
+typedef struct Param {
+    Span span;
+    const char *name;
+    Expr **dims; /* each an expression over dimension names; has_shape tells x from x[] */
+    int dim_count;
+    bool has_shape;
+    Expr *value; /* default, initialiser or distribution; may be NULL */
+    Expr *guard; /* hyper h = 1 | h > 0: the range, or NULL */
+    /* checker: */
+    Type *type;
+    Symbol *symbol;
+} Param;
+
+typedef enum {
+    STMT_USE,       /* params: one name each */
+    STMT_DATA,      /* data NAME = value (a call of a data source) */
+    STMT_HYPER,     /* params: name = value | guard */
+    STMT_VIEW,      /* params: names; value: the call */
+    STMT_NET,       /* net name (config)(params) body, or = value; has_config, has_params say which lists stood there */
+    STMT_FN,        /* fn name (params) body, or = value */
+    STMT_OPTIMISER, /* optimiser name (config)(params) body */
+    STMT_LET,       /* let name [binders] = value; let name : [claim] = value; let name(params) = value (is_function) */
+    STMT_PARAM,     /* params: name[dims] = initialiser */
+    STMT_STATE,     /* params: name[dims] = initialiser */
+    STMT_QUEUE,     /* queue name [dims] <- value; or columns: params with value = what is pushed; init_name */
+    STMT_UPDATE,    /* update targets <- value (one or several names, or name[index]) */
+    STMT_EMA,       /* ema target <- source rate value [with state] */
+    STMT_DRAW,      /* params: name[dims] ~ value (a call: uniform, normal, ...) */
+    STMT_LOSS,      /* loss value [trains targets] */
+    STMT_RETURN,    /* return value */
+    STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
+    STMT_EVAL       /* eval { calls }: exprs */
+} StmtKind;
+
+struct Stmt {
+    StmtKind kind;
+    Span span;
+    Span name_span;
+    const char *name;
+    Param *params; /* see kind */
+    int param_count;
+    Param *config; /* net and optimiser: the first list */
+    int config_count;
+    bool has_config, has_params, is_function, with_state;
+    Binder **binders; /* let heads */
+    int binder_count;
+    Expr **dims; /* queue shape; let shape claim */
+    int dim_count;
+    bool has_dims;
+    Expr *value;
+    Expr *source; /* ema: the network that is followed */
+    Expr **targets; /* update, loss .. trains, eval calls, ema target */
+    int target_count;
+    const char *init_name; /* queue .. init unit_normal, or NULL */
+    Stmt **body; /* { statements }, or NULL when written `= value` */
+    int body_count;
+    /* checker: */
+    Symbol *symbol;
+};
+
+typedef struct Module {
+    const char *name; /* "losses" for stdlib/losses.cpl; the file name without ending for a spec */
+    const Source *source;
+    Stmt **stmts;
+    int stmt_count;
+    bool checked;
+} Module;
+
+/* What a name means. Names of let, param, state, queue, draw point at the statement; parameters of
+ * functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
+typedef enum {
+    SYMBOL_POISON, SYMBOL_MODULE, SYMBOL_DATA, SYMBOL_FIELD /* train.image */, SYMBOL_HYPER, SYMBOL_VIEW,
+    SYMBOL_NET, SYMBOL_NET_PART /* online.trunk */, SYMBOL_FN, SYMBOL_OPTIMISER, SYMBOL_LET, SYMBOL_LET_FN,
+    SYMBOL_PARAM, SYMBOL_STATE, SYMBOL_QUEUE, SYMBOL_COLUMN /* Q.feat */, SYMBOL_DRAW,
+    SYMBOL_ARGUMENT /* of fn, net or optimiser */, SYMBOL_CONFIG /* of net or optimiser: compile-time */,
+    SYMBOL_DIMENSION /* N of a signature */, SYMBOL_INDEX, SYMBOL_BUILTIN
+} SymbolKind;
+
+struct Symbol {
+    SymbolKind kind;
+    const char *name;
+    Span span;       /* where it was declared */
+    Stmt *stmt;      /* the declaring statement, where there is one */
+    Param *param;    /* the declaring param, where there is one */
+    Binder *binder;  /* SYMBOL_INDEX */
+    Module *module;  /* SYMBOL_MODULE: that module; others: where it was declared */
+    int builtin;     /* SYMBOL_BUILTIN: enum Builtin */
+    int item;        /* which of several names in one statement; the field of a data source */
+    Type *type;
+    bool used;
+};
+
+/* lang/parse.c. Parses one file; messages go to diag. Never NULL: what could be parsed is there. */
+Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name);
+
+/* A method: the spec's module first, then every module it uses, each checked. */
+typedef struct Method {
+    Module *spec;
+    Module **modules;
+    int module_count;
+} Method;
+
+/* Reads module NAME of the library ("losses"): the text, or NULL when there is none. */
+typedef const Source *(*ModuleReader)(void *context, Arena *arena, const char *name);
+
+/* lang/check.c. Resolves names and infers every type, reporting all independent errors. Returns the
+ * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
+Method *check_method(Arena *arena, Diag *diag, Module *spec, ModuleReader reader, void *context);
+
+/* `couplet check`: one line a name, with its type and shape, in source order. */
+void check_print(const Method *method, FILE *out);
+/* The tree as an indented text, for golden tests of the parser. */
+void ast_print(const Module *module, FILE *out);
+
+#endif

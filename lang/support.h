@@ -1,0 +1,51 @@
+/* The few things that every folder of the compiler leans on: an arena, a growable array and
+ * interned names. One arena holds a whole compilation (AST, types, graph) and is released in one
+ * call; nothing inside a pass is freed one by one. */
+#ifndef COUPLET_LANG_SUPPORT_H
+#define COUPLET_LANG_SUPPORT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct Arena Arena;
+
+Arena *arena_new(void);
+void arena_free(Arena *arena);
+/* Zeroed memory, aligned to 16 bytes; never NULL (out of memory ends in arena_out_of_memory). */
+void *arena_alloc(Arena *arena, size_t bytes);
+char *arena_strndup(Arena *arena, const char *text, size_t length);
+char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Interned: equal texts give equal pointers within one arena. */
+const char *arena_intern(Arena *arena, const char *text, size_t length);
+
+#define arena_new_of(arena, Type) ((Type *)arena_alloc((arena), sizeof(Type)))
+#define arena_array(arena, Type, count) ((Type *)arena_alloc((arena), sizeof(Type) * (size_t)(count)))
+
+/* A growable array living in an arena: ARRAY(Node *) parts; array_push(arena, &parts, node). */
+#define ARRAY(Type)                                                                                \
+    struct {                                                                                       \
+        Type *items;                                                                               \
+        int count, capacity;                                                                       \
+    }
+#define array_push(arena, array, item)                                                             \
+    do {                                                                                           \
+        if ((array)->count == (array)->capacity)                                                   \
+            (array)->items = arena_grow((arena), (array)->items, sizeof *(array)->items,           \
+                                        &(array)->capacity);                                       \
+        (array)->items[(array)->count++] = (item);                                                 \
+    } while (0)
+void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
+
+/* A growable text buffer (malloc'ed; text_free releases it). */
+typedef struct Text {
+    char *data;
+    size_t length, capacity;
+} Text;
+void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_append(Text *text, const char *data, size_t length);
+void text_free(Text *text);
+
+#endif

@@ -1,0 +1,137 @@
+/* Where compiled code meets the runtime: kernels, plans and the program that holds them. The compiler fills
+ * these structures (in memory for the JIT, as static data in a binary); the runtime only reads them. */
+#ifndef COUPLET_RUNTIME_ABI_H
+#define COUPLET_RUNTIME_ABI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 /* inputs; and truth values, 0 or 1 */ } CoupletType;
+enum { COUPLET_MAX_RANK = 8, COUPLET_MAX_KERNEL_BUFFERS = 64 };
+
+/* What a kernel may touch beside its buffers. One per worker thread. */
+typedef struct CoupletWorker {
+    void *scratch;         /* plan->scratch_bytes, 64-byte aligned, private to the worker */
+    int64_t *fault;        /* fault[0] is 0, or 1 + the number of the first fault seen; kernels store, never read.
+                            * Faults are rows of plan->faults ("index out of range", "empty mean"). */
+} CoupletWorker;
+
+/* Does tiles [begin, end) of its work. Tiles write disjoint memory, so that any split over threads gives the same bits. */
+typedef void (*CoupletKernel)(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker);
+
+typedef enum { COUPLET_IN_ARENA, COUPLET_IN_STATE, COUPLET_IN_INPUT, COUPLET_IN_CONST } CoupletPlace;
+
+typedef struct CoupletBuffer {
+    CoupletPlace place;
+    CoupletType type;
+    int rank;
+    int64_t shape[COUPLET_MAX_RANK];
+    int64_t offset;       /* IN_ARENA: bytes, a multiple of 128 */
+    int slot;             /* IN_STATE: program->states; IN_INPUT: plan->inputs */
+    const void *constant; /* IN_CONST */
+} CoupletBuffer;
+
+typedef struct CoupletStep {
+    CoupletKernel kernel; /* runtime calls (bucket sort, top-k) have the same shape */
+    int64_t tiles;
+    int buffer_count;
+    const int *buffers;   /* indices into plan->buffers; the last `output_count` are written, the others read */
+    int output_count;
+    const char *symbol;
+    const char *source;   /* "examples/simclr.cpl:14" */
+    double flops, bytes;  /* estimates, for profiles */
+} CoupletStep;
+
+typedef enum { COUPLET_ASSIGN, COUPLET_PUSH, COUPLET_ROWS } CoupletCommitKind;
+typedef struct CoupletCommit {
+    CoupletCommitKind kind;
+    int state;      /* slot in program->states */
+    int value;      /* buffer */
+    int rows;       /* ROWS: buffer of int row numbers */
+    int head, fill; /* PUSH: slots of the int counters */
+} CoupletCommit;
+
+typedef struct CoupletNamed {
+    const char *name;
+    int buffer;
+} CoupletNamed;
+
+typedef struct CoupletFault {
+    const char *sentence; /* "the mean over `p` has no term" */
+    const char *source;   /* file:line:column */
+} CoupletFault;
+
+/* One graph, compiled. Inputs are arrays the caller hands over at each run, found by name: "train.image" (u8), "train.label",
+ * "train.index" (i32), run scalars "step", "steps", "epoch" (i32[]), "seed" (i32[2], low and high word), "hyper.tau" (f32[] or i32[]). */
+typedef struct CoupletPlan {
+    const char *name;
+    const CoupletBuffer *buffers;
+    int buffer_count;
+    const CoupletStep *steps;
+    int step_count;
+    const CoupletCommit *commits; /* all done after the last step and the finite check; right sides are complete before any */
+    int commit_count;
+    const CoupletNamed *inputs;
+    int input_count;
+    const CoupletNamed *outputs;
+    int output_count;
+    const CoupletFault *faults;
+    int fault_count;
+    int64_t arena_bytes, scratch_bytes;
+    uint64_t hash;
+} CoupletPlan;
+
+typedef enum { COUPLET_ROLE_PARAM, COUPLET_ROLE_OPTIMISER, COUPLET_ROLE_STATE, COUPLET_ROLE_QUEUE, COUPLET_ROLE_COUNTER } CoupletRole;
+typedef struct CoupletStateInfo {
+    const char *name; /* key in the checkpoint */
+    CoupletRole role;
+    CoupletType type;
+    int rank;
+    int64_t shape[COUPLET_MAX_RANK];
+} CoupletStateInfo;
+
+typedef struct CoupletHyper {
+    const char *name;  /* "tau" */
+    bool is_integer, is_static; /* static: part of the compiled program */
+    double value;
+} CoupletHyper;
+
+typedef struct CoupletSource {
+    const char *name;   /* "train": the name in the spec */
+    const char *reader; /* "fashion_mnist" */
+    const char *split;  /* "train" or "test" */
+} CoupletSource;
+
+typedef struct CoupletEval {
+    const char *method;   /* "knn" or "linear" */
+    double k, temperature; /* knn */
+    double decay;          /* linear: L2 */
+    const char *features; /* the plan that makes features: output "features" of input "<bank>.image" */
+    int bank, query;      /* sources */
+} CoupletEval;
+
+/* A method, compiled. */
+typedef struct CoupletProgram {
+    const char *name;      /* "simclr" */
+    const char *spec_path;
+    const char *spec_text; /* resolved: all hypers as set */
+    uint64_t method_hash;
+    const CoupletStateInfo *states;
+    int state_count;
+    const CoupletHyper *hypers;
+    int hyper_count;
+    const CoupletSource *sources;
+    int source_count;
+    int train_source;      /* the one that sets the epoch */
+    const CoupletEval *evals;
+    int eval_count;
+    int64_t batch;
+    double epochs;         /* from `train { epochs .. }` */
+    CoupletPlan *init;     /* assigns every state its start */
+    CoupletPlan *train;    /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */
+    CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input "image" u8[rows, ...] */
+    int feature_count;
+} CoupletProgram;
+
+#endif
