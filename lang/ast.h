@@ -84,6 +84,7 @@ typedef struct Param {
     Expr **dims; /* each an expression over dimension names; has_shape tells x from x[] */
     int dim_count;
     bool has_shape;
+    const char *kind_name; /* `y : int[N]`: "int", "bool" or "real"; NULL when not written */
     Expr *value; /* default, initialiser or distribution; may be NULL */
     Expr *guard; /* hyper h = 1 | h > 0: the range, or NULL */
     /* checker: */
