@@ -85,7 +85,8 @@ struct GNode {
     const GExpr *guard;  /* GT_BOOL over all indices, or NULL: always */
     const GExpr *active; /* GT_BOOL over output indices, or NULL: always */
     const GExpr *value;
-    bool empty_is_error; /* MAX, MIN, ARGMAX, ARGMIN, LSE with no term: named error at run time; else 0 (-inf for LSE) */
+    bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
+                          * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
     /* stop, topk */
     GNode *operand;
     /* const */
