@@ -1,0 +1,460 @@
+/* Calls: functions of the language, built-ins, constructors and applications of networks; and the bodies they run. */
+#include "compiler/lower/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { MAX_ARGS = 16, MAX_DEPTH = 64 };
+
+/* ---- bodies --------------------------------------------------------------------------------------- */
+
+/* Work that is worth doing once per element of the free indices rather than once per use. */
+static bool is_costly(const GExpr *e) {
+    switch (e->op) {
+    case G_RANDOM: case G_EXP: case G_LOG: case G_SQRT: case G_DIV: case G_POW: case G_TANH: case G_SIN: case G_COS: return true;
+    default: break;
+    }
+    for (int i = 0; i < e->arg_count; i++)
+        if (e->op != G_LOAD && is_costly(e->args[i])) return true;
+    return false;
+}
+
+void lower_let(Lower *l, const Stmt *s) {
+    if (s->is_function) {
+        Value value = value_none();
+        value.kind = VALUE_FUNCTION;
+        value.function = s;
+        value.frame = l->frame;
+        frame_set(l, l->frame, s->symbol, value);
+        return;
+    }
+    if (s->binder_count == 0) {
+        Value value = lower_value(l, s->value);
+        if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL && is_costly(value.scalar))
+            value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
+        frame_set(l, l->frame, s->symbol, value);
+        return;
+    }
+    Frame *outer = l->frame;
+    Frame *frame = frame_new(l, outer);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    for (int i = 0; i < s->binder_count; i++) {
+        int64_t extent;
+        eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &extent);
+        axes[i] = graph_fresh_index(l->g, extent);
+        frame_set(l, frame, s->binders[i], value_scalar(axes[i]));
+    }
+    l->frame = frame;
+    const GExpr *saved = l->condition;
+    const GExpr *value = lower_scalar(l, s->value);
+    l->condition = saved;
+    l->frame = outer;
+    frame_set(l, outer, s->symbol, array_from(l, value, axes, s->binder_count, s->name, s->span));
+}
+
+static void lower_net_update(Lower *l, const Stmt *s) {
+    if (!l->training) return;
+    const Symbol *symbol = s->targets[0]->symbol;
+    Net *net = l->frame->owner;
+    char name[512];
+    assert(net && symbol);
+    snprintf(name, sizeof name, "%s.%s", net->path, symbol->name);
+    GNode *value = lower_tensor(l, s->value);
+    state_renew(l, name, value, s->span);
+}
+
+Value lower_body(Lower *l, Stmt *const *body, int count) {
+    Value result = value_none();
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = body[i];
+        switch (s->kind) {
+        case STMT_LET: lower_let(l, s); break;
+        case STMT_DRAW: lower_draw(l, s); break;
+        case STMT_RETURN: result = lower_value(l, s->value); break;
+        case STMT_FN: break; /* found through its symbol */
+        case STMT_PARAM:
+        case STMT_STATE: {
+            Net *net = l->frame->owner;
+            for (int p = 0; net && p < s->param_count; p++) {
+                declare_state(l, net->path, net->origin, &s->params[p], s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
+                char name[512];
+                snprintf(name, sizeof name, "%s.%s", net->path, s->params[p].name);
+                frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, name)));
+            }
+            break;
+        }
+        case STMT_UPDATE: lower_net_update(l, s); break;
+        default: diag_error(l->diag, s->span, "this statement has no meaning inside a function or a net"); break;
+        }
+    }
+    return result;
+}
+
+/* ---- functions ------------------------------------------------------------------------------------ */
+
+static void bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value, const Expr *call) {
+    int rank = value_rank(value);
+    Span span = call ? call->span : param->span;
+    if (rank != param->dim_count) {
+        diag_error(l->diag, span, "`%s` needs an array of %d axes, and gets one of %d", param->name, param->dim_count, rank);
+        diag_note(l->diag, param->span, "`%s` is declared here", param->name);
+        return;
+    }
+    Frame *outer = l->frame;
+    l->frame = frame;
+    for (int i = 0; i < rank; i++) {
+        const Expr *dim = param->dims[i];
+        int64_t extent = value_extent(value, i);
+        double want;
+        bool is_symbol = dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION;
+        if (is_symbol && !frame_find(frame, dim->symbol)) {
+            frame_set(l, frame, dim->symbol, value_static(l, (double)extent, true));
+        } else if (lower_static(l, dim, &want) && (int64_t)want != extent) {
+            diag_error(l->diag, span, "axis %d of `%s` has %lld entries, and its declaration asks for %lld", i + 1, param->name,
+                       (long long)extent, (long long)want);
+            diag_note(l->diag, param->span, "`%s` is declared here", param->name);
+        }
+    }
+    l->frame = outer;
+}
+
+static int find_param(const Param *params, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(params[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* Arguments by position, then by name. */
+static void place_arguments(const Expr *call, const Param *params, int count, const Expr **placed) {
+    for (int i = 0; i < count; i++) placed[i] = NULL;
+    int position = 0;
+    for (int i = 0; i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        int at = name ? find_param(params, count, name) : position++;
+        if (at >= 0 && at < count) placed[at] = call->args[i];
+    }
+}
+
+/* A function of scalars, given arrays, acts element by element. */
+static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Value *shaped, const Expr *call) {
+    const GExpr *axes[GRAPH_MAX_RANK];
+    int rank = value_rank(shaped);
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
+    Value scalars[MAX_ARGS];
+    for (int i = 0; i < count; i++) scalars[i] = value_scalar(value_element(l, &args[i], axes, fn->span));
+    Value result = call_function(l, fn, parent, scalars, count, call);
+    if (result.kind != VALUE_SCALAR) return result;
+    return array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
+}
+
+Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Expr *call) {
+    if (l->depth > MAX_DEPTH) {
+        diag_error(l->diag, fn->span, "`%s` calls itself; functions here do not recurse", fn->name);
+        return value_scalar(gx_real(l->g, 0));
+    }
+    bool all_scalar = true;
+    const Value *shaped = NULL;
+    for (int i = 0; i < count; i++) {
+        all_scalar &= !fn->params[i].has_shape;
+        if (value_rank(&args[i]) > 0 && args[i].kind == VALUE_ARRAY) shaped = &args[i];
+    }
+    if (all_scalar && shaped) return map_function(l, fn, parent, args, count, shaped, call);
+
+    Frame *outer = l->frame;
+    Frame *frame = frame_new(l, parent);
+    for (int i = 0; i < count; i++) {
+        Value value = args[i];
+        const Param *param = &fn->params[i];
+        if (param->has_shape) {
+            if (value.kind == VALUE_ARRAY) bind_dims(l, frame, param, &value, call);
+        } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL && value.scalar->type == GT_INT) {
+            value = value_scalar(as_real(l, value.scalar));
+        }
+        frame_set(l, frame, param->symbol, value);
+    }
+    const char *site = l->site;
+    int sites = l->site_count;
+    l->site = arena_printf(l->arena, "%s/%s#%d", site, fn->name, l->site_count);
+    l->site_count = 0;
+    l->frame = frame;
+    l->depth++;
+    Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
+    l->depth--;
+    l->frame = outer;
+    l->site = site;
+    l->site_count = sites + 1;
+    return result;
+}
+
+static Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call) {
+    const Expr *placed[MAX_ARGS];
+    Value args[MAX_ARGS];
+    int count = fn->param_count;
+    assert(count <= MAX_ARGS);
+    place_arguments(call, fn->params, count, placed);
+    for (int i = 0; i < count; i++) {
+        if (placed[i]) {
+            args[i] = lower_value(l, placed[i]);
+        } else if (fn->params[i].value) {
+            args[i] = lower_value(l, fn->params[i].value);
+        } else {
+            diag_error(l->diag, call->span, "`%s` needs its argument `%s`", fn->name, fn->params[i].name);
+            args[i] = value_scalar(gx_real(l->g, 0));
+        }
+    }
+    return call_function(l, fn, parent, args, count, call);
+}
+
+/* ---- built-ins ------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    GOp op;
+    bool keeps_int;
+} maps[] = {
+    {"exp", G_EXP, false},   {"log", G_LOG, false},         {"log1p", G_LOG1P, false},       {"expm1", G_EXPM1, false},
+    {"sqrt", G_SQRT, false}, {"tanh", G_TANH, false},       {"sigmoid", G_SIGMOID, false},   {"softplus", G_SOFTPLUS, false},
+    {"erf", G_ERF, false},   {"sin", G_SIN, false},         {"cos", G_COS, false},           {"abs", G_ABS, true},
+    {"sign", G_SIGN, true},  {"floor", G_FLOOR, false},     {"ceil", G_CEIL, false},         {"round", G_ROUND, false},
+    {"min", G_MIN, true},    {"max", G_MAX, true},
+};
+
+static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int count) {
+    bool integer = maps[row].keeps_int && e[0]->type == GT_INT && (count < 2 || e[1]->type == GT_INT);
+    bool rounds = maps[row].op == G_FLOOR || maps[row].op == G_CEIL || maps[row].op == G_ROUND;
+    if (rounds && e[0]->type == GT_INT) return e[0];
+    const GExpr *args[2];
+    for (int i = 0; i < count; i++) args[i] = integer ? e[i] : as_real(l, e[i]);
+    const GExpr *result = gx_op(l->g, maps[row].op, count, args);
+    return rounds ? gx1(l->g, G_TO_INT, result) : result;
+}
+
+static Value map_builtin(Lower *l, int row, const Value *args, int count, Span span) {
+    const Value *shaped = NULL;
+    for (int i = 0; i < count; i++)
+        if (value_rank(&args[i]) > 0) shaped = &args[i];
+    const GExpr *axes[GRAPH_MAX_RANK], *elements[2];
+    int rank = shaped ? value_rank(shaped) : 0;
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
+    for (int i = 0; i < count; i++) elements[i] = value_element(l, &args[i], axes, span);
+    const GExpr *result = map_scalar(l, row, elements, count);
+    return rank ? array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
+}
+
+static int fresh_axes(Lower *l, const Value *value, const GExpr **axes) {
+    int rank = value_rank(value);
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    return rank;
+}
+
+static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
+    const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_INDICES];
+    int count, rank = fresh_axes(l, a, axes);
+    for (int i = 0; i < rank && value_rank(b) == rank; i++)
+        if (value_extent(a, i) != value_extent(b, i)) {
+            diag_error(l->diag, span, "the two vectors differ in length: %lld and %lld", (long long)value_extent(a, i),
+                       (long long)value_extent(b, i));
+            return gx_real(l->g, 0);
+        }
+    const GExpr *product = gx2(l->g, G_MUL, as_real(l, value_element(l, a, axes, span)), as_real(l, value_element(l, b, axes, span)));
+    GNode *sum = sum_node(l, product, NULL, axes, rank, free, &count, span);
+    return gx_load(l->g, sum, count, free, NULL);
+}
+
+/* sqrt with slope 0 at 0: the root is not taken where the sum is 0, forward or backward. */
+static const GExpr *safe_root(Lower *l, const GExpr *square) {
+    const GExpr *zero = gx_real(l->g, 0);
+    return gx_select(l->g, gx2(l->g, G_LT, zero, square), gx1(l->g, G_SQRT, square), zero);
+}
+
+/* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i], u[pos(i)]) are rows of it, so every pick
+ * shares one normalised array. Inside the ball of eps the gradient is 0. */
+Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
+    Graph *g = l->g;
+    Value whole = *value;
+    int keep = whole.prefix_count;
+    whole.prefix_count = 0;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    int rank = fresh_axes(l, &whole, axes);
+    const GExpr *x = as_real(l, value_element(l, &whole, axes, span));
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int count;
+    GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
+    const GExpr *length = hoist_scalar(l, safe_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
+    const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
+    const GExpr *eps = gx_real(g, epsilon);
+    const GExpr *result = gx_select(g, gx2(g, G_LT, eps, length), gx2(g, G_DIV, x, length), gx2(g, G_DIV, as_real(l, inside), eps));
+    Value made = array_from(l, result, axes, rank, "normalised", span);
+    Value out = *value;
+    out.tensor = made.tensor;
+    out.prefix_count = keep;
+    return out;
+}
+
+static Value concat(Lower *l, const Value *args, int count, Span span) {
+    Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    int rank = value_rank(&args[0]);
+    int64_t total = 0;
+    bool real = false;
+    for (int i = 0; i < count; i++) {
+        if (value_rank(&args[i]) != rank || args[i].kind != VALUE_ARRAY) {
+            diag_error(l->diag, span, "concat needs arrays of one rank");
+            return args[0];
+        }
+        for (int a = 1; a < rank; a++)
+            if (value_extent(&args[i], a) != value_extent(&args[0], a)) {
+                diag_error(l->diag, span, "concat joins along the first axis, and axis %d differs: %lld and %lld", a + 1,
+                           (long long)value_extent(&args[0], a), (long long)value_extent(&args[i], a));
+                return args[0];
+            }
+        total += value_extent(&args[i], 0);
+        real |= args[i].tensor->type == GT_REAL || args[i].tensor->type == GT_U8;
+    }
+    axes[0] = graph_fresh_index(g, total);
+    for (int a = 1; a < rank; a++) axes[a] = graph_fresh_index(g, value_extent(&args[0], a));
+    const GExpr *result = NULL, *at[GRAPH_MAX_RANK];
+    memcpy(at, axes, sizeof at);
+    int64_t end = total;
+    for (int i = count - 1; i >= 0; i--) {
+        int64_t begin = end - value_extent(&args[i], 0);
+        at[0] = gx2(g, G_SUB, axes[0], gx_int(g, begin));
+        const GExpr *element = value_element(l, &args[i], at, span);
+        if (real) element = as_real(l, element);
+        result = result ? gx_select(g, gx2(g, G_LT, axes[0], gx_int(g, end)), element, result) : element;
+        end = begin;
+    }
+    return array_from(l, result, axes, rank, "concat", span);
+}
+
+static Value flatten(Lower *l, const Value *value, Span span) {
+    Graph *g = l->g;
+    int rank = value_rank(value);
+    if (rank <= 2) return *value;
+    const GExpr *axes[2], *at[GRAPH_MAX_RANK];
+    int64_t inner = 1;
+    for (int i = 1; i < rank; i++) inner *= value_extent(value, i);
+    axes[0] = graph_fresh_index(g, value_extent(value, 0));
+    axes[1] = graph_fresh_index(g, inner);
+    at[0] = axes[0];
+    const GExpr *rest = axes[1];
+    for (int i = rank - 1; i >= 1; i--) {
+        const GExpr *extent = gx_int(g, value_extent(value, i));
+        at[i] = i == 1 ? rest : gx2(g, G_MOD, rest, extent);
+        rest = gx2(g, G_FLOORDIV, rest, extent);
+    }
+    return array_from(l, value_element(l, value, at, span), axes, 2, "flatten", span);
+}
+
+/* Bilinear sampling at (row, column), clamped to the edge: the four corners, with integer positions whose range is provable. */
+static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row, const GExpr *column, Span span) {
+    Graph *g = l->g;
+    const GExpr *low[2], *high[2], *weight[2];
+    const GExpr *position[2] = {as_real(l, row), as_real(l, column)};
+    for (int i = 0; i < 2; i++) {
+        int64_t extent = value_extent(image, 1 + i);
+        const GExpr *top = gx_real(g, (double)(extent - 1));
+        const GExpr *p = gx2(g, G_MIN, gx2(g, G_MAX, position[i], gx_real(g, 0)), top);
+        const GExpr *whole = gx1(g, G_FLOOR, p);
+        weight[i] = gx2(g, G_SUB, p, whole);
+        const GExpr *zero = gx_int(g, 0), *last = gx_int(g, extent - 1);
+        low[i] = gx2(g, G_MIN, gx2(g, G_MAX, gx1(g, G_TO_INT, whole), zero), last);
+        high[i] = gx2(g, G_MIN, gx2(g, G_ADD, low[i], gx_int(g, 1)), last);
+    }
+    const GExpr *corner[2][2];
+    for (int a = 0; a < 2; a++)
+        for (int b = 0; b < 2; b++) {
+            const GExpr *at[3] = {channel, a ? high[0] : low[0], b ? high[1] : low[1]};
+            corner[a][b] = as_real(l, value_element(l, image, at, span));
+        }
+    const GExpr *rows[2];
+    for (int a = 0; a < 2; a++)
+        rows[a] = gx2(g, G_ADD, corner[a][0], gx2(g, G_MUL, weight[1], gx2(g, G_SUB, corner[a][1], corner[a][0])));
+    return gx2(g, G_ADD, rows[0], gx2(g, G_MUL, weight[0], gx2(g, G_SUB, rows[1], rows[0])));
+}
+
+static Value call_builtin(Lower *l, const Expr *e, const char *name) {
+    Graph *g = l->g;
+    Value args[MAX_ARGS];
+    int count = e->arg_count;
+    if (strcmp(name, "filled") == 0) {
+        char key[256];
+        snprintf(key, sizeof key, "%s.fill", e->args[0]->name);
+        const GExpr *row = lower_scalar(l, e->args[1]);
+        return value_scalar(gx2(g, G_LT, row, gx_load(g, state_now(l, key), 0, NULL, NULL)));
+    }
+    for (int i = 0; i < count && i < MAX_ARGS; i++) args[i] = lower_value(l, e->args[i]);
+    if (strcmp(name, "real") == 0) {
+        const GExpr *axes[GRAPH_MAX_RANK];
+        int rank = fresh_axes(l, &args[0], axes);
+        const GExpr *x = as_real(l, value_element(l, &args[0], axes, e->span));
+        return rank ? array_from(l, x, axes, rank, NULL, e->span) : value_scalar(x);
+    }
+    if (strcmp(name, "relu") == 0) {
+        const GExpr *axes[GRAPH_MAX_RANK];
+        int rank = fresh_axes(l, &args[0], axes);
+        const GExpr *x = value_element(l, &args[0], axes, e->span);
+        /* max(0, x), the constant first: a tie has slope 0. */
+        const GExpr *y = gx2(g, G_MAX, x->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0), x);
+        return rank ? array_from(l, y, axes, rank, "relu", e->span) : value_scalar(y);
+    }
+    if (strcmp(name, "dot") == 0) return value_scalar(dot(l, &args[0], &args[1], e->span));
+    if (strcmp(name, "cos") == 0 && count == 2) {
+        Value a = normalise_array(l, &args[0], 1e-12, e->span), b = normalise_array(l, &args[1], 1e-12, e->span);
+        return value_scalar(dot(l, &a, &b, e->span));
+    }
+    if (strcmp(name, "norm") == 0) return value_scalar(safe_root(l, dot(l, &args[0], &args[0], e->span)));
+    if (strcmp(name, "normalise") == 0)
+        return normalise_array(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
+    if (strcmp(name, "concat") == 0) return concat(l, args, count, e->span);
+    if (strcmp(name, "flatten") == 0) return flatten(l, &args[0], e->span);
+    if (strcmp(name, "transpose") == 0) {
+        const GExpr *axes[2] = {graph_fresh_index(g, value_extent(&args[0], 1)), graph_fresh_index(g, value_extent(&args[0], 0))};
+        const GExpr *at[2] = {axes[1], axes[0]};
+        return array_from(l, value_element(l, &args[0], at, e->span), axes, 2, "transpose", e->span);
+    }
+    if (strcmp(name, "range") == 0) {
+        double extent;
+        if (!lower_static(l, e->args[0], &extent) || extent < 1) {
+            diag_error(l->diag, e->span, "range needs a positive compile-time number");
+            extent = 1;
+        }
+        const GExpr *i = graph_fresh_index(g, (int64_t)extent);
+        return array_from(l, i, &i, 1, "range", e->span);
+    }
+    if (strcmp(name, "bilinear") == 0) {
+        const GExpr *c = lower_scalar(l, e->args[1]), *row = lower_scalar(l, e->args[2]), *column = lower_scalar(l, e->args[3]);
+        return value_scalar(bilinear(l, &args[0], c, row, column, e->span));
+    }
+    for (int i = 0; i < (int)(sizeof maps / sizeof *maps); i++)
+        if (strcmp(maps[i].name, name) == 0) return map_builtin(l, i, args, count > 2 ? 2 : count, e->span);
+    diag_error(l->diag, e->span, "`%s` cannot be called here", name);
+    return value_scalar(gx_real(g, 0));
+}
+
+/* ---- the call ------------------------------------------------------------------------------------- */
+
+Value lower_call(Lower *l, const Expr *e) {
+    const Expr *callee = e->callee;
+    Symbol *symbol = callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->symbol : NULL;
+    if (symbol) {
+        if (symbol->kind == SYMBOL_BUILTIN) return call_builtin(l, e, symbol->name);
+        if (symbol->kind == SYMBOL_FN) return lower_function_call(l, symbol->stmt, l->root, e);
+        if (symbol->kind == SYMBOL_LET_FN || symbol->kind == SYMBOL_LET) {
+            const Value *value = frame_find(l->frame, symbol);
+            if (value && value->kind == VALUE_FUNCTION) return lower_function_call(l, value->function, value->frame, e);
+        }
+        if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config) {
+            Value value = value_none();
+            value.kind = VALUE_NET;
+            value.net = lower_net(l, e, "net");
+            return value;
+        }
+    }
+    Net *net = lower_net(l, callee, "net");
+    if (!net || e->arg_count != 1) {
+        diag_error(l->diag, e->span, "this is applied like a network, and a network takes one array");
+        return value_scalar(gx_real(l->g, 0));
+    }
+    return net_apply(l, net, lower_value(l, e->args[0]), e);
+}

@@ -1,0 +1,523 @@
+/* Formulas: scalar expressions over indices, reductions, array arithmetic. A reduction becomes a compute node over the indices that
+ * are free in it, and the formula around it loads its element. */
+#include "compiler/lower/internal.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+static const GExpr *zero(Lower *l) { return gx_real(l->g, 0); }
+
+/* ---- compile-time values ------------------------------------------------------------------------ */
+
+bool lower_static(Lower *l, const Expr *e, double *out) {
+    double a = 0, b = 0;
+    switch (e->kind) {
+    case EXPR_NUMBER: *out = e->number; return true;
+    case EXPR_BOOL: *out = e->boolean; return true;
+    case EXPR_NAME: {
+        if (!e->symbol) return false;
+        const Value *value = frame_find(l->frame, e->symbol);
+        if (!value || !value->is_static) return false;
+        mark_static(l, e->symbol);
+        *out = value->constant;
+        return true;
+    }
+    case EXPR_UNARY:
+        if (!lower_static(l, e->args[0], &a)) return false;
+        *out = e->op == OP_NEG ? -a : !a;
+        return true;
+    case EXPR_BINARY:
+        if (!lower_static(l, e->args[0], &a) || !lower_static(l, e->args[1], &b)) return false;
+        switch (e->op) {
+        case OP_ADD: *out = a + b; return true;
+        case OP_SUB: *out = a - b; return true;
+        case OP_MUL: *out = a * b; return true;
+        case OP_DIV: *out = a / b; return true;
+        case OP_FLOORDIV: *out = floor(a / b); return true;
+        case OP_MOD: *out = a - b * floor(a / b); return true;
+        case OP_POW: *out = pow(a, b); return true;
+        case OP_LT: *out = a < b; return true;
+        case OP_LE: *out = a <= b; return true;
+        case OP_GT: *out = a > b; return true;
+        case OP_GE: *out = a >= b; return true;
+        case OP_EQ: *out = a == b; return true;
+        case OP_NE: *out = a != b; return true;
+        case OP_AND: *out = a && b; return true;
+        case OP_OR: *out = a || b; return true;
+        default: return false;
+        }
+    case EXPR_CALL:
+        if (e->callee->kind != EXPR_NAME || !e->callee->symbol || e->callee->symbol->kind != SYMBOL_BUILTIN) return false;
+        if (e->arg_count < 1 || !lower_static(l, e->args[0], &a)) return false;
+        if (e->arg_count > 1 && !lower_static(l, e->args[1], &b)) return false;
+        if (strcmp(e->callee->name, "ceil") == 0) *out = ceil(a);
+        else if (strcmp(e->callee->name, "floor") == 0) *out = floor(a);
+        else if (strcmp(e->callee->name, "sqrt") == 0) *out = sqrt(a);
+        else if (strcmp(e->callee->name, "min") == 0) *out = a < b ? a : b;
+        else if (strcmp(e->callee->name, "max") == 0) *out = a > b ? a : b;
+        else return false;
+        return true;
+    default: return false;
+    }
+}
+
+/* ---- reductions ---------------------------------------------------------------------------------- */
+
+static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int count) {
+    return gx_load(l->g, node, count, free, NULL);
+}
+
+/* The part of what holds here that speaks only of the given indices: where a hoisted reduction is needed at all. */
+static const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
+    if (!condition) return NULL;
+    if (condition->op == G_AND)
+        return gx_and(l->g, condition_over(l, condition->args[0], free, free_count),
+                      condition_over(l, condition->args[1], free, free_count));
+    const GExpr *found[GRAPH_MAX_INDICES];
+    int count = gx_free_indices(l->g, condition, found);
+    for (int i = 0; i < count; i++) {
+        bool known = false;
+        for (int j = 0; j < free_count; j++) known |= free[j] == found[i];
+        if (!known) return NULL;
+    }
+    return condition;
+}
+
+static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
+                          const GExpr **free, int *free_count, bool empty_is_error, Span span) {
+    const GExpr *both[2] = {value, guard};
+    *free_count = sorted_free(l, both, 2, red, red_count, free);
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.reducer = reducer;
+    spec.out_rank = *free_count;
+    spec.red_rank = red_count;
+    if (*free_count > GRAPH_MAX_RANK) {
+        diag_error(l->diag, span, "this reduction depends on %d outer indices; at most %d fit", *free_count, GRAPH_MAX_RANK);
+        spec.out_rank = *free_count = GRAPH_MAX_RANK;
+    }
+    memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
+    memcpy(spec.red, red, sizeof *red * (size_t)red_count);
+    spec.value = value;
+    spec.guard = guard;
+    spec.empty_is_error = empty_is_error;
+    if (empty_is_error) spec.active = condition_over(l, l->condition, free, *free_count);
+    spec.span = span;
+    return graph_compute(l->g, &spec);
+}
+
+GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free,
+                int *free_count, Span span) {
+    return reduce_node(l, GR_SUM, value, guard, red, red_count, free, free_count, false, span);
+}
+
+/* The reducer applied to `value`, as an expression over the free indices. */
+static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
+                            bool empty_is_error, Span span) {
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int count;
+    GNode *node = reduce_node(l, reducer, value, guard, red, red_count, free, &count, empty_is_error, span);
+    return load_at(l, node, free, count);
+}
+
+static double extent_product(Lower *l, const GExpr *const *red, int count) {
+    double product = 1;
+    for (int i = 0; i < count; i++) product *= (double)graph_index_extent(l->g, red[i]);
+    return product;
+}
+
+/* How many terms there are, as a real. A guarded mean of nothing is an error unless a default was written. */
+static const GExpr *term_count(Lower *l, const GExpr *guard, const GExpr *const *red, int count, bool empty_is_error, Span span) {
+    if (!guard) return gx_real(l->g, extent_product(l, red, count));
+    return as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
+}
+
+static const GExpr *mean_of(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool empty_is_error, Span span) {
+    const GExpr *sum = reduced(l, GR_SUM, as_real(l, value), guard, red, count, false, span);
+    return gx2(l->g, G_DIV, sum, term_count(l, guard, red, count, empty_is_error, span));
+}
+
+static const GExpr *variance(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool unbiased,
+                             bool empty_is_error, Span span) {
+    /* Two passes, never E[x^2] - mu^2: that cancels. */
+    value = as_real(l, value);
+    const GExpr *mean = hoist_scalar(l, mean_of(l, value, guard, red, count, empty_is_error, span), "mean", span);
+    const GExpr *d = gx2(l->g, G_SUB, value, mean);
+    const GExpr *sum = reduced(l, GR_SUM, gx2(l->g, G_MUL, d, d), guard, red, count, false, span);
+    const GExpr *n = term_count(l, guard, red, count, empty_is_error, span);
+    if (unbiased) n = gx2(l->g, G_SUB, n, gx_real(l->g, 1));
+    return gx2(l->g, G_DIV, sum, n);
+}
+
+static const GExpr *binder_index(Lower *l, const Binder *binder) {
+    while (binder->same) binder = binder->same;
+    const Value *value = frame_find(l->frame, binder);
+    assert(value && value->kind == VALUE_SCALAR);
+    return value->scalar;
+}
+
+static const GExpr *lower_softmax(Lower *l, const Expr *e) {
+    const GExpr *outer = binder_index(l, e->binders[0]);
+    const GExpr *inner = graph_fresh_index(l->g, graph_index_extent(l->g, outer));
+    const GExpr *saved = l->condition;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
+    l->condition = saved;
+    const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
+    const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
+    const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, true, e->span);
+    const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
+    return guard ? gx_select(l->g, guard, p, zero(l)) : p;
+}
+
+static const GExpr *lower_topk(Lower *l, const Expr *e) {
+    const GExpr *rank = binder_index(l, e->binders[1]);
+    Frame *frame = frame_new(l, l->frame);
+    int64_t extent;
+    eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
+    const GExpr *j = graph_fresh_index(l->g, extent);
+    frame_set(l, frame, e->binders[0], value_scalar(j));
+    Frame *outer = l->frame;
+    const GExpr *saved = l->condition;
+    l->frame = frame;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
+    l->condition = saved;
+    l->frame = outer;
+    if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, -INFINITY));
+    Value scores = array_from(l, value, &j, 1, "candidates", e->span);
+    GNode *top = graph_topk(l->g, scores.tensor, graph_index_extent(l->g, rank), e->span);
+    const GExpr *at[GRAPH_MAX_RANK];
+    memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
+    at[scores.prefix_count] = rank;
+    return gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
+}
+
+/* A reduction; `otherwise` is the value of an empty one, or NULL. */
+static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
+    if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e);
+    if (e->reduce == REDUCE_TOPK) return lower_topk(l, e);
+    Frame *outer = l->frame;
+    Frame *frame = frame_new(l, outer);
+    const GExpr *red[GRAPH_MAX_RANK];
+    int count = e->binder_count;
+    for (int i = 0; i < count; i++) {
+        int64_t extent;
+        eval_dim(l, e->binders[i]->extent, e->binders[i]->span, &extent);
+        red[i] = graph_fresh_index(l->g, extent);
+        frame_set(l, frame, e->binders[i], value_scalar(red[i]));
+    }
+    const GExpr *saved = l->condition;
+    l->frame = frame;
+    const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
+    if (guard && guard->op == G_CONST && guard->integer) guard = NULL;
+    l->condition = gx_and(l->g, saved, guard);
+    const GExpr *value = e->arg_count ? lower_scalar(l, e->args[0]) : gx_int(l->g, 1);
+    l->condition = saved;
+    l->frame = outer;
+    bool strict = guard && !otherwise;
+    const GExpr *result;
+    switch (e->reduce) {
+    case REDUCE_SUM: result = reduced(l, GR_SUM, value, guard, red, count, false, e->span); break;
+    case REDUCE_COUNT: result = reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, e->span); break;
+    case REDUCE_MEAN: result = mean_of(l, value, guard, red, count, strict, e->span); break;
+    case REDUCE_VAR: result = variance(l, value, guard, red, count, false, strict, e->span); break;
+    case REDUCE_VAR_UNBIASED: result = variance(l, value, guard, red, count, true, strict, e->span); break;
+    case REDUCE_MAX: result = reduced(l, GR_MAX, value, guard, red, count, strict, e->span); break;
+    case REDUCE_MIN: result = reduced(l, GR_MIN, value, guard, red, count, strict, e->span); break;
+    case REDUCE_ARGMAX: result = reduced(l, GR_ARGMAX, as_real(l, value), guard, red, count, strict, e->span); break;
+    case REDUCE_ARGMIN: result = reduced(l, GR_ARGMIN, as_real(l, value), guard, red, count, strict, e->span); break;
+    case REDUCE_ANY: result = reduced(l, GR_ANY, value, guard, red, count, false, e->span); break;
+    case REDUCE_ALL: result = reduced(l, GR_ALL, value, guard, red, count, false, e->span); break;
+    case REDUCE_LOGSUMEXP: result = reduced(l, GR_LSE, as_real(l, value), guard, red, count, strict, e->span); break;
+    default: result = zero(l); break;
+    }
+    if (!otherwise) return result;
+    const GExpr *instead = lower_scalar(l, otherwise);
+    if (!guard || e->reduce == REDUCE_SUM || e->reduce == REDUCE_COUNT) return result;
+    const GExpr *any = reduced(l, GR_ANY, gx_bool(l->g, true), guard, red, count, false, e->span);
+    if (result->type == GT_REAL) instead = as_real(l, instead);
+    return gx_select(l->g, any, result, instead);
+}
+
+/* ---- reads ---------------------------------------------------------------------------------------- */
+
+static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
+    Value base = lower_value(l, e->callee);
+    if (base.kind != VALUE_ARRAY) return base;
+    Value value = base;
+    bool may_miss = false;
+    for (int i = 0; i < e->arg_count; i++) {
+        const GExpr *index = lower_scalar(l, e->args[i]);
+        int64_t extent = value_extent(&base, i), bad = 0;
+        bool data;
+        if (!prove_in_range(l, index, extent, &data, &bad)) {
+            may_miss = true;
+            if (!otherwise) {
+                diag_error(l->diag, e->args[i]->span, "this index reaches %lld, and axis %d of the array has entries 0 to %lld",
+                           (long long)bad, i + 1, (long long)extent - 1);
+                diag_suggest(l->diag, "write `(x[..] else 0)` to say what a read outside is worth, or narrow the index with a guard");
+                index = gx_int(l->g, 0);
+            }
+        } else if (data && otherwise) {
+            may_miss = true;
+        }
+        value.prefix[value.prefix_count++] = index;
+    }
+    if (otherwise && value_rank(&value) == 0) {
+        const GExpr *instead = lower_scalar(l, otherwise);
+        bool real = base.tensor->type == GT_REAL || base.tensor->type == GT_U8;
+        return value_scalar(gx_load(l->g, value.tensor, value.prefix_count, value.prefix,
+                                    may_miss ? (real ? as_real(l, instead) : instead) : NULL));
+    }
+    if (value_rank(&value) == 0) return value_scalar(gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL));
+    return value;
+}
+
+/* ---- operators ------------------------------------------------------------------------------------ */
+
+static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
+    base = as_real(l, base);
+    if (exponent->op == G_CONST) {
+        double n = exponent->type == GT_REAL ? exponent->real : (double)exponent->integer;
+        if (n == 1) return base;
+        if (n == 2) return gx2(l->g, G_MUL, base, base);
+        if (n == 3) return gx2(l->g, G_MUL, base, gx2(l->g, G_MUL, base, base));
+        if (n == 0.5) return gx1(l->g, G_SQRT, base);
+        if (n == -1) return gx2(l->g, G_DIV, gx_real(l->g, 1), base);
+    }
+    return gx2(l->g, G_POW, base, as_real(l, exponent));
+}
+
+static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b) {
+    Graph *g = l->g;
+    if (op == OP_POW) return power(l, a, b);
+    if (op == OP_AND) return gx2(g, G_AND, a, b);
+    if (op == OP_OR) return gx2(g, G_OR, a, b);
+    if (op == OP_DIV || a->type == GT_REAL || b->type == GT_REAL) {
+        a = as_real(l, a);
+        b = as_real(l, b);
+    }
+    switch (op) {
+    case OP_ADD: return gx2(g, G_ADD, a, b);
+    case OP_SUB: return gx2(g, G_SUB, a, b);
+    case OP_MUL: return gx2(g, G_MUL, a, b);
+    case OP_DIV: return gx2(g, G_DIV, a, b);
+    case OP_FLOORDIV:
+        return a->type == GT_REAL ? gx1(g, G_FLOOR, gx2(g, G_DIV, a, b)) : gx2(g, G_FLOORDIV, a, b);
+    case OP_MOD:
+        return a->type == GT_REAL ? gx2(g, G_SUB, a, gx2(g, G_MUL, b, gx1(g, G_FLOOR, gx2(g, G_DIV, a, b)))) : gx2(g, G_MOD, a, b);
+    case OP_LT: return gx2(g, G_LT, a, b);
+    case OP_LE: return gx2(g, G_LE, a, b);
+    case OP_GT: return gx2(g, G_LT, b, a);
+    case OP_GE: return gx2(g, G_LE, b, a);
+    case OP_EQ: return gx2(g, G_EQ, a, b);
+    case OP_NE: return gx2(g, G_NE, a, b);
+    default: assert(!"not a binary operator"); return a;
+    }
+}
+
+/* Element by element over values of equal shape, or scalars beside them. */
+typedef const GExpr *(*Elementwise)(Lower *l, void *context, const GExpr *const *elements);
+static Value map_values(Lower *l, const Value *values, int count, Elementwise apply, void *context, Span span) {
+    const Value *shaped = NULL;
+    for (int i = 0; i < count; i++)
+        if (value_rank(&values[i]) > 0) shaped = &values[i];
+    const GExpr *axes[GRAPH_MAX_RANK], *elements[8];
+    int rank = shaped ? value_rank(shaped) : 0;
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
+    for (int i = 0; i < count; i++) {
+        if (shaped && value_rank(&values[i]) > 0) {
+            bool same = value_rank(&values[i]) == rank;
+            for (int a = 0; same && a < rank; a++) same = value_extent(&values[i], a) == value_extent(shaped, a);
+            if (!same) {
+                diag_error(l->diag, span, "element by element work needs equal shapes, and these arrays differ here");
+                return value_scalar(zero(l));
+            }
+        }
+        elements[i] = value_element(l, &values[i], axes, span);
+    }
+    const GExpr *result = apply(l, context, elements);
+    return rank ? array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
+}
+
+static const GExpr *apply_binary(Lower *l, void *context, const GExpr *const *e) { return binary(l, *(Operator *)context, e[0], e[1]); }
+static const GExpr *apply_unary(Lower *l, void *context, const GExpr *const *e) {
+    return *(Operator *)context == OP_NOT ? gx1(l->g, G_NOT, e[0]) : gx1(l->g, G_NEG, e[0]);
+}
+static const GExpr *apply_select(Lower *l, void *context, const GExpr *const *e) {
+    (void)context;
+    bool real = e[1]->type == GT_REAL || e[2]->type == GT_REAL;
+    return gx_select(l->g, e[0], real ? as_real(l, e[1]) : e[1], real ? as_real(l, e[2]) : e[2]);
+}
+
+static Value lower_operator(Lower *l, const Expr *e) {
+    Value values[2];
+    const GExpr *saved = l->condition;
+    for (int i = 0; i < e->arg_count; i++) {
+        values[i] = lower_value(l, e->args[i]);
+        /* `and` is lazy: its right side is read only where the left holds. */
+        if (i == 0 && e->kind == EXPR_BINARY && e->op == OP_AND && values[0].kind == VALUE_SCALAR)
+            l->condition = gx_and(l->g, saved, values[0].scalar);
+    }
+    l->condition = saved;
+    Operator op = e->op;
+    return map_values(l, values, e->arg_count, e->kind == EXPR_UNARY ? apply_unary : apply_binary, &op, e->span);
+}
+
+static Value lower_if(Lower *l, const Expr *e) {
+    Value values[3];
+    values[0] = lower_value(l, e->args[0]);
+    if (values[0].is_static) return lower_value(l, e->args[values[0].constant != 0 ? 1 : 2]);
+    const GExpr *saved = l->condition;
+    bool scalar = values[0].kind == VALUE_SCALAR;
+    if (scalar) l->condition = gx_and(l->g, saved, values[0].scalar);
+    values[1] = lower_value(l, e->args[1]);
+    if (scalar) l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, values[0].scalar));
+    values[2] = lower_value(l, e->args[2]);
+    l->condition = saved;
+    return map_values(l, values, 3, apply_select, NULL, e->span);
+}
+
+static Value lower_stop(Lower *l, const Expr *e) {
+    Value value = lower_value(l, e->args[0]);
+    if (value.kind == VALUE_SCALAR) {
+        if (value.is_static || value.scalar->type != GT_REAL) return value;
+        value = array_from(l, value.scalar, NULL, 0, NULL, e->span);
+        GNode *stopped = graph_stop(l->g, value.tensor, e->span);
+        return value_scalar(gx_load(l->g, stopped, value.prefix_count, value.prefix, NULL));
+    }
+    if (value.kind != VALUE_ARRAY || value.tensor->type != GT_REAL) return value;
+    value.tensor = graph_stop(l->g, value.tensor, e->span); /* of the whole: stop acts on each element alone */
+    return value;
+}
+
+static Value lower_name(Lower *l, const Expr *e) {
+    Symbol *symbol = e->symbol;
+    assert(symbol);
+    if (symbol->kind == SYMBOL_INDEX) return value_scalar(binder_index(l, symbol->binder));
+    if (symbol->kind == SYMBOL_BUILTIN) {
+        if (strcmp(symbol->name, "training") == 0) return value_scalar(gx_bool(l->g, l->training));
+        if (strcmp(symbol->name, "pi") == 0) return value_scalar(gx_real(l->g, 3.14159265358979323846));
+        /* step, steps, epoch: run scalars, handed over at each run. */
+        GNode *input = graph_input(l->g, symbol->name, GT_INT, 0, NULL, e->span);
+        return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
+    }
+    const Value *value = frame_find(l->frame, symbol);
+    if (!value) {
+        if (symbol->stmt && (symbol->kind == SYMBOL_FN || symbol->kind == SYMBOL_OPTIMISER || symbol->kind == SYMBOL_NET)) {
+            Value function = value_none();
+            function.kind = VALUE_FUNCTION;
+            function.function = symbol->stmt;
+            function.frame = l->root;
+            return function;
+        }
+        diag_error(l->diag, e->span, "`%s` has no value here", symbol->name);
+        return value_scalar(zero(l));
+    }
+    if (symbol->kind == SYMBOL_HYPER) {
+        /* A run-time scalar: sweeping it recompiles nothing. Compile-time uses go through lower_static. */
+        bool integer = value->scalar->type == GT_INT;
+        char name[256];
+        snprintf(name, sizeof name, "hyper.%s", symbol->name);
+        GNode *input = graph_input(l->g, arena_intern(l->arena, name, strlen(name)), integer ? GT_INT : GT_REAL, 0, NULL, symbol->span);
+        return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
+    }
+    if (value->is_static) { /* made anew: expressions belong to one graph, and frames outlive it */
+        if (value->scalar->type == GT_BOOL) return value_scalar(gx_bool(l->g, value->constant != 0));
+        return value_static(l, value->constant, value->scalar->type == GT_INT);
+    }
+    if (value->kind == VALUE_ARRAY && value_rank(value) == 0)
+        return value_scalar(gx_load(l->g, value->tensor, value->prefix_count, value->prefix, NULL));
+    return *value;
+}
+
+static Value lower_member(Lower *l, const Expr *e) {
+    Symbol *symbol = e->symbol;
+    assert(symbol);
+    if (symbol->kind == SYMBOL_FIELD) {
+        const char *source = e->args[0]->name;
+        bool image = strcmp(e->name, "image") == 0;
+        char key[256];
+        snprintf(key, sizeof key, "%s.%s", source, e->name);
+        int64_t shape[GRAPH_MAX_RANK] = {l->program ? l->program->batch : 1, 1, 28, 28};
+        GNode *input = graph_input(l->g, arena_intern(l->arena, key, strlen(key)), image ? GT_U8 : GT_INT, image ? 4 : 1, shape, e->span);
+        Value value = value_array(input);
+        if (l->sample) {
+            value.prefix[0] = l->sample;
+            value.prefix_count = 1;
+            if (value_rank(&value) == 0) return value_scalar(gx_load(l->g, input, 1, value.prefix, NULL));
+        }
+        return value;
+    }
+    if (symbol->kind == SYMBOL_NET_PART) {
+        Value value = value_none();
+        value.kind = VALUE_NET;
+        value.net = lower_net(l, e, "");
+        return value;
+    }
+    if (symbol->kind == SYMBOL_COLUMN) {
+        const Value *value = frame_find(l->frame, symbol);
+        if (value) return *value;
+        const Value *queue = frame_find(l->frame, e->args[0]->symbol);
+        assert(queue);
+        char key[256];
+        snprintf(key, sizeof key, "%s.%s", e->args[0]->name, e->name);
+        return value_array(state_now(l, key));
+    }
+    return lower_name(l, e);
+}
+
+Value lower_value(Lower *l, const Expr *e) {
+    switch (e->kind) {
+    case EXPR_NUMBER: return value_static(l, e->number, e->is_integer);
+    case EXPR_BOOL: return value_scalar(gx_bool(l->g, e->boolean));
+    case EXPR_NAME: return lower_name(l, e);
+    case EXPR_MEMBER: return lower_member(l, e);
+    case EXPR_INDEX: return lower_index(l, e, NULL);
+    case EXPR_UNARY:
+    case EXPR_BINARY: return lower_operator(l, e);
+    case EXPR_REDUCE: return value_scalar(lower_reduce(l, e, NULL));
+    case EXPR_IF: return lower_if(l, e);
+    case EXPR_DEFAULT:
+        if (e->args[0]->kind == EXPR_REDUCE) return value_scalar(lower_reduce(l, e->args[0], e->args[1]));
+        return lower_index(l, e->args[0], e->args[1]);
+    case EXPR_STOP: return lower_stop(l, e);
+    case EXPR_CALL: return lower_call(l, e);
+    case EXPR_COPY:
+    case EXPR_COMPOSE: {
+        Value value = value_none();
+        value.kind = VALUE_NET;
+        value.net = lower_net(l, e, "net");
+        return value;
+    }
+    case EXPR_STRING: break;
+    }
+    diag_error(l->diag, e->span, "this has no numeric value");
+    return value_scalar(zero(l));
+}
+
+const GExpr *lower_scalar(Lower *l, const Expr *e) {
+    Value value = lower_value(l, e);
+    if (value.kind == VALUE_SCALAR) return value.scalar;
+    if (value.kind == VALUE_ARRAY && value_rank(&value) == 0)
+        return gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL);
+    diag_error(l->diag, e->span, "a number is needed here, and this is an array of %d axes", value_rank(&value));
+    return zero(l);
+}
+
+GNode *lower_tensor(Lower *l, const Expr *e) {
+    Value value = lower_value(l, e);
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int free_count;
+    if (value.kind != VALUE_SCALAR && value.kind != VALUE_ARRAY) {
+        diag_error(l->diag, e->span, "a number or an array is needed here");
+        value = value_scalar(zero(l));
+    }
+    GNode *node = materialise(l, &value, free, &free_count, e->span);
+    assert(free_count == 0);
+    return node;
+}

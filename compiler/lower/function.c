@@ -1,0 +1,139 @@
+/* One function of the language on given arrays, with the gradient of its value: what `couplet grad` and the differential tests run. */
+#include "compiler/lower/internal.h"
+#include "compiler/passes/passes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const Stmt *find_function(const Method *method, const char *name) {
+    const Module *spec = method->spec;
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_FN && strcmp(spec->stmts[i]->name, name) == 0) return spec->stmts[i];
+    return NULL;
+}
+
+static const FunctionInput *find_input(const FunctionInput *inputs, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(inputs[i].name, name) == 0) return &inputs[i];
+    return NULL;
+}
+
+static void unknown_input(Lower *l, const Stmt *fn, const char *name) {
+    const char **names = arena_array(l->arena, const char *, fn->param_count + 1);
+    for (int i = 0; i < fn->param_count; i++) names[i] = fn->params[i].name;
+    diag_error(l->diag, fn->name_span, "`%s` has no parameter `%s`", fn->name, name);
+    const char *near = diag_nearest(name, names, fn->param_count);
+    if (near) diag_suggest(l->diag, "did you mean `%s`?", near);
+}
+
+static void read_hypers(Lower *l, const Module *spec, const FunctionInput *inputs, int count) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == STMT_HYPER && p < s->param_count; p++) {
+            double value = 0;
+            const FunctionInput *set = find_input(inputs, count, s->params[p].name);
+            if (set && set->is_constant) value = set->value;
+            else if (!lower_static(l, s->params[p].value, &value)) continue;
+            frame_set(l, l->root, s->params[p].symbol, value_static(l, value, s->params[p].value->is_integer));
+        }
+    }
+}
+
+Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *name, const FunctionInput *inputs, int input_count,
+                      const LowerOptions *options) {
+    Lower *l = arena_new_of(arena, Lower);
+    l->arena = arena;
+    l->diag = diag;
+    l->method = method;
+    l->g = graph_new(arena, name);
+    l->root = arena_new_of(arena, Frame);
+    l->frame = frame_new(l, l->root);
+    l->site = name;
+    l->training = true;
+    const Stmt *fn = find_function(method, name);
+    if (!fn) {
+        Span span = method->spec->stmt_count ? method->spec->stmts[0]->span : (Span){0};
+        diag_error(diag, span, "this file has no function `%s`", name);
+        return NULL;
+    }
+    read_hypers(l, method->spec, inputs, input_count);
+    Value args[16];
+    GNode *wrt[16], *grads[16];
+    const char *wrt_names[16];
+    int wrt_count = 0;
+    for (int i = 0; i < input_count; i++) {
+        bool known = false;
+        for (int p = 0; p < fn->param_count; p++) known |= strcmp(fn->params[p].name, inputs[i].name) == 0;
+        if (!known && !inputs[i].is_constant) unknown_input(l, fn, inputs[i].name);
+    }
+    for (int p = 0; p < fn->param_count && p < 16; p++) {
+        const Param *param = &fn->params[p];
+        const FunctionInput *input = find_input(inputs, input_count, param->name);
+        args[p] = value_scalar(gx_real(l->g, 0));
+        if (!input && param->value) {
+            args[p] = lower_value(l, param->value);
+        } else if (!input) {
+            diag_error(diag, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
+                       param->name, param->name);
+        } else if (input->is_constant) {
+            bool integer = param->type && param->type->kind == KIND_INT;
+            args[p] = value_static(l, input->value, integer || (!param->has_shape && input->value == (double)(int64_t)input->value && param->type &&
+                                                                  param->type->kind == KIND_INT));
+        } else {
+            bool wants_real = !param->type || param->type->kind == KIND_REAL;
+            GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
+            args[p] = input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
+            bool truth = param->type && param->type->kind == KIND_BOOL;
+            if (truth && input->type == GT_INT && input->rank) {
+                /* masks come as 0 and 1 */
+                const GExpr *axes[GRAPH_MAX_RANK];
+                for (int a = 0; a < input->rank; a++) axes[a] = graph_fresh_index(l->g, input->shape[a]);
+                args[p] = array_from(l, gx2(l->g, G_NE, gx_load(l->g, node, input->rank, axes, NULL), gx_int(l->g, 0)), axes, input->rank, NULL, param->span);
+            }
+            if (wants_real && input->type != GT_REAL)
+                diag_error(diag, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
+            if (!wants_real && input->type == GT_REAL)
+                diag_error(diag, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
+            if (input->type == GT_REAL && wrt_count < 16) {
+                wrt_names[wrt_count] = input->name;
+                wrt[wrt_count++] = node;
+            }
+        }
+    }
+    if (diag_error_count(diag)) return NULL;
+    Value result = call_function(l, fn, l->root, args, fn->param_count, NULL);
+    if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
+        result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
+    if (result.kind != VALUE_SCALAR) {
+        diag_error(diag, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", name);
+        return NULL;
+    }
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.value = as_real(l, result.scalar);
+    spec.name = "value";
+    spec.span = fn->name_span;
+    GNode *value = graph_compute(l->g, &spec);
+    graph_output(l->g, "value", value);
+    if (diag_error_count(diag)) return NULL;
+    if (options && options->after) options->after(options->context, l->g, "lower");
+    pass_stabilise(l->g, options ? options->numerics : NULL);
+    if (options && options->after) options->after(options->context, l->g, "stabilise");
+    value = l->g->outputs.items[0].node;
+    pass_differentiate(l->g, value, wrt, wrt_count, grads);
+    for (int i = 0; i < wrt_count; i++) {
+        GNode *grad = grads[i];
+        if (!grad) { /* nothing flows back: zeros of its shape */
+            memset(&spec, 0, sizeof spec);
+            spec.out_rank = wrt[i]->rank;
+            for (int a = 0; a < wrt[i]->rank; a++) spec.out[a] = graph_fresh_index(l->g, wrt[i]->shape[a]);
+            spec.value = gx_real(l->g, 0);
+            spec.span = wrt[i]->span;
+            grad = graph_compute(l->g, &spec);
+        }
+        graph_output(l->g, arena_printf(arena, "grad_%s", wrt_names[i]), grad);
+    }
+    if (options && options->after) options->after(options->context, l->g, "differentiate");
+    run_passes(l, l->g, options);
+    return diag_error_count(diag) ? NULL : l->g;
+}

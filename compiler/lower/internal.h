@@ -1,0 +1,151 @@
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; call.c functions and
+ * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; method.c the method and its step; function.c one function. */
+#ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
+#define COUPLET_COMPILER_LOWER_INTERNAL_H
+
+#include "compiler/lower/lower.h"
+
+typedef struct Net Net;
+typedef struct Frame Frame;
+
+typedef enum { VALUE_NONE, VALUE_SCALAR, VALUE_ARRAY, VALUE_NET, VALUE_FUNCTION, VALUE_SOURCE } ValueKind;
+
+/* What a name or an expression stands for. An array is a tensor with its leading axes already indexed: element(i...) is
+ * tensor[prefix..., i...]. So `u[i]` is an array too, and a function of one sample maps over a batch by a prefix alone. */
+typedef struct Value {
+    ValueKind kind;
+    const GExpr *scalar;
+    GNode *tensor;
+    int prefix_count;
+    const GExpr *prefix[GRAPH_MAX_RANK];
+    Net *net;
+    const Stmt *function; /* with the frame it was defined in */
+    Frame *frame;
+    int source;
+    bool is_static; /* known at compile time: constant */
+    double constant;
+} Value;
+
+typedef struct FrameEntry {
+    const void *key; /* Symbol or Binder */
+    Value value;
+} FrameEntry;
+struct Frame {
+    Frame *parent;
+    ARRAY(FrameEntry) entries;
+    Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
+};
+
+typedef enum { NET_LAYER /* config and data lists: owns params */, NET_CHAIN /* parts in order */, NET_FUNCTION /* a fn in a chain */ } NetKind;
+typedef struct NetChild {
+    const Expr *place; /* the constructor call in the text: one set of weights per place */
+    Net *net;
+} NetChild;
+struct Net {
+    NetKind kind;
+    const char *path;   /* "online.trunk.conv3_1": prefix of its states */
+    const char *origin; /* path of the net this is a copy of, or path: draws of its start are keyed by it */
+    const Stmt *stmt;
+    Frame *frame; /* configuration */
+    ARRAY(Net *) parts;
+    ARRAY(const char *) part_names;
+    ARRAY(NetChild) children;
+    Frame *function_frame;
+    Net *copied_from;
+};
+
+/* A state's declaration, remembered so that the init graph can make its start. */
+typedef struct StateRecord {
+    ProgramState state;
+    const Expr *start; /* initialiser, or NULL: 0 */
+    Frame *frame;
+    const char *origin; /* key of its draws */
+    const char *init_name;
+} StateRecord;
+
+/* The state's value as the step goes on: applications of a net chain their updates. */
+typedef struct StateValue {
+    const char *name;
+    GNode *now;
+    Span span;
+} StateValue;
+
+typedef struct Lower {
+    Arena *arena;
+    Diag *diag;
+    const Method *method;
+    Graph *g;
+    Frame *root;  /* the method's own names */
+    Frame *frame; /* where names are looked up now */
+    bool training;
+    const GExpr *condition;    /* what holds where we are: guards and if-conditions, or NULL */
+    const GExpr *draw_element; /* in a view: dataset index and view number; else NULL */
+    const GExpr *sample;       /* in a view: the batch index, else NULL */
+    const char *site;          /* path of calls, keys the draws */
+    int site_count;
+    ARRAY(StateRecord) records;
+    ARRAY(StateValue) current;
+    GNode *embedding; /* first application of a network at method level */
+    int depth;
+    LoweredProgram *program;
+} Lower;
+
+/* value.c */
+Frame *frame_new(Lower *l, Frame *parent);
+void frame_set(Lower *l, Frame *frame, const void *key, Value value);
+const Value *frame_find(const Frame *frame, const void *key);
+Value value_none(void);
+Value value_scalar(const GExpr *expr);
+Value value_static(Lower *l, double constant, bool is_integer);
+Value value_array(GNode *tensor);
+int value_rank(const Value *value);
+int64_t value_extent(const Value *value, int axis);
+const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
+/* The value as a tensor over (free indices in order of binding, own axes); *free gets the free indices. */
+GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span);
+/* A compute node without reducer over the free indices of `expr`, then `axes`; as an array with the free ones as prefix. */
+Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
+/* The scalar in a node of its own, loaded at its free indices. */
+const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
+int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
+const GExpr *as_real(Lower *l, const GExpr *expr);
+bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
+void mark_static(Lower *l, const Symbol *symbol);
+
+/* expr.c */
+Value lower_value(Lower *l, const Expr *expr);
+const GExpr *lower_scalar(Lower *l, const Expr *expr);
+GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
+bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
+GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
+
+/* call.c */
+Value lower_call(Lower *l, const Expr *expr);
+Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int arg_count, const Expr *call);
+/* Runs the statements of a body; the value of `return` (or of the last). */
+Value lower_body(Lower *l, Stmt *const *body, int count);
+void lower_let(Lower *l, const Stmt *stmt);
+Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
+
+/* net.c */
+Net *lower_net(Lower *l, const Expr *expr, const char *path);
+Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path);
+Net *net_copy(Lower *l, Net *from, const char *path, const char *origin);
+Net *net_part(Net *net, const char *name);
+Value net_apply(Lower *l, Net *net, Value input, const Expr *call);
+void declare_state(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank);
+GNode *state_now(Lower *l, const char *name);
+void state_renew(Lower *l, const char *name, GNode *value, Span span);
+const StateRecord *find_record(const Lower *l, const char *name);
+
+/* draw.c */
+void lower_draw(Lower *l, const Stmt *stmt);
+void lower_starts(Lower *l); /* fills the init graph from the records */
+int64_t site_key(const char *path);
+
+/* prove.c */
+bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad);
+
+void run_passes(Lower *l, Graph *g, const LowerOptions *options);
+
+#endif

@@ -1,0 +1,66 @@
+/* From a checked method to graphs. Every function and net is specialised where it is called: dimensions are concrete integers from
+ * here on, indices become index spaces, reductions become compute nodes, and a method becomes three kinds of graph over one table of
+ * states: init (every state's start), train (one step: forward, backward, optimiser, updates, ema, queues) and one for each
+ * network whose features an evaluation asks for. Messages that need concrete extents (a read out of range) are made here. */
+#ifndef COUPLET_COMPILER_LOWER_H
+#define COUPLET_COMPILER_LOWER_H
+
+#include "compiler/graph/graph.h"
+#include "lang/ast.h"
+
+typedef struct LoweredHyper {
+    const char *name;
+    double value;
+    bool is_integer;
+    bool is_static; /* it reached a dimension or another compile-time place: sweeping it recompiles */
+} LoweredHyper;
+
+typedef struct LoweredSource {
+    const char *name, *reader, *split;
+} LoweredSource;
+
+typedef struct LoweredEval {
+    const char *method; /* "knn", "linear" */
+    double k, temperature, decay;
+    int features;    /* which of LoweredProgram.features */
+    int bank, query; /* which of sources */
+} LoweredEval;
+
+typedef struct LoweredProgram {
+    Graph *init, *train;
+    ARRAY(Graph *) features;
+    ARRAY(const char *) feature_names;
+    ARRAY(ProgramState) states;
+    ARRAY(LoweredHyper) hypers;
+    ARRAY(LoweredSource) sources;
+    ARRAY(LoweredEval) evals;
+    int train_source;
+    int64_t batch;
+    double epochs;
+} LoweredProgram;
+
+/* `after` is called with each graph after each pass, by name ("lower", "stabilise", "differentiate", ...); may be NULL. */
+typedef void (*LowerWatch)(void *context, const Graph *graph, const char *pass);
+typedef struct LowerOptions {
+    LowerWatch after;
+    void *context;
+    FILE *numerics; /* what stabilise rewrote; may be NULL */
+} LowerOptions;
+
+/* NULL after errors, which are in diag. */
+LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+
+/* One function on given arrays, with the gradient of its value: `couplet grad`. */
+typedef struct FunctionInput {
+    const char *name;
+    GType type; /* GT_REAL or GT_INT */
+    int rank;
+    int64_t shape[GRAPH_MAX_RANK];
+    bool is_constant; /* a scalar given by --set: value, not an array */
+    double value;
+} FunctionInput;
+/* Outputs: "value", and "grad_NAME" for every real input. */
+Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count,
+                      const LowerOptions *options);
+
+#endif

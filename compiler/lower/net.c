@@ -1,0 +1,330 @@
+/* Networks: constructors make sets of weights, composition chains them, a name shares them, `copy` makes another set that
+ * starts equal. States are named by the path of parts ("online.trunk.conv3_1.K"): these names are the keys of a checkpoint. */
+#include "compiler/lower/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+static Net *net_new(Lower *l, NetKind kind, const Stmt *stmt, const char *path) {
+    Net *net = arena_new_of(l->arena, Net);
+    net->kind = kind;
+    net->stmt = stmt;
+    net->path = net->origin = path;
+    return net;
+}
+
+/* "linear_1": the constructor's name and which of that name this is among its siblings. */
+static const char *part_label(Lower *l, const Expr *part, const Net *chain) {
+    const Expr *named = part->kind == EXPR_CALL ? part->callee : part;
+    const char *base = named->kind == EXPR_NAME || named->kind == EXPR_MEMBER ? named->name : "part";
+    for (int n = 1;; n++) {
+        const char *label = arena_printf(l->arena, "%s_%d", base, n);
+        bool free = true;
+        for (int i = 0; i < chain->part_names.count; i++) free &= strcmp(chain->part_names.items[i], label) != 0;
+        if (free) return label;
+    }
+}
+
+static const char *join(Lower *l, const char *path, const char *label) {
+    return path[0] ? arena_printf(l->arena, "%s.%s", path, label) : label;
+}
+
+/* ---- making ---------------------------------------------------------------------------------------- */
+
+static const Expr *config_argument(const Expr *call, const Stmt *stmt, int at) {
+    int position = 0;
+    for (int i = 0; call && call->kind == EXPR_CALL && i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        if (name ? strcmp(name, stmt->config[at].name) == 0 : position++ == at) return call->args[i];
+    }
+    return NULL;
+}
+
+/* Configuration is bound in a frame of its own; compile-time numbers stay numbers. */
+static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
+    Frame *frame = frame_new(l, l->root);
+    frame->owner = NULL;
+    for (int i = 0; i < stmt->config_count; i++) {
+        const Param *param = &stmt->config[i];
+        const Expr *given = config_argument(call, stmt, i);
+        Frame *outer = l->frame;
+        if (!given) {
+            given = param->value;
+            l->frame = frame; /* a default may use the parameters before it */
+        }
+        Value value = value_none();
+        double constant;
+        if (!given) {
+            diag_error(l->diag, call ? call->span : stmt->span, "`%s` needs its setting `%s`", stmt->name, param->name);
+            value = value_static(l, 1, true);
+        } else if (lower_static(l, given, &constant)) {
+            bool whole = constant == (double)(int64_t)constant && (!given->type || given->type->kind != KIND_REAL);
+            value = value_static(l, constant, whole);
+        } else {
+            value = lower_value(l, given);
+        }
+        l->frame = outer;
+        frame_set(l, frame, param->symbol, value);
+    }
+    return frame;
+}
+
+Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path) {
+    Frame *config = bind_config(l, stmt, call);
+    if (stmt->has_params) {
+        Net *net = net_new(l, NET_LAYER, stmt, path);
+        net->frame = config;
+        return net;
+    }
+    /* net mlp(hidden, out) = linear(hidden) >> ...: the chain itself. */
+    Frame *outer = l->frame;
+    l->frame = config;
+    Net *net = lower_net(l, stmt->value, path);
+    l->frame = outer;
+    return net;
+}
+
+static Net *net_function(Lower *l, const Stmt *fn, const char *builtin, const char *path) {
+    Net *net = net_new(l, NET_FUNCTION, fn, path);
+    net->origin = builtin ? builtin : path;
+    net->function_frame = l->root;
+    return net;
+}
+
+static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
+    Net *net = net_new(l, NET_CHAIN, NULL, path);
+    for (int i = 0; i < e->arg_count; i++) {
+        const char *label = e->arg_names ? e->arg_names[i] : NULL;
+        if (!label) label = part_label(l, e->args[i], net);
+        Net *part = lower_net(l, e->args[i], join(l, path, label));
+        if (!part) continue;
+        array_push(l->arena, &net->parts, part);
+        array_push(l->arena, &net->part_names, label);
+    }
+    return net;
+}
+
+/* Inside the body of a net a constructor call makes its weights once per place in the text. */
+static Net *child_at(Lower *l, const Expr *place) {
+    Net *owner = l->frame->owner;
+    if (!owner) return NULL;
+    for (int i = 0; i < owner->children.count; i++)
+        if (owner->children.items[i].place == place) return owner->children.items[i].net;
+    return NULL;
+}
+
+static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const char *path) {
+    Net *owner = l->frame->owner;
+    Net *net = child_at(l, place);
+    if (net) return net;
+    if (owner) {
+        int n = 1;
+        for (int i = 0; i < owner->children.count; i++) {
+            const Expr *other = owner->children.items[i].place;
+            const Expr *callee = other->kind == EXPR_CALL ? other->callee : other;
+            n += callee->name && strcmp(callee->name, stmt->name) == 0;
+        }
+        path = arena_printf(l->arena, "%s.%s_%d", owner->path, stmt->name, n);
+    }
+    net = net_construct(l, stmt, place, path);
+    if (owner) {
+        NetChild child = {place, net};
+        array_push(l->arena, &owner->children, child);
+    }
+    return net;
+}
+
+Net *lower_net(Lower *l, const Expr *e, const char *path) {
+    Symbol *symbol = e->symbol;
+    switch (e->kind) {
+    case EXPR_COMPOSE: {
+        Net *made = child_at(l, e);
+        if (made) return made;
+        made = lower_chain(l, e, l->frame->owner ? arena_printf(l->arena, "%s.chain_%d", l->frame->owner->path, l->frame->owner->children.count + 1) : path);
+        if (l->frame->owner) {
+            NetChild child = {e, made};
+            array_push(l->arena, &l->frame->owner->children, child);
+        }
+        return made;
+    }
+    case EXPR_COPY: {
+        Net *from = lower_net(l, e->args[0], path);
+        return from ? net_copy(l, from, path, from->origin) : NULL;
+    }
+    case EXPR_CALL:
+        symbol = e->callee->symbol;
+        if (symbol && symbol->kind == SYMBOL_NET && symbol->stmt->has_config) return construct_at(l, symbol->stmt, e, path);
+        break;
+    case EXPR_NAME:
+    case EXPR_MEMBER:
+        if (!symbol) break;
+        if (symbol->kind == SYMBOL_NET_PART) {
+            Net *whole = lower_net(l, e->args[0], path);
+            Net *part = whole ? net_part(whole, e->name) : NULL;
+            if (!part) diag_error(l->diag, e->span, "this network has no part named `%s`", e->name);
+            return part;
+        }
+        if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
+        if (symbol->kind == SYMBOL_BUILTIN) return net_function(l, NULL, symbol->name, path);
+        if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config) return construct_at(l, symbol->stmt, e, path);
+        const Value *value = frame_find(l->frame, symbol);
+        if (value && value->kind == VALUE_NET) return value->net;
+        break;
+    default: break;
+    }
+    diag_error(l->diag, e->span, "a network is needed here");
+    return NULL;
+}
+
+/* Same structure, own states; both start from the same draws, so both start equal. */
+Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
+    Net *net = net_new(l, from->kind, from->stmt, path);
+    net->origin = origin;
+    net->frame = from->frame;
+    net->function_frame = from->function_frame;
+    net->copied_from = from;
+    for (int i = 0; i < from->parts.count; i++) {
+        Net *part = from->parts.items[i];
+        const char *label = from->part_names.items[i];
+        Net *copy = net_copy(l, part, join(l, path, label), part->origin);
+        array_push(l->arena, &net->parts, copy);
+        array_push(l->arena, &net->part_names, label);
+    }
+    /* Children of a layer are made when it is first applied; those made already are copied now, the rest follow their
+     * origin through the path (construct_at names them alike). */
+    for (int i = 0; i < from->children.count; i++) {
+        Net *child = from->children.items[i].net;
+        const char *tail = child->path + strlen(from->path);
+        NetChild copy = {from->children.items[i].place, net_copy(l, child, arena_printf(l->arena, "%s%s", path, tail), child->origin)};
+        array_push(l->arena, &net->children, copy);
+    }
+    return net;
+}
+
+Net *net_part(Net *net, const char *name) {
+    for (int i = 0; i < net->parts.count; i++)
+        if (strcmp(net->part_names.items[i], name) == 0) return net->parts.items[i];
+    return NULL;
+}
+
+/* ---- states ------------------------------------------------------------------------------------------ */
+
+const StateRecord *find_record(const Lower *l, const char *name) {
+    for (int i = 0; i < l->records.count; i++)
+        if (strcmp(l->records.items[i].state.name, name) == 0) return &l->records.items[i];
+    return NULL;
+}
+
+void declare_state(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank) {
+    StateRecord record;
+    memset(&record, 0, sizeof record);
+    const char *name = join(l, path, param->name);
+    record.state.name = arena_intern(l->arena, name, strlen(name));
+    record.state.role = role;
+    bool integer = param->type && param->type->kind == KIND_INT;
+    record.state.type = integer ? GT_INT : GT_REAL;
+    record.state.span = param->span;
+    record.start = param->value;
+    record.frame = l->frame;
+    record.origin = join(l, origin, param->name);
+    if (like_shape && !param->has_shape) {
+        record.state.rank = like_rank;
+        memcpy(record.state.shape, like_shape, sizeof *like_shape * (size_t)like_rank);
+    } else {
+        record.state.rank = param->dim_count;
+        for (int i = 0; i < param->dim_count; i++) {
+            double extent;
+            if (!lower_static(l, param->dims[i], &extent) || extent < 1) {
+                diag_error(l->diag, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+                extent = 1;
+            }
+            record.state.shape[i] = (int64_t)extent;
+        }
+    }
+    const StateRecord *known = find_record(l, record.state.name);
+    if (!known) {
+        array_push(l->arena, &l->records, record);
+        return;
+    }
+    for (int i = 0; i < known->state.rank; i++) {
+        if (known->state.shape[i] == record.state.shape[i]) continue;
+        diag_error(l->diag, param->span, "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before", param->name,
+                   (long long)record.state.shape[i], i + 1, (long long)known->state.shape[i]);
+        diag_note(l->diag, param->span, "one net applied twice shares its weights, so each application must give them one shape");
+        return;
+    }
+}
+
+GNode *state_now(Lower *l, const char *name) {
+    for (int i = 0; i < l->current.count; i++)
+        if (strcmp(l->current.items[i].name, name) == 0) return l->current.items[i].now;
+    const StateRecord *record = find_record(l, name);
+    assert(record);
+    const ProgramState *s = &record->state;
+    return graph_state(l->g, s->name, s->type, s->rank, s->shape, s->span);
+}
+
+void state_renew(Lower *l, const char *name, GNode *value, Span span) {
+    for (int i = 0; i < l->current.count; i++) {
+        if (strcmp(l->current.items[i].name, name) != 0) continue;
+        l->current.items[i].now = value;
+        return;
+    }
+    StateValue renewed = {arena_intern(l->arena, name, strlen(name)), value, span};
+    array_push(l->arena, &l->current, renewed);
+}
+
+/* ---- applying ---------------------------------------------------------------------------------------- */
+
+static Value apply_layer(Lower *l, Net *net, Value input, const Expr *call) {
+    Frame *outer = l->frame;
+    /* The frame of one application: dimensions of its input, its lets; configuration is its parent. */
+    Frame *frame = frame_new(l, net->frame);
+    frame->owner = net;
+    l->frame = frame;
+    Value result;
+    /* call_function binds dims and runs the body in a frame whose parent is ours, so the owner is inherited. */
+    result = call_function(l, net->stmt, frame, &input, 1, call);
+    l->frame = outer;
+    return result;
+}
+
+static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
+    if (net->stmt) return call_function(l, net->stmt, net->function_frame, &input, 1, call);
+    /* A built-in in a chain (relu, tanh): a call of it on a name that stands for the input. */
+    Symbol *argument = arena_new_of(l->arena, Symbol);
+    argument->kind = SYMBOL_ARGUMENT;
+    argument->name = "x";
+    Symbol *builtin = arena_new_of(l->arena, Symbol);
+    builtin->kind = SYMBOL_BUILTIN;
+    builtin->name = net->origin;
+    Expr *name = arena_new_of(l->arena, Expr), *callee = arena_new_of(l->arena, Expr), *made = arena_new_of(l->arena, Expr);
+    name->kind = callee->kind = EXPR_NAME;
+    name->name = "x";
+    name->symbol = argument;
+    callee->name = net->origin;
+    callee->symbol = builtin;
+    made->kind = EXPR_CALL;
+    made->callee = callee;
+    made->args = arena_array(l->arena, Expr *, 1);
+    made->args[0] = name;
+    made->arg_count = 1;
+    made->span = name->span = callee->span = call->span;
+    Frame *outer = l->frame;
+    l->frame = frame_new(l, outer);
+    frame_set(l, l->frame, argument, input);
+    Value result = lower_call(l, made);
+    l->frame = outer;
+    return result;
+}
+
+Value net_apply(Lower *l, Net *net, Value input, const Expr *call) {
+    switch (net->kind) {
+    case NET_LAYER: return apply_layer(l, net, input, call);
+    case NET_FUNCTION: return apply_function(l, net, input, call);
+    case NET_CHAIN:
+        for (int i = 0; i < net->parts.count; i++) input = net_apply(l, net->parts.items[i], input, call);
+        return input;
+    }
+    return input;
+}

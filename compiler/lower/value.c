@@ -1,0 +1,196 @@
+/* Values, the frames that hold them, and their elements. */
+#include "compiler/lower/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+Frame *frame_new(Lower *l, Frame *parent) {
+    Frame *frame = arena_new_of(l->arena, Frame);
+    frame->parent = parent;
+    frame->owner = parent ? parent->owner : NULL;
+    return frame;
+}
+
+void frame_set(Lower *l, Frame *frame, const void *key, Value value) {
+    for (int i = 0; i < frame->entries.count; i++) {
+        if (frame->entries.items[i].key == key) {
+            frame->entries.items[i].value = value;
+            return;
+        }
+    }
+    FrameEntry entry = {key, value};
+    array_push(l->arena, &frame->entries, entry);
+}
+
+const Value *frame_find(const Frame *frame, const void *key) {
+    for (; frame; frame = frame->parent)
+        for (int i = frame->entries.count - 1; i >= 0; i--)
+            if (frame->entries.items[i].key == key) return &frame->entries.items[i].value;
+    return NULL;
+}
+
+Value value_none(void) {
+    Value value;
+    memset(&value, 0, sizeof value);
+    return value;
+}
+
+Value value_scalar(const GExpr *expr) {
+    Value value = value_none();
+    value.kind = VALUE_SCALAR;
+    value.scalar = expr;
+    if (expr->op == G_CONST) {
+        value.is_static = true;
+        value.constant = expr->type == GT_REAL ? expr->real : (double)expr->integer;
+    }
+    return value;
+}
+
+Value value_static(Lower *l, double constant, bool is_integer) {
+    return value_scalar(is_integer ? gx_int(l->g, (int64_t)constant) : gx_real(l->g, constant));
+}
+
+Value value_array(GNode *tensor) {
+    Value value = value_none();
+    value.kind = VALUE_ARRAY;
+    value.tensor = tensor;
+    return value;
+}
+
+int value_rank(const Value *value) {
+    return value->kind == VALUE_ARRAY ? value->tensor->rank - value->prefix_count : 0;
+}
+
+int64_t value_extent(const Value *value, int axis) { return value->tensor->shape[value->prefix_count + axis]; }
+
+const GExpr *as_real(Lower *l, const GExpr *expr) {
+    return expr->type == GT_REAL ? expr : gx1(l->g, G_TO_REAL, expr);
+}
+
+const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span) {
+    if (value->kind == VALUE_SCALAR) return value->scalar;
+    (void)span;
+    assert(value->kind == VALUE_ARRAY);
+    const GExpr *all[GRAPH_MAX_RANK];
+    int rank = value->tensor->rank;
+    for (int i = 0; i < rank; i++)
+        all[i] = i < value->prefix_count ? value->prefix[i] : indices[i - value->prefix_count];
+    return gx_load(l->g, value->tensor, rank, all, NULL);
+}
+
+static bool contains(const GExpr *const *list, int count, const GExpr *expr) {
+    for (int i = 0; i < count; i++)
+        if (list[i] == expr) return true;
+    return false;
+}
+
+/* Free indices of all the expressions, in the order in which they were bound (outer first): fresh
+ * indices get increasing numbers, so the number says it. The order makes equal formulas equal nodes. */
+int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count,
+                const GExpr **out) {
+    int n = 0;
+    for (int e = 0; e < count; e++) {
+        if (!exprs[e]) continue;
+        const GExpr *found[GRAPH_MAX_INDICES];
+        int found_count = gx_free_indices(l->g, exprs[e], found);
+        for (int i = 0; i < found_count; i++) {
+            if (contains(out, n, found[i]) || contains(except, except_count, found[i])) continue;
+            int at = n++;
+            while (at > 0 && out[at - 1]->index > found[i]->index) {
+                out[at] = out[at - 1];
+                at--;
+            }
+            out[at] = found[i];
+        }
+    }
+    return n;
+}
+
+/* Is the expression exactly the element of a tensor at these indices, in order? Then no new node is needed. */
+static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_count, const GExpr *const *axes,
+                          int axis_count, Lower *l) {
+    if (expr->op != G_LOAD || expr->has_else || expr->tensor->rank != free_count + axis_count) return false;
+    if (expr->tensor->type == GT_U8) return false;
+    for (int i = 0; i < expr->tensor->rank; i++) {
+        const GExpr *want = i < free_count ? free[i] : axes[i - free_count];
+        if (expr->args[i] != want || graph_index_extent(l->g, want) != expr->tensor->shape[i]) return false;
+    }
+    return true;
+}
+
+Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int free_count = sorted_free(l, &expr, 1, axes, axis_count, free);
+    Value value = value_none();
+    value.kind = VALUE_ARRAY;
+    value.prefix_count = free_count;
+    if (free_count + axis_count > GRAPH_MAX_RANK) {
+        diag_error(l->diag, span, "this array depends on %d indices, more than the %d axes an array may have",
+                   free_count + axis_count, GRAPH_MAX_RANK);
+        free_count = value.prefix_count = GRAPH_MAX_RANK - axis_count;
+    }
+    memcpy(value.prefix, free, sizeof *free * (size_t)free_count);
+    if (is_plain_load(expr, free, free_count, axes, axis_count, l)) {
+        value.tensor = expr->tensor;
+        return value;
+    }
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.reducer = GR_NONE;
+    spec.out_rank = free_count + axis_count;
+    memcpy(spec.out, free, sizeof *free * (size_t)free_count);
+    memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
+    spec.value = expr;
+    spec.name = name;
+    spec.span = span;
+    value.tensor = graph_compute(l->g, &spec);
+    return value;
+}
+
+const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span) {
+    if (expr->op == G_CONST || expr->op == G_INDEX || expr->op == G_LOAD) return expr;
+    Value value = array_from(l, expr, NULL, 0, name, span);
+    return gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL);
+}
+
+GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span) {
+    int rank = value_rank(value);
+    const GExpr *axes[GRAPH_MAX_RANK];
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
+    const GExpr *expr = value_element(l, value, axes, span);
+    Value made = array_from(l, expr, axes, rank, NULL, span);
+    *free_count = made.prefix_count;
+    memcpy(free, made.prefix, sizeof *free * (size_t)made.prefix_count);
+    return made.tensor;
+}
+
+/* ---- compile-time numbers --------------------------------------------------------------------- */
+
+void mark_static(Lower *l, const Symbol *symbol) {
+    if (symbol->kind != SYMBOL_HYPER || !l->program) return;
+    for (int i = 0; i < l->program->hypers.count; i++)
+        if (strcmp(l->program->hypers.items[i].name, symbol->name) == 0) l->program->hypers.items[i].is_static = true;
+}
+
+static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
+    Lower *l = context;
+    const Value *value = frame_find(l->frame, symbol);
+    if (!value || !value->is_static) return false;
+    mark_static(l, symbol);
+    *out = (int64_t)value->constant;
+    return true;
+}
+
+bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {
+    if (dim && dim_eval(dim, lookup_dim, l, out)) {
+        if (*out > 0) return true;
+        diag_error(l->diag, span, "this dimension, `%s`, is %lld here; a dimension is at least 1",
+                   dim_text(l->arena, dim), (long long)*out);
+        *out = 1;
+        return false;
+    }
+    diag_error(l->diag, span, "the dimension `%s` is not known at compile time",
+               dim ? dim_text(l->arena, dim) : "?");
+    *out = 1;
+    return false;
+}
