@@ -1,0 +1,113 @@
+"""What the tests of the command line share: running couplet, a small data set, a small spec."""
+import gzip
+import os
+import struct
+import subprocess
+import sys
+
+REAL_DATA = "/usr/share/datasets/fashion-mnist"
+
+# Small enough that a step takes milliseconds; every kind of state is in it: batch norm, momentum, a queue, an ema.
+SMALL_SPEC = """
+use nn, augment, optim, anneal
+data train = data.fashion_mnist("train")
+data test  = data.fashion_mnist("test")
+hyper tau = 0.2 | tau > 0
+hyper m = 0.99 | m >= 0 and m <= 1
+view a, b = augment.simclr(train.image)
+net online = trunk: nn.convnet(width = 4) >> head: nn.mlp_bn(16, 8)
+net target = copy online
+ema target <- online rate m
+let q = normalise(online(a))
+let k = stop(normalise(target(b)))
+queue Q[96, 8] <- k init unit_normal
+let pos[i] = dot(q[i], k[i]) / tau
+loss mean[i] -log(exp(pos[i]) / (exp(pos[i]) + sum[j] exp(dot(q[i], Q[j]) / tau)))
+train {
+  epochs 2, batch 32
+  optimiser optim.sgd(lr = anneal.warmup_cosine(0.1, 5), momentum = 0.9, decay = 5e-4)
+}
+eval { knn(k = 5, temperature = 0.07, features = online.trunk, bank = train, query = test) }
+"""
+
+
+class Checks:
+    """Collects faults, so that one run shows all of them."""
+
+    def __init__(self):
+        self.faults = 0
+
+    def __call__(self, truth, sentence, detail=""):
+        print(("ok      " if truth else "FAILED  ") + sentence)
+        if not truth:
+            self.faults += 1
+            if detail:
+                print("        " + str(detail).strip().replace("\n", "\n        "))
+        return truth
+
+    def finish(self):
+        sys.exit(1 if self.faults else 0)
+
+
+def run(couplet, *arguments, timeout=240, env=None):
+    environment = {**os.environ, **(env or {})}
+    return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment)
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+def small_data(folder, train=512, test=128):
+    """The first images of the real data, in the same four files."""
+    os.makedirs(folder, exist_ok=True)
+    for split, count in (("train", train), ("t10k", test)):
+        with gzip.open(f"{REAL_DATA}/{split}-images-idx3-ubyte.gz") as file:
+            file.read(16)
+            images = file.read(count * 784)
+        with gzip.open(f"{REAL_DATA}/{split}-labels-idx1-ubyte.gz") as file:
+            file.read(8)
+            labels = file.read(count)
+        with gzip.open(f"{folder}/{split}-images-idx3-ubyte.gz", "wb", compresslevel=1) as file:
+            file.write(struct.pack(">4I", 0x803, count, 28, 28) + images)
+        with gzip.open(f"{folder}/{split}-labels-idx1-ubyte.gz", "wb", compresslevel=1) as file:
+            file.write(struct.pack(">2I", 0x801, count) + labels)
+    return folder
+
+
+def checkpoints(folder):
+    """The checkpoint files of a run folder by relative name."""
+    found = {}
+    for base, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".safetensors"):
+                path = os.path.join(base, name)
+                with open(path, "rb") as file:
+                    found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def last_checkpoint(folder):
+    """The bytes of the newest checkpoint, or None."""
+    paths = []
+    for base, _, names in os.walk(folder):
+        paths += [os.path.join(base, name) for name in names if name.endswith(".safetensors")]
+    if not paths:
+        return None
+    newest = max(paths, key=lambda path: os.stat(path).st_mtime_ns)
+    with open(newest, "rb") as file:
+        return file.read()
+
+
+def losses(folder):
+    """The (step, loss) pairs of metrics.jsonl."""
+    import json
+    found = []
+    with open(os.path.join(folder, "metrics.jsonl")) as file:
+        for line in file:
+            row = json.loads(line)
+            if "loss" in row and "step" in row:
+                found.append((row["step"], row["loss"]))
+    return found
