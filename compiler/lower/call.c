@@ -72,6 +72,13 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_RETURN: result = lower_value(l, s->value); break;
         case STMT_FN: break; /* found through its symbol */
+        case STMT_NET: {
+            Value value = value_none();
+            value.kind = VALUE_NET;
+            value.net = lower_net(l, s->value, s->name);
+            if (value.net) frame_set(l, l->frame, s->symbol, value);
+            break;
+        }
         case STMT_PARAM:
         case STMT_STATE: {
             Net *net = l->frame->owner;

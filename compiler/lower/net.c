@@ -104,6 +104,20 @@ static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
     return net;
 }
 
+/* A net made inside a copy draws its start by the path it has in the original: both start equal. */
+static void follow_origin(Lower *l, Net *net, const Net *owner) {
+    size_t length = strlen(owner->path);
+    if (owner->origin != owner->path && strncmp(net->path, owner->path, length) == 0 && net->kind != NET_FUNCTION)
+        net->origin = arena_printf(l->arena, "%s%s", owner->origin, net->path + length);
+    for (int i = 0; i < net->parts.count; i++) follow_origin(l, net->parts.items[i], owner);
+}
+
+static void adopt(Lower *l, Net *owner, const Expr *place, Net *net) {
+    NetChild child = {place, net};
+    array_push(l->arena, &owner->children, child);
+    follow_origin(l, net, owner);
+}
+
 /* Inside the body of a net a constructor call makes its weights once per place in the text. */
 static Net *child_at(Lower *l, const Expr *place) {
     Net *owner = l->frame->owner;
@@ -127,10 +141,7 @@ static Net *construct_at(Lower *l, const Stmt *stmt, const Expr *place, const ch
         path = arena_printf(l->arena, "%s.%s_%d", owner->path, stmt->name, n);
     }
     net = net_construct(l, stmt, place, path);
-    if (owner) {
-        NetChild child = {place, net};
-        array_push(l->arena, &owner->children, child);
-    }
+    if (owner && net) adopt(l, owner, place, net);
     return net;
 }
 
@@ -140,11 +151,12 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
     case EXPR_COMPOSE: {
         Net *made = child_at(l, e);
         if (made) return made;
-        made = lower_chain(l, e, l->frame->owner ? arena_printf(l->arena, "%s.chain_%d", l->frame->owner->path, l->frame->owner->children.count + 1) : path);
-        if (l->frame->owner) {
-            NetChild child = {e, made};
-            array_push(l->arena, &l->frame->owner->children, child);
-        }
+        Net *owner = l->frame->owner;
+        /* The parts belong to the chain, which alone is a child of the owner. */
+        l->frame->owner = NULL;
+        made = lower_chain(l, e, owner ? join(l, owner->path, path) : path);
+        l->frame->owner = owner;
+        if (owner) adopt(l, owner, e, made);
         return made;
     }
     case EXPR_COPY: {

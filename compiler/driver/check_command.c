@@ -1,0 +1,47 @@
+#include "compiler/driver/load.h"
+#include "compiler/lower/lower.h"
+#include "compiler/passes/passes.h"
+
+#include <string.h>
+
+typedef struct Watch {
+    const char *pass;
+    bool seen;
+} Watch;
+
+static void print_after(void *context, const Graph *graph, const char *pass) {
+    Watch *watch = context;
+    if (strcmp(watch->pass, pass) != 0) return;
+    watch->seen = true;
+    graph_print(graph, stdout);
+}
+
+static bool has_stmt(const Module *spec, StmtKind kind) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == kind) return true;
+    return false;
+}
+
+int check_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options options;
+    int status = 2;
+    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv)) {
+        Diag *diag = diag_new(arena);
+        Method *method = load_method(arena, diag, options.file, &options, true);
+        /* A file with a loss is a method: what only concrete extents can tell (a read out of range) is told too. */
+        if (method && has_stmt(method->spec, STMT_LOSS)) {
+            Watch watch = {options.print_after ? options.print_after : "", false};
+            LowerOptions lower = {print_after, &watch, options.numerics ? stdout : NULL};
+            bool lowered = lower_method(arena, diag, method, &lower) != NULL;
+            if (lowered && options.print_after && !watch.seen)
+                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate, simplify and fuse\n", options.print_after);
+        }
+        diag_print(diag, stderr);
+        bool good = method && diag_error_count(diag) == 0;
+        if (good && !options.print_after && !options.numerics) check_print(method, stdout);
+        status = good ? 0 : 1;
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,12 @@
+# Writes the library's modules as C strings: cmake -DOUT=library.c -P embed.cmake FILES...
+set(text "/* Made by embed.cmake from stdlib/*.cpl. */\n#include \"compiler/driver/load.h\"\n\n")
+set(rows "")
+foreach(file IN LISTS FILES)
+    get_filename_component(name ${file} NAME_WE)
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+    string(APPEND text "static const char ${name}_text[] = {${bytes}0};\n")
+    string(APPEND rows "    {\"${name}\", ${name}_text, sizeof ${name}_text - 1},\n")
+endforeach()
+string(APPEND text "\nconst LibraryModule library_modules[] = {\n${rows}    {0, 0, 0},\n};\n")
+file(WRITE ${OUT} "${text}")

@@ -1,0 +1,137 @@
+#include "compiler/driver/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static Source *read_file(Arena *arena, const char *path) {
+    struct stat info;
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+    if (!file) {
+        fprintf(stderr, "couplet: `%s` cannot be read: %s\n", path, errno ? strerror(errno) : "it is no file");
+        return NULL;
+    }
+    char *text = arena_alloc(arena, (size_t)info.st_size + 1);
+    size_t length = fread(text, 1, (size_t)info.st_size, file);
+    fclose(file);
+    Source *source = arena_new_of(arena, Source);
+    source->path = path;
+    source->text = text;
+    source->length = length;
+    return source;
+}
+
+static const Source *read_library(void *context, Arena *arena, const char *name) {
+    (void)context;
+    for (const LibraryModule *m = library_modules; m->name; m++) {
+        if (strcmp(m->name, name) != 0) continue;
+        Source *source = arena_new_of(arena, Source);
+        source->path = arena_printf(arena, "stdlib/%s.cpl", name);
+        source->text = m->text;
+        source->length = m->length;
+        return source;
+    }
+    return NULL;
+}
+
+static const char *base_name(Arena *arena, const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return arena_strndup(arena, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
+}
+
+/* ---- settings -------------------------------------------------------------------------------------- */
+
+static void set_number(Arena *arena, Param *param, double value, bool integer) {
+    Expr *number = arena_new_of(arena, Expr);
+    number->kind = EXPR_NUMBER;
+    number->number = value;
+    number->is_integer = integer;
+    number->span = param->value ? param->value->span : param->span;
+    param->value = number;
+}
+
+static bool parse_number(const char *text, double *value, bool *integer) {
+    char *end;
+    *value = strtod(text, &end);
+    *integer = strpbrk(text, ".eEnN") == NULL;
+    return *text && !*end;
+}
+
+static bool set_hyper(Arena *arena, Module *spec, const Setting *set) {
+    const char *names[128];
+    int count = 0;
+    for (int i = 0; i < spec->stmt_count; i++) {
+        Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == STMT_HYPER && p < s->param_count; p++) {
+            Param *param = &s->params[p];
+            if (count < 128) names[count++] = param->name;
+            if (strcmp(param->name, set->name) != 0) continue;
+            double value;
+            bool integer;
+            if (!parse_number(set->value, &value, &integer)) {
+                fprintf(stderr, "couplet: the hyper `%s` needs a number, and `%s` was given\n", set->name, set->value);
+                return false;
+            }
+            bool was_integer = param->value && param->value->kind == EXPR_NUMBER && param->value->is_integer;
+            if (was_integer && !integer) {
+                fprintf(stderr, "couplet: the hyper `%s` is a whole number, and `%s` was given\n", set->name, set->value);
+                return false;
+            }
+            set_number(arena, param, value, was_integer);
+            return true;
+        }
+    }
+    const char *near = diag_nearest(set->name, names, count);
+    fprintf(stderr, "couplet: `%s` has no hyper `%s`", spec->source->path, set->name);
+    if (near) fprintf(stderr, "; did you mean `%s`?", near);
+    else if (count == 0) fprintf(stderr, "; it has none at all");
+    fprintf(stderr, "\n");
+    return false;
+}
+
+static void set_epochs(Arena *arena, Module *spec, double epochs) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
+            if (strcmp(s->params[p].name, "epochs") == 0) set_number(arena, &s->params[p], epochs, epochs == (double)(long)epochs);
+    }
+}
+
+Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers) {
+    errno = 0;
+    Source *source = read_file(arena, path);
+    if (!source) return NULL;
+    Module *spec = parse_module(arena, diag, source, base_name(arena, path));
+    bool settings_fit = true;
+    for (int i = 0; sets_are_hypers && options && i < options->sets.count; i++)
+        settings_fit &= set_hyper(arena, spec, &options->sets.items[i]);
+    if (options && options->epochs > 0) set_epochs(arena, spec, options->epochs);
+    if (!settings_fit) return NULL;
+    Method *method = check_method(arena, diag, spec, read_library, NULL);
+    return diag_error_count(diag) ? NULL : method;
+}
+
+const char *resolved_spec(Arena *arena, const Method *method) {
+    const Source *source = method->spec->source;
+    Text text = {0};
+    size_t at = 0;
+    for (int i = 0; i < method->spec->stmt_count; i++) {
+        const Stmt *s = method->spec->stmts[i];
+        bool numbers = s->kind == STMT_HYPER || s->kind == STMT_TRAIN;
+        for (int p = 0; numbers && p < s->param_count; p++) {
+            const Expr *value = s->params[p].value;
+            if (!value || value->kind != EXPR_NUMBER || value->span.begin < (int)at) continue;
+            text_append(&text, source->text + at, (size_t)value->span.begin - at);
+            if (value->is_integer) text_printf(&text, "%.0f", value->number);
+            else text_printf(&text, "%.17g", value->number);
+            at = (size_t)value->span.end;
+        }
+    }
+    text_append(&text, source->text + at, source->length - at);
+    char *copy = arena_strndup(arena, text.data, text.length);
+    text_free(&text);
+    return copy;
+}

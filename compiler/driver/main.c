@@ -1,0 +1,54 @@
+/* couplet: the command line. */
+#include "compiler/driver/options.h"
+
+#include <signal.h>
+#include <string.h>
+
+typedef struct Command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *usage;
+} Command;
+
+static const Command commands[] = {
+    {"check", check_command,
+     "couplet check FILE [--print-after PASS] [--numerics]\n"
+     "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate, simplify or fuse."},
+    {"train", train_command,
+     "couplet train FILE [--set HYPER=VALUE] [--epochs N] [--data DIR] [--out DIR] [--seed N] [--threads N]\n"
+     "              [--max-steps N] [--checkpoint-every STEPS] [--resume] [--quiet]\n"
+     "    Trains a method and ends with its evaluation."},
+    {"eval", eval_command,
+     "couplet eval RUN [--data DIR] [--threads N]\n"
+     "    Evaluates the checkpoint of a run folder."},
+    {"grad", grad_command,
+     "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR]\n"
+     "    Value and gradients of one function on given arrays."},
+};
+
+static int usage(FILE *out) {
+    fprintf(out, "Couplet: contrastive learning methods as their formulas.\n\n");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
+    return out == stdout ? 0 : 2;
+}
+
+int main(int argc, char **argv) {
+    /* A full disk must come back as an error of write, not as a signal. */
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
+    const char *names[8];
+    int count = 0;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        names[count++] = commands[i].name;
+        if (strcmp(argv[1], commands[i].name) != 0) continue;
+        if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+            printf("%s\n", commands[i].usage);
+            return 0;
+        }
+        return commands[i].run(argc - 2, argv + 2);
+    }
+    fprintf(stderr, "couplet: there is no command `%s`; there are %s, %s, %s and %s\n", argv[1], names[0], names[1], names[2], names[3]);
+    return 2;
+}

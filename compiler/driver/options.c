@@ -1,0 +1,115 @@
+#include "compiler/driver/options.h"
+
+#include "lang/diag.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_allowed(const char *allowed, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = allowed; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == allowed || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return true;
+    return false;
+}
+
+static void unknown_option(Arena *arena, const char *command, const char *allowed, const char *name) {
+    const char *names[64];
+    int count = 0;
+    char *copy = arena_strndup(arena, allowed, strlen(allowed)), *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word && count < 64; word = strtok_r(NULL, " ", &rest)) names[count++] = word;
+    const char *near = diag_nearest(name, names, count);
+    fprintf(stderr, "couplet %s: there is no option --%s", command, name);
+    if (near) fprintf(stderr, "; did you mean --%s?", near);
+    fprintf(stderr, "\n");
+}
+
+static bool read_long(const char *command, const char *name, const char *value, long low, long *out) {
+    char *end;
+    *out = strtol(value, &end, 10);
+    if (*value && !*end && *out >= low) return true;
+    fprintf(stderr, "couplet %s: --%s needs a whole number of at least %ld, and `%s` was given\n", command, name, low, value);
+    return false;
+}
+
+static bool read_pair(Arena *arena, const char *command, const char *name, const char *value, Setting *out) {
+    const char *equals = strchr(value, '=');
+    if (!equals || equals == value) {
+        fprintf(stderr, "couplet %s: --%s needs NAME=VALUE, and `%s` was given\n", command, name, value);
+        return false;
+    }
+    out->name = arena_intern(arena, value, (size_t)(equals - value));
+    out->value = equals + 1;
+    return true;
+}
+
+static bool read_value(Arena *arena, Options *o, const char *command, const char *name, const char *value) {
+    Setting pair;
+    if (strcmp(name, "data") == 0) o->data = value;
+    else if (strcmp(name, "out") == 0) o->out = value;
+    else if (strcmp(name, "fn") == 0) o->fn = value;
+    else if (strcmp(name, "print-after") == 0) o->print_after = value;
+    else if (strcmp(name, "device") == 0) o->device = value;
+    else if (strcmp(name, "seed") == 0) {
+        o->has_seed = true;
+        return read_long(command, name, value, 0, &o->seed);
+    } else if (strcmp(name, "threads") == 0) return read_long(command, name, value, 1, &o->threads);
+    else if (strcmp(name, "max-steps") == 0) return read_long(command, name, value, 1, &o->max_steps);
+    else if (strcmp(name, "checkpoint-every") == 0) return read_long(command, name, value, 1, &o->checkpoint_every);
+    else if (strcmp(name, "epochs") == 0) {
+        char *end;
+        o->epochs = strtod(value, &end);
+        if (*end || !(o->epochs > 0)) {
+            fprintf(stderr, "couplet %s: --epochs needs a positive number, and `%s` was given\n", command, value);
+            return false;
+        }
+    } else if (strcmp(name, "set") == 0) {
+        if (!read_pair(arena, command, name, value, &pair)) return false;
+        array_push(arena, &o->sets, pair);
+    } else if (strcmp(name, "in") == 0) {
+        if (!read_pair(arena, command, name, value, &pair)) return false;
+        array_push(arena, &o->inputs, pair);
+    }
+    return true;
+}
+
+bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc, char **argv) {
+    memset(o, 0, sizeof *o);
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        if (arg[0] != '-' || arg[1] != '-') {
+            if (o->file) {
+                fprintf(stderr, "couplet %s: one file at a time, and both `%s` and `%s` were given\n", command, o->file, arg);
+                return false;
+            }
+            o->file = arg;
+            continue;
+        }
+        char *name = arena_strndup(arena, arg + 2, strlen(arg + 2));
+        char *equals = strchr(name, '=');
+        const char *value = NULL;
+        if (equals) {
+            *equals = 0;
+            value = equals + 1;
+        }
+        if (!is_allowed(allowed, name)) {
+            unknown_option(arena, command, allowed, name);
+            return false;
+        }
+        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "numerics") == 0 ? &o->numerics : NULL;
+        if (flag) {
+            *flag = true;
+            continue;
+        }
+        if (!value && i + 1 < argc) value = argv[++i];
+        if (!value) {
+            fprintf(stderr, "couplet %s: --%s needs a value\n", command, name);
+            return false;
+        }
+        if (!read_value(arena, o, command, name, value)) return false;
+    }
+    if (!o->file) {
+        fprintf(stderr, "couplet %s: a file is needed, like examples/simclr.cpl\n", command);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,28 @@
+/* The command line's options, as a table a command reads. */
+#ifndef COUPLET_DRIVER_OPTIONS_H
+#define COUPLET_DRIVER_OPTIONS_H
+
+#include "lang/support.h"
+
+typedef struct Setting {
+    const char *name, *value; /* --set name=value, --in name=file */
+} Setting;
+
+typedef struct Options {
+    const char *file;       /* the first argument that is no option */
+    const char *data, *out, *fn, *print_after, *device;
+    long seed, threads, max_steps, checkpoint_every;
+    double epochs; /* 0: as the spec says */
+    bool has_seed, resume, quiet, print_graph, numerics;
+    ARRAY(Setting) sets, inputs;
+} Options;
+
+/* False after a message on stderr. `allowed` lists the option names of the command, separated by spaces. */
+bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
+
+int check_command(int argc, char **argv);
+int grad_command(int argc, char **argv);
+int train_command(int argc, char **argv);
+int eval_command(int argc, char **argv);
+
+#endif
