@@ -1,0 +1,537 @@
+/* Scalar expressions: constructors that fold, rewriting, ranges. */
+#include "compiler/graph/private.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const GExpr *gx_real(Graph *g, double value) {
+    GExpr e = {.op = G_CONST, .type = GT_REAL, .real = value};
+    return graph_intern_expr(g, &e);
+}
+
+const GExpr *gx_int(Graph *g, int64_t value) {
+    GExpr e = {.op = G_CONST, .type = GT_INT, .integer = value};
+    return graph_intern_expr(g, &e);
+}
+
+const GExpr *gx_bool(Graph *g, bool value) {
+    GExpr e = {.op = G_CONST, .type = GT_BOOL, .integer = value};
+    return graph_intern_expr(g, &e);
+}
+
+static bool is_int(const GExpr *e, int64_t value) { return e->op == G_CONST && e->type == GT_INT && e->integer == value; }
+static bool is_real(const GExpr *e, double value) { return e->op == G_CONST && e->type == GT_REAL && e->real == value; }
+static bool is_number(const GExpr *e, double value) { return is_real(e, value) || is_int(e, (int64_t)value); }
+static bool is_true(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && e->integer; }
+static bool is_false(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && !e->integer; }
+
+const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices, const GExpr *otherwise) {
+    assert(count == tensor->rank);
+    GExpr e = {.op = G_LOAD, .type = tensor->type == GT_U8 ? GT_REAL : tensor->type, .tensor = tensor, .arg_count = count};
+    for (int i = 0; i < count; i++) e.args[i] = indices[i];
+    if (otherwise) {
+        bool inside = true;
+        for (int i = 0; i < count && inside; i++) {
+            int64_t low, high;
+            inside = gx_range(g, indices[i], NULL, &low, &high) && low >= 0 && high < tensor->shape[i];
+        }
+        if (!inside) {
+            e.has_else = true;
+            e.args[e.arg_count++] = otherwise;
+        }
+    }
+    return graph_intern_expr(g, &e);
+}
+
+const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane) {
+    GExpr e = {.op = G_RANDOM, .type = GT_REAL, .arg_count = 3};
+    e.args[0] = gx_int(g, site);
+    e.args[1] = element;
+    e.args[2] = gx_int(g, lane);
+    return graph_intern_expr(g, &e);
+}
+
+/* ---- folding ------------------------------------------------------------------------------------------ */
+
+static int64_t floor_div(int64_t a, int64_t b) {
+    int64_t q = a / b;
+    return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
+}
+
+static bool fold_int(GOp op, int64_t a, int64_t b, int64_t *out) {
+    switch (op) {
+    case G_ADD: *out = a + b; return true;
+    case G_SUB: *out = a - b; return true;
+    case G_MUL: *out = a * b; return true;
+    case G_NEG: *out = -a; return true;
+    case G_MAX: *out = a > b ? a : b; return true;
+    case G_MIN: *out = a < b ? a : b; return true;
+    case G_ABS: *out = a < 0 ? -a : a; return true;
+    case G_SIGN: *out = (a > 0) - (a < 0); return true;
+    case G_FLOORDIV:
+        if (b == 0) return false;
+        *out = floor_div(a, b);
+        return true;
+    case G_MOD:
+        if (b == 0) return false;
+        *out = a - b * floor_div(a, b);
+        return true;
+    default: return false;
+    }
+}
+
+/* Only what is exact in float32 as in float64 is folded among the transcendentals: none is. Arithmetic of constants is. */
+static bool fold_real(GOp op, double a, double b, double *out) {
+    switch (op) {
+    case G_ADD: *out = a + b; return true;
+    case G_SUB: *out = a - b; return true;
+    case G_MUL: *out = a * b; return true;
+    case G_DIV: *out = a / b; return true;
+    case G_NEG: *out = -a; return true;
+    case G_MAX: *out = a >= b ? a : b; return true;
+    case G_MIN: *out = a <= b ? a : b; return true;
+    case G_ABS: *out = fabs(a); return true;
+    case G_SQRT: *out = sqrt(a); return true;
+    case G_EXP: *out = exp(a); return true;
+    case G_LOG: *out = log(a); return true;
+    case G_COS: *out = cos(a); return true;
+    case G_SIN: *out = sin(a); return true;
+    case G_FLOOR: *out = floor(a); return true;
+    case G_CEIL: *out = ceil(a); return true;
+    default: return false;
+    }
+}
+
+static bool fold_compare(GOp op, double a, double b, bool *out) {
+    switch (op) {
+    case G_LT: *out = a < b; return true;
+    case G_LE: *out = a <= b; return true;
+    case G_EQ: *out = a == b; return true;
+    case G_NE: *out = a != b; return true;
+    default: return false;
+    }
+}
+
+static double constant_value(const GExpr *e) { return e->type == GT_REAL ? e->real : (double)e->integer; }
+
+static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *const *args) {
+    for (int i = 0; i < count; i++)
+        if (args[i]->op != G_CONST) return NULL;
+    if (op == G_SELECT) return args[0]->integer ? args[1] : args[2];
+    if (op == G_AND) return gx_bool(g, args[0]->integer && args[1]->integer);
+    if (op == G_OR) return gx_bool(g, args[0]->integer || args[1]->integer);
+    if (op == G_NOT) return gx_bool(g, !args[0]->integer);
+    if (op == G_TO_REAL) return gx_real(g, constant_value(args[0]));
+    if (op == G_TO_INT) return gx_int(g, (int64_t)constant_value(args[0]));
+    bool truth;
+    if (count == 2 && fold_compare(op, constant_value(args[0]), constant_value(args[1]), &truth)) return gx_bool(g, truth);
+    if (args[0]->type == GT_REAL) {
+        double value;
+        return fold_real(op, args[0]->real, count > 1 ? args[1]->real : 0, &value) ? gx_real(g, value) : NULL;
+    }
+    int64_t value;
+    return fold_int(op, args[0]->integer, count > 1 ? args[1]->integer : 0, &value) ? gx_int(g, value) : NULL;
+}
+
+static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
+    if (a->type != GT_INT) return NULL;
+    int64_t al, ah, bl, bh;
+    if (a == b) return gx_bool(g, op == G_LE || op == G_EQ);
+    if (!gx_range(g, a, NULL, &al, &ah) || !gx_range(g, b, NULL, &bl, &bh)) return NULL;
+    switch (op) {
+    case G_LT:
+        if (ah < bl) return gx_bool(g, true);
+        if (al >= bh) return gx_bool(g, false);
+        break;
+    case G_LE:
+        if (ah <= bl) return gx_bool(g, true);
+        if (al > bh) return gx_bool(g, false);
+        break;
+    case G_EQ:
+        if (ah < bl || bh < al) return gx_bool(g, false);
+        break;
+    case G_NE:
+        if (ah < bl || bh < al) return gx_bool(g, true);
+        break;
+    default: break;
+    }
+    return NULL;
+}
+
+/* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine indices stay readable. */
+static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
+    if (op == G_SUB && b->op == G_CONST) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
+    if (op == G_SUB && a == b) return gx_int(g, 0);
+    if (op == G_ADD && a->op == G_CONST) return gx2(g, G_ADD, b, a);
+    bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST, b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
+    if (op == G_ADD && b->op == G_CONST && a_has) return gx2(g, G_ADD, a->args[0], gx_int(g, a->args[1]->integer + b->integer));
+    if (op == G_ADD && b->op == G_CONST) return NULL;
+    if (a_has) return gx2(g, G_ADD, gx2(g, op, a->args[0], b), a->args[1]);
+    if (b_has) return gx2(g, G_ADD, gx2(g, op, a, b->args[0]), gx_int(g, op == G_ADD ? b->args[1]->integer : -b->args[1]->integer));
+    if (op == G_ADD && a->op == G_SUB && a->args[1] == b) return a->args[0];
+    if (op == G_SUB && a->op == G_ADD && a->args[1] == b) return a->args[0];
+    if (op == G_SUB && a->op == G_ADD && a->args[0] == b) return a->args[1];
+    return NULL;
+}
+
+static const GExpr *fold_div_mod(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
+    if (b->op != G_CONST || b->integer <= 0) return NULL;
+    int64_t m = b->integer, low, high;
+    if (m == 1) return op == G_MOD ? gx_int(g, 0) : a;
+    if (gx_range(g, a, NULL, &low, &high)) {
+        int64_t q = floor_div(low, m);
+        if (q == floor_div(high, m)) /* one quotient over the whole range */
+            return op == G_FLOORDIV ? gx_int(g, q) : q == 0 ? a : gx2(g, G_ADD, a, gx_int(g, -q * m));
+    }
+    if (op == G_MOD && a->op == G_MOD && a->args[1] == b) return a;
+    return NULL;
+}
+
+static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *const *args) {
+    const GExpr *a = args[0], *b = count > 1 ? args[1] : NULL;
+    switch (op) {
+    case G_ADD:
+        if (is_number(b, 0)) return a;
+        if (is_number(a, 0)) return b;
+        return a->type == GT_INT ? fold_int_sum(g, op, a, b) : NULL;
+    case G_SUB:
+        if (is_number(b, 0)) return a;
+        if (is_number(a, 0)) return gx1(g, G_NEG, b);
+        return a->type == GT_INT ? fold_int_sum(g, op, a, b) : NULL;
+    case G_MUL:
+        if (is_number(b, 1)) return a;
+        if (is_number(a, 1)) return b;
+        if (is_number(a, -1)) return gx1(g, G_NEG, b);
+        if (is_number(b, -1)) return gx1(g, G_NEG, a);
+        if (is_int(a, 0) || is_int(b, 0)) return gx_int(g, 0); /* reals keep 0 * inf */
+        if (a->type == GT_INT && a->op == G_CONST) return gx2(g, G_MUL, b, a);
+        if (a->type == GT_INT && b->op == G_CONST && a->op == G_ADD && a->args[1]->op == G_CONST)
+            return gx2(g, G_ADD, gx2(g, G_MUL, a->args[0], b), gx_int(g, a->args[1]->integer * b->integer));
+        return NULL;
+    case G_DIV: return is_real(b, 1) ? a : NULL;
+    case G_NEG: return a->op == G_NEG ? a->args[0] : NULL;
+    case G_FLOORDIV:
+    case G_MOD: return fold_div_mod(g, op, a, b);
+    case G_MAX:
+    case G_MIN:
+        if (a == b) return a;
+        if (a->type == GT_INT) {
+            int64_t al, ah, bl, bh;
+            if (gx_range(g, a, NULL, &al, &ah) && gx_range(g, b, NULL, &bl, &bh)) {
+                if (ah <= bl) return op == G_MAX ? b : a;
+                if (bh <= al) return op == G_MAX ? a : b;
+            }
+        }
+        return NULL;
+    case G_AND:
+        if (is_true(a) || a == b) return b;
+        if (is_true(b)) return a;
+        return is_false(a) || is_false(b) ? gx_bool(g, false) : NULL;
+    case G_OR:
+        if (is_false(a) || a == b) return b;
+        if (is_false(b)) return a;
+        return is_true(a) || is_true(b) ? gx_bool(g, true) : NULL;
+    case G_NOT: return a->op == G_NOT ? a->args[0] : NULL;
+    case G_SELECT:
+        if (is_true(a)) return args[1];
+        if (is_false(a)) return args[2];
+        return args[1] == args[2] ? args[1] : NULL;
+    case G_LT:
+    case G_LE:
+    case G_EQ:
+    case G_NE: return fold_compare_ranges(g, op, a, b);
+    default: return NULL;
+    }
+}
+
+static GType op_type(GOp op, int count, const GExpr *const *args) {
+    typedef enum { R_real, R_int, R_bool, R_same, R_arms } Rule;
+    static const Rule rules[G_OP_COUNT] = {
+#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = R_##result,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+    };
+    switch (rules[op]) {
+    case R_real: return GT_REAL;
+    case R_int: return GT_INT;
+    case R_bool: return GT_BOOL;
+    case R_same: return args[0]->type == GT_BOOL ? GT_INT : args[0]->type;
+    case R_arms: return args[1]->type;
+    }
+    (void)count;
+    return GT_REAL;
+}
+
+const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args) {
+    const GExpr *folded = fold_constants(g, op, count, args);
+    if (!folded) folded = fold_identity(g, op, count, args);
+    if (folded) return folded;
+    GExpr e = {.op = op, .arg_count = count};
+    for (int i = 0; i < count; i++) e.args[i] = args[i];
+    e.type = op_type(op, count, args);
+    return graph_intern_expr(g, &e);
+}
+
+const GExpr *gx1(Graph *g, GOp op, const GExpr *a) { return gx_op(g, op, 1, &a); }
+
+const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
+    const GExpr *args[2] = {a, b};
+    return gx_op(g, op, 2, args);
+}
+
+const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then, const GExpr *otherwise) {
+    const GExpr *args[3] = {condition, then, otherwise};
+    return gx_op(g, G_SELECT, 3, args);
+}
+
+const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b) {
+    if (!a) return b && is_true(b) ? NULL : b;
+    if (!b) return is_true(a) ? NULL : a;
+    const GExpr *both = gx2(g, G_AND, a, b);
+    return is_true(both) ? NULL : both;
+}
+
+/* ---- rewriting ------------------------------------------------------------------------------------------ */
+
+typedef struct Memo {
+    const GExpr **from, **to;
+    size_t count, capacity;
+} Memo;
+
+static size_t memo_slot(const Memo *memo, const GExpr *e) {
+    size_t at = (e->id * 2654435761u) & (memo->capacity - 1);
+    while (memo->from[at] && memo->from[at] != e) at = (at + 1) & (memo->capacity - 1);
+    return at;
+}
+
+static void memo_put(Memo *memo, const GExpr *e, const GExpr *to) {
+    if (2 * (memo->count + 1) > memo->capacity) {
+        Memo grown = {.capacity = memo->capacity ? 2 * memo->capacity : 64};
+        grown.from = calloc(grown.capacity, sizeof *grown.from);
+        grown.to = calloc(grown.capacity, sizeof *grown.to);
+        assert(grown.from && grown.to);
+        for (size_t i = 0; i < memo->capacity; i++)
+            if (memo->from[i]) {
+                size_t at = memo_slot(&grown, memo->from[i]);
+                grown.from[at] = memo->from[i];
+                grown.to[at] = memo->to[i];
+                grown.count++;
+            }
+        free(memo->from);
+        free(memo->to);
+        *memo = grown;
+    }
+    size_t at = memo_slot(memo, e);
+    if (!memo->from[at]) memo->count++;
+    memo->from[at] = e;
+    memo->to[at] = to;
+}
+
+static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) {
+    bool same = true;
+    for (int i = 0; i < e->arg_count; i++) same &= args[i] == e->args[i];
+    if (same) return e;
+    if (e->op == G_LOAD) return gx_load(g, e->tensor, e->tensor->rank, args, e->has_else ? args[e->arg_count - 1] : NULL);
+    if (e->op == G_RANDOM) return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
+    return gx_op(g, e->op, e->arg_count, args);
+}
+
+static const GExpr *rewrite(Graph *g, Memo *memo, const GExpr *e, GVisit visit, void *context) {
+    if (memo->capacity) {
+        size_t at = memo_slot(memo, e);
+        if (memo->from[at]) return memo->to[at];
+    }
+    const GExpr *args[GRAPH_MAX_RANK + 1];
+    for (int i = 0; i < e->arg_count; i++) args[i] = rewrite(g, memo, e->args[i], visit, context);
+    const GExpr *result = visit(context, g, rebuild(g, e, args));
+    memo_put(memo, e, result);
+    return result;
+}
+
+const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context) {
+    if (!expr) return NULL;
+    Memo memo = {0};
+    const GExpr *result = rewrite(g, &memo, expr, visit, context);
+    free(memo.from);
+    free(memo.to);
+    return result;
+}
+
+typedef struct Substitution {
+    int count;
+    const GExpr *const *from, *const *to;
+} Substitution;
+
+static const GExpr *substitute_index(void *context, Graph *g, const GExpr *e) {
+    const Substitution *s = context;
+    (void)g;
+    if (e->op != G_INDEX) return e;
+    for (int i = 0; i < s->count; i++)
+        if (s->from[i] == e) return s->to[i];
+    return e;
+}
+
+const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to) {
+    Substitution s = {count, from, to};
+    return gx_rewrite(g, expr, substitute_index, &s);
+}
+
+/* Folding ranges of a node's own indices would need their extents, which an expression does not know; constructors leave
+ * such indices alone (gx_range answers false), so renumbering is a plain substitution that folds nothing new. */
+const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from, const GExpr *const *to) {
+    return gx_substitute(g, e, count, from, to);
+}
+
+static void collect(const GExpr *e, const GExpr **indices, int *count, Memo *seen) {
+    if (e->op == G_INDEX) {
+        if (!graph_index_is_fresh(e)) return;
+        for (int i = 0; i < *count; i++)
+            if (indices[i] == e) return;
+        assert(*count < GRAPH_MAX_INDICES);
+        indices[(*count)++] = e;
+        return;
+    }
+    if (e->arg_count == 0) return;
+    if (seen->capacity && seen->from[memo_slot(seen, e)]) return;
+    memo_put(seen, e, e);
+    for (int i = 0; i < e->arg_count; i++) collect(e->args[i], indices, count, seen);
+}
+
+int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
+    (void)g;
+    int count = 0;
+    Memo seen = {0};
+    if (expr) collect(expr, indices, &count, &seen);
+    free(seen.from);
+    free(seen.to);
+    return count;
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------ */
+
+static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two terms share. */
+typedef struct Affine {
+    int count;
+    const GExpr *index[GRAPH_MAX_INDICES];
+    int64_t factor[GRAPH_MAX_INDICES];
+    int64_t constant;
+} Affine;
+
+static bool add_affine(Affine *sum, const GExpr *e, int64_t scale) {
+    switch (e->op) {
+    case G_CONST:
+        if (e->type != GT_INT) return false;
+        sum->constant += scale * e->integer;
+        return true;
+    case G_INDEX:
+        for (int i = 0; i < sum->count; i++)
+            if (sum->index[i] == e) {
+                sum->factor[i] += scale;
+                return true;
+            }
+        if (sum->count == GRAPH_MAX_INDICES) return false;
+        sum->index[sum->count] = e;
+        sum->factor[sum->count++] = scale;
+        return true;
+    case G_ADD: return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
+    case G_SUB: return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], -scale);
+    case G_NEG: return add_affine(sum, e->args[0], -scale);
+    case G_MUL:
+        if (e->args[1]->op == G_CONST && e->args[1]->type == GT_INT) return add_affine(sum, e->args[0], scale * e->args[1]->integer);
+        if (e->args[0]->op == G_CONST && e->args[0]->type == GT_INT) return add_affine(sum, e->args[1], scale * e->args[0]->integer);
+        return false;
+    default: return false;
+    }
+}
+
+static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64_t *extent) {
+    if (graph_index_is_fresh(e)) {
+        *extent = graph_index_extent(g, e);
+        return true;
+    }
+    if (!extents) return false;
+    *extent = extents[e->index];
+    return true;
+}
+
+static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+    Affine sum;
+    memset(&sum, 0, sizeof sum);
+    if (!add_affine(&sum, e, 1)) return false;
+    *low = *high = sum.constant;
+    for (int i = 0; i < sum.count; i++) {
+        int64_t extent;
+        if (!index_extent(g, sum.index[i], extents, &extent)) return false;
+        int64_t reach = sum.factor[i] * (extent - 1);
+        *low += min_of(0, reach);
+        *high += max_of(0, reach);
+    }
+    return true;
+}
+
+bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+    if (e->type != GT_INT) return false;
+    if (affine_range(g, e, extents, low, high)) return true;
+    int64_t al = 0, ah = 0, bl = 0, bh = 0;
+    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT && gx_range(g, e->args[0], extents, &al, &ah);
+    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT && gx_range(g, e->args[1], extents, &bl, &bh);
+    switch (e->op) {
+    case G_ADD: *low = al + bl; *high = ah + bh; return a && b;
+    case G_SUB: *low = al - bh; *high = ah - bl; return a && b;
+    case G_NEG: *low = -ah; *high = -al; return a;
+    case G_MUL:
+        *low = min_of(min_of(al * bl, al * bh), min_of(ah * bl, ah * bh));
+        *high = max_of(max_of(al * bl, al * bh), max_of(ah * bl, ah * bh));
+        return a && b;
+    case G_FLOORDIV:
+        if (!a || !b || bl != bh || bl <= 0) return false;
+        *low = floor_div(al, bl);
+        *high = floor_div(ah, bl);
+        return true;
+    case G_MOD:
+        if (!b || bl != bh || bl <= 0) return false;
+        *low = 0;
+        *high = bl - 1;
+        if (a && floor_div(al, bl) == floor_div(ah, bl)) {
+            *low = al - bl * floor_div(al, bl);
+            *high = ah - bl * floor_div(al, bl);
+        }
+        return true;
+    case G_MAX:
+        /* One known side bounds from below only; both are needed for a range, unless clamped by a min around. */
+        if (a && b) {
+            *low = max_of(al, bl);
+            *high = max_of(ah, bh);
+            return true;
+        }
+        if (!a && !b) return false;
+        *low = a ? al : bl;
+        *high = INT32_MAX;
+        return true;
+    case G_MIN:
+        if (a && b) {
+            *low = min_of(al, bl);
+            *high = min_of(ah, bh);
+            return true;
+        }
+        if (!a && !b) return false;
+        *low = INT32_MIN;
+        *high = a ? ah : bh;
+        return true;
+    case G_SELECT: {
+        int64_t cl, ch;
+        if (e->args[1]->type != GT_INT || !gx_range(g, e->args[1], extents, &bl, &bh) || !gx_range(g, e->args[2], extents, &cl, &ch)) return false;
+        *low = min_of(bl, cl);
+        *high = max_of(bh, ch);
+        return true;
+    }
+    case G_TO_INT:
+    case G_LOAD:
+    default: return false;
+    }
+}

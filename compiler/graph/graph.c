@@ -1,0 +1,320 @@
+/* Nodes and expressions: hash-consing, building, renumbering. Equal expressions are one pointer and equal compute nodes one node, so
+ * that two views normalised alike, or one similarity written twice, are computed once. */
+#include "compiler/graph/graph.h"
+
+#include "compiler/graph/private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_FRESH = 1 << 20 }; /* fresh indices are numbered from here; a finished node's from 0 */
+
+static uint64_t mix(uint64_t hash, uint64_t value) {
+    hash ^= value + 0x9e3779b97f4a7c15u + (hash << 6) + (hash >> 2);
+    return hash * 0xff51afd7ed558ccdu;
+}
+
+Graph *graph_new(Arena *arena, const char *name) {
+    Graph *g = arena_new_of(arena, Graph);
+    g->arena = arena;
+    g->name = name;
+    g->tables = arena_new_of(arena, GraphTables);
+    g->tables->next_fresh = FIRST_FRESH;
+    return g;
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------- */
+
+static uint64_t expr_hash(const GExpr *e) {
+    uint64_t hash = mix((uint64_t)e->op, (uint64_t)e->type);
+    uint64_t bits;
+    memcpy(&bits, &e->real, sizeof bits);
+    hash = mix(hash, bits);
+    hash = mix(hash, (uint64_t)e->integer);
+    hash = mix(hash, (uint64_t)e->index);
+    hash = mix(hash, e->tensor ? e->tensor->id + 1 : 0);
+    hash = mix(hash, e->has_else);
+    for (int i = 0; i < e->arg_count; i++) hash = mix(hash, e->args[i]->id);
+    return hash;
+}
+
+static bool expr_same(const GExpr *a, const GExpr *b) {
+    if (a->op != b->op || a->type != b->type || a->integer != b->integer || a->index != b->index || a->tensor != b->tensor ||
+        a->has_else != b->has_else || a->arg_count != b->arg_count || memcmp(&a->real, &b->real, sizeof a->real) != 0)
+        return false;
+    for (int i = 0; i < a->arg_count; i++)
+        if (a->args[i] != b->args[i]) return false;
+    return true;
+}
+
+static void grow_table(Graph *g, void ***slots, int *capacity, int count, uint64_t (*hash_of)(const void *)) {
+    if (2 * count < *capacity) return;
+    int grown = *capacity ? 2 * *capacity : 1024;
+    void **table = arena_array(g->arena, void *, grown);
+    for (int i = 0; i < *capacity; i++) {
+        if (!(*slots)[i]) continue;
+        uint64_t at = hash_of((*slots)[i]) & (uint64_t)(grown - 1);
+        while (table[at]) at = (at + 1) & (uint64_t)(grown - 1);
+        table[at] = (*slots)[i];
+    }
+    *slots = table;
+    *capacity = grown;
+}
+
+static uint64_t hash_expr_slot(const void *e) { return expr_hash(e); }
+
+const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
+    GraphTables *t = g->tables;
+    grow_table(g, &t->exprs, &t->expr_capacity, t->expr_count, hash_expr_slot);
+    uint64_t at = expr_hash(e) & (uint64_t)(t->expr_capacity - 1);
+    for (; t->exprs[at]; at = (at + 1) & (uint64_t)(t->expr_capacity - 1))
+        if (expr_same(t->exprs[at], e)) return t->exprs[at];
+    GExpr *kept = arena_new_of(g->arena, GExpr);
+    *kept = *e;
+    kept->id = ++t->last_expr;
+    t->exprs[at] = kept;
+    t->expr_count++;
+    return kept;
+}
+
+static uint64_t node_hash(const void *slot) {
+    const GNode *n = slot;
+    uint64_t hash = mix(n->reducer, (uint64_t)n->rank);
+    for (int i = 0; i < n->rank; i++) hash = mix(hash, (uint64_t)n->shape[i]);
+    for (int i = 0; i < n->red_rank; i++) hash = mix(hash, (uint64_t)n->red_shape[i]);
+    hash = mix(hash, n->value->id);
+    hash = mix(hash, n->guard ? n->guard->id : 0);
+    hash = mix(hash, n->active ? n->active->id : 0);
+    return hash;
+}
+
+static bool node_same(const GNode *a, const GNode *b) {
+    return a->reducer == b->reducer && a->rank == b->rank && a->red_rank == b->red_rank && a->value == b->value && a->guard == b->guard &&
+           a->active == b->active && a->empty_is_error == b->empty_is_error && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+           memcmp(a->red_shape, b->red_shape, sizeof a->red_shape) == 0;
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------------ */
+
+static GNode *node_new(Graph *g, GNodeKind kind, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+    GNode *node = arena_new_of(g->arena, GNode);
+    node->kind = kind;
+    node->id = ++g->tables->last_node;
+    node->name = name;
+    node->type = type;
+    node->rank = rank;
+    for (int i = 0; i < rank; i++) node->shape[i] = shape[i];
+    node->span = span;
+    array_push(g->arena, &g->nodes, node);
+    return node;
+}
+
+static GNode *find_named(Graph *g, GNodeKind kind, const char *name) {
+    for (int i = 0; i < g->nodes.count; i++) {
+        GNode *node = g->nodes.items[i];
+        if (node->kind == kind && node->name && strcmp(node->name, name) == 0) return node;
+    }
+    return NULL;
+}
+
+GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+    GNode *known = find_named(g, GN_INPUT, name);
+    return known ? known : node_new(g, GN_INPUT, name, type, rank, shape, span);
+}
+
+GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
+    GNode *known = find_named(g, GN_STATE, name);
+    return known ? known : node_new(g, GN_STATE, name, type, rank, shape, span);
+}
+
+GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data, Span span) {
+    GNode *node = node_new(g, GN_CONST, NULL, type, rank, shape, span);
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    double *copy = arena_array(g->arena, double, count);
+    memcpy(copy, data, sizeof *copy * (size_t)count);
+    node->data = copy;
+    return node;
+}
+
+GNode *graph_stop(Graph *g, GNode *operand, Span span) {
+    if (operand->kind == GN_STOP || operand->kind == GN_INPUT) return operand;
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->kind == GN_STOP && g->nodes.items[i]->operand == operand) return g->nodes.items[i];
+    GNode *node = node_new(g, GN_STOP, NULL, operand->type, operand->rank, operand->shape, span);
+    node->operand = operand;
+    return node;
+}
+
+GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span) {
+    int64_t shape[GRAPH_MAX_RANK];
+    memcpy(shape, operand->shape, sizeof shape);
+    shape[operand->rank - 1] = count;
+    for (int i = 0; i < g->nodes.count; i++) {
+        GNode *other = g->nodes.items[i];
+        if (other->kind == GN_TOPK && other->operand == operand && other->shape[operand->rank - 1] == count) return other;
+    }
+    GNode *node = node_new(g, GN_TOPK, NULL, GT_INT, operand->rank, shape, span);
+    node->operand = operand;
+    return node;
+}
+
+const GExpr *graph_fresh_index(Graph *g, int64_t extent) {
+    GExpr e = {.op = G_INDEX, .type = GT_INT, .index = g->tables->next_fresh++};
+    array_push(g->arena, &g->tables->fresh_extents, extent);
+    return graph_intern_expr(g, &e);
+}
+
+int64_t graph_index_extent(Graph *g, const GExpr *fresh) {
+    assert(fresh->op == G_INDEX && fresh->index >= FIRST_FRESH);
+    return g->tables->fresh_extents.items[fresh->index - FIRST_FRESH];
+}
+
+const GExpr *graph_node_index(Graph *g, int number) {
+    GExpr e = {.op = G_INDEX, .type = GT_INT, .index = number};
+    return graph_intern_expr(g, &e);
+}
+
+bool graph_index_is_fresh(const GExpr *e) { return e->index >= FIRST_FRESH; }
+
+static GType reduced_type(GReducer reducer, GType value) {
+    switch (reducer) {
+    case GR_ARGMAX:
+    case GR_ARGMIN: return GT_INT;
+    case GR_ANY:
+    case GR_ALL: return GT_BOOL;
+    case GR_SUM: return value == GT_BOOL ? GT_INT : value;
+    default: return value;
+    }
+}
+
+GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
+    GNode draft;
+    memset(&draft, 0, sizeof draft);
+    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
+    int count = 0;
+    for (int i = 0; i < spec->out_rank; i++, count++) {
+        from[count] = spec->out[i];
+        draft.shape[i] = graph_index_extent(g, spec->out[i]);
+    }
+    for (int i = 0; i < spec->red_rank; i++, count++) {
+        from[count] = spec->red[i];
+        draft.red_shape[i] = graph_index_extent(g, spec->red[i]);
+    }
+    for (int i = 0; i < count; i++) to[i] = graph_node_index(g, i);
+    draft.kind = GN_COMPUTE;
+    draft.reducer = spec->reducer;
+    draft.rank = spec->out_rank;
+    draft.red_rank = spec->red_rank;
+    draft.value = graph_renumber(g, spec->value, count, from, to);
+    draft.guard = spec->guard ? graph_renumber(g, spec->guard, count, from, to) : NULL;
+    draft.active = spec->active ? graph_renumber(g, spec->active, count, from, to) : NULL;
+    if (draft.guard && draft.guard->op == G_CONST && draft.guard->integer) draft.guard = NULL;
+    if (draft.active && draft.active->op == G_CONST && draft.active->integer) draft.active = NULL;
+    draft.empty_is_error = spec->empty_is_error && draft.guard;
+    draft.type = reduced_type(draft.reducer, draft.value->type);
+    GraphTables *t = g->tables;
+    grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
+    uint64_t at = node_hash(&draft) & (uint64_t)(t->compute_capacity - 1);
+    for (; t->computes[at]; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
+        if (node_same(t->computes[at], &draft)) return t->computes[at];
+    GNode *node = node_new(g, GN_COMPUTE, spec->name, draft.type, draft.rank, draft.shape, spec->span);
+    node->reducer = draft.reducer;
+    node->red_rank = draft.red_rank;
+    memcpy(node->red_shape, draft.red_shape, sizeof draft.red_shape);
+    node->value = draft.value;
+    node->guard = draft.guard;
+    node->active = draft.active;
+    node->empty_is_error = draft.empty_is_error;
+    t->computes[at] = node;
+    t->compute_count++;
+    return node;
+}
+
+void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
+    memset(spec, 0, sizeof *spec);
+    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
+    int count = 0;
+    spec->reducer = node->reducer;
+    spec->out_rank = node->rank;
+    spec->red_rank = node->red_rank;
+    for (int i = 0; i < node->rank; i++, count++) to[count] = spec->out[i] = graph_fresh_index(g, node->shape[i]);
+    for (int i = 0; i < node->red_rank; i++, count++) to[count] = spec->red[i] = graph_fresh_index(g, node->red_shape[i]);
+    for (int i = 0; i < count; i++) from[i] = graph_node_index(g, i);
+    spec->value = gx_substitute(g, node->value, count, from, to);
+    spec->guard = node->guard ? gx_substitute(g, node->guard, count, from, to) : NULL;
+    spec->active = node->active ? gx_substitute(g, node->active, count, from, to) : NULL;
+    spec->empty_is_error = node->empty_is_error;
+    spec->name = node->name;
+    spec->span = node->span;
+}
+
+void graph_output(Graph *g, const char *name, GNode *node) {
+    GOutput output = {name, node};
+    array_push(g->arena, &g->outputs, output);
+}
+
+/* ---- pruning ---------------------------------------------------------------------------------------- */
+
+typedef struct Walk {
+    Graph *g;
+    ARRAY(GNode *) order;
+    unsigned char *expr_seen; /* by expression id */
+} Walk;
+
+static void visit_node(Walk *w, GNode *node);
+
+static void visit_expr(Walk *w, const GExpr *e) {
+    if (!e || w->expr_seen[e->id]) return;
+    w->expr_seen[e->id] = 1;
+    if (e->tensor) visit_node(w, e->tensor);
+    for (int i = 0; i < e->arg_count; i++) visit_expr(w, e->args[i]);
+}
+
+static void visit_node(Walk *w, GNode *node) {
+    if (!node || node->mark) return;
+    node->mark = 1;
+    visit_node(w, node->operand);
+    visit_expr(w, node->guard);
+    visit_expr(w, node->active);
+    visit_expr(w, node->value);
+    array_push(w->g->arena, &w->order, node);
+}
+
+void graph_prune(Graph *g) {
+    Walk w;
+    memset(&w, 0, sizeof w);
+    w.g = g;
+    w.expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
+    if (!w.expr_seen) return; /* dead nodes only cost time */
+    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < g->outputs.count; i++) visit_node(&w, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++) {
+        const GCommit *c = &g->commits.items[i];
+        visit_node(&w, c->state);
+        visit_node(&w, c->value);
+        visit_node(&w, c->rows);
+        visit_node(&w, c->head);
+        visit_node(&w, c->fill);
+    }
+    free(w.expr_seen);
+    /* What was dropped must not be found again by graph_compute. */
+    GraphTables *t = g->tables;
+    t->compute_count = 0;
+    t->computes = NULL;
+    t->compute_capacity = 0;
+    g->nodes.count = w.order.count;
+    g->nodes.items = w.order.items;
+    g->nodes.capacity = w.order.capacity;
+    for (int i = 0; i < g->nodes.count; i++) {
+        GNode *node = g->nodes.items[i];
+        node->mark = 0;
+        if (node->kind != GN_COMPUTE) continue;
+        grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
+        uint64_t at = node_hash(node) & (uint64_t)(t->compute_capacity - 1);
+        while (t->computes[at]) at = (at + 1) & (uint64_t)(t->compute_capacity - 1);
+        t->computes[at] = node;
+        t->compute_count++;
+    }
+}
