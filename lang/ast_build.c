@@ -1,0 +1,159 @@
+/* Builders of the tree: one call an action of the grammar. */
+#include "lang/ast_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+Span ast_span(Span a, Span b) {
+    if (b.end > a.end) a.end = b.end;
+    return a;
+}
+
+Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
+    Expr *e = arena_new_of(p->arena, Expr);
+    e->kind = kind;
+    e->span = span;
+    return e;
+}
+
+Expr *ast_number(Parser *p, Span span) {
+    Expr *e = ast_expr(p, EXPR_NUMBER, span);
+    char text[128];
+    int length = span.end - span.begin;
+    if (length > 127) length = 127;
+    memcpy(text, p->source->text + span.begin, (size_t)length);
+    text[length] = 0;
+    e->number = strtod(text, NULL);
+    e->is_integer = strpbrk(text, ".eE") == NULL;
+    return e;
+}
+
+Expr *ast_name(Parser *p, const char *name, Span span) {
+    Expr *e = ast_expr(p, EXPR_NAME, span);
+    e->name = name;
+    return e;
+}
+
+static void set_args(Parser *p, Expr *e, Expr *const *args, int count) {
+    e->args = arena_array(p->arena, Expr *, count ? count : 1);
+    for (int i = 0; i < count; i++) e->args[i] = args[i];
+    e->arg_count = count;
+}
+
+Expr *ast_unary(Parser *p, Operator op, Expr *a, Span span) {
+    Expr *e = ast_expr(p, EXPR_UNARY, ast_span(span, a->span));
+    e->op = op;
+    set_args(p, e, &a, 1);
+    return e;
+}
+
+Expr *ast_binary(Parser *p, Operator op, Expr *a, Expr *b) {
+    Expr *e = ast_expr(p, EXPR_BINARY, ast_span(a->span, b->span));
+    e->op = op;
+    Expr *args[2] = {a, b};
+    set_args(p, e, args, 2);
+    return e;
+}
+
+Expr *ast_member(Parser *p, Expr *base, const char *name, Span span) {
+    Expr *e = ast_expr(p, EXPR_MEMBER, ast_span(base->span, span));
+    e->name = name;
+    set_args(p, e, &base, 1);
+    return e;
+}
+
+static void take_list(Parser *p, Expr *e, const ExprListBox *list) {
+    if (!list) {
+        set_args(p, e, NULL, 0);
+        return;
+    }
+    set_args(p, e, list->exprs.items, list->exprs.count);
+    for (int i = 0; i < list->names.count; i++)
+        if (list->names.items[i]) e->arg_names = list->names.items;
+}
+
+Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span span) {
+    Expr *e = ast_expr(p, kind, ast_span(callee->span, span));
+    e->callee = callee;
+    take_list(p, e, args);
+    return e;
+}
+
+Expr *ast_nary(Parser *p, ExprKind kind, ExprListBox *args, Span span) {
+    Expr *e = ast_expr(p, kind, span);
+    take_list(p, e, args);
+    return e;
+}
+
+Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body, Span span) {
+    Expr *e = ast_expr(p, EXPR_REDUCE, body ? ast_span(span, body->span) : span);
+    e->reduce = reduce;
+    e->binders = binders->items;
+    e->binder_count = binders->count;
+    e->guard = guard;
+    set_args(p, e, &body, body ? 1 : 0);
+    return e;
+}
+
+ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr) {
+    if (!list) list = arena_new_of(p->arena, ExprListBox);
+    array_push(p->arena, &list->exprs, expr);
+    array_push(p->arena, &list->names, name);
+    return list;
+}
+
+BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span) {
+    if (!list) list = arena_new_of(p->arena, BinderList);
+    Binder *binder = arena_new_of(p->arena, Binder);
+    binder->name = name;
+    binder->bound = bound;
+    binder->span = span;
+    array_push(p->arena, list, binder);
+    return list;
+}
+
+ParamList *ast_params(Parser *p, ParamList *list, Param param) {
+    if (!list) list = arena_new_of(p->arena, ParamList);
+    array_push(p->arena, &list->items, param);
+    return list;
+}
+
+StmtList *ast_stmts(Parser *p, StmtList *list, StmtList *more) {
+    if (!list) list = arena_new_of(p->arena, StmtList);
+    for (int i = 0; more && i < more->count; i++) array_push(p->arena, list, more->items[i]);
+    return list;
+}
+
+StmtList *ast_one(Parser *p, Stmt *stmt) {
+    StmtList *list = arena_new_of(p->arena, StmtList);
+    array_push(p->arena, list, stmt);
+    return list;
+}
+
+Stmt *ast_stmt(Parser *p, StmtKind kind, Span span) {
+    Stmt *s = arena_new_of(p->arena, Stmt);
+    s->kind = kind;
+    s->span = s->name_span = span;
+    return s;
+}
+
+void ast_set_params(Stmt *stmt, const ParamList *params) {
+    stmt->has_params = true;
+    if (!params) return;
+    stmt->params = params->items.items;
+    stmt->param_count = params->items.count;
+}
+
+void ast_set_config(Stmt *stmt, const ParamList *params) {
+    stmt->has_config = true;
+    if (!params) return;
+    stmt->config = params->items.items;
+    stmt->config_count = params->items.count;
+}
+
+void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body) {
+    stmt->value = value;
+    if (!body) return;
+    stmt->body = body->items;
+    stmt->body_count = body->count;
+}

@@ -1,0 +1,56 @@
+/* What the grammar's actions call. Private to lang/. */
+#ifndef COUPLET_LANG_AST_BUILD_H
+#define COUPLET_LANG_AST_BUILD_H
+
+#include "lang/ast.h"
+
+typedef ARRAY(Expr *) ExprList;
+typedef ARRAY(Stmt *) StmtList;
+typedef ARRAY(Binder *) BinderList;
+
+typedef struct ExprListBox {
+    ExprList exprs;
+    ARRAY(const char *) names;
+} ExprListBox;
+typedef struct ParamList {
+    ARRAY(Param) items;
+} ParamList;
+
+typedef struct Parser {
+    Arena *arena;
+    Diag *diag;
+    const Source *source;
+    Module *module;
+    StmtList stmts;
+    void *scanner;
+    /* lexer state: newlines end statements except inside ( or [ and after an operator */
+    int depth[256];
+    int level;
+    bool may_end;      /* the last token can end a statement */
+    bool statement;    /* at the first word of a statement */
+    int soft;          /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
+    int offset, line, line_start;
+    int last_error_line;
+} Parser;
+
+Expr *ast_expr(Parser *p, ExprKind kind, Span span);
+Expr *ast_number(Parser *p, Span span);
+Expr *ast_name(Parser *p, const char *name, Span span);
+Expr *ast_unary(Parser *p, Operator op, Expr *a, Span span);
+Expr *ast_binary(Parser *p, Operator op, Expr *a, Expr *b);
+Expr *ast_member(Parser *p, Expr *base, const char *name, Span span);
+Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span span);
+Expr *ast_nary(Parser *p, ExprKind kind, ExprListBox *args, Span span);
+Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body, Span span);
+ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr);
+BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span);
+ParamList *ast_params(Parser *p, ParamList *list, Param param);
+StmtList *ast_stmts(Parser *p, StmtList *list, StmtList *more);
+StmtList *ast_one(Parser *p, Stmt *stmt);
+Stmt *ast_stmt(Parser *p, StmtKind kind, Span span);
+void ast_set_params(Stmt *stmt, const ParamList *params);
+void ast_set_config(Stmt *stmt, const ParamList *params);
+void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body);
+Span ast_span(Span a, Span b);
+
+#endif

@@ -1,0 +1,34 @@
+/* One file through lexer and grammar. */
+#include "lang/ast_build.h"
+
+#include "parser.h"
+#define YYSTYPE COUPLET_YYSTYPE
+#define YYLTYPE Span
+#include "lexer.h"
+
+#include <string.h>
+
+Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name) {
+    Parser p;
+    memset(&p, 0, sizeof p);
+    p.arena = arena;
+    p.diag = diag;
+    p.source = source;
+    p.line = 1;
+    p.statement = true;
+    Module *module = arena_new_of(arena, Module);
+    module->name = name;
+    module->source = source;
+    if (couplet_yylex_init_extra(&p, &p.scanner) != 0) {
+        Span nowhere = {.source = NULL};
+        diag_error(diag, nowhere, "out of memory while reading `%s`", source->path);
+        return module;
+    }
+    YY_BUFFER_STATE buffer = couplet_yy_scan_bytes(source->text, (int)source->length, p.scanner);
+    couplet_yyparse(p.scanner, &p);
+    couplet_yy_delete_buffer(buffer, p.scanner);
+    couplet_yylex_destroy(p.scanner);
+    module->stmts = p.stmts.items;
+    module->stmt_count = p.stmts.count;
+    return module;
+}

@@ -1,0 +1,348 @@
+/* The grammar. It accepts a little too much; check.c rejects it with a better sentence. */
+%code requires {
+#include "lang/ast_build.h"
+}
+%define api.pure full
+%define api.prefix {couplet_yy}
+%define api.location.type {Span}
+%define parse.error custom
+%define parse.lac full
+%locations
+%expect 0
+%param {void *scanner}
+%parse-param {Parser *p}
+
+%union {
+    const char *name;
+    ReduceKind reduce;
+    Operator op;
+    Expr *expr;
+    ExprListBox *list;
+    BinderList *binders;
+    ParamList *params;
+    Param param;
+    Stmt *stmt;
+    StmtList *stmts;
+    struct { Expr *value; StmtList *body; } body;
+    struct { const char *name; Expr *expr; } named;
+}
+
+%token <name> NAME "a name" STRING "a text"
+%token NUMBER "a number" NEWLINE "the end of the line"
+%token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
+%token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
+%token <name> QUEUE "queue" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
+%token RATE "rate" WITH "with" TRAINS "trains" INIT "init"
+%token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
+%token <reduce> REDUCER "a reduction"
+
+%type <expr> expr or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <named> part
+%type <list> parts args arglist exprs targets calls calllist
+%type <binders> binders
+%type <params> params paramlist names hypers inits draws columns columnlist settings settinglist
+%type <param> param hyper init draw column setting
+%type <stmts> stmts block lets statement
+%type <stmt> simple let queue_body
+%type <body> body
+%type <op> relation
+%type <name> setname opt_init
+
+%{
+#include "parser.h"
+
+#include <string.h>
+
+int couplet_yylex(YYSTYPE *value, Span *span, void *scanner);
+static void yyerror(Span *span, void *scanner, Parser *p, const char *text);
+#define YYLLOC_DEFAULT(Current, Rhs, N)                                                                                                    \
+    do {                                                                                                                                   \
+        if (N) {                                                                                                                           \
+            (Current) = YYRHSLOC(Rhs, 1);                                                                                                  \
+            if (YYRHSLOC(Rhs, N).end > (Current).end) (Current).end = YYRHSLOC(Rhs, N).end;                                                \
+        } else {                                                                                                                           \
+            (Current) = YYRHSLOC(Rhs, 0);                                                                                                  \
+            (Current).begin = (Current).end;                                                                                               \
+        }                                                                                                                                  \
+    } while (0)
+static Param named(const char *name, Span span) {
+    Param param = {.name = name, .span = span};
+    return param;
+}
+static Param shaped(Param param, ExprListBox *dims) {
+    param.has_shape = true;
+    param.dims = dims ? dims->exprs.items : NULL;
+    param.dim_count = dims ? dims->exprs.count : 0;
+    return param;
+}
+static Param valued(Param param, Expr *value) {
+    param.value = value;
+    return param;
+}
+static Stmt *named_stmt(Parser *p, StmtKind kind, Span span, const char *name, Span name_span) {
+    Stmt *s = ast_stmt(p, kind, span);
+    s->name = name;
+    s->name_span = name_span;
+    return s;
+}
+%}
+
+%%
+
+program : stmts                          { p->stmts = *$1; }
+        ;
+stmts   : %empty                         { $$ = ast_stmts(p, NULL, NULL); }
+        | stmts NEWLINE                  { $$ = $1; }
+        | stmts statement NEWLINE        { $$ = ast_stmts(p, $1, $2); }
+        | stmts error NEWLINE            { $$ = $1; yyerrok; }
+        ;
+block   : '{' stmts '}'                  { $$ = $2; }
+        | '{' stmts statement '}'        { $$ = ast_stmts(p, $2, $3); }
+        ;
+statement : simple                       { $1->span = @1; $$ = ast_one(p, $1); }
+        | LET lets                       { $$ = $2; }
+        ;
+lets    : let                            { $$ = ast_one(p, $1); }
+        | lets ',' let                   { $$ = ast_stmts(p, $1, ast_one(p, $3)); }
+        ;
+let     : NAME '=' expr                  { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->value = $3; }
+        | NAME '[' binders ']' '=' expr  { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->binders = $3->items; $$->binder_count = $3->count; $$->value = $6; }
+        | NAME ':' '[' exprs ']' '=' expr { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->value = $7; }
+        | NAME '(' params ')' '=' expr   { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->is_function = true; ast_set_params($$, $3); $$->value = $6; }
+        ;
+simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
+        | DATA NAME '=' expr             { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; }
+        | HYPER hypers                   { $$ = ast_stmt(p, STMT_HYPER, @$); ast_set_params($$, $2); }
+        | VIEW names '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
+        | NET NAME '=' expr              { $$ = named_stmt(p, STMT_NET, @$, $2, @2); $$->value = $4; }
+        | NET NAME '(' params ')' body   { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_body($$, $6.value, $6.body); }
+        | NET NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
+        | OPTIMISER NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_OPTIMISER, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
+        | FN NAME '(' params ')' body    { $$ = named_stmt(p, STMT_FN, @$, $2, @2); ast_set_params($$, $4); ast_set_body($$, $6.value, $6.body); }
+        | EMA postfix ARROW postfix RATE expr { $$ = ast_stmt(p, STMT_EMA, @$); $$->targets = ast_list(p, NULL, NULL, $2)->exprs.items; $$->target_count = 1; $$->source = $4; $$->value = $6; }
+        | EMA postfix ARROW postfix RATE expr WITH NAME { $$ = ast_stmt(p, STMT_EMA, @$); $$->targets = ast_list(p, NULL, NULL, $2)->exprs.items; $$->target_count = 1; $$->source = $4; $$->value = $6; $$->with_state = true; }
+        | PARAM inits                    { $$ = ast_stmt(p, STMT_PARAM, @$); ast_set_params($$, $2); }
+        | STATE inits                    { $$ = ast_stmt(p, STMT_STATE, @$); ast_set_params($$, $2); }
+        | DRAW draws                     { $$ = ast_stmt(p, STMT_DRAW, @$); ast_set_params($$, $2); }
+        | QUEUE NAME '[' exprs ']' queue_body opt_init { $$ = $6; $$->kind = STMT_QUEUE; $$->name = $2; $$->name_span = @2; $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->init_name = $7; }
+        | UPDATE targets ARROW expr      { $$ = ast_stmt(p, STMT_UPDATE, @$); $$->targets = $2->exprs.items; $$->target_count = $2->exprs.count; $$->value = $4; }
+        | LOSS expr                      { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; }
+        | LOSS expr TRAINS targets       { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; $$->targets = $4->exprs.items; $$->target_count = $4->exprs.count; }
+        | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
+        | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
+        | EVAL '{' calls '}'             { $$ = ast_stmt(p, STMT_EVAL, @$); if ($3) { $$->targets = $3->exprs.items; $$->target_count = $3->exprs.count; } }
+        ;
+body    : '=' expr                       { $$.value = $2; $$.body = NULL; }
+        | block                          { $$.value = NULL; $$.body = $1; }
+        ;
+queue_body : ARROW expr                  { $$ = ast_stmt(p, STMT_QUEUE, @$); $$->value = $2; }
+        | '{' columns '}'                { $$ = ast_stmt(p, STMT_QUEUE, @$); ast_set_params($$, $2); }
+        ;
+opt_init : %empty                        { $$ = NULL; }
+        | INIT NAME                      { $$ = $2; }
+        ;
+targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
+        | targets ',' postfix            { $$ = ast_list(p, $1, NULL, $3); }
+        ;
+names   : NAME                           { $$ = ast_params(p, NULL, named($1, @1)); }
+        | names ',' NAME                 { $$ = ast_params(p, $1, named($3, @3)); }
+        ;
+params  : %empty                         { $$ = NULL; }
+        | paramlist
+        ;
+paramlist : param                        { $$ = ast_params(p, NULL, $1); }
+        | paramlist ',' param            { $$ = ast_params(p, $1, $3); }
+        ;
+param   : NAME                           { $$ = named($1, @1); }
+        | NAME '[' exprs ']'             { $$ = shaped(named($1, @1), $3); }
+        | NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
+        | NAME ':' NAME                  { $$ = named($1, @1); $$.kind_name = $3; }
+        | NAME ':' NAME '[' exprs ']'    { $$ = shaped(named($1, @1), $5); $$.kind_name = $3; }
+        | NAME ':' NAME '=' expr         { $$ = valued(named($1, @1), $5); $$.kind_name = $3; }
+        ;
+hypers  : hyper                          { $$ = ast_params(p, NULL, $1); }
+        | hypers ',' hyper               { $$ = ast_params(p, $1, $3); }
+        ;
+hyper   : NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
+        | NAME '=' expr '|' expr         { $$ = valued(named($1, @1), $3); $$.guard = $5; }
+        ;
+inits   : init                           { $$ = ast_params(p, NULL, $1); }
+        | inits ',' init                 { $$ = ast_params(p, $1, $3); }
+        ;
+init    : NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
+        | NAME '[' exprs ']' '=' expr    { $$ = valued(shaped(named($1, @1), $3), $6); }
+        ;
+draws   : draw                           { $$ = ast_params(p, NULL, $1); }
+        | draws ',' draw                 { $$ = ast_params(p, $1, $3); }
+        ;
+draw    : NAME '~' expr                  { $$ = valued(named($1, @1), $3); }
+        | NAME '[' exprs ']' '~' expr    { $$ = valued(shaped(named($1, @1), $3), $6); }
+        ;
+columns : columnlist separators
+        | separators columnlist separators { $$ = $2; }
+        | columnlist
+        | separators columnlist          { $$ = $2; }
+        ;
+columnlist : column                      { $$ = ast_params(p, NULL, $1); }
+        | columnlist separators column   { $$ = ast_params(p, $1, $3); }
+        ;
+column  : NAME ARROW expr                { $$ = valued(named($1, @1), $3); }
+        | NAME '[' exprs ']' ARROW expr  { $$ = valued(shaped(named($1, @1), $3), $6); }
+        ;
+separators : ','
+        | NEWLINE
+        | separators ','
+        | separators NEWLINE
+        ;
+settings : %empty                        { $$ = NULL; }
+        | separators                     { $$ = NULL; }
+        | settinglist
+        | settinglist separators
+        | separators settinglist         { $$ = $2; }
+        | separators settinglist separators { $$ = $2; }
+        ;
+settinglist : setting                    { $$ = ast_params(p, NULL, $1); }
+        | settinglist separators setting { $$ = ast_params(p, $1, $3); }
+        ;
+setting : setname expr                   { $$ = valued(named($1, @1), $2); }
+        ;
+setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | LOSS
+        ;
+calls   : %empty                         { $$ = NULL; }
+        | separators                     { $$ = NULL; }
+        | calllist
+        | calllist separators
+        | separators calllist            { $$ = $2; }
+        | separators calllist separators { $$ = $2; }
+        ;
+calllist : expr                          { $$ = ast_list(p, NULL, NULL, $1); }
+        | calllist separators expr       { $$ = ast_list(p, $1, NULL, $3); }
+        ;
+
+expr    : or
+        | IF expr THEN expr ELSE expr    { ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), NULL, $6); $$ = ast_nary(p, EXPR_IF, l, @$); }
+        | parts                          { $$ = ast_nary(p, EXPR_COMPOSE, $1, @$); }
+        ;
+parts   : part COMPOSE part              { $$ = ast_list(p, ast_list(p, NULL, $1.name, $1.expr), $3.name, $3.expr); }
+        | parts COMPOSE part             { $$ = ast_list(p, $1, $3.name, $3.expr); }
+        ;
+part    : or                             { $$.name = NULL; $$.expr = $1; }
+        | NAME ':' or                    { $$.name = $1; $$.expr = $3; }
+        ;
+or      : and
+        | or OR and                      { $$ = ast_binary(p, OP_OR, $1, $3); }
+        ;
+and     : not
+        | and AND not                    { $$ = ast_binary(p, OP_AND, $1, $3); }
+        ;
+not     : comparison
+        | NOT not                        { $$ = ast_unary(p, OP_NOT, $2, @1); }
+        ;
+comparison : sum
+        | sum relation sum               { $$ = ast_binary(p, $2, $1, $3); }
+        ;
+relation : '<' { $$ = OP_LT; } | LE { $$ = OP_LE; } | '>' { $$ = OP_GT; } | GE { $$ = OP_GE; } | EQ { $$ = OP_EQ; } | NE { $$ = OP_NE; }
+        ;
+sum     : product
+        | sum '+' product                { $$ = ast_binary(p, OP_ADD, $1, $3); }
+        | sum '-' product                { $$ = ast_binary(p, OP_SUB, $1, $3); }
+        ;
+/* A reduction is the last factor of a product and takes the rest of it. */
+product : chain
+        | reduction
+        | '-' reduction                  { $$ = ast_unary(p, OP_NEG, $2, @1); }
+        | chain '*' reduction            { $$ = ast_binary(p, OP_MUL, $1, $3); }
+        | chain '/' reduction            { $$ = ast_binary(p, OP_DIV, $1, $3); }
+        ;
+reduction : REDUCER '[' binders guard ']' product { $$ = ast_reduce(p, $1, $3, $4, $6, @$); }
+        ;
+chain   : unary
+        | chain '*' unary                { $$ = ast_binary(p, OP_MUL, $1, $3); }
+        | chain '/' unary                { $$ = ast_binary(p, OP_DIV, $1, $3); }
+        | chain DIV unary                { $$ = ast_binary(p, OP_FLOORDIV, $1, $3); }
+        | chain MOD unary                { $$ = ast_binary(p, OP_MOD, $1, $3); }
+        ;
+unary   : power
+        | '-' unary                      { $$ = ast_unary(p, OP_NEG, $2, @1); }
+        | COPY postfix                   { $$ = ast_nary(p, EXPR_COPY, ast_list(p, NULL, NULL, $2), @$); }
+        ;
+power   : postfix
+        | postfix '^' unary              { $$ = ast_binary(p, OP_POW, $1, $3); }
+        ;
+postfix : primary
+        | postfix '(' args ')'           { $$ = ast_call(p, EXPR_CALL, $1, $3, @4); }
+        | postfix '[' exprs ']'          { $$ = ast_call(p, EXPR_INDEX, $1, $3, @4); }
+        | postfix '.' NAME               { $$ = ast_member(p, $1, $3, @3); }
+        ;
+primary : NUMBER                         { $$ = ast_number(p, @1); }
+        | STRING                         { $$ = ast_expr(p, EXPR_STRING, @1); $$->text = $1; }
+        | TRUE                           { $$ = ast_expr(p, EXPR_BOOL, @1); $$->boolean = true; }
+        | FALSE                          { $$ = ast_expr(p, EXPR_BOOL, @1); }
+        | NAME                           { $$ = ast_name(p, $1, @1); }
+        | '(' expr ')'                   { $$ = $2; }
+        | '(' expr ELSE expr ')'         { $$ = ast_nary(p, EXPR_DEFAULT, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), @$); }
+        | STOP '(' expr ')'              { $$ = ast_nary(p, EXPR_STOP, ast_list(p, NULL, NULL, $3), @$); }
+        | COUNT '[' binders guard ']'    { $$ = ast_reduce(p, REDUCE_COUNT, $3, $4, NULL, @$); }
+        ;
+binders : NAME bound                     { $$ = ast_binders(p, NULL, $1, $2, @1); }
+        | binders ',' NAME bound         { $$ = ast_binders(p, $1, $3, $4, @3); }
+        ;
+bound   : %empty                         { $$ = NULL; }
+        | '<' sum                        { $$ = $2; }
+        ;
+guard   : %empty                         { $$ = NULL; }
+        | '|' expr                       { $$ = $2; }
+        ;
+exprs   : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
+        | exprs ',' expr                 { $$ = ast_list(p, $1, NULL, $3); }
+        ;
+args    : %empty                         { $$ = NULL; }
+        | arglist
+        ;
+arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
+        | NAME '=' expr                  { $$ = ast_list(p, NULL, $1, $3); }
+        | arglist ',' expr               { $$ = ast_list(p, $1, NULL, $3); }
+        | arglist ',' NAME '=' expr      { $$ = ast_list(p, $1, $3, $5); }
+        ;
+
+%%
+
+static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
+    (void)scanner;
+    diag_error(p->diag, *span, "%s", text);
+}
+
+/* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept short. */
+static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *p) {
+    (void)scanner;
+    Span span = *yypcontext_location(context);
+    if (p->last_error_line == span.line) return 0; /* one message a line: the rest follows from the first */
+    p->last_error_line = span.line;
+    yysymbol_kind_t found = yypcontext_token(context);
+    yysymbol_kind_t expected[5];
+    int count = yypcontext_expected_tokens(context, expected, 5);
+    Text text = {0};
+    if (found == YYSYMBOL_YYEOF) text_printf(&text, "the file ends here");
+    else if (found == YYSYMBOL_NEWLINE) text_printf(&text, "the line ends here");
+    else text_printf(&text, "found `%.*s`", span.end - span.begin, p->source->text + span.begin);
+    if (count > 0) {
+        text_printf(&text, ", and ");
+        for (int i = 0; i < count; i++) {
+            const char *name = yysymbol_name(expected[i]);
+            bool plain = expected[i] == YYSYMBOL_NAME || expected[i] == YYSYMBOL_NUMBER || expected[i] == YYSYMBOL_STRING ||
+                         expected[i] == YYSYMBOL_NEWLINE || expected[i] == YYSYMBOL_REDUCER;
+            size_t length = strlen(name);
+            bool quoted = name[0] == '\'' && length > 2;
+            const char *separator = i == 0 ? "" : i == count - 1 ? " or " : ", ";
+            if (plain) text_printf(&text, "%s%s", separator, name);
+            else if (quoted) text_printf(&text, "%s`%.*s`", separator, (int)length - 2, name + 1);
+            else text_printf(&text, "%s`%s`", separator, name);
+        }
+        text_printf(&text, " is expected");
+    } else {
+        text_printf(&text, "%s", found == YYSYMBOL_NEWLINE || found == YYSYMBOL_YYEOF ? ", and the statement is not complete" : ", which does not fit here");
+    }
+    diag_error(p->diag, span, "%s", text.data ? text.data : "syntax error");
+    text_free(&text);
+    return 0;
+}
