@@ -18,6 +18,7 @@ typedef struct Dim {
     int64_t value;         /* CONST */
     struct Symbol *symbol; /* NAME */
     struct Dim *a, *b;     /* the others; ADD and MUL are left-leaning and sorted */
+    int id;                /* order of creation: the order of terms in a canonical form */
 } Dim;
 
 typedef struct DimTable DimTable; /* hash-consing; one a compilation */
@@ -25,7 +26,6 @@ DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
-/* b / a exactly, as a dimension, when it is one; NULL otherwise. */
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to, int count);
 const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
 

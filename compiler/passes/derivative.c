@@ -1,0 +1,134 @@
+#include "compiler/passes/derivative.h"
+
+typedef const GExpr *(*Rule)(Graph *g, const GExpr *e, int i);
+
+static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
+static const GExpr *mul(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_MUL, a, b); }
+static const GExpr *sub(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_SUB, a, b); }
+static const GExpr *quotient(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_DIV, a, b); }
+
+static const GExpr *d_none(Graph *g, const GExpr *e, int i) {
+    (void)g, (void)e, (void)i;
+    return NULL;
+}
+static const GExpr *d_add(Graph *g, const GExpr *e, int i) {
+    (void)e, (void)i;
+    return real(g, 1);
+}
+static const GExpr *d_sub(Graph *g, const GExpr *e, int i) {
+    (void)e;
+    return real(g, i ? -1 : 1);
+}
+static const GExpr *d_mul(Graph *g, const GExpr *e, int i) {
+    (void)g;
+    return e->args[1 - i];
+}
+static const GExpr *d_div(Graph *g, const GExpr *e, int i) {
+    if (i == 0) return quotient(g, real(g, 1), e->args[1]);
+    return gx1(g, G_NEG, quotient(g, e, e->args[1]));
+}
+static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
+    (void)e, (void)i;
+    return real(g, -1);
+}
+static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
+    if (i == 0) return mul(g, e->args[1], gx2(g, G_POW, e->args[0], sub(g, e->args[1], real(g, 1))));
+    return mul(g, e, gx1(g, G_LOG, e->args[0]));
+}
+/* A tie goes to the first argument, whole. */
+static const GExpr *d_max(Graph *g, const GExpr *e, int i) {
+    const GExpr *second = gx2(g, G_LT, e->args[0], e->args[1]);
+    return gx_select(g, second, real(g, i ? 1 : 0), real(g, i ? 0 : 1));
+}
+static const GExpr *d_min(Graph *g, const GExpr *e, int i) {
+    const GExpr *second = gx2(g, G_LT, e->args[1], e->args[0]);
+    return gx_select(g, second, real(g, i ? 1 : 0), real(g, i ? 0 : 1));
+}
+static const GExpr *d_exp(Graph *g, const GExpr *e, int i) {
+    (void)g, (void)i;
+    return e;
+}
+static const GExpr *d_expm1(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return gx1(g, G_EXP, e->args[0]);
+}
+static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return quotient(g, real(g, 1), e->args[0]);
+}
+static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return quotient(g, real(g, 1), gx2(g, G_ADD, real(g, 1), e->args[0]));
+}
+static const GExpr *d_sqrt(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return quotient(g, real(g, 0.5), e);
+}
+static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return mul(g, real(g, -0.5), quotient(g, e, e->args[0]));
+}
+static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return sub(g, real(g, 1), mul(g, e, e));
+}
+static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return mul(g, e, sub(g, real(g, 1), e));
+}
+static const GExpr *d_softplus(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return gx1(g, G_SIGMOID, e->args[0]);
+}
+static const GExpr *d_erf(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    const GExpr *square = mul(g, e->args[0], e->args[0]);
+    return mul(g, real(g, 1.12837916709551257390), gx1(g, G_EXP, gx1(g, G_NEG, square)));
+}
+static const GExpr *d_sin(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return gx1(g, G_COS, e->args[0]);
+}
+static const GExpr *d_cos(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return gx1(g, G_NEG, gx1(g, G_SIN, e->args[0]));
+}
+static const GExpr *d_abs(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return gx1(g, G_SIGN, e->args[0]);
+}
+/* Taken apart in derivative_by_load, which keeps the select around the slopes of its arms. */
+static const GExpr *d_select(Graph *g, const GExpr *e, int i) {
+    if (i == 0) return NULL;
+    return gx_select(g, e->args[0], real(g, i == 1), real(g, i == 2));
+}
+
+static const Rule rules[G_OP_COUNT] = {
+#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = d_##rule,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+};
+
+const GExpr *derivative_of(Graph *g, const GExpr *e, int i) {
+    if (e->type != GT_REAL || !rules[e->op]) return NULL;
+    return rules[e->op](g, e, i);
+}
+
+const GExpr *derivative_by_load(Graph *g, const GExpr *e, const GExpr *load) {
+    if (e == load) return real(g, 1);
+    if (e->type != GT_REAL || e->op == G_LOAD || e->op == G_RANDOM || e->arg_count == 0) return NULL;
+    if (e->op == G_SELECT) {
+        const GExpr *a = derivative_by_load(g, e->args[1], load), *b = derivative_by_load(g, e->args[2], load);
+        if (!a && !b) return NULL;
+        return gx_select(g, e->args[0], a ? a : real(g, 0), b ? b : real(g, 0));
+    }
+    const GExpr *sum = NULL;
+    for (int i = 0; i < e->arg_count; i++) {
+        const GExpr *inner = derivative_by_load(g, e->args[i], load);
+        const GExpr *outer = inner ? derivative_of(g, e, i) : NULL;
+        if (!outer) continue;
+        const GExpr *term = mul(g, outer, inner);
+        sum = sum ? gx2(g, G_ADD, sum, term) : term;
+    }
+    return sum;
+}

@@ -1,0 +1,635 @@
+/* Modules, scopes and statements. A function, net or optimiser is checked once, with the dimensions of its signature as symbols; a
+ * call unifies them with what it is given. */
+#include "lang/check.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- scopes -------------------------------------------------------------------------------------------- */
+
+Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims) {
+    Type *t = arena_new_of(c->arena, Type);
+    t->kind = kind;
+    t->rank = rank > MAX_RANK ? MAX_RANK : rank;
+    for (int i = 0; i < t->rank; i++) t->dims[i] = dims[i];
+    return t;
+}
+
+Type *type_poison(Check *c) { return type_make(c, KIND_POISON, 0, NULL); }
+
+Scope *push_scope(Check *c) {
+    Scope *scope = arena_new_of(c->arena, Scope);
+    scope->parent = c->scope;
+    return c->scope = scope;
+}
+
+void pop_scope(Check *c) { c->scope = c->scope->parent; }
+
+Symbol *find_symbol(const Scope *scope, const char *name) {
+    for (; scope; scope = scope->parent)
+        for (int i = scope->symbols.count - 1; i >= 0; i--)
+            if (strcmp(scope->symbols.items[i]->name, name) == 0) return scope->symbols.items[i];
+    return NULL;
+}
+
+Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
+    for (int i = 0; i < c->scope->symbols.count; i++) {
+        Symbol *other = c->scope->symbols.items[i];
+        if (strcmp(other->name, name) != 0) continue;
+        diag_error(c->diag, span, "`%s` is declared twice", name);
+        diag_note(c->diag, other->span, "the first time is here");
+        break;
+    }
+    Symbol *s = arena_new_of(c->arena, Symbol);
+    *s = (Symbol){.kind = kind, .name = name, .span = span, .stmt = stmt, .param = param, .module = c->module};
+    array_push(c->arena, &c->scope->symbols, s);
+    return s;
+}
+
+void suggest_name(Check *c, const char *name) {
+    const char *names[512];
+    int count = 0;
+    for (const Scope *scope = c->scope; scope; scope = scope->parent)
+        for (int i = 0; i < scope->symbols.count && count < 512; i++) names[count++] = scope->symbols.items[i]->name;
+    const char *near = diag_nearest(name, names, count);
+    if (near) {
+        diag_suggest(c->diag, "did you mean `%s`?", near);
+        return;
+    }
+    for (int m = 0; m < c->modules.count; m++) {
+        const Scope *scope = c->module_scopes.items[m];
+        for (int i = 0; i < scope->symbols.count; i++) {
+            if (strcmp(scope->symbols.items[i]->name, name) != 0 || c->modules.items[m] == c->module) continue;
+            diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name, c->modules.items[m]->name, name);
+            return;
+        }
+    }
+}
+
+Scope *module_scope(Check *c, const Module *module) {
+    for (int i = 0; i < c->modules.count; i++)
+        if (c->modules.items[i] == module) return c->module_scopes.items[i];
+    return NULL;
+}
+
+static Scope *builtin_scope(Check *c) {
+    static const char *const names[] = {
+#define BUILTIN(name, low, high, rule) #name,
+#include "lang/builtins.def"
+#undef BUILTIN
+    };
+    c->scope = NULL;
+    Scope *scope = push_scope(c);
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+        Symbol *s = declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])), (Span){0}, NULL, NULL);
+        s->builtin = i;
+        TypeKind kind = KIND_FN;
+        if (strcmp(s->name, "training") == 0) kind = KIND_BOOL;
+        else if (strcmp(s->name, "pi") == 0) kind = KIND_REAL;
+        else if (strcmp(s->name, "step") == 0 || strcmp(s->name, "steps") == 0 || strcmp(s->name, "epoch") == 0) kind = KIND_INT;
+        s->type = type_make(c, kind, 0, NULL);
+    }
+    return scope;
+}
+
+/* ---- signatures ------------------------------------------------------------------------------------------ */
+
+static TypeKind kind_named(Check *c, const Param *p) {
+    if (!p->kind_name) return KIND_REAL;
+    if (strcmp(p->kind_name, "int") == 0) return KIND_INT;
+    if (strcmp(p->kind_name, "bool") == 0) return KIND_BOOL;
+    if (strcmp(p->kind_name, "real") != 0) {
+        diag_error(c->diag, p->span, "`%s` is no kind of element; there are real, int and bool", p->kind_name);
+        static const char *const kinds[] = {"real", "int", "bool"};
+        const char *near = diag_nearest(p->kind_name, kinds, 3);
+        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    }
+    return KIND_REAL;
+}
+
+/* Names in a signature's shape that are not yet known are its dimensions. */
+static void declare_dimensions(Check *c, Expr *dim) {
+    if (dim->kind == EXPR_NAME) {
+        Symbol *known = find_symbol(c->scope, dim->name);
+        if (known && known->kind != SYMBOL_BUILTIN) return;
+        if (dim->name[0] < 'A' || dim->name[0] > 'Z') return;
+        Symbol *s = declare(c, SYMBOL_DIMENSION, dim->name, dim->span, NULL, NULL);
+        s->type = type_make(c, KIND_INT, 0, NULL);
+        return;
+    }
+    for (int i = 0; i < dim->arg_count; i++) declare_dimensions(c, dim->args[i]);
+}
+
+static Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
+    Dim *dims[MAX_RANK];
+    if (count > MAX_RANK) {
+        diag_error(c->diag, exprs[MAX_RANK]->span, "an array has at most %d axes", MAX_RANK);
+        count = MAX_RANK;
+    }
+    for (int i = 0; i < count; i++) {
+        Type *t = check_expr(c, exprs[i]);
+        dims[i] = t->kind == KIND_POISON ? NULL : dim_of(c, exprs[i]);
+        if (dims[i]) continue;
+        if (t->kind != KIND_POISON) diag_error(c->diag, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
+        return type_poison(c);
+    }
+    return type_make(c, kind, count, dims);
+}
+
+static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count, bool ints) {
+    for (int i = 0; i < count; i++)
+        for (int d = 0; d < params[i].dim_count; d++) declare_dimensions(c, params[i].dims[d]);
+    for (int i = 0; i < count; i++) {
+        Param *p = &params[i];
+        /* An unannotated configuration parameter of a net counts something (channels, stride), unless its default is a real. */
+        bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name && !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
+        p->type = counts ? type_make(c, KIND_INT, 0, NULL) : p->has_shape ? shape_type(c, kind_named(c, p), p->dims, p->dim_count) : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
+        if (p->value) check_expr(c, p->value);
+        p->symbol = declare(c, kind, p->name, p->span, s, p);
+        p->symbol->type = p->type;
+    }
+}
+
+/* ---- schemes --------------------------------------------------------------------------------------------- */
+
+static Scheme *find_scheme(Check *c, const Stmt *stmt) {
+    for (int i = 0; i < c->schemes.count; i++)
+        if (c->schemes.items[i]->stmt == stmt) return c->schemes.items[i];
+    Scheme *scheme = arena_new_of(c->arena, Scheme);
+    scheme->stmt = stmt;
+    array_push(c->arena, &c->schemes, scheme);
+    return scheme;
+}
+
+static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module *module) {
+    Scope *scope = c->scope;
+    Module *was = c->module;
+    bool in_view = c->in_view;
+    Type *result = c->result;
+    c->in_view = false;
+    c->scope = outer;
+    c->module = module;
+    c->result = NULL;
+    push_scope(c);
+    scheme->state = 1;
+    if (s->has_config) declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
+    if (s->kind == STMT_OPTIMISER) {
+        for (int i = 0; i < s->param_count; i++) {
+            s->params[i].type = type_make(c, KIND_ANY_SHAPE, 0, NULL);
+            s->params[i].symbol = declare(c, SYMBOL_ARGUMENT, s->params[i].name, s->params[i].span, s, &s->params[i]);
+            s->params[i].symbol->type = s->params[i].type;
+        }
+        if (s->param_count != 2) diag_error(c->diag, s->name_span, "an optimiser is a rule for one parameter and its gradient: `optimiser %s(..)(p, g)`", s->name);
+    } else if (s->has_params) {
+        declare_params(c, s, SYMBOL_ARGUMENT, s->params, s->param_count, s->is_function);
+    }
+    if (s->value) {
+        scheme->result = check_expr(c, s->value);
+    } else {
+        check_body(c, s->body, s->body_count);
+        scheme->result = c->result;
+        if (!scheme->result && s->kind != STMT_OPTIMISER) {
+            diag_error(c->diag, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
+            scheme->result = type_poison(c);
+        }
+    }
+    scheme->state = 2;
+    c->scope = scope;
+    c->module = was;
+    c->in_view = in_view;
+    c->result = result;
+}
+
+Scheme *scheme_of(Check *c, Symbol *symbol) {
+    Scheme *scheme = find_scheme(c, symbol->stmt);
+    if (scheme->state == 1) {
+        diag_error(c->diag, symbol->span, "`%s` uses itself; functions and networks here do not recurse", symbol->name);
+        scheme->result = type_poison(c);
+        scheme->state = 2;
+    }
+    if (scheme->state == 0) check_scheme(c, scheme, symbol->stmt, module_scope(c, symbol->module), symbol->module);
+    return scheme;
+}
+
+/* ---- statements -------------------------------------------------------------------------------------------- */
+
+static void check_let(Check *c, Stmt *s) {
+    if (s->is_function) {
+        s->symbol = declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
+        s->symbol->type = type_make(c, KIND_FN, 0, NULL);
+        check_scheme(c, find_scheme(c, s), s, c->scope, c->module);
+        return;
+    }
+    Type *t;
+    if (s->binder_count) {
+        push_scope(c);
+        for (int i = 0; i < s->binder_count; i++) {
+            Binder *b = s->binders[i];
+            Symbol *visible = find_symbol(c->scope, b->name);
+            if (visible && visible->kind != SYMBOL_BUILTIN) {
+                diag_error(c->diag, b->span, "the index `%s` hides another `%s`", b->name, b->name);
+                diag_note(c->diag, visible->span, "which is declared here");
+            }
+            if (b->bound) {
+                check_expr(c, b->bound);
+                b->extent = dim_of(c, b->bound);
+                if (!b->extent) {
+                    diag_error(c->diag, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
+                    b->extent = dim_const(c->dims, 1);
+                }
+            }
+            Symbol *symbol = declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
+            symbol->binder = b;
+            symbol->type = type_make(c, KIND_INT, 0, NULL);
+        }
+        Type *value = check_expr(c, s->value);
+        pop_scope(c);
+        close_binders(c, s->binders, s->binder_count);
+        Dim *dims[MAX_RANK];
+        for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
+        if (value->kind != KIND_POISON && value->rank > 0) {
+            diag_error(c->diag, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
+            value = type_poison(c);
+        }
+        t = value->kind == KIND_POISON ? value : type_make(c, value->kind, s->binder_count, dims);
+    } else {
+        t = check_expr(c, s->value);
+        if (s->has_dims) {
+            Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
+            bool same = claim->kind == KIND_POISON || t->kind == KIND_POISON || claim->rank == t->rank;
+            for (int i = 0; same && claim->kind != KIND_POISON && t->kind != KIND_POISON && i < t->rank; i++) same = claim->dims[i] == t->dims[i];
+            if (!same) {
+                diag_error(c->diag, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
+                diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
+            }
+        }
+    }
+    SymbolKind kind = SYMBOL_LET;
+    s->symbol = declare(c, kind, s->name, s->name_span, s, NULL);
+    s->symbol->type = t;
+}
+
+static void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
+        TypeKind element = kind == SYMBOL_DRAW && value->kind == KIND_BOOL ? KIND_BOOL : KIND_REAL;
+        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : shape_type(c, element, p->dims, p->dim_count);
+        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !same_shape(value, p->type))
+            diag_error(c->diag, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
+        p->symbol = declare(c, kind, p->name, p->span, s, p);
+        p->symbol->type = p->type;
+    }
+}
+
+static void check_update(Check *c, Stmt *s) {
+    Type *value = check_expr(c, s->value);
+    for (int i = 0; i < s->target_count; i++) {
+        Type *target = check_expr(c, s->targets[i]);
+        if (target->kind == KIND_POISON || value->kind == KIND_POISON) continue;
+        Symbol *symbol = s->targets[i]->symbol;
+        bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM || target->kind == KIND_ANY_SHAPE);
+        if (!renewable) {
+            diag_error(c->diag, s->targets[i]->span, "only a state or a parameter is updated; `let` names a value once and for all");
+            continue;
+        }
+        if (target->kind == KIND_ANY_SHAPE || value->rank == 0 || same_shape(target, value)) continue;
+        diag_error(c->diag, s->value->span, "the new value of `%s` is %s", symbol->name, type_text(c->arena, value));
+        diag_note(c->diag, symbol->span, "and the state is %s", type_text(c->arena, target));
+    }
+}
+
+static void check_net(Check *c, Stmt *s) {
+    if (!s->has_config) check_expr(c, s->value);
+    if (s->value && s->value->type && s->value->type->kind != KIND_NET && s->value->type->kind != KIND_POISON && s->value->type->kind != KIND_FN)
+        diag_error(c->diag, s->value->span, "`%s` is declared a net, and this is %s", s->name, type_text(c->arena, s->value->type));
+}
+
+void check_body(Check *c, Stmt **body, int count) {
+    for (int i = 0; i < count; i++) {
+        Stmt *s = body[i];
+        bool optimiser = false;
+        for (const Scope *scope = c->scope; scope; scope = scope->parent)
+            for (int k = 0; k < scope->symbols.count; k++) optimiser |= scope->symbols.items[k]->kind == SYMBOL_ARGUMENT && scope->symbols.items[k]->type && scope->symbols.items[k]->type->kind == KIND_ANY_SHAPE;
+        switch (s->kind) {
+        case STMT_LET: check_let(c, s); break;
+        case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
+        case STMT_STATE: check_owned(c, s, SYMBOL_STATE, optimiser); break;
+        case STMT_DRAW: check_owned(c, s, SYMBOL_DRAW, false); break;
+        case STMT_UPDATE: check_update(c, s); break;
+        case STMT_NET:
+            check_net(c, s);
+            s->symbol = declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
+            s->symbol->type = type_make(c, KIND_NET, 0, NULL);
+            break;
+        case STMT_RETURN:
+            c->result = check_expr(c, s->value);
+            if (i + 1 < count) diag_error(c->diag, body[i + 1]->span, "nothing after `return` is ever reached");
+            break;
+        default: diag_error(c->diag, s->span, "this statement belongs to a method, not into a body"); break;
+        }
+    }
+}
+
+static Param *setting(Module *spec, const char *name) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        for (int p = 0; spec->stmts[i]->kind == STMT_TRAIN && p < spec->stmts[i]->param_count; p++)
+            if (strcmp(spec->stmts[i]->params[p].name, name) == 0) return &spec->stmts[i]->params[p];
+    return NULL;
+}
+
+static void check_train(Check *c, Stmt *s) {
+    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip"};
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        bool found = false;
+        for (int k = 0; k < 5; k++) found |= strcmp(known[k], p->name) == 0;
+        if (!found) {
+            diag_error(c->diag, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed and clip", p->name);
+            const char *near = diag_nearest(p->name, known, 5);
+            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+            continue;
+        }
+        Type *t = check_expr(c, p->value);
+        bool optimiser = strcmp(p->name, "optimiser") == 0;
+        if (t->kind == KIND_POISON || (optimiser ? t->kind == KIND_OPTIMISER : is_numeric(t))) continue;
+        diag_error(c->diag, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
+    }
+}
+
+static void check_eval(Check *c, Stmt *s) {
+    static const char *const methods[] = {"knn", "linear"};
+    static const char *const options[] = {"k", "temperature", "features", "bank", "query", "decay"};
+    for (int i = 0; i < s->target_count; i++) {
+        Expr *call = s->targets[i];
+        const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
+        if (strcmp(name, "knn") != 0 && strcmp(name, "linear") != 0) {
+            diag_error(c->diag, call->span, "`eval` knows knn(..) and linear(..)");
+            const char *near = diag_nearest(name, methods, 2);
+            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+            continue;
+        }
+        for (int a = 0; a < call->arg_count; a++) {
+            const char *option = call->arg_names ? call->arg_names[a] : NULL;
+            bool found = false;
+            for (int k = 0; option && k < 6; k++) found |= strcmp(options[k], option) == 0;
+            if (!found) {
+                diag_error(c->diag, call->args[a]->span, option ? "`%s` has no option `%s`" : "an option of `%s` needs its name: `k = 20`", name, option ? option : "");
+                const char *near = option ? diag_nearest(option, options, 6) : NULL;
+                if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+                continue;
+            }
+            check_expr(c, call->args[a]);
+        }
+    }
+}
+
+static void check_queue(Check *c, Stmt *s) {
+    Type *rows = shape_type(c, KIND_REAL, s->dims, s->dim_count);
+    s->symbol = declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
+    s->symbol->type = rows;
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        Type *value = check_expr(c, p->value);
+        Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
+        Type *row = shape_type(c, KIND_REAL, p->dims, p->dim_count);
+        for (int d = 0; d < row->rank && d + 1 < MAX_RANK; d++) dims[d + 1] = row->dims[d];
+        p->type = rows->rank ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims) : type_poison(c);
+        p->symbol = arena_new_of(c->arena, Symbol);
+        *p->symbol = (Symbol){.kind = SYMBOL_COLUMN, .name = p->name, .span = p->span, .stmt = s, .param = p, .type = p->type};
+    }
+}
+
+/* What is pushed is checked after all lets: a queue may stand before what feeds it. */
+static void check_push(Check *c, Stmt *s) {
+    if (!s->value) return;
+    Type *value = check_expr(c, s->value), *rows = s->symbol->type;
+    if (value->kind == KIND_POISON || rows->kind == KIND_POISON) return;
+    bool fits = value->rank == rows->rank;
+    for (int i = 1; fits && i < rows->rank; i++) fits = value->dims[i] == rows->dims[i];
+    if (fits) return;
+    diag_error(c->diag, s->value->span, "what is pushed is %s", type_text(c->arena, value));
+    diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
+}
+
+static void check_view(Check *c, Stmt *s) {
+    c->in_view = true;
+    Type *t = check_expr(c, s->value);
+    c->in_view = false;
+    Dim *dims[MAX_RANK];
+    Type *batched = type_poison(c);
+    if (t->kind == KIND_REAL && t->rank < MAX_RANK) {
+        dims[0] = dim_const(c->dims, c->batch);
+        for (int i = 0; i < t->rank; i++) dims[i + 1] = t->dims[i];
+        batched = type_make(c, KIND_REAL, t->rank + 1, dims);
+    } else if (t->kind != KIND_POISON) {
+        diag_error(c->diag, s->value->span, "a view is an array of reals for each sample; this is %s", type_text(c->arena, t));
+    }
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        p->symbol = declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
+        p->symbol->item = i;
+        p->type = p->symbol->type = batched;
+    }
+}
+
+static void check_ema(Check *c, Stmt *s) {
+    Type *rate = check_expr(c, s->value);
+    Type *target = check_expr(c, s->targets[0]), *source = check_expr(c, s->source);
+    if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_error(c->diag, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
+    if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_error(c->diag, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
+    if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_error(c->diag, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
+    double value = s->value->number;
+    if (s->value->kind == EXPR_NUMBER && (value < 0 || value > 1)) diag_error(c->diag, s->value->span, "the rate of an ema edge lies in 0..1, and this is %g", value);
+}
+
+/* ---- gradient into an EMA target ------------------------------------------------------------------------- */
+
+static bool is_ema_target(const Module *spec, const Symbol *symbol) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        if (s->kind == STMT_EMA && s->targets[0]->symbol == symbol) return true;
+    }
+    return false;
+}
+
+static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth) {
+    if (!e || e->kind == EXPR_STOP || depth > 64) return;
+    if (e->kind == EXPR_CALL && e->callee->symbol && e->callee->symbol->kind == SYMBOL_NET && is_ema_target(spec, e->callee->symbol)) {
+        diag_error(c->diag, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", e->callee->symbol->name);
+        for (int i = 0; i < spec->stmt_count; i++)
+            if (spec->stmts[i]->kind == STMT_EMA && spec->stmts[i]->targets[0]->symbol == e->callee->symbol)
+                diag_note(c->diag, spec->stmts[i]->span, "the ema edge is here");
+        diag_suggest(c->diag, "write `stop(%.*s)`", e->span.end - e->span.begin, e->span.source->text + e->span.begin);
+    }
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_LET && e->symbol->stmt) walk_gradient(c, spec, e->symbol->stmt->value, depth + 1);
+    if (e->callee && (e->kind == EXPR_INDEX)) walk_gradient(c, spec, e->callee, depth + 1);
+    for (int i = 0; i < e->arg_count; i++) walk_gradient(c, spec, e->args[i], depth + 1);
+}
+
+/* ---- the module ------------------------------------------------------------------------------------------ */
+
+static Module *load_module(Check *c, const char *name, Span span);
+
+static void declare_module_names(Check *c, Module *m) {
+    for (int i = 0; i < m->stmt_count; i++) {
+        Stmt *s = m->stmts[i];
+        SymbolKind kind = s->kind == STMT_FN ? SYMBOL_FN : s->kind == STMT_NET ? SYMBOL_NET : s->kind == STMT_OPTIMISER ? SYMBOL_OPTIMISER : SYMBOL_POISON;
+        if (s->kind == STMT_USE) {
+            for (int p = 0; p < s->param_count; p++) {
+                Module *used = load_module(c, s->params[p].name, s->params[p].span);
+                Symbol *symbol = declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
+                symbol->module = used;
+                symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);
+            }
+        }
+        if (kind == SYMBOL_POISON) continue;
+        s->symbol = declare(c, kind, s->name, s->name_span, s, NULL);
+        s->symbol->type = type_make(c, s->kind == STMT_FN ? KIND_FN : s->kind == STMT_NET ? KIND_NET : KIND_OPTIMISER, 0, NULL);
+    }
+}
+
+static void check_hyper(Check *c, Stmt *s) {
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        Type *t = check_expr(c, p->value);
+        if (t->kind != KIND_POISON && (t->rank || (!is_numeric(t) && t->kind != KIND_BOOL)))
+            diag_error(c->diag, p->value->span, "a hyper is a number; this is %s", type_text(c->arena, t));
+        p->type = t;
+        p->symbol = declare(c, SYMBOL_HYPER, p->name, p->span, s, p);
+        p->symbol->type = t;
+        if (!p->guard) continue;
+        Type *g = check_expr(c, p->guard);
+        if (g->kind != KIND_POISON && g->kind != KIND_BOOL) diag_error(c->diag, p->guard->span, "the range of a hyper is a condition; this is %s", type_text(c->arena, g));
+    }
+}
+
+static const char *const source_names[] = {
+#define DATA_SOURCE(name, channels, height, width, train, test) #name,
+#include "lang/data_sources.def"
+#undef DATA_SOURCE
+};
+
+static void check_data(Check *c, Stmt *s) {
+    Expr *call = s->value;
+    const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER ? call->callee->name : "";
+    int count = (int)(sizeof source_names / sizeof *source_names);
+    bool found = false;
+    for (int i = 0; i < count; i++) found |= strcmp(source_names[i], name) == 0;
+    if (!found) {
+        diag_error(c->diag, call->span, "there is no data source `%s`; data.fashion_mnist(\"train\") is one", name[0] ? name : "of this form");
+        const char *near = diag_nearest(name, source_names, count);
+        if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
+    } else {
+        const char *split = call->arg_count == 1 && call->args[0]->kind == EXPR_STRING ? call->args[0]->text : "";
+        if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0) diag_error(c->diag, call->span, "a data source needs its split, \"train\" or \"test\"");
+    }
+    s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
+    s->symbol->type = type_make(c, KIND_DATA, 0, NULL);
+}
+
+static void check_statement(Check *c, Module *m, Stmt *s) {
+    switch (s->kind) {
+    case STMT_DATA: check_data(c, s); break;
+    case STMT_HYPER: check_hyper(c, s); break;
+    case STMT_VIEW: check_view(c, s); break;
+    case STMT_LET: check_let(c, s); break;
+    case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
+    case STMT_STATE: check_owned(c, s, SYMBOL_STATE, false); break;
+    case STMT_DRAW: check_owned(c, s, SYMBOL_DRAW, false); break;
+    case STMT_QUEUE: check_queue(c, s); break;
+    case STMT_UPDATE: check_update(c, s); break;
+    case STMT_EMA: check_ema(c, s); break;
+    case STMT_TRAIN: check_train(c, s); break;
+    case STMT_EVAL: check_eval(c, s); break;
+    case STMT_NET: if (!s->has_config) check_net(c, s); break;
+    case STMT_LOSS: {
+        Type *t = check_expr(c, s->value);
+        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_error(c->diag, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
+        walk_gradient(c, m, s->value, 0);
+        break;
+    }
+    case STMT_RETURN: diag_error(c->diag, s->span, "`return` belongs into a function or a net"); break;
+    default: break;
+    }
+}
+
+static void check_module(Check *c, Module *m, Scope *builtins) {
+    Scope *saved = c->scope;
+    Module *was = c->module;
+    c->scope = builtins;
+    c->module = m;
+    Scope *scope = push_scope(c);
+    array_push(c->arena, &c->modules, m);
+    array_push(c->arena, &c->module_scopes, scope);
+    declare_module_names(c, m);
+    /* Hypers and data first: functions may use them, wherever they stand. */
+    for (int i = 0; i < m->stmt_count; i++)
+        if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA) check_statement(c, m, m->stmts[i]);
+    const Param *batch = setting(m, "batch");
+    Expr *value = batch ? batch->value : NULL;
+    Dim *dim = value ? dim_of(c, value) : NULL;
+    c->batch = dim && dim->kind == DIM_CONST ? dim->value : 256;
+    for (int i = 0; i < m->stmt_count; i++) {
+        Stmt *s = m->stmts[i];
+        if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS) check_statement(c, m, s);
+        if (s->kind == STMT_LOSS) check_statement(c, m, s);
+    }
+    for (int i = 0; i < m->stmt_count; i++) {
+        Stmt *s = m->stmts[i];
+        if (s->kind == STMT_QUEUE) check_push(c, s);
+        bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
+        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0) scheme_of(c, s->symbol);
+    }
+    m->checked = true;
+    c->scope = saved;
+    c->module = was;
+}
+
+static Module *load_module(Check *c, const char *name, Span span) {
+    for (int i = 0; i < c->modules.count; i++)
+        if (strcmp(c->modules.items[i]->name, name) == 0 && c->modules.items[i] != c->method->spec) return c->modules.items[i];
+    if (strcmp(name, "data") == 0) { /* built in: its sources are named in `data` statements only */
+        static Module data = {.name = "data"};
+        return &data;
+    }
+    const Source *source = c->reader ? c->reader(c->context, c->arena, name) : NULL;
+    if (!source) {
+        static const char *const known[] = {"nn", "losses", "optim", "anneal", "augment", "data"};
+        diag_error(c->diag, span, "the library has no module `%s`", name);
+        const char *near = diag_nearest(name, known, 6);
+        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        return NULL;
+    }
+    Module *m = parse_module(c->arena, c->diag, source, name);
+    Scope *builtins = c->scope;
+    while (builtins->parent) builtins = builtins->parent;
+    int64_t batch = c->batch;
+    check_module(c, m, builtins);
+    c->batch = batch;
+    return m;
+}
+
+Method *check_method(Arena *arena, Diag *diag, Module *spec, ModuleReader reader, void *context) {
+    Check *c = arena_new_of(arena, Check);
+    c->arena = arena;
+    c->diag = diag;
+    c->dims = dim_table_new(arena);
+    c->reader = reader;
+    c->context = context;
+    c->batch = 256;
+    c->method = arena_new_of(arena, Method);
+    c->method->spec = spec;
+    Scope *builtins = builtin_scope(c);
+    check_module(c, spec, builtins);
+    c->method->modules = c->modules.items;
+    c->method->module_count = c->modules.count;
+    bool trains = false, loses = false;
+    for (int i = 0; i < spec->stmt_count; i++) {
+        trains |= spec->stmts[i]->kind == STMT_TRAIN;
+        loses |= spec->stmts[i]->kind == STMT_LOSS;
+    }
+    if (trains && !loses) diag_error(diag, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
+    if (loses && !trains) diag_error(diag, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
+    return c->method;
+}

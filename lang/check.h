@@ -1,0 +1,69 @@
+/* Inside the checker. check.c: modules, statements, scopes; check_expr.c: expressions; check_call.c: calls and networks. */
+#ifndef COUPLET_LANG_CHECK_H
+#define COUPLET_LANG_CHECK_H
+
+#include "lang/ast.h"
+
+typedef struct Scope {
+    struct Scope *parent;
+    ARRAY(Symbol *) symbols;
+} Scope;
+
+/* What calling a function or applying a layer gives, in terms of the dimensions of its signature. */
+typedef struct Scheme {
+    const Stmt *stmt;
+    int state; /* 0 not begun, 1 being checked, 2 done */
+    Type *result;
+    Scope *scope;
+} Scheme;
+
+typedef struct Occurrence {
+    const Binder *binder;
+    Span span;
+    const char *what; /* "axis 1 of `u`" */
+} Occurrence;
+
+typedef struct Check {
+    Arena *arena;
+    Diag *diag;
+    DimTable *dims;
+    Scope *scope;
+    Module *module;
+    Method *method;
+    ModuleReader reader;
+    void *context;
+    bool in_view; /* data fields are those of one sample */
+    int64_t batch;
+    ARRAY(Scheme *) schemes;
+    ARRAY(Occurrence) occurrences;
+    ARRAY(Scope *) module_scopes; /* parallel to modules */
+    ARRAY(Module *) modules;
+    Type *result; /* of the return being looked for */
+    Span result_span;
+} Check;
+
+/* check.c */
+Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims);
+Type *type_poison(Check *c);
+Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param);
+Symbol *find_symbol(const Scope *scope, const char *name);
+Scope *push_scope(Check *c);
+void pop_scope(Check *c);
+Scheme *scheme_of(Check *c, Symbol *symbol);
+void check_body(Check *c, Stmt **body, int count);
+Scope *module_scope(Check *c, const Module *module);
+void suggest_name(Check *c, const char *name);
+
+/* check_expr.c */
+Type *check_expr(Check *c, Expr *e);
+Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
+void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
+void close_binders(Check *c, Binder **binders, int count);
+bool same_shape(const Type *a, const Type *b);
+bool is_numeric(const Type *t);
+
+/* check_call.c */
+Type *check_call(Check *c, Expr *e);
+Type *apply_net(Check *c, Expr *net, Type *argument, Span span);
+
+#endif

@@ -1,0 +1,400 @@
+/* Types of calls: built-ins, functions of the language by their schemes, constructors and applications of networks. */
+#include "lang/check.h"
+
+#include <string.h>
+
+enum { MAX_ARGS = 16, MAX_BINDINGS = 64 };
+
+typedef struct Bindings {
+    int count;
+    Symbol *from[MAX_BINDINGS];
+    Dim *to[MAX_BINDINGS];
+} Bindings;
+
+static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+
+static Dim *bound(const Bindings *b, const Symbol *s) {
+    for (int i = 0; i < b->count; i++)
+        if (b->from[i] == s) return b->to[i];
+    return NULL;
+}
+
+static void bind(Bindings *b, Symbol *s, Dim *to) {
+    if (b->count == MAX_BINDINGS) return;
+    b->from[b->count] = s;
+    b->to[b->count++] = to;
+}
+
+static Type *substituted(Check *c, const Type *t, const Bindings *b) {
+    Dim *dims[MAX_RANK];
+    for (int i = 0; i < t->rank; i++) dims[i] = dim_substitute(c->dims, t->dims[i], b->from, b->to, b->count);
+    return type_make(c, t->kind, t->rank, dims);
+}
+
+/* Does an array of this type fit the parameter? Symbols of the signature are bound by their first plain occurrence. */
+static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, Span span) {
+    const Type *want = param->type;
+    if (poisoned(given) || poisoned(want)) return true;
+    if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
+        diag_error(c->diag, span, "`%s` is an array of reals, and this is %s: labels and indices are no features", param->name, type_text(c->arena, given));
+        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        return false;
+    }
+    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && is_numeric(given)) || want->kind == KIND_ANY_SHAPE ||
+                 (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
+    if (!kinds) {
+        diag_error(c->diag, span, "`%s` is %s, and this is %s", param->name, type_text(c->arena, want), type_text(c->arena, given));
+        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        return false;
+    }
+    if (want->rank != given->rank) {
+        diag_error(c->diag, span, "`%s` has %d %s, and this is %s", param->name, want->rank, want->rank == 1 ? "axis" : "axes", type_text(c->arena, given));
+        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        return false;
+    }
+    for (int i = 0; i < want->rank; i++) {
+        Dim *dim = want->dims[i];
+        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION && !bound(b, dim->symbol)) {
+            bind(b, dim->symbol, given->dims[i]);
+            continue;
+        }
+        Dim *expected = dim_substitute(c->dims, dim, b->from, b->to, b->count);
+        if (expected == given->dims[i]) continue;
+        const char *value = dim_text(c->arena, expected);
+        bool plain = strcmp(value, dim_text(c->arena, dim)) == 0;
+        diag_error(c->diag, span, "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name, plain ? "" : "`",
+                   plain ? "" : dim_text(c->arena, dim), plain ? "" : "`, which is ", value, dim_text(c->arena, given->dims[i]));
+        diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        return false;
+    }
+    return true;
+}
+
+/* ---- arguments --------------------------------------------------------------------------------------------- */
+
+static int find_param(const Param *params, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(params[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* Fills placed[i] with the argument of parameter i; reports unknown, doubled, missing and superfluous ones. */
+static bool place(Check *c, const Expr *call, const char *callee, const Param *params, int count, Span declared, Expr **placed) {
+    const char *names[MAX_ARGS];
+    bool good = true;
+    int position = 0;
+    for (int i = 0; i < count && i < MAX_ARGS; i++) {
+        placed[i] = NULL;
+        names[i] = params[i].name;
+    }
+    for (int i = 0; i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        int at = name ? find_param(params, count, name) : position++;
+        if (name && at < 0) {
+            diag_error(c->diag, call->args[i]->span, "`%s` has no argument `%s`", callee, name);
+            const char *near = diag_nearest(name, names, count);
+            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+            good = false;
+        } else if (at >= count) {
+            diag_error(c->diag, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
+            if (declared.source) diag_note(c->diag, declared, "it is declared here");
+            return false;
+        } else if (placed[at]) {
+            diag_error(c->diag, call->args[i]->span, "the argument `%s` is given twice", params[at].name);
+            good = false;
+        } else {
+            placed[at] = call->args[i];
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        if (placed[i] || params[i].value) continue;
+        diag_error(c->diag, call->span, "`%s` needs its argument `%s`", callee, params[i].name);
+        if (declared.source) diag_note(c->diag, params[i].span, "it is declared here, without a default");
+        good = false;
+    }
+    return good;
+}
+
+/* ---- built-ins --------------------------------------------------------------------------------------------- */
+
+typedef enum { RULE_map, RULE_map_int, RULE_map_same, RULE_own } Rule;
+static const struct {
+    const char *name;
+    int low, high;
+    Rule rule;
+} builtins[] = {
+#define BUILTIN(name, low, high, rule) {#name, low, high, RULE_##rule},
+#include "lang/builtins.def"
+#undef BUILTIN
+};
+
+static Type *map_type(Check *c, const Expr *e, Rule rule) {
+    Type *shape = e->args[0]->type;
+    bool whole = true;
+    for (int i = 0; i < e->arg_count; i++) {
+        Type *t = e->args[i]->type;
+        if (!is_numeric(t) && !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
+            diag_error(c->diag, e->args[i]->span, "`%s` needs numbers, and this is %s", e->callee->name, type_text(c->arena, t));
+            return type_poison(c);
+        }
+        if (t->kind == KIND_ANY_SHAPE) return t;
+        whole &= t->kind == KIND_INT;
+        if (t->rank == 0) continue;
+        if (shape->rank && !same_shape(shape, t)) {
+            diag_error(c->diag, e->span, "`%s` works element by element, and the shapes differ: %s and %s", e->callee->name,
+                       type_text(c->arena, shape), type_text(c->arena, t));
+            return type_poison(c);
+        }
+        shape = t;
+    }
+    TypeKind kind = rule == RULE_map_int || (rule == RULE_map_same && whole) ? KIND_INT : KIND_REAL;
+    return type_make(c, kind, shape->rank, shape->dims);
+}
+
+static Type *pair_type(Check *c, const Expr *e) {
+    Type *a = e->args[0]->type, *b = e->args[1]->type;
+    for (int i = 0; i < 2; i++) {
+        Type *t = e->args[i]->type;
+        if (t->kind == KIND_REAL && t->rank >= 1) continue;
+        diag_error(c->diag, e->args[i]->span, "`%s` compares two vectors of reals, and this is %s", e->callee->name, type_text(c->arena, t));
+        return type_poison(c);
+    }
+    if (!same_shape(a, b)) {
+        diag_error(c->diag, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
+        diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
+        diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
+        return type_poison(c);
+    }
+    return type_make(c, KIND_REAL, 0, NULL);
+}
+
+static Type *concat_type(Check *c, const Expr *e) {
+    Type *first = e->args[0]->type;
+    Dim *total = NULL;
+    for (int i = 0; i < e->arg_count; i++) {
+        Type *t = e->args[i]->type;
+        bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
+        for (int a = 1; fits && a < t->rank; a++) fits = t->dims[a] == first->dims[a];
+        if (!fits) {
+            diag_error(c->diag, e->args[i]->span, "concat joins arrays along the first axis, all other axes equal: %s and %s", type_text(c->arena, first),
+                       type_text(c->arena, t));
+            diag_note(c->diag, e->args[0]->span, "the first is this");
+            return type_poison(c);
+        }
+        total = total ? dim_make(c->dims, DIM_ADD, total, t->dims[0]) : t->dims[0];
+    }
+    Dim *dims[MAX_RANK];
+    memcpy(dims, first->dims, sizeof dims);
+    dims[0] = total;
+    return type_make(c, first->kind, first->rank, dims);
+}
+
+static Type *need_rank(Check *c, const Expr *e, int low, int high) {
+    Type *t = e->args[0]->type;
+    if (t->rank >= low && t->rank <= high) return t;
+    diag_error(c->diag, e->args[0]->span, "`%s` needs an array of %d%s axes, and this is %s", e->callee->name, low, low == high ? "" : " or more", type_text(c->arena, t));
+    return NULL;
+}
+
+static Type *own_type(Check *c, Expr *e, const char *name) {
+    Dim *dims[MAX_RANK];
+    Type *t;
+    if (strcmp(name, "cos") == 0) return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
+    if (strcmp(name, "dot") == 0) return pair_type(c, e);
+    if (strcmp(name, "norm") == 0) return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
+    if (strcmp(name, "normalise") == 0) return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
+    if (strcmp(name, "concat") == 0) return concat_type(c, e);
+    if (strcmp(name, "transpose") == 0) {
+        if (!(t = need_rank(c, e, 2, 2))) return type_poison(c);
+        dims[0] = t->dims[1];
+        dims[1] = t->dims[0];
+        return type_make(c, t->kind, 2, dims);
+    }
+    if (strcmp(name, "flatten") == 0) {
+        if (!(t = need_rank(c, e, 2, MAX_RANK))) return type_poison(c);
+        dims[0] = t->dims[0];
+        dims[1] = t->dims[1];
+        for (int i = 2; i < t->rank; i++) dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
+        return type_make(c, t->kind, 2, dims);
+    }
+    if (strcmp(name, "range") == 0) {
+        dims[0] = dim_of(c, e->args[0]);
+        if (dims[0]) return type_make(c, KIND_INT, 1, dims);
+        diag_error(c->diag, e->args[0]->span, "range needs a number known at compile time");
+        return type_poison(c);
+    }
+    if (strcmp(name, "bilinear") == 0) {
+        if (!(t = need_rank(c, e, 3, 3))) return type_poison(c);
+        if (e->args[1]->kind == EXPR_NAME && e->args[1]->symbol && e->args[1]->symbol->kind == SYMBOL_INDEX)
+            give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span, "the channels of the image");
+        return type_make(c, KIND_REAL, 0, NULL);
+    }
+    if (strcmp(name, "filled") == 0) return type_make(c, KIND_BOOL, 0, NULL);
+    if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
+    return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
+}
+
+static Type *check_builtin(Check *c, Expr *e) {
+    const char *name = e->callee->name;
+    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
+        if (strcmp(builtins[i].name, name) != 0) continue;
+        if (builtins[i].high == 0) {
+            diag_error(c->diag, e->span, "`%s` is a value, not a function: write it without parentheses", name);
+            return type_poison(c);
+        }
+        if (e->arg_count < builtins[i].low || e->arg_count > builtins[i].high) {
+            diag_error(c->diag, e->span, "`%s` takes %d%s %s, and %d are given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
+                       builtins[i].low == 1 ? "argument" : "arguments", e->arg_count);
+            return type_poison(c);
+        }
+        for (int a = 0; a < e->arg_count; a++)
+            if (poisoned(e->args[a]->type)) return type_poison(c);
+        return builtins[i].rule == RULE_own ? own_type(c, e, name) : map_type(c, e, builtins[i].rule);
+    }
+    return type_poison(c);
+}
+
+/* ---- functions --------------------------------------------------------------------------------------------- */
+
+static bool all_scalars(const Stmt *fn) {
+    for (int i = 0; i < fn->param_count; i++)
+        if (fn->params[i].has_shape) return false;
+    return true;
+}
+
+static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
+    const Stmt *fn = symbol->stmt;
+    Scheme *scheme = scheme_of(c, symbol);
+    Expr *placed[MAX_ARGS];
+    if (fn->param_count > MAX_ARGS || !place(c, e, fn->name, fn->params, fn->param_count, fn->name_span, placed)) return type_poison(c);
+    Bindings b = {0};
+    Type *shape = NULL;
+    bool scalars = all_scalars(fn), good = true;
+    for (int i = 0; i < fn->param_count; i++) {
+        if (!placed[i]) continue;
+        Type *given = placed[i]->type;
+        if (poisoned(given)) {
+            good = false;
+            continue;
+        }
+        if (given->kind == KIND_ANY_SHAPE) return given;
+        if (scalars && given->rank > 0) {
+            if (shape && !same_shape(shape, given)) {
+                diag_error(c->diag, placed[i]->span, "`%s` acts element by element, and the shapes differ: %s and %s", fn->name, type_text(c->arena, shape),
+                           type_text(c->arena, given));
+                return type_poison(c);
+            }
+            shape = given;
+            continue;
+        }
+        good &= unify(c, &fn->params[i], given, &b, placed[i]->span);
+        /* A number that sizes something inside: d0 of a slice. */
+        Dim *number = given->rank == 0 ? dim_of(c, placed[i]) : NULL;
+        if (number) bind(&b, fn->params[i].symbol, number);
+    }
+    if (!good || !scheme->result || poisoned(scheme->result)) return type_poison(c);
+    Type *result = substituted(c, scheme->result, &b);
+    return shape ? type_make(c, result->kind, shape->rank, shape->dims) : result;
+}
+
+/* ---- networks ---------------------------------------------------------------------------------------------- */
+
+static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
+    Expr *placed[MAX_ARGS];
+    for (int i = 0; i < MAX_ARGS; i++) placed[i] = NULL;
+    int position = 0;
+    for (int i = 0; call->kind == EXPR_CALL && i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        int at = name ? find_param(net->config, net->config_count, name) : position++;
+        if (at >= 0 && at < MAX_ARGS) placed[at] = call->args[i];
+    }
+    for (int i = 0; i < net->config_count && i < MAX_ARGS; i++) {
+        const Expr *value = placed[i] ? placed[i] : net->config[i].value;
+        Dim *dim = value ? dim_of(c, value) : NULL;
+        if (dim) bind(b, net->config[i].symbol, dim);
+    }
+}
+
+static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
+    const Stmt *net = symbol->stmt;
+    Bindings b = {0};
+    bind_config(c, net, call, &b);
+    if (!net->has_params) {
+        Type *result = net->value ? apply_net(c, net->value, argument, span) : type_poison(c);
+        return poisoned(result) ? result : substituted(c, result, &b);
+    }
+    Scheme *scheme = scheme_of(c, symbol);
+    if (net->param_count != 1) {
+        diag_error(c->diag, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);
+        return type_poison(c);
+    }
+    if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result || poisoned(scheme->result)) return type_poison(c);
+    return substituted(c, scheme->result, &b);
+}
+
+Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
+    if (poisoned(argument)) return argument;
+    Symbol *s = net->symbol;
+    switch (net->kind) {
+    case EXPR_COMPOSE:
+        for (int i = 0; i < net->arg_count && !poisoned(argument); i++) argument = apply_net(c, net->args[i], argument, span);
+        return argument;
+    case EXPR_COPY: return apply_net(c, net->args[0], argument, span);
+    case EXPR_CALL:
+        s = net->callee->symbol;
+        if (s && s->kind == SYMBOL_NET) return apply_definition(c, s, net, argument, span);
+        return type_poison(c);
+    case EXPR_NAME:
+    case EXPR_MEMBER:
+        if (!s) return type_poison(c);
+        if (s->kind == SYMBOL_NET_PART) {
+            const Expr *whole = net->args[0];
+            for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++)
+                whole = whole->kind == EXPR_COPY ? whole->args[0] : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value : NULL;
+            return whole && s->item < whole->arg_count ? apply_net(c, whole->args[s->item], argument, span) : type_poison(c);
+        }
+        if (s->kind == SYMBOL_NET) return s->stmt->has_config ? apply_definition(c, s, net, argument, span) : apply_net(c, s->stmt->value, argument, span);
+        if (s->kind == SYMBOL_BUILTIN) return argument;
+        if (s->kind == SYMBOL_FN) {
+            Scheme *scheme = scheme_of(c, s);
+            if (all_scalars(s->stmt)) return argument;
+            Bindings b = {0};
+            if (!unify(c, &s->stmt->params[0], argument, &b, span) || !scheme->result) return type_poison(c);
+            return substituted(c, scheme->result, &b);
+        }
+        return type_poison(c);
+    default: return type_poison(c);
+    }
+}
+
+/* ---- the call ---------------------------------------------------------------------------------------------- */
+
+Type *check_call(Check *c, Expr *e) {
+    Type *callee = check_expr(c, e->callee);
+    for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+    if (poisoned(callee)) return callee;
+    Symbol *s = e->callee->symbol;
+    if (s && s->kind == SYMBOL_BUILTIN) return check_builtin(c, e);
+    if (s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)) return check_function(c, e, s);
+    if (s && s->kind == SYMBOL_OPTIMISER) {
+        Expr *placed[MAX_ARGS];
+        place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span, placed);
+        scheme_of(c, s);
+        return type_make(c, KIND_OPTIMISER, 0, NULL);
+    }
+    if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
+        Expr *placed[MAX_ARGS];
+        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span, placed)) return type_poison(c);
+        if (s->stmt->has_params) scheme_of(c, s);
+        return type_make(c, KIND_NET, 0, NULL);
+    }
+    if (callee->kind == KIND_NET) {
+        if (e->arg_count != 1) {
+            diag_error(c->diag, e->span, "a network is applied to one array, and %d are given", e->arg_count);
+            return type_poison(c);
+        }
+        return apply_net(c, e->callee, e->args[0]->type, e->args[0]->span);
+    }
+    diag_error(c->diag, e->callee->span, "this is %s and cannot be called", type_text(c->arena, callee));
+    return type_poison(c);
+}

@@ -1,0 +1,411 @@
+/* Types of expressions. */
+#include "lang/check.h"
+
+#include <math.h>
+#include <string.h>
+
+bool same_shape(const Type *a, const Type *b) {
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] != b->dims[i]) return false;
+    return true;
+}
+
+bool is_numeric(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE; }
+
+static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
+
+/* ---- dimensions ---------------------------------------------------------------------------------------- */
+
+Dim *dim_of(Check *c, const Expr *e) {
+    Dim *a, *b;
+    switch (e->kind) {
+    case EXPR_NUMBER: return e->number == floor(e->number) ? dim_const(c->dims, (int64_t)e->number) : NULL;
+    case EXPR_NAME: {
+        Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
+        if (!s) return NULL;
+        if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
+        bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
+                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && is_numeric(s->type));
+        return number ? dim_name(c->dims, s) : NULL;
+    }
+    case EXPR_BINARY:
+        a = dim_of(c, e->args[0]);
+        b = dim_of(c, e->args[1]);
+        if (!a || !b) return NULL;
+        switch (e->op) {
+        case OP_ADD: return dim_make(c->dims, DIM_ADD, a, b);
+        case OP_SUB: return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b));
+        case OP_MUL: return dim_make(c->dims, DIM_MUL, a, b);
+        case OP_FLOORDIV: return dim_make(c->dims, DIM_FLOOR_DIV, a, b);
+        case OP_MOD: return dim_make(c->dims, DIM_MOD, a, b);
+        default: return NULL;
+        }
+    case EXPR_CALL:
+        if (e->callee->kind != EXPR_NAME || e->arg_count < 1) return NULL;
+        if (strcmp(e->callee->name, "ceil") == 0 || strcmp(e->callee->name, "floor") == 0) {
+            const Expr *q = e->args[0];
+            if (q->kind != EXPR_BINARY || q->op != OP_DIV) return dim_of(c, q);
+            a = dim_of(c, q->args[0]);
+            b = dim_of(c, q->args[1]);
+            return a && b ? dim_make(c->dims, e->callee->name[0] == 'c' ? DIM_CEIL_DIV : DIM_FLOOR_DIV, a, b) : NULL;
+        }
+        if (e->arg_count == 2 && (strcmp(e->callee->name, "min") == 0 || strcmp(e->callee->name, "max") == 0)) {
+            a = dim_of(c, e->args[0]);
+            b = dim_of(c, e->args[1]);
+            return a && b ? dim_make(c->dims, e->callee->name[1] == 'i' ? DIM_MIN : DIM_MAX, a, b) : NULL;
+        }
+        return NULL;
+    default: return NULL;
+    }
+}
+
+/* ---- indices --------------------------------------------------------------------------------------------- */
+
+/* The plain occurrence that gave a binder its extent is remembered, so that a disagreement can show both places. */
+static const Occurrence *occurrence_of(const Check *c, const Binder *binder) {
+    for (int i = c->occurrences.count - 1; i >= 0; i--)
+        if (c->occurrences.items[i].binder == binder) return &c->occurrences.items[i];
+    return NULL;
+}
+
+void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what) {
+    if (binder->same) binder = binder->same;
+    if (!binder->extent) {
+        binder->extent = dim;
+        Occurrence occurrence = {binder, span, what};
+        array_push(c->arena, &c->occurrences, occurrence);
+        return;
+    }
+    if (binder->extent == dim || binder->bound) return;
+    diag_error(c->diag, span, "the index `%s` runs over %s here, which is %s", binder->name, what, dim_text(c->arena, dim));
+    const Occurrence *first = occurrence_of(c, binder);
+    if (first) diag_note(c->diag, first->span, "and over %s here, which is %s", first->what, dim_text(c->arena, binder->extent));
+}
+
+void close_binders(Check *c, Binder **binders, int count) {
+    for (int i = 0; i < count; i++) {
+        Binder *b = binders[i];
+        if (b->extent || b->same) continue;
+        diag_error(c->diag, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
+        diag_suggest(c->diag, "write its end: `%s < N`", b->name);
+        b->extent = dim_const(c->dims, 1);
+    }
+}
+
+static void open_binder(Check *c, Binder *b) {
+    Symbol *visible = find_symbol(c->scope, b->name);
+    if (b->bound) {
+        check_expr(c, b->bound);
+        b->extent = dim_of(c, b->bound);
+        if (!b->extent) {
+            diag_error(c->diag, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
+            b->extent = dim_const(c->dims, 1);
+        }
+    }
+    if (visible && visible->kind != SYMBOL_BUILTIN) {
+        diag_error(c->diag, b->span, "the index `%s` hides another `%s`", b->name, b->name);
+        diag_note(c->diag, visible->span, "which is declared here");
+    }
+    Symbol *s = declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
+    s->binder = b;
+    s->type = type_make(c, KIND_INT, 0, NULL);
+}
+
+static Type *check_kept(Check *c, Expr *e) {
+    /* softmax[k] e keeps k, topk[j, r] e keeps r: both are bound outside. */
+    int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
+    if (e->binder_count != kept + 1) {
+        diag_error(c->diag, e->span, kept ? "topk needs two indices: what it looks through and the rank, `topk[j, r] s[j]`" : "softmax needs one index");
+        return type_poison(c);
+    }
+    Binder *outer = e->binders[kept];
+    Symbol *s = find_symbol(c->scope, outer->name);
+    if (!s || s->kind != SYMBOL_INDEX) {
+        diag_error(c->diag, outer->span, "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name, outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
+        return type_poison(c);
+    }
+    outer->same = s->binder->same ? s->binder->same : s->binder;
+    push_scope(c);
+    if (kept) open_binder(c, e->binders[0]);
+    if (e->guard) check_expr(c, e->guard);
+    check_expr(c, e->args[0]);
+    pop_scope(c);
+    if (kept) close_binders(c, e->binders, 1);
+    return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
+}
+
+static void check_guard(Check *c, Expr *guard) {
+    Type *t = check_expr(c, guard);
+    if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
+    diag_error(c->diag, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
+    diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
+}
+
+static Type *check_reduce(Check *c, Expr *e) {
+    if (e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_TOPK) return check_kept(c, e);
+    push_scope(c);
+    for (int i = 0; i < e->binder_count; i++) open_binder(c, e->binders[i]);
+    if (e->guard) check_guard(c, e->guard);
+    Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
+    pop_scope(c);
+    close_binders(c, e->binders, e->binder_count);
+    if (poisoned(body)) return body;
+    if (body->rank > 0) {
+        diag_error(c->diag, e->args[0]->span, "a reduction adds up numbers, and this is %s: an index is missing", type_text(c->arena, body));
+        return type_poison(c);
+    }
+    bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
+    if (truth != (body->kind == KIND_BOOL) && e->reduce != REDUCE_COUNT) {
+        diag_error(c->diag, e->args[0]->span, truth ? "any and all need a condition; this is %s" : "this reduction needs numbers; this is %s", type_text(c->arena, body));
+        if (!truth) diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
+        return type_poison(c);
+    }
+    switch (e->reduce) {
+    case REDUCE_COUNT:
+    case REDUCE_ARGMAX:
+    case REDUCE_ARGMIN: return type_make(c, KIND_INT, 0, NULL);
+    case REDUCE_ANY:
+    case REDUCE_ALL: return type_make(c, KIND_BOOL, 0, NULL);
+    case REDUCE_SUM:
+    case REDUCE_MAX:
+    case REDUCE_MIN: return type_make(c, body->kind, 0, NULL);
+    default: return type_make(c, KIND_REAL, 0, NULL);
+    }
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------- */
+
+static Type *check_name(Check *c, Expr *e) {
+    Symbol *s = find_symbol(c->scope, e->name);
+    if (!s) {
+        diag_error(c->diag, e->span, "the name `%s` is not known here", e->name);
+        suggest_name(c, e->name);
+        return type_poison(c);
+    }
+    s->used = true;
+    e->symbol = s;
+    if (!s->type) {
+        diag_error(c->diag, e->span, "`%s` is used before it is defined", e->name);
+        diag_note(c->diag, s->span, "its definition is here");
+        return type_poison(c);
+    }
+    return s->type;
+}
+
+static Type *check_field(Check *c, Expr *e, Symbol *data) {
+    static const char *const fields[] = {"image", "label", "index"};
+    int field = -1;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(fields[i], e->name) == 0) field = i;
+    if (field < 0) {
+        diag_error(c->diag, e->span, "the data `%s` has no field `%s`; it has image, label and index", data->name, e->name);
+        const char *near = diag_nearest(e->name, fields, 3);
+        if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", data->name, near);
+        return type_poison(c);
+    }
+    Symbol *s = arena_new_of(c->arena, Symbol);
+    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = data->span, .stmt = data->stmt, .item = field};
+    e->symbol = s;
+    Dim *dims[4];
+    int rank = 0;
+    if (!c->in_view) dims[rank++] = dim_const(c->dims, c->batch);
+    if (field == 0) {
+        dims[rank++] = dim_const(c->dims, 1);
+        dims[rank++] = dim_const(c->dims, 28);
+        dims[rank++] = dim_const(c->dims, 28);
+    }
+    return s->type = type_make(c, field == 0 ? KIND_REAL : KIND_INT, rank, dims);
+}
+
+static Type *check_member(Check *c, Expr *e) {
+    Expr *base = e->args[0];
+    Type *t = check_expr(c, base);
+    if (poisoned(t)) return t;
+    Symbol *b = base->symbol;
+    if (b && b->kind == SYMBOL_MODULE) {
+        Scope *scope = module_scope(c, b->module);
+        Symbol *found = scope ? find_symbol(&(Scope){.symbols = {scope->symbols.items, scope->symbols.count, 0}}, e->name) : NULL;
+        if (!found) {
+            const char *names[256];
+            int count = 0;
+            for (int i = 0; scope && i < scope->symbols.count && count < 256; i++) names[count++] = scope->symbols.items[i]->name;
+            diag_error(c->diag, e->span, "the module `%s` has no `%s`", b->name, e->name);
+            const char *near = diag_nearest(e->name, names, count);
+            if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
+            return type_poison(c);
+        }
+        found->used = true;
+        e->symbol = found;
+        return found->type ? found->type : type_poison(c);
+    }
+    if (b && b->kind == SYMBOL_DATA) return check_field(c, e, b);
+    if (t->kind == KIND_NET) {
+        Symbol *s = arena_new_of(c->arena, Symbol);
+        *s = (Symbol){.kind = SYMBOL_NET_PART, .name = e->name, .span = base->span, .stmt = b ? b->stmt : NULL};
+        const Expr *whole = b && b->stmt ? b->stmt->value : NULL;
+        for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++) {
+            if (whole->kind == EXPR_COPY) whole = whole->args[0];
+            else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole) whole = whole->symbol->stmt->value;
+            else break;
+        }
+        bool found = false;
+        const char *names[64];
+        int count = 0;
+        for (int i = 0; whole && whole->kind == EXPR_COMPOSE && i < whole->arg_count; i++) {
+            const char *name = whole->arg_names ? whole->arg_names[i] : NULL;
+            if (name && count < 64) names[count++] = name;
+            if (name && strcmp(name, e->name) == 0) {
+                found = true;
+                s->item = i;
+            }
+        }
+        if (!found) {
+            diag_error(c->diag, e->span, "the network has no part named `%s`", e->name);
+            const char *near = diag_nearest(e->name, names, count);
+            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+            else diag_suggest(c->diag, "parts are named where they are composed: `%s: nn.convnet() >> ...`", e->name);
+            return type_poison(c);
+        }
+        e->symbol = s;
+        return s->type = type_make(c, KIND_NET, 0, NULL);
+    }
+    if (b && b->kind == SYMBOL_QUEUE && b->stmt) {
+        for (int i = 0; i < b->stmt->param_count; i++) {
+            Param *p = &b->stmt->params[i];
+            if (strcmp(p->name, e->name) != 0) continue;
+            e->symbol = p->symbol;
+            return p->type ? p->type : type_poison(c);
+        }
+    }
+    diag_error(c->diag, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
+    return type_poison(c);
+}
+
+static Type *check_index(Check *c, Expr *e) {
+    Type *base = check_expr(c, e->callee);
+    for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+    if (poisoned(base)) return base;
+    if (e->arg_count > base->rank) {
+        if (base->rank == 0) diag_error(c->diag, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
+        else
+            diag_error(c->diag, e->args[base->rank]->span, "too many indices: `%s` is %s, with %d %s", e->callee->name ? e->callee->name : "this",
+                       type_text(c->arena, base), base->rank, base->rank == 1 ? "axis" : "axes");
+        if (e->callee->symbol && e->callee->symbol->span.source) diag_note(c->diag, e->callee->symbol->span, "it is declared here");
+        return type_poison(c);
+    }
+    for (int i = 0; i < e->arg_count; i++) {
+        Expr *index = e->args[i];
+        if (poisoned(index->type)) continue;
+        if (index->type->kind != KIND_INT || index->type->rank != 0) {
+            diag_error(c->diag, index->span, "an index is a whole number, and this is %s", type_text(c->arena, index->type));
+            continue;
+        }
+        if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
+            give_extent(c, index->symbol->binder, base->dims[i], index->span,
+                        arena_printf(c->arena, "axis %d of `%s`", i + 1, e->callee->name ? e->callee->name : "the array"));
+    }
+    return type_make(c, base->kind, base->rank - e->arg_count, base->dims + e->arg_count);
+}
+
+/* ---- operators ------------------------------------------------------------------------------------------- */
+
+static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
+    if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_ANY_SHAPE, 0, NULL);
+    if (a->rank && b->rank && !same_shape(a, b)) {
+        diag_error(c->diag, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
+        diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
+        return type_poison(c);
+    }
+    const Type *shaped = a->rank ? a : b;
+    return type_make(c, kind, shaped->rank, shaped->dims);
+}
+
+static Type *check_binary(Check *c, Expr *e) {
+    Type *a = check_expr(c, e->args[0]), *b = check_expr(c, e->args[1]);
+    if (poisoned(a) || poisoned(b)) return type_poison(c);
+    bool logic = e->op == OP_AND || e->op == OP_OR, compare = e->op >= OP_LT && e->op <= OP_NE;
+    bool equality = e->op == OP_EQ || e->op == OP_NE;
+    for (int i = 0; i < 2; i++) {
+        Type *t = i ? b : a;
+        bool fits = logic ? t->kind == KIND_BOOL : is_numeric(t) || (equality && t->kind == KIND_BOOL);
+        if (fits) continue;
+        diag_error(c->diag, e->args[i]->span, logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
+        return type_poison(c);
+    }
+    if (equality && (a->kind == KIND_BOOL) != (b->kind == KIND_BOOL)) {
+        diag_error(c->diag, e->span, "a condition and a number cannot be compared: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        return type_poison(c);
+    }
+    if (logic || compare) return join(c, e, a, b, KIND_BOOL);
+    bool both_int = a->kind == KIND_INT && b->kind == KIND_INT;
+    bool whole = both_int && e->op != OP_DIV && e->op != OP_POW;
+    return join(c, e, a, b, whole ? KIND_INT : KIND_REAL);
+}
+
+static Type *check_if(Check *c, Expr *e) {
+    Type *t = check_expr(c, e->args[0]), *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
+    if (poisoned(t) || poisoned(a) || poisoned(b)) return type_poison(c);
+    if (t->kind != KIND_BOOL) {
+        diag_error(c->diag, e->args[0]->span, "`if` needs a condition, and this is %s", type_text(c->arena, t));
+        return type_poison(c);
+    }
+    if (a->kind == KIND_BOOL && b->kind == KIND_BOOL) return a;
+    Expr sides = *e;
+    sides.args = e->args + 1;
+    return join(c, &sides, a, b, a->kind == KIND_INT && b->kind == KIND_INT ? KIND_INT : KIND_REAL);
+}
+
+static Type *check_compose(Check *c, Expr *e) {
+    for (int i = 0; i < e->arg_count; i++) {
+        Type *t = check_expr(c, e->args[i]);
+        if (poisoned(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
+        diag_error(c->diag, e->args[i]->span, "only networks and functions are composed with `>>`; this is %s", type_text(c->arena, t));
+    }
+    return type_make(c, KIND_NET, 0, NULL);
+}
+
+static Type *infer(Check *c, Expr *e) {
+    switch (e->kind) {
+    case EXPR_NUMBER: return type_make(c, e->is_integer ? KIND_INT : KIND_REAL, 0, NULL);
+    case EXPR_STRING: return type_make(c, KIND_STRING, 0, NULL);
+    case EXPR_BOOL: return type_make(c, KIND_BOOL, 0, NULL);
+    case EXPR_NAME: return check_name(c, e);
+    case EXPR_MEMBER: return check_member(c, e);
+    case EXPR_CALL: return check_call(c, e);
+    case EXPR_INDEX: return check_index(c, e);
+    case EXPR_BINARY: return check_binary(c, e);
+    case EXPR_REDUCE: return check_reduce(c, e);
+    case EXPR_IF: return check_if(c, e);
+    case EXPR_COMPOSE: return check_compose(c, e);
+    case EXPR_STOP: return check_expr(c, e->args[0]);
+    case EXPR_COPY: {
+        Type *t = check_expr(c, e->args[0]);
+        if (!poisoned(t) && t->kind != KIND_NET) diag_error(c->diag, e->span, "`copy` copies a network; this is %s", type_text(c->arena, t));
+        return type_make(c, KIND_NET, 0, NULL);
+    }
+    case EXPR_UNARY: {
+        Type *t = check_expr(c, e->args[0]);
+        if (poisoned(t)) return t;
+        bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : is_numeric(t);
+        if (fits) return t;
+        diag_error(c->diag, e->args[0]->span, e->op == OP_NOT ? "`not` needs a condition, and this is %s" : "a number is needed after the minus, and this is %s", type_text(c->arena, t));
+        return type_poison(c);
+    }
+    case EXPR_DEFAULT: {
+        Type *t = check_expr(c, e->args[0]), *other = check_expr(c, e->args[1]);
+        if (e->args[0]->kind != EXPR_INDEX && e->args[0]->kind != EXPR_REDUCE) {
+            diag_error(c->diag, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
+            return type_poison(c);
+        }
+        return poisoned(t) || poisoned(other) ? type_poison(c) : t;
+    }
+    }
+    return type_poison(c);
+}
+
+Type *check_expr(Check *c, Expr *e) {
+    e->type = infer(c, e);
+    return e->type;
+}

@@ -1,0 +1,64 @@
+/* `couplet check`: one line a name. */
+#include "lang/ast.h"
+
+static void print_param(Arena *arena, FILE *out, const Param *p) {
+    if (p->type) fprintf(out, "%s : %s", p->name, type_text(arena, p->type));
+    else fprintf(out, "%s", p->name);
+}
+
+static void print_list(Arena *arena, FILE *out, const Param *params, int count) {
+    fprintf(out, "(");
+    for (int i = 0; i < count; i++) {
+        if (i) fprintf(out, ", ");
+        print_param(arena, out, &params[i]);
+    }
+    fprintf(out, ")");
+}
+
+static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
+    switch (s->kind) {
+    case STMT_HYPER:
+    case STMT_VIEW:
+    case STMT_PARAM:
+    case STMT_STATE:
+    case STMT_DRAW: {
+        static const char *const words[] = {[STMT_HYPER] = "hyper", [STMT_VIEW] = "view", [STMT_PARAM] = "param", [STMT_STATE] = "state", [STMT_DRAW] = "draw"};
+        for (int i = 0; i < s->param_count; i++) {
+            fprintf(out, "%-6s ", words[s->kind]);
+            print_param(arena, out, &s->params[i]);
+            fprintf(out, "\n");
+        }
+        break;
+    }
+    case STMT_DATA: fprintf(out, "data   %s\n", s->name); break;
+    case STMT_LET:
+        if (s->symbol && s->symbol->type && !s->is_function) fprintf(out, "let    %s : %s\n", s->name, type_text(arena, s->symbol->type));
+        break;
+    case STMT_QUEUE:
+        fprintf(out, "queue  %s : %s\n", s->name, type_text(arena, s->symbol->type));
+        for (int i = 0; i < s->param_count; i++) fprintf(out, "       %s.%s : %s\n", s->name, s->params[i].name, type_text(arena, s->params[i].type));
+        break;
+    case STMT_FN:
+        fprintf(out, "fn     %s", s->name);
+        print_list(arena, out, s->params, s->param_count);
+        fprintf(out, "\n");
+        break;
+    case STMT_NET:
+    case STMT_OPTIMISER:
+        fprintf(out, "%s %s", s->kind == STMT_NET ? "net   " : "rule  ", s->name);
+        if (s->has_config) print_list(arena, out, s->config, s->config_count);
+        if (s->has_params) print_list(arena, out, s->params, s->param_count);
+        fprintf(out, "\n");
+        break;
+    case STMT_LOSS:
+        if (s->value->type) fprintf(out, "loss   %s\n", type_text(arena, s->value->type));
+        break;
+    default: break;
+    }
+}
+
+void check_print(const Method *method, FILE *out) {
+    Arena *arena = arena_new();
+    for (int i = 0; i < method->spec->stmt_count; i++) print_stmt(arena, out, method->spec->stmts[i]);
+    arena_free(arena);
+}
