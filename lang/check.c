@@ -244,7 +244,7 @@ static void check_let(Check *c, Stmt *s) {
         }
         Type *value = check_expr(c, s->value);
         pop_scope(c);
-        close_binders(c, s->binders, s->binder_count);
+        close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
         Dim *dims[MAX_RANK];
         for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
         if (value->kind != KIND_POISON && value->rank > 0) {

@@ -58,7 +58,7 @@ void suggest_name(Check *c, const char *name);
 Type *check_expr(Check *c, Expr *e);
 Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
-void close_binders(Check *c, Binder **binders, int count);
+void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
 bool is_numeric(const Type *t);
 

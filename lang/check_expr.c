@@ -83,12 +83,15 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
     if (first) diag_note(c->diag, first->span, "and over %s here, which is %s", first->what, dim_text(c->arena, binder->extent));
 }
 
-void close_binders(Check *c, Binder **binders, int count) {
+/* `quiet`: something in the body is wrong already, and it may be the array that would have told. */
+void close_binders(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
-        diag_error(c->diag, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
-        diag_suggest(c->diag, "write its end: `%s < N`", b->name);
+        if (!quiet) {
+            diag_error(c->diag, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
+            diag_suggest(c->diag, "write its end: `%s < N`", b->name);
+        }
         b->extent = dim_const(c->dims, 1);
     }
 }
@@ -131,7 +134,7 @@ static Type *check_kept(Check *c, Expr *e) {
     if (e->guard) check_expr(c, e->guard);
     check_expr(c, e->args[0]);
     pop_scope(c);
-    if (kept) close_binders(c, e->binders, 1);
+    if (kept) close_binders(c, e->binders, 1, poisoned(e->args[0]->type));
     return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
 }
 
@@ -149,7 +152,7 @@ static Type *check_reduce(Check *c, Expr *e) {
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
     pop_scope(c);
-    close_binders(c, e->binders, e->binder_count);
+    close_binders(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
     if (poisoned(body)) return body;
     if (body->rank > 0) {
         diag_error(c->diag, e->args[0]->span, "a reduction adds up numbers, and this is %s: an index is missing", type_text(c->arena, body));
