@@ -26,20 +26,20 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv)) {
+    if (options_read(arena, &options, "check", "set epochs print-after", argc, argv)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         /* A file with a loss is a method: what only concrete extents can tell (a read out of range) is told too. */
         if (method && has_stmt(method->spec, STMT_LOSS)) {
             Watch watch = {options.print_after ? options.print_after : "", false};
-            LowerOptions lower = {print_after, &watch, options.numerics ? stdout : NULL};
+            LowerOptions lower = {print_after, &watch};
             bool lowered = lower_method(arena, diag, method, &lower) != NULL;
             if (lowered && options.print_after && !watch.seen)
-                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate, simplify and fuse\n", options.print_after);
+                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, differentiate and simplify\n", options.print_after);
         }
         diag_print(diag, stderr);
         bool good = method && diag_error_count(diag) == 0;
-        if (good && !options.print_after && !options.numerics) check_print(method, stdout);
+        if (good && !options.print_after) check_print(method, stdout);
         status = good ? 0 : 1;
     }
     arena_free(arena);

@@ -1,5 +1,5 @@
 # Writes the library's modules as C strings: cmake -DOUT=library.c -P embed.cmake FILES...
-set(text "/* Made by embed.cmake from stdlib/*.cpl. */\n#include \"compiler/driver/load.h\"\n\n")
+set(text "/* Made by embed.cmake from the modules of stdlib. */\n#include \"compiler/driver/load.h\"\n\n")
 set(rows "")
 foreach(file IN LISTS FILES)
     get_filename_component(name ${file} NAME_WE)

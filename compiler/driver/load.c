@@ -61,7 +61,7 @@ static bool parse_number(const char *text, double *value, bool *integer) {
 }
 
 static bool set_hyper(Arena *arena, Module *spec, const Setting *set) {
-    const char *names[128];
+    const char *names[128] = {NULL};
     int count = 0;
     for (int i = 0; i < spec->stmt_count; i++) {
         Stmt *s = spec->stmts[i];

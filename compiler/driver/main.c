@@ -12,15 +12,8 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics]\n"
-     "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate, simplify or fuse."},
-    {"train", train_command,
-     "couplet train FILE [--set HYPER=VALUE] [--epochs N] [--data DIR] [--out DIR] [--seed N] [--threads N]\n"
-     "              [--max-steps N] [--checkpoint-every STEPS] [--resume] [--quiet]\n"
-     "    Trains a method and ends with its evaluation."},
-    {"eval", eval_command,
-     "couplet eval RUN [--data DIR] [--threads N]\n"
-     "    Evaluates the checkpoint of a run folder."},
+     "couplet check FILE [--print-after PASS]\n"
+     "    Types and shapes of every name; all errors at once. PASS is lower, differentiate or simplify."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR]\n"
      "    Value and gradients of one function on given arrays."},
@@ -49,6 +42,6 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "couplet: there is no command `%s`; there are %s, %s, %s and %s\n", argv[1], names[0], names[1], names[2], names[3]);
+    fprintf(stderr, "couplet: there is no command `%s`; there are %s and %s\n", argv[1], names[0], names[1]);
     return 2;
 }

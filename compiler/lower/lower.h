@@ -39,12 +39,11 @@ typedef struct LoweredProgram {
     double epochs;
 } LoweredProgram;
 
-/* `after` is called with each graph after each pass, by name ("lower", "stabilise", "differentiate", ...); may be NULL. */
+/* `after` is called with each graph after each pass, by name ("lower", "differentiate", "simplify"); may be NULL. */
 typedef void (*LowerWatch)(void *context, const Graph *graph, const char *pass);
 typedef struct LowerOptions {
     LowerWatch after;
     void *context;
-    FILE *numerics; /* what stabilise rewrote; may be NULL */
 } LowerOptions;
 
 /* NULL after errors, which are in diag. */

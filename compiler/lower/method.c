@@ -452,8 +452,8 @@ void run_passes(Lower *l, Graph *g, const LowerOptions *options) {
     static const struct {
         const char *name;
         void (*run)(Graph *);
-    } rows[] = {{"simplify", pass_simplify}, {"fuse", pass_fuse}};
-    for (int i = 0; i < 2; i++) {
+    } rows[] = {{"simplify", pass_simplify}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rows[i].run(g);
         if (options && options->after) options->after(options->context, g, rows[i].name);
         const char *wrong = graph_verify(g);
@@ -482,10 +482,6 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
     if (l->embedding) graph_output(l->g, "embedding", l->embedding);
     if (diag_error_count(l->diag)) return;
     watch(options, l->g, "lower");
-    pass_stabilise(l->g, options ? options->numerics : NULL);
-    watch(options, l->g, "stabilise");
-    for (int i = 0; i < l->g->outputs.count; i++)
-        if (strcmp(l->g->outputs.items[i].name, "loss") == 0) loss_node = l->g->outputs.items[i].node;
     Renewed renewed;
     backward(l, loss_node, train, &renewed);
     optimise(l, train, &renewed);

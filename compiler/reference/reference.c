@@ -1,0 +1,279 @@
+#include "compiler/reference/reference.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct Reference {
+    const Graph *g;
+    double **values; /* by node id */
+    bool *owned;
+    uint32_t count;
+    char fault[256];
+    Span span;
+    const double *seed, *step;
+};
+
+typedef struct Point {
+    Reference *run;
+    const GNode *node;
+    int64_t index[2 * GRAPH_MAX_RANK];
+} Point;
+
+static int64_t elements(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static void fault(Point *p, const char *sentence) {
+    if (p->run->fault[0]) return;
+    snprintf(p->run->fault, sizeof p->run->fault, "%s", sentence);
+    p->run->span = p->node->span;
+}
+
+/* Philox 4x32-10 (Salmon et al., SC 2011): counter = element low, element high, site, step; key = seed. */
+static double random_unit(uint32_t seed_low, uint32_t seed_high, uint32_t step, uint32_t site, int64_t element, int lane) {
+    uint32_t x[4] = {(uint32_t)(uint64_t)element, (uint32_t)((uint64_t)element >> 32), site, step};
+    uint32_t k0 = seed_low, k1 = seed_high;
+    for (int round = 0; round < 10; round++) {
+        uint64_t a = (uint64_t)0xD2511F53u * x[0], b = (uint64_t)0xCD9E8D57u * x[2];
+        uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k0, (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ k1, (uint32_t)a};
+        memcpy(x, y, sizeof x);
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return (double)(x[lane] >> 8) * 0x1p-24;
+}
+
+static double eval(Point *p, const GExpr *e);
+
+static double eval_load(Point *p, const GExpr *e) {
+    int64_t at = 0;
+    for (int i = 0; i < e->tensor->rank; i++) {
+        int64_t index = (int64_t)eval(p, e->args[i]);
+        if (index < 0 || index >= e->tensor->shape[i]) {
+            if (e->has_else) return eval(p, e->args[e->arg_count - 1]);
+            fault(p, "an index read from data is out of range");
+            return 0;
+        }
+        at = at * e->tensor->shape[i] + index;
+    }
+    const double *data = p->run->values[e->tensor->id];
+    double value = data ? data[at] : 0;
+    return e->tensor->type == GT_U8 ? value / 255 : value;
+}
+
+static double eval(Point *p, const GExpr *e) {
+    switch (e->op) {
+    case G_CONST: return e->type == GT_REAL ? e->real : (double)e->integer;
+    case G_INDEX: return (double)p->index[e->index];
+    case G_LOAD: return eval_load(p, e);
+    case G_SELECT: return eval(p, e->args[0]) != 0 ? eval(p, e->args[1]) : eval(p, e->args[2]);
+    case G_AND: return eval(p, e->args[0]) != 0 && eval(p, e->args[1]) != 0;
+    case G_OR: return eval(p, e->args[0]) != 0 || eval(p, e->args[1]) != 0;
+    default: break;
+    }
+    double a = eval(p, e->args[0]), b = e->arg_count > 1 ? eval(p, e->args[1]) : 0;
+    switch (e->op) {
+    case G_RANDOM: {
+        const double *seed = p->run->seed, *step = p->run->step;
+        uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0, high = seed ? (uint32_t)(int64_t)seed[1] : 0;
+        return random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b, (int)eval(p, e->args[2]));
+    }
+    case G_ADD: return a + b;
+    case G_SUB: return a - b;
+    case G_MUL: return a * b;
+    case G_DIV: return a / b;
+    case G_NEG: return -a;
+    case G_POW: return pow(a, b);
+    case G_MAX: return isnan(a) || a >= b ? a : b;
+    case G_MIN: return isnan(a) || a <= b ? a : b;
+    case G_EXP: return exp(a);
+    case G_EXPM1: return expm1(a);
+    case G_LOG: return log(a);
+    case G_LOG1P: return log1p(a);
+    case G_SQRT: return sqrt(a);
+    case G_RSQRT: return 1 / sqrt(a);
+    case G_TANH: return tanh(a);
+    case G_SIGMOID: return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
+    case G_SOFTPLUS: return a > 0 ? a + log1p(exp(-a)) : log1p(exp(a));
+    case G_ERF: return erf(a);
+    case G_SIN: return sin(a);
+    case G_COS: return cos(a);
+    case G_ABS: return fabs(a);
+    case G_SIGN: return (a > 0) - (a < 0);
+    case G_FLOOR: return floor(a);
+    case G_CEIL: return ceil(a);
+    case G_ROUND: return rint(a);
+    case G_TO_REAL: return a;
+    case G_TO_INT: return trunc(a);
+    case G_FLOORDIV: return b != 0 ? floor(a / b) : 0;
+    case G_MOD: return b != 0 ? a - b * floor(a / b) : 0;
+    case G_LT: return a < b;
+    case G_LE: return a <= b;
+    case G_EQ: return a == b;
+    case G_NE: return a != b;
+    case G_NOT: return a == 0;
+    case G_IS_FINITE: return isfinite(a);
+    default: return 0;
+    }
+}
+
+/* The next point of a space, last axis fastest; false after the last. */
+static bool advance(int64_t *index, const int64_t *shape, int rank) {
+    for (int i = rank - 1; i >= 0; i--) {
+        if (++index[i] < shape[i]) return true;
+        index[i] = 0;
+    }
+    return false;
+}
+
+static double reduce(Point *p, const GNode *n) {
+    double best = 0, sum = 0, shift = -INFINITY;
+    int64_t position = 0, winner = 0, terms = 0;
+    int64_t *r = p->index + n->rank;
+    memset(r, 0, sizeof *r * (size_t)n->red_rank);
+    do {
+        if (n->guard && eval(p, n->guard) == 0) {
+            position++;
+            continue;
+        }
+        double v = eval(p, n->value);
+        bool first = terms++ == 0;
+        switch (n->reducer) {
+        case GR_MAX:
+        case GR_ARGMAX:
+            if (first || v > best || (isnan(v) && !isnan(best))) best = v, winner = position;
+            break;
+        case GR_MIN:
+        case GR_ARGMIN:
+            if (first || v < best || (isnan(v) && !isnan(best))) best = v, winner = position;
+            break;
+        case GR_ANY: best = first ? v != 0 : best != 0 || v != 0; break;
+        case GR_ALL: best = first ? v != 0 : best != 0 && v != 0; break;
+        case GR_LSE:
+            if (v > shift) {
+                sum = sum * exp(shift - v) + 1;
+                shift = v;
+            } else if (v == INFINITY || isnan(v)) {
+                sum = NAN;
+            } else if (v != -INFINITY) {
+                sum += exp(v - shift);
+            }
+            break;
+        default: sum += v; break;
+        }
+        position++;
+    } while (advance(r, n->red_shape, n->red_rank));
+    if (terms == 0 && n->empty_is_error) fault(p, "a reduction has no term here: no index fulfils its guard");
+    switch (n->reducer) {
+    case GR_SUM: return sum;
+    case GR_LSE: return shift == -INFINITY && !isnan(sum) ? -INFINITY : shift + log(sum);
+    case GR_ARGMAX:
+    case GR_ARGMIN: return (double)winner;
+    case GR_ALL: return terms == 0 ? 1 : best;
+    case GR_MAX: return terms ? best : -INFINITY;
+    case GR_MIN: return terms ? best : INFINITY;
+    default: return best;
+    }
+}
+
+static void run_compute(Reference *run, const GNode *n, double *out) {
+    Point p = {run, n, {0}};
+    int64_t at = 0;
+    do {
+        if (n->active && eval(&p, n->active) == 0) out[at++] = 0;
+        else out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
+    } while (advance(p.index, n->shape, n->rank));
+}
+
+static void run_topk(Reference *run, const GNode *n, double *out) {
+    int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1], rows = elements(n) / k;
+    const double *scores = run->values[n->operand->id];
+    Point p = {run, n, {0}};
+    for (int64_t row = 0; row < rows; row++) {
+        const double *s = scores + row * length;
+        double last = INFINITY;
+        int64_t last_at = -1;
+        for (int64_t r = 0; r < k; r++) {
+            int64_t best = -1;
+            for (int64_t j = 0; j < length; j++) {
+                bool after = s[j] < last || (s[j] == last && j > last_at);
+                if (after && s[j] > -INFINITY && (best < 0 || s[j] > s[best])) best = j;
+            }
+            if (best < 0) {
+                fault(&p, "topk asks for more entries than there are candidates");
+                best = 0;
+            }
+            out[row * k + r] = (double)best;
+            last = s[best];
+            last_at = best;
+        }
+    }
+}
+
+static void run_node(Reference *run, const GNode *n, ReferenceSource source, void *context) {
+    if (n->kind == GN_INPUT || n->kind == GN_STATE) {
+        run->values[n->id] = (double *)source(context, n);
+        if (!run->values[n->id] && !run->fault[0]) {
+            snprintf(run->fault, sizeof run->fault, "no array is given for `%s`", n->name);
+            run->span = n->span;
+        }
+        if (n->name && strcmp(n->name, "seed") == 0) run->seed = run->values[n->id];
+        if (n->name && strcmp(n->name, "step") == 0) run->step = run->values[n->id];
+        return;
+    }
+    if (n->kind == GN_STOP || n->kind == GN_CONST) {
+        run->values[n->id] = n->kind == GN_STOP ? run->values[n->operand->id] : (double *)n->data;
+        return;
+    }
+    double *out = calloc((size_t)elements(n), sizeof *out);
+    run->values[n->id] = out;
+    run->owned[n->id] = true;
+    if (!out) {
+        if (!run->fault[0]) snprintf(run->fault, sizeof run->fault, "out of memory");
+        return;
+    }
+    if (n->kind == GN_COMPUTE) run_compute(run, n, out);
+    else run_topk(run, n, out);
+}
+
+Reference *reference_run(const Graph *g, ReferenceSource source, void *context) {
+    Reference *run = calloc(1, sizeof *run);
+    if (!run) return NULL;
+    run->g = g;
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->id >= run->count) run->count = g->nodes.items[i]->id + 1;
+    run->values = calloc(run->count + 1, sizeof *run->values);
+    run->owned = calloc(run->count + 1, sizeof *run->owned);
+    if (!run->values || !run->owned) {
+        reference_free(run);
+        return NULL;
+    }
+    for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
+    return run;
+}
+
+const char *reference_fault(const Reference *run, Span *span) {
+    if (!run->fault[0]) return NULL;
+    if (span) *span = run->span;
+    return run->fault;
+}
+
+const double *reference_value(const Reference *run, const GNode *node) { return node->id < run->count ? run->values[node->id] : NULL; }
+
+const double *reference_output(const Reference *run, const char *name) {
+    for (int i = 0; i < run->g->outputs.count; i++)
+        if (strcmp(run->g->outputs.items[i].name, name) == 0) return reference_value(run, run->g->outputs.items[i].node);
+    return NULL;
+}
+
+void reference_free(Reference *run) {
+    if (!run) return;
+    for (uint32_t i = 0; run->values && run->owned && i < run->count; i++)
+        if (run->owned[i]) free(run->values[i]);
+    free(run->values);
+    free(run->owned);
+    free(run);
+}

@@ -1,0 +1,22 @@
+/* The reference evaluator: any graph, in float64, slowly and plainly. Every back end and every pass is tested against it, and it
+ * against finite differences. Guards and selects are lazy: what is guarded out is never evaluated. */
+#ifndef COUPLET_COMPILER_REFERENCE_H
+#define COUPLET_COMPILER_REFERENCE_H
+
+#include "compiler/graph/graph.h"
+
+/* The elements of an input or a state, row major, ints and truth values as whole numbers; NULL when there is none of that name. The array
+ * is the caller's and must outlive the run. */
+typedef const double *(*ReferenceSource)(void *context, const GNode *node);
+
+typedef struct Reference Reference;
+
+/* Evaluates every node. NULL when memory runs out. Faults (an empty mean, a read out of range, too few candidates, a missing array) are
+ * kept as a sentence: reference_fault. States are not renewed: reference_value of a commit's value is what they become. */
+Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
+const char *reference_fault(const Reference *run, Span *span); /* NULL when there was none */
+const double *reference_value(const Reference *run, const GNode *node);
+const double *reference_output(const Reference *run, const char *name);
+void reference_free(Reference *run);
+
+#endif
