@@ -139,7 +139,7 @@ GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, cons
 }
 
 GNode *graph_stop(Graph *g, GNode *operand, Span span) {
-    if (operand->kind == GN_STOP || operand->kind == GN_INPUT) return operand;
+    if (operand->kind == GN_STOP) return operand;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->kind == GN_STOP && g->nodes.items[i]->operand == operand) return g->nodes.items[i];
     GNode *node = node_new(g, GN_STOP, NULL, operand->type, operand->rank, operand->shape, span);
