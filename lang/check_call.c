@@ -106,7 +106,8 @@ static bool place(Check *c, const Expr *call, const char *callee, const Param *p
             placed[at] = call->args[i];
         }
     }
-    for (int i = 0; i < count; i++) {
+    /* After an unknown name the missing one is most likely what was meant: one message is enough. */
+    for (int i = 0; good && i < count; i++) {
         if (placed[i] || params[i].value) continue;
         diag_error(c->diag, call->span, "`%s` needs its argument `%s`", callee, params[i].name);
         if (declared.source) diag_note(c->diag, params[i].span, "it is declared here, without a default");

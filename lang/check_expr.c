@@ -184,6 +184,7 @@ static Type *check_name(Check *c, Expr *e) {
     if (!s) {
         diag_error(c->diag, e->span, "the name `%s` is not known here", e->name);
         suggest_name(c, e->name);
+        if (e->name[0] && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
         return type_poison(c);
     }
     s->used = true;

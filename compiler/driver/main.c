@@ -42,6 +42,10 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
+    if (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "eval") == 0) {
+        fprintf(stderr, "couplet %s: this version checks, lowers and differentiates a method (`couplet check`, `couplet grad`) and cannot run it yet\n", argv[1]);
+        return 1;
+    }
     fprintf(stderr, "couplet: there is no command `%s`; there are %s and %s\n", argv[1], names[0], names[1]);
     return 2;
 }

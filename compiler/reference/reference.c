@@ -220,8 +220,6 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
             snprintf(run->fault, sizeof run->fault, "no array is given for `%s`", n->name);
             run->span = n->span;
         }
-        if (n->name && strcmp(n->name, "seed") == 0) run->seed = run->values[n->id];
-        if (n->name && strcmp(n->name, "step") == 0) run->step = run->values[n->id];
         return;
     }
     if (n->kind == GN_STOP || n->kind == GN_CONST) {
@@ -239,6 +237,18 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
     else run_topk(run, n, out);
 }
 
+/* A draw reads the run's seed and step even where no node of the graph is an input of that name; without an array they are 0. */
+static const double *run_scalar(const char *name, int rank, ReferenceSource source, void *context) {
+    GNode node;
+    memset(&node, 0, sizeof node);
+    node.kind = GN_INPUT;
+    node.name = name;
+    node.type = GT_INT;
+    node.rank = rank;
+    node.shape[0] = 2;
+    return source(context, &node);
+}
+
 Reference *reference_run(const Graph *g, ReferenceSource source, void *context) {
     Reference *run = calloc(1, sizeof *run);
     if (!run) return NULL;
@@ -251,6 +261,8 @@ Reference *reference_run(const Graph *g, ReferenceSource source, void *context) 
         reference_free(run);
         return NULL;
     }
+    run->seed = run_scalar("seed", 1, source, context);
+    run->step = run_scalar("step", 0, source, context);
     for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
     return run;
 }
