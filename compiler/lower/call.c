@@ -240,7 +240,7 @@ static Value map_builtin(Lower *l, int row, const Value *args, int count, Span s
     const Value *shaped = NULL;
     for (int i = 0; i < count; i++)
         if (value_rank(&args[i]) > 0) shaped = &args[i];
-    const GExpr *axes[GRAPH_MAX_RANK], *elements[2];
+    const GExpr *axes[GRAPH_MAX_RANK], *elements[2] = {NULL};
     int rank = shaped ? value_rank(shaped) : 0;
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
     for (int i = 0; i < count; i++) elements[i] = value_element(l, &args[i], axes, span);

@@ -326,7 +326,7 @@ static Value map_values(Lower *l, const Value *values, int count, Elementwise ap
     const Value *shaped = NULL;
     for (int i = 0; i < count; i++)
         if (value_rank(&values[i]) > 0) shaped = &values[i];
-    const GExpr *axes[GRAPH_MAX_RANK], *elements[8];
+    const GExpr *axes[GRAPH_MAX_RANK], *elements[8] = {NULL};
     int rank = shaped ? value_rank(shaped) : 0;
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
     for (int i = 0; i < count; i++) {
