@@ -1,8 +1,11 @@
-/* couplet grad: value and gradients of one function on given arrays, by the float64 reference evaluator. */
+/* couplet grad: value and gradients of one function on given arrays, by the float64 reference evaluator, or in float32 by the CPU's compiled
+ * kernels (--device cpu). */
+#include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
+#include "runtime/plan.h"
 
 #include <errno.h>
 #include <math.h>
@@ -61,7 +64,11 @@ static const double *find_array(void *context, const GNode *node) {
     return node->kind == GN_INPUT && node->rank == 0 ? zero : NULL;
 }
 
-static bool write_gradients(const Graph *g, const Reference *run, const char *out) {
+typedef const double *(*OutputReader)(void *run, const Graph *g, int output);
+
+static const double *read_reference(void *run, const Graph *g, int output) { return reference_value(run, g->outputs.items[output].node); }
+
+static bool write_gradients(const Graph *g, OutputReader read, void *run, const char *out) {
     char path[4096], error[512];
     if (mkdir(out, 0777) != 0 && errno != EEXIST) {
         fprintf(stderr, "couplet grad: the folder `%s` cannot be made: %s\n", out, strerror(errno));
@@ -71,7 +78,7 @@ static bool write_gradients(const Graph *g, const Reference *run, const char *ou
         const GOutput *output = &g->outputs.items[i];
         if (strncmp(output->name, "grad_", 5) != 0) continue;
         snprintf(path, sizeof path, "%s/%s.npy", out, output->name);
-        if (!couplet_npy_write_f32(path, reference_value(run, output->node), output->node->rank, output->node->shape, error, sizeof error)) {
+        if (!couplet_npy_write_f32(path, read(run, g, i), output->node->rank, output->node->shape, error, sizeof error)) {
             fprintf(stderr, "couplet grad: %s\n", error);
             return false;
         }
@@ -79,8 +86,19 @@ static bool write_gradients(const Graph *g, const Reference *run, const char *ou
     return true;
 }
 
-static int evaluate(Arena *arena, const Options *options, const Graph *g, Diag *diag, Arrays *arrays) {
-    (void)arena;
+/* Prints the value and writes the gradients; the exit status. */
+static int report(const Options *options, const Graph *g, OutputReader read, void *run) {
+    double value = 0;
+    for (int i = 0; i < g->outputs.count; i++)
+        if (strcmp(g->outputs.items[i].name, "value") == 0) value = *read(run, g, i);
+    printf("value: %.17g\n", value);
+    if (options->out && !write_gradients(g, read, run, options->out)) return 1;
+    if (isfinite(value)) return 0;
+    fprintf(stderr, "couplet grad: the value is not finite\n");
+    return 1;
+}
+
+static int evaluate_reference(const Options *options, const Graph *g, Diag *diag, Arrays *arrays) {
     Reference *run = reference_run(g, find_array, arrays);
     if (!run) {
         fprintf(stderr, "couplet grad: out of memory\n");
@@ -89,19 +107,70 @@ static int evaluate(Arena *arena, const Options *options, const Graph *g, Diag *
     Span span;
     int status = 1;
     const char *fault = reference_fault(run, &span);
-    double value = fault ? 0 : *reference_output(run, "value");
     if (fault) {
         diag_error(diag, span, "%s", fault);
         diag_print(diag, stderr);
     } else {
-        printf("value: %.17g\n", value);
-        status = !options->out || write_gradients(g, run, options->out) ? 0 : 1;
-        if (status == 0 && !isfinite(value)) {
-            fprintf(stderr, "couplet grad: the value is not finite\n");
-            status = 1;
-        }
+        status = report(options, g, read_reference, run);
     }
     reference_free(run);
+    return status;
+}
+
+/* ---- the CPU's kernels --------------------------------------------------------------------------------- */
+
+typedef struct CpuOutputs {
+    Arena *arena;
+    const CoupletRun *run;
+} CpuOutputs;
+
+static int64_t element_count(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static const double *read_cpu(void *context, const Graph *g, int output) {
+    CpuOutputs *outputs = context;
+    const float *values = couplet_run_output(outputs->run, g->outputs.items[output].name);
+    int64_t count = element_count(g->outputs.items[output].node);
+    double *wide = arena_array(outputs->arena, double, count);
+    for (int64_t i = 0; i < count; i++) wide[i] = (double)values[i];
+    return wide;
+}
+
+/* The inputs as the plan wants them: float32 or int32. */
+static void **narrow_inputs(Arena *arena, const Graph *g, const CoupletPlan *plan, Arrays *arrays) {
+    void **inputs = arena_array(arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const GNode *node = g->nodes.items[plan->inputs[i].buffer];
+        const double *wide = find_array(arrays, node);
+        int64_t count = element_count(node);
+        inputs[i] = arena_alloc(arena, (size_t)count * 4);
+        for (int64_t k = 0; wide && k < count; k++) {
+            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
+            else ((float *)inputs[i])[k] = (float)wide[k];
+        }
+    }
+    return inputs;
+}
+
+static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Arrays *arrays) {
+    CoupletPlan *plan;
+    const char *error = "out of memory";
+    CpuCode *code = cpu_compile(arena, g, &plan, &error);
+    CoupletRun *run = code ? couplet_run_new(plan) : NULL;
+    int status = 1;
+    if (!run) {
+        fprintf(stderr, "couplet grad: %s\n", error);
+    } else {
+        const CoupletFault *fault = couplet_run_steps(run, narrow_inputs(arena, g, plan, arrays));
+        CpuOutputs outputs = {arena, run};
+        if (fault) fprintf(stderr, "%s: error: %s\n", fault->source, fault->sentence);
+        else status = report(options, g, read_cpu, &outputs);
+    }
+    couplet_run_free(run);
+    cpu_free(code);
     return status;
 }
 
@@ -111,17 +180,21 @@ int grad_command(int argc, char **argv) {
     Arrays arrays;
     memset(&arrays, 0, sizeof arrays);
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out", argc, argv)) {
+    if (options_read(arena, &options, "grad", "fn in set out device", argc, argv)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
+            status = 2;
+        } else if (options.device && strcmp(options.device, "cpu") != 0 && strcmp(options.device, "reference") != 0) {
+            fprintf(stderr, "couplet grad: --device is cpu or reference, and `%s` was given\n", options.device);
             status = 2;
         } else if (read_inputs(&options, &arrays)) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, NULL) : NULL;
             diag_print(diag, stderr);
-            if (g) status = evaluate(arena, &options, g, diag_new(arena), &arrays);
+            bool compiled = options.device && strcmp(options.device, "cpu") == 0;
+            if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);
         }
     }
     for (int i = 0; i < arrays.count; i++) couplet_npy_free(&arrays.files[i]);

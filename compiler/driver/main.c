@@ -15,8 +15,8 @@ static const Command commands[] = {
      "couplet check FILE [--print-after PASS]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, differentiate or simplify."},
     {"grad", grad_command,
-     "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR]\n"
-     "    Value and gradients of one function on given arrays."},
+     "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
+     "    Value and gradients of one function on given arrays: float64 by the reference evaluator, or float32 by compiled kernels."},
 };
 
 static int usage(FILE *out) {
