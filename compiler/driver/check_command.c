@@ -35,7 +35,7 @@ int check_command(int argc, char **argv) {
             LowerOptions lower = {print_after, &watch};
             bool lowered = lower_method(arena, diag, method, &lower) != NULL;
             if (lowered && options.print_after && !watch.seen)
-                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, differentiate and simplify\n", options.print_after);
+                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate and simplify\n", options.print_after);
         }
         diag_print(diag, stderr);
         bool good = method && diag_error_count(diag) == 0;

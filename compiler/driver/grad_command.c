@@ -1,5 +1,5 @@
-/* couplet grad: value and gradients of one function on given arrays, by the float64 reference evaluator, or in float32 by the CPU's compiled
- * kernels (--device cpu). */
+/* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled for the CPU, or in float64 by the
+ * reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
@@ -193,7 +193,7 @@ int grad_command(int argc, char **argv) {
             Method *method = load_method(arena, diag, options.file, NULL, false);
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, NULL) : NULL;
             diag_print(diag, stderr);
-            bool compiled = options.device && strcmp(options.device, "cpu") == 0;
+            bool compiled = !options.device || strcmp(options.device, "cpu") == 0;
             if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);
         }
     }

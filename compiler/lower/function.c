@@ -117,6 +117,9 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     graph_output(l->g, "value", value);
     if (diag_error_count(diag)) return NULL;
     if (options && options->after) options->after(options->context, l->g, "lower");
+    pass_stabilise(l->g);
+    if (options && options->after) options->after(options->context, l->g, "stabilise");
+    value = l->g->outputs.items[0].node;
     pass_differentiate(l->g, value, wrt, wrt_count, grads);
     for (int i = 0; i < wrt_count; i++) {
         GNode *grad = grads[i];

@@ -39,7 +39,7 @@ typedef struct LoweredProgram {
     double epochs;
 } LoweredProgram;
 
-/* `after` is called with each graph after each pass, by name ("lower", "differentiate", "simplify"); may be NULL. */
+/* `after` is called with each graph after each pass, by name ("lower", "stabilise", "differentiate", "simplify"); may be NULL. */
 typedef void (*LowerWatch)(void *context, const Graph *graph, const char *pass);
 typedef struct LowerOptions {
     LowerWatch after;

@@ -482,6 +482,9 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
     if (l->embedding) graph_output(l->g, "embedding", l->embedding);
     if (diag_error_count(l->diag)) return;
     watch(options, l->g, "lower");
+    pass_stabilise(l->g);
+    watch(options, l->g, "stabilise");
+    loss_node = l->g->outputs.items[0].node;
     Renewed renewed;
     backward(l, loss_node, train, &renewed);
     optimise(l, train, &renewed);

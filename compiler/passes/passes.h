@@ -5,6 +5,10 @@
 
 #include "compiler/graph/graph.h"
 
+/* Computes logs of values made of exps in the log domain (log-sum-exp); runs before differentiate, so that gradients inherit the form.
+ * Outputs stand for the rewritten nodes afterwards. */
+void pass_stabilise(Graph *g);
+
 /* Adds to the graph the gradient of the scalar node `loss` with respect to each of `wrt` (states or inputs); grads[i] is the node,
  * or NULL where no gradient reaches. New nodes are ordinary ones and carry the span of the node they come from. */
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads);

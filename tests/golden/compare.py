@@ -21,7 +21,8 @@ def run_case(couplet, name):
     folder = os.path.join(HERE, name)
     with open(os.path.join(folder, "case.json")) as file:
         case = json.load(file)
-    command = [couplet, "grad", os.path.join(HERE, "formulas.cpl"), "--fn", case["formula"]]
+    command = [couplet, "grad", os.path.join(HERE, "formulas.cpl"), "--fn", case["formula"],
+               "--device", os.environ.get("COUPLET_DEVICE", "reference")]
     for key, entry in case["inputs"].items():
         command += ["--in", f"{key}={os.path.join(folder, entry['file'])}"]
     for key, value in case["constants"].items():
