@@ -139,7 +139,7 @@ Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis
     spec.reducer = GR_NONE;
     spec.out_rank = free_count + axis_count;
     memcpy(spec.out, free, sizeof *free * (size_t)free_count);
-    memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
+    if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
     spec.value = expr;
     spec.name = name;
     spec.span = span;
