@@ -173,9 +173,8 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
 
 /* ---- text, checks ------------------------------------------------------------------------------ */
-/* The text form, one node a line or three; graph_read reads back what graph_print wrote. Documented in docs/hacking.md. */
+/* The text form, one node a line or a few, for --print-after. */
 void graph_print(const Graph *g, FILE *out);
-Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 /* Shapes, index numbers, types, order, in-range loads where provable, names. Returns NULL, or the first violation as a sentence. */
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
