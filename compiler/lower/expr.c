@@ -462,8 +462,6 @@ static Value lower_member(Lower *l, const Expr *e) {
     if (symbol->kind == SYMBOL_COLUMN) {
         const Value *value = frame_find(l->frame, symbol);
         if (value) return *value;
-        const Value *queue = frame_find(l->frame, e->args[0]->symbol);
-        assert(queue);
         char key[256];
         snprintf(key, sizeof key, "%s.%s", e->args[0]->name, e->name);
         return value_array(state_now(l, key));

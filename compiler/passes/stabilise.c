@@ -4,9 +4,9 @@
  *     lf(sum over r of v) = logsumexp over r of lf(v)          lf(a + b) = m + log1p(exp(-|lf(a) - lf(b)|)), m the larger
  * through the nodes that hold the parts. A log whose argument holds anything else is left as it stands. */
 #include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { MAX_DEPTH = 32 };
 
@@ -71,40 +71,13 @@ static const GExpr *log_form(LogDomain *domain, const GExpr *e) {
     return result;
 }
 
-static GNode *now(GNode *node) { return node->aux ? node->aux : node; }
-
 static const GExpr *visit(void *context, Graph *g, const GExpr *e) {
     (void)context;
-    if (e->op == G_LOAD && now(e->tensor) != e->tensor)
-        return gx_load(g, now(e->tensor), e->tensor->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
     if (e->op != G_LOG) return e;
     LogDomain domain = {.g = g};
     const GExpr *form = log_form(&domain, e->args[0]);
     return form && domain.has_exp ? form : e;
 }
 
-static GNode *rebuild(Graph *g, GNode *node) {
-    if (node->kind == GN_STOP) return now(node->operand) == node->operand ? node : graph_stop(g, now(node->operand), node->span);
-    if (node->kind == GN_TOPK)
-        return now(node->operand) == node->operand ? node : graph_topk(g, now(node->operand), node->shape[node->rank - 1], node->span);
-    if (node->kind != GN_COMPUTE) return node;
-    ComputeSpec spec;
-    graph_open(g, node, &spec);
-    spec.value = gx_rewrite(g, spec.value, visit, NULL);
-    if (spec.guard) spec.guard = gx_rewrite(g, spec.guard, visit, NULL);
-    if (spec.active) spec.active = gx_rewrite(g, spec.active, visit, NULL);
-    return graph_compute(g, &spec);
-}
-
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with simplify. */
-void pass_stabilise(Graph *g) {
-    int count = g->nodes.count;
-    GNode **nodes = arena_array(g->arena, GNode *, count + 1);
-    for (int i = 0; i < count; i++) {
-        nodes[i] = g->nodes.items[i];
-        nodes[i]->aux = NULL;
-    }
-    for (int i = 0; i < count; i++) nodes[i]->aux = rebuild(g, nodes[i]);
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = now(g->outputs.items[i].node);
-    for (int i = 0; i < count; i++) nodes[i]->aux = NULL;
-}
+void pass_stabilise(Graph *g) { rewrite_nodes(g, visit, false); }

@@ -1,0 +1,11 @@
+/* Building every node of a graph anew, in order: what simplify and stabilise share. */
+#ifndef COUPLET_COMPILER_PASSES_REWRITE_H
+#define COUPLET_COMPILER_PASSES_REWRITE_H
+
+#include "compiler/graph/graph.h"
+
+/* Each expression goes through `visit` (or only to the renewed operands, when it is NULL); with drop_stops, STOP nodes give way to their
+ * operands. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
+void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops);
+
+#endif
