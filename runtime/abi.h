@@ -10,11 +10,19 @@
 typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 /* inputs; and truth values, 0 or 1 */ } CoupletType;
 enum { COUPLET_MAX_RANK = 8, COUPLET_MAX_KERNEL_BUFFERS = 64 };
 
+/* What can go wrong in a kernel; the step says where. */
+typedef enum {
+    COUPLET_NO_FAULT,
+    COUPLET_FAULT_INDEX, /* an index read from data is outside its array */
+    COUPLET_FAULT_EMPTY, /* a mean, maximum or log-sum-exp has no term */
+    COUPLET_FAULT_FEW,   /* a top-k has too few candidates */
+    COUPLET_FAULT_MEMORY /* no memory, met by the executor */
+} CoupletFaultKind;
+
 /* What a kernel may touch beside its buffers. One per worker thread. */
 typedef struct CoupletWorker {
     void *scratch;         /* plan->scratch_bytes, 64-byte aligned, private to the worker */
-    int64_t *fault;        /* fault[0] is 0, or 1 + the number of the first fault seen; kernels store, never read.
-                            * Faults are rows of plan->faults ("index out of range", "empty mean"). */
+    int64_t *fault;        /* 0, or the CoupletFaultKind of what a kernel met */
 } CoupletWorker;
 
 /* Does tiles [begin, end) of its work. Tiles write disjoint memory, so that any split over threads gives the same bits. */
@@ -57,11 +65,6 @@ typedef struct CoupletNamed {
     int buffer;
 } CoupletNamed;
 
-typedef struct CoupletFault {
-    const char *sentence; /* "the mean over `p` has no term" */
-    const char *source;   /* file:line:column */
-} CoupletFault;
-
 /* One graph, compiled. Inputs are arrays the caller hands over at each run, found by name: "train.image" (u8), "train.label",
  * "train.index" (i32), run scalars "step", "steps", "epoch" (i32[]), "seed" (i32[2], low and high word), "hyper.tau" (f32[] or i32[]). */
 typedef struct CoupletPlan {
@@ -76,8 +79,6 @@ typedef struct CoupletPlan {
     int input_count;
     const CoupletNamed *outputs;
     int output_count;
-    const CoupletFault *faults;
-    int fault_count;
     int64_t arena_bytes, scratch_bytes;
     uint64_t hash;
 } CoupletPlan;

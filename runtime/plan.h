@@ -1,18 +1,37 @@
-/* Runs a plan: one arena, the steps in order. */
+/* Runs a plan: one arena, the steps in order, each over the pool of threads; then, when all is finite, the commits. */
 #ifndef COUPLET_RUNTIME_PLAN_H
 #define COUPLET_RUNTIME_PLAN_H
 
 #include "runtime/abi.h"
+#include "runtime/threads.h"
 
 typedef struct CoupletRun CoupletRun; /* a plan with its arena; the plan must outlive it */
 
-/* NULL when memory runs out: plan->arena_bytes are needed. */
-CoupletRun *couplet_run_new(const CoupletPlan *plan);
-/* `inputs[i]` is the array of plan->inputs[i], of that buffer's type and shape. Allocates nothing. NULL when all went well, else the fault that a
- * kernel met (an empty mean, an index out of range); outputs are then worth nothing. */
-const CoupletFault *couplet_run_steps(CoupletRun *run, void *const *inputs);
+/* What stopped a run: a sentence, and the place in the source whose kernel met it. */
+typedef struct CoupletFault {
+    const char *sentence, *source;
+} CoupletFault;
+
+/* NULL when memory runs out: plan->arena_bytes are needed. `threads` may be NULL and must outlive the run. */
+CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads);
+/* `inputs[i]` is the array of plan->inputs[i], of that buffer's type and shape; `states[i]` of the program's state i. Neither is written.
+ * Allocates nothing. False when a kernel met a fault; outputs are then worth nothing. */
+bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault);
+/* Whether every float output and everything about to be committed is finite. When not, runs the steps again, watching, and names the first
+ * step whose result is no number (or, if there is none, is infinite). Inputs and states must be as they were. */
+bool couplet_run_finite(CoupletRun *run, CoupletFault *fault);
+/* Renews the states from the last run. All values are complete before the first state is written. */
+void couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos);
 /* The array of an output, in the arena: valid until the next couplet_run_steps; NULL when there is no such output. */
 const void *couplet_run_output(const CoupletRun *run, const char *name);
+const CoupletBuffer *couplet_plan_output(const CoupletPlan *plan, const char *name);
+/* The number of an input, by name; -1: the plan does not read it. */
+int couplet_plan_input(const CoupletPlan *plan, const char *name);
+/* Milliseconds spent in each step so far, for profiles; `milliseconds` has plan->step_count entries. NULL turns it off. */
+void couplet_run_profile(CoupletRun *run, double *milliseconds);
 void couplet_run_free(CoupletRun *run);
+
+int64_t couplet_buffer_count(const CoupletBuffer *buffer); /* elements */
+int64_t couplet_type_bytes(CoupletType type);
 
 #endif

@@ -1,135 +1,35 @@
+/* Plans: every buffer's place, the steps, the commits. */
 #include "compiler/cpu/cpu.h"
 
 #include "compiler/cpu/emit.h"
 
-#include <llvm-c/Analysis.h>
-#include <llvm-c/LLJIT.h>
-#include <llvm-c/Orc.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/TargetMachine.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct CpuCode {
-    LLVMOrcLLJITRef jit;
+    CpuModule *module;
+    int kernel_count;
 };
 
-enum { FAULTS_PER_NODE = 2, ALIGNMENT = 128 };
+enum { ALIGNMENT = 128 };
 
-typedef struct Compile {
-    Arena *arena;
-    Graph *g;
-    Emitter e;
-    const char **error;
-    ARRAY(Kernel) kernels;
-    ARRAY(GNode *) kernel_nodes;
-} Compile;
+static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
 
-static bool fail_llvm(Compile *c, LLVMErrorRef error, const char *doing) {
-    char *text = LLVMGetErrorMessage(error);
-    *c->error = arena_printf(c->arena, "%s failed: %s", doing, text);
-    LLVMDisposeErrorMessage(text);
-    return false;
+static int64_t element_count(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
 }
+
+static int64_t bytes_of(const GNode *n) { return element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
 
 static const char *place_of(Arena *arena, const GNode *node) {
     return node->span.source ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line) : "?";
 }
 
-/* ---- code ------------------------------------------------------------------------------------------------ */
-
-static LLVMTargetMachineRef host_machine(Compile *c) {
-    LLVMInitializeNativeTarget();
-    LLVMInitializeNativeAsmPrinter();
-    char *triple = LLVMGetDefaultTargetTriple(), *cpu = LLVMGetHostCPUName(), *features = LLVMGetHostCPUFeatures(), *text = NULL;
-    LLVMTargetRef target;
-    LLVMTargetMachineRef machine = NULL;
-    if (LLVMGetTargetFromTriple(triple, &target, &text)) {
-        *c->error = arena_printf(c->arena, "LLVM has no target for this machine: %s", text);
-        LLVMDisposeMessage(text);
-    } else {
-        machine = LLVMCreateTargetMachine(target, triple, cpu, features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
-        LLVMSetTarget(c->e.module, triple);
-        LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-        LLVMSetModuleDataLayout(c->e.module, layout);
-        LLVMDisposeTargetData(layout);
-    }
-    LLVMDisposeMessage(triple);
-    LLVMDisposeMessage(cpu);
-    LLVMDisposeMessage(features);
-    return machine;
-}
-
-static bool emit_kernels(Compile *c) {
-    for (int i = 0; i < c->g->nodes.count; i++) {
-        GNode *node = c->g->nodes.items[i];
-        if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
-        Kernel kernel;
-        const char *symbol = arena_printf(c->arena, "kernel_%u", node->id);
-        bool made = node->kind == GN_COMPUTE && kernel_emit(&c->e, node, symbol, (int64_t)FAULTS_PER_NODE * c->kernels.count, &kernel);
-        if (!made) {
-            *c->error = arena_printf(c->arena, "%s: the CPU back end does not emit this yet (top-k, or a random draw)", place_of(c->arena, node));
-            return false;
-        }
-        array_push(c->arena, &c->kernels, kernel);
-        array_push(c->arena, &c->kernel_nodes, node);
-    }
-    char *text = NULL;
-    if (LLVMVerifyModule(c->e.module, LLVMReturnStatusAction, &text)) {
-        *c->error = arena_printf(c->arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
-        LLVMDisposeMessage(text);
-        return false;
-    }
-    LLVMDisposeMessage(text);
-    return true;
-}
-
-static bool optimise(Compile *c, LLVMTargetMachineRef machine) {
-    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(c->e.module, "default<O3>", machine, options);
-    LLVMDisposePassBuilderOptions(options);
-    return error ? fail_llvm(c, error, "optimising the kernels") : true;
-}
-
-/* Takes the module and its context over, success or not. */
-static LLVMOrcLLJITRef link_code(Compile *c, LLVMOrcThreadSafeContextRef context, LLVMTargetMachineRef machine) {
-    LLVMOrcLLJITRef jit = NULL;
-    LLVMOrcThreadSafeModuleRef module = LLVMOrcCreateNewThreadSafeModule(c->e.module, context);
-    LLVMOrcDisposeThreadSafeContext(context);
-    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
-    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(machine));
-    LLVMErrorRef error = LLVMOrcCreateLLJIT(&jit, builder);
-    if (error) {
-        LLVMOrcDisposeThreadSafeModule(module);
-        fail_llvm(c, error, "starting the JIT");
-        return NULL;
-    }
-    LLVMOrcDefinitionGeneratorRef process = NULL;
-    error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
-    if (!error) LLVMOrcJITDylibAddGenerator(LLVMOrcLLJITGetMainJITDylib(jit), process);
-    if (!error) error = LLVMOrcLLJITAddLLVMIRModule(jit, LLVMOrcLLJITGetMainJITDylib(jit), module);
-    if (!error) return jit;
-    fail_llvm(c, error, "linking the kernels");
-    LLVMErrorRef dropped = LLVMOrcDisposeLLJIT(jit);
-    if (dropped) LLVMConsumeError(dropped);
-    return NULL;
-}
-
-/* ---- plan ------------------------------------------------------------------------------------------------ */
-
-static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
-
-static int64_t bytes_of(const GNode *n) {
-    int64_t bytes = n->type == GT_REAL || n->type == GT_INT ? 4 : 1;
-    for (int i = 0; i < n->rank; i++) bytes *= n->shape[i];
-    return bytes;
-}
-
-static const void *constant_data(Compile *c, const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    unsigned char *data = arena_alloc(c->arena, (size_t)bytes_of(n));
+static const void *constant_data(Arena *arena, const GNode *n) {
+    int64_t count = element_count(n);
+    unsigned char *data = arena_alloc(arena, (size_t)bytes_of(n));
     for (int64_t i = 0; i < count; i++) {
         float real = (float)n->data[i];
         int32_t integer = (int32_t)n->data[i];
@@ -140,107 +40,244 @@ static const void *constant_data(Compile *c, const GNode *n) {
     return data;
 }
 
-static void place_buffers(Compile *c, CoupletPlan *plan) {
-    int count = c->g->nodes.count;
-    CoupletBuffer *buffers = arena_array(c->arena, CoupletBuffer, count + 1);
-    CoupletNamed *inputs = arena_array(c->arena, CoupletNamed, count + 1);
+/* ---- buffers --------------------------------------------------------------------------------------------- */
+
+typedef struct Life {
+    int buffer, first, last; /* steps */
+    int64_t bytes, offset;
+} Life;
+
+typedef struct Plan {
+    Arena *arena;
+    Graph *g;
+    KernelList kernels;
+    CoupletPlan *out;
+    CoupletBuffer *buffers;
+    Life *lives; /* by buffer; bytes 0 outside the arena */
+} Plan;
+
+static int find_state(const ProgramState *states, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(states[i].name, name) == 0) return i;
+    return -1;
+}
+
+static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const char **error) {
+    int count = p->g->nodes.count;
+    CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
+    p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
+    p->lives = arena_array(p->arena, Life, count + 1);
     for (int i = 0; i < count; i++) {
-        GNode *n = c->g->nodes.items[i];
-        CoupletBuffer *b = &buffers[i];
+        GNode *n = p->g->nodes.items[i];
+        CoupletBuffer *b = &p->buffers[i];
         n->mark = i;
         b->type = type_of(n->type);
         b->rank = n->rank;
         memcpy(b->shape, n->shape, sizeof b->shape);
-        if (n->kind == GN_INPUT || n->kind == GN_STATE) {
+        p->lives[i] = (Life){.buffer = i, .first = -1, .last = -1};
+        switch (n->kind) {
+        case GN_INPUT:
             b->place = COUPLET_IN_INPUT;
-            b->slot = plan->input_count;
-            inputs[plan->input_count++] = (CoupletNamed){n->name, i};
-        } else if (n->kind == GN_CONST) {
+            b->slot = p->out->input_count;
+            inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
+            break;
+        case GN_STATE:
+            b->place = COUPLET_IN_STATE;
+            b->slot = find_state(states, state_count, n->name);
+            if (b->slot >= 0) break;
+            *error = arena_printf(p->arena, "a fault of the compiler: the state `%s` is in no table", n->name);
+            return false;
+        case GN_CONST:
             b->place = COUPLET_IN_CONST;
-            b->constant = constant_data(c, n);
-        } else {
+            b->constant = constant_data(p->arena, n);
+            break;
+        default:
             b->place = COUPLET_IN_ARENA;
-            b->offset = plan->arena_bytes;
-            plan->arena_bytes += (bytes_of(n) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            p->lives[i].bytes = (bytes_of(n) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            break;
         }
     }
-    plan->buffers = buffers;
-    plan->buffer_count = count;
-    plan->inputs = inputs;
-}
-
-static bool make_steps(Compile *c, LLVMOrcLLJITRef jit, CoupletPlan *plan) {
-    int count = c->kernels.count;
-    CoupletStep *steps = arena_array(c->arena, CoupletStep, count + 1);
-    CoupletFault *faults = arena_array(c->arena, CoupletFault, FAULTS_PER_NODE * count + 1);
-    for (int i = 0; i < count; i++) {
-        Kernel *k = &c->kernels.items[i];
-        LLVMOrcExecutorAddress address = 0;
-        LLVMErrorRef error = LLVMOrcLLJITLookup(jit, &address, k->symbol);
-        if (error) return fail_llvm(c, error, "finding a kernel");
-        int *buffers = arena_array(c->arena, int, k->operand_count);
-        for (int b = 0; b < k->operand_count; b++) buffers[b] = k->operands[b]->mark;
-        const char *source = place_of(c->arena, c->kernel_nodes.items[i]);
-        steps[i] = (CoupletStep){.kernel = (CoupletKernel)(uintptr_t)address, .tiles = k->tiles, .buffer_count = k->operand_count, .buffers = buffers,
-                                 .output_count = 1, .symbol = k->symbol, .source = source};
-        faults[FAULTS_PER_NODE * i] = (CoupletFault){"an index read from data is out of range", source};
-        faults[FAULTS_PER_NODE * i + 1] = (CoupletFault){"a reduction has no term here: no index fulfils its guard", source};
-    }
-    CoupletNamed *outputs = arena_array(c->arena, CoupletNamed, c->g->outputs.count + 1);
-    for (int i = 0; i < c->g->outputs.count; i++) outputs[i] = (CoupletNamed){c->g->outputs.items[i].name, c->g->outputs.items[i].node->mark};
-    plan->steps = steps;
-    plan->step_count = count;
-    plan->faults = faults;
-    plan->fault_count = FAULTS_PER_NODE * count;
-    plan->outputs = outputs;
-    plan->output_count = c->g->outputs.count;
+    p->out->buffers = p->buffers;
+    p->out->buffer_count = count;
+    p->out->inputs = inputs;
     return true;
 }
 
-CpuCode *cpu_compile(Arena *arena, Graph *graph, CoupletPlan **plan, const char **error) {
-    Compile c;
-    memset(&c, 0, sizeof c);
-    c.arena = arena;
-    c.g = graph;
-    c.error = error;
-    LLVMOrcThreadSafeContextRef context = LLVMOrcCreateNewThreadSafeContext();
-    Emitter *e = &c.e;
-    e->arena = arena;
-    e->graph = graph;
-    e->context = LLVMOrcThreadSafeContextGetContext(context);
-    e->module = LLVMModuleCreateWithNameInContext(graph->name, e->context);
-    e->builder = LLVMCreateBuilderInContext(e->context);
-    e->f32 = LLVMFloatTypeInContext(e->context);
-    e->i32 = LLVMInt32TypeInContext(e->context);
-    e->i64 = LLVMInt64TypeInContext(e->context);
-    e->i8 = LLVMInt8TypeInContext(e->context);
-    e->i1 = LLVMInt1TypeInContext(e->context);
-    e->ptr = LLVMPointerTypeInContext(e->context, 0);
-    e->nothing = LLVMVoidTypeInContext(e->context);
-    LLVMTargetMachineRef machine = host_machine(&c);
-    bool good = machine && emit_kernels(&c) && optimise(&c, machine);
-    LLVMDisposeBuilder(e->builder);
-    if (!good) {
-        LLVMDisposeModule(e->module);
-        LLVMOrcDisposeThreadSafeContext(context);
-        if (machine) LLVMDisposeTargetMachine(machine);
-        return NULL;
+static void measure_lives(Plan *p) {
+    int steps = p->kernels.items.count;
+    for (int s = 0; s < steps; s++) {
+        const Kernel *k = &p->kernels.items.items[s];
+        for (int i = 0; i < k->operand_count; i++) {
+            Life *life = &p->lives[k->operands[i]->mark];
+            if (life->first < 0) life->first = s;
+            life->last = s;
+        }
     }
-    LLVMOrcLLJITRef jit = link_code(&c, context, machine);
-    CpuCode *code = jit ? calloc(1, sizeof *code) : NULL;
+    for (int i = 0; i < p->g->outputs.count; i++) p->lives[p->g->outputs.items[i].node->mark].last = steps;
+    for (int i = 0; i < p->g->commits.count; i++) {
+        const GCommit *c = &p->g->commits.items[i];
+        p->lives[c->value->mark].last = steps;
+        if (c->rows) p->lives[c->rows->mark].last = steps;
+    }
+}
+
+static int by_size(const void *a, const void *b) {
+    const Life *x = a, *y = b;
+    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+    return x->buffer - y->buffer;
+}
+
+/* The largest first, each at the lowest place that is free for as long as it lives. */
+static void place_in_arena(Plan *p) {
+    int count = p->out->buffer_count;
+    Life *order = arena_array(p->arena, Life, count + 1), **placed = arena_array(p->arena, Life *, count + 1);
+    memcpy(order, p->lives, sizeof *order * (size_t)count);
+    qsort(order, (size_t)count, sizeof *order, by_size);
+    int placed_count = 0;
+    for (int i = 0; i < count && order[i].bytes; i++) {
+        Life *life = &order[i];
+        int64_t offset = 0;
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (int k = 0; k < placed_count; k++) {
+                const Life *other = placed[k];
+                bool together = life->first <= other->last && other->first <= life->last;
+                if (!together || offset >= other->offset + other->bytes || other->offset >= offset + life->bytes) continue;
+                offset = other->offset + other->bytes;
+                moved = true;
+            }
+        }
+        life->offset = offset;
+        placed[placed_count++] = life;
+        p->buffers[life->buffer].offset = offset;
+        if (offset + life->bytes > p->out->arena_bytes) p->out->arena_bytes = offset + life->bytes;
+    }
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------ */
+
+static double operations(const GExpr *e, int depth) {
+    if (!e || e->op == G_CONST || e->op == G_INDEX || depth > 24) return 0;
+    double sum = e->op == G_LOAD ? 0 : 1;
+    for (int i = 0; i < e->arg_count; i++) sum += operations(e->args[i], depth + 1);
+    return sum;
+}
+
+static double work_of(const GNode *n) {
+    double points = (double)element_count(n);
+    for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
+    if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
+    return points * (1 + operations(n->value, 0));
+}
+
+static bool make_steps(Plan *p, CpuModule *module, const char **error) {
+    int count = p->kernels.items.count;
+    CoupletStep *steps = arena_array(p->arena, CoupletStep, count + 1);
+    for (int i = 0; i < count; i++) {
+        const Kernel *k = &p->kernels.items.items[i];
+        int *buffers = arena_array(p->arena, int, k->operand_count);
+        CoupletStep *s = &steps[i];
+        for (int b = 0; b < k->operand_count; b++) {
+            buffers[b] = k->operands[b]->mark;
+            s->bytes += (double)bytes_of(k->operands[b]);
+        }
+        s->kernel = module_find(module, k->symbol, p->arena, error);
+        if (!s->kernel) return false;
+        s->tiles = k->tiles;
+        s->buffers = buffers;
+        s->buffer_count = k->operand_count;
+        s->output_count = k->output_count;
+        s->symbol = k->symbol;
+        s->source = place_of(p->arena, k->node);
+        s->flops = work_of(k->node);
+    }
+    p->out->steps = steps;
+    p->out->step_count = count;
+    return true;
+}
+
+static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
+    Graph *g = p->g;
+    CoupletNamed *outputs = arena_array(p->arena, CoupletNamed, g->outputs.count + 1);
+    for (int i = 0; i < g->outputs.count; i++) outputs[i] = (CoupletNamed){g->outputs.items[i].name, g->outputs.items[i].node->mark};
+    CoupletCommit *commits = arena_array(p->arena, CoupletCommit, g->commits.count + 1);
+    for (int i = 0; i < g->commits.count; i++) {
+        const GCommit *from = &g->commits.items[i];
+        CoupletCommit *c = &commits[i];
+        c->kind = (CoupletCommitKind)from->kind; /* the two enums list the same kinds in the same order */
+        c->state = find_state(states, state_count, from->state->name);
+        c->value = from->value->mark;
+        c->rows = from->rows ? from->rows->mark : -1;
+        c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
+        c->fill = from->fill ? find_state(states, state_count, from->fill->name) : -1;
+    }
+    p->out->outputs = outputs;
+    p->out->output_count = g->outputs.count;
+    p->out->commits = commits;
+    p->out->commit_count = g->commits.count;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+/* The kernels of all graphs, each symbol once. */
+static int unique_kernels(Arena *arena, Plan *plans, int plan_count, Kernel ***out) {
+    int total = 0, count = 0;
+    for (int i = 0; i < plan_count; i++) total += plans[i].kernels.items.count;
+    Kernel **kernels = arena_array(arena, Kernel *, total + 1);
+    int slots = 64;
+    while (slots < 2 * total) slots *= 2;
+    Kernel **table = arena_array(arena, Kernel *, slots);
+    for (int i = 0; i < plan_count; i++) {
+        for (int k = 0; k < plans[i].kernels.items.count; k++) {
+            Kernel *kernel = &plans[i].kernels.items.items[k];
+            sign_kernel(arena, kernel);
+            uint64_t hash = strtoull(kernel->symbol + 17, NULL, 16);
+            int at = (int)(hash & (uint64_t)(slots - 1));
+            while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0) at = (at + 1) & (slots - 1);
+            if (table[at]) continue;
+            table[at] = kernels[count++] = kernel;
+        }
+    }
+    *out = kernels;
+    return count;
+}
+
+CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
+                     CoupletPlan **plans, const char **error) {
+    Plan *work = arena_array(arena, Plan, graph_count);
+    for (int i = 0; i < graph_count; i++) {
+        Plan *p = &work[i];
+        p->arena = arena;
+        p->g = graphs[i];
+        p->out = plans[i] = arena_new_of(arena, CoupletPlan);
+        p->out->name = graphs[i]->name;
+        if (!schedule(arena, p->g, &p->kernels, error) || !make_buffers(p, states, state_count, error)) return NULL;
+        measure_lives(p);
+        place_in_arena(p);
+    }
+    Kernel **kernels;
+    int count = unique_kernels(arena, work, graph_count, &kernels);
+    CpuCode *code = calloc(1, sizeof *code);
     if (!code) return NULL;
-    code->jit = jit;
-    *plan = arena_new_of(arena, CoupletPlan);
-    (*plan)->name = graph->name;
-    place_buffers(&c, *plan);
-    if (make_steps(&c, jit, *plan)) return code;
+    code->kernel_count = count;
+    code->module = module_build(arena, kernels, count, options->cache_folder, error);
+    bool good = code->module != NULL;
+    for (int i = 0; good && i < graph_count; i++) {
+        good = make_steps(&work[i], code->module, error);
+        make_outputs(&work[i], states, state_count);
+        for (int k = 0; k < work[i].kernels.items.count; k++)
+            for (const char *at = work[i].kernels.items.items[k].symbol; *at; at++) plans[i]->hash = (plans[i]->hash ^ (unsigned char)*at) * 1099511628211u;
+    }
+    if (good) return code;
     cpu_free(code);
     return NULL;
 }
 
+int cpu_kernel_count(const CpuCode *code) { return code->kernel_count; }
+bool cpu_was_cached(const CpuCode *code) { return module_was_cached(code->module); }
+
 void cpu_free(CpuCode *code) {
     if (!code) return;
-    LLVMErrorRef error = LLVMOrcDisposeLLJIT(code->jit);
-    if (error) LLVMConsumeError(error);
+    module_free(code->module);
     free(code);
 }

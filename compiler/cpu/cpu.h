@@ -1,16 +1,26 @@
-/* The CPU back end, seen from outside: a graph in, a plan out. One kernel for each compute node, through the LLVM C API and LLJIT; every
- * intermediate has a place in one arena. */
+/* The CPU back end, seen from outside: graphs in, plans out. Every plan of one program shares one table of states and one body of machine
+ * code; equal kernels share code, and the code is kept on disk by content, so that the second start compiles nothing. */
 #ifndef COUPLET_COMPILER_CPU_H
 #define COUPLET_COMPILER_CPU_H
 
 #include "compiler/graph/graph.h"
 #include "runtime/abi.h"
 
-typedef struct CpuCode CpuCode; /* owns the machine code of its plan */
+typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
 
-/* Slot i of the plan's inputs is the i-th input or state of the graph, in order. NULL, with a sentence in *error (in the arena), on failure:
- * a node that this back end does not emit yet (top-k, random draws) is named with its source line. */
-CpuCode *cpu_compile(Arena *arena, Graph *graph, CoupletPlan **plan, const char **error);
+typedef struct CpuOptions {
+    const char *cache_folder; /* where objects are kept; NULL: nowhere */
+} CpuOptions;
+
+/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". NULL, with a
+ * sentence in *error (in the arena), on failure. */
+CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
+                     CoupletPlan **plans, const char **error);
+/* What was done, for those who wait: kernels in the code, and whether they came from the cache. */
+int cpu_kernel_count(const CpuCode *code);
+bool cpu_was_cached(const CpuCode *code);
+/* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
+const char *cpu_cache_folder(Arena *arena);
 void cpu_free(CpuCode *code);
 
 #endif

@@ -1,51 +1,144 @@
-/* Inside the CPU back end: what its files share. expression.c emits expressions, kernel.c loops around them, compile.c makes plans. */
+/* Inside the CPU back end: what its files share.
+ *
+ *     schedule.c    nodes to kernels: what runs, in which order, over which buffers
+ *     signature.c   the name of a kernel is a hash of everything its code depends on, so that equal kernels share code
+ *     function.c    the frame of a kernel, its loops and its locals
+ *     expression.c  scalar expressions; math.c the transcendental functions
+ *     compute.c     a compute node as loops; topk.c; contraction.c sums of products in register blocks
+ *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
+ *     compile.c     buffers, steps, commits: the plan */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
 #define COUPLET_COMPILER_CPU_EMIT_H
 
 #include "compiler/graph/graph.h"
+#include "runtime/abi.h"
 
 #include <llvm-c/Core.h>
 
-enum { MAX_KERNEL_OPERANDS = 62 };
+enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36 };
 
 typedef struct Emitter {
     Arena *arena;
-    Graph *graph;
+    Graph *graph; /* of the kernel being emitted: for ranges */
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
     LLVMTypeRef f32, i32, i64, i8, i1, ptr, nothing;
 } Emitter;
 
-/* One kernel: what buffers[i] points to, the node it makes last. */
+typedef enum {
+    KERNEL_COMPUTE,
+    KERNEL_TOPK,
+    KERNEL_PACK,   /* the vector operand of a contraction, in panels */
+    KERNEL_TABLE,  /* the offsets at which a contraction reads its broadcast operand */
+    KERNEL_PRODUCT, /* the contraction itself */
+    KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */
+} KernelKind;
+
+struct Contraction;
+
+/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; scratch buffers that belong to no
+ * node have a NULL node. */
 typedef struct Kernel {
-    const char *symbol;
+    KernelKind kind;
+    Graph *graph;
+    const GNode *node;
+    const struct Contraction *contraction;
+    char symbol[SYMBOL_BYTES];
     int64_t tiles;
-    GNode *operands[MAX_KERNEL_OPERANDS + 1];
-    int operand_count;
+    const GNode *operands[MAX_KERNEL_OPERANDS + 1];
+    int buffers[MAX_KERNEL_OPERANDS + 1]; /* numbers in the plan; set by compile.c for nodes */
+    int operand_count, output_count;
 } Kernel;
 
-/* The values that an expression is evaluated with, in the function being emitted. */
-typedef struct EmitScope {
+/* ---- functions ---------------------------------------------------------------------------------------------- */
+
+/* A pointer-keyed map that is emptied at once: values of the expressions emitted so far in this block. */
+typedef struct ValueMap {
+    const GExpr **keys;
+    LLVMValueRef *values, *masks;
+    int capacity, count;
+} ValueMap;
+
+/* The function being emitted, and the values that an expression is evaluated with. */
+typedef struct Frame {
     Emitter *e;
+    Kernel *kernel;
     const GNode *node;
+    LLVMValueRef function;
     int64_t extents[2 * GRAPH_MAX_RANK];
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
-    LLVMValueRef fault;    /* pointer to the fault word */
-    int64_t first_fault;   /* number of "index out of range" of this node */
-    Kernel *kernel;
-} EmitScope;
+    LLVMValueRef begin, end, fault, scratch;
+    ValueMap known;
+} Frame;
+
+typedef struct Loop {
+    LLVMBasicBlockRef body, exit;
+    LLVMValueRef index, end;
+    int64_t step;
+} Loop;
+
+/* Opens the kernel's function: bases are noalias, begin and end the range of tiles. Ends with frame_end. */
+void frame_begin(Frame *f, Emitter *e, Kernel *kernel);
+void frame_end(Frame *f);
+LLVMValueRef whole(Frame *f, int64_t value);
+LLVMValueRef number(Frame *f, double value);
+LLVMBasicBlockRef frame_block(Frame *f, const char *name);
+Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
+Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
+void loop_end(Frame *f, Loop *loop);
+/* A local that lives in the entry block, where LLVM turns it into a register. */
+LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
+LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);
+void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value);
+void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind);
+LLVMTypeRef value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
+LLVMTypeRef element_type(Emitter *e, GType type); /* in memory: float, i32, i8 */
+LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
+void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);
+/* Sums may be re-associated, so that they become vectors; the order is then the code's and does not change from run to run. */
+LLVMValueRef add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 
 /* Straight-line code for an expression: reals as float, ints as i64, truth values as i1. Both arms of a select are evaluated, with reads
  * of the arm not taken kept inside their array, so they are safe and never reach the result. */
-LLVMValueRef emit_expr(EmitScope *scope, const GExpr *expr);
+LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
+void frame_forget(Frame *f); /* a new block begins: values emitted before are not to be used again */
 
-/* The operands an expression reads, each once, into kernel->operands; false when there are too many, or when it draws random numbers, which this
- * back end does not emit yet. */
-bool emit_collect(Emitter *e, Kernel *kernel, const GExpr *expr);
+/* math.c: float to float, straight-line, so that loops around them become vectors. Within 2 ulp of the exact value; infinities, NaN and
+ * subnormal numbers are handled. */
+LLVMValueRef math_exp(Frame *f, LLVMValueRef x);
+LLVMValueRef math_log(Frame *f, LLVMValueRef x);
+LLVMValueRef math_expm1(Frame *f, LLVMValueRef x);
+LLVMValueRef math_log1p(Frame *f, LLVMValueRef x);
+LLVMValueRef math_tanh(Frame *f, LLVMValueRef x);
+LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsigned count);
 
-/* Any compute node as loops: tile t is the slice t of the first axis. */
-bool kernel_emit(Emitter *e, const GNode *node, const char *symbol, int64_t first_fault, Kernel *kernel);
+/* ---- kernels ------------------------------------------------------------------------------------------------ */
+
+typedef struct KernelList {
+    ARRAY(Kernel) items;
+} KernelList;
+
+/* False with a sentence when the node cannot be compiled (too many operands). */
+bool schedule(Arena *arena, Graph *graph, KernelList *kernels, const char **error);
+void sign_kernel(Arena *arena, Kernel *kernel);
+/* Collapsed loop extents: adjacent axes that every read and the output walk as one become one loop, whose index takes the last axis's
+ * place; the others have one turn. `extents` has an entry for each index of the node. */
+void collapse_axes(const GNode *node, int64_t *extents);
+int64_t compute_tiles(const GNode *node);
+
+void emit_compute(Emitter *e, Kernel *kernel);
+void emit_topk(Emitter *e, Kernel *kernel);
+
+/* ---- code --------------------------------------------------------------------------------------------------- */
+
+typedef struct CpuModule CpuModule;
+/* Code for the kernels, each symbol once: from the cache on disk when it is there. NULL with a sentence in *error. */
+CpuModule *module_build(Arena *arena, Kernel **kernels, int count, const char *cache_folder, const char **error);
+CoupletKernel module_find(CpuModule *module, const char *symbol, Arena *arena, const char **error);
+bool module_was_cached(const CpuModule *module);
+void module_free(CpuModule *module);
 
 #endif

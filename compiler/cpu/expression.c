@@ -1,13 +1,49 @@
-/* Expressions to LLVM IR. */
+/* Expressions to LLVM IR: straight-line, each sub-expression once. */
 #include "compiler/cpu/emit.h"
 
 #include <math.h>
 #include <string.h>
 
-static LLVMValueRef number(EmitScope *s, double value) { return LLVMConstReal(s->e->f32, value); }
-static LLVMValueRef whole(EmitScope *s, int64_t value) { return LLVMConstInt(s->e->i64, (unsigned long long)value, 1); }
+/* ---- values emitted so far ------------------------------------------------------------------------------ */
 
-static LLVMValueRef call_named(EmitScope *s, const char *name, LLVMValueRef *args, unsigned count) {
+void frame_forget(Frame *f) {
+    if (!f->known.count) return;
+    memset(f->known.keys, 0, sizeof *f->known.keys * (size_t)f->known.capacity);
+    f->known.count = 0;
+}
+
+static int slot_of(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
+    int at = (int)(expr->id * 2654435761u) & (map->capacity - 1);
+    while (map->keys[at] && (map->keys[at] != expr || map->masks[at] != mask)) at = (at + 1) & (map->capacity - 1);
+    return at;
+}
+
+static void remember(Frame *f, const GExpr *expr, LLVMValueRef mask, LLVMValueRef value) {
+    ValueMap *map = &f->known;
+    if (2 * map->count >= map->capacity) {
+        ValueMap old = *map;
+        map->capacity = old.capacity ? 2 * old.capacity : 64;
+        map->keys = arena_array(f->e->arena, const GExpr *, map->capacity);
+        map->values = arena_array(f->e->arena, LLVMValueRef, map->capacity);
+        map->masks = arena_array(f->e->arena, LLVMValueRef, map->capacity);
+        for (int i = 0; i < old.capacity; i++) {
+            if (!old.keys[i]) continue;
+            int at = slot_of(map, old.keys[i], old.masks[i]);
+            map->keys[at] = old.keys[i];
+            map->values[at] = old.values[i];
+            map->masks[at] = old.masks[i];
+        }
+    }
+    int at = slot_of(map, expr, mask);
+    map->keys[at] = expr;
+    map->masks[at] = mask;
+    map->values[at] = value;
+    map->count++;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------------------- */
+
+static LLVMValueRef call_named(Frame *s, const char *name, LLVMValueRef *args, unsigned count) {
     LLVMTypeRef params[2] = {s->e->f32, s->e->f32};
     LLVMTypeRef type = LLVMFunctionType(s->e->f32, params, count, 0);
     LLVMValueRef function = LLVMGetNamedFunction(s->e->module, name);
@@ -15,29 +51,7 @@ static LLVMValueRef call_named(EmitScope *s, const char *name, LLVMValueRef *arg
     return LLVMBuildCall2(s->e->builder, type, function, args, count, "");
 }
 
-static LLVMValueRef intrinsic(EmitScope *s, const char *name, LLVMValueRef a) {
-    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
-    LLVMValueRef function = LLVMGetIntrinsicDeclaration(s->e->module, id, &s->e->f32, 1);
-    return LLVMBuildCall2(s->e->builder, LLVMIntrinsicGetType(s->e->context, id, &s->e->f32, 1), function, &a, 1, "");
-}
-
-static LLVMValueRef math(EmitScope *s, const char *name, LLVMValueRef a) { return call_named(s, name, &a, 1); }
-
-bool emit_collect(Emitter *e, Kernel *kernel, const GExpr *expr) {
-    if (!expr) return true;
-    if (expr->op == G_RANDOM) return false;
-    if (expr->op == G_LOAD) {
-        bool known = false;
-        for (int i = 0; i < kernel->operand_count; i++) known |= kernel->operands[i] == expr->tensor;
-        if (!known) {
-            if (kernel->operand_count == MAX_KERNEL_OPERANDS) return false;
-            kernel->operands[kernel->operand_count++] = expr->tensor;
-        }
-    }
-    for (int i = 0; i < expr->arg_count; i++)
-        if (!emit_collect(e, kernel, expr->args[i])) return false;
-    return true;
-}
+static LLVMValueRef intrinsic(Frame *s, const char *name, LLVMValueRef a) { return math_intrinsic(s, name, &a, 1); }
 
 static bool reads_data(const GExpr *e) {
     if (e->op == G_LOAD) return true;
@@ -46,26 +60,16 @@ static bool reads_data(const GExpr *e) {
     return false;
 }
 
-static LLVMValueRef emit(EmitScope *s, const GExpr *e, LLVMValueRef mask);
+static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask);
 
-static LLVMValueRef read_element(EmitScope *s, const GNode *tensor, LLVMValueRef base, LLVMValueRef at) {
-    Emitter *e = s->e;
-    LLVMTypeRef type = tensor->type == GT_REAL ? e->f32 : tensor->type == GT_INT ? e->i32 : e->i8;
-    LLVMValueRef value = LLVMBuildLoad2(e->builder, type, LLVMBuildInBoundsGEP2(e->builder, type, base, &at, 1, ""), "");
-    if (tensor->type == GT_INT) return LLVMBuildSExt(e->builder, value, e->i64, "");
-    if (tensor->type == GT_BOOL) return LLVMBuildICmp(e->builder, LLVMIntNE, value, LLVMConstInt(e->i8, 0, 0), "");
-    if (tensor->type == GT_U8) return LLVMBuildFDiv(e->builder, LLVMBuildUIToFP(e->builder, value, e->f32, ""), number(s, 255), "");
-    return value;
-}
-
-static LLVMValueRef masked(EmitScope *s, LLVMValueRef mask, LLVMValueRef condition) {
+static LLVMValueRef masked(Frame *s, LLVMValueRef mask, LLVMValueRef condition) {
     return mask ? LLVMBuildAnd(s->e->builder, mask, condition, "") : condition;
 }
 
-static LLVMValueRef emit_load(EmitScope *s, const GExpr *load, LLVMValueRef mask) {
+static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     GNode *tensor = load->tensor;
-    LLVMValueRef base = NULL, at = whole(s, 0), inside = NULL;
+    LLVMValueRef base = NULL, at = NULL, inside = NULL;
     bool checked = false;
     for (int i = 0; i < s->kernel->operand_count; i++)
         if (s->kernel->operands[i] == tensor) base = s->bases[i];
@@ -79,21 +83,21 @@ static LLVMValueRef emit_load(EmitScope *s, const GExpr *load, LLVMValueRef mask
             index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
             checked |= reads_data(load->args[i]);
         }
-        at = LLVMBuildAdd(b, LLVMBuildMul(b, at, whole(s, tensor->shape[i]), ""), index, "");
+        at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
     }
-    LLVMValueRef value = read_element(s, tensor, base, at);
+    if (!at) at = whole(s, 0);
+    LLVMValueRef value = element_load(s, tensor->type, base, at);
     if (!inside) return value;
     if (load->has_else) return LLVMBuildSelect(b, inside, value, emit(s, load->args[load->arg_count - 1], mask), "");
     if (checked) {
         LLVMValueRef bad = masked(s, mask, LLVMBuildNot(b, inside, ""));
-        LLVMValueRef old = LLVMBuildLoad2(b, s->e->i64, s->fault, "");
-        LLVMBuildStore(b, LLVMBuildSelect(b, bad, whole(s, s->first_fault + 1), old, ""), s->fault);
+        frame_raise(s, bad, COUPLET_FAULT_INDEX);
     }
     return value;
 }
 
 /* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: the read it would make is guarded out. */
-static LLVMValueRef floored(EmitScope *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
+static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef zero = whole(s, 0);
     LLVMValueRef divisor = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, c, zero, ""), whole(s, 1), c, "");
@@ -105,7 +109,7 @@ static LLVMValueRef floored(EmitScope *s, LLVMValueRef a, LLVMValueRef c, bool r
     return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, whole(s, 1), ""), q, "");
 }
 
-static LLVMValueRef compare(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
+static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     if (e->args[0]->type == GT_REAL) {
         LLVMRealPredicate p = e->op == G_LT ? LLVMRealOLT : e->op == G_LE ? LLVMRealOLE : e->op == G_EQ ? LLVMRealOEQ : LLVMRealUNE;
@@ -115,7 +119,7 @@ static LLVMValueRef compare(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVMVa
     return LLVMBuildICmp(b, p, a, c, "");
 }
 
-static LLVMValueRef emit_int(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
+static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i64 = s->e->i64;
     switch (e->op) {
@@ -135,28 +139,34 @@ static LLVMValueRef emit_int(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVMV
     }
 }
 
-static LLVMValueRef emit_real(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
+/* A product and a sum may become one fused operation. */
+static LLVMValueRef fusible(LLVMValueRef value) {
+    if (LLVMIsAInstruction(value)) LLVMSetFastMathFlags(value, LLVMFastMathAllowContract);
+    return value;
+}
+
+static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef f32 = s->e->f32;
     LLVMValueRef pair[2] = {a, c}, zero = number(s, 0), one = number(s, 1);
     switch (e->op) {
-    case G_ADD: return LLVMBuildFAdd(b, a, c, "");
-    case G_SUB: return LLVMBuildFSub(b, a, c, "");
-    case G_MUL: return LLVMBuildFMul(b, a, c, "");
+    case G_ADD: return fusible(LLVMBuildFAdd(b, a, c, ""));
+    case G_SUB: return fusible(LLVMBuildFSub(b, a, c, ""));
+    case G_MUL: return fusible(LLVMBuildFMul(b, a, c, ""));
     case G_DIV: return LLVMBuildFDiv(b, a, c, "");
     case G_NEG: return LLVMBuildFNeg(b, a, "");
     /* A NaN on the left stays, as in the reference. */
     case G_MAX: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, a, c, ""), c, a, "");
     case G_MIN: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, a, c, ""), c, a, "");
     case G_POW: return call_named(s, "powf", pair, 2);
-    case G_EXP: return math(s, "expf", a);
-    case G_EXPM1: return math(s, "expm1f", a);
-    case G_LOG: return math(s, "logf", a);
-    case G_LOG1P: return math(s, "log1pf", a);
-    case G_TANH: return math(s, "tanhf", a);
-    case G_ERF: return math(s, "erff", a);
-    case G_SIN: return math(s, "sinf", a);
-    case G_COS: return math(s, "cosf", a);
+    case G_EXP: return math_exp(s, a);
+    case G_EXPM1: return math_expm1(s, a);
+    case G_LOG: return math_log(s, a);
+    case G_LOG1P: return math_log1p(s, a);
+    case G_TANH: return math_tanh(s, a);
+    case G_ERF: return call_named(s, "erff", &a, 1);
+    case G_SIN: return call_named(s, "sinf", &a, 1);
+    case G_COS: return call_named(s, "cosf", &a, 1);
     case G_SQRT: return intrinsic(s, "llvm.sqrt", a);
     case G_RSQRT: return LLVMBuildFDiv(b, one, intrinsic(s, "llvm.sqrt", a), "");
     case G_ABS: return intrinsic(s, "llvm.fabs", a);
@@ -168,15 +178,45 @@ static LLVMValueRef emit_real(EmitScope *s, const GExpr *e, LLVMValueRef a, LLVM
         return LLVMBuildFSub(b, up, LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), f32, ""), "");
     }
     case G_SIGMOID: /* exp overflows to inf for very negative a, and 1 / inf is the right 0 */
-        return LLVMBuildFDiv(b, one, LLVMBuildFAdd(b, one, math(s, "expf", LLVMBuildFNeg(b, a, "")), ""), "");
+        return LLVMBuildFDiv(b, one, LLVMBuildFAdd(b, one, math_exp(s, LLVMBuildFNeg(b, a, "")), ""), "");
     default: { /* G_SOFTPLUS: max(a, 0) + log1p(exp(-|a|)) */
-        LLVMValueRef tail = math(s, "log1pf", math(s, "expf", LLVMBuildFNeg(b, intrinsic(s, "llvm.fabs", a), "")));
+        LLVMValueRef tail = math_log1p(s, math_exp(s, LLVMBuildFNeg(b, intrinsic(s, "llvm.fabs", a), "")));
         return LLVMBuildFAdd(b, LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), zero, a, ""), tail, "");
     }
     }
 }
 
-static LLVMValueRef emit(EmitScope *s, const GExpr *e, LLVMValueRef mask) {
+/* Philox 4x32-10, as in runtime/random.h; the kernel's operands end with seed and step before its output. */
+static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
+    LLVMBuilderRef b = s->e->builder;
+    LLVMTypeRef i32 = s->e->i32, i64 = s->e->i64;
+    LLVMValueRef site = emit(s, e->args[0], mask), element = emit(s, e->args[1], mask), key[2], x[4];
+    const int first = s->kernel->operand_count - 3;
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef at = whole(s, i);
+        key[i] = LLVMBuildLoad2(b, i32, LLVMBuildInBoundsGEP2(b, i32, s->bases[first], &at, 1, ""), "");
+    }
+    x[0] = LLVMBuildTrunc(b, element, i32, "");
+    x[1] = LLVMBuildTrunc(b, LLVMBuildLShr(b, element, whole(s, 32), ""), i32, "");
+    x[2] = LLVMBuildTrunc(b, site, i32, "");
+    x[3] = LLVMBuildLoad2(b, i32, s->bases[first + 1], "");
+    for (int round = 0; round < 10; round++) {
+        LLVMValueRef p = LLVMBuildMul(b, LLVMBuildZExt(b, x[0], i64, ""), whole(s, 0xD2511F53), "");
+        LLVMValueRef q = LLVMBuildMul(b, LLVMBuildZExt(b, x[2], i64, ""), whole(s, 0xCD9E8D57), "");
+        LLVMValueRef p_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, p, whole(s, 32), ""), i32, "");
+        LLVMValueRef q_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, q, whole(s, 32), ""), i32, "");
+        x[0] = LLVMBuildXor(b, LLVMBuildXor(b, q_high, x[1], ""), key[0], "");
+        x[2] = LLVMBuildXor(b, LLVMBuildXor(b, p_high, x[3], ""), key[1], "");
+        x[1] = LLVMBuildTrunc(b, q, i32, "");
+        x[3] = LLVMBuildTrunc(b, p, i32, "");
+        key[0] = LLVMBuildAdd(b, key[0], LLVMConstInt(i32, 0x9E3779B9u, 0), "");
+        key[1] = LLVMBuildAdd(b, key[1], LLVMConstInt(i32, 0xBB67AE85u, 0), "");
+    }
+    LLVMValueRef high = LLVMBuildLShr(b, x[e->args[2]->integer & 3], LLVMConstInt(i32, 8, 0), "");
+    return LLVMBuildFMul(b, LLVMBuildUIToFP(b, high, s->e->f32, ""), number(s, 0x1p-24), "");
+}
+
+static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     switch (e->op) {
     case G_CONST:
@@ -184,6 +224,7 @@ static LLVMValueRef emit(EmitScope *s, const GExpr *e, LLVMValueRef mask) {
         return e->type == GT_INT ? whole(s, e->integer) : LLVMConstInt(s->e->i1, (unsigned long long)e->integer, 0);
     case G_INDEX: return s->indices[e->index];
     case G_LOAD: return emit_load(s, e, mask);
+    case G_RANDOM: return emit_random(s, e, mask);
     case G_SELECT: {
         LLVMValueRef condition = emit(s, e->args[0], mask);
         LLVMValueRef then = emit(s, e->args[1], masked(s, mask, condition));
@@ -212,4 +253,15 @@ static LLVMValueRef emit(EmitScope *s, const GExpr *e, LLVMValueRef mask) {
     return e->type == GT_INT ? emit_int(s, e, a, c) : emit_real(s, e, a, c);
 }
 
-LLVMValueRef emit_expr(EmitScope *scope, const GExpr *expr) { return emit(scope, expr, NULL); }
+static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {
+    if (e->op == G_CONST || e->op == G_INDEX) return emit_new(s, e, mask);
+    if (s->known.capacity) {
+        int at = slot_of(&s->known, e, mask);
+        if (s->known.keys[at]) return s->known.values[at];
+    }
+    LLVMValueRef value = emit_new(s, e, mask);
+    remember(s, e, mask, value);
+    return value;
+}
+
+LLVMValueRef emit_expr(Frame *f, const GExpr *expr) { return emit(f, expr, NULL); }

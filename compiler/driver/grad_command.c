@@ -158,15 +158,16 @@ static void **narrow_inputs(Arena *arena, const Graph *g, const CoupletPlan *pla
 static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Arrays *arrays) {
     CoupletPlan *plan;
     const char *error = "out of memory";
-    CpuCode *code = cpu_compile(arena, g, &plan, &error);
-    CoupletRun *run = code ? couplet_run_new(plan) : NULL;
+    CpuOptions cpu = {cpu_cache_folder(arena)};
+    CpuCode *code = cpu_compile(arena, &g, 1, NULL, 0, &cpu, &plan, &error);
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
     int status = 1;
     if (!run) {
         fprintf(stderr, "couplet grad: %s\n", error);
     } else {
-        const CoupletFault *fault = couplet_run_steps(run, narrow_inputs(arena, g, plan, arrays));
+        CoupletFault fault;
         CpuOutputs outputs = {arena, run};
-        if (fault) fprintf(stderr, "%s: error: %s\n", fault->source, fault->sentence);
+        if (!couplet_run_steps(run, narrow_inputs(arena, g, plan, arrays), NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
         else status = report(options, g, read_cpu, &outputs);
     }
     couplet_run_free(run);

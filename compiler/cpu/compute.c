@@ -1,0 +1,270 @@
+/* Any compute node as loops. Tiles are slices of the outermost axes, so they write disjoint memory and any split over threads gives the
+ * same bits. Guards choose between a term and the reducer's neutral value, so that loops stay free of branches and become vectors. */
+#include "compiler/cpu/emit.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { TILE_WORK = 2048 /* scalar evaluations that make a tile worth its start */ };
+
+/* ---- loops -------------------------------------------------------------------------------------------------- */
+
+/* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap. */
+static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
+    if (!e) return true;
+    if (e->op == G_INDEX) return e->index != p && e->index != p + 1;
+    int first = 0;
+    if (e->op == G_LOAD) {
+        const GNode *t = e->tensor;
+        for (int i = 0; i < t->rank; i++) {
+            const GExpr *a = e->args[i], *b = i + 1 < t->rank ? e->args[i + 1] : NULL;
+            if (a->op == G_INDEX && a->index == p) {
+                if (!b || b->op != G_INDEX || b->index != p + 1 || t->shape[i + 1] != shape[p + 1] || t->shape[i] != shape[p]) return false;
+                i++;
+            } else if (!walks_together(a, p, shape)) {
+                return false;
+            }
+        }
+        first = t->rank;
+    }
+    for (int i = first; i < e->arg_count; i++)
+        if (!walks_together(e->args[i], p, shape)) return false;
+    return true;
+}
+
+void collapse_axes(const GNode *n, int64_t *extents) {
+    int64_t shape[2 * GRAPH_MAX_RANK];
+    for (int i = 0; i < n->rank; i++) shape[i] = extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
+    for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
+        if (p == n->rank - 1) continue; /* an output axis and a reduced one */
+        if (!walks_together(n->value, p, shape) || !walks_together(n->guard, p, shape) || !walks_together(n->active, p, shape)) continue;
+        extents[p + 1] *= extents[p];
+        extents[p] = 1;
+    }
+}
+
+static int64_t reduced_work(const GNode *n) {
+    int64_t work = 1;
+    for (int i = 0; i < n->red_rank; i++) work *= n->red_shape[i];
+    return work;
+}
+
+/* The first axes make tiles, the others are loops inside one. A single axis that is long is cut into chunks. */
+static int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+    int64_t work = reduced_work(n);
+    int axis = n->rank;
+    *chunk = 0;
+    while (axis > 0 && work < TILE_WORK) work *= extents[--axis];
+    int64_t outer = 1;
+    for (int i = 0; i < axis; i++) outer *= extents[i];
+    if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) { /* all of the work sits in the axis just taken */
+        int64_t inside = work / extents[axis];
+        *chunk = (TILE_WORK + inside - 1) / inside;
+        if (*chunk >= extents[axis]) *chunk = 0;
+    }
+    return axis;
+}
+
+int64_t compute_tiles(const GNode *n) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
+    collapse_axes(n, extents);
+    int axes = tile_axes(n, extents, &chunk);
+    for (int i = 0; i < axes; i++) tiles *= extents[i];
+    return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
+}
+
+/* ---- one element -------------------------------------------------------------------------------------------- */
+
+typedef struct Reduction {
+    const GNode *node;
+    const int64_t *extents;
+    LLVMTypeRef type;
+    LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
+    bool exponentials;                          /* the second sweep of a log-sum-exp */
+} Reduction;
+
+static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
+static bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
+
+static LLVMValueRef neutral(Frame *f, const Reduction *r) {
+    const GNode *n = r->node;
+    if (r->type == f->e->f32) {
+        if (n->reducer == GR_SUM || r->exponentials) return number(f, 0);
+        return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
+    }
+    if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
+    return whole(f, n->reducer == GR_SUM ? 0 : takes_smallest(n) ? INT32_MAX : INT32_MIN);
+}
+
+static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef old = local_get(f, r->type, r->best);
+    bool smallest = takes_smallest(r->node), real = r->type == f->e->f32;
+    if (!takes_position(r->node) && real) { /* keeps a NaN */
+        LLVMValueRef pair[2] = {old, v};
+        local_set(f, r->best, math_intrinsic(f, smallest ? "llvm.minimum" : "llvm.maximum", pair, 2));
+        return;
+    }
+    LLVMValueRef better;
+    if (real) {
+        better = LLVMBuildFCmp(b, smallest ? LLVMRealOLT : LLVMRealOGT, v, old, "");
+        LLVMValueRef new_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), LLVMBuildFCmp(b, LLVMRealORD, old, old, ""), "");
+        better = LLVMBuildOr(b, better, new_nan, "");
+    } else {
+        better = LLVMBuildICmp(b, smallest ? LLVMIntSLT : LLVMIntSGT, v, old, "");
+    }
+    if (takes_position(r->node)) {
+        /* The first term wins against the neutral value even when it equals it. */
+        LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), whole(f, 0), "");
+        better = LLVMBuildOr(b, better, unset, "");
+        if (holds) better = LLVMBuildAnd(b, better, holds, "");
+        LLVMValueRef position = local_get(f, f->e->i64, r->position);
+        local_set(f, r->winner, LLVMBuildSelect(b, better, position, local_get(f, f->e->i64, r->winner), ""));
+    }
+    local_set(f, r->best, LLVMBuildSelect(b, better, v, old, ""));
+}
+
+static void fold_term(Frame *f, Reduction *r) {
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = r->node;
+    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, v = emit_expr(f, n->value);
+    if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
+    if (r->exponentials) {
+        /* -inf - -inf is no number: such a term weighs nothing. */
+        LLVMValueRef weighs = LLVMBuildFCmp(b, LLVMRealUNE, v, number(f, -INFINITY), "");
+        v = math_exp(f, LLVMBuildFSub(b, v, local_get(f, f->e->f32, r->winner), ""));
+        v = LLVMBuildSelect(b, weighs, v, number(f, 0), "");
+    }
+    if (holds) v = LLVMBuildSelect(b, holds, v, neutral(f, r), "");
+    LLVMValueRef old = local_get(f, r->type, r->best);
+    switch (n->reducer) {
+    case GR_SUM: local_set(f, r->best, r->type == f->e->f32 ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "")); break;
+    case GR_ANY: local_set(f, r->best, LLVMBuildOr(b, old, v, "")); break;
+    case GR_ALL: local_set(f, r->best, LLVMBuildAnd(b, old, v, "")); break;
+    case GR_LSE:
+        if (r->exponentials) local_set(f, r->best, add_in_any_order(f, old, v));
+        else fold_best(f, r, v, holds);
+        break;
+    default: fold_best(f, r, v, holds); break;
+    }
+    if (r->count) {
+        LLVMValueRef one = holds ? LLVMBuildZExt(b, holds, f->e->i64, "") : whole(f, 1);
+        local_set(f, r->count, LLVMBuildAdd(b, local_get(f, f->e->i64, r->count), one, ""));
+    }
+    if (r->position) local_set(f, r->position, LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), whole(f, 1), ""));
+}
+
+static void sweep(Frame *f, Reduction *r) {
+    const GNode *n = r->node;
+    Loop loops[GRAPH_MAX_RANK];
+    int depth = 0;
+    if (r->count) local_set(f, r->count, whole(f, 0));
+    if (r->position) local_set(f, r->position, whole(f, 0));
+    for (int i = 0; i < n->red_rank; i++) {
+        f->indices[n->rank + i] = whole(f, 0);
+        if (r->extents[n->rank + i] == 1) continue;
+        loops[depth] = loop_begin(f, whole(f, 0), whole(f, r->extents[n->rank + i]));
+        f->indices[n->rank + i] = loops[depth++].index;
+    }
+    fold_term(f, r);
+    while (depth > 0) loop_end(f, &loops[--depth]);
+}
+
+static LLVMValueRef reduce(Frame *f, const int64_t *extents) {
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = f->node;
+    Reduction r = {.node = n, .extents = extents};
+    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : value_type(f->e, n->value->type);
+    r.best = frame_local(f, r.type);
+    if (n->empty_is_error && n->guard) r.count = frame_local(f, f->e->i64);
+    if (takes_position(n)) {
+        r.position = frame_local(f, f->e->i64);
+        r.winner = frame_local(f, f->e->i64);
+        local_set(f, r.winner, whole(f, -1));
+    }
+    local_set(f, r.best, neutral(f, &r));
+    sweep(f, &r);
+    if (n->reducer == GR_LSE) {
+        /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
+        LLVMValueRef top = local_get(f, f->e->f32, r.best);
+        LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
+        LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, number(f, INFINITY), "");
+        r.winner = frame_local(f, f->e->f32);
+        local_set(f, r.winner, LLVMBuildSelect(b, endless, number(f, 0), top, ""));
+        r.exponentials = true;
+        local_set(f, r.best, number(f, 0));
+        sweep(f, &r);
+    }
+    if (r.count) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), whole(f, 0), ""), COUPLET_FAULT_EMPTY);
+    if (takes_position(n)) {
+        LLVMValueRef winner = local_get(f, f->e->i64, r.winner);
+        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, whole(f, 0), ""), whole(f, 0), winner, "");
+    }
+    LLVMValueRef result = local_get(f, r.type, r.best);
+    if (n->reducer != GR_LSE) return result;
+    return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, result), "");
+}
+
+static void emit_element(Frame *f, const int64_t *extents) {
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = f->node;
+    LLVMValueRef active = n->active ? emit_expr(f, n->active) : NULL;
+    LLVMValueRef value;
+    if (!active || n->reducer == GR_NONE) {
+        value = n->reducer == GR_NONE ? emit_expr(f, n->value) : reduce(f, extents);
+        if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(value_type(f->e, n->type)), "");
+    } else { /* a reduction that is not wanted is not swept, and cannot be empty */
+        LLVMValueRef slot = frame_local(f, value_type(f->e, n->type));
+        LLVMBasicBlockRef then = frame_block(f, "active"), after = frame_block(f, "after");
+        local_set(f, slot, LLVMConstNull(value_type(f->e, n->type)));
+        LLVMBuildCondBr(b, active, then, after);
+        LLVMPositionBuilderAtEnd(b, then);
+        frame_forget(f);
+        local_set(f, slot, reduce(f, extents));
+        LLVMBuildBr(b, after);
+        LLVMPositionBuilderAtEnd(b, after);
+        frame_forget(f);
+        value = local_get(f, value_type(f->e, n->type), slot);
+    }
+    LLVMValueRef at = NULL;
+    for (int i = 0; i < n->rank; i++) at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(f, n->shape[i]), ""), f->indices[i], "") : f->indices[i];
+    element_store(f, n->type, f->bases[f->kernel->operand_count - 1], at ? at : whole(f, 0), value);
+}
+
+/* ---- the kernel --------------------------------------------------------------------------------------------- */
+
+void emit_compute(Emitter *e, Kernel *kernel) {
+    Frame f;
+    const GNode *n = kernel->node;
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    collapse_axes(n, extents);
+    int axes = tile_axes(n, extents, &chunk);
+    frame_begin(&f, e, kernel);
+    LLVMBuilderRef b = e->builder;
+    Loop loops[GRAPH_MAX_RANK + 1];
+    int depth = 0;
+    loops[depth] = loop_begin(&f, f.begin, f.end);
+    LLVMValueRef tile = loops[depth++].index;
+    for (int i = axes - 1; i >= 0; i--) { /* which slice */
+        bool outermost = true;
+        for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
+        f.indices[i] = extents[i] == 1 ? whole(&f, 0) : outermost ? tile : LLVMBuildURem(b, tile, whole(&f, extents[i]), "");
+        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, whole(&f, extents[i]), "");
+    }
+    for (int i = axes; i < n->rank; i++) {
+        f.indices[i] = whole(&f, 0);
+        if (extents[i] == 1) continue;
+        LLVMValueRef begin = whole(&f, 0), end = whole(&f, extents[i]);
+        if (i == axes && chunk) {
+            begin = LLVMBuildNSWMul(b, tile, whole(&f, chunk), "");
+            LLVMValueRef next = LLVMBuildNSWAdd(b, begin, whole(&f, chunk), "");
+            end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, end, ""), next, end, "");
+        }
+        loops[depth] = loop_begin(&f, begin, end);
+        f.indices[i] = loops[depth++].index;
+    }
+    emit_element(&f, extents);
+    while (depth > 0) loop_end(&f, &loops[--depth]);
+    frame_end(&f);
+}

@@ -1,0 +1,147 @@
+/* The frame of a kernel. The outer function unpacks the array of buffers and calls a body whose pointers are noalias, which spares the
+ * loops their run-time checks for overlap. */
+#include "compiler/cpu/emit.h"
+
+#include <string.h>
+
+LLVMValueRef whole(Frame *f, int64_t value) { return LLVMConstInt(f->e->i64, (unsigned long long)value, 1); }
+LLVMValueRef number(Frame *f, double value) { return LLVMConstReal(f->e->f32, value); }
+
+LLVMBasicBlockRef frame_block(Frame *f, const char *name) { return LLVMAppendBasicBlockInContext(f->e->context, f->function, name); }
+
+static void add_attribute(Emitter *e, LLVMValueRef function, unsigned at, const char *name, uint64_t value) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(function, at, LLVMCreateEnumAttribute(e->context, kind, value));
+}
+
+static LLVMValueRef field(Emitter *e, LLVMValueRef base, int64_t at) {
+    LLVMValueRef index = LLVMConstInt(e->i64, (unsigned long long)at, 0);
+    return LLVMBuildLoad2(e->builder, e->ptr, LLVMBuildInBoundsGEP2(e->builder, e->ptr, base, &index, 1, ""), "");
+}
+
+static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, LLVMValueRef body) {
+    LLVMTypeRef params[4] = {e->ptr, e->i64, e->i64, e->ptr};
+    LLVMValueRef entry = LLVMAddFunction(e->module, kernel->symbol, LLVMFunctionType(e->nothing, params, 4, 0));
+    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, entry, "entry"));
+    LLVMValueRef args[MAX_KERNEL_OPERANDS + 5];
+    LLVMValueRef worker = LLVMGetParam(entry, 3);
+    unsigned count = 0;
+    args[count++] = LLVMGetParam(entry, 1);
+    args[count++] = LLVMGetParam(entry, 2);
+    args[count++] = field(e, worker, 0); /* CoupletWorker: scratch, then fault */
+    args[count++] = field(e, worker, 1);
+    for (int i = 0; i < kernel->operand_count; i++) args[count++] = field(e, LLVMGetParam(entry, 0), i);
+    LLVMBuildCall2(e->builder, body_type, body, args, count, "");
+    LLVMBuildRetVoid(e->builder);
+}
+
+void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
+    memset(f, 0, sizeof *f);
+    f->e = e;
+    f->kernel = kernel;
+    f->node = kernel->node;
+    e->graph = kernel->graph;
+    if (kernel->node) {
+        for (int i = 0; i < kernel->node->rank; i++) f->extents[i] = kernel->node->shape[i];
+        for (int i = 0; i < kernel->node->red_rank; i++) f->extents[kernel->node->rank + i] = kernel->node->red_shape[i];
+    }
+    LLVMTypeRef params[MAX_KERNEL_OPERANDS + 5] = {e->i64, e->i64, e->ptr, e->ptr};
+    unsigned count = 4;
+    for (int i = 0; i < kernel->operand_count; i++) params[count++] = e->ptr;
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, count, 0);
+    char name[SYMBOL_BYTES + 8];
+    snprintf(name, sizeof name, "%s_body", kernel->symbol);
+    f->function = LLVMAddFunction(e->module, name, type);
+    LLVMSetLinkage(f->function, LLVMInternalLinkage);
+    add_attribute(e, f->function, (unsigned)LLVMAttributeFunctionIndex, "noinline", 0);
+    add_attribute(e, f->function, (unsigned)LLVMAttributeFunctionIndex, "nounwind", 0);
+    for (unsigned i = 2; i < count; i++) {
+        add_attribute(e, f->function, i + 1, "noalias", 0);
+        if (i >= 4) add_attribute(e, f->function, i + 1, "align", 4);
+    }
+    emit_entry(e, kernel, type, f->function);
+    LLVMPositionBuilderAtEnd(e->builder, frame_block(f, "entry"));
+    f->begin = LLVMGetParam(f->function, 0);
+    f->end = LLVMGetParam(f->function, 1);
+    f->scratch = LLVMGetParam(f->function, 2);
+    f->fault = LLVMGetParam(f->function, 3);
+    for (int i = 0; i < kernel->operand_count; i++) f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
+}
+
+void frame_end(Frame *f) { LLVMBuildRetVoid(f->e->builder); }
+
+Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step) {
+    LLVMBuilderRef b = f->e->builder;
+    Loop loop = {.body = frame_block(f, "body"), .exit = frame_block(f, "exit"), .end = end, .step = step};
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, begin, end, ""), loop.body, loop.exit);
+    LLVMPositionBuilderAtEnd(b, loop.body);
+    loop.index = LLVMBuildPhi(b, f->e->i64, "i");
+    LLVMAddIncoming(loop.index, &begin, &before, 1);
+    frame_forget(f);
+    return loop;
+}
+
+Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end) { return loop_begin_step(f, begin, end, 1); }
+
+void loop_end(Frame *f, Loop *loop) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, whole(f, loop->step), "next");
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    LLVMAddIncoming(loop->index, &next, &here, 1);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->end, ""), loop->body, loop->exit);
+    LLVMPositionBuilderAtEnd(b, loop->exit);
+    frame_forget(f);
+}
+
+LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b), entry = LLVMGetEntryBasicBlock(f->function);
+    LLVMValueRef first = LLVMGetFirstInstruction(entry);
+    if (first) LLVMPositionBuilderBefore(b, first);
+    else LLVMPositionBuilderAtEnd(b, entry);
+    LLVMValueRef slot = LLVMBuildAlloca(b, type, "");
+    LLVMPositionBuilderAtEnd(b, here);
+    return slot;
+}
+
+LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot) { return LLVMBuildLoad2(f->e->builder, type, slot, ""); }
+void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value) { LLVMBuildStore(f->e->builder, value, slot); }
+
+void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
+    LLVMBuildStore(b, LLVMBuildSelect(b, condition, whole(f, kind), old, ""), f->fault);
+}
+
+LLVMTypeRef value_type(Emitter *e, GType type) { return type == GT_REAL || type == GT_U8 ? e->f32 : type == GT_INT ? e->i64 : e->i1; }
+LLVMTypeRef element_type(Emitter *e, GType type) { return type == GT_REAL ? e->f32 : type == GT_INT ? e->i32 : e->i8; }
+
+LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at) {
+    Emitter *e = f->e;
+    LLVMTypeRef memory = element_type(e, type);
+    LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, LLVMBuildInBoundsGEP2(e->builder, memory, base, &at, 1, ""), "");
+    if (type == GT_INT) return LLVMBuildSExt(e->builder, value, e->i64, "");
+    if (type == GT_BOOL) return LLVMBuildICmp(e->builder, LLVMIntNE, value, LLVMConstInt(e->i8, 0, 0), "");
+    if (type == GT_U8) return LLVMBuildFDiv(e->builder, LLVMBuildUIToFP(e->builder, value, e->f32, ""), number(f, 255), "");
+    return value;
+}
+
+void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value) {
+    Emitter *e = f->e;
+    LLVMTypeRef memory = element_type(e, type);
+    if (type == GT_INT) value = LLVMBuildTrunc(e->builder, value, memory, "");
+    if (type == GT_BOOL) value = LLVMBuildZExt(e->builder, value, memory, "");
+    LLVMBuildStore(e->builder, value, LLVMBuildInBoundsGEP2(e->builder, memory, base, &at, 1, ""));
+}
+
+LLVMValueRef add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+    LLVMValueRef sum = LLVMBuildFAdd(f->e->builder, a, b, "");
+    if (LLVMIsAInstruction(sum)) LLVMSetFastMathFlags(sum, LLVMFastMathAllowReassoc | LLVMFastMathAllowContract);
+    return sum;
+}
+
+LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
+    LLVMValueRef args[3] = {a, b, c};
+    return math_intrinsic(f, "llvm.fma", args, 3);
+}

@@ -1,0 +1,335 @@
+/* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores, and each is optimised in a thread of its
+ * own; the objects are linked by LLJIT, and kept on disk under a name that hashes the kernels, the machine and this back end's sources. */
+#include "compiler/cpu/emit.h"
+
+#include "compiler/cpu/cpu.h"
+
+#include <errno.h>
+#include <llvm-c/Analysis.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Orc.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/TargetMachine.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_PARTS = 8, KERNELS_PER_PART = 12 };
+
+struct CpuModule {
+    LLVMOrcLLJITRef jit;
+    bool was_cached;
+};
+
+/* ---- the machine --------------------------------------------------------------------------------------------- */
+
+typedef struct Machine {
+    char *triple, *cpu, *features;
+} Machine;
+
+static Machine machine_name(void) {
+    LLVMInitializeNativeTarget();
+    LLVMInitializeNativeAsmPrinter();
+    return (Machine){LLVMGetDefaultTargetTriple(), LLVMGetHostCPUName(), LLVMGetHostCPUFeatures()};
+}
+
+static void machine_free(Machine *m) {
+    LLVMDisposeMessage(m->triple);
+    LLVMDisposeMessage(m->cpu);
+    LLVMDisposeMessage(m->features);
+}
+
+static LLVMTargetMachineRef machine_open(const Machine *m, Arena *arena, const char **error) {
+    LLVMTargetRef target;
+    char *text = NULL;
+    if (!LLVMGetTargetFromTriple(m->triple, &target, &text))
+        return LLVMCreateTargetMachine(target, m->triple, m->cpu, m->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
+    LLVMDisposeMessage(text);
+    return NULL;
+}
+
+/* ---- one part: emit, optimise, generate ------------------------------------------------------------------------- */
+
+typedef struct Part {
+    Arena *arena;
+    const Machine *machine;
+    Kernel **kernels;
+    int count;
+    LLVMMemoryBufferRef object;
+    const char *error;
+    char path[1024]; /* in the cache; empty: none */
+    bool was_cached;
+} Part;
+
+static void open_types(Emitter *e) {
+    e->f32 = LLVMFloatTypeInContext(e->context);
+    e->i32 = LLVMInt32TypeInContext(e->context);
+    e->i64 = LLVMInt64TypeInContext(e->context);
+    e->i8 = LLVMInt8TypeInContext(e->context);
+    e->i1 = LLVMInt1TypeInContext(e->context);
+    e->ptr = LLVMPointerTypeInContext(e->context, 0);
+    e->nothing = LLVMVoidTypeInContext(e->context);
+}
+
+static void emit_kernel(Emitter *e, Kernel *k) {
+    switch (k->kind) {
+    case KERNEL_COMPUTE: emit_compute(e, k); break;
+    case KERNEL_TOPK: emit_topk(e, k); break;
+    default: break;
+    }
+}
+
+static bool part_generate(Part *part, Emitter *e, LLVMTargetMachineRef machine) {
+    char *text = NULL;
+    if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(e->module, getenv("COUPLET_DUMP_IR"), NULL);
+    if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text)) {
+        part->error = arena_printf(part->arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
+        LLVMDisposeMessage(text);
+        return false;
+    }
+    LLVMDisposeMessage(text);
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(e->module, "default<O3>", machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error) {
+        text = LLVMGetErrorMessage(error);
+        part->error = arena_printf(part->arena, "optimising the kernels failed: %s", text);
+        LLVMDisposeErrorMessage(text);
+        return false;
+    }
+    if (!LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, LLVMObjectFile, &text, &part->object)) return true;
+    part->error = arena_printf(part->arena, "generating code failed: %s", text);
+    LLVMDisposeMessage(text);
+    return false;
+}
+
+static void part_compile(Part *part) {
+    LLVMTargetMachineRef machine = machine_open(part->machine, part->arena, &part->error);
+    if (!machine) return;
+    Emitter e = {.arena = part->arena, .context = LLVMContextCreate()};
+    e.module = LLVMModuleCreateWithNameInContext("kernels", e.context);
+    e.builder = LLVMCreateBuilderInContext(e.context);
+    open_types(&e);
+    LLVMSetTarget(e.module, part->machine->triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(e.module, layout);
+    LLVMDisposeTargetData(layout);
+    for (int i = 0; i < part->count; i++) emit_kernel(&e, part->kernels[i]);
+    LLVMDisposeBuilder(e.builder);
+    part_generate(part, &e, machine);
+    LLVMDisposeModule(e.module);
+    LLVMContextDispose(e.context);
+    LLVMDisposeTargetMachine(machine);
+}
+
+/* ---- the cache ---------------------------------------------------------------------------------------------------- */
+
+static const char cache_magic[8] = "couplet1";
+
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < length; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+static int by_symbol(const void *a, const void *b) { return strcmp((*(Kernel *const *)a)->symbol, (*(Kernel *const *)b)->symbol); }
+
+static void part_name(Part *part, const char *folder) {
+    part->path[0] = 0;
+    if (!folder) return;
+    uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
+    const char *about[] = {part->machine->triple, part->machine->cpu, part->machine->features, COUPLET_CPU_SOURCES};
+    for (int i = 0; i < 4; i++) {
+        a = hash_bytes(a, about[i], strlen(about[i]) + 1);
+        b = hash_bytes(b, about[i], strlen(about[i]) + 1);
+    }
+    for (int i = 0; i < part->count; i++) {
+        a = hash_bytes(a, part->kernels[i]->symbol, SYMBOL_BYTES);
+        b = hash_bytes(b, part->kernels[i]->symbol, SYMBOL_BYTES) * 31;
+    }
+    int length = snprintf(part->path, sizeof part->path, "%s/%016llx%016llx.o", folder, (unsigned long long)a, (unsigned long long)b);
+    if (length < 0 || (size_t)length >= sizeof part->path) part->path[0] = 0;
+}
+
+/* A file that is short, or whose hash does not fit, counts as none: it is compiled again and replaced. */
+static void part_read(Part *part) {
+    FILE *file = part->path[0] ? fopen(part->path, "rb") : NULL;
+    if (!file) return;
+    struct stat status;
+    struct {
+        char magic[8];
+        uint64_t hash;
+    } head;
+    if (fstat(fileno(file), &status) == 0 && status.st_size > (off_t)sizeof head && fread(&head, sizeof head, 1, file) == 1 &&
+        memcmp(head.magic, cache_magic, sizeof head.magic) == 0) {
+        size_t length = (size_t)status.st_size - sizeof head;
+        char *data = malloc(length);
+        if (data && fread(data, 1, length, file) == length && hash_bytes(1469598103934665603u, data, length) == head.hash) {
+            part->object = LLVMCreateMemoryBufferWithMemoryRangeCopy(data, length, "kernels");
+            part->was_cached = true;
+        }
+        free(data);
+    }
+    fclose(file);
+}
+
+/* The cache is a convenience: what cannot be written is left out, silently. */
+static void part_write(const Part *part) {
+    if (!part->path[0] || !part->object) return;
+    char partial[1100];
+    snprintf(partial, sizeof partial, "%s.%ld", part->path, (long)getpid());
+    FILE *file = fopen(partial, "wb");
+    if (!file) return;
+    const char *data = LLVMGetBufferStart(part->object);
+    size_t length = LLVMGetBufferSize(part->object);
+    uint64_t hash = hash_bytes(1469598103934665603u, data, length);
+    bool good = fwrite(cache_magic, sizeof cache_magic, 1, file) == 1 && fwrite(&hash, sizeof hash, 1, file) == 1 && fwrite(data, 1, length, file) == length;
+    good = fclose(file) == 0 && good;
+    if (!good || rename(partial, part->path) != 0) remove(partial);
+}
+
+static bool make_folder(char *path) {
+    for (char *at = path + 1; *at; at++) {
+        if (*at != '/') continue;
+        *at = 0;
+        bool good = mkdir(path, 0777) == 0 || errno == EEXIST;
+        *at = '/';
+        if (!good) return false;
+    }
+    return mkdir(path, 0777) == 0 || errno == EEXIST;
+}
+
+const char *cpu_cache_folder(Arena *arena) {
+    const char *set = getenv("COUPLET_CACHE"), *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *path = NULL;
+    if (set && *set) path = arena_printf(arena, "%s", set);
+    else if (base && *base) path = arena_printf(arena, "%s/couplet", base);
+    else if (home && *home) path = arena_printf(arena, "%s/.cache/couplet", home);
+    return path && make_folder(path) ? path : NULL;
+}
+
+/* ---- all parts ---------------------------------------------------------------------------------------------------- */
+
+static void *compile_in_thread(void *part) {
+    part_compile(part);
+    return NULL;
+}
+
+/* Parts that the cache lacks, side by side. */
+static void compile_missing(Part *parts, int count) {
+    pthread_t threads[MAX_PARTS];
+    bool started[MAX_PARTS] = {false};
+    for (int i = 1; i < count; i++)
+        if (!parts[i].object) started[i] = pthread_create(&threads[i], NULL, compile_in_thread, &parts[i]) == 0;
+    if (!parts[0].object) part_compile(&parts[0]);
+    for (int i = 1; i < count; i++) {
+        if (started[i]) pthread_join(threads[i], NULL);
+        else if (!parts[i].object) part_compile(&parts[i]);
+    }
+}
+
+static bool fail_llvm(Arena *arena, LLVMErrorRef error, const char *doing, const char **out) {
+    char *text = LLVMGetErrorMessage(error);
+    *out = arena_printf(arena, "%s failed: %s", doing, text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+static LLVMOrcLLJITRef link_parts(Arena *arena, const Machine *machine, Part *parts, int count, const char **error) {
+    LLVMTargetMachineRef target = machine_open(machine, arena, error);
+    if (!target) return NULL;
+    LLVMOrcLLJITRef jit = NULL;
+    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(target));
+    LLVMErrorRef failed = LLVMOrcCreateLLJIT(&jit, builder);
+    if (failed) {
+        fail_llvm(arena, failed, "starting the JIT", error);
+        return NULL;
+    }
+    LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(jit);
+    LLVMOrcDefinitionGeneratorRef process = NULL;
+    failed = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(jit), NULL, NULL);
+    if (!failed) LLVMOrcJITDylibAddGenerator(library, process);
+    for (int i = 0; i < count && !failed; i++) {
+        failed = LLVMOrcLLJITAddObjectFile(jit, library, parts[i].object);
+        parts[i].object = NULL; /* taken over */
+    }
+    if (!failed) return jit;
+    fail_llvm(arena, failed, "linking the kernels", error);
+    LLVMErrorRef dropped = LLVMOrcDisposeLLJIT(jit);
+    if (dropped) LLVMConsumeError(dropped);
+    return NULL;
+}
+
+static int deal(Part *parts, Arena *arena, const Machine *machine, Kernel **kernels, int count) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int part_count = (count + KERNELS_PER_PART - 1) / KERNELS_PER_PART;
+    if (part_count > cores) part_count = (int)cores;
+    if (part_count > MAX_PARTS) part_count = MAX_PARTS;
+    if (part_count < 1) part_count = 1;
+    for (int i = 0; i < part_count; i++) {
+        parts[i].arena = arena_new();
+        parts[i].machine = machine;
+        parts[i].kernels = arena_array(arena, Kernel *, count / part_count + 1);
+    }
+    for (int i = 0; i < count; i++) {
+        Part *part = &parts[i % part_count];
+        part->kernels[part->count++] = kernels[i];
+    }
+    return part_count;
+}
+
+CpuModule *module_build(Arena *arena, Kernel **kernels, int count, const char *cache_folder, const char **error) {
+    CpuModule *module = calloc(1, sizeof *module);
+    if (!module) return NULL;
+    qsort(kernels, (size_t)count, sizeof *kernels, by_symbol);
+    Machine machine = machine_name();
+    Part parts[MAX_PARTS];
+    memset(parts, 0, sizeof parts);
+    int part_count = deal(parts, arena, &machine, kernels, count);
+    for (int i = 0; i < part_count; i++) {
+        part_name(&parts[i], cache_folder);
+        part_read(&parts[i]);
+    }
+    compile_missing(parts, part_count);
+    bool good = true;
+    module->was_cached = true;
+    for (int i = 0; i < part_count; i++) {
+        if (!parts[i].error && !parts[i].was_cached) part_write(&parts[i]);
+        module->was_cached &= parts[i].was_cached;
+        if (parts[i].error) {
+            *error = arena_printf(arena, "%s", parts[i].error);
+            good = false;
+        }
+    }
+    if (good) module->jit = link_parts(arena, &machine, parts, part_count, error);
+    for (int i = 0; i < part_count; i++) {
+        if (parts[i].object) LLVMDisposeMemoryBuffer(parts[i].object);
+        arena_free(parts[i].arena);
+    }
+    machine_free(&machine);
+    if (module->jit) return module;
+    free(module);
+    return NULL;
+}
+
+CoupletKernel module_find(CpuModule *module, const char *symbol, Arena *arena, const char **error) {
+    LLVMOrcExecutorAddress address = 0;
+    LLVMErrorRef failed = LLVMOrcLLJITLookup(module->jit, &address, symbol);
+    if (!failed) return (CoupletKernel)(uintptr_t)address;
+    fail_llvm(arena, failed, "finding a kernel", error);
+    return NULL;
+}
+
+bool module_was_cached(const CpuModule *module) { return module->was_cached; }
+
+void module_free(CpuModule *module) {
+    if (!module) return;
+    LLVMErrorRef error = LLVMOrcDisposeLLJIT(module->jit);
+    if (error) LLVMConsumeError(error);
+    free(module);
+}

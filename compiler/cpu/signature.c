@@ -1,0 +1,109 @@
+/* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
+ * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
+#include "compiler/cpu/emit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct Hash {
+    uint64_t a, b;
+} Hash;
+
+typedef struct Signing {
+    const Kernel *kernel;
+    const GExpr **keys;
+    Hash *values;
+    int capacity, count;
+    Arena *arena;
+} Signing;
+
+static uint64_t mix(uint64_t h, uint64_t v) {
+    h ^= v + 0x9E3779B97F4A7C15u + (h << 6) + (h >> 2);
+    h ^= h >> 29;
+    h *= 0xBF58476D1CE4E5B9u;
+    return h ^ (h >> 32);
+}
+
+static void add(Hash *h, uint64_t v) {
+    h->a = mix(h->a, v);
+    h->b = mix(h->b ^ 0x94D049BB133111EBu, v * 3 + 1);
+}
+
+static int slot(const Signing *s, const GExpr *e) {
+    int at = (int)(e->id * 2654435761u) & (s->capacity - 1);
+    while (s->keys[at] && s->keys[at] != e) at = (at + 1) & (s->capacity - 1);
+    return at;
+}
+
+static void grow(Signing *s) {
+    Signing old = *s;
+    s->capacity = old.capacity ? 2 * old.capacity : 64;
+    s->keys = arena_array(s->arena, const GExpr *, s->capacity);
+    s->values = arena_array(s->arena, Hash, s->capacity);
+    for (int i = 0; i < old.capacity; i++) {
+        if (!old.keys[i]) continue;
+        int at = slot(s, old.keys[i]);
+        s->keys[at] = old.keys[i];
+        s->values[at] = old.values[i];
+    }
+}
+
+static void add_array(Hash *h, const GNode *n) {
+    add(h, n->type);
+    add(h, (uint64_t)n->rank);
+    for (int i = 0; i < n->rank; i++) add(h, (uint64_t)n->shape[i]);
+}
+
+static Hash sign_expr(Signing *s, const GExpr *e) {
+    Hash h = {11, 13};
+    if (!e) return h;
+    if (s->capacity) {
+        int at = slot(s, e);
+        if (s->keys[at]) return s->values[at];
+    }
+    uint64_t bits;
+    memcpy(&bits, &e->real, sizeof bits);
+    add(&h, e->op);
+    add(&h, e->type);
+    if (e->op == G_CONST) add(&h, e->type == GT_REAL ? bits : (uint64_t)e->integer);
+    if (e->op == G_INDEX) add(&h, (uint64_t)e->index);
+    if (e->op == G_LOAD) {
+        for (int i = 0; i < s->kernel->operand_count; i++)
+            if (s->kernel->operands[i] == e->tensor) add(&h, (uint64_t)i);
+        add_array(&h, e->tensor);
+        add(&h, e->has_else);
+    }
+    add(&h, (uint64_t)e->arg_count);
+    for (int i = 0; i < e->arg_count; i++) {
+        Hash part = sign_expr(s, e->args[i]);
+        add(&h, part.a);
+        add(&h, part.b);
+    }
+    if (2 * s->count >= s->capacity) grow(s);
+    int at = slot(s, e);
+    s->keys[at] = e;
+    s->values[at] = h;
+    s->count++;
+    return h;
+}
+
+void sign_kernel(Arena *arena, Kernel *kernel) {
+    Signing s = {.kernel = kernel, .arena = arena};
+    const GNode *n = kernel->node;
+    Hash h = {1, 2};
+    add(&h, kernel->kind);
+    add(&h, (uint64_t)kernel->operand_count);
+    add_array(&h, n);
+    add(&h, n->reducer);
+    add(&h, (uint64_t)n->red_rank);
+    add(&h, n->empty_is_error);
+    for (int i = 0; i < n->red_rank; i++) add(&h, (uint64_t)n->red_shape[i]);
+    if (n->operand) add_array(&h, n->operand);
+    const GExpr *parts[3] = {n->value, n->guard, n->active};
+    for (int i = 0; i < 3; i++) {
+        Hash part = sign_expr(&s, parts[i]);
+        add(&h, part.a);
+        add(&h, part.b);
+    }
+    snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h.a, (unsigned long long)h.b);
+}
