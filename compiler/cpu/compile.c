@@ -1,8 +1,9 @@
 /* Plans: every buffer's place, the steps, the commits. */
 #include "compiler/cpu/cpu.h"
 
-#include "compiler/cpu/emit.h"
+#include "compiler/cpu/contraction.h"
 
+#include <llvm-c/TargetMachine.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,12 +64,12 @@ static int find_state(const ProgramState *states, int count, const char *name) {
 }
 
 static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const char **error) {
-    int count = p->g->nodes.count;
+    int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
     p->lives = arena_array(p->arena, Life, count + 1);
     for (int i = 0; i < count; i++) {
-        GNode *n = p->g->nodes.items[i];
+        GNode *n = i < nodes ? p->g->nodes.items[i] : p->kernels.extra.items[i - nodes];
         CoupletBuffer *b = &p->buffers[i];
         n->mark = i;
         b->type = type_of(n->type);
@@ -89,7 +90,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
             return false;
         case GN_CONST:
             b->place = COUPLET_IN_CONST;
-            b->constant = constant_data(p->arena, n);
+            b->constant = i < nodes ? constant_data(p->arena, n) : n->aux;
             break;
         default:
             b->place = COUPLET_IN_ARENA;
@@ -189,7 +190,9 @@ static bool make_steps(Plan *p, CpuModule *module, const char **error) {
         s->output_count = k->output_count;
         s->symbol = k->symbol;
         s->source = place_of(p->arena, k->node);
-        s->flops = work_of(k->node);
+        s->flops = k->contraction ? 2.0 * (double)(k->contraction->form.m_size * k->contraction->form.n_size) * (double)(k->contraction->form.z_size * k->contraction->form.k_size)
+                                  : work_of(k->node);
+        if (k->contraction && (int64_t)contraction_scratch(k->contraction) > p->out->scratch_bytes) p->out->scratch_bytes = (int64_t)contraction_scratch(k->contraction);
     }
     p->out->steps = steps;
     p->out->step_count = count;
@@ -271,6 +274,16 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const 
     if (good) return code;
     cpu_free(code);
     return NULL;
+}
+
+bool cpu_has_wide_vectors(void) {
+    static int known; /* 0: not asked yet; asking again gives the same */
+    if (!known) {
+        char *features = LLVMGetHostCPUFeatures();
+        known = strstr(features, "+avx512f") ? 2 : 1;
+        LLVMDisposeMessage(features);
+    }
+    return known == 2;
 }
 
 int cpu_kernel_count(const CpuCode *code) { return code->kernel_count; }

@@ -29,16 +29,15 @@ typedef struct Emitter {
 typedef enum {
     KERNEL_COMPUTE,
     KERNEL_TOPK,
-    KERNEL_PACK,   /* the vector operand of a contraction, in panels */
-    KERNEL_TABLE,  /* the offsets at which a contraction reads its broadcast operand */
+    KERNEL_PACK,    /* the vector operand of a contraction, in panels */
     KERNEL_PRODUCT, /* the contraction itself */
     KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */
 } KernelKind;
 
 struct Contraction;
 
-/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; scratch buffers that belong to no
- * node have a NULL node. */
+/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
+ * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
 typedef struct Kernel {
     KernelKind kind;
     Graph *graph;
@@ -47,7 +46,6 @@ typedef struct Kernel {
     char symbol[SYMBOL_BYTES];
     int64_t tiles;
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];
-    int buffers[MAX_KERNEL_OPERANDS + 1]; /* numbers in the plan; set by compile.c for nodes */
     int operand_count, output_count;
 } Kernel;
 
@@ -119,6 +117,7 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 
 typedef struct KernelList {
     ARRAY(Kernel) items;
+    ARRAY(GNode *) extra; /* tables are GN_CONST, their int32 data in aux; the others GN_COMPUTE without a formula */
 } KernelList;
 
 /* False with a sentence when the node cannot be compiled (too many operands). */

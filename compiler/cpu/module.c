@@ -1,7 +1,6 @@
 /* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores, and each is optimised in a thread of its
  * own; the objects are linked by LLJIT, and kept on disk under a name that hashes the kernels, the machine and this back end's sources. */
-#include "compiler/cpu/emit.h"
-
+#include "compiler/cpu/contraction.h"
 #include "compiler/cpu/cpu.h"
 
 #include <errno.h>
@@ -79,7 +78,9 @@ static void emit_kernel(Emitter *e, Kernel *k) {
     switch (k->kind) {
     case KERNEL_COMPUTE: emit_compute(e, k); break;
     case KERNEL_TOPK: emit_topk(e, k); break;
-    default: break;
+    case KERNEL_PACK: emit_pack(e, k); break;
+    case KERNEL_PRODUCT: emit_product(e, k); break;
+    case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
     }
 }
 

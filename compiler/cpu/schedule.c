@@ -1,5 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
-#include "compiler/cpu/emit.h"
+#include "compiler/cpu/contraction.h"
 
 #include <string.h>
 
@@ -69,12 +69,79 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
     return c.fits;
 }
 
+/* ---- contractions ---------------------------------------------------------------------------------------------- */
+
+/* What contractions of one graph share: tables of equal shapes, and panels of one operand packed the same way (weights, used by every view). */
+typedef struct Shared {
+    uint64_t hash;
+    const GNode *b;
+    GNode *tables, *packed;
+} Shared;
+
+typedef struct SharedList {
+    ARRAY(Shared) items;
+} SharedList;
+
+static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
+    GNode *n = arena_new_of(arena, GNode);
+    n->kind = kind;
+    n->type = type;
+    n->rank = 1;
+    n->shape[0] = count;
+    n->span = like->span;
+    array_push(arena, &kernels->extra, n);
+    return n;
+}
+
+static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Graph *g, const Contraction *c, int64_t tiles, int count, const GNode *const *operands) {
+    Kernel k;
+    memset(&k, 0, sizeof k);
+    k.kind = kind;
+    k.graph = g;
+    k.node = c->node;
+    k.contraction = c;
+    k.tiles = tiles;
+    k.output_count = 1;
+    for (int i = 0; i < count; i++) k.operands[k.operand_count++] = operands[i];
+    array_push(arena, &kernels->items, k);
+}
+
+static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared) {
+    const GNode *a = c->form.a->tensor, *b = c->form.b->tensor, *node = c->node;
+    uint64_t hash = contraction_hash(c);
+    GNode *tables = NULL, *packed = NULL;
+    for (int i = 0; i < shared->items.count; i++) {
+        const Shared *s = &shared->items.items[i];
+        if (s->hash != hash) continue;
+        tables = s->tables;
+        if (s->b == b) packed = s->packed;
+    }
+    if (!tables) {
+        tables = extra_node(arena, kernels, GN_CONST, GT_INT, c->table_count, node);
+        tables->aux = (void *)(uintptr_t)c->tables;
+    }
+    if (!packed) {
+        packed = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), node);
+        push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3, (const GNode *[]){b, tables, packed});
+        array_push(arena, &shared->items, ((Shared){hash, b, tables, packed}));
+    }
+    if (c->splits == 1) {
+        push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, contraction_tasks(c), 4, (const GNode *[]){a, tables, packed, node});
+        return;
+    }
+    GNode *parts = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_partial_count(c), node);
+    push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, contraction_tasks(c), 4, (const GNode *[]){a, tables, packed, parts});
+    push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 2, (const GNode *[]){parts, node});
+}
+
 bool schedule(Arena *arena, Graph *g, KernelList *kernels, const char **error) {
+    SharedList shared = {0};
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
         if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
-        bool good = one_kernel(arena, g, node, kernels);
-        if (good) continue;
+        Contraction *c = contraction_of(arena, g, node);
+        if (c) contraction_kernels(arena, g, c, kernels, &shared);
+        if (c || one_kernel(arena, g, node, kernels)) continue;
         *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
                               node->span.line, MAX_KERNEL_OPERANDS - 3);
         return false;

@@ -1,6 +1,6 @@
 /* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
  * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
-#include "compiler/cpu/emit.h"
+#include "compiler/cpu/contraction.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -87,11 +87,44 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
     return h;
 }
 
+static void add_affine(Hash *h, const Affine *a) {
+    add(h, (uint64_t)a->constant);
+    for (int i = 0; i < GRAPH_MAX_INDICES; i++) add(h, (uint64_t)a->factor[i]);
+}
+
+static void sign_contraction(Hash *h, const Contraction *c) {
+    const GNode *n = c->node;
+    const ProductForm *p = &c->form;
+    add_array(h, n);
+    add(h, (uint64_t)n->red_rank);
+    for (int i = 0; i < n->red_rank; i++) add(h, (uint64_t)n->red_shape[i]);
+    add_affine(h, &p->at_a);
+    add_affine(h, &p->at_b);
+    add_affine(h, &p->at_y);
+    const int64_t numbers[] = {p->m_count, p->n_count, p->z_count, p->k_count, c->lanes, c->panel, c->row_block, c->splits, c->split_k};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(h, (uint64_t)numbers[i]);
+}
+
+uint64_t contraction_hash(const Contraction *c) {
+    Hash h = {3, 5};
+    sign_contraction(&h, c);
+    return h.a;
+}
+
+static void name_kernel(Kernel *kernel, const Hash *h) {
+    snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a, (unsigned long long)h->b);
+}
+
 void sign_kernel(Arena *arena, Kernel *kernel) {
     Signing s = {.kernel = kernel, .arena = arena};
     const GNode *n = kernel->node;
     Hash h = {1, 2};
     add(&h, kernel->kind);
+    if (kernel->contraction) {
+        sign_contraction(&h, kernel->contraction);
+        name_kernel(kernel, &h);
+        return;
+    }
     add(&h, (uint64_t)kernel->operand_count);
     add_array(&h, n);
     add(&h, n->reducer);
@@ -105,5 +138,5 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
         add(&h, part.a);
         add(&h, part.b);
     }
-    snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h.a, (unsigned long long)h.b);
+    name_kernel(kernel, &h);
 }

@@ -16,4 +16,7 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
 /* Removes STOP nodes, folds what became constant, shares what became equal, drops dead nodes. */
 void pass_simplify(Graph *g);
 
+/* Brings sums of products into the form of the register-blocked kernels: split by remainder, guards and edges into padded copies. */
+void pass_contract(Graph *g);
+
 #endif

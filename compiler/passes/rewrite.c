@@ -2,6 +2,7 @@
 
 typedef struct Rewrite {
     GVisit visit;
+    NodeVisit then;
     bool drop_stops;
 } Rewrite;
 
@@ -25,18 +26,18 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     spec.value = gx_rewrite(g, spec.value, redirect, r);
     spec.guard = gx_rewrite(g, spec.guard, redirect, r);
     spec.active = gx_rewrite(g, spec.active, redirect, r);
-    return graph_compute(g, &spec);
+    GNode *made = graph_compute(g, &spec);
+    return r->then ? r->then(g, made) : made;
 }
 
-void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops) {
-    Rewrite r = {visit, drop_stops};
+static void rewrite_all(Graph *g, Rewrite *r) {
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
     for (int i = 0; i < count; i++) {
         nodes[i] = g->nodes.items[i];
         nodes[i]->aux = NULL;
     }
-    for (int i = 0; i < count; i++) nodes[i]->aux = rebuild(g, nodes[i], &r);
+    for (int i = 0; i < count; i++) nodes[i]->aux = rebuild(g, nodes[i], r);
     for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = now(g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *c = &g->commits.items[i];
@@ -44,4 +45,14 @@ void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops) {
         if (c->rows) c->rows = now(c->rows);
     }
     for (int i = 0; i < count; i++) nodes[i]->aux = NULL;
+}
+
+void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops) {
+    Rewrite r = {visit, NULL, drop_stops};
+    rewrite_all(g, &r);
+}
+
+void rewrite_each(Graph *g, NodeVisit then) {
+    Rewrite r = {NULL, then, false};
+    rewrite_all(g, &r);
 }

@@ -8,4 +8,8 @@
  * operands. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
 void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops);
 
+/* The same, each renewed compute node then going through `then`, which returns it or another in its place. */
+typedef GNode *(*NodeVisit)(Graph *g, GNode *node);
+void rewrite_each(Graph *g, NodeVisit then);
+
 #endif

@@ -1,0 +1,255 @@
+/* contract: brings sums of products into the form that the register-blocked kernels take (product_form in compiler/graph/affine.h): two
+ * plain reads, always inside their arrays, and no guard.
+ *
+ *  - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is split by the remainder of the output
+ *    index: each piece is a dense product over the taps that fit, and no piece looks at the others' taps.
+ *  - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
+ *  - A read with the value 0 outside becomes a plain read of a padded copy. */
+#include "compiler/graph/affine.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
+
+#include <string.h>
+
+enum { MAX_STRIDE = 8 };
+
+/* ---- affine expressions of fresh indices -------------------------------------------------------------------- */
+
+typedef struct Terms {
+    int64_t constant;
+    int count;
+    const GExpr *index[GRAPH_MAX_INDICES];
+    int64_t factor[GRAPH_MAX_INDICES];
+} Terms;
+
+static bool add_term(Terms *t, const GExpr *index, int64_t factor) {
+    for (int i = 0; i < t->count; i++) {
+        if (t->index[i] != index) continue;
+        t->factor[i] += factor;
+        return true;
+    }
+    if (t->count == GRAPH_MAX_INDICES) return false;
+    t->index[t->count] = index;
+    t->factor[t->count++] = factor;
+    return true;
+}
+
+static bool terms_of(const GExpr *e, int64_t by, Terms *t) {
+    switch (e->op) {
+    case G_CONST: t->constant += by * e->integer; return e->type == GT_INT;
+    case G_INDEX: return add_term(t, e, by);
+    case G_ADD: return terms_of(e->args[0], by, t) && terms_of(e->args[1], by, t);
+    case G_SUB: return terms_of(e->args[0], by, t) && terms_of(e->args[1], -by, t);
+    case G_NEG: return terms_of(e->args[0], -by, t);
+    case G_MUL: return e->args[1]->op == G_CONST && terms_of(e->args[0], by * e->args[1]->integer, t);
+    default: return false;
+    }
+}
+
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+static int64_t floor_mod(int64_t a, int64_t b) { return a - b * floor_div(a, b); }
+
+static const GExpr *expr_of(Graph *g, const Terms *t, int64_t divided_by) {
+    const GExpr *sum = NULL;
+    for (int i = 0; i < t->count; i++) {
+        int64_t factor = t->factor[i] / divided_by;
+        if (!factor) continue;
+        const GExpr *term = factor == 1 ? t->index[i] : gx2(g, G_MUL, t->index[i], gx_int(g, factor));
+        sum = sum ? gx2(g, G_ADD, sum, term) : term;
+    }
+    const GExpr *constant = gx_int(g, floor_div(t->constant, divided_by));
+    if (!sum) return constant;
+    return constant->integer ? gx2(g, G_ADD, sum, constant) : sum;
+}
+
+/* (s X + c) div s = X + c div s; (s X + c) mod s = c mod s. */
+static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    if ((e->op != G_FLOORDIV && e->op != G_MOD) || e->args[1]->op != G_CONST || e->args[1]->integer <= 0) return e;
+    Terms t;
+    memset(&t, 0, sizeof t);
+    int64_t by = e->args[1]->integer;
+    if (!terms_of(e->args[0], 1, &t)) return e;
+    for (int i = 0; i < t.count; i++)
+        if (t.factor[i] % by) return e;
+    return e->op == G_MOD ? gx_int(g, floor_mod(t.constant, by)) : expr_of(g, &t, by);
+}
+
+/* ---- splitting by the remainder --------------------------------------------------------------------------------- */
+
+typedef struct Split {
+    int out, red; /* positions in the spec */
+    int64_t stride, shift; /* out - red + shift is a multiple of stride, or out + red + shift */
+    int64_t red_sign;
+} Split;
+
+static int position(const GExpr *const *list, int count, const GExpr *e) {
+    for (int i = 0; i < count; i++)
+        if (list[i] == e) return i;
+    return -1;
+}
+
+/* A conjunct EQ(MOD(+-out +- red + c, s), 0). */
+static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split) {
+    if (!guard) return false;
+    if (guard->op == G_AND) return find_split(spec, guard->args[0], split) || find_split(spec, guard->args[1], split);
+    if (guard->op != G_EQ || guard->args[0]->op != G_MOD || guard->args[1]->op != G_CONST || guard->args[1]->integer != 0) return false;
+    const GExpr *mod = guard->args[0];
+    Terms t;
+    memset(&t, 0, sizeof t);
+    if (mod->args[1]->op != G_CONST || !terms_of(mod->args[0], 1, &t)) return false;
+    split->stride = mod->args[1]->integer;
+    split->out = split->red = -1;
+    int64_t out_sign = 0;
+    for (int i = 0; i < t.count; i++) {
+        if (t.factor[i] % split->stride == 0) continue;
+        if (t.factor[i] != 1 && t.factor[i] != -1) return false;
+        int out = position(spec->out, spec->out_rank, t.index[i]), red = position(spec->red, spec->red_rank, t.index[i]);
+        if (out >= 0 && split->out < 0) {
+            split->out = out;
+            out_sign = t.factor[i];
+        } else if (red >= 0 && split->red < 0) {
+            split->red = red;
+            split->red_sign = t.factor[i];
+        } else {
+            return false;
+        }
+    }
+    if (split->out < 0 || split->red < 0 || split->stride < 2 || split->stride > MAX_STRIDE) return false;
+    split->shift = out_sign * t.constant;
+    split->red_sign *= out_sign;
+    return true;
+}
+
+/* The piece whose output index is stride * i + remainder; NULL when no tap fits it. */
+static GNode *piece(Graph *g, const ComputeSpec *spec, const Split *split, int64_t remainder) {
+    int64_t s = split->stride, out_extent = graph_index_extent(g, spec->out[split->out]), red_extent = graph_index_extent(g, spec->red[split->red]);
+    int64_t first = floor_mod(-split->red_sign * (remainder + split->shift), s);
+    int64_t rows = (out_extent - remainder + s - 1) / s, taps = (red_extent - first + s - 1) / s;
+    if (rows <= 0 || taps <= 0) return NULL;
+    const GExpr *row = graph_fresh_index(g, rows), *tap = graph_fresh_index(g, taps);
+    const GExpr *from[2] = {spec->out[split->out], spec->red[split->red]};
+    const GExpr *to[2] = {gx2(g, G_ADD, gx2(g, G_MUL, row, gx_int(g, s)), gx_int(g, remainder)), gx2(g, G_ADD, gx2(g, G_MUL, tap, gx_int(g, s)), gx_int(g, first))};
+    ComputeSpec part = *spec;
+    part.out[split->out] = row;
+    part.red[split->red] = tap;
+    part.value = gx_rewrite(g, gx_substitute(g, spec->value, 2, from, to), divide_out, NULL);
+    part.guard = gx_rewrite(g, gx_substitute(g, spec->guard, 2, from, to), divide_out, NULL);
+    if (part.guard && part.guard->op == G_CONST && part.guard->integer) part.guard = NULL;
+    return graph_compute(g, &part);
+}
+
+static GNode *contract_node(Graph *g, GNode *node);
+
+static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split *split, const GNode *node) {
+    ComputeSpec whole;
+    memset(&whole, 0, sizeof whole);
+    whole.out_rank = spec->out_rank;
+    for (int i = 0; i < spec->out_rank; i++) whole.out[i] = graph_fresh_index(g, node->shape[i]);
+    whole.name = spec->name;
+    whole.span = spec->span;
+    const GExpr *at = whole.out[split->out], *by = gx_int(g, split->stride);
+    const GExpr *indices[GRAPH_MAX_RANK];
+    memcpy(indices, whole.out, sizeof indices);
+    indices[split->out] = gx2(g, G_FLOORDIV, at, by);
+    for (int64_t remainder = split->stride - 1; remainder >= 0; remainder--) {
+        GNode *part = piece(g, spec, split, remainder);
+        if (part) part = contract_node(g, part);
+        /* The last pieces may be a row shorter: the read stays inside because only rows of this remainder take it. */
+        const GExpr *value = part ? gx_load(g, part, whole.out_rank, indices, gx_real(g, 0)) : gx_real(g, 0);
+        const GExpr *here = gx2(g, G_EQ, gx2(g, G_MOD, at, by), gx_int(g, remainder));
+        whole.value = whole.value ? gx_select(g, here, value, whole.value) : value;
+    }
+    return graph_compute(g, &whole);
+}
+
+/* ---- guards into reads -------------------------------------------------------------------------------------------- */
+
+/* Whether `condition` says no more than that the subscript of one of the factors is inside its array. */
+static bool keeps_inside(const GExpr *condition, const GExpr *load, bool *used) {
+    if (load->op != G_LOAD) return false;
+    for (int i = 0; i < load->tensor->rank; i++) {
+        const GExpr *at = load->args[i];
+        bool low = condition->op == G_LE && condition->args[1] == at && condition->args[0]->op == G_CONST && condition->args[0]->integer == 0;
+        bool high = condition->op == G_LT && condition->args[0] == at && condition->args[1]->op == G_CONST && condition->args[1]->integer == load->tensor->shape[i];
+        if (low || high) return *used = true;
+    }
+    return false;
+}
+
+static bool absorb(const GExpr *guard, const GExpr *a, const GExpr *b, bool *in_a, bool *in_b) {
+    if (guard->op == G_AND) return absorb(guard->args[0], a, b, in_a, in_b) && absorb(guard->args[1], a, b, in_a, in_b);
+    return keeps_inside(guard, a, in_a) || keeps_inside(guard, b, in_b);
+}
+
+static const GExpr *zero_outside(Graph *g, const GExpr *load) {
+    if (load->has_else) return load;
+    return gx_load(g, load->tensor, load->tensor->rank, load->args, gx_real(g, 0));
+}
+
+/* ---- padding -------------------------------------------------------------------------------------------------------- */
+
+/* A read with the value 0 outside, as a plain read of a copy that has the zeros; NULL when its subscripts have no known range. */
+static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load) {
+    if (!load->has_else) return load;
+    const GExpr *otherwise = load->args[load->arg_count - 1];
+    if (otherwise->op != G_CONST || otherwise->real != 0) return NULL;
+    GNode *t = load->tensor;
+    ComputeSpec copy;
+    memset(&copy, 0, sizeof copy);
+    const GExpr *inside[GRAPH_MAX_RANK], *outside[GRAPH_MAX_RANK];
+    copy.out_rank = t->rank;
+    for (int i = 0; i < t->rank; i++) {
+        int64_t low, high;
+        if (!gx_range(g, load->args[i], NULL, &low, &high)) return NULL;
+        if (low >= 0) low = 0;
+        if (high < t->shape[i]) high = t->shape[i] - 1;
+        if (high - low + 1 > 4 * t->shape[i] + 64) return NULL;
+        copy.out[i] = graph_fresh_index(g, high - low + 1);
+        inside[i] = low ? gx2(g, G_ADD, copy.out[i], gx_int(g, low)) : copy.out[i];
+        outside[i] = low ? gx2(g, G_SUB, load->args[i], gx_int(g, low)) : load->args[i];
+    }
+    copy.value = gx_load(g, t, t->rank, inside, otherwise);
+    copy.span = spec->span;
+    GNode *node = graph_compute(g, &copy);
+    return gx_load(g, node, t->rank, outside, NULL);
+}
+
+/* ---- one node ---------------------------------------------------------------------------------------------------------- */
+
+static bool is_affine(const GExpr *load) {
+    for (int i = 0; i < load->tensor->rank; i++) {
+        Terms t;
+        memset(&t, 0, sizeof t);
+        if (!terms_of(load->args[i], 1, &t)) return false;
+    }
+    return true;
+}
+
+static GNode *contract_node(Graph *g, GNode *node) {
+    ProductForm form;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || product_form(g, node, &form)) return node;
+    ComputeSpec spec;
+    graph_open(g, node, &spec);
+    if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;
+    Split split;
+    if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
+    const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
+    if (!is_affine(a) || !is_affine(b) || a->type != GT_REAL || b->type != GT_REAL) return node;
+    bool in_a = false, in_b = false;
+    if (spec.guard && !absorb(spec.guard, a, b, &in_a, &in_b)) return node;
+    spec.guard = NULL;
+    if (in_a) a = zero_outside(g, a);
+    if (in_b) b = zero_outside(g, b);
+    a = padded(g, &spec, a);
+    b = padded(g, &spec, b);
+    if (!a || !b) return node;
+    spec.value = gx2(g, G_MUL, a, b);
+    GNode *made = graph_compute(g, &spec);
+    return product_form(g, made, &form) ? made : node;
+}
+
+void pass_contract(Graph *g) {
+    rewrite_each(g, contract_node);
+    graph_prune(g);
+}
