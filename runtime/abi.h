@@ -128,6 +128,7 @@ typedef struct CoupletProgram {
     const CoupletEval *evals;
     int eval_count;
     int64_t batch;
+    int views;             /* of each image in a step, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */
     CoupletPlan *init;     /* assigns every state its start */
     CoupletPlan *train;    /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */

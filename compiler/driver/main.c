@@ -1,5 +1,6 @@
 /* couplet: the command line. */
 #include "compiler/driver/options.h"
+#include "lang/diag.h"
 
 #include <signal.h>
 #include <string.h>
@@ -17,6 +18,14 @@ static const Command commands[] = {
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},
+    {"train", train_command,
+     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
+     "              [--max-steps n] [--checkpoint-every n] [--profile] [--quiet]\n"
+     "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
+     "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint. --profile shows where the time goes."},
+    {"eval", eval_command,
+     "couplet eval FOLDER [--data FOLDER] [--threads n]\n"
+     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
 };
 
 static int usage(FILE *out) {
@@ -42,10 +51,9 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
-    if (strcmp(argv[1], "train") == 0 || strcmp(argv[1], "eval") == 0) {
-        fprintf(stderr, "couplet %s: this version checks, lowers and differentiates a method (`couplet check`, `couplet grad`) and cannot run it yet\n", argv[1]);
-        return 1;
-    }
-    fprintf(stderr, "couplet: there is no command `%s`; there are %s and %s\n", argv[1], names[0], names[1]);
+    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train and eval", argv[1]);
+    const char *near = diag_nearest(argv[1], names, count);
+    if (near) fprintf(stderr, "; did you mean `%s`?", near);
+    fprintf(stderr, "\n");
     return 2;
 }

@@ -13,7 +13,7 @@ typedef struct Options {
     const char *data, *out, *fn, *print_after, *device;
     long seed, threads, max_steps, checkpoint_every;
     double epochs; /* 0: as the spec says */
-    bool has_seed, resume, quiet;
+    bool has_seed, resume, quiet, profile;
     ARRAY(Setting) sets, inputs;
 } Options;
 
@@ -22,5 +22,7 @@ bool options_read(Arena *arena, Options *options, const char *command, const cha
 
 int check_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
+int train_command(int argc, char **argv);
+int eval_command(int argc, char **argv);
 
 #endif

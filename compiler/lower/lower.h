@@ -36,6 +36,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredEval) evals;
     int train_source;
     int64_t batch;
+    int views; /* names of `view` statements */
     double epochs;
 } LoweredProgram;
 

@@ -87,6 +87,7 @@ static void lower_view(Lower *l, const Stmt *s) {
     }
     int found = find_source(l, source);
     if (found >= 0) l->program->train_source = found;
+    l->program->views += s->param_count;
     for (int v = 0; v < s->param_count; v++) {
         int64_t shape[1] = {l->program->batch};
         char key[256];

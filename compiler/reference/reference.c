@@ -1,5 +1,7 @@
 #include "compiler/reference/reference.h"
 
+#include "runtime/random.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,20 +32,6 @@ static void fault(Point *p, const char *sentence) {
     if (p->run->fault[0]) return;
     snprintf(p->run->fault, sizeof p->run->fault, "%s", sentence);
     p->run->span = p->node->span;
-}
-
-/* Philox 4x32-10 (Salmon et al., SC 2011): counter = element low, element high, site, step; key = seed. */
-static double random_unit(uint32_t seed_low, uint32_t seed_high, uint32_t step, uint32_t site, int64_t element, int lane) {
-    uint32_t x[4] = {(uint32_t)(uint64_t)element, (uint32_t)((uint64_t)element >> 32), site, step};
-    uint32_t k0 = seed_low, k1 = seed_high;
-    for (int round = 0; round < 10; round++) {
-        uint64_t a = (uint64_t)0xD2511F53u * x[0], b = (uint64_t)0xCD9E8D57u * x[2];
-        uint32_t y[4] = {(uint32_t)(b >> 32) ^ x[1] ^ k0, (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ k1, (uint32_t)a};
-        memcpy(x, y, sizeof x);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return (double)(x[lane] >> 8) * 0x1p-24;
 }
 
 static double eval(Point *p, const GExpr *e);
@@ -79,7 +67,7 @@ static double eval(Point *p, const GExpr *e) {
     case G_RANDOM: {
         const double *seed = p->run->seed, *step = p->run->step;
         uint32_t low = seed ? (uint32_t)(int64_t)seed[0] : 0, high = seed ? (uint32_t)(int64_t)seed[1] : 0;
-        return random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b, (int)eval(p, e->args[2]));
+        return couplet_random_unit(low, high, step ? (uint32_t)step[0] : 0, (uint32_t)a, (int64_t)b, (int)eval(p, e->args[2]));
     }
     case G_ADD: return a + b;
     case G_SUB: return a - b;

@@ -1,0 +1,115 @@
+#include "compiler/driver/assemble.h"
+
+#include "compiler/driver/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static CoupletType type_of(GType type) {
+    switch (type) {
+    case GT_REAL: return COUPLET_F32;
+    case GT_INT: return COUPLET_I32;
+    default: return COUPLET_U8;
+    }
+}
+
+static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    return hash;
+}
+
+/* What a checkpoint must agree with: the states, and the step as the language means it (before any pass that serves a back end only). Places in
+ * the source do not count. */
+static uint64_t method_hash(const CoupletProgram *program, const Graph *step) {
+    uint64_t hash = 1469598103934665603u;
+    for (int i = 0; i < program->state_count; i++) {
+        const CoupletStateInfo *s = &program->states[i];
+        hash = hash_bytes(hash, s->name, strlen(s->name) + 1);
+        hash = hash_bytes(hash, (const char *)s->shape, sizeof s->shape);
+    }
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (!memory) return hash;
+    graph_print(step, memory);
+    fclose(memory);
+    bool comment = false;
+    for (size_t i = 0; i < length; i++) {
+        comment = text[i] == '#' || (comment && text[i] != '\n');
+        if (!comment) hash = hash_bytes(hash, text + i, 1);
+    }
+    free(text);
+    return hash;
+}
+
+static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProgram *program) {
+    CoupletStateInfo *states = arena_array(arena, CoupletStateInfo, lowered->states.count + 1);
+    for (int i = 0; i < lowered->states.count; i++) {
+        const ProgramState *from = &lowered->states.items[i];
+        states[i].name = from->name;
+        states[i].role = (CoupletRole)from->role; /* the two enums list the same roles in the same order */
+        states[i].type = type_of(from->type);
+        states[i].rank = from->rank;
+        memcpy(states[i].shape, from->shape, sizeof states[i].shape);
+    }
+    program->states = states;
+    program->state_count = lowered->states.count;
+}
+
+static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProgram *program) {
+    CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
+    for (int i = 0; i < lowered->hypers.count; i++) {
+        const LoweredHyper *from = &lowered->hypers.items[i];
+        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value};
+    }
+    CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
+    for (int i = 0; i < lowered->sources.count; i++) {
+        const LoweredSource *from = &lowered->sources.items[i];
+        sources[i] = (CoupletSource){from->name, from->reader, from->split};
+    }
+    CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
+    for (int i = 0; i < lowered->evals.count; i++) {
+        const LoweredEval *from = &lowered->evals.items[i];
+        evals[i] = (CoupletEval){from->method, from->k, from->temperature, from->decay,
+                                 lowered->feature_names.items[from->features], from->bank, from->query};
+    }
+    program->hypers = hypers;
+    program->hyper_count = lowered->hypers.count;
+    program->sources = sources;
+    program->source_count = lowered->sources.count;
+    program->evals = evals;
+    program->eval_count = lowered->evals.count;
+}
+
+bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+    int graph_count = 2 + lowered->features.count;
+    Graph **graphs = arena_array(arena, Graph *, graph_count);
+    graphs[0] = lowered->init;
+    graphs[1] = lowered->train;
+    for (int i = 0; i < lowered->features.count; i++) {
+        graphs[2 + i] = lowered->features.items[i];
+        graphs[2 + i]->name = lowered->feature_names.items[i];
+    }
+    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
+    CpuOptions options = {cpu_cache_folder(arena)};
+    out->code = cpu_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, error);
+    if (!out->code) return false;
+    CoupletProgram *program = arena_new_of(arena, CoupletProgram);
+    program->name = method->spec->name;
+    program->spec_path = method->spec->source->path;
+    program->spec_text = resolved_spec(arena, method);
+    fill_states(arena, lowered, program);
+    fill_tables(arena, lowered, program);
+    program->method_hash = method_hash(program, lowered->train);
+    program->train_source = lowered->train_source;
+    program->batch = lowered->batch;
+    program->views = lowered->views;
+    program->epochs = lowered->epochs;
+    program->init = plans[0];
+    program->train = plans[1];
+    program->features = plans + 2;
+    program->feature_count = lowered->features.count;
+    out->program = program;
+    return true;
+}

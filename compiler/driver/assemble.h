@@ -1,0 +1,17 @@
+/* A lowered method, compiled for the CPU, as the program that the runtime trains. */
+#ifndef COUPLET_DRIVER_ASSEMBLE_H
+#define COUPLET_DRIVER_ASSEMBLE_H
+
+#include "compiler/cpu/cpu.h"
+#include "compiler/lower/lower.h"
+#include "runtime/abi.h"
+
+typedef struct Assembled {
+    CpuCode *code; /* owns the plans' machine code: cpu_free after the program's last use */
+    CoupletProgram *program;
+} Assembled;
+
+/* False, with a sentence in *error, when the back end fails. */
+bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
+
+#endif

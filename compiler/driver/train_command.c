@@ -1,0 +1,125 @@
+/* couplet train, couplet eval: a spec to a trained encoder. */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/load.h"
+#include "runtime/files.h"
+#include "runtime/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop;
+
+static void ask_to_stop(int signal_number) {
+    stop = 1;
+    signal(signal_number, SIG_DFL); /* the second time ends at once */
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The free one of runs/NAME, runs/NAME-2, ...; with --resume, the last that holds a run. */
+static const char *run_folder(Arena *arena, const Options *o, const char *name) {
+    if (o->out) return o->out;
+    const char *folder = arena_printf(arena, "runs/%s", name), *held = folder;
+    for (int i = 2; access(arena_printf(arena, "%s/checkpoint.safetensors", folder), F_OK) == 0; i++) {
+        held = folder;
+        folder = arena_printf(arena, "runs/%s-%d", name, i);
+    }
+    return o->resume ? held : folder;
+}
+
+/* ---- the profile ------------------------------------------------------------------------------------------------- */
+
+typedef struct Row {
+    const CoupletStep *step;
+    double milliseconds;
+} Row;
+
+static int slowest_first(const void *a, const void *b) {
+    double x = ((const Row *)a)->milliseconds, y = ((const Row *)b)->milliseconds;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void show_profile(const CoupletPlan *plan, const double *milliseconds, int64_t steps) {
+    Row *rows = calloc((size_t)plan->step_count + 1, sizeof *rows);
+    if (!rows || steps < 1) {
+        free(rows);
+        return;
+    }
+    double total = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        rows[i] = (Row){&plan->steps[i], milliseconds[i] / (double)steps};
+        total += rows[i].milliseconds;
+    }
+    qsort(rows, (size_t)plan->step_count, sizeof *rows, slowest_first);
+    printf("%d kernels, %.2f ms a step\n   ms      %%  Gop/s   GB/s  kernel, source\n", plan->step_count, total);
+    for (int i = 0; i < plan->step_count && i < 40; i++) {
+        const CoupletStep *s = rows[i].step;
+        double ms = rows[i].milliseconds;
+        printf("%7.3f %5.1f %6.1f %6.1f  %.6s %s\n", ms, 100 * ms / total, s->flops / ms * 1e-6, s->bytes / ms * 1e-6, s->symbol, s->source);
+    }
+    free(rows);
+}
+
+/* ---- the commands -------------------------------------------------------------------------------------------------- */
+
+typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+
+static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, const char *command, Work work) {
+    Diag *diag = diag_new(arena);
+    double start = now();
+    Method *method = load_method(arena, diag, path, o, true);
+    LoweredProgram *lowered = method ? lower_method(arena, diag, method, NULL) : NULL;
+    diag_print(diag, stderr);
+    if (!lowered) return 1;
+    Assembled assembled;
+    const char *failed = "out of memory";
+    if (!assemble(arena, method, lowered, &assembled, &failed)) {
+        fprintf(stderr, "couplet %s: %s\n", command, failed);
+        return 1;
+    }
+    if (!o->quiet)
+        printf("%s in %.2f s (%d kernels%s)\n", cpu_was_cached(assembled.code) ? "loaded" : "compiled", now() - start, cpu_kernel_count(assembled.code),
+               cpu_was_cached(assembled.code) ? " from the cache" : "");
+    const CoupletTrainOptions options = {.folder = folder ? folder : run_folder(arena, o, assembled.program->name), .data = o->data, .seed = (uint64_t)o->seed,
+                                         .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
+                                         .quiet = o->quiet, .out = stdout, .stop = &stop, .profile = o->profile ? show_profile : NULL};
+    char error[1024];
+    signal(SIGINT, ask_to_stop);
+    signal(SIGTERM, ask_to_stop);
+    bool good = work(assembled.program, &options, error, sizeof error);
+    cpu_free(assembled.code);
+    if (good) return 0;
+    fflush(stdout);
+    fprintf(stderr, "couplet %s: %s\n", command, error);
+    return 1;
+}
+
+int train_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every profile quiet", argc, argv))
+        status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
+    arena_free(arena);
+    return status;
+}
+
+int eval_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "eval", "data threads quiet", argc, argv)) {
+        char spec[COUPLET_PATH_BYTES], error[256];
+        status = 1;
+        if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, "eval", couplet_evaluate);
+        else fprintf(stderr, "couplet eval: %s\n", error);
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,24 @@
+/* Labelled images in memory. */
+#ifndef COUPLET_RUNTIME_DATASET_H
+#define COUPLET_RUNTIME_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct CoupletDataset {
+    char name[160];       /* for messages: "fashion_mnist (train) in FOLDER" */
+    int64_t count;
+    int64_t shape[3];     /* of one image: channels, rows, columns */
+    int64_t image_bytes;
+    uint8_t *images;      /* [count, channels, rows, columns], 0 .. 255 */
+    int32_t *labels;      /* [count] */
+    int class_count;
+} CoupletDataset;
+
+/* `reader` is fashion_mnist, `split` train or test. `folder` holds the files; NULL: $COUPLET_DATA, else where Debian's package dataset-fashion-mnist
+ * puts them. False with a sentence in `error`; nothing is then owned by the caller. */
+bool couplet_dataset_open(const char *reader, const char *split, const char *folder, CoupletDataset *out, char *error, size_t error_bytes);
+void couplet_dataset_free(CoupletDataset *data);
+
+#endif

@@ -1,0 +1,25 @@
+/* Folders and small files of a run. Files are written beside their name and renamed, so that what has a name is whole. */
+#ifndef COUPLET_RUNTIME_FILES_H
+#define COUPLET_RUNTIME_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { COUPLET_PATH_BYTES = 1024 };
+
+/* Makes the folder and those above it, and tries whether a file can be written there. */
+bool couplet_folder_make(const char *path, char *error, size_t error_bytes);
+/* "folder/name" into out[COUPLET_PATH_BYTES]; false when it does not fit. */
+bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes);
+
+/* Opens PATH.partial for writing; NULL with a sentence. couplet_file_commit flushes it to the disk and renames it, couplet_file_drop removes it. */
+FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
+bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
+void couplet_file_drop(const char *path, FILE *file);
+
+bool couplet_text_write(const char *path, const char *text, char *error, size_t error_bytes);
+/* malloc'ed, with a closing 0; NULL with a sentence. */
+char *couplet_text_read(const char *path, size_t *length, char *error, size_t error_bytes);
+
+#endif

@@ -1,0 +1,152 @@
+#include "runtime/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that. */
+enum { QUERIES = 8, LANES = 16, PANEL = 2 * LANES, MOST_NEIGHBOURS = 1024 };
+typedef float Lane __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define FOR_THIS_MACHINE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define FOR_THIS_MACHINE
+#endif
+
+typedef struct Near {
+    float similarity;
+    int32_t row;
+} Near;
+
+typedef struct Job {
+    const CoupletFeatures *bank, *query;
+    float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
+    int64_t panel_count;
+    Near *near; /* [worker, QUERIES, k] */
+    double *votes;
+    uint8_t *right;
+    int k, class_count;
+    double temperature;
+} Job;
+
+static void normalise(const float *from, int64_t width, float *to, int64_t stride) {
+    double sum = 0;
+    for (int64_t d = 0; d < width; d++) sum += (double)from[d] * (double)from[d];
+    double scale = sum > 0 ? 1 / sqrt(sum) : 0;
+    for (int64_t d = 0; d < width; d++) to[d * stride] = (float)((double)from[d] * scale);
+}
+
+static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    Job *j = context;
+    int64_t width = j->bank->width;
+    for (int64_t p = begin; p < end; p++)
+        for (int64_t i = 0; i < PANEL && p * PANEL + i < j->bank->count; i++)
+            normalise(j->bank->values + (p * PANEL + i) * width, width, j->panels + p * width * PANEL + i, PANEL);
+}
+
+FOR_THIS_MACHINE
+static void similarities(const float *queries, const float *panel, int64_t width, float *out) {
+    Lane sums[QUERIES][2];
+    memset(sums, 0, sizeof sums);
+    for (int64_t d = 0; d < width; d++) {
+        Lane low, high;
+        memcpy(&low, panel + d * PANEL, sizeof low);
+        memcpy(&high, panel + d * PANEL + LANES, sizeof high);
+#pragma GCC unroll 8
+        for (int q = 0; q < QUERIES; q++) {
+            float value = queries[q * width + d];
+            sums[q][0] += value * low;
+            sums[q][1] += value * high;
+        }
+    }
+    memcpy(out, sums, sizeof sums);
+}
+
+/* The k best so far, best first; an equal one that comes later goes behind. */
+static void insert(Near *near, int k, float similarity, int32_t row) {
+    int at = k - 1;
+    while (at > 0 && near[at - 1].similarity < similarity) {
+        near[at] = near[at - 1];
+        at--;
+    }
+    near[at] = (Near){similarity, row};
+}
+
+static int32_t vote(const Job *j, const Near *near, double *votes) {
+    memset(votes, 0, sizeof *votes * (size_t)j->class_count);
+    for (int i = 0; i < j->k && near[i].row >= 0; i++) votes[j->bank->labels[near[i].row]] += exp(((double)near[i].similarity - 1) / j->temperature);
+    int32_t best = 0;
+    for (int32_t c = 1; c < j->class_count; c++)
+        if (votes[c] > votes[best]) best = c;
+    return best;
+}
+
+static void classify(void *context, int64_t begin, int64_t end, int worker) {
+    Job *j = context;
+    Near *near = j->near + (int64_t)worker * QUERIES * j->k;
+    float block[QUERIES * PANEL];
+    for (int64_t tile = begin; tile < end; tile++) {
+        int64_t first = tile * QUERIES, count = j->query->count - first < QUERIES ? j->query->count - first : QUERIES;
+        for (int64_t i = 0; i < QUERIES * j->k; i++) near[i] = (Near){-INFINITY, -1};
+        for (int64_t p = 0; p < j->panel_count; p++) {
+            similarities(j->queries + first * j->bank->width, j->panels + p * j->bank->width * PANEL, j->bank->width, block);
+            int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
+            for (int64_t q = 0; q < count; q++) {
+                Near *mine = near + q * j->k;
+                for (int64_t i = 0; i < rows; i++)
+                    if (block[q * PANEL + i] > mine[j->k - 1].similarity) insert(mine, j->k, block[q * PANEL + i], (int32_t)(p * PANEL + i));
+            }
+        }
+        for (int64_t q = 0; q < count; q++)
+            j->right[first + q] = vote(j, near + q * j->k, j->votes + (int64_t)worker * j->class_count) == j->query->labels[first + q];
+    }
+}
+
+double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, int k, double temperature) {
+    if (k > bank->count) k = (int)bank->count;
+    if (k < 1) k = 1;
+    if (k > MOST_NEIGHBOURS) k = MOST_NEIGHBOURS;
+    int64_t tiles = (query->count + QUERIES - 1) / QUERIES, width = bank->width, workers = couplet_threads_count(threads);
+    Job j = {.bank = bank, .query = query, .k = k, .class_count = class_count, .temperature = temperature, .panel_count = (bank->count + PANEL - 1) / PANEL};
+    j.panels = calloc((size_t)(j.panel_count * PANEL * width) + 1, sizeof *j.panels);
+    j.queries = calloc((size_t)(tiles * QUERIES * width) + 1, sizeof *j.queries);
+    j.near = malloc((size_t)(workers * QUERIES * k) * sizeof *j.near);
+    j.votes = malloc((size_t)(workers * class_count) * sizeof *j.votes);
+    j.right = calloc((size_t)query->count + 1, 1);
+    double percent = -1;
+    if (j.panels && j.queries && j.near && j.votes && j.right) {
+        for (int64_t q = 0; q < query->count; q++) normalise(query->values + q * width, width, j.queries + q * width, 1);
+        couplet_threads_run(threads, j.panel_count, lay_out, &j);
+        couplet_threads_run(threads, tiles, classify, &j);
+        int64_t right = 0;
+        for (int64_t q = 0; q < query->count; q++) right += j.right[q];
+        percent = 100.0 * (double)right / (double)(query->count ? query->count : 1);
+    }
+    free(j.panels);
+    free(j.queries);
+    free(j.near);
+    free(j.votes);
+    free(j.right);
+    return percent;
+}
+
+double couplet_embedding_deviation(const float *rows, int64_t count, int64_t width) {
+    double *sums = calloc((size_t)(2 * width) + 1, sizeof *sums), total = 0;
+    float *row = malloc((size_t)width * sizeof *row + 1);
+    for (int64_t i = 0; sums && row && i < count; i++) {
+        normalise(rows + i * width, width, row, 1);
+        for (int64_t d = 0; d < width; d++) {
+            sums[d] += (double)row[d];
+            sums[width + d] += (double)row[d] * (double)row[d];
+        }
+    }
+    for (int64_t d = 0; sums && row && d < width; d++) {
+        double mean = sums[d] / (double)count, variance = sums[width + d] / (double)count - mean * mean;
+        total += sqrt(variance > 0 ? variance : 0);
+    }
+    free(sums);
+    free(row);
+    return total / (double)width * sqrt((double)width);
+}

@@ -1,0 +1,36 @@
+/* Named arrays in a file, in the safetensors format: eight bytes of header length, a JSON header, the data. Other tools read these files too. */
+#ifndef COUPLET_RUNTIME_SAFETENSORS_H
+#define COUPLET_RUNTIME_SAFETENSORS_H
+
+#include "runtime/abi.h"
+
+typedef struct CoupletTensorEntry {
+    const char *name;
+    CoupletType type;
+    int rank;
+    int64_t shape[COUPLET_MAX_RANK];
+    const void *data;
+} CoupletTensorEntry;
+
+typedef struct CoupletTensorPair {
+    const char *key, *value;
+} CoupletTensorPair;
+
+typedef struct CoupletTensorFile {
+    CoupletTensorEntry *entries;
+    int count;
+    void *json;  /* owns the names and the metadata */
+    char *bytes; /* owns the data */
+} CoupletTensorFile;
+
+/* Written beside `path`, flushed and renamed: a failure (a full disk) leaves the old file as it was. */
+bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count, char *error,
+                           size_t error_bytes);
+/* Checks the header, and every array's type, shape and place, before anything is handed out. False with a sentence; nothing is then owned by the
+ * caller. */
+bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes);
+const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, const char *name); /* NULL: there is none */
+const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key);            /* NULL: there is none */
+void couplet_tensors_free(CoupletTensorFile *file);
+
+#endif

@@ -1,0 +1,40 @@
+/* A program with its states: what training, evaluation and a checkpoint share. */
+#ifndef COUPLET_RUNTIME_SESSION_H
+#define COUPLET_RUNTIME_SESSION_H
+
+#include "runtime/abi.h"
+#include "runtime/dataset.h"
+#include "runtime/plan.h"
+
+typedef struct CoupletSession {
+    const CoupletProgram *program;
+    CoupletThreads *threads;
+    void **states;        /* by slot, of program->states' types and shapes */
+    uint64_t seed;
+    int64_t step;         /* completed steps */
+    int64_t total_steps;  /* of the whole run: what schedules see as `steps` */
+    int64_t epoch;
+    int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
+    float *hyper_reals;
+    int32_t *hyper_words;
+} CoupletSession;
+
+/* Allocates the states and runs the program's init plan with the seed: the same seed starts from the same bits. NULL with a sentence in `error`. */
+CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
+/* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
+void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
+
+/* The features plan over a whole data set, in evaluation mode: out[count, width]. The last batch is filled up with its first image; what those
+ * rows give is dropped. `width` from couplet_session_width. */
+bool couplet_session_features(CoupletSession *session, const char *features, const CoupletDataset *data, float *out, char *error, size_t error_bytes);
+int64_t couplet_session_width(const CoupletSession *session, const char *features); /* -1: no such plan */
+
+/* The whole state of a run in one safetensors file: every state, step, epoch, total steps, seed, hypers, hashes of method and plan. Written to a temporary
+ * file and renamed. */
+bool couplet_session_save(const CoupletSession *session, const char *path, char *error, size_t error_bytes);
+/* A file of another method, or with missing, surplus or misshapen arrays, is refused and changes nothing. *same_plan tells whether going on is exact to the
+ * bit. */
+bool couplet_session_load(CoupletSession *session, const char *path, bool *same_plan, char *error, size_t error_bytes);
+void couplet_session_free(CoupletSession *session);
+
+#endif
