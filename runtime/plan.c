@@ -16,6 +16,8 @@ struct CoupletRun {
     int worker_count;
     void *const *inputs, *const *states;
     double *milliseconds;
+    CoupletWatch watch;
+    void *watch_context;
     /* the step being run */
     const CoupletStep *step;
     void *buffers[COUPLET_MAX_KERNEL_BUFFERS];
@@ -120,6 +122,7 @@ bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states
         double start = run->milliseconds ? now() : 0;
         run_step(run, &plan->steps[i]);
         if (run->milliseconds) run->milliseconds[i] += now() - start;
+        if (run->watch) run->watch(run->watch_context, i, run->buffers);
         int64_t kind = first_fault(run);
         if (!kind) continue;
         *fault = (CoupletFault){sentence_of(kind), plan->steps[i].source};
@@ -246,6 +249,8 @@ const void *couplet_run_output(const CoupletRun *run, const char *name) {
     return b ? address(run, (int)(b - run->plan->buffers)) : NULL;
 }
 
+const void *couplet_run_commit_value(const CoupletRun *run, int commit) { return address(run, run->plan->commits[commit].value); }
+
 int couplet_plan_input(const CoupletPlan *plan, const char *name) {
     for (int i = 0; i < plan->input_count; i++)
         if (strcmp(plan->inputs[i].name, name) == 0) return i;
@@ -253,6 +258,11 @@ int couplet_plan_input(const CoupletPlan *plan, const char *name) {
 }
 
 void couplet_run_profile(CoupletRun *run, double *milliseconds) { run->milliseconds = milliseconds; }
+
+void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
+    run->watch = watch;
+    run->watch_context = context;
+}
 
 void couplet_run_free(CoupletRun *run) {
     if (!run) return;

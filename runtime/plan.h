@@ -24,11 +24,16 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault);
 void couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos);
 /* The array of an output, in the arena: valid until the next couplet_run_steps; NULL when there is no such output. */
 const void *couplet_run_output(const CoupletRun *run, const char *name);
+/* What commit number `commit` would write, after couplet_run_steps: for tests. */
+const void *couplet_run_commit_value(const CoupletRun *run, int commit);
 const CoupletBuffer *couplet_plan_output(const CoupletPlan *plan, const char *name);
 /* The number of an input, by name; -1: the plan does not read it. */
 int couplet_plan_input(const CoupletPlan *plan, const char *name);
 /* Milliseconds spent in each step so far, for profiles; `milliseconds` has plan->step_count entries. NULL turns it off. */
 void couplet_run_profile(CoupletRun *run, double *milliseconds);
+/* Called after each step with its number and the arrays it worked on, outputs last: to compare intermediate values. NULL turns it off. */
+typedef void (*CoupletWatch)(void *context, int step, void *const *buffers);
+void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context);
 void couplet_run_free(CoupletRun *run);
 
 int64_t couplet_buffer_count(const CoupletBuffer *buffer); /* elements */

@@ -34,12 +34,15 @@ static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
 
 void collapse_axes(const GNode *n, int64_t *extents) {
     int64_t shape[2 * GRAPH_MAX_RANK];
+    int last[2 * GRAPH_MAX_RANK]; /* of the run of axes that an axis has been joined to */
+    for (int i = 0; i < n->rank + n->red_rank; i++) last[i] = i;
     for (int i = 0; i < n->rank; i++) shape[i] = extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
     for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
         if (p == n->rank - 1) continue; /* an output axis and a reduced one */
         if (!walks_together(n->value, p, shape) || !walks_together(n->guard, p, shape) || !walks_together(n->active, p, shape)) continue;
-        extents[p + 1] *= extents[p];
+        last[p] = last[p + 1];
+        extents[last[p]] *= extents[p];
         extents[p] = 1;
     }
 }

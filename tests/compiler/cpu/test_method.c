@@ -1,0 +1,199 @@
+/* One training step of a method on the CPU in float32 against the reference evaluator in float64, which runs the graph as it stands before the
+ * passes that serve a back end only. Every commit (parameters, optimiser state, running statistics, queues) and the loss are compared.
+ * usage: test_method SPEC... */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/load.h"
+#include "compiler/lower/lower.h"
+#include "compiler/reference/reference.h"
+#include "runtime/plan.h"
+#include "runtime/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 512 };
+
+typedef struct Wanted {
+    const char *name;
+    double *values;
+    int64_t count;
+} Wanted;
+
+typedef struct Test {
+    Arena *arena;
+    Wanted wanted[MOST];
+    int count;
+    const char *fault;
+} Test;
+
+static int64_t elements(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static uint32_t hash_name(const char *name) {
+    uint32_t hash = 2166136261u;
+    for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 16777619u;
+    return hash;
+}
+
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), e = strlen(end);
+    return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+/* The same numbers for both sides, by name: exact in float32. */
+static double sample(const GNode *n, int64_t i) {
+    double u = couplet_random_unit(7, 0, 0, hash_name(n->name), (uint64_t)i, 0);
+    if (strcmp(n->name, "seed") == 0) return i ? 0 : 3;
+    if (strcmp(n->name, "step") == 0) return 5;
+    if (strcmp(n->name, "steps") == 0) return 100;
+    if (strcmp(n->name, "epoch") == 0) return 0;
+    if (strncmp(n->name, "hyper.", 6) == 0) return 0.25;
+    if (ends_with(n->name, ".label")) return (double)(int)(u * 3);
+    if (ends_with(n->name, ".index")) return (double)(i * 7 % 100);
+    if (n->type == GT_INT) return 0;
+    if (n->type == GT_U8) return (double)(int)(u * 256);
+    if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain")) return (float)(0.75 + u / 2);
+    return (float)(0.4 * (u - 0.5));
+}
+
+static const double *reference_array(void *context, const GNode *n) {
+    Test *t = context;
+    double *values = arena_array(t->arena, double, elements(n) + 2);
+    int64_t count = elements(n);
+    if (strcmp(n->name, "seed") == 0) count = 2;
+    for (int64_t i = 0; i < count; i++) values[i] = sample(n, i);
+    return values;
+}
+
+static void want(Test *t, const char *name, const Reference *run, const GNode *node) {
+    Wanted *w = &t->wanted[t->count++];
+    w->name = name;
+    w->count = elements(node);
+    w->values = arena_array(t->arena, double, w->count);
+    memcpy(w->values, reference_value(run, node), sizeof(double) * (size_t)w->count);
+}
+
+static void watch(void *context, const Graph *g, const char *pass) {
+    Test *t = context;
+    if (strcmp(g->name, "train") != 0 || strcmp(pass, "simplify") != 0) return;
+    Reference *run = reference_run(g, reference_array, t);
+    Span span;
+    t->fault = reference_fault(run, &span);
+    if (!t->fault) {
+        for (int i = 0; i < g->outputs.count; i++) want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
+        for (int i = 0; i < g->commits.count && t->count < MOST; i++) want(t, g->commits.items[i].state->name, run, g->commits.items[i].value);
+    }
+    reference_free(run);
+}
+
+static void *narrow(Arena *arena, const GNode *n) {
+    int64_t count = elements(n);
+    char *bytes = arena_alloc(arena, (size_t)count * 4 + 4);
+    for (int64_t i = 0; i < count; i++) {
+        double value = sample(n, i);
+        if (n->type == GT_REAL) ((float *)(void *)bytes)[i] = (float)value;
+        else if (n->type == GT_INT) ((int32_t *)(void *)bytes)[i] = (int32_t)value;
+        else ((uint8_t *)bytes)[i] = (uint8_t)value;
+    }
+    return bytes;
+}
+
+/* Relative to the largest entry of the array: what float32 through a whole network keeps. */
+static double difference(const Wanted *w, const float *got) {
+    double most = 0, scale = 1e-30;
+    for (int64_t i = 0; i < w->count; i++) {
+        double d = fabs((double)got[i] - w->values[i]);
+        if (!(d <= most)) most = isnan(d) ? HUGE_VAL : d;
+        if (fabs(w->values[i]) > scale) scale = fabs(w->values[i]);
+    }
+    return most / scale;
+}
+
+/* With COUPLET_TEST_STEPS set: every step against the reference's value of its node, the first ones that differ. */
+typedef struct Trace {
+    const CoupletPlan *plan;
+    const Graph *g;
+    const Reference *run;
+} Trace;
+
+static void trace_step(void *context, int step, void *const *buffers) {
+    const Trace *t = context;
+    const CoupletStep *s = &t->plan->steps[step];
+    int number = s->buffers[s->buffer_count - 1];
+    if (number >= t->g->nodes.count || t->plan->buffers[number].type != COUPLET_F32) return;
+    const GNode *node = t->g->nodes.items[number];
+    Wanted w = {node->name, (double *)(uintptr_t)reference_value(t->run, node), elements(node)};
+    double off = difference(&w, buffers[s->buffer_count - 1]);
+    if (off > 2e-4) printf("step %d, node %%%u at %s: off by %.2g of the largest entry\n", step, node->id, s->source, off);
+}
+
+static int compare(const char *path) {
+    Test t = {.arena = arena_new()};
+    Diag *diag = diag_new(t.arena);
+    Options none;
+    memset(&none, 0, sizeof none);
+    Method *method = load_method(t.arena, diag, path, &none, true);
+    const LowerOptions options = {watch, &t};
+    LoweredProgram *lowered = method ? lower_method(t.arena, diag, method, &options) : NULL;
+    diag_print(diag, stderr);
+    Assembled program;
+    const char *error = "it does not compile";
+    if (!lowered || t.fault || !assemble(t.arena, method, lowered, &program, &error)) {
+        printf("%s: %s\n", path, t.fault ? t.fault : error);
+        return 1;
+    }
+    const CoupletPlan *plan = program.program->train;
+    CoupletThreads *threads = couplet_threads_new(2);
+    CoupletRun *run = couplet_run_new(plan, threads);
+    void **inputs = arena_array(t.arena, void *, plan->input_count + 1), **states = arena_array(t.arena, void *, program.program->state_count + 1);
+    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(t.arena, lowered->train->nodes.items[plan->inputs[i].buffer]);
+    for (int i = 0; i < lowered->states.count; i++) {
+        const ProgramState *s = &lowered->states.items[i];
+        GNode node = {.name = s->name, .type = s->type, .rank = s->rank};
+        memcpy(node.shape, s->shape, sizeof node.shape);
+        states[i] = narrow(t.arena, &node);
+    }
+    Trace trace = {plan, lowered->train, getenv("COUPLET_TEST_STEPS") ? reference_run(lowered->train, reference_array, &t) : NULL};
+    if (trace.run) couplet_run_watch(run, trace_step, &trace);
+    CoupletFault fault;
+    int wrong = 0;
+    double worst = 0;
+    const char *worst_name = "";
+    if (!couplet_run_steps(run, inputs, states, &fault)) {
+        printf("%s: %s: %s\n", path, fault.source, fault.sentence);
+        wrong = 1;
+    }
+    for (int i = 0; i < t.count && !wrong; i++) {
+        const Wanted *w = &t.wanted[i];
+        int from = plan->output_count;
+        const void *got = i < from ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, i - from);
+        const CoupletBuffer *buffer = i < from ? couplet_plan_output(plan, w->name) : &plan->buffers[plan->commits[i - from].value];
+        if (buffer->type != COUPLET_F32) continue;
+        double off = difference(w, got);
+        if (off > worst) {
+            worst = off;
+            worst_name = w->name;
+        }
+        if (off <= 2e-4) continue;
+        printf("%s: `%s` is off by %.2g of its largest entry (%g, and %g in the reference)\n", path, w->name, off, (double)*(const float *)got, w->values[0]);
+    }
+    wrong |= worst > 2e-4;
+    printf("%s: %d arrays, worst %.2g in `%s`\n", path, t.count, worst, worst_name);
+    reference_free((Reference *)(uintptr_t)trace.run);
+    couplet_run_free(run);
+    couplet_threads_free(threads);
+    cpu_free(program.code);
+    arena_free(t.arena);
+    return wrong;
+}
+
+int main(int argc, char **argv) {
+    int wrong = 0;
+    for (int i = 1; i < argc; i++) wrong += compare(argv[i]);
+    printf("%d passed, %d failed\n", argc - 1 - wrong, wrong);
+    return wrong != 0;
+}
