@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that. */
-enum { QUERIES = 8, LANES = 16, PANEL = 2 * LANES, MOST_NEIGHBOURS = 1024 };
-typedef float Lane __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+/* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that, and a panel that has been
+ * fetched serves all queries of a tile. */
+enum { QUERIES = 8, TILE = 8 * QUERIES, LANES = 16, PANEL = 2 * LANES, MOST_NEIGHBOURS = 1024 };
+typedef float Lane __attribute__((vector_size(LANES * sizeof(float))));
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_THIS_MACHINE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FOR_THIS_MACHINE
 #endif
@@ -23,7 +24,7 @@ typedef struct Job {
     const CoupletFeatures *bank, *query;
     float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;
-    Near *near; /* [worker, QUERIES, k] */
+    Near *near; /* [worker, TILE, k] */
     double *votes;
     uint8_t *right;
     int k, class_count;
@@ -46,22 +47,26 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
             normalise(j->bank->values + (p * PANEL + i) * width, width, j->panels + p * width * PANEL + i, PANEL);
 }
 
+/* Written out, so that the sums stay in registers. */
+#define EACH_QUERY(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
 FOR_THIS_MACHINE
 static void similarities(const float *queries, const float *panel, int64_t width, float *out) {
-    Lane sums[QUERIES][2];
-    memset(sums, 0, sizeof sums);
+#define DECLARE(q) Lane low##q = {0}, high##q = {0};
+    EACH_QUERY(DECLARE)
     for (int64_t d = 0; d < width; d++) {
         Lane low, high;
         memcpy(&low, panel + d * PANEL, sizeof low);
         memcpy(&high, panel + d * PANEL + LANES, sizeof high);
-#pragma GCC unroll 8
-        for (int q = 0; q < QUERIES; q++) {
-            float value = queries[q * width + d];
-            sums[q][0] += value * low;
-            sums[q][1] += value * high;
-        }
+#define MULTIPLY(q)                                 \
+    low##q += queries[q * width + d] * low;         \
+    high##q += queries[q * width + d] * high;
+        EACH_QUERY(MULTIPLY)
     }
-    memcpy(out, sums, sizeof sums);
+#define STORE(q)                                          \
+    memcpy(out + q * PANEL, &low##q, sizeof low##q);      \
+    memcpy(out + q * PANEL + LANES, &high##q, sizeof high##q);
+    EACH_QUERY(STORE)
 }
 
 /* The k best so far, best first; an equal one that comes later goes behind. */
@@ -83,36 +88,38 @@ static int32_t vote(const Job *j, const Near *near, double *votes) {
     return best;
 }
 
+static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
+    int64_t width = j->bank->width, count = j->query->count - first < TILE ? j->query->count - first : TILE;
+    float block[QUERIES * PANEL];
+    for (int64_t i = 0; i < TILE * j->k; i++) near[i] = (Near){-INFINITY, -1};
+    for (int64_t p = 0; p < j->panel_count; p++) {
+        int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
+        for (int64_t q = 0; q < count; q++) {
+            if (q % QUERIES == 0) similarities(j->queries + (first + q) * width, j->panels + p * width * PANEL, width, block);
+            const float *row = block + q % QUERIES * PANEL;
+            Near *mine = near + q * j->k;
+            for (int64_t i = 0; i < rows; i++)
+                if (row[i] > mine[j->k - 1].similarity) insert(mine, j->k, row[i], (int32_t)(p * PANEL + i));
+        }
+    }
+    for (int64_t q = 0; q < count; q++) j->right[first + q] = vote(j, near + q * j->k, votes) == j->query->labels[first + q];
+}
+
 static void classify(void *context, int64_t begin, int64_t end, int worker) {
     Job *j = context;
-    Near *near = j->near + (int64_t)worker * QUERIES * j->k;
-    float block[QUERIES * PANEL];
-    for (int64_t tile = begin; tile < end; tile++) {
-        int64_t first = tile * QUERIES, count = j->query->count - first < QUERIES ? j->query->count - first : QUERIES;
-        for (int64_t i = 0; i < QUERIES * j->k; i++) near[i] = (Near){-INFINITY, -1};
-        for (int64_t p = 0; p < j->panel_count; p++) {
-            similarities(j->queries + first * j->bank->width, j->panels + p * j->bank->width * PANEL, j->bank->width, block);
-            int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
-            for (int64_t q = 0; q < count; q++) {
-                Near *mine = near + q * j->k;
-                for (int64_t i = 0; i < rows; i++)
-                    if (block[q * PANEL + i] > mine[j->k - 1].similarity) insert(mine, j->k, block[q * PANEL + i], (int32_t)(p * PANEL + i));
-            }
-        }
-        for (int64_t q = 0; q < count; q++)
-            j->right[first + q] = vote(j, near + q * j->k, j->votes + (int64_t)worker * j->class_count) == j->query->labels[first + q];
-    }
+    for (int64_t tile = begin; tile < end; tile++)
+        classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->k, j->votes + (int64_t)worker * j->class_count);
 }
 
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, int k, double temperature) {
     if (k > bank->count) k = (int)bank->count;
     if (k < 1) k = 1;
     if (k > MOST_NEIGHBOURS) k = MOST_NEIGHBOURS;
-    int64_t tiles = (query->count + QUERIES - 1) / QUERIES, width = bank->width, workers = couplet_threads_count(threads);
+    int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width, workers = couplet_threads_count(threads);
     Job j = {.bank = bank, .query = query, .k = k, .class_count = class_count, .temperature = temperature, .panel_count = (bank->count + PANEL - 1) / PANEL};
     j.panels = calloc((size_t)(j.panel_count * PANEL * width) + 1, sizeof *j.panels);
-    j.queries = calloc((size_t)(tiles * QUERIES * width) + 1, sizeof *j.queries);
-    j.near = malloc((size_t)(workers * QUERIES * k) * sizeof *j.near);
+    j.queries = calloc((size_t)(tiles * TILE * width) + 1, sizeof *j.queries);
+    j.near = malloc((size_t)(workers * TILE * k) * sizeof *j.near);
     j.votes = malloc((size_t)(workers * class_count) * sizeof *j.votes);
     j.right = calloc((size_t)query->count + 1, 1);
     double percent = -1;

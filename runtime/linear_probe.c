@@ -8,7 +8,7 @@ enum { PARTS = 64 /* fixed, so that sums do not depend on the threads */, HISTOR
 static const double enough = 1e-5; /* of the gradient */
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_THIS_MACHINE __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FOR_THIS_MACHINE
 #endif
