@@ -171,6 +171,14 @@ static double work_of(const GNode *n) {
     return points * (1 + operations(n->value, 0));
 }
 
+static double step_work(const Kernel *k) {
+    if (!k->contraction) return work_of(k->node);
+    const ProductForm *p = &k->contraction->form;
+    if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
+    if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_partial_count(k->contraction);
+    return 2.0 * (double)(p->m_size * p->n_size) * (double)(p->z_size * p->k_size);
+}
+
 static bool make_steps(Plan *p, CpuModule *module, const char **error) {
     int count = p->kernels.items.count;
     CoupletStep *steps = arena_array(p->arena, CoupletStep, count + 1);
@@ -190,8 +198,7 @@ static bool make_steps(Plan *p, CpuModule *module, const char **error) {
         s->output_count = k->output_count;
         s->symbol = k->symbol;
         s->source = place_of(p->arena, k->node);
-        s->flops = k->contraction ? 2.0 * (double)(k->contraction->form.m_size * k->contraction->form.n_size) * (double)(k->contraction->form.z_size * k->contraction->form.k_size)
-                                  : work_of(k->node);
+        s->flops = step_work(k);
         if (k->contraction && (int64_t)contraction_scratch(k->contraction) > p->out->scratch_bytes) p->out->scratch_bytes = (int64_t)contraction_scratch(k->contraction);
     }
     p->out->steps = steps;

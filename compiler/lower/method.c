@@ -453,7 +453,7 @@ void run_passes(Lower *l, Graph *g, const LowerOptions *options) {
     static const struct {
         const char *name;
         void (*run)(Graph *);
-    } rows[] = {{"simplify", pass_simplify}, {"contract", pass_contract}};
+    } rows[] = {{"simplify", pass_simplify}, {"contract", pass_contract}, {"fuse", pass_fuse}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         rows[i].run(g);
         if (options && options->after) options->after(options->context, g, rows[i].name);

@@ -19,4 +19,7 @@ void pass_simplify(Graph *g);
 /* Brings sums of products into the form of the register-blocked kernels: split by remainder, guards and edges into padded copies. */
 void pass_contract(Graph *g);
 
+/* Puts elementwise nodes into their consumers where that spares storing them. */
+void pass_fuse(Graph *g);
+
 #endif

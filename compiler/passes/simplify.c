@@ -1,10 +1,127 @@
 /* simplify: STOP nodes vanish (their work is done once differentiate has run), what became equal is shared, dead nodes go. Every node is
- * built anew in order, so the constructors' folding applies to it again. */
+ * built anew in order, so the constructors' folding applies to it again. Beyond that, for sums without a guard:
+ *
+ *  - factors that no reduced index appears in are taken out of the sum, so that sums which differ only by them are one (the gradients of
+ *    batch normalisation);
+ *  - the sum of x - mean x over what the mean was taken over is 0.
+ *
+ * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of what was 0: it is left alone. */
+#include "compiler/graph/affine.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
+
+#include <string.h>
+
+enum { MAX_FACTORS = 24 };
+
+typedef struct Factors {
+    const GExpr *inside[MAX_FACTORS], *outside[MAX_FACTORS];
+    bool inside_divides[MAX_FACTORS], outside_divides[MAX_FACTORS];
+    int inside_count, outside_count;
+    bool negative;
+} Factors;
+
+static bool reads_any(const GExpr *e, const GExpr *const *indices, int count) {
+    for (int i = 0; i < count; i++)
+        if (e == indices[i]) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (reads_any(e->args[i], indices, count)) return true;
+    return false;
+}
+
+static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
+    int *count = outside ? &f->outside_count : &f->inside_count;
+    if (*count == MAX_FACTORS) return false;
+    (outside ? f->outside : f->inside)[*count] = e;
+    (outside ? f->outside_divides : f->inside_divides)[(*count)++] = divides;
+    return true;
+}
+
+static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides, Factors *f) {
+    if (!reads_any(e, spec->red, spec->red_rank)) return add_factor(f, e, divides, true);
+    switch (e->op) {
+    case G_MUL: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], divides, f);
+    case G_DIV: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], !divides, f);
+    case G_NEG: f->negative = !f->negative; return take_apart(g, spec, e->args[0], divides, f);
+    case G_ADD:
+        if (e->args[0] == e->args[1]) return add_factor(f, gx_real(g, 2), divides, true) && take_apart(g, spec, e->args[0], divides, f);
+        return add_factor(f, e, divides, false);
+    default: return add_factor(f, e, divides, false);
+    }
+}
+
+static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *factors, const bool *divides, int count) {
+    const GExpr *over = NULL, *all = first;
+    for (int i = 0; i < count; i++) {
+        if (divides[i]) over = over ? gx2(g, G_MUL, over, factors[i]) : factors[i];
+        else all = all ? gx2(g, G_MUL, all, factors[i]) : factors[i];
+    }
+    if (!all) all = gx_real(g, 1);
+    return over ? gx2(g, G_DIV, all, over) : all;
+}
+
+/* ---- sum of x - mean x ------------------------------------------------------------------------------------------------- */
+
+static bool is_mean_of(Graph *g, const ComputeSpec *spec, const GExpr *mean, const GExpr *term) {
+    if (mean->op != G_LOAD || mean->has_else || mean->tensor->rank != spec->out_rank) return false;
+    for (int i = 0; i < spec->out_rank; i++)
+        if (mean->args[i] != spec->out[i]) return false;
+    ComputeSpec sum = *spec;
+    sum.value = term;
+    sum.guard = sum.active = NULL;
+    GNode *total = graph_compute(g, &sum);
+    double count = 1;
+    for (int i = 0; i < spec->red_rank; i++) count *= (double)graph_index_extent(g, spec->red[i]);
+    ComputeSpec quotient;
+    memset(&quotient, 0, sizeof quotient);
+    quotient.out_rank = spec->out_rank;
+    const GExpr *indices[GRAPH_MAX_RANK];
+    for (int i = 0; i < spec->out_rank; i++) indices[i] = quotient.out[i] = graph_fresh_index(g, graph_index_extent(g, spec->out[i]));
+    quotient.value = gx2(g, G_DIV, gx_load(g, total, spec->out_rank, indices, NULL), gx_real(g, count));
+    quotient.span = spec->span;
+    return graph_compute(g, &quotient) == mean->tensor;
+}
+
+static bool sums_to_zero(Graph *g, const ComputeSpec *spec, const Factors *f) {
+    if (f->inside_count != 1 || f->inside_divides[0]) return false;
+    const GExpr *e = f->inside[0];
+    return e->op == G_SUB && is_mean_of(g, spec, e->args[1], e->args[0]);
+}
+
+/* ---- one sum --------------------------------------------------------------------------------------------------------------- */
+
+static GNode *hoist(Graph *g, GNode *node) {
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->guard || node->active || node->value->type != GT_REAL) return node;
+    ComputeSpec spec;
+    Factors f;
+    memset(&f, 0, sizeof f);
+    graph_open(g, node, &spec);
+    if (!take_apart(g, &spec, spec.value, false, &f)) return node;
+    bool zero = sums_to_zero(g, &spec, &f);
+    if (!zero && f.inside_count == 0) return node; /* a constant many times: left as it stands */
+    if (!zero && f.outside_count == 0 && !f.negative) return node;
+    ComputeSpec inner = spec, outer;
+    memset(&outer, 0, sizeof outer);
+    outer.out_rank = spec.out_rank;
+    for (int i = 0; i < spec.out_rank; i++) outer.out[i] = graph_fresh_index(g, graph_index_extent(g, spec.out[i]));
+    outer.name = spec.name;
+    outer.span = spec.span;
+    if (zero) {
+        outer.value = gx_real(g, 0);
+        return graph_compute(g, &outer);
+    }
+    inner.value = product(g, NULL, f.inside, f.inside_divides, f.inside_count);
+    const GExpr *sum = gx_load(g, graph_compute(g, &inner), spec.out_rank, outer.out, NULL);
+    const GExpr *factors[MAX_FACTORS];
+    for (int i = 0; i < f.outside_count; i++) factors[i] = gx_substitute(g, f.outside[i], spec.out_rank, spec.out, outer.out);
+    outer.value = product(g, f.negative ? gx1(g, G_NEG, sum) : sum, factors, f.outside_divides, f.outside_count);
+    return graph_compute(g, &outer);
+}
 
 void pass_simplify(Graph *g) {
     graph_prune(g);
     rewrite_nodes(g, NULL, true);
+    graph_prune(g);
+    rewrite_each(g, hoist);
     graph_prune(g);
 }

@@ -1,0 +1,279 @@
+/* fuse: elementwise work is done where it is used. A node without a reducer is put into its consumers in place of their reads of it when that
+ * saves memory traffic and repeats no work worth mentioning:
+ *
+ *  - a constant, or a plain read of another node, always;
+ *  - with one consumer that reads it once, whatever it costs;
+ *  - with several, when it is cheap, reads one array of its own size, and all of them take it, so that it is never stored.
+ *
+ * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
+#include "compiler/graph/affine.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
+
+#include <string.h>
+
+enum { CHEAP = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24 };
+
+/* ---- what a node costs -------------------------------------------------------------------------------------------- */
+
+static int64_t elements(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static int64_t points(const GNode *n) {
+    int64_t count = elements(n);
+    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    return count * (n->reducer == GR_LSE ? 2 : 1); /* two sweeps */
+}
+
+static int price(GOp op) {
+    switch (op) {
+    case G_CONST:
+    case G_INDEX:
+    case G_LOAD: return 0;
+    case G_DIV:
+    case G_SQRT:
+    case G_RSQRT: return 2;
+    case G_EXP:
+    case G_EXPM1:
+    case G_LOG:
+    case G_LOG1P:
+    case G_TANH:
+    case G_SIGMOID:
+    case G_SOFTPLUS:
+    case G_ERF:
+    case G_SIN:
+    case G_COS:
+    case G_POW:
+    case G_RANDOM: return 16;
+    default: return 1;
+    }
+}
+
+typedef struct Survey {
+    ARRAY(const GExpr *) seen;
+    ARRAY(GNode *) operands;
+    int cost, large_reads;
+    int64_t large; /* what counts as an array of the node's own size */
+    bool depends; /* on an index of the space */
+} Survey;
+
+/* Index arithmetic of reads is not counted: it is the loop's. */
+static void survey(Graph *g, Survey *s, const GExpr *e) {
+    if (!e) return;
+    for (int i = 0; i < s->seen.count; i++)
+        if (s->seen.items[i] == e) return;
+    array_push(g->arena, &s->seen, e);
+    s->cost += e->type == GT_INT ? 0 : price(e->op);
+    if (e->op == G_LOAD) {
+        bool known = false;
+        for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;
+        if (!known) array_push(g->arena, &s->operands, e->tensor);
+        if (elements(e->tensor) >= s->large) s->large_reads++;
+        for (int i = e->tensor->rank; i < e->arg_count; i++) survey(g, s, e->args[i]);
+        return;
+    }
+    for (int i = 0; i < e->arg_count; i++) survey(g, s, e->args[i]);
+}
+
+static void survey_node(Graph *g, Survey *s, const GNode *n) {
+    memset(s, 0, sizeof *s);
+    s->large = elements(n) / 4 > 1 ? elements(n) / 4 : 2;
+    survey(g, s, n->value);
+    survey(g, s, n->guard);
+    survey(g, s, n->active);
+}
+
+/* ---- who uses what, before anything changes ------------------------------------------------------------------------- */
+
+typedef struct Use {
+    GNode *consumer;
+    const GExpr *first; /* one read of it */
+    int reads;          /* different subscripts */
+    bool takes;         /* could have the expression in place of the read */
+} Use;
+
+typedef struct Uses {
+    ARRAY(Use) items;
+    bool pinned; /* an output, a commit, an operand of a call */
+} Uses;
+
+typedef struct Pass {
+    Uses *of; /* by node id */
+} Pass;
+
+static void note_read(Graph *g, Pass *p, GNode *consumer, const GExpr *load, bool takes) {
+    Uses *uses = &p->of[load->tensor->id];
+    Use *use = uses->items.count && uses->items.items[uses->items.count - 1].consumer == consumer ? &uses->items.items[uses->items.count - 1] : NULL;
+    if (!use) {
+        Use fresh = {consumer, load, 0, takes};
+        array_push(g->arena, &uses->items, fresh);
+        use = &uses->items.items[uses->items.count - 1];
+    }
+    use->reads++;
+}
+
+static void note_reads(Graph *g, Pass *p, Survey *s, GNode *consumer, const GExpr *e, bool takes) {
+    if (!e || e->op == G_CONST || e->op == G_INDEX) return;
+    for (int i = 0; i < s->seen.count; i++)
+        if (s->seen.items[i] == e) return;
+    array_push(g->arena, &s->seen, e);
+    if (e->op == G_LOAD) note_read(g, p, consumer, e, takes);
+    for (int i = 0; i < e->arg_count; i++) note_reads(g, p, s, consumer, e->args[i], takes);
+}
+
+static void note_all(Graph *g, Pass *p) {
+    ProductForm form;
+    for (int i = 0; i < g->nodes.count; i++) {
+        GNode *n = g->nodes.items[i];
+        if (n->operand) p->of[n->operand->id].pinned = true;
+        if (n->kind != GN_COMPUTE) continue;
+        Survey s;
+        memset(&s, 0, sizeof s);
+        bool takes = !product_form(g, n, &form);
+        note_reads(g, p, &s, n, n->value, takes);
+        note_reads(g, p, &s, n, n->guard, takes);
+        note_reads(g, p, &s, n, n->active, takes);
+    }
+    for (int i = 0; i < g->outputs.count; i++) p->of[g->outputs.items[i].node->id].pinned = true;
+    for (int i = 0; i < g->commits.count; i++) {
+        p->of[g->commits.items[i].value->id].pinned = true;
+        if (g->commits.items[i].rows) p->of[g->commits.items[i].rows->id].pinned = true;
+    }
+}
+
+/* ---- the decision --------------------------------------------------------------------------------------------------- */
+
+/* `old` is the node as it was when uses were noted, `now` as it is after its own operands were put in. */
+static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNode *now) {
+    const Uses *uses = &p->of[old->id];
+    if (now->kind != GN_COMPUTE || now->reducer != GR_NONE || now->active) return false;
+    Survey s;
+    survey_node(g, &s, now);
+    if (s.cost == 0 && s.operands.count <= 1 && s.large_reads <= 1 && now->value->op != G_SELECT) return true;
+    if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS || s.operands.count > MOST_OPERANDS) return false;
+    int64_t size = elements(now), work = 0;
+    int reads = 0;
+    for (int i = 0; i < uses->items.count; i++) {
+        const Use *use = &uses->items.items[i];
+        if (!use->takes) return false;
+        if (points(use->consumer) > 2 * size) return false;
+        reads += use->reads;
+        work += points(use->consumer);
+    }
+    if (reads == 1) return true;
+    return s.cost <= CHEAP && s.large_reads <= 1;
+}
+
+/* ---- putting in ------------------------------------------------------------------------------------------------------- */
+
+typedef struct Insert {
+    GNode **now;  /* by old id: the node as it is now */
+    bool *inlined; /* by old id */
+    uint32_t count;
+} Insert;
+
+static const GExpr *in_place_of(Graph *g, const GExpr *load, const GNode *node) {
+    ComputeSpec spec;
+    graph_open(g, node, &spec);
+    const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, load->args);
+    if (!load->has_else) return value;
+    return NULL;
+}
+
+static bool outer_reads(const GExpr *e) {
+    if (e->op == G_LOAD) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (outer_reads(e->args[i])) return true;
+    return false;
+}
+
+static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    if (e->op != G_LOAD || e->has_else) return e;
+    const GExpr *otherwise = e->type == GT_REAL ? gx_real(g, 0) : e->type == GT_INT ? gx_int(g, 0) : gx_bool(g, false);
+    return gx_load(g, e->tensor, e->tensor->rank, e->args, otherwise);
+}
+
+/* A read that may fall outside: the expression inside, the other value elsewhere; the expression's own reads then stay inside too. */
+static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode *node) {
+    ComputeSpec spec;
+    graph_open(g, node, &spec);
+    const GExpr *inside = NULL;
+    for (int i = 0; i < node->rank; i++) {
+        if (outer_reads(load->args[i])) return NULL;
+        int64_t low, high;
+        bool known = gx_range(g, load->args[i], NULL, &low, &high);
+        if (!known || low < 0) inside = gx_and(g, inside, gx2(g, G_LE, gx_int(g, 0), load->args[i]));
+        if (!known || high >= node->shape[i]) inside = gx_and(g, inside, gx2(g, G_LT, load->args[i], gx_int(g, node->shape[i])));
+    }
+    const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, load->args);
+    value = gx_rewrite(g, value, soften, NULL);
+    return inside ? gx_select(g, inside, value, load->args[load->arg_count - 1]) : value;
+}
+
+static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
+    const Insert *in = context;
+    if (e->op != G_LOAD || e->tensor->id >= in->count || !in->now[e->tensor->id]) return e;
+    GNode *node = in->now[e->tensor->id];
+    if (in->inlined[e->tensor->id]) {
+        const GExpr *value = e->has_else ? in_place_of_guarded(g, e, node) : in_place_of(g, e, node);
+        if (value) return value;
+    }
+    return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+}
+
+static GNode *renew(Graph *g, Insert *in, GNode *n) {
+    if (n->kind == GN_TOPK) {
+        GNode *operand = in->now[n->operand->id];
+        return operand == n->operand ? n : graph_topk(g, operand, n->shape[n->rank - 1], n->span);
+    }
+    if (n->kind != GN_COMPUTE) return n;
+    ComputeSpec spec;
+    graph_open(g, n, &spec);
+    spec.value = gx_rewrite(g, spec.value, insert, in);
+    spec.guard = gx_rewrite(g, spec.guard, insert, in);
+    spec.active = gx_rewrite(g, spec.active, insert, in);
+    return graph_compute(g, &spec);
+}
+
+/* A sum of products takes plain views of other arrays only as long as it stays one. */
+static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
+    ProductForm form;
+    GNode *made = renew(g, in, n);
+    if (product_form(g, made, &form)) return made;
+    memset(in->inlined, 0, sizeof *in->inlined * in->count);
+    return renew(g, in, n);
+}
+
+void pass_fuse(Graph *g) {
+    graph_prune(g);
+    uint32_t ids = 0;
+    int count = g->nodes.count;
+    GNode **nodes = arena_array(g->arena, GNode *, count + 1);
+    for (int i = 0; i < count; i++) {
+        nodes[i] = g->nodes.items[i];
+        if (nodes[i]->id >= ids) ids = nodes[i]->id + 1;
+    }
+    Pass pass = {arena_array(g->arena, Uses, ids + 1)};
+    note_all(g, &pass);
+    bool *everywhere = arena_array(g->arena, bool, ids + 1);
+    Insert in = {arena_array(g->arena, GNode *, ids + 1), arena_array(g->arena, bool, ids + 1), ids};
+    for (int i = 0; i < count; i++) {
+        GNode *n = nodes[i];
+        ProductForm form;
+        memcpy(in.inlined, everywhere, sizeof *everywhere * ids);
+        GNode *made = product_form(g, n, &form) ? renew_product(g, &in, n) : renew(g, &in, n);
+        in.now[n->id] = made;
+        everywhere[n->id] = goes_everywhere(g, &pass, n, made);
+    }
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = in.now[g->outputs.items[i].node->id];
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *c = &g->commits.items[i];
+        c->value = in.now[c->value->id];
+        if (c->rows) c->rows = in.now[c->rows->id];
+    }
+    graph_prune(g);
+}
