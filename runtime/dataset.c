@@ -17,7 +17,8 @@ static bool take(CoupletDataset *out, CoupletIdx *images, const CoupletIdx *labe
         return false;
     }
     if (labels->rank != 1 || labels->count != images->shape[0]) {
-        snprintf(error, error_bytes, "%s: %lld labels were expected, one for each image, and the file has %lld", label_path, (long long)images->shape[0], (long long)labels->count);
+        snprintf(error, error_bytes, "%s has %lld labels, and %s has %lld images; one for each was expected", label_path, (long long)labels->count, image_path,
+                 (long long)images->shape[0]);
         return false;
     }
     out->labels = malloc((size_t)labels->count * sizeof *out->labels);

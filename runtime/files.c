@@ -12,14 +12,13 @@ static bool fail(const char *path, const char *doing, char *error, size_t error_
     return false;
 }
 
-static bool make_one(const char *path, char *error, size_t error_bytes) {
+static bool make_one(const char *path) {
     struct stat status;
     if (mkdir(path, 0777) == 0) return true;
-    if (errno == EEXIST && stat(path, &status) == 0) {
-        if (S_ISDIR(status.st_mode)) return true;
-        errno = ENOTDIR;
-    }
-    return fail(path, "the folder cannot be made", error, error_bytes);
+    if (errno != EEXIST || stat(path, &status) != 0) return false;
+    if (S_ISDIR(status.st_mode)) return true;
+    errno = ENOTDIR;
+    return false;
 }
 
 bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes) {
@@ -37,7 +36,7 @@ bool couplet_folder_make(const char *path, char *error, size_t error_bytes) {
         if (path[i] != '/' && path[i] != 0) continue;
         memcpy(part, path, i);
         part[i] = 0;
-        if (!make_one(part, error, error_bytes)) return false;
+        if (!make_one(part)) return fail(path, "the folder cannot be made", error, error_bytes);
     }
     int file = open(probe, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
     if (file < 0) return fail(path, "nothing can be written to this folder", error, error_bytes);
