@@ -16,6 +16,17 @@ static void print_after(void *context, const Graph *graph, const char *pass) {
     graph_print(graph, stdout);
 }
 
+/* What was done so that the numbers stay finite and exact, a line for each formula. */
+static void print_numerics(const Graph *g, FILE *out) {
+    if (g->notes.count == 0) fprintf(out, "no formula needed another form\n");
+    for (int i = 0; i < g->notes.count; i++) {
+        const GNote *n = &g->notes.items[i];
+        bool said = false;
+        for (int k = 0; k < i; k++) said |= g->notes.items[k].span.line == n->span.line && g->notes.items[k].text == n->text;
+        if (!said && n->span.source) fprintf(out, "%s:%d: %s\n", n->span.source->path, n->span.line, n->text);
+    }
+}
+
 static bool has_stmt(const Module *spec, StmtKind kind) {
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == kind) return true;
@@ -26,20 +37,22 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after", argc, argv)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         /* A file with a loss is a method: what only concrete extents can tell (a read out of range) is told too. */
         if (method && has_stmt(method->spec, STMT_LOSS)) {
             Watch watch = {options.print_after ? options.print_after : "", false};
             LowerOptions lower = {print_after, &watch};
-            bool lowered = lower_method(arena, diag, method, &lower) != NULL;
+            LoweredProgram *program = lower_method(arena, diag, method, &lower);
+            bool lowered = program != NULL;
+            if (lowered && options.numerics) print_numerics(program->train, stdout);
             if (lowered && options.print_after && !watch.seen)
-                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate and simplify\n", options.print_after);
+                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate, simplify, contract and fuse\n", options.print_after);
         }
         diag_print(diag, stderr);
         bool good = method && diag_error_count(diag) == 0;
-        if (good && !options.print_after) check_print(method, stdout);
+        if (good && !options.print_after && !options.numerics) check_print(method, stdout);
         status = good ? 0 : 1;
     }
     arena_free(arena);

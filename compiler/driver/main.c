@@ -13,8 +13,9 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS]\n"
-     "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate or simplify."},
+     "couplet check FILE [--print-after PASS] [--numerics]\n"
+     "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate, simplify, contract or fuse;\n"
+     "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},

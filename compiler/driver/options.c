@@ -95,7 +95,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
             unknown_option(arena, command, allowed, name);
             return false;
         }
-        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "profile") == 0 ? &o->profile : NULL;
+        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "profile") == 0 ? &o->profile : strcmp(name, "numerics") == 0 ? &o->numerics : NULL;
         if (flag) {
             *flag = true;
             continue;

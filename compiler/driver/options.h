@@ -13,7 +13,7 @@ typedef struct Options {
     const char *data, *out, *fn, *print_after, *device;
     long seed, threads, max_steps, checkpoint_every;
     double epochs; /* 0: as the spec says */
-    bool has_seed, resume, quiet, profile;
+    bool has_seed, resume, quiet, profile, numerics;
     ARRAY(Setting) sets, inputs;
 } Options;
 

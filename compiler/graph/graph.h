@@ -109,12 +109,19 @@ typedef struct GOutput {
     GNode *node;
 } GOutput;
 
+/* What a pass did to a formula, for those who want to know: `couplet check --numerics`. */
+typedef struct GNote {
+    Span span;
+    const char *text;
+} GNote;
+
 typedef struct Graph {
     Arena *arena;
     const char *name; /* "init", "step", "embed", ... */
     ARRAY(GNode *) nodes;
     ARRAY(GOutput) outputs; /* what the caller reads: "loss", "features", "grad_z" ... */
     ARRAY(GCommit) commits; /* done together, after the finite check */
+    ARRAY(GNote) notes;
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 

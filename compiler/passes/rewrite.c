@@ -2,6 +2,7 @@
 
 typedef struct Rewrite {
     GVisit visit;
+    void *context;
     NodeVisit then;
     bool drop_stops;
 } Rewrite;
@@ -12,7 +13,7 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     const Rewrite *r = context;
     if (e->op == G_LOAD && now(e->tensor) != e->tensor)
         return gx_load(g, now(e->tensor), e->tensor->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
-    return r->visit ? r->visit(NULL, g, e) : e;
+    return r->visit ? r->visit(r->context, g, e) : e;
 }
 
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
@@ -21,6 +22,7 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     if (node->kind == GN_STOP) return operand == node->operand ? node : graph_stop(g, operand, node->span);
     if (node->kind == GN_TOPK) return operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
     if (node->kind != GN_COMPUTE) return node;
+    if (r->context) *(const GNode **)r->context = node;
     ComputeSpec spec;
     graph_open(g, node, &spec);
     spec.value = gx_rewrite(g, spec.value, redirect, r);
@@ -47,12 +49,12 @@ static void rewrite_all(Graph *g, Rewrite *r) {
     for (int i = 0; i < count; i++) nodes[i]->aux = NULL;
 }
 
-void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops) {
-    Rewrite r = {visit, NULL, drop_stops};
+void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops) {
+    Rewrite r = {visit, context, NULL, drop_stops};
     rewrite_all(g, &r);
 }
 
 void rewrite_each(Graph *g, NodeVisit then) {
-    Rewrite r = {NULL, then, false};
+    Rewrite r = {NULL, NULL, then, false};
     rewrite_all(g, &r);
 }

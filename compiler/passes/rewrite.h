@@ -5,8 +5,8 @@
 #include "compiler/graph/graph.h"
 
 /* Each expression goes through `visit` (or only to the renewed operands, when it is NULL); with drop_stops, STOP nodes give way to their
- * operands. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
-void rewrite_nodes(Graph *g, GVisit visit, bool drop_stops);
+ * operands. The context is handed to `visit`; when it is not NULL, its first member is a `const GNode *`, set to the node at hand. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
+void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops);
 
 /* The same, each renewed compute node then going through `then`, which returns it or another in its place. */
 typedef GNode *(*NodeVisit)(Graph *g, GNode *node);

@@ -120,7 +120,7 @@ static GNode *hoist(Graph *g, GNode *node) {
 
 void pass_simplify(Graph *g) {
     graph_prune(g);
-    rewrite_nodes(g, NULL, true);
+    rewrite_nodes(g, NULL, NULL, true);
     graph_prune(g);
     rewrite_each(g, hoist);
     graph_prune(g);
