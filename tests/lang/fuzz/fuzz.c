@@ -1,0 +1,53 @@
+/* The parser and the checker on any bytes: they may complain, they may not crash, hang or lose memory. A libFuzzer target; built without
+ * libFuzzer it runs the files it is given, so that findings become tests. See docs/hacking.md for how to run it. */
+#include "compiler/driver/load.h"
+#include "lang/ast.h"
+#include "lang/diag.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const Source *library(void *context, Arena *arena, const char *name) {
+    (void)context;
+    for (const LibraryModule *m = library_modules; m->name; m++) {
+        if (strcmp(m->name, name) != 0) continue;
+        Source *source = arena_new_of(arena, Source);
+        source->path = m->name;
+        source->text = m->text;
+        source->length = m->length;
+        return source;
+    }
+    return NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    Source *source = arena_new_of(arena, Source);
+    source->path = "fuzz.cpl";
+    source->text = arena_strndup(arena, (const char *)data, length);
+    source->length = length;
+    Module *module = parse_module(arena, diag, source, "fuzz");
+    if (module) check_method(arena, diag, module, library, NULL);
+    static FILE *nowhere;
+    if (!nowhere) nowhere = fopen("/dev/null", "w");
+    if (nowhere) diag_print(diag, nowhere);
+    arena_free(arena);
+    return 0;
+}
+
+#ifndef COUPLET_LIBFUZZER
+int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        FILE *file = fopen(argv[i], "rb");
+        if (!file) return 1;
+        static uint8_t data[1 << 20];
+        size_t length = fread(data, 1, sizeof data, file);
+        fclose(file);
+        LLVMFuzzerTestOneInput(data, length);
+    }
+    printf("%d files\n", argc - 1);
+    return 0;
+}
+#endif

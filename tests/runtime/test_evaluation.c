@@ -1,0 +1,171 @@
+/* Nearest neighbours, the linear probe, the watch on collapse. */
+#include "runtime/evaluate.h"
+#include "runtime/random.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 600, QUERIES = 150, WIDTH = 12 };
+
+static float *noise(int64_t count, uint32_t site) {
+    float *values = malloc((size_t)count * sizeof *values);
+    for (int64_t i = 0; i < count; i++) values[i] = (float)(couplet_random_unit(1, 0, 0, site, (uint64_t)i, 0) - 0.5);
+    return values;
+}
+
+/* Three blobs along the axes, `spread` wide. */
+static CoupletFeatures blobs(int64_t count, uint32_t site, float spread, float **values, int32_t **labels) {
+    *values = noise(count * WIDTH, site);
+    *labels = malloc((size_t)count * sizeof **labels);
+    for (int64_t i = 0; i < count; i++) {
+        (*labels)[i] = (int32_t)(i % 3);
+        for (int d = 0; d < WIDTH; d++) (*values)[i * WIDTH + d] = spread * (*values)[i * WIDTH + d] + (d == i % 3 ? 1.0f : 0.0f);
+    }
+    return (CoupletFeatures){*values, *labels, count, WIDTH};
+}
+
+static void knn_by_hand(void **state) {
+    (void)state;
+    /* Two directions; the query is nearer to the second, which has label 1, but label 0 has two neighbours: a cold vote goes by the nearest, a warm
+     * one by the count. */
+    const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3}, query_row[] = {1, 1.6f};
+    const int32_t labels[] = {0, 0, 1}, one = 1, zero = 0;
+    CoupletFeatures bank = {bank_rows, labels, 3, 2};
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, 3, 0.02) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, 3, 10) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, 1, 10) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, 99, 10) == 100); /* k beyond the bank */
+}
+
+/* Against the definition, sorted in full. */
+static double slow_knn(const CoupletFeatures *bank, const CoupletFeatures *query, int classes, int k, double temperature) {
+    int64_t right = 0;
+    double *sims = malloc((size_t)bank->count * sizeof *sims);
+    for (int64_t q = 0; q < query->count; q++) {
+        const float *a = query->values + q * query->width;
+        double aa = 0;
+        for (int64_t d = 0; d < query->width; d++) aa += (double)a[d] * (double)a[d];
+        for (int64_t i = 0; i < bank->count; i++) {
+            const float *b = bank->values + i * bank->width;
+            double ab = 0, bb = 0;
+            for (int64_t d = 0; d < bank->width; d++) {
+                ab += (double)a[d] * (double)b[d];
+                bb += (double)b[d] * (double)b[d];
+            }
+            sims[i] = ab / sqrt(aa * bb);
+        }
+        double votes[8] = {0};
+        for (int n = 0; n < k; n++) {
+            int64_t best = 0;
+            for (int64_t i = 1; i < bank->count; i++)
+                if (sims[i] > sims[best]) best = i;
+            votes[bank->labels[best]] += exp(sims[best] / temperature);
+            sims[best] = -9;
+        }
+        int winner = 0;
+        for (int c = 1; c < classes; c++)
+            if (votes[c] > votes[winner]) winner = c;
+        right += winner == query->labels[q];
+    }
+    free(sims);
+    return 100.0 * (double)right / (double)query->count;
+}
+
+static void knn_as_defined(void **state) {
+    (void)state;
+    float *a, *b;
+    int32_t *x, *y;
+    CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x), query = blobs(QUERIES, 2, 3.5f, &b, &y);
+    CoupletThreads *two = couplet_threads_new(2);
+    double fast = couplet_knn(two, &bank, &query, 3, 20, 0.07), slow = slow_knn(&bank, &query, 3, 20, 0.07);
+    assert_true(fast > 40 && fast < 95); /* hard enough to tell */
+    assert_true(fabs(fast - slow) < 1e-9);
+    assert_true(fast == couplet_knn(NULL, &bank, &query, 3, 20, 0.07));
+    couplet_threads_free(two);
+    free(a);
+    free(b);
+    free(x);
+    free(y);
+}
+
+static void probe_separates(void **state) {
+    (void)state;
+    float *a, *b;
+    int32_t *x, *y;
+    CoupletFeatures bank = blobs(ROWS, 3, 0.5f, &a, &x), query = blobs(QUERIES, 4, 0.5f, &b, &y);
+    CoupletThreads *two = couplet_threads_new(2);
+    int iterations = 0, again = 0;
+    assert_true(couplet_linear_probe(two, &bank, &query, 3, 1e-4, &iterations) == 100);
+    assert_in_range(iterations, 2, 200);
+    assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again) == 100);
+    assert_int_equal(iterations, again);
+    couplet_threads_free(two);
+    free(a);
+    free(b);
+    free(x);
+    free(y);
+}
+
+/* Labels that have nothing to do with the features: no better than chance. */
+static void probe_finds_nothing(void **state) {
+    (void)state;
+    float *a = noise(ROWS * WIDTH, 5), *b = noise(QUERIES * WIDTH, 6);
+    int32_t labels[ROWS];
+    for (int i = 0; i < ROWS; i++) labels[i] = (int32_t)(couplet_random_bits(1, 1, 1, 1, (uint64_t)i, 0) % 3);
+    CoupletFeatures bank = {a, labels, ROWS, WIDTH}, query = {b, labels, QUERIES, WIDTH};
+    double percent = couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, NULL);
+    assert_true(percent > 18 && percent < 50);
+    free(a);
+    free(b);
+}
+
+static void collapse(void **state) {
+    (void)state;
+    float *spread = noise(ROWS * WIDTH, 7), same[ROWS * WIDTH];
+    for (int i = 0; i < ROWS * WIDTH; i++) same[i] = (float)(1 + i % WIDTH);
+    double one = couplet_embedding_deviation(spread, ROWS, WIDTH), none = couplet_embedding_deviation(same, ROWS, WIDTH);
+    assert_true(one > 0.95 && one < 1.05);
+    assert_true(none < 1e-3);
+    free(spread);
+}
+
+typedef struct Count {
+    int tiles[1000];
+    int64_t wide;
+} Count;
+
+static void mark(void *context, int64_t begin, int64_t end, int worker) {
+    (void)worker;
+    Count *c = context;
+    for (int64_t i = begin; i < end; i++) c->tiles[i]++;
+}
+
+static void every_tile_once(void **state) {
+    (void)state;
+    for (int threads = 1; threads <= 4; threads++) {
+        CoupletThreads *pool = couplet_threads_new(threads);
+        assert_non_null(pool);
+        assert_int_equal(couplet_threads_count(pool), threads);
+        for (int round = 0; round < 3000; round++) {
+            Count count;
+            memset(&count, 0, sizeof count);
+            int64_t tiles = round * 7 % 1000;
+            couplet_threads_run(pool, tiles, mark, &count);
+            for (int64_t i = 0; i < 1000; i++) assert_int_equal(count.tiles[i], i < tiles);
+        }
+        couplet_threads_free(pool);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knn_by_hand),         cmocka_unit_test(knn_as_defined), cmocka_unit_test(probe_separates),
+        cmocka_unit_test(probe_finds_nothing), cmocka_unit_test(collapse),       cmocka_unit_test(every_tile_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+/* The executor on plans made by hand: faults, the finite check, commits. */
+#include "runtime/plan.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* buffers: x, out. */
+static void divide(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) ((float *)buffers[1])[i] = 1 / ((const float *)buffers[0])[i];
+}
+
+static void subtract_itself(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) ((float *)buffers[1])[i] = ((const float *)buffers[0])[i] - ((const float *)buffers[0])[i];
+}
+
+static void complain(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker) {
+    (void)buffers;
+    if (begin <= 3 && 3 < end) *worker->fault = COUPLET_FAULT_EMPTY;
+}
+
+enum { N = 4 };
+
+static CoupletPlan chain(CoupletKernel second, CoupletStep *steps, CoupletBuffer *buffers, CoupletNamed *names, CoupletCommit *commit) {
+    static const int first_buffers[] = {0, 1}, second_buffers[] = {1, 2};
+    buffers[0] = (CoupletBuffer){.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 1, .shape = {N}};
+    buffers[1] = (CoupletBuffer){.place = COUPLET_IN_ARENA, .type = COUPLET_F32, .rank = 1, .shape = {N}};
+    buffers[2] = (CoupletBuffer){.place = COUPLET_IN_ARENA, .type = COUPLET_F32, .rank = 1, .shape = {N}, .offset = 128};
+    steps[0] = (CoupletStep){.kernel = divide, .tiles = N, .buffer_count = 2, .buffers = first_buffers, .output_count = 1, .source = "a.cpl:1", .flops = 1e6};
+    steps[1] = (CoupletStep){.kernel = second, .tiles = N, .buffer_count = 2, .buffers = second_buffers, .output_count = 1, .source = "a.cpl:2", .flops = 1e6};
+    names[0] = (CoupletNamed){"x", 0};
+    names[1] = (CoupletNamed){"loss", 2};
+    *commit = (CoupletCommit){COUPLET_ASSIGN, 0, 2, -1, -1, -1};
+    return (CoupletPlan){.name = "test", .buffers = buffers, .buffer_count = 3, .steps = steps, .step_count = 2, .commits = commit, .commit_count = 1, .inputs = names,
+                         .input_count = 1, .outputs = names + 1, .output_count = 1, .arena_bytes = 256};
+}
+
+static void runs_and_commits(void **state) {
+    (void)state;
+    CoupletStep steps[2];
+    CoupletBuffer buffers[3];
+    CoupletNamed names[2];
+    CoupletCommit commit;
+    CoupletPlan plan = chain(divide, steps, buffers, names, &commit);
+    CoupletThreads *threads = couplet_threads_new(2);
+    CoupletRun *run = couplet_run_new(&plan, threads);
+    float x[N] = {1, 2, 4, 8}, kept[N] = {0};
+    void *inputs[] = {x}, *states[] = {kept};
+    CoupletFault fault;
+    const CoupletStateInfo info = {.name = "s", .type = COUPLET_F32, .rank = 1, .shape = {N}};
+    assert_true(couplet_run_steps(run, inputs, states, &fault));
+    assert_true(couplet_run_finite(run, &fault));
+    assert_true(kept[3] == 0); /* not before the commit */
+    couplet_run_commit(run, states, &info);
+    assert_memory_equal(kept, x, sizeof x);
+    assert_memory_equal(couplet_run_output(run, "loss"), x, sizeof x);
+    assert_null(couplet_run_output(run, "none"));
+    couplet_run_free(run);
+    couplet_threads_free(threads);
+}
+
+static void names_the_first_nan(void **state) {
+    (void)state;
+    CoupletStep steps[2];
+    CoupletBuffer buffers[3];
+    CoupletNamed names[2];
+    CoupletCommit commit;
+    CoupletPlan plan = chain(subtract_itself, steps, buffers, names, &commit);
+    CoupletRun *run = couplet_run_new(&plan, NULL);
+    float x[N] = {1, 0, 4, 8}, kept[N];
+    void *inputs[] = {x}, *states[] = {kept};
+    CoupletFault fault;
+    assert_true(couplet_run_steps(run, inputs, states, &fault));
+    assert_false(couplet_run_finite(run, &fault));
+    assert_string_equal(fault.source, "a.cpl:2"); /* inf arose in line 1, the NaN in line 2 */
+    assert_non_null(strstr(fault.sentence, "NaN"));
+    couplet_run_free(run);
+}
+
+static void reports_faults(void **state) {
+    (void)state;
+    CoupletStep steps[2];
+    CoupletBuffer buffers[3];
+    CoupletNamed names[2];
+    CoupletCommit commit;
+    CoupletPlan plan = chain(complain, steps, buffers, names, &commit);
+    for (int count = 1; count <= 3; count++) {
+        CoupletThreads *threads = couplet_threads_new(count);
+        CoupletRun *run = couplet_run_new(&plan, threads);
+        float x[N] = {1, 2, 4, 8}, kept[N];
+        void *inputs[] = {x}, *states[] = {kept};
+        CoupletFault fault;
+        assert_false(couplet_run_steps(run, inputs, states, &fault));
+        assert_string_equal(fault.source, "a.cpl:2");
+        assert_non_null(strstr(fault.sentence, "no term"));
+        couplet_run_free(run);
+        couplet_threads_free(threads);
+    }
+}
+
+/* A ring of five rows, pushed two at a time. */
+static void queue_is_a_ring(void **state) {
+    (void)state;
+    CoupletBuffer buffers[1] = {{.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 2, .shape = {2, 1}}};
+    const CoupletNamed input = {"k", 0};
+    const CoupletCommit commit = {COUPLET_PUSH, 0, 0, -1, 1, 2};
+    const CoupletPlan plan = {.name = "q", .buffers = buffers, .buffer_count = 1, .commits = &commit, .commit_count = 1, .inputs = &input, .input_count = 1};
+    const CoupletStateInfo infos[] = {{.name = "Q", .type = COUPLET_F32, .rank = 2, .shape = {5, 1}}, {.name = "Q.head", .type = COUPLET_I32}, {.name = "Q.fill", .type = COUPLET_I32}};
+    float rows[2], queue[5] = {0};
+    int32_t head = 0, fill = 0;
+    void *inputs[] = {rows}, *states[] = {queue, &head, &fill};
+    CoupletRun *run = couplet_run_new(&plan, NULL);
+    CoupletFault fault;
+    const float want[4][5] = {{1, 2, 0, 0, 0}, {1, 2, 3, 4, 0}, {6, 2, 3, 4, 5}, {6, 7, 8, 4, 5}};
+    const int32_t want_fill[4] = {2, 4, 5, 5};
+    for (int step = 0; step < 4; step++) {
+        rows[0] = (float)(2 * step + 1);
+        rows[1] = (float)(2 * step + 2);
+        assert_true(couplet_run_steps(run, inputs, states, &fault));
+        couplet_run_commit(run, states, infos);
+        assert_memory_equal(queue, want[step], sizeof queue);
+        assert_int_equal(fill, want_fill[step]);
+    }
+    assert_int_equal(head, 3);
+    couplet_run_free(run);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_and_commits), cmocka_unit_test(names_the_first_nan), cmocka_unit_test(reports_faults), cmocka_unit_test(queue_is_a_ring)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
