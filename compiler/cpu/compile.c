@@ -1,283 +1,44 @@
-/* Plans: every buffer's place, the steps, the commits. */
+/* Plans and the machine code of their kernels, together. */
 #include "compiler/cpu/cpu.h"
 
-#include "compiler/cpu/contraction.h"
+#include "compiler/cpu/emit.h"
+#include "compiler/plan/plan.h"
 
 #include <llvm-c/TargetMachine.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WIDE_LANES = 16, NARROW_LANES = 8 };
 
 struct CpuCode {
     CpuModule *module;
     int kernel_count;
 };
 
-enum { ALIGNMENT = 128 };
-
-static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
-
-static int64_t element_count(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
-
-static int64_t bytes_of(const GNode *n) { return element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
-
-static const char *place_of(Arena *arena, const GNode *node) {
-    return node->span.source ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line) : "?";
-}
-
-static const void *constant_data(Arena *arena, const GNode *n) {
-    int64_t count = element_count(n);
-    unsigned char *data = arena_alloc(arena, (size_t)bytes_of(n));
-    for (int64_t i = 0; i < count; i++) {
-        float real = (float)n->data[i];
-        int32_t integer = (int32_t)n->data[i];
-        if (n->type == GT_REAL) memcpy(data + 4 * i, &real, 4);
-        else if (n->type == GT_INT) memcpy(data + 4 * i, &integer, 4);
-        else data[i] = (unsigned char)n->data[i];
+static bool find_code(Plan *p, CpuModule *module, const char **error) {
+    for (int i = 0; i < p->out->step_count; i++) {
+        p->steps[i].kernel = module_find(module, p->steps[i].symbol, p->arena, error);
+        if (!p->steps[i].kernel) return false;
     }
-    return data;
-}
-
-/* ---- buffers --------------------------------------------------------------------------------------------- */
-
-typedef struct Life {
-    int buffer, first, last; /* steps */
-    int64_t bytes, offset;
-} Life;
-
-typedef struct Plan {
-    Arena *arena;
-    Graph *g;
-    KernelList kernels;
-    CoupletPlan *out;
-    CoupletBuffer *buffers;
-    Life *lives; /* by buffer; bytes 0 outside the arena */
-} Plan;
-
-static int find_state(const ProgramState *states, int count, const char *name) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(states[i].name, name) == 0) return i;
-    return -1;
-}
-
-static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const char **error) {
-    int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
-    CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
-    p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
-    p->lives = arena_array(p->arena, Life, count + 1);
-    for (int i = 0; i < count; i++) {
-        GNode *n = i < nodes ? p->g->nodes.items[i] : p->kernels.extra.items[i - nodes];
-        CoupletBuffer *b = &p->buffers[i];
-        n->mark = i;
-        b->type = type_of(n->type);
-        b->rank = n->rank;
-        memcpy(b->shape, n->shape, sizeof b->shape);
-        p->lives[i] = (Life){.buffer = i, .first = -1, .last = -1};
-        switch (n->kind) {
-        case GN_INPUT:
-            b->place = COUPLET_IN_INPUT;
-            b->slot = p->out->input_count;
-            inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
-            break;
-        case GN_STATE:
-            b->place = COUPLET_IN_STATE;
-            b->slot = find_state(states, state_count, n->name);
-            if (b->slot >= 0) break;
-            *error = arena_printf(p->arena, "a fault of the compiler: the state `%s` is in no table", n->name);
-            return false;
-        case GN_CONST:
-            b->place = COUPLET_IN_CONST;
-            b->constant = i < nodes ? constant_data(p->arena, n) : n->aux;
-            break;
-        default:
-            b->place = COUPLET_IN_ARENA;
-            p->lives[i].bytes = (bytes_of(n) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-            break;
-        }
-    }
-    p->out->buffers = p->buffers;
-    p->out->buffer_count = count;
-    p->out->inputs = inputs;
     return true;
-}
-
-static void measure_lives(Plan *p) {
-    int steps = p->kernels.items.count;
-    for (int s = 0; s < steps; s++) {
-        const Kernel *k = &p->kernels.items.items[s];
-        for (int i = 0; i < k->operand_count; i++) {
-            Life *life = &p->lives[k->operands[i]->mark];
-            if (life->first < 0) life->first = s;
-            life->last = s;
-        }
-    }
-    for (int i = 0; i < p->g->outputs.count; i++) p->lives[p->g->outputs.items[i].node->mark].last = steps;
-    for (int i = 0; i < p->g->commits.count; i++) {
-        const GCommit *c = &p->g->commits.items[i];
-        p->lives[c->value->mark].last = steps;
-        if (c->rows) p->lives[c->rows->mark].last = steps;
-    }
-}
-
-static int by_size(const void *a, const void *b) {
-    const Life *x = a, *y = b;
-    if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
-    return x->buffer - y->buffer;
-}
-
-/* The largest first, each at the lowest place that is free for as long as it lives. */
-static void place_in_arena(Plan *p) {
-    int count = p->out->buffer_count;
-    Life *order = arena_array(p->arena, Life, count + 1), **placed = arena_array(p->arena, Life *, count + 1);
-    memcpy(order, p->lives, sizeof *order * (size_t)count);
-    qsort(order, (size_t)count, sizeof *order, by_size);
-    int placed_count = 0;
-    for (int i = 0; i < count && order[i].bytes; i++) {
-        Life *life = &order[i];
-        int64_t offset = 0;
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (int k = 0; k < placed_count; k++) {
-                const Life *other = placed[k];
-                bool together = life->first <= other->last && other->first <= life->last;
-                if (!together || offset >= other->offset + other->bytes || other->offset >= offset + life->bytes) continue;
-                offset = other->offset + other->bytes;
-                moved = true;
-            }
-        }
-        life->offset = offset;
-        placed[placed_count++] = life;
-        p->buffers[life->buffer].offset = offset;
-        if (offset + life->bytes > p->out->arena_bytes) p->out->arena_bytes = offset + life->bytes;
-    }
-}
-
-/* ---- steps ------------------------------------------------------------------------------------------------ */
-
-static double operations(const GExpr *e, int depth) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX || depth > 24) return 0;
-    double sum = e->op == G_LOAD ? 0 : 1;
-    for (int i = 0; i < e->arg_count; i++) sum += operations(e->args[i], depth + 1);
-    return sum;
-}
-
-static double work_of(const GNode *n) {
-    double points = (double)element_count(n);
-    for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
-    if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
-    return points * (1 + operations(n->value, 0));
-}
-
-static double step_work(const Kernel *k) {
-    if (!k->contraction) return work_of(k->node);
-    const ProductForm *p = &k->contraction->form;
-    if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
-    if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_partial_count(k->contraction);
-    return 2.0 * (double)(p->m_size * p->n_size) * (double)(p->z_size * p->k_size);
-}
-
-static bool make_steps(Plan *p, CpuModule *module, const char **error) {
-    int count = p->kernels.items.count;
-    CoupletStep *steps = arena_array(p->arena, CoupletStep, count + 1);
-    for (int i = 0; i < count; i++) {
-        const Kernel *k = &p->kernels.items.items[i];
-        int *buffers = arena_array(p->arena, int, k->operand_count);
-        CoupletStep *s = &steps[i];
-        for (int b = 0; b < k->operand_count; b++) {
-            buffers[b] = k->operands[b]->mark;
-            s->bytes += (double)bytes_of(k->operands[b]);
-        }
-        s->kernel = module_find(module, k->symbol, p->arena, error);
-        if (!s->kernel) return false;
-        s->tiles = k->tiles;
-        s->buffers = buffers;
-        s->buffer_count = k->operand_count;
-        s->output_count = k->output_count;
-        s->symbol = k->symbol;
-        s->source = place_of(p->arena, k->node);
-        s->flops = step_work(k);
-        if (k->contraction && (int64_t)contraction_scratch(k->contraction) > p->out->scratch_bytes) p->out->scratch_bytes = (int64_t)contraction_scratch(k->contraction);
-    }
-    p->out->steps = steps;
-    p->out->step_count = count;
-    return true;
-}
-
-static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
-    Graph *g = p->g;
-    CoupletNamed *outputs = arena_array(p->arena, CoupletNamed, g->outputs.count + 1);
-    for (int i = 0; i < g->outputs.count; i++) outputs[i] = (CoupletNamed){g->outputs.items[i].name, g->outputs.items[i].node->mark};
-    CoupletCommit *commits = arena_array(p->arena, CoupletCommit, g->commits.count + 1);
-    for (int i = 0; i < g->commits.count; i++) {
-        const GCommit *from = &g->commits.items[i];
-        CoupletCommit *c = &commits[i];
-        c->kind = (CoupletCommitKind)from->kind; /* the two enums list the same kinds in the same order */
-        c->state = find_state(states, state_count, from->state->name);
-        c->value = from->value->mark;
-        c->rows = from->rows ? from->rows->mark : -1;
-        c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
-        c->fill = from->fill ? find_state(states, state_count, from->fill->name) : -1;
-    }
-    p->out->outputs = outputs;
-    p->out->output_count = g->outputs.count;
-    p->out->commits = commits;
-    p->out->commit_count = g->commits.count;
-}
-
-/* ---- the whole ---------------------------------------------------------------------------------------------- */
-
-/* The kernels of all graphs, each symbol once. */
-static int unique_kernels(Arena *arena, Plan *plans, int plan_count, Kernel ***out) {
-    int total = 0, count = 0;
-    for (int i = 0; i < plan_count; i++) total += plans[i].kernels.items.count;
-    Kernel **kernels = arena_array(arena, Kernel *, total + 1);
-    int slots = 64;
-    while (slots < 2 * total) slots *= 2;
-    Kernel **table = arena_array(arena, Kernel *, slots);
-    for (int i = 0; i < plan_count; i++) {
-        for (int k = 0; k < plans[i].kernels.items.count; k++) {
-            Kernel *kernel = &plans[i].kernels.items.items[k];
-            sign_kernel(arena, kernel);
-            uint64_t hash = strtoull(kernel->symbol + 17, NULL, 16);
-            int at = (int)(hash & (uint64_t)(slots - 1));
-            while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0) at = (at + 1) & (slots - 1);
-            if (table[at]) continue;
-            table[at] = kernels[count++] = kernel;
-        }
-    }
-    *out = kernels;
-    return count;
 }
 
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error) {
+    const PlanTarget target = {.lanes = cpu_has_wide_vectors() ? WIDE_LANES : NARROW_LANES};
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
-        Plan *p = &work[i];
-        p->arena = arena;
-        p->g = graphs[i];
-        p->out = plans[i] = arena_new_of(arena, CoupletPlan);
-        p->out->name = graphs[i]->name;
-        if (!schedule(arena, p->g, &p->kernels, error) || !make_buffers(p, states, state_count, error)) return NULL;
-        measure_lives(p);
-        place_in_arena(p);
+        if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return NULL;
+        plans[i] = work[i].out;
     }
     Kernel **kernels;
-    int count = unique_kernels(arena, work, graph_count, &kernels);
+    int count = plan_unique_kernels(arena, work, graph_count, &kernels);
     CpuCode *code = calloc(1, sizeof *code);
     if (!code) return NULL;
     code->kernel_count = count;
     code->module = module_build(arena, kernels, count, options->cache_folder, error);
     bool good = code->module != NULL;
-    for (int i = 0; good && i < graph_count; i++) {
-        good = make_steps(&work[i], code->module, error);
-        make_outputs(&work[i], states, state_count);
-        for (int k = 0; k < work[i].kernels.items.count; k++)
-            for (const char *at = work[i].kernels.items.items[k].symbol; *at; at++) plans[i]->hash = (plans[i]->hash ^ (unsigned char)*at) * 1099511628211u;
-    }
+    for (int i = 0; good && i < graph_count; i++) good = find_code(&work[i], code->module, error);
     if (good) return code;
     cpu_free(code);
     return NULL;

@@ -1,21 +1,16 @@
-/* Inside the CPU back end: what its files share.
+/* Inside the CPU back end: what its files share. Kernels and plans come from compiler/plan.
  *
- *     schedule.c    nodes to kernels: what runs, in which order, over which buffers
- *     signature.c   the name of a kernel is a hash of everything its code depends on, so that equal kernels share code
  *     function.c    the frame of a kernel, its loops and its locals
  *     expression.c  scalar expressions; math.c the transcendental functions
- *     compute.c     a compute node as loops; topk.c; contraction.c sums of products in register blocks
+ *     compute.c     a compute node as loops; topk.c; product.c sums of products in register blocks
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
- *     compile.c     buffers, steps, commits: the plan */
+ *     compile.c     plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
 #define COUPLET_COMPILER_CPU_EMIT_H
 
-#include "compiler/graph/graph.h"
-#include "runtime/abi.h"
+#include "compiler/plan/contraction.h"
 
 #include <llvm-c/Core.h>
-
-enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36 };
 
 typedef struct Emitter {
     Arena *arena;
@@ -25,29 +20,6 @@ typedef struct Emitter {
     LLVMBuilderRef builder;
     LLVMTypeRef f32, i32, i64, i8, i1, ptr, nothing;
 } Emitter;
-
-typedef enum {
-    KERNEL_COMPUTE,
-    KERNEL_TOPK,
-    KERNEL_PACK,    /* the vector operand of a contraction, in panels */
-    KERNEL_PRODUCT, /* the contraction itself */
-    KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */
-} KernelKind;
-
-struct Contraction;
-
-/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
- * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
-typedef struct Kernel {
-    KernelKind kind;
-    Graph *graph;
-    const GNode *node;
-    const struct Contraction *contraction;
-    char symbol[SYMBOL_BYTES];
-    int64_t tiles;
-    const GNode *operands[MAX_KERNEL_OPERANDS + 1];
-    int operand_count, output_count;
-} Kernel;
 
 /* ---- functions ---------------------------------------------------------------------------------------------- */
 
@@ -115,21 +87,14 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
-typedef struct KernelList {
-    ARRAY(Kernel) items;
-    ARRAY(GNode *) extra; /* tables are GN_CONST, their int32 data in aux; the others GN_COMPUTE without a formula */
-} KernelList;
-
-/* False with a sentence when the node cannot be compiled (too many operands). */
-bool schedule(Arena *arena, Graph *graph, KernelList *kernels, const char **error);
-void sign_kernel(Arena *arena, Kernel *kernel);
-/* Collapsed loop extents: adjacent axes that every read and the output walk as one become one loop, whose index takes the last axis's
- * place; the others have one turn. `extents` has an entry for each index of the node. */
-void collapse_axes(const GNode *node, int64_t *extents);
-int64_t compute_tiles(const GNode *node);
-
 void emit_compute(Emitter *e, Kernel *kernel);
 void emit_topk(Emitter *e, Kernel *kernel);
+/* Operands: b, tables; packed. */
+void emit_pack(Emitter *e, Kernel *kernel);
+/* Operands: a, tables, packed; y, or the parts. */
+void emit_product(Emitter *e, Kernel *kernel);
+/* Operands: the parts; y. */
+void emit_gather_partials(Emitter *e, Kernel *kernel);
 
 /* ---- code --------------------------------------------------------------------------------------------------- */
 

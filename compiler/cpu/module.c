@@ -1,7 +1,7 @@
 /* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores, and each is optimised in a thread of its
  * own; the objects are linked by LLJIT, and kept on disk under a name that hashes the kernels, the machine and this back end's sources. */
-#include "compiler/cpu/contraction.h"
 #include "compiler/cpu/cpu.h"
+#include "compiler/cpu/emit.h"
 
 #include <errno.h>
 #include <llvm-c/Analysis.h>

@@ -1,5 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
-#include "compiler/cpu/contraction.h"
+#include "compiler/plan/contraction.h"
 
 #include <string.h>
 
@@ -134,12 +134,12 @@ static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelLi
     push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 2, (const GNode *[]){parts, node});
 }
 
-bool schedule(Arena *arena, Graph *g, KernelList *kernels, const char **error) {
+bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels, const char **error) {
     SharedList shared = {0};
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
         if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
-        Contraction *c = contraction_of(arena, g, node);
+        Contraction *c = contraction_of(arena, g, node, target);
         if (c) contraction_kernels(arena, g, c, kernels, &shared);
         if (c || one_kernel(arena, g, node, kernels)) continue;
         *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",

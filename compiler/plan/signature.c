@@ -1,6 +1,6 @@
 /* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
  * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
-#include "compiler/cpu/contraction.h"
+#include "compiler/plan/contraction.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,13 +4,13 @@
  * one value at a time, broadcast: row m of it starts at table[m], and k adds another offset. A micro-kernel keeps a block of
  * ROWS x PANEL sums in registers over KC values of k; a task does a block of rows for one range of k (and one z). When there are too few
  * tasks for the cores, k is split into a number of parts that only the shape decides, and the parts are added in order. */
-#ifndef COUPLET_COMPILER_CPU_CONTRACTION_H
-#define COUPLET_COMPILER_CPU_CONTRACTION_H
+#ifndef COUPLET_COMPILER_PLAN_CONTRACTION_H
+#define COUPLET_COMPILER_PLAN_CONTRACTION_H
 
-#include "compiler/cpu/emit.h"
 #include "compiler/graph/affine.h"
+#include "compiler/plan/kernel.h"
 
-enum { PRODUCT_ROWS = 8, PRODUCT_KC = 256, PRODUCT_WIDE_LANES = 16, PRODUCT_NARROW_LANES = 8 };
+enum { PRODUCT_ROWS = 8, PRODUCT_KC = 256, PACK_ROWS = 64 /* of k, in a tile */, GATHER_CHUNK = 2048 /* elements in a tile */ };
 
 typedef struct Contraction {
     ProductForm form;
@@ -25,7 +25,7 @@ typedef struct Contraction {
 } Contraction;
 
 /* NULL when the node is none. */
-Contraction *contraction_of(Arena *arena, Graph *g, const GNode *node);
+Contraction *contraction_of(Arena *arena, Graph *g, const GNode *node, const PlanTarget *target);
 uint64_t contraction_scratch(const Contraction *c);      /* bytes of a worker's scratch */
 int64_t contraction_pack_count(const Contraction *c);    /* floats */
 int64_t contraction_partial_count(const Contraction *c); /* floats; 0 when k is not split */
@@ -35,12 +35,5 @@ int64_t contraction_gather_tiles(const Contraction *c);
 
 /* Equal for contractions that have the same tables and code. */
 uint64_t contraction_hash(const Contraction *c);
-
-/* Operands: b, tables; packed. */
-void emit_pack(Emitter *e, Kernel *kernel);
-/* Operands: a, tables, packed; y, or the parts. */
-void emit_product(Emitter *e, Kernel *kernel);
-/* Operands: the parts; y. */
-void emit_gather_partials(Emitter *e, Kernel *kernel);
 
 #endif

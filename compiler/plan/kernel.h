@@ -1,0 +1,57 @@
+/* Kernels: what a graph becomes before any back end sees it. A kernel does one node's work over a number of tiles that write disjoint
+ * memory; schedule() says which kernels there are, in which order, and what each reads. Nothing here knows LLVM or OpenCL. */
+#ifndef COUPLET_COMPILER_PLAN_KERNEL_H
+#define COUPLET_COMPILER_PLAN_KERNEL_H
+
+#include "compiler/graph/graph.h"
+#include "runtime/abi.h"
+
+enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36 };
+
+typedef enum {
+    KERNEL_COMPUTE,
+    KERNEL_TOPK,
+    KERNEL_PACK,    /* the vector operand of a contraction, in panels */
+    KERNEL_PRODUCT, /* the contraction itself */
+    KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */
+} KernelKind;
+
+struct Contraction;
+
+/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
+ * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
+typedef struct Kernel {
+    KernelKind kind;
+    Graph *graph;
+    const GNode *node;
+    const struct Contraction *contraction;
+    char symbol[SYMBOL_BYTES];
+    int64_t tiles;
+    const GNode *operands[MAX_KERNEL_OPERANDS + 1];
+    int operand_count, output_count;
+} Kernel;
+
+typedef struct KernelList {
+    ARRAY(Kernel) items;
+    ARRAY(GNode *) extra; /* tables are GN_CONST, their int32 data in aux; the others GN_COMPUTE without a formula */
+} KernelList;
+
+/* What a back end asks of its kernels. */
+typedef struct PlanTarget {
+    int64_t lanes; /* floats in a vector register: contractions are blocked for it */
+} PlanTarget;
+
+/* False with a sentence when a node cannot be compiled (too many operands). */
+bool schedule(Arena *arena, Graph *graph, const PlanTarget *target, KernelList *kernels, const char **error);
+void sign_kernel(Arena *arena, Kernel *kernel);
+
+/* ---- the loops of a compute node ------------------------------------------------------------------------------ */
+
+/* Collapsed loop extents: adjacent axes that every read and the output walk as one become one loop, whose index takes the last axis's
+ * place; the others have one turn. `extents` has an entry for each index of the node. */
+void collapse_axes(const GNode *node, int64_t *extents);
+/* How many of the collapsed axes make tiles, the others being loops inside one. A single axis that is long is cut into chunks of *chunk (else 0). */
+int tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
+int64_t compute_tiles(const GNode *node);
+
+#endif

@@ -1,0 +1,72 @@
+/* Loops and tiles of a compute node. Tiles are slices of the outermost axes, so they write disjoint memory and any split over threads gives
+ * the same bits. */
+#include "compiler/plan/kernel.h"
+
+enum { TILE_WORK = 2048 /* scalar evaluations that make a tile worth its start */ };
+
+/* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap. */
+static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
+    if (!e) return true;
+    if (e->op == G_INDEX) return e->index != p && e->index != p + 1;
+    int first = 0;
+    if (e->op == G_LOAD) {
+        const GNode *t = e->tensor;
+        for (int i = 0; i < t->rank; i++) {
+            const GExpr *a = e->args[i], *b = i + 1 < t->rank ? e->args[i + 1] : NULL;
+            if (a->op == G_INDEX && a->index == p) {
+                if (!b || b->op != G_INDEX || b->index != p + 1 || t->shape[i + 1] != shape[p + 1] || t->shape[i] != shape[p]) return false;
+                i++;
+            } else if (!walks_together(a, p, shape)) {
+                return false;
+            }
+        }
+        first = t->rank;
+    }
+    for (int i = first; i < e->arg_count; i++)
+        if (!walks_together(e->args[i], p, shape)) return false;
+    return true;
+}
+
+void collapse_axes(const GNode *n, int64_t *extents) {
+    int64_t shape[2 * GRAPH_MAX_RANK];
+    int last[2 * GRAPH_MAX_RANK]; /* of the run of axes that an axis has been joined to */
+    for (int i = 0; i < n->rank + n->red_rank; i++) last[i] = i;
+    for (int i = 0; i < n->rank; i++) shape[i] = extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
+    for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
+        if (p == n->rank - 1) continue; /* an output axis and a reduced one */
+        if (!walks_together(n->value, p, shape) || !walks_together(n->guard, p, shape) || !walks_together(n->active, p, shape)) continue;
+        last[p] = last[p + 1];
+        extents[last[p]] *= extents[p];
+        extents[p] = 1;
+    }
+}
+
+static int64_t reduced_work(const GNode *n) {
+    int64_t work = 1;
+    for (int i = 0; i < n->red_rank; i++) work *= n->red_shape[i];
+    return work;
+}
+
+int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+    int64_t work = reduced_work(n);
+    int axis = n->rank;
+    *chunk = 0;
+    while (axis > 0 && work < TILE_WORK) work *= extents[--axis];
+    int64_t outer = 1;
+    for (int i = 0; i < axis; i++) outer *= extents[i];
+    if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) { /* all of the work sits in the axis just taken */
+        int64_t inside = work / extents[axis];
+        *chunk = (TILE_WORK + inside - 1) / inside;
+        if (*chunk >= extents[axis]) *chunk = 0;
+    }
+    return axis;
+}
+
+int64_t compute_tiles(const GNode *n) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
+    collapse_axes(n, extents);
+    int axes = tile_axes(n, extents, &chunk);
+    for (int i = 0; i < axes; i++) tiles *= extents[i];
+    return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
+}
