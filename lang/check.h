@@ -1,4 +1,5 @@
-/* Inside the checker. check.c: modules, statements, scopes; check_expr.c: expressions; check_call.c: calls and networks. */
+/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_expr.c: expressions; check_call.c: calls and
+ * networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -51,8 +52,18 @@ Scope *push_scope(Check *c);
 void pop_scope(Check *c);
 Scheme *scheme_of(Check *c, Symbol *symbol);
 void check_body(Check *c, Stmt **body, int count);
+void check_let(Check *c, Stmt *s);
+void check_net(Check *c, Stmt *s);
+void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state, draw */
+void check_update(Check *c, Stmt *s);
+Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count);
 Scope *module_scope(Check *c, const Module *module);
 void suggest_name(Check *c, const char *name);
+
+/* check_method.c */
+void check_statement(Check *c, Module *m, Stmt *s);
+void check_push(Check *c, Stmt *s); /* after all lets: a queue may stand before what feeds it */
+Param *train_setting(Module *spec, const char *name);
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);

@@ -1,5 +1,6 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; call.c functions and
- * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; method.c the method and its step; function.c one function. */
+ * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; method.c the method and its step; memory.c states and queues;
+ * optimise.c gradients, rules and ema; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -146,6 +147,33 @@ int64_t site_key(const char *path);
 /* prove.c */
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad);
 
+/* memory.c */
+GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
+void commit_state(Lower *l, GNode *state, GNode *value);
+GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span); /* a scalar fills it */
+void declare_queue(Lower *l, const Stmt *stmt);
+void declare_method_state(Lower *l, const Stmt *stmt, StateRole role);
+void push_queues(Lower *l, const Stmt *stmt);
+void lower_updates(Lower *l, const Module *spec);
+
+/* optimise.c */
+typedef struct Renewed {
+    GNode **states, **grads, **renewed;
+    int *record_of;
+    int count;
+} Renewed;
+void backward(Lower *l, GNode *loss, const Stmt *train, Renewed *out);
+void optimise(Lower *l, const Stmt *train, Renewed *renewed);
+void lower_ema(Lower *l, const Stmt *stmt, GNode *const *renewed, const int *record_of, int renewed_count);
+
+/* features.c */
+void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);
+
+/* method.c */
+void begin_graph(Lower *l, const char *name, bool training);
+int find_source(const Lower *l, const char *name);
+const Expr *find_setting(const Stmt *block, const char *name);
+void watch_graph(const LowerOptions *options, const Graph *g, const char *pass);
 void run_passes(Lower *l, Graph *g, const LowerOptions *options);
 
 #endif

@@ -1,0 +1,64 @@
+/* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
+#include "compiler/lower/internal.h"
+
+#include <string.h>
+
+enum { FEATURE_ROWS = 500 };
+
+static int feature_graph(Lower *l, const Expr *features, const LowerOptions *options) {
+    LoweredProgram *program = l->program;
+    begin_graph(l, "features", false);
+    Net *net = lower_net(l, features, "");
+    if (!net) return -1;
+    for (int i = 0; i < program->feature_names.count; i++)
+        if (strcmp(program->feature_names.items[i], net->path) == 0) return i;
+    int64_t shape[GRAPH_MAX_RANK] = {FEATURE_ROWS, 1, 28, 28};
+    Value image = value_array(graph_input(l->g, "image", GT_U8, 4, shape, features->span));
+    Value value = net_apply(l, net, image, features);
+    if (value.kind != VALUE_ARRAY || value_rank(&value) != 2) {
+        diag_error(l->diag, features->span, "features are rows: an array of two axes is needed here");
+        return -1;
+    }
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int count;
+    graph_output(l->g, "features", materialise(l, &value, free, &count, features->span));
+    watch_graph(options, l->g, "lower");
+    if (!diag_error_count(l->diag)) run_passes(l, l->g, options);
+    array_push(l->arena, &program->features, l->g);
+    array_push(l->arena, &program->feature_names, net->path);
+    return program->features.count - 1;
+}
+
+static const Expr *named_argument(const Expr *call, const char *name) {
+    for (int i = 0; i < call->arg_count; i++)
+        if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return call->args[i];
+    return NULL;
+}
+
+static double number_argument(Lower *l, const Expr *call, const char *name, double otherwise) {
+    const Expr *given = named_argument(call, name);
+    double value;
+    return given && lower_static(l, given, &value) ? value : otherwise;
+}
+
+void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
+    for (int i = 0; i < s->target_count; i++) {
+        const Expr *call = s->targets[i];
+        LoweredEval eval;
+        memset(&eval, 0, sizeof eval);
+        eval.method = call->callee && call->callee->name ? call->callee->name : "";
+        eval.k = number_argument(l, call, "k", 20);
+        eval.temperature = number_argument(l, call, "temperature", 0.07);
+        eval.decay = number_argument(l, call, "decay", 1e-4);
+        const Expr *features = named_argument(call, "features"), *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
+        if (!features || !bank || !query) {
+            diag_error(l->diag, call->span, "`%s` needs features, bank and query", eval.method);
+            continue;
+        }
+        eval.features = feature_graph(l, features, options);
+        eval.bank = find_source(l, bank->name);
+        eval.query = find_source(l, query->name);
+        array_push(l->arena, &l->program->evals, eval);
+    }
+}
+
