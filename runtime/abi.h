@@ -48,6 +48,7 @@ typedef struct CoupletStep {
     int output_count;
     const char *symbol;
     const char *source;   /* "examples/simclr.cpl:14" */
+    const char *label;    /* what it does, for profiles: "product 512 x 64 x 576" */
     double flops, bytes;  /* estimates, for profiles */
 } CoupletStep;
 

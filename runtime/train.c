@@ -33,7 +33,6 @@ typedef struct Trainer {
     double started, line_at, loss_sum;
     int64_t loss_count;
     bool terminal, warned;
-    double *milliseconds;
     char *error;
     size_t error_bytes;
 } Trainer;
@@ -129,11 +128,7 @@ static bool open_run(Trainer *t) {
     const CoupletPlan *plan = t->program->train;
     t->run = couplet_run_new(plan, t->threads);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    if (t->options->profile) t->milliseconds = calloc((size_t)plan->step_count + 1, sizeof *t->milliseconds);
-    if (t->run && t->inputs) {
-        couplet_run_profile(t->run, t->milliseconds);
-        return inputs_fit(t);
-    }
+    if (t->run && t->inputs) return inputs_fit(t);
     snprintf(t->error, t->error_bytes, "out of memory: a step of this method needs %.0f MB", (double)plan->arena_bytes / 1e6);
     return false;
 }
@@ -307,7 +302,6 @@ static void close_all(Trainer *t) {
     for (int i = 0; t->data && i < t->program->source_count; i++) couplet_dataset_free(&t->data[i]);
     free(t->data);
     free(t->inputs);
-    free(t->milliseconds);
 }
 
 static void open_trainer(Trainer *t, const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
@@ -333,7 +327,6 @@ bool couplet_train(const CoupletProgram *program, const CoupletTrainOptions *opt
             couplet_threads_count(t.threads), options->folder);
         if (whole && !options->resume) good = measure(&t, COUPLET_RAW_PIXELS) && measure(&t, COUPLET_BEFORE_TRAINING);
         good = good && train_steps(&t, last);
-        if (good && options->profile) options->profile(program->train, t.milliseconds, s->step - t.first_step);
         if (good && s->step < s->total_steps)
             say(&t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
         else good = good && measure(&t, COUPLET_AFTER_TRAINING);

@@ -17,7 +17,6 @@ typedef struct CoupletTrainOptions {
     bool resume, quiet;
     FILE *out;                          /* progress and results */
     const volatile sig_atomic_t *stop;  /* set by a signal: end at the next step, with a checkpoint */
-    void (*profile)(const CoupletPlan *plan, const double *milliseconds, int64_t steps); /* NULL: none */
 } CoupletTrainOptions;
 
 /* Trains and evaluates. False with a sentence; the last checkpoint is then whole. */

@@ -113,3 +113,15 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     out->program = program;
     return true;
 }
+
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out) {
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, path, options, true);
+    LoweredProgram *lowered = method ? lower_method(arena, diag, method, NULL) : NULL;
+    diag_print(diag, stderr);
+    const char *failed = "out of memory";
+    if (!lowered) return false;
+    if (assemble(arena, method, lowered, out, &failed)) return true;
+    fprintf(stderr, "couplet %s: %s\n", command, failed);
+    return false;
+}

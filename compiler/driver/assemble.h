@@ -3,6 +3,7 @@
 #define COUPLET_DRIVER_ASSEMBLE_H
 
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/options.h"
 #include "compiler/lower/lower.h"
 #include "runtime/abi.h"
 
@@ -13,5 +14,8 @@ typedef struct Assembled {
 
 /* False, with a sentence in *error, when the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
+
+/* From the spec's file on, with the settings of the command line; false after messages on stderr. */
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out);
 
 #endif

@@ -21,12 +21,16 @@ static const Command commands[] = {
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
-     "              [--max-steps n] [--checkpoint-every n] [--profile] [--quiet]\n"
+     "              [--max-steps n] [--checkpoint-every n] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
-     "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint. --profile shows where the time goes."},
+     "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint."},
     {"eval", eval_command,
      "couplet eval FOLDER [--data FOLDER] [--threads n]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
+    {"profile", profile_command,
+     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
+     "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
+     "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
 };
 
 static int usage(FILE *out) {
@@ -52,7 +56,7 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train and eval", argv[1]);
+    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train, eval and profile", argv[1]);
     const char *near = diag_nearest(argv[1], names, count);
     if (near) fprintf(stderr, "; did you mean `%s`?", near);
     fprintf(stderr, "\n");

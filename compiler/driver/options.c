@@ -55,6 +55,7 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     } else if (strcmp(name, "threads") == 0) return read_long(command, name, value, 1, &o->threads);
     else if (strcmp(name, "max-steps") == 0) return read_long(command, name, value, 1, &o->max_steps);
     else if (strcmp(name, "checkpoint-every") == 0) return read_long(command, name, value, 1, &o->checkpoint_every);
+    else if (strcmp(name, "steps") == 0) return read_long(command, name, value, 1, &o->steps);
     else if (strcmp(name, "epochs") == 0) {
         char *end;
         o->epochs = strtod(value, &end);
@@ -95,7 +96,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
             unknown_option(arena, command, allowed, name);
             return false;
         }
-        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "profile") == 0 ? &o->profile : strcmp(name, "numerics") == 0 ? &o->numerics : NULL;
+        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "by-kernel") == 0 ? &o->by_kernel : strcmp(name, "numerics") == 0 ? &o->numerics : NULL;
         if (flag) {
             *flag = true;
             continue;

@@ -11,9 +11,9 @@ typedef struct Setting {
 typedef struct Options {
     const char *file;       /* the first argument that is no option */
     const char *data, *out, *fn, *print_after, *device;
-    long seed, threads, max_steps, checkpoint_every;
+    long seed, threads, max_steps, checkpoint_every, steps;
     double epochs; /* 0: as the spec says */
-    bool has_seed, resume, quiet, profile, numerics;
+    bool has_seed, resume, quiet, numerics, by_kernel;
     ARRAY(Setting) sets, inputs;
 } Options;
 
@@ -24,5 +24,6 @@ int check_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
+int profile_command(int argc, char **argv);
 
 #endif

@@ -33,62 +33,20 @@ static const char *run_folder(Arena *arena, const Options *o, const char *name) 
     return o->resume ? held : folder;
 }
 
-/* ---- the profile ------------------------------------------------------------------------------------------------- */
-
-typedef struct Row {
-    const CoupletStep *step;
-    double milliseconds;
-} Row;
-
-static int slowest_first(const void *a, const void *b) {
-    double x = ((const Row *)a)->milliseconds, y = ((const Row *)b)->milliseconds;
-    return x < y ? 1 : x > y ? -1 : 0;
-}
-
-static void show_profile(const CoupletPlan *plan, const double *milliseconds, int64_t steps) {
-    Row *rows = calloc((size_t)plan->step_count + 1, sizeof *rows);
-    if (!rows || steps < 1) {
-        free(rows);
-        return;
-    }
-    double total = 0;
-    for (int i = 0; i < plan->step_count; i++) {
-        rows[i] = (Row){&plan->steps[i], milliseconds[i] / (double)steps};
-        total += rows[i].milliseconds;
-    }
-    qsort(rows, (size_t)plan->step_count, sizeof *rows, slowest_first);
-    printf("%d kernels, %.2f ms a step\n   ms      %%  Gop/s   GB/s  kernel, source\n", plan->step_count, total);
-    for (int i = 0; i < plan->step_count && i < 40; i++) {
-        const CoupletStep *s = rows[i].step;
-        double ms = rows[i].milliseconds;
-        printf("%7.3f %5.1f %6.1f %6.1f  %.6s %s\n", ms, 100 * ms / total, s->flops / ms * 1e-6, s->bytes / ms * 1e-6, s->symbol, s->source);
-    }
-    free(rows);
-}
-
 /* ---- the commands -------------------------------------------------------------------------------------------------- */
 
 typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
 
 static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, const char *command, Work work) {
-    Diag *diag = diag_new(arena);
     double start = now();
-    Method *method = load_method(arena, diag, path, o, true);
-    LoweredProgram *lowered = method ? lower_method(arena, diag, method, NULL) : NULL;
-    diag_print(diag, stderr);
-    if (!lowered) return 1;
     Assembled assembled;
-    const char *failed = "out of memory";
-    if (!assemble(arena, method, lowered, &assembled, &failed)) {
-        fprintf(stderr, "couplet %s: %s\n", command, failed);
-        return 1;
-    }
+    if (!assemble_spec(arena, o, path, command, &assembled)) return 1;
     if (!o->quiet)
         printf("%s in %.2f s (%d kernels%s)\n", cpu_was_cached(assembled.code) ? "loaded" : "compiled", now() - start, cpu_kernel_count(assembled.code),
                cpu_was_cached(assembled.code) ? " from the cache" : "");
     const CoupletTrainOptions options = {.folder = folder ? folder : run_folder(arena, o, assembled.program->name), .data = o->data, .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
-                                         .quiet = o->quiet, .out = stdout, .stop = &stop, .profile = o->profile ? show_profile : NULL};
+                                         .quiet = o->quiet, .out = stdout, .stop = &stop};
     char error[1024];
     signal(SIGINT, ask_to_stop);
     signal(SIGTERM, ask_to_stop);
@@ -104,7 +62,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every profile quiet", argc, argv))
+    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every quiet", argc, argv))
         status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
     arena_free(arena);
     return status;

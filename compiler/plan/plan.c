@@ -108,6 +108,25 @@ static double step_work(const Kernel *k) {
     return 2.0 * (double)(p->m_size * p->n_size) * (double)(p->z_size * p->k_size);
 }
 
+/* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k), or a node's space. */
+static const char *label_of(Arena *arena, const Kernel *k) {
+    static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp"};
+    static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
+    if (k->contraction) {
+        const ProductForm *p = &k->contraction->form;
+        return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
+    }
+    Text text = {0};
+    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : reducers[k->node->reducer]);
+    for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
+    text_printf(&text, k->node->red_rank ? "] over [" : "]");
+    for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
+    if (k->node->red_rank) text_printf(&text, "]");
+    const char *label = arena_strndup(arena, text.data, text.length);
+    text_free(&text);
+    return label;
+}
+
 static void make_steps(Plan *p) {
     int count = p->kernels.items.count;
     CoupletStep *steps = arena_array(p->arena, CoupletStep, count + 1);
@@ -125,6 +144,7 @@ static void make_steps(Plan *p) {
         s->output_count = k->output_count;
         s->symbol = k->symbol;
         s->source = place_of(p->arena, k->node);
+        s->label = label_of(p->arena, k);
         s->flops = step_work(k);
         if (k->contraction && (int64_t)contraction_scratch(k->contraction) > p->out->scratch_bytes) p->out->scratch_bytes = (int64_t)contraction_scratch(k->contraction);
     }

@@ -1,0 +1,100 @@
+/* couplet profile: where the time of a training step goes, by source line. The step runs on made-up images, so it needs no data and measures
+ * nothing but itself; every kernel's figure is the median over the steps. */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/load.h"
+#include "compiler/driver/step_bench.h"
+#include "compiler/driver/yardstick.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- rows --------------------------------------------------------------------------------------------------------- */
+
+typedef struct Row {
+    const char *source, *label;
+    double seconds, flops, bytes, limit; /* limit: the least seconds that the roofline allows */
+    int kernels;
+} Row;
+
+static int slowest_first(const void *a, const void *b) {
+    double x = ((const Row *)a)->seconds, y = ((const Row *)b)->seconds;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void add_step(Row *row, const CoupletStep *step, double seconds, const Yardstick *best) {
+    double compute = step->flops / best->flops, memory = best->bytes > 0 ? step->bytes / best->bytes : 0;
+    row->source = step->source;
+    row->seconds += seconds;
+    row->flops += step->flops;
+    row->bytes += step->bytes;
+    row->limit += fmax(compute, memory);
+    row->kernels++;
+}
+
+/* One row for each source line, or for each kernel. */
+static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best, bool by_kernel, Row *rows) {
+    int count = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        int at = by_kernel ? count : 0;
+        while (at < count && strcmp(rows[at].source, plan->steps[i].source) != 0) at++;
+        if (at == count) memset(&rows[count++], 0, sizeof *rows);
+        add_step(&rows[at], &plan->steps[i], seconds[i], best);
+        if (by_kernel) rows[at].label = plan->steps[i].label;
+    }
+    qsort(rows, (size_t)count, sizeof *rows, slowest_first);
+    return count;
+}
+
+static void print_row(const Row *row, double total) {
+    printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8.2f  %s  %s\n", row->seconds * 1e3, 100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
+           row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, row->limit / row->seconds, row->source, row->label ? row->label : "");
+}
+
+static void print_table(const CoupletPlan *plan, const StepTimes *times, const Yardstick *best, bool by_kernel, int threads) {
+    Row *rows = calloc((size_t)plan->step_count + 1, sizeof *rows);
+    if (!rows) return;
+    int count = collect_rows(plan, times->kernels, best, by_kernel, rows);
+    Row total = {.source = "the whole step"};
+    for (int i = 0; i < count; i++) {
+        total.seconds += rows[i].seconds;
+        total.flops += rows[i].flops;
+        total.bytes += rows[i].bytes;
+        total.limit += rows[i].limit;
+        total.kernels += rows[i].kernels;
+    }
+    printf("%d threads; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads, best->flops * 1e-9, best->bytes * 1e-9);
+    printf("      ms     %%  kernels     GFLOP       MB  GFLOP/s    GB/s  of best  source\n");
+    for (int i = 0; i < count; i++)
+        if (rows[i].seconds >= 5e-4 * total.seconds) print_row(&rows[i], total.seconds);
+    print_row(&total, total.seconds);
+    printf("%.1f ms a step with everything (median of %d), %.0f MB\n", times->whole * 1e3, times->steps, (double)plan->arena_bytes * 1e-6);
+    free(rows);
+}
+
+/* ---- the command ----------------------------------------------------------------------------------------------------- */
+
+static int profile(Arena *arena, const Options *o) {
+    Assembled assembled;
+    if (!assemble_spec(arena, o, o->file, "profile", &assembled)) return 1;
+    char error[512];
+    StepTimes times;
+    CoupletThreads *threads = couplet_threads_new((int)o->threads);
+    Yardstick best = yardstick_measure(threads);
+    bool good = step_measure(assembled.program, threads, (int)(o->steps ? o->steps : 11), &times, error, sizeof error);
+    if (good) print_table(assembled.program->train, &times, &best, o->by_kernel, couplet_threads_count(threads));
+    else fprintf(stderr, "couplet profile: %s\n", error);
+    free(times.kernels);
+    couplet_threads_free(threads);
+    cpu_free(assembled.code);
+    return good ? 0 : 1;
+}
+
+int profile_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "profile", "set seed threads steps by-kernel", argc, argv)) status = profile(arena, &o);
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,118 @@
+#include "compiler/driver/step_bench.h"
+
+#include "compiler/driver/yardstick.h"
+#include "runtime/random.h"
+#include "runtime/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLASSES = 10, SITE = 0x42454e43 /* "BENC" */ };
+
+typedef struct Bench {
+    const CoupletProgram *program;
+    const CoupletPlan *plan;
+    CoupletSession *session;
+    CoupletRun *run;
+    void **inputs, **made_up; /* made_up: those of the inputs that are ours to free */
+    double *now, *kernels, *whole;
+    char *error;
+    size_t error_bytes;
+} Bench;
+
+static bool fail(Bench *b, const char *sentence) {
+    snprintf(b->error, b->error_bytes, "%s", sentence);
+    return false;
+}
+
+/* Images of noise; labels are few, row numbers are those of the first batch. */
+static void *make_up(const CoupletBuffer *buffer, const char *name) {
+    int64_t count = couplet_buffer_count(buffer);
+    unsigned char *data = malloc((size_t)(count * couplet_type_bytes(buffer->type)) + 1);
+    if (!data) return NULL;
+    bool label = strstr(name, ".label") != NULL;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = couplet_random_bits(1, 2, 3, SITE, (uint64_t)i, 0);
+        int32_t word = (int32_t)(label ? bits % CLASSES : (uint32_t)i);
+        float real = (float)(bits >> 8) * 0x1p-24f;
+        if (buffer->type == COUPLET_U8) data[i] = (unsigned char)(bits >> 24);
+        else memcpy(data + 4 * i, buffer->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
+    }
+    return data;
+}
+
+static bool bind_inputs(Bench *b) {
+    couplet_session_scalars(b->session, b->plan, b->inputs);
+    for (int i = 0; i < b->plan->input_count; i++) {
+        if (b->inputs[i]) continue;
+        b->inputs[i] = b->made_up[i] = make_up(&b->plan->buffers[b->plan->inputs[i].buffer], b->plan->inputs[i].name);
+        if (!b->inputs[i]) return fail(b, "out of memory");
+    }
+    return true;
+}
+
+static bool one_step(Bench *b) {
+    CoupletFault fault;
+    couplet_session_scalars(b->session, b->plan, b->inputs);
+    if (!couplet_run_steps(b->run, b->inputs, b->session->states, &fault) || !couplet_run_finite(b->run, &fault)) {
+        snprintf(b->error, b->error_bytes, "%s: error: %s", fault.source, fault.sentence);
+        return false;
+    }
+    couplet_run_commit(b->run, b->session->states, b->program->states);
+    b->session->step++;
+    return true;
+}
+
+/* kernels[k * steps + s]: of kernel k in step s. */
+static bool run_all(Bench *b, int steps) {
+    if (!one_step(b)) return false;
+    for (int s = 0; s < steps; s++) {
+        memset(b->now, 0, sizeof *b->now * (size_t)b->plan->step_count);
+        double start = yardstick_now();
+        if (!one_step(b)) return false;
+        b->whole[s] = yardstick_now() - start;
+        for (int k = 0; k < b->plan->step_count; k++) b->kernels[k * steps + s] = b->now[k] * 1e-3;
+    }
+    return true;
+}
+
+static bool open_bench(Bench *b, CoupletThreads *threads, int steps) {
+    size_t kernels = (size_t)b->plan->step_count + 1;
+    b->session = couplet_session_new(b->program, threads, 0, b->error, b->error_bytes);
+    if (!b->session) return false;
+    b->session->total_steps = 1000; /* schedules see a step near the start of a run */
+    b->run = couplet_run_new(b->plan, threads);
+    b->inputs = calloc((size_t)b->plan->input_count + 1, sizeof *b->inputs);
+    b->made_up = calloc((size_t)b->plan->input_count + 1, sizeof *b->made_up);
+    b->now = calloc(kernels, sizeof *b->now);
+    b->kernels = calloc(kernels * (size_t)steps, sizeof *b->kernels);
+    b->whole = calloc((size_t)steps, sizeof *b->whole);
+    if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, "out of memory");
+    couplet_run_profile(b->run, b->now);
+    return bind_inputs(b);
+}
+
+static bool take_medians(Bench *b, int steps, StepTimes *times) {
+    times->kernels = calloc((size_t)b->plan->step_count + 1, sizeof *times->kernels);
+    if (!times->kernels) return fail(b, "out of memory");
+    for (int k = 0; k < b->plan->step_count; k++) times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
+    times->whole = yardstick_median(b->whole, steps);
+    times->steps = steps;
+    return true;
+}
+
+bool step_measure(const CoupletProgram *program, CoupletThreads *threads, int steps, StepTimes *times, char *error, size_t error_bytes) {
+    Bench b = {.program = program, .plan = program->train, .error = error, .error_bytes = error_bytes};
+    memset(times, 0, sizeof *times);
+    bool good = open_bench(&b, threads, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
+    for (int i = 0; b.made_up && i < b.plan->input_count; i++) free(b.made_up[i]);
+    free(b.made_up);
+    free(b.inputs);
+    free(b.now);
+    free(b.kernels);
+    free(b.whole);
+    couplet_run_free(b.run);
+    couplet_session_free(b.session);
+    return good;
+}

@@ -1,0 +1,18 @@
+/* The time of a training step, kernel by kernel, on made-up data: what `couplet profile` and `couplet bench` share. */
+#ifndef COUPLET_DRIVER_STEP_BENCH_H
+#define COUPLET_DRIVER_STEP_BENCH_H
+
+#include "runtime/abi.h"
+#include "runtime/threads.h"
+
+typedef struct StepTimes {
+    int steps;
+    double whole;    /* seconds from the first kernel to the last commit, the finite check included; median */
+    double *kernels; /* seconds of each of plan->steps; medians; the caller frees them */
+} StepTimes;
+
+/* Runs the program's step `steps` times after one that warms up, on images, labels and indices that are made up, from freshly started states.
+ * False with a sentence; times->kernels is NULL then. */
+bool step_measure(const CoupletProgram *program, CoupletThreads *threads, int steps, StepTimes *times, char *error, size_t error_bytes);
+
+#endif
