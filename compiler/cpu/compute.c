@@ -58,7 +58,7 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
 static void fold_term(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = r->node;
-    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, v = emit_expr(f, n->value);
+    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, v = emit_expr_where(f, n->value, holds);
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
         /* -inf - -inf is no number: such a term weighs nothing. */
@@ -142,7 +142,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
     LLVMValueRef active = n->active ? emit_expr(f, n->active) : NULL;
     LLVMValueRef value;
     if (!active || n->reducer == GR_NONE) {
-        value = n->reducer == GR_NONE ? emit_expr(f, n->value) : reduce(f, extents);
+        value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : reduce(f, extents);
         if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(value_type(f->e, n->type)), "");
     } else { /* a reduction that is not wanted is not swept, and cannot be empty */
         LLVMValueRef slot = frame_local(f, value_type(f->e, n->type));

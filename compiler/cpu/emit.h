@@ -74,6 +74,8 @@ LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef
 /* Straight-line code for an expression: reals as float, ints as i64, truth values as i1. Both arms of a select are evaluated, with reads
  * of the arm not taken kept inside their array, so they are safe and never reach the result. */
 LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
+/* The same where a condition may not hold (`mask` is an i1; NULL: it always does): what it excludes raises no fault. */
+LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
 void frame_forget(Frame *f); /* a new block begins: values emitted before are not to be used again */
 
 /* math.c: float to float, straight-line, so that loops around them become vectors. Within 2 ulp of the exact value; infinities, NaN and

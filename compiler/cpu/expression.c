@@ -88,7 +88,10 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     if (!at) at = whole(s, 0);
     LLVMValueRef value = element_load(s, tensor->type, base, at);
     if (!inside) return value;
-    if (load->has_else) return LLVMBuildSelect(b, inside, value, emit(s, load->args[load->arg_count - 1], mask), "");
+    if (load->has_else) {
+        LLVMValueRef outside = masked(s, mask, LLVMBuildNot(b, inside, ""));
+        return LLVMBuildSelect(b, inside, value, emit(s, load->args[load->arg_count - 1], outside), "");
+    }
     if (checked) {
         LLVMValueRef bad = masked(s, mask, LLVMBuildNot(b, inside, ""));
         frame_raise(s, bad, COUPLET_FAULT_INDEX);
@@ -231,15 +234,16 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
         LLVMValueRef otherwise = emit(s, e->args[2], masked(s, mask, LLVMBuildNot(b, condition, "")));
         return LLVMBuildSelect(b, condition, then, otherwise, "");
     }
-    case G_AND: { /* lazy on its right, as a select is */
-        LLVMValueRef left = emit(s, e->args[0], mask);
-        return LLVMBuildSelect(b, left, emit(s, e->args[1], masked(s, mask, left)), LLVMConstInt(s->e->i1, 0, 0), "");
+    case G_AND:
+    case G_OR: { /* lazy on their right, as a select is */
+        LLVMValueRef left = emit(s, e->args[0], mask), open = e->op == G_AND ? left : LLVMBuildNot(b, left, "");
+        LLVMValueRef right = emit(s, e->args[1], masked(s, mask, open)), settled = LLVMConstInt(s->e->i1, e->op == G_OR, 0);
+        return LLVMBuildSelect(b, open, right, settled, "");
     }
     default: break;
     }
     LLVMValueRef a = emit(s, e->args[0], mask), c = e->arg_count > 1 ? emit(s, e->args[1], mask) : NULL;
     switch (e->op) {
-    case G_OR: return LLVMBuildOr(b, a, c, "");
     case G_NOT: return LLVMBuildNot(b, a, "");
     case G_LT:
     case G_LE:
@@ -265,3 +269,4 @@ static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {
 }
 
 LLVMValueRef emit_expr(Frame *f, const GExpr *expr) { return emit(f, expr, NULL); }
+LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask) { return emit(f, expr, mask); }

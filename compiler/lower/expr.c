@@ -68,22 +68,6 @@ static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int
     return gx_load(l->g, node, count, free, NULL);
 }
 
-/* The part of what holds here that speaks only of the given indices: where a hoisted reduction is needed at all. */
-static const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
-    if (!condition) return NULL;
-    if (condition->op == G_AND)
-        return gx_and(l->g, condition_over(l, condition->args[0], free, free_count),
-                      condition_over(l, condition->args[1], free, free_count));
-    const GExpr *found[GRAPH_MAX_INDICES];
-    int count = gx_free_indices(l->g, condition, found);
-    for (int i = 0; i < count; i++) {
-        bool known = false;
-        for (int j = 0; j < free_count; j++) known |= free[j] == found[i];
-        if (!known) return NULL;
-    }
-    return condition;
-}
-
 static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
                           const GExpr **free, int *free_count, bool empty_is_error, Span span) {
     const GExpr *both[2] = {value, guard};
@@ -102,7 +86,7 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     spec.value = value;
     spec.guard = guard;
     spec.empty_is_error = empty_is_error;
-    if (empty_is_error) spec.active = condition_over(l, l->condition, free, *free_count);
+    if (empty_is_error || (l->condition && (may_leave(l, value) || may_leave(l, guard)))) spec.active = condition_over(l, l->condition, free, *free_count);
     spec.span = span;
     return graph_compute(l->g, &spec);
 }
@@ -188,6 +172,10 @@ static const GExpr *lower_topk(Lower *l, const Expr *e) {
     l->condition = saved;
     l->frame = outer;
     if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, -INFINITY));
+    /* A row that nothing asks for has candidates enough. */
+    const GExpr *rows[GRAPH_MAX_INDICES];
+    const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
+    if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
     Value scores = array_from(l, value, &j, 1, "candidates", e->span);
     GNode *top = graph_topk(l->g, scores.tensor, graph_index_extent(l->g, rank), e->span);
     const GExpr *at[GRAPH_MAX_RANK];

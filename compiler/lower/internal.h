@@ -108,6 +108,8 @@ GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_c
 Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
 /* The scalar in a node of its own, loaded at its free indices. */
 const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
+const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
+bool may_leave(Lower *l, const GExpr *e);
 int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
 const GExpr *as_real(Lower *l, const GExpr *expr);
 bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);

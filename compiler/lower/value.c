@@ -118,6 +118,35 @@ static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_
     return true;
 }
 
+/* The part of what holds here that speaks only of the given indices: where a hoisted formula is needed at all. */
+const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
+    if (!condition) return NULL;
+    if (condition->op == G_AND)
+        return gx_and(l->g, condition_over(l, condition->args[0], free, free_count),
+                      condition_over(l, condition->args[1], free, free_count));
+    const GExpr *found[GRAPH_MAX_INDICES];
+    int count = gx_free_indices(l->g, condition, found);
+    for (int i = 0; i < count; i++) {
+        bool known = false;
+        for (int j = 0; j < free_count; j++) known |= free[j] == found[i];
+        if (!known) return NULL;
+    }
+    return condition;
+}
+
+/* Whether a read in it may leave its array: it then holds only where the condition around it does. */
+bool may_leave(Lower *l, const GExpr *e) {
+    if (!e) return false;
+    if (e->op == G_LOAD && !e->has_else) {
+        int64_t low, high;
+        for (int i = 0; i < e->arg_count; i++)
+            if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return true;
+    }
+    for (int i = 0; i < e->arg_count; i++)
+        if (may_leave(l, e->args[i])) return true;
+    return false;
+}
+
 Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
     const GExpr *free[GRAPH_MAX_INDICES];
     int free_count = sorted_free(l, &expr, 1, axes, axis_count, free);
@@ -141,6 +170,7 @@ Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis
     memcpy(spec.out, free, sizeof *free * (size_t)free_count);
     if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
     spec.value = expr;
+    if (l->condition && may_leave(l, expr)) spec.active = condition_over(l, l->condition, spec.out, spec.out_rank);
     spec.name = name;
     spec.span = span;
     value.tensor = graph_compute(l->g, &spec);

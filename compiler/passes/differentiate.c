@@ -88,7 +88,8 @@ static void settle(Solver *s, int at, const GExpr *value) {
         if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, &s->index[at], &value);
     if (s->guard) s->guard = gx_substitute(g, s->guard, 1, &s->index[at], &value);
     s->solved[at] = value;
-    s->guard = gx_and(g, s->guard, in_range(g, value, graph_index_extent(g, s->index[at])));
+    /* In front: what the other conditions read at this index is read only where the index is one. */
+    s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
 }
 
 /* f = m, through one index: the one with the largest extent, so that the smallest loop is left. */

@@ -14,6 +14,7 @@ struct Reference {
     char fault[256];
     Span span;
     const double *seed, *step;
+    bool rounded; /* to float32, after every real operation */
 };
 
 typedef struct Point {
@@ -52,7 +53,9 @@ static double eval_load(Point *p, const GExpr *e) {
     return e->tensor->type == GT_U8 ? value / 255 : value;
 }
 
-static double eval(Point *p, const GExpr *e) {
+static double rounded(const Reference *run, double value) { return run->rounded ? (double)(float)value : value; }
+
+static double apply(Point *p, const GExpr *e) {
     switch (e->op) {
     case G_CONST: return e->type == GT_REAL ? e->real : (double)e->integer;
     case G_INDEX: return (double)p->index[e->index];
@@ -108,6 +111,11 @@ static double eval(Point *p, const GExpr *e) {
     }
 }
 
+static double eval(Point *p, const GExpr *e) {
+    double value = apply(p, e);
+    return e->type == GT_REAL ? rounded(p->run, value) : value;
+}
+
 /* The next point of a space, last axis fastest; false after the last. */
 static bool advance(int64_t *index, const int64_t *shape, int rank) {
     for (int i = rank - 1; i >= 0; i--) {
@@ -142,22 +150,22 @@ static double reduce(Point *p, const GNode *n) {
         case GR_ALL: best = first ? v != 0 : best != 0 && v != 0; break;
         case GR_LSE:
             if (v > shift) {
-                sum = sum * exp(shift - v) + 1;
+                sum = rounded(p->run, sum * exp(rounded(p->run, shift - v)) + 1);
                 shift = v;
             } else if (v == INFINITY || isnan(v)) {
                 sum = NAN;
             } else if (v != -INFINITY) {
-                sum += exp(v - shift);
+                sum = rounded(p->run, sum + exp(rounded(p->run, v - shift)));
             }
             break;
-        default: sum += v; break;
+        default: sum = n->type == GT_REAL ? rounded(p->run, sum + v) : sum + v; break;
         }
         position++;
     } while (advance(r, n->red_shape, n->red_rank));
     if (terms == 0 && n->empty_is_error) fault(p, "a reduction has no term here: no index fulfils its guard");
     switch (n->reducer) {
     case GR_SUM: return sum;
-    case GR_LSE: return shift == -INFINITY && !isnan(sum) ? -INFINITY : shift + log(sum);
+    case GR_LSE: return shift == -INFINITY && !isnan(sum) ? -INFINITY : rounded(p->run, shift + log(sum));
     case GR_ARGMAX:
     case GR_ARGMIN: return (double)winner;
     case GR_ALL: return terms == 0 ? 1 : best;
@@ -237,10 +245,11 @@ static const double *run_scalar(const char *name, int rank, ReferenceSource sour
     return source(context, &node);
 }
 
-Reference *reference_run(const Graph *g, ReferenceSource source, void *context) {
+static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source, void *context) {
     Reference *run = calloc(1, sizeof *run);
     if (!run) return NULL;
     run->g = g;
+    run->rounded = rounded;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->id >= run->count) run->count = g->nodes.items[i]->id + 1;
     run->values = calloc(run->count + 1, sizeof *run->values);
@@ -254,6 +263,9 @@ Reference *reference_run(const Graph *g, ReferenceSource source, void *context) 
     for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
     return run;
 }
+
+Reference *reference_run(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, false, source, context); }
+Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, true, source, context); }
 
 const char *reference_fault(const Reference *run, Span *span) {
     if (!run->fault[0]) return NULL;

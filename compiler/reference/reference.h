@@ -14,6 +14,9 @@ typedef struct Reference Reference;
 /* Evaluates every node. NULL when memory runs out. Faults (an empty mean, a read out of range, too few candidates, a missing array) are
  * kept as a sentence: reference_fault. States are not renewed: reference_value of a commit's value is what they become. */
 Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
+/* The same with every real operation rounded to float32, sums taken term by term. How far this is from reference_run is how far the rounding of a
+ * back end may be: the measure of a test's tolerance. */
+Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context);
 const char *reference_fault(const Reference *run, Span *span); /* NULL when there was none */
 const double *reference_value(const Reference *run, const GNode *node);
 const double *reference_output(const Reference *run, const char *name);

@@ -1,0 +1,243 @@
+/* Random formulas and their gradients: every pass and the compiled kernels against the reference evaluator in float64 on the graph as it was made, and its
+ * gradient against a difference along one direction. A float32 result may be as far off as rounding alone takes the reference.
+ * usage: test_formulas [FIRST COUNT]; a formula that fails is printed with the command that runs it alone. */
+#include "compiler/cpu/cpu.h"
+#include "compiler/passes/passes.h"
+#include "compiler/reference/reference.h"
+#include "runtime/plan.h"
+#include "tests/compiler/formulas.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 40, FIRST = 1, COUNT = 200 };
+
+typedef struct Values {
+    const char *name;
+    double *values;
+    int64_t count;
+} Values;
+
+typedef struct Formula {
+    uint32_t seed;
+    Arena *arena;
+    Graph *g;           /* after the passes */
+    Values *exact;      /* of the graph as it was made, by output */
+    double *roundings;  /* by output: how far rounding takes it */
+    int count;
+    double shift; /* of the inputs along the direction */
+    const char *fault;
+} Formula;
+
+/* ---- the reference ------------------------------------------------------------------------------------------- */
+
+static double direction(const GNode *n, int64_t i) { return cos(1 + (double)n->name[0] + 1.3 * (double)i); }
+
+static const double *array_of(void *context, const GNode *n) {
+    const Formula *f = context;
+    if (n->name[0] == 's') return NULL; /* seed and step: nothing draws */
+    double *values = arena_array(f->arena, double, formula_elements(n));
+    for (int64_t i = 0; i < formula_elements(n); i++) values[i] = formula_sample(n, i) + (n->type == GT_REAL && f->shift != 0 ? f->shift * direction(n, i) : 0);
+    return values;
+}
+
+static Values *evaluate(Formula *f, const Graph *g, bool rounded) {
+    Reference *run = rounded ? reference_run_rounded(g, array_of, f) : reference_run(g, array_of, f);
+    const char *fault = reference_fault(run, NULL);
+    if (fault) f->fault = arena_printf(f->arena, "reference: %s", fault);
+    Values *all = arena_array(f->arena, Values, g->outputs.count + 1);
+    for (int i = 0; i < g->outputs.count && !fault; i++) {
+        const GNode *n = g->outputs.items[i].node;
+        all[i] = (Values){g->outputs.items[i].name, arena_array(f->arena, double, formula_elements(n)), formula_elements(n)};
+        memcpy(all[i].values, reference_value(run, n), sizeof(double) * (size_t)all[i].count);
+    }
+    reference_free(run);
+    return fault ? NULL : all;
+}
+
+static double largest(const Values *v) {
+    double most = 0;
+    for (int64_t i = 0; i < v->count; i++) most = fmax(most, fabs(v->values[i]));
+    return most;
+}
+
+static double distance(const Values *a, const Values *b) {
+    double most = 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        double off = fabs(a->values[i] - b->values[i]);
+        if (!(off <= most)) most = isnan(off) ? HUGE_VAL : off;
+    }
+    return most;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
+
+static void differentiate(Graph *g, GNode *const *inputs) {
+    GNode *grads[FORMULA_INPUTS], *loss = g->outputs.items[g->outputs.count - 1].node;
+    pass_differentiate(g, loss, inputs, FORMULA_INPUTS, grads);
+    for (int i = 0; i < FORMULA_INPUTS; i++)
+        if (grads[i]) graph_output(g, arena_printf(g->arena, "grad_%s", inputs[i]->name), grads[i]);
+}
+
+/* The graph is well made, and says what it said before. */
+static bool unchanged(Formula *f, const char *pass) {
+    const char *wrong = graph_verify(f->g);
+    if (wrong) {
+        f->fault = arena_printf(f->arena, "after %s, %s", pass, wrong);
+        return false;
+    }
+    Values *now = evaluate(f, f->g, false);
+    if (!now) return false;
+    for (int i = 0; i < f->count; i++) {
+        double off = distance(&now[i], &f->exact[i]), scale = largest(&f->exact[i]);
+        if (off <= 1e-10 * scale + 1e-12) continue;
+        f->fault = arena_printf(f->arena, "after %s, `%s` is off by %.2g; its largest entry is %g", pass, now[i].name, off, scale);
+        return false;
+    }
+    return true;
+}
+
+static bool has_stop(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->kind == GN_STOP) return true;
+    return false;
+}
+
+/* <gradient, direction> against the change of the loss along the direction. */
+static bool gradient_holds(Formula *f, GNode *const *inputs) {
+    GNode *again[FORMULA_INPUTS];
+    const Graph *forward = formula_make(f->arena, f->seed, again);
+    if (has_stop(forward)) return true; /* the loss moves through it, the gradient does not */
+    double loss[2], slope = 0, size = 0;
+    for (int side = 0; side < 2; side++) {
+        f->shift = side ? 1e-6 : -1e-6;
+        Values *values = evaluate(f, forward, false);
+        if (!values) return false;
+        loss[side] = values[forward->outputs.count - 1].values[0];
+    }
+    f->shift = 0;
+    for (int i = forward->outputs.count; i < f->count; i++) {
+        const GNode *input = inputs[0];
+        for (int k = 0; k < FORMULA_INPUTS; k++)
+            if (f->exact[i].name[5] == inputs[k]->name[0]) input = inputs[k];
+        for (int64_t k = 0; k < f->exact[i].count; k++) {
+            slope += f->exact[i].values[k] * direction(input, k);
+            size += fabs(f->exact[i].values[k]);
+        }
+    }
+    double measured = (loss[1] - loss[0]) / 2e-6;
+    if (fabs(measured - slope) <= 1e-6 * (1 + size)) return true;
+    f->fault = arena_printf(f->arena, "the slope of the loss is %.9g along a direction, and %.9g by its gradient", measured, slope);
+    return false;
+}
+
+static bool prepare(Formula *f) {
+    GNode *inputs[FORMULA_INPUTS];
+    f->arena = arena_new();
+    Graph *made = formula_make(f->arena, f->seed, inputs);
+    differentiate(made, inputs);
+    f->count = made->outputs.count;
+    f->exact = evaluate(f, made, false);
+    if (!f->exact || !gradient_holds(f, inputs)) return false;
+    f->g = formula_make(f->arena, f->seed, inputs);
+    pass_stabilise(f->g);
+    differentiate(f->g, inputs);
+    if (!unchanged(f, "stabilise and differentiate")) return false;
+    Values *rounded = evaluate(f, f->g, true);
+    if (!rounded) return false;
+    f->roundings = arena_array(f->arena, double, f->count);
+    for (int i = 0; i < f->count; i++) f->roundings[i] = distance(&rounded[i], &f->exact[i]);
+    pass_simplify(f->g);
+    if (!unchanged(f, "simplify")) return false;
+    pass_contract(f->g);
+    if (!unchanged(f, "contract")) return false;
+    pass_fuse(f->g);
+    return unchanged(f, "fuse");
+}
+
+/* ---- kernels --------------------------------------------------------------------------------------------------------- */
+
+static void *narrow(Arena *arena, const GNode *n) {
+    int64_t count = formula_elements(n);
+    char *bytes = arena_alloc(arena, (size_t)count * 4);
+    for (int64_t k = 0; k < count; k++) {
+        float real = (float)formula_sample(n, k);
+        int32_t integer = (int32_t)formula_sample(n, k);
+        memcpy(bytes + 4 * k, n->type == GT_INT ? (void *)&integer : (void *)&real, 4);
+    }
+    return bytes;
+}
+
+static bool same_bits(const CoupletRun *one, const CoupletRun *two, const Values *v) {
+    return memcmp(couplet_run_output(one, v->name), couplet_run_output(two, v->name), (size_t)v->count * 4) == 0;
+}
+
+static void compare_output(Formula *f, int i, const CoupletRun *one, const CoupletRun *two) {
+    const Values *v = &f->exact[i];
+    Values got = {v->name, arena_array(f->arena, double, v->count), v->count};
+    for (int64_t k = 0; k < v->count; k++) got.values[k] = ((const float *)couplet_run_output(one, v->name))[k];
+    double off = distance(&got, v), scale = largest(v), allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
+    if (!(off <= allowed)) f->fault = arena_printf(f->arena, "cpu: `%s` is off by %.2g, and rounding explains %.2g; its largest entry is %g", v->name, off, allowed, scale);
+    else if (!same_bits(one, two, v)) f->fault = arena_printf(f->arena, "cpu: `%s` has other bits on two threads", v->name);
+}
+
+static void run_kernels(Formula *f, const CoupletPlan *plan, CoupletThreads *threads) {
+    void **inputs = arena_array(f->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(f->arena, f->g->nodes.items[plan->inputs[i].buffer]);
+    CoupletRun *one = couplet_run_new(plan, NULL), *two = couplet_run_new(plan, threads);
+    CoupletFault fault;
+    if (!couplet_run_steps(one, inputs, NULL, &fault) || !couplet_run_steps(two, inputs, NULL, &fault)) f->fault = arena_printf(f->arena, "cpu: %s", fault.sentence);
+    for (int i = 0; i < f->count && !f->fault; i++) compare_output(f, i, one, two);
+    couplet_run_free(one);
+    couplet_run_free(two);
+}
+
+/* ---- a batch: one compilation ----------------------------------------------------------------------------------------- */
+
+static int report(const Formula *f) {
+    if (!f->fault) return 0;
+    GNode *inputs[FORMULA_INPUTS];
+    printf("\nformula %u: %s\n", f->seed, f->fault);
+    graph_print(formula_make(f->arena, f->seed, inputs), stdout);
+    printf("again: test_formulas %u 1\n", f->seed);
+    return 1;
+}
+
+static int run_batch(uint32_t first, int count, CoupletThreads *threads) {
+    Formula formulas[BATCH];
+    Graph *graphs[BATCH];
+    CoupletPlan *plans[BATCH];
+    int which[BATCH], good = 0, faults = 0;
+    memset(formulas, 0, sizeof formulas);
+    for (int i = 0; i < count; i++) {
+        formulas[i].seed = first + (uint32_t)i;
+        if (!prepare(&formulas[i])) continue;
+        which[good] = i;
+        graphs[good++] = formulas[i].g;
+    }
+    const CpuOptions options = {NULL};
+    const char *error = "out of memory";
+    Arena *arena = arena_new();
+    CpuCode *code = good ? cpu_compile(arena, graphs, good, NULL, 0, &options, plans, &error) : NULL;
+    for (int i = 0; i < good; i++) {
+        if (code) run_kernels(&formulas[which[i]], plans[i], threads);
+        else formulas[which[i]].fault = error;
+    }
+    for (int i = 0; i < count; i++) {
+        faults += report(&formulas[i]);
+        arena_free(formulas[i].arena);
+    }
+    cpu_free(code);
+    arena_free(arena);
+    return faults;
+}
+
+int main(int argc, char **argv) {
+    int first = argc > 1 ? atoi(argv[1]) : FIRST, count = argc > 2 ? atoi(argv[2]) : COUNT, faults = 0;
+    CoupletThreads *threads = couplet_threads_new(2);
+    for (int i = 0; i < count; i += BATCH) faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, threads);
+    couplet_threads_free(threads);
+    printf("%d passed, %d failed\n", count - faults, faults);
+    return faults != 0;
+}
