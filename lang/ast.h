@@ -77,6 +77,17 @@ struct Expr {
     Symbol *symbol; /* NAME and MEMBER: what the name means */
 };
 
+/* What a `data` statement draws from. */
+typedef struct DataSource {
+    const char *reader, *split; /* "fashion_mnist", "train" */
+    int channels, height, width, classes;
+    int64_t rows;  /* after the selection: the extent of a bank's first axis */
+    int64_t batch; /* of its own, or that of `train` */
+    double per_class, fraction, imbalance; /* the selection; 0: not given, and at most one is */
+    double seed;                           /* draws which samples are kept; negative: the first ones */
+    bool balanced;                         /* each sample of a batch: a class first, all alike, then one of it */
+} DataSource;
+
 /* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
 typedef struct Param {
     Span span;
@@ -137,6 +148,7 @@ struct Stmt {
     int body_count;
     /* checker: */
     Symbol *symbol;
+    DataSource *data; /* STMT_DATA */
 };
 
 typedef struct Module {
@@ -181,12 +193,18 @@ typedef struct Method {
     int module_count;
 } Method;
 
-/* Reads module NAME of the library ("losses"): the text, or NULL when there is none. */
-typedef const Source *(*ModuleReader)(void *context, Arena *arena, const char *name);
+/* What the checker asks of the outside. */
+typedef struct CheckHooks {
+    /* Module NAME of the library ("losses"): its text, or NULL when there is none. */
+    const Source *(*module)(void *context, Arena *arena, const char *name);
+    /* How many samples a source has after its selection. NULL: as many as the table of sources says. */
+    int64_t (*rows)(void *context, const DataSource *source);
+    void *context;
+} CheckHooks;
 
 /* lang/check.c. Resolves names and infers every type, reporting all independent errors. Returns the
  * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
-Method *check_method(Arena *arena, Diag *diag, Module *spec, ModuleReader reader, void *context);
+Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
 /* `couplet check`: one line a name, with its type and shape, in source order. */
 void check_print(const Method *method, FILE *out);

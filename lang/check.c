@@ -369,6 +369,8 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     Expr *value = batch ? batch->value : NULL;
     Dim *dim = value ? dim_of(c, value) : NULL;
     c->batch = dim && dim->kind == DIM_CONST ? dim->value : 256;
+    for (int i = 0; i < m->stmt_count; i++)
+        if (m->stmts[i]->kind == STMT_DATA && !m->stmts[i]->data->batch) m->stmts[i]->data->batch = c->batch;
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS) check_statement(c, m, s);
@@ -392,7 +394,7 @@ static Module *load_module(Check *c, const char *name, Span span) {
         static Module data = {.name = "data"};
         return &data;
     }
-    const Source *source = c->reader ? c->reader(c->context, c->arena, name) : NULL;
+    const Source *source = c->hooks->module(c->hooks->context, c->arena, name);
     if (!source) {
         static const char *const known[] = {"nn", "losses", "optim", "anneal", "augment", "data"};
         diag_error(c->diag, span, "the library has no module `%s`", name);
@@ -409,13 +411,12 @@ static Module *load_module(Check *c, const char *name, Span span) {
     return m;
 }
 
-Method *check_method(Arena *arena, Diag *diag, Module *spec, ModuleReader reader, void *context) {
+Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks) {
     Check *c = arena_new_of(arena, Check);
     c->arena = arena;
     c->diag = diag;
     c->dims = dim_table_new(arena);
-    c->reader = reader;
-    c->context = context;
+    c->hooks = hooks;
     c->batch = 256;
     c->method = arena_new_of(arena, Method);
     c->method->spec = spec;

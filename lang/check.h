@@ -1,4 +1,4 @@
-/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_expr.c: expressions; check_call.c: calls and
+/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_data.c: data; check_expr.c: expressions; check_call.c: calls and
  * networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
@@ -31,9 +31,9 @@ typedef struct Check {
     Scope *scope;
     Module *module;
     Method *method;
-    ModuleReader reader;
-    void *context;
+    const CheckHooks *hooks;
     bool in_view; /* data fields are those of one sample */
+    const DataSource *seen; /* the source of the field met last */
     int64_t batch;
     ARRAY(Scheme *) schemes;
     ARRAY(Occurrence) occurrences;
@@ -64,6 +64,10 @@ void suggest_name(Check *c, const char *name);
 void check_statement(Check *c, Module *m, Stmt *s);
 void check_push(Check *c, Stmt *s); /* after all lets: a queue may stand before what feeds it */
 Param *train_setting(Module *spec, const char *name);
+
+/* check_data.c */
+void check_data(Check *c, Stmt *s);
+Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image */
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);

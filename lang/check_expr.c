@@ -25,6 +25,7 @@ Dim *dim_of(Check *c, const Expr *e) {
         Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
         if (!s) return NULL;
         if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
+        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, s->stmt->data->rows);
         bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
                       (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && is_numeric(s->type));
         return number ? dim_name(c->dims, s) : NULL;
@@ -195,31 +196,6 @@ static Type *check_name(Check *c, Expr *e) {
         return type_poison(c);
     }
     return s->type;
-}
-
-static Type *check_field(Check *c, Expr *e, Symbol *data) {
-    static const char *const fields[] = {"image", "label", "index"};
-    int field = -1;
-    for (int i = 0; i < 3; i++)
-        if (strcmp(fields[i], e->name) == 0) field = i;
-    if (field < 0) {
-        diag_error(c->diag, e->span, "the data `%s` has no field `%s`; it has image, label and index", data->name, e->name);
-        const char *near = diag_nearest(e->name, fields, 3);
-        if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", data->name, near);
-        return type_poison(c);
-    }
-    Symbol *s = arena_new_of(c->arena, Symbol);
-    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = data->span, .stmt = data->stmt, .item = field};
-    e->symbol = s;
-    Dim *dims[4];
-    int rank = 0;
-    if (!c->in_view) dims[rank++] = dim_const(c->dims, c->batch);
-    if (field == 0) {
-        dims[rank++] = dim_const(c->dims, 1);
-        dims[rank++] = dim_const(c->dims, 28);
-        dims[rank++] = dim_const(c->dims, 28);
-    }
-    return s->type = type_make(c, field == 0 ? KIND_REAL : KIND_INT, rank, dims);
 }
 
 static Type *check_member(Check *c, Expr *e) {

@@ -18,30 +18,6 @@ static void check_hyper(Check *c, Stmt *s) {
     }
 }
 
-static const char *const source_names[] = {
-#define DATA_SOURCE(name, channels, height, width, train, test) #name,
-#include "lang/data_sources.def"
-#undef DATA_SOURCE
-};
-
-static void check_data(Check *c, Stmt *s) {
-    Expr *call = s->value;
-    const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER ? call->callee->name : "";
-    int count = (int)(sizeof source_names / sizeof *source_names);
-    bool found = false;
-    for (int i = 0; i < count; i++) found |= strcmp(source_names[i], name) == 0;
-    if (!found) {
-        diag_error(c->diag, call->span, "there is no data source `%s`; data.fashion_mnist(\"train\") is one", name[0] ? name : "of this form");
-        const char *near = diag_nearest(name, source_names, count);
-        if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
-    } else {
-        const char *split = call->arg_count == 1 && call->args[0]->kind == EXPR_STRING ? call->args[0]->text : "";
-        if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0) diag_error(c->diag, call->span, "a data source needs its split, \"train\" or \"test\"");
-    }
-    s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
-    s->symbol->type = type_make(c, KIND_DATA, 0, NULL);
-}
-
 static void check_queue(Check *c, Stmt *s) {
     Type *rows = shape_type(c, KIND_REAL, s->dims, s->dim_count);
     s->symbol = declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
@@ -70,24 +46,41 @@ void check_push(Check *c, Stmt *s) {
     diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
 }
 
+enum { MOST_VIEWS = 64 };
+
+/* `a`: [B, ..]; `g[2]`: [2, B, ..]. */
+static Type *view_type(Check *c, Param *view, const Type *sample) {
+    Dim *dims[MAX_RANK];
+    int rank = 0;
+    if (view->has_shape) {
+        Type *t = check_expr(c, view->dims[0]);
+        Dim *count = view->dim_count == 1 ? dim_of(c, view->dims[0]) : NULL;
+        if (!count || count->kind != DIM_CONST || count->value < 1 || count->value > MOST_VIEWS) {
+            if (t->kind != KIND_POISON)
+                diag_error(c->diag, view->span, "views along an axis have one number from 1 to %d, known at compile time: `%s[2]`", MOST_VIEWS, view->name);
+            return type_poison(c);
+        }
+        dims[rank++] = count;
+    }
+    dims[rank++] = dim_const(c->dims, c->seen ? c->seen->batch : c->batch);
+    for (int i = 0; i < sample->rank && rank < MAX_RANK; i++) dims[rank++] = sample->dims[i];
+    return type_make(c, KIND_REAL, rank, dims);
+}
+
 static void check_view(Check *c, Stmt *s) {
     c->in_view = true;
+    c->seen = NULL;
     Type *t = check_expr(c, s->value);
     c->in_view = false;
-    Dim *dims[MAX_RANK];
-    Type *batched = type_poison(c);
-    if (t->kind == KIND_REAL && t->rank < MAX_RANK) {
-        dims[0] = dim_const(c->dims, c->batch);
-        for (int i = 0; i < t->rank; i++) dims[i + 1] = t->dims[i];
-        batched = type_make(c, KIND_REAL, t->rank + 1, dims);
-    } else if (t->kind != KIND_POISON) {
+    bool good = t->kind == KIND_REAL && t->rank + 2 <= MAX_RANK;
+    if (!good && t->kind != KIND_POISON)
         diag_error(c->diag, s->value->span, "a view is an array of reals for each sample; this is %s", type_text(c->arena, t));
-    }
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
+        p->type = good ? view_type(c, p, t) : type_poison(c);
         p->symbol = declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
         p->symbol->item = i;
-        p->type = p->symbol->type = batched;
+        p->symbol->type = p->type;
     }
 }
 

@@ -40,8 +40,8 @@
 %type <named> part
 %type <list> parts args arglist exprs targets calls calllist
 %type <binders> binders
-%type <params> params paramlist names hypers inits draws columns columnlist settings settinglist
-%type <param> param hyper init draw column setting
+%type <params> params paramlist names views hypers inits draws columns columnlist settings settinglist
+%type <param> param view hyper init draw column setting
 %type <stmts> stmts block lets statement
 %type <stmt> simple let queue_body
 %type <body> body
@@ -113,7 +113,7 @@ let     : NAME '=' expr                  { $$ = named_stmt(p, STMT_LET, @$, $1, 
 simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
         | DATA NAME '=' expr             { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; }
         | HYPER hypers                   { $$ = ast_stmt(p, STMT_HYPER, @$); ast_set_params($$, $2); }
-        | VIEW names '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
+        | VIEW views '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
         | NET NAME '=' expr              { $$ = named_stmt(p, STMT_NET, @$, $2, @2); $$->value = $4; }
         | NET NAME '(' params ')' body   { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_body($$, $6.value, $6.body); }
         | NET NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
@@ -146,6 +146,12 @@ targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
         ;
 names   : NAME                           { $$ = ast_params(p, NULL, named($1, @1)); }
         | names ',' NAME                 { $$ = ast_params(p, $1, named($3, @3)); }
+        ;
+views   : view                           { $$ = ast_params(p, NULL, $1); }
+        | views ',' view                 { $$ = ast_params(p, $1, $3); }
+        ;
+view    : NAME                           { $$ = named($1, @1); }
+        | NAME '[' exprs ']'             { $$ = shaped(named($1, @1), $3); }
         ;
 params  : %empty                         { $$ = NULL; }
         | paramlist

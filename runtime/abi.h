@@ -99,10 +99,23 @@ typedef struct CoupletHyper {
     double value;
 } CoupletHyper;
 
+/* Which images of a source are kept; at most one of the first three is above 0. */
+typedef struct CoupletSelection {
+    double per_class; /* so many of each class */
+    double fraction;  /* this share of each class */
+    double imbalance; /* class c of C keeps imbalance^(-c / (C - 1)) of its images: a long tail */
+    double seed;      /* draws which ones; negative: the first ones of the file */
+} CoupletSelection;
+
 typedef struct CoupletSource {
     const char *name;   /* "train": the name in the spec */
     const char *reader; /* "fashion_mnist" */
     const char *split;  /* "train" or "test" */
+    CoupletSelection selection;
+    int64_t rows;       /* what the program was compiled for */
+    int64_t batch;      /* images a step */
+    bool drawn;         /* the step reads it */
+    bool balanced;      /* batches draw a class first, all alike, then an image of it */
 } CoupletSource;
 
 typedef struct CoupletEval {
@@ -129,7 +142,7 @@ typedef struct CoupletProgram {
     const CoupletEval *evals;
     int eval_count;
     int64_t batch;
-    int views;             /* of each image in a step, for the rate that is shown */
+    int64_t views;         /* images that the views of a step make, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */
     CoupletPlan *init;     /* assigns every state its start */
     CoupletPlan *train;    /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */

@@ -19,6 +19,8 @@ typedef struct CoupletDataset {
 /* `reader` is fashion_mnist, `split` train or test. `folder` holds the files; NULL: $COUPLET_DATA, else where Debian's package dataset-fashion-mnist
  * puts them. False with a sentence in `error`; nothing is then owned by the caller. */
 bool couplet_dataset_open(const char *reader, const char *split, const char *folder, CoupletDataset *out, char *error, size_t error_bytes);
+/* The same without the images: `images` is NULL. */
+bool couplet_dataset_labels(const char *reader, const char *split, const char *folder, CoupletDataset *out, char *error, size_t error_bytes);
 void couplet_dataset_free(CoupletDataset *data);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */ };
+enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */, MOST_CLASSES = 1024 };
 
 typedef struct Slot {
     uint8_t *images;
@@ -17,10 +17,13 @@ typedef struct Slot {
 /* Batch b lives in slot b mod SLOTS; batches [taken, filled) are ready, and the one before `taken` is still being read. */
 struct CoupletLoader {
     const CoupletDataset *data;
-    int64_t batch, per_epoch, filled, taken;
+    CoupletFeed feed;
+    int64_t per_epoch, filled, taken;
     uint64_t seed;
     Slot slots[SLOTS];
     int32_t *order;
+    int32_t *by_class;               /* balanced: rows sorted by label */
+    int64_t first[MOST_CLASSES + 1]; /* where a class begins in by_class */
     int64_t order_epoch; /* the epoch that `order` is of; -1: none */
     bool ending, started, holding;
     pthread_t thread;
@@ -28,26 +31,57 @@ struct CoupletLoader {
     pthread_cond_t changed;
 };
 
-/* Fisher and Yates, with the remainder of a 32-bit word: its bias is below count / 2^32. */
+/* A whole number below `count`: its bias is below count / 2^32. */
+static int64_t draw(const CoupletLoader *l, int64_t epoch, int64_t element, int lane, int64_t count) {
+    uint32_t site = SHUFFLE_SITE + l->feed.stream;
+    uint32_t word = couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site, (uint64_t)element, lane);
+    return (int64_t)(((uint64_t)word * (uint64_t)count) >> 32);
+}
+
+/* Fisher and Yates. */
 static void shuffle(CoupletLoader *l, int64_t epoch) {
     int64_t count = l->data->count;
     for (int64_t i = 0; i < count; i++) l->order[i] = (int32_t)i;
     for (int64_t i = count - 1; i > 0; i--) {
-        uint32_t word = couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, SHUFFLE_SITE, (uint64_t)i, 0);
-        int64_t other = (int64_t)(((uint64_t)word * (uint64_t)(i + 1)) >> 32);
+        int64_t other = draw(l, epoch, i, 0, i + 1);
         int32_t kept = l->order[i];
         l->order[i] = l->order[other];
         l->order[other] = kept;
     }
+}
+
+static void draw_balanced(CoupletLoader *l, int64_t epoch) {
+    int classes[MOST_CLASSES], count = 0;
+    for (int c = 0; c < l->data->class_count; c++)
+        if (l->first[c + 1] > l->first[c]) classes[count++] = c;
+    for (int64_t i = 0; i < l->data->count; i++) {
+        int c = classes[draw(l, epoch, i, 0, count)];
+        l->order[i] = l->by_class[l->first[c] + draw(l, epoch, i, 1, l->first[c + 1] - l->first[c])];
+    }
+}
+
+static void make_order(CoupletLoader *l, int64_t epoch) {
+    if (l->feed.balanced) draw_balanced(l, epoch);
+    else shuffle(l, epoch);
     l->order_epoch = epoch;
+}
+
+static void sort_by_class(CoupletLoader *l) {
+    int64_t at = 0;
+    for (int c = 0; c < l->data->class_count; c++) {
+        l->first[c] = at;
+        for (int64_t i = 0; i < l->data->count; i++)
+            if (l->data->labels[i] == c) l->by_class[at++] = (int32_t)i;
+    }
+    l->first[l->data->class_count] = at;
 }
 
 static void gather(CoupletLoader *l, int64_t number) {
     const CoupletDataset *data = l->data;
     Slot *slot = &l->slots[number % SLOTS];
-    int64_t epoch = number / l->per_epoch, first = number % l->per_epoch * l->batch;
-    if (l->order_epoch != epoch) shuffle(l, epoch);
-    for (int64_t i = 0; i < l->batch; i++) {
+    int64_t epoch = number / l->per_epoch, first = number % l->per_epoch * l->feed.batch;
+    if (l->order_epoch != epoch) make_order(l, epoch);
+    for (int64_t i = 0; i < l->feed.batch; i++) {
         int32_t row = l->order[first + i];
         memcpy(slot->images + i * data->image_bytes, data->images + row * data->image_bytes, (size_t)data->image_bytes);
         slot->labels[i] = data->labels[row];
@@ -81,18 +115,25 @@ int64_t couplet_loader_batches(const CoupletDataset *data, int64_t batch) { retu
 static bool allocate(CoupletLoader *l) {
     for (int i = 0; i < SLOTS; i++) {
         Slot *s = &l->slots[i];
-        s->images = malloc((size_t)(l->batch * l->data->image_bytes));
-        s->labels = malloc((size_t)l->batch * sizeof *s->labels);
-        s->indices = malloc((size_t)l->batch * sizeof *s->indices);
+        s->images = malloc((size_t)(l->feed.batch * l->data->image_bytes));
+        s->labels = malloc((size_t)l->feed.batch * sizeof *s->labels);
+        s->indices = malloc((size_t)l->feed.batch * sizeof *s->indices);
         if (!s->images || !s->labels || !s->indices) return false;
     }
     l->order = malloc((size_t)l->data->count * sizeof *l->order);
-    return l->order != NULL;
+    if (!l->feed.balanced) return l->order != NULL;
+    l->by_class = malloc((size_t)l->data->count * sizeof *l->by_class);
+    if (l->by_class) sort_by_class(l);
+    return l->order && l->by_class;
 }
 
-CoupletLoader *couplet_loader_new(const CoupletDataset *data, int64_t batch, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
-    if (batch > data->count) {
-        snprintf(error, error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)batch, (long long)data->count, data->name);
+CoupletLoader *couplet_loader_new(const CoupletDataset *data, const CoupletFeed *feed, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+    if (feed->batch > data->count) {
+        snprintf(error, error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)feed->batch, (long long)data->count, data->name);
+        return NULL;
+    }
+    if (feed->balanced && data->class_count > MOST_CLASSES) {
+        snprintf(error, error_bytes, "%s has %d classes, and balanced batches are drawn from at most %d", data->name, data->class_count, MOST_CLASSES);
         return NULL;
     }
     CoupletLoader *l = calloc(1, sizeof *l);
@@ -100,9 +141,9 @@ CoupletLoader *couplet_loader_new(const CoupletDataset *data, int64_t batch, uin
         pthread_mutex_init(&l->lock, NULL);
         pthread_cond_init(&l->changed, NULL);
         l->data = data;
-        l->batch = batch;
+        l->feed = *feed;
         l->seed = seed;
-        l->per_epoch = couplet_loader_batches(data, batch);
+        l->per_epoch = couplet_loader_batches(data, feed->batch);
         l->filled = l->taken = first;
         l->order_epoch = -1;
         if (allocate(l)) l->started = pthread_create(&l->thread, NULL, work, l) == 0;
@@ -140,6 +181,7 @@ void couplet_loader_free(CoupletLoader *l) {
         free(l->slots[i].indices);
     }
     free(l->order);
+    free(l->by_class);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     free(l);

@@ -14,8 +14,15 @@ typedef struct CoupletBatch {
     int64_t number;         /* counted over all epochs */
 } CoupletBatch;
 
+/* How batches are drawn. */
+typedef struct CoupletFeed {
+    int64_t batch;
+    uint32_t stream; /* sources side by side shuffle apart: a number for each */
+    bool balanced;   /* with replacement: a class first, all alike, then an image of it. Else each image once an epoch */
+} CoupletFeed;
+
 /* Begins at batch `first`. NULL with a sentence when the batch is larger than the data, or memory or threads run out. The data must outlive it. */
-CoupletLoader *couplet_loader_new(const CoupletDataset *data, int64_t batch, uint64_t seed, int64_t first, char *error, size_t error_bytes);
+CoupletLoader *couplet_loader_new(const CoupletDataset *data, const CoupletFeed *feed, uint64_t seed, int64_t first, char *error, size_t error_bytes);
 int64_t couplet_loader_batches(const CoupletDataset *data, int64_t batch); /* of one epoch */
 /* The next batch, valid until the next call. */
 void couplet_loader_next(CoupletLoader *loader, CoupletBatch *out);

@@ -3,8 +3,8 @@
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
 #include "runtime/files.h"
-#include "runtime/loader.h"
 #include "runtime/metrics.h"
+#include "runtime/sources.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -22,8 +22,7 @@ typedef struct Trainer {
     const CoupletTrainOptions *options;
     CoupletSession *session;
     CoupletThreads *threads;
-    CoupletDataset *data; /* by source */
-    CoupletLoader *loader;
+    CoupletSources sources;
     CoupletRun *run;
     void **inputs;
     FILE *metrics;
@@ -55,15 +54,7 @@ static void say(Trainer *t, const char *format, ...) {
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static bool open_data(Trainer *t) {
-    const CoupletProgram *p = t->program;
-    t->data = calloc((size_t)p->source_count + 1, sizeof *t->data);
-    for (int i = 0; t->data && i < p->source_count; i++)
-        if (!couplet_dataset_open(p->sources[i].reader, p->sources[i].split, t->options->data, &t->data[i], t->error, t->error_bytes)) return false;
-    if (t->data) return true;
-    snprintf(t->error, t->error_bytes, "out of memory");
-    return false;
-}
+static bool open_data(Trainer *t) { return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes); }
 
 static bool open_session(Trainer *t) {
     t->threads = couplet_threads_new(t->options->threads);
@@ -111,15 +102,19 @@ static bool write_settings(Trainer *t) {
 
 static bool inputs_fit(Trainer *t) {
     const CoupletPlan *plan = t->program->train;
-    const CoupletDataset *data = &t->data[t->program->train_source];
     for (int i = 0; i < plan->input_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
         const char *dot = strchr(plan->inputs[i].name, '.');
         if (!dot || strcmp(dot, ".image") != 0) continue;
-        if (b->rank == 4 && b->shape[1] == data->shape[0] && b->shape[2] == data->shape[1] && b->shape[3] == data->shape[2]) continue;
-        snprintf(t->error, t->error_bytes, "%s: the images are %lld x %lld x %lld, and the method was compiled for others", data->name, (long long)data->shape[0],
-                 (long long)data->shape[1], (long long)data->shape[2]);
-        return false;
+        for (int s = 0; s < t->program->source_count; s++) {
+            const CoupletDataset *data = &t->sources.data[s];
+            size_t length = (size_t)(dot - plan->inputs[i].name);
+            if (strncmp(t->program->sources[s].name, plan->inputs[i].name, length) != 0 || t->program->sources[s].name[length]) continue;
+            if (b->rank == 4 && b->shape[1] == data->shape[0] && b->shape[2] == data->shape[1] && b->shape[3] == data->shape[2]) continue;
+            snprintf(t->error, t->error_bytes, "%s: the images are %lld x %lld x %lld, and the method was compiled for others", data->name,
+                     (long long)data->shape[0], (long long)data->shape[1], (long long)data->shape[2]);
+            return false;
+        }
     }
     return true;
 }
@@ -135,28 +130,12 @@ static bool open_run(Trainer *t) {
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------- */
 
-static void bind_batch(Trainer *t, const CoupletBatch *batch) {
-    const CoupletPlan *plan = t->program->train;
-    const char *source = t->program->sources[t->program->train_source].name;
-    size_t length = strlen(source);
-    for (int i = 0; i < plan->input_count; i++) {
-        const char *name = plan->inputs[i].name;
-        if (strncmp(name, source, length) != 0 || name[length] != '.') continue;
-        const char *field = name + length + 1;
-        if (strcmp(field, "image") == 0) t->inputs[i] = (void *)(uintptr_t)batch->images;
-        if (strcmp(field, "label") == 0) t->inputs[i] = (void *)(uintptr_t)batch->labels;
-        if (strcmp(field, "index") == 0) t->inputs[i] = (void *)(uintptr_t)batch->indices;
-    }
-}
-
 static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
-    CoupletBatch batch;
     CoupletFault fault;
-    couplet_loader_next(t->loader, &batch);
     s->epoch = s->step / t->per_epoch;
     couplet_session_scalars(s, t->program->train, t->inputs);
-    bind_batch(t, &batch);
+    couplet_sources_next(&t->sources, t->program->train, t->inputs);
     for (int i = 0; i < t->program->train->input_count; i++) {
         if (t->inputs[i]) continue;
         snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", t->program->train->inputs[i].name);
@@ -181,7 +160,7 @@ static void erase_line(Trainer *t) {
 
 static double views_per_second(const Trainer *t) {
     double seconds = now() - t->started;
-    return seconds > 0 ? (double)((t->session->step - t->first_step) * t->program->batch * t->program->views) / seconds : 0;
+    return seconds > 0 ? (double)((t->session->step - t->first_step) * t->program->views) / seconds : 0;
 }
 
 static void progress_line(Trainer *t, float loss) {
@@ -238,7 +217,7 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
 static bool measure(Trainer *t, CoupletSubject subject) {
     if (!t->program->eval_count) return true;
     if (t->terminal) say(t, "evaluating %s ...", couplet_subject_names[subject]);
-    bool good = couplet_measure(t->session, t->data, subject, &t->results, t->error, t->error_bytes);
+    bool good = couplet_measure(t->session, t->sources.data, subject, &t->results, t->error, t->error_bytes);
     erase_line(t);
     return good && show_results(t, subject);
 }
@@ -270,10 +249,10 @@ static bool train_steps(Trainer *t, int64_t last) {
 static bool open_all(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     if (!open_data(t)) return false;
-    const CoupletDataset *data = &t->data[t->program->train_source];
-    t->per_epoch = couplet_loader_batches(data, t->program->batch);
+    const CoupletDataset *data = &t->sources.data[t->program->train_source];
+    t->per_epoch = couplet_sources_batches(&t->sources);
     if (t->per_epoch == 0) {
-        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)t->program->batch, (long long)data->count, data->name);
+        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)t->program->sources[t->program->train_source].batch, (long long)data->count, data->name);
         return false;
     }
     if (!open_folder(t)) return false;
@@ -289,18 +268,15 @@ static bool open_all(Trainer *t) {
     if (!open_run(t) || !write_settings(t)) return false;
     t->metrics = couplet_metrics_open(t->metrics_path, o->resume ? t->session->step : -1, t->error, t->error_bytes);
     if (!t->metrics) return false;
-    t->loader = couplet_loader_new(data, t->program->batch, t->session->seed, t->session->step, t->error, t->error_bytes);
-    return t->loader != NULL;
+    return couplet_sources_begin(&t->sources, t->session->seed, t->session->step, t->error, t->error_bytes);
 }
 
 static void close_all(Trainer *t) {
-    couplet_loader_free(t->loader);
+    couplet_sources_close(&t->sources);
     couplet_run_free(t->run);
     couplet_session_free(t->session);
     couplet_threads_free(t->threads);
     if (t->metrics) fclose(t->metrics);
-    for (int i = 0; t->data && i < t->program->source_count; i++) couplet_dataset_free(&t->data[i]);
-    free(t->data);
     free(t->inputs);
 }
 
@@ -323,7 +299,7 @@ bool couplet_train(const CoupletProgram *program, const CoupletTrainOptions *opt
         bool whole = options->max_steps == 0 || options->max_steps >= s->total_steps;
         int64_t last = whole ? s->total_steps : options->max_steps;
         say(&t, "%s: %lld images, batch %lld, %" PRId64 " steps, %.0f MB for a step, %d threads, run folder %s\n", program->name,
-            (long long)t.data[program->train_source].count, (long long)program->batch, s->total_steps, (double)program->train->arena_bytes / 1e6,
+            (long long)t.sources.data[program->train_source].count, (long long)program->batch, s->total_steps, (double)program->train->arena_bytes / 1e6,
             couplet_threads_count(t.threads), options->folder);
         if (whole && !options->resume) good = measure(&t, COUPLET_RAW_PIXELS) && measure(&t, COUPLET_BEFORE_TRAINING);
         good = good && train_steps(&t, last);

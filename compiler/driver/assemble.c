@@ -66,7 +66,9 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
-        sources[i] = (CoupletSource){from->name, from->reader, from->split};
+        const DataSource *d = from->data;
+        const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
+        sources[i] = (CoupletSource){from->name, d->reader, d->split, selection, d->rows, d->batch, from->drawn, d->balanced};
     }
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {

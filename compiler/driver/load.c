@@ -1,5 +1,7 @@
 #include "compiler/driver/load.h"
 
+#include "runtime/selection.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,16 @@ static const Source *read_library(void *context, Arena *arena, const char *name)
         return source;
     }
     return NULL;
+}
+
+/* What the files hold; where they cannot be read, as in `couplet check` without data, what they should hold: classes of one size. */
+static int64_t count_rows(void *context, const DataSource *d) {
+    const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
+    int64_t rows = couplet_selection_rows(&selection, d->reader, d->split, context);
+    if (rows >= 0) return rows;
+    rows = 0;
+    for (int i = 0; i < d->classes; i++) rows += couplet_selection_keep(&selection, i, d->classes, d->rows / d->classes);
+    return rows;
 }
 
 static const char *base_name(Arena *arena, const char *path) {
@@ -110,7 +122,9 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
         settings_fit &= set_hyper(arena, spec, &options->sets.items[i]);
     if (options && options->epochs > 0) set_epochs(arena, spec, options->epochs);
     if (!settings_fit) return NULL;
-    Method *method = check_method(arena, diag, spec, read_library, NULL);
+    const char *data = options ? options->data : NULL;
+    const CheckHooks hooks = {read_library, count_rows, (void *)(uintptr_t)data};
+    Method *method = check_method(arena, diag, spec, &hooks);
     return diag_error_count(diag) ? NULL : method;
 }
 

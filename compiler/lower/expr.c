@@ -17,6 +17,10 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
     case EXPR_BOOL: *out = e->boolean; return true;
     case EXPR_NAME: {
         if (!e->symbol) return false;
+        if (e->symbol->kind == SYMBOL_DATA) { /* a dimension: its rows */
+            *out = (double)e->symbol->stmt->data->rows;
+            return true;
+        }
         const Value *value = frame_find(l->frame, e->symbol);
         if (!value || !value->is_static) return false;
         mark_static(l, e->symbol);
@@ -426,21 +430,7 @@ static Value lower_name(Lower *l, const Expr *e) {
 static Value lower_member(Lower *l, const Expr *e) {
     Symbol *symbol = e->symbol;
     assert(symbol);
-    if (symbol->kind == SYMBOL_FIELD) {
-        const char *source = e->args[0]->name;
-        bool image = strcmp(e->name, "image") == 0;
-        char key[256];
-        snprintf(key, sizeof key, "%s.%s", source, e->name);
-        int64_t shape[GRAPH_MAX_RANK] = {l->program ? l->program->batch : 1, 1, 28, 28};
-        GNode *input = graph_input(l->g, arena_intern(l->arena, key, strlen(key)), image ? GT_U8 : GT_INT, image ? 4 : 1, shape, e->span);
-        Value value = value_array(input);
-        if (l->sample) {
-            value.prefix[0] = l->sample;
-            value.prefix_count = 1;
-            if (value_rank(&value) == 0) return value_scalar(gx_load(l->g, input, 1, value.prefix, NULL));
-        }
-        return value;
-    }
+    if (symbol->kind == SYMBOL_FIELD) return lower_field(l, e);
     if (symbol->kind == SYMBOL_NET_PART) {
         Value value = value_none();
         value.kind = VALUE_NET;

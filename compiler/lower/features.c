@@ -5,14 +5,14 @@
 
 enum { FEATURE_ROWS = 500 };
 
-static int feature_graph(Lower *l, const Expr *features, const LowerOptions *options) {
+static int feature_graph(Lower *l, const Expr *features, const DataSource *data, const LowerOptions *options) {
     LoweredProgram *program = l->program;
     begin_graph(l, "features", false);
     Net *net = lower_net(l, features, "");
     if (!net) return -1;
     for (int i = 0; i < program->feature_names.count; i++)
         if (strcmp(program->feature_names.items[i], net->path) == 0) return i;
-    int64_t shape[GRAPH_MAX_RANK] = {FEATURE_ROWS, 1, 28, 28};
+    int64_t shape[GRAPH_MAX_RANK] = {FEATURE_ROWS, data->channels, data->height, data->width};
     Value image = value_array(graph_input(l->g, "image", GT_U8, 4, shape, features->span));
     Value value = net_apply(l, net, image, features);
     if (value.kind != VALUE_ARRAY || value_rank(&value) != 2) {
@@ -55,9 +55,13 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
             diag_error(l->diag, call->span, "`%s` needs features, bank and query", eval.method);
             continue;
         }
-        eval.features = feature_graph(l, features, options);
         eval.bank = find_source(l, bank->name);
         eval.query = find_source(l, query->name);
+        if (eval.bank < 0 || eval.query < 0) {
+            diag_error(l->diag, call->span, "`bank` and `query` of `%s` are names of `data` statements", eval.method);
+            continue;
+        }
+        eval.features = feature_graph(l, features, l->program->sources.items[eval.bank].data, options);
         array_push(l->arena, &l->program->evals, eval);
     }
 }

@@ -1,5 +1,5 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; call.c functions and
- * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; method.c the method and its step; memory.c states and queues;
+ * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
  * optimise.c gradients, rules and ema; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
@@ -86,6 +86,7 @@ typedef struct Lower {
     int site_count;
     ARRAY(StateRecord) records;
     ARRAY(StateValue) current;
+    int64_t view_images; /* that the views of a step make */
     GNode *embedding; /* first application of a network at method level */
     int depth;
     LoweredProgram *program;
@@ -149,6 +150,12 @@ int64_t site_key(const char *path);
 /* prove.c */
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad);
 
+/* data.c */
+void declare_source(Lower *l, const Stmt *stmt);
+int find_source(const Lower *l, const char *name);
+Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
+void lower_view(Lower *l, const Stmt *stmt);
+
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
 void commit_state(Lower *l, GNode *state, GNode *value);
@@ -173,7 +180,6 @@ void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);
 
 /* method.c */
 void begin_graph(Lower *l, const char *name, bool training);
-int find_source(const Lower *l, const char *name);
 const Expr *find_setting(const Stmt *block, const char *name);
 void watch_graph(const LowerOptions *options, const Graph *g, const char *pass);
 void run_passes(Lower *l, Graph *g, const LowerOptions *options);

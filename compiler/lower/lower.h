@@ -16,7 +16,9 @@ typedef struct LoweredHyper {
 } LoweredHyper;
 
 typedef struct LoweredSource {
-    const char *name, *reader, *split;
+    const char *name;
+    const DataSource *data;
+    bool drawn; /* the step reads it */
 } LoweredSource;
 
 typedef struct LoweredEval {
@@ -34,9 +36,9 @@ typedef struct LoweredProgram {
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(LoweredEval) evals;
-    int train_source;
+    int train_source; /* sets the epoch */
     int64_t batch;
-    int views; /* names of `view` statements */
+    int64_t views; /* images that the views of a step make */
     double epochs;
 } LoweredProgram;
 

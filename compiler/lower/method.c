@@ -21,6 +21,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
     l->site_count = 0;
+    l->view_images = 0;
     l->frame = method_frame(l);
 }
 
@@ -52,72 +53,12 @@ static void declare_hypers(Lower *l, const Stmt *s) {
     for (int i = 0; i < l->program->hypers.count; i++) l->program->hypers.items[i].is_static = false;
 }
 
-static void declare_source(Lower *l, const Stmt *s) {
-    LoweredSource source = {s->name, "", "train"};
-    const Expr *call = s->value;
-    if (call && call->kind == EXPR_CALL && call->callee->name) source.reader = call->callee->name;
-    if (call && call->kind == EXPR_CALL && call->arg_count && call->args[0]->kind == EXPR_STRING) source.split = call->args[0]->text;
-    array_push(l->arena, &l->program->sources, source);
-}
-
 static void declare_net(Lower *l, const Stmt *s) {
     if (s->has_config) return; /* a definition */
     Value value = value_none();
     value.kind = VALUE_NET;
     value.net = lower_net(l, s->value, s->name);
     if (value.net) frame_set(l, l->root, s->symbol, value);
-}
-
-int find_source(const Lower *l, const char *name) {
-    for (int i = 0; name && i < l->program->sources.count; i++)
-        if (strcmp(l->program->sources.items[i].name, name) == 0) return i;
-    return -1;
-}
-
-static const char *source_in(const Expr *e) {
-    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD) return e->args[0]->name;
-    for (int i = 0; i < e->arg_count; i++) {
-        const char *found = source_in(e->args[i]);
-        if (found) return found;
-    }
-    return NULL;
-}
-
-static void lower_view(Lower *l, const Stmt *s) {
-    Graph *g = l->g;
-    const char *source = source_in(s->value);
-    if (!source) {
-        diag_error(l->diag, s->span, "a view is drawn from a field of the data, like `train.image`; none is used here");
-        return;
-    }
-    int found = find_source(l, source);
-    if (found >= 0) l->program->train_source = found;
-    l->program->views += s->param_count;
-    for (int v = 0; v < s->param_count; v++) {
-        int64_t shape[1] = {l->program->batch};
-        char key[256];
-        snprintf(key, sizeof key, "%s.index", source);
-        GNode *index = graph_input(g, arena_intern(l->arena, key, strlen(key)), GT_INT, 1, shape, s->span);
-        const GExpr *n = graph_fresh_index(g, l->program->batch);
-        l->sample = n;
-        /* Keyed by dataset index and view number: the same sample draws the same, wherever the shuffle puts it. */
-        l->draw_element = gx2(g, G_ADD, gx2(g, G_MUL, gx_load(g, index, 1, &n, NULL), gx_int(g, s->param_count)), gx_int(g, v));
-        l->site = arena_printf(l->arena, "view %s", s->params[0].name);
-        l->site_count = 0;
-        Value value = lower_value(l, s->value);
-        l->sample = l->draw_element = NULL;
-        l->site = "";
-        if (value.kind != VALUE_ARRAY) {
-            diag_error(l->diag, s->span, "a view is an array");
-            return;
-        }
-        const GExpr *axes[GRAPH_MAX_RANK];
-        axes[0] = n;
-        int rank = value_rank(&value);
-        for (int i = 0; i < rank; i++) axes[i + 1] = graph_fresh_index(g, value_extent(&value, i));
-        const GExpr *element = value_element(l, &value, axes + 1, s->span);
-        frame_set(l, l->frame, s->params[v].symbol, array_from(l, element, axes, rank + 1, s->params[v].name, s->params[v].span));
-    }
 }
 
 static GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
@@ -208,6 +149,8 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
         if (spec->stmts[i]->kind == STMT_QUEUE) push_queues(l, spec->stmts[i]);
     if (!diag_error_count(l->diag)) run_passes(l, l->g, options);
     l->program->train = l->g;
+    l->program->views = l->view_images;
+    if (l->program->train_source < 0) diag_error(l->diag, span, "the method draws from no data: it has no `view` and reads no field of a data set");
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
@@ -234,6 +177,7 @@ LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, con
     if (find_setting(train, "epochs")) lower_static(l, find_setting(train, "epochs"), &epochs);
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
+    l->program->train_source = -1;
     if (batch < 1 || epochs <= 0) diag_error(diag, train->span, "batch and epochs are positive numbers");
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);

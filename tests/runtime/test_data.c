@@ -2,6 +2,7 @@
 #include "runtime/dataset.h"
 #include "runtime/idx.h"
 #include "runtime/loader.h"
+#include "runtime/selection.h"
 #include "runtime/random.h"
 
 #include <setjmp.h>
@@ -143,10 +144,12 @@ static CoupletDataset numbered(void) {
     return data;
 }
 
+static const CoupletFeed plain = {.batch = BATCH}, too_large = {.batch = COUNT + 1};
+
 static void loader_shuffles(void **state) {
     (void)state;
     CoupletDataset data = numbered();
-    CoupletLoader *loader = couplet_loader_new(&data, BATCH, 9, 0, error, sizeof error);
+    CoupletLoader *loader = couplet_loader_new(&data, &plain, 9, 0, error, sizeof error);
     assert_non_null(loader);
     int first[COUNT] = {0}, moved = 0;
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -174,9 +177,9 @@ static void loader_shuffles(void **state) {
 static void loader_starts_anywhere(void **state) {
     (void)state;
     CoupletDataset data = numbered();
-    CoupletLoader *whole = couplet_loader_new(&data, BATCH, 4, 0, error, sizeof error);
+    CoupletLoader *whole = couplet_loader_new(&data, &plain, 4, 0, error, sizeof error);
     for (int64_t start = 0; start < 25; start++) {
-        CoupletLoader *late = couplet_loader_new(&data, BATCH, 4, start, error, sizeof error);
+        CoupletLoader *late = couplet_loader_new(&data, &plain, 4, start, error, sizeof error);
         CoupletBatch a, b;
         couplet_loader_next(whole, &a);
         couplet_loader_next(late, &b);
@@ -185,16 +188,84 @@ static void loader_starts_anywhere(void **state) {
         couplet_loader_free(late);
     }
     couplet_loader_free(whole);
-    assert_null(couplet_loader_new(&data, COUNT + 1, 4, 0, error, sizeof error));
+    assert_null(couplet_loader_new(&data, &too_large, 4, 0, error, sizeof error));
     assert_non_null(strstr(error, "104"));
     assert_non_null(strstr(error, "103"));
     couplet_dataset_free(&data);
+}
+
+/* 103 images of which class 9 has 3: drawn as often as the others. */
+static void loader_balances(void **state) {
+    (void)state;
+    CoupletDataset data = numbered();
+    for (int i = 0; i < COUNT; i++) data.labels[i] = i < 100 ? i % 9 : 9;
+    const CoupletFeed balanced = {.batch = BATCH, .balanced = true}, other = {.batch = BATCH, .balanced = true, .stream = 1};
+    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error), *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
+    assert_non_null(loader);
+    assert_non_null(apart);
+    int seen[10] = {0}, same = 0, total = 0;
+    for (int b = 0; b < 500; b++) {
+        CoupletBatch batch, beside;
+        couplet_loader_next(loader, &batch);
+        couplet_loader_next(apart, &beside);
+        for (int i = 0; i < BATCH; i++) {
+            assert_int_equal(batch.labels[i], data.labels[batch.indices[i]]);
+            seen[batch.labels[i]]++;
+            same += batch.indices[i] == beside.indices[i];
+            total++;
+        }
+    }
+    for (int c = 0; c < 10; c++) assert_in_range(seen[c], total / 10 - 80, total / 10 + 80); /* deviation 21 */
+    assert_true(same < total / 20);
+    couplet_loader_free(loader);
+    couplet_loader_free(apart);
+    couplet_dataset_free(&data);
+}
+
+static void selections(void **state) {
+    (void)state;
+    const CoupletSelection few = {.per_class = 3, .seed = -1}, share = {.fraction = 0.2, .seed = -1}, tail = {.imbalance = 10, .seed = -1}, drawn = {.per_class = 3, .seed = 7};
+    CoupletDataset data = numbered(), again = numbered();
+    assert_true(couplet_selection_apply(&few, &data, error, sizeof error));
+    assert_int_equal(data.count, 30);
+    for (int i = 0; i < 30; i++) assert_int_equal(data.images[i], i); /* the first three of each class are the first thirty */
+    couplet_dataset_free(&data);
+    data = numbered();
+    assert_true(couplet_selection_apply(&drawn, &data, error, sizeof error));
+    assert_true(couplet_selection_apply(&drawn, &again, error, sizeof error));
+    assert_int_equal(data.count, 30);
+    assert_memory_equal(data.images, again.images, 30);
+    int moved = 0;
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(data.labels[i], data.images[i] % 10);
+        moved += data.images[i] >= 30;
+    }
+    assert_true(moved > 10);
+    couplet_dataset_free(&again);
+    couplet_dataset_free(&data);
+    data = numbered();
+    assert_true(couplet_selection_apply(&share, &data, error, sizeof error)); /* a fifth of 10 or 11 is 2 */
+    assert_int_equal(data.count, 20);
+    couplet_dataset_free(&data);
+    data = numbered();
+    assert_true(couplet_selection_apply(&tail, &data, error, sizeof error));
+    int seen[10] = {0};
+    for (int64_t i = 0; i < data.count; i++) seen[data.labels[i]]++;
+    assert_int_equal(seen[0], 11);
+    assert_int_equal(seen[9], 1);
+    for (int c = 1; c < 10; c++) assert_true(seen[c] <= seen[c - 1]);
+    couplet_dataset_free(&data);
+    assert_int_equal(couplet_selection_rows(&few, "fashion_mnist", "train", NULL), 30);
+    const CoupletSelection hundred = {.imbalance = 100, .seed = -1};
+    assert_int_equal(couplet_selection_rows(&hundred, "fashion_mnist", "train", NULL), 6000 + 3596 + 2156 + 1292 + 774 + 464 + 278 + 166 + 100 + 60);
+    assert_int_equal(couplet_selection_rows(&few, "fashion_mnist", "train", "/no/such/folder"), -1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_known_answers), cmocka_unit_test(idx_reads), cmocka_unit_test(idx_refuses),           cmocka_unit_test(idx_truncated_anywhere),
         cmocka_unit_test(real_data),            cmocka_unit_test(loader_shuffles), cmocka_unit_test(loader_starts_anywhere),
+        cmocka_unit_test(loader_balances),      cmocka_unit_test(selections),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     source->text = arena_strndup(arena, (const char *)data, length);
     source->length = length;
     Module *module = parse_module(arena, diag, source, "fuzz");
-    if (module) check_method(arena, diag, module, library, NULL);
+    static const CheckHooks hooks = {library, NULL, NULL};
+    if (module) check_method(arena, diag, module, &hooks);
     static FILE *nowhere;
     if (!nowhere) nowhere = fopen("/dev/null", "w");
     if (nowhere) diag_print(diag, nowhere);

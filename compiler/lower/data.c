@@ -1,0 +1,109 @@
+/* Data: sources, their fields, and the views drawn from them. */
+#include "compiler/lower/internal.h"
+
+#include <string.h>
+
+void declare_source(Lower *l, const Stmt *s) {
+    LoweredSource source = {s->name, s->data, false};
+    array_push(l->arena, &l->program->sources, source);
+}
+
+int find_source(const Lower *l, const char *name) {
+    for (int i = 0; name && i < l->program->sources.count; i++)
+        if (strcmp(l->program->sources.items[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* ---- fields ----------------------------------------------------------------------------------------- */
+
+/* The source that the step draws from first sets the epoch. */
+static void mark_drawn(Lower *l, const Stmt *source) {
+    int found = l->program ? find_source(l, source->name) : -1;
+    if (found < 0) return;
+    l->program->sources.items[found].drawn = true;
+    if (l->program->train_source < 0) l->program->train_source = found;
+}
+
+static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
+    const DataSource *data = source->data;
+    mark_drawn(l, source);
+    bool image = strcmp(field, "image") == 0;
+    const char *key = arena_printf(l->arena, "%s.%s", source->name, field);
+    int64_t shape[GRAPH_MAX_RANK] = {data->batch, data->channels, data->height, data->width};
+    return graph_input(l->g, arena_intern(l->arena, key, strlen(key)), image ? GT_U8 : GT_INT, image ? 4 : 1, shape, span);
+}
+
+Value lower_field(Lower *l, const Expr *e) {
+    Value value = value_array(field_input(l, e->symbol->stmt, e->name, e->span));
+    if (!l->sample) return value;
+    value.prefix[value.prefix_count++] = l->sample;
+    return value_rank(&value) ? value : value_scalar(gx_load(l->g, value.tensor, 1, value.prefix, NULL));
+}
+
+/* ---- views ------------------------------------------------------------------------------------------ */
+
+static const Stmt *source_in(const Expr *e) {
+    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD) return e->symbol->stmt;
+    for (int i = 0; i < e->arg_count; i++) {
+        const Stmt *found = source_in(e->args[i]);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* `a` is one view, `g[2]` are two along an axis of their own. */
+static int64_t view_count(Lower *l, const Param *view) {
+    double count = 1;
+    if (view->has_shape) lower_static(l, view->dims[0], &count);
+    return (int64_t)count;
+}
+
+/* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a sample draws the same wherever the shuffle
+ * puts it. A balanced source may have an image twice in a batch; there it is the place in the batch. */
+static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views, const GExpr *number, Span span) {
+    Graph *g = l->g;
+    const GExpr *sample = n;
+    if (!source->data->balanced) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
+    return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
+}
+
+static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Param *view, int64_t first, int64_t views) {
+    Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK], *number = gx_int(g, first);
+    int rank = 0;
+    if (view->has_shape) {
+        axes[rank++] = graph_fresh_index(g, view_count(l, view));
+        number = gx2(g, G_ADD, number, axes[0]);
+    }
+    const GExpr *n = axes[rank++] = graph_fresh_index(g, source->data->batch);
+    l->draw_element = draw_key(l, source, n, views, number, s->span);
+    l->sample = n;
+    l->site = arena_printf(l->arena, "view %s", s->params[0].name);
+    l->site_count = 0;
+    Value value = lower_value(l, s->value);
+    l->sample = l->draw_element = NULL;
+    l->site = "";
+    if (value.kind != VALUE_ARRAY || rank + value_rank(&value) > GRAPH_MAX_RANK) {
+        diag_error(l->diag, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);
+        return;
+    }
+    int own = value_rank(&value);
+    for (int i = 0; i < own; i++) axes[rank + i] = graph_fresh_index(g, value_extent(&value, i));
+    const GExpr *element = value_element(l, &value, axes + rank, s->span);
+    frame_set(l, l->frame, view->symbol, array_from(l, element, axes, rank + own, view->name, view->span));
+}
+
+void lower_view(Lower *l, const Stmt *s) {
+    const Stmt *source = source_in(s->value);
+    if (!source) {
+        diag_error(l->diag, s->span, "a view is drawn from a field of the data, like `train.image`; none is used here");
+        return;
+    }
+    int64_t views = 0, first = 0;
+    for (int v = 0; v < s->param_count; v++) views += view_count(l, &s->params[v]);
+    l->view_images += views * source->data->batch;
+    for (int v = 0; v < s->param_count; v++) {
+        lower_one_view(l, s, source, &s->params[v], first, views);
+        first += view_count(l, &s->params[v]);
+    }
+}
