@@ -23,9 +23,11 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
+PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = cpu_has_wide_vectors() ? WIDE_LANES : NARROW_LANES}; }
+
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error) {
-    const PlanTarget target = {.lanes = cpu_has_wide_vectors() ? WIDE_LANES : NARROW_LANES};
+    const PlanTarget target = cpu_plan_target();
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
         if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return NULL;

@@ -3,8 +3,7 @@
 #ifndef COUPLET_COMPILER_CPU_H
 #define COUPLET_COMPILER_CPU_H
 
-#include "compiler/graph/graph.h"
-#include "runtime/abi.h"
+#include "compiler/plan/kernel.h"
 
 typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
 
@@ -22,6 +21,7 @@ bool cpu_was_cached(const CpuCode *code);
 /* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
 bool cpu_has_wide_vectors(void); /* 512 bits */
+PlanTarget cpu_plan_target(void); /* what it asks of its kernels */
 void cpu_free(CpuCode *code);
 
 #endif

@@ -1,19 +1,10 @@
 #include "compiler/driver/load.h"
-#include "compiler/lower/lower.h"
-#include "compiler/passes/passes.h"
+#include "compiler/driver/print_after.h"
 
-#include <string.h>
-
-typedef struct Watch {
-    const char *pass;
-    bool seen;
-} Watch;
-
-static void print_after(void *context, const Graph *graph, const char *pass) {
-    Watch *watch = context;
-    if (strcmp(watch->pass, pass) != 0) return;
-    watch->seen = true;
-    graph_print(graph, stdout);
+static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
+    print_after_place(arena, pass, program->train, program->states.items, program->states.count);
+    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count);
+    print_after_place(arena, pass, program->init, program->states.items, program->states.count);
 }
 
 /* What was done so that the numbers stay finite and exact, a line for each formula. */
@@ -37,18 +28,15 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         /* A file with a loss is a method: what only concrete extents can tell (a read out of range) is told too. */
         if (method && has_stmt(method->spec, STMT_LOSS)) {
-            Watch watch = {options.print_after ? options.print_after : "", false};
-            LowerOptions lower = {print_after, &watch};
+            LowerOptions lower = {print_after_pass, (void *)(uintptr_t)options.print_after};
             LoweredProgram *program = lower_method(arena, diag, method, &lower);
-            bool lowered = program != NULL;
-            if (lowered && options.numerics) print_numerics(program->train, stdout);
-            if (lowered && options.print_after && !watch.seen)
-                fprintf(stderr, "couplet check: there is no pass `%s`; there are lower, stabilise, differentiate, simplify, contract and fuse\n", options.print_after);
+            if (program && options.numerics) print_numerics(program->train, stdout);
+            if (program) print_placements(arena, options.print_after, program);
         }
         diag_print(diag, stderr);
         bool good = method && diag_error_count(diag) == 0;

@@ -2,6 +2,7 @@
  * reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/print_after.h"
 #include "compiler/lower/lower.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
@@ -181,7 +182,7 @@ int grad_command(int argc, char **argv) {
     Arrays arrays;
     memset(&arrays, 0, sizeof arrays);
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device", argc, argv)) {
+    if (options_read(arena, &options, "grad", "fn in set out device print-after", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
@@ -192,7 +193,9 @@ int grad_command(int argc, char **argv) {
         } else if (read_inputs(&options, &arrays)) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
-            Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, NULL) : NULL;
+            LowerOptions watch = {print_after_pass, (void *)(uintptr_t)options.print_after};
+            Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
+            if (g) print_after_place(arena, options.print_after, g, NULL, 0);
             diag_print(diag, stderr);
             bool compiled = !options.device || strcmp(options.device, "cpu") == 0;
             if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);

@@ -22,8 +22,8 @@ static int feature_graph(Lower *l, const Expr *features, const DataSource *data,
     const GExpr *free[GRAPH_MAX_INDICES];
     int count;
     graph_output(l->g, "features", materialise(l, &value, free, &count, features->span));
-    watch_graph(options, l->g, "lower");
-    if (!diag_error_count(l->diag)) run_passes(l, l->g, options);
+    pass_ran(l, l->g, "lower", options);
+    run_passes(l, l->g, PASS_after, options);
     array_push(l->arena, &program->features, l->g);
     array_push(l->arena, &program->feature_names, net->path);
     return program->features.count - 1;

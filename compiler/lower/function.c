@@ -116,9 +116,8 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     GNode *value = graph_compute(l->g, &spec);
     graph_output(l->g, "value", value);
     if (diag_error_count(diag)) return NULL;
-    if (options && options->after) options->after(options->context, l->g, "lower");
-    pass_stabilise(l->g);
-    if (options && options->after) options->after(options->context, l->g, "stabilise");
+    pass_ran(l, l->g, "lower", options);
+    run_passes(l, l->g, PASS_before, options);
     value = l->g->outputs.items[0].node;
     pass_differentiate(l->g, value, wrt, wrt_count, grads);
     for (int i = 0; i < wrt_count; i++) {
@@ -133,7 +132,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
         }
         graph_output(l->g, arena_printf(arena, "grad_%s", wrt_names[i]), grad);
     }
-    if (options && options->after) options->after(options->context, l->g, "differentiate");
-    run_passes(l, l->g, options);
+    pass_ran(l, l->g, "differentiate", options);
+    run_passes(l, l->g, PASS_after, options);
     return diag_error_count(diag) ? NULL : l->g;
 }

@@ -181,7 +181,8 @@ void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);
 /* method.c */
 void begin_graph(Lower *l, const char *name, bool training);
 const Expr *find_setting(const Stmt *block, const char *name);
-void watch_graph(const LowerOptions *options, const Graph *g, const char *pass);
-void run_passes(Lower *l, Graph *g, const LowerOptions *options);
+/* The passes of a stage; and the end of one that was called by itself, or of lowering: both show the graph to whoever watches and verify it. */
+void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options);
+void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options);
 
 #endif

@@ -6,6 +6,7 @@
 #define COUPLET_COMPILER_LOWER_H
 
 #include "compiler/graph/graph.h"
+#include "compiler/passes/passes.h"
 #include "lang/ast.h"
 
 typedef struct LoweredHyper {
@@ -42,10 +43,9 @@ typedef struct LoweredProgram {
     double epochs;
 } LoweredProgram;
 
-/* `after` is called with each graph after each pass, by name ("lower", "stabilise", "differentiate", "simplify"); may be NULL. */
-typedef void (*LowerWatch)(void *context, const Graph *graph, const char *pass);
+/* `after` is called with each graph when it is lowered ("lower") and after each pass; may be NULL. */
 typedef struct LowerOptions {
-    LowerWatch after;
+    PassWatch after;
     void *context;
 } LowerOptions;
 

@@ -100,24 +100,18 @@ static void lower_statements(Lower *l, const Module *spec, const GExpr **loss, S
     }
 }
 
-void run_passes(Lower *l, Graph *g, const LowerOptions *options) {
-    static const struct {
-        const char *name;
-        void (*run)(Graph *);
-    } rows[] = {{"simplify", pass_simplify}, {"contract", pass_contract}, {"fuse", pass_fuse}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        rows[i].run(g);
-        if (options && options->after) options->after(options->context, g, rows[i].name);
-        const char *wrong = graph_verify(g);
-        if (wrong) {
-            Span nowhere = l->method->spec->stmt_count ? l->method->spec->stmts[0]->span : (Span){0};
-            diag_error(l->diag, nowhere, "a fault of the compiler: after %s, %s", rows[i].name, wrong);
-        }
-    }
+static void report(Lower *l, const char *wrong) {
+    Span nowhere = l->method->spec->stmt_count ? l->method->spec->stmts[0]->span : (Span){0};
+    if (wrong) diag_error(l->diag, nowhere, "%s", wrong);
 }
 
-void watch_graph(const LowerOptions *options, const Graph *g, const char *pass) {
-    if (options && options->after) options->after(options->context, g, pass);
+void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options) {
+    if (diag_error_count(l->diag)) return;
+    report(l, passes_run(g, stage, options ? options->after : NULL, options ? options->context : NULL));
+}
+
+void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options) {
+    report(l, pass_done(g, pass, options ? options->after : NULL, options ? options->context : NULL));
 }
 
 static void lower_train(Lower *l, const Module *spec, const Stmt *train, const LowerOptions *options) {
@@ -133,21 +127,20 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
     graph_output(l->g, "loss", loss_node);
     if (l->embedding) graph_output(l->g, "embedding", l->embedding);
     if (diag_error_count(l->diag)) return;
-    watch_graph(options, l->g, "lower");
-    pass_stabilise(l->g);
-    watch_graph(options, l->g, "stabilise");
+    pass_ran(l, l->g, "lower", options);
+    run_passes(l, l->g, PASS_before, options);
     loss_node = l->g->outputs.items[0].node;
     Renewed renewed;
     backward(l, loss_node, train, &renewed);
     optimise(l, train, &renewed);
-    watch_graph(options, l->g, "differentiate");
+    pass_ran(l, l->g, "differentiate", options);
     lower_updates(l, spec);
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_EMA) lower_ema(l, spec->stmts[i], renewed.renewed, renewed.record_of, renewed.count);
     for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_QUEUE) push_queues(l, spec->stmts[i]);
-    if (!diag_error_count(l->diag)) run_passes(l, l->g, options);
+    run_passes(l, l->g, PASS_after, options);
     l->program->train = l->g;
     l->program->views = l->view_images;
     if (l->program->train_source < 0) diag_error(l->diag, span, "the method draws from no data: it has no `view` and reads no field of a data set");
@@ -189,8 +182,8 @@ LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, con
     begin_graph(l, "init", true);
     lower_starts(l);
     if (diag_error_count(diag)) return NULL;
-    watch_graph(options, l->g, "lower");
-    run_passes(l, l->g, options);
+    pass_ran(l, l->g, "lower", options);
+    run_passes(l, l->g, PASS_after, options);
     l->program->init = l->g;
     for (int i = 0; i < l->records.count; i++) array_push(arena, &l->program->states, l->records.items[i].state);
     return diag_error_count(diag) ? NULL : l->program;

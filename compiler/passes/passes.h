@@ -1,9 +1,29 @@
-/* The passes over the graph. One pass, one file. Each leaves a graph that
- * graph_verify accepts; the driver checks that after every pass in debug builds. */
+/* The passes over the graph: a row of passes.def and a file each. Each leaves a graph that graph_verify accepts, which is checked. */
 #ifndef COUPLET_COMPILER_PASSES_H
 #define COUPLET_COMPILER_PASSES_H
 
 #include "compiler/graph/graph.h"
+
+typedef enum { PASS_before, PASS_gradient, PASS_after, PASS_plan } PassStage;
+
+typedef struct PassRow {
+    const char *name;
+    PassStage stage;
+    void (*run)(Graph *g); /* NULL: called by whoever knows more */
+    const char *sentence;
+} PassRow;
+
+const PassRow *passes_table(int *count);
+bool pass_exists(const char *name); /* or "lower", what there is before the first one */
+/* "lower, stabilise, ... and place" */
+const char *passes_list(Arena *arena);
+
+/* Called with the graph after each pass; may be NULL. */
+typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
+/* The passes of one stage, in order. NULL, or a sentence about the first that left a graph in disorder. */
+const char *passes_run(Graph *g, PassStage stage, PassWatch watch, void *context);
+/* What passes_run does after a pass, for one that was called by itself. */
+const char *pass_done(Graph *g, const char *name, PassWatch watch, void *context);
 
 /* Computes logs of values made of exps in the log domain (log-sum-exp); runs before differentiate, so that gradients inherit the form.
  * Outputs stand for the rewritten nodes afterwards. */

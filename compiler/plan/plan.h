@@ -25,6 +25,9 @@ bool plan_make(Plan *plan, Arena *arena, Graph *g, const ProgramState *states, i
 /* The kernels of all plans, each symbol once; the count. */
 int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel ***out);
 
+/* text.c: the steps, their kernels and where each of their buffers lies. */
+void plan_print(const Plan *plan, FILE *out);
+
 /* place.c: when each buffer of the arena is alive, and where it lies. */
 void measure_lives(Plan *plan);
 void place_in_arena(Plan *plan);

@@ -80,22 +80,21 @@ static void differentiate(Graph *g, GNode *const *inputs) {
         if (grads[i]) graph_output(g, arena_printf(g->arena, "grad_%s", inputs[i]->name), grads[i]);
 }
 
-/* The graph is well made, and says what it said before. */
-static bool unchanged(Formula *f, const char *pass) {
-    const char *wrong = graph_verify(f->g);
-    if (wrong) {
-        f->fault = arena_printf(f->arena, "after %s, %s", pass, wrong);
-        return false;
-    }
-    Values *now = evaluate(f, f->g, false);
-    if (!now) return false;
-    for (int i = 0; i < f->count; i++) {
+/* The graph says what it said before. */
+static void compare_pass(void *context, const Graph *g, const char *pass) {
+    Formula *f = context;
+    Values *now = f->fault ? NULL : evaluate(f, g, false);
+    for (int i = 0; now && i < g->outputs.count; i++) {
         double off = distance(&now[i], &f->exact[i]), scale = largest(&f->exact[i]);
-        if (off <= 1e-10 * scale + 1e-12) continue;
+        if (off <= 1e-10 * scale + 1e-12 || f->fault) continue;
         f->fault = arena_printf(f->arena, "after %s, `%s` is off by %.2g; its largest entry is %g", pass, now[i].name, off, scale);
-        return false;
     }
-    return true;
+}
+
+static bool run_passes(Formula *f, PassStage stage) {
+    const char *wrong = passes_run(f->g, stage, compare_pass, f);
+    if (!f->fault) f->fault = wrong;
+    return !f->fault;
 }
 
 static bool has_stop(const Graph *g) {
@@ -141,19 +140,15 @@ static bool prepare(Formula *f) {
     f->exact = evaluate(f, made, false);
     if (!f->exact || !gradient_holds(f, inputs)) return false;
     f->g = formula_make(f->arena, f->seed, inputs);
-    pass_stabilise(f->g);
+    if (!run_passes(f, PASS_before)) return false;
     differentiate(f->g, inputs);
-    if (!unchanged(f, "stabilise and differentiate")) return false;
+    compare_pass(f, f->g, "differentiate");
+    if (f->fault) return false;
     Values *rounded = evaluate(f, f->g, true);
     if (!rounded) return false;
     f->roundings = arena_array(f->arena, double, f->count);
     for (int i = 0; i < f->count; i++) f->roundings[i] = distance(&rounded[i], &f->exact[i]);
-    pass_simplify(f->g);
-    if (!unchanged(f, "simplify")) return false;
-    pass_contract(f->g);
-    if (!unchanged(f, "contract")) return false;
-    pass_fuse(f->g);
-    return unchanged(f, "fuse");
+    return run_passes(f, PASS_after);
 }
 
 /* ---- kernels --------------------------------------------------------------------------------------------------------- */

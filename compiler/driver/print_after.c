@@ -1,0 +1,27 @@
+#include "compiler/driver/print_after.h"
+
+#include "compiler/cpu/cpu.h"
+#include "compiler/plan/plan.h"
+
+#include <string.h>
+
+bool print_after_exists(const char *command, const char *pass) {
+    if (!pass || pass_exists(pass)) return true;
+    Arena *arena = arena_new();
+    fprintf(stderr, "couplet %s: there is no pass `%s`; there are %s\n", command, pass, passes_list(arena));
+    arena_free(arena);
+    return false;
+}
+
+void print_after_pass(void *pass, const Graph *g, const char *done) {
+    if (pass && strcmp(pass, done) == 0) graph_print(g, stdout);
+}
+
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count) {
+    if (!pass || strcmp(pass, "place") != 0) return;
+    const PlanTarget target = cpu_plan_target();
+    const char *error = NULL;
+    Plan plan;
+    if (plan_make(&plan, arena, g, states, state_count, &target, &error)) plan_print(&plan, stdout);
+    else fprintf(stderr, "%s\n", error);
+}

@@ -1,0 +1,44 @@
+#include "compiler/passes/passes.h"
+
+#include <string.h>
+
+static const PassRow rows[] = {
+#define PASS(name, stage, function, sentence) {#name, PASS_##stage, function, sentence},
+#include "compiler/passes/passes.def"
+#undef PASS
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+const PassRow *passes_table(int *count) {
+    *count = ROWS;
+    return rows;
+}
+
+const char *passes_run(Graph *g, PassStage stage, PassWatch watch, void *context) {
+    for (int i = 0; i < ROWS; i++) {
+        if (rows[i].stage != stage || !rows[i].run) continue;
+        rows[i].run(g);
+        const char *wrong = pass_done(g, rows[i].name, watch, context);
+        if (wrong) return wrong;
+    }
+    return NULL;
+}
+
+const char *pass_done(Graph *g, const char *name, PassWatch watch, void *context) {
+    if (watch) watch(context, g, name);
+    const char *wrong = graph_verify(g);
+    return wrong ? arena_printf(g->arena, "a fault of the compiler: after %s, %s", name, wrong) : NULL;
+}
+
+bool pass_exists(const char *name) {
+    bool exists = strcmp(name, "lower") == 0;
+    for (int i = 0; i < ROWS; i++) exists |= strcmp(rows[i].name, name) == 0;
+    return exists;
+}
+
+const char *passes_list(Arena *arena) {
+    const char *list = "lower";
+    for (int i = 0; i < ROWS; i++) list = arena_printf(arena, "%s%s%s", list, i + 1 < ROWS ? ", " : " and ", rows[i].name);
+    return list;
+}

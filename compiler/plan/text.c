@@ -1,0 +1,34 @@
+/* A plan as text, for --print-after place: a line a step, with the kernel, its tiles and where each of its buffers lies. */
+#include "compiler/plan/plan.h"
+
+static void print_buffer(const Plan *p, int number, FILE *out) {
+    const CoupletBuffer *b = &p->buffers[number];
+    const GNode *node = number < p->g->nodes.count ? p->g->nodes.items[number] : NULL;
+    switch (b->place) {
+    case COUPLET_IN_INPUT: fprintf(out, "input \"%s\"", node->name); return;
+    case COUPLET_IN_STATE: fprintf(out, "state \"%s\"", node->name); return;
+    case COUPLET_IN_CONST: fprintf(out, "constant"); return;
+    case COUPLET_IN_ARENA: break;
+    }
+    if (node) fprintf(out, "%%%u ", node->id);
+    fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
+}
+
+void plan_print(const Plan *p, FILE *out) {
+    fprintf(out, "plan %s {\narena %lld bytes, scratch %lld bytes a worker\n", p->out->name, (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
+    for (int i = 0; i < p->out->step_count; i++) {
+        const CoupletStep *s = &p->out->steps[i];
+        fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
+        for (int b = 0; b < s->buffer_count; b++) {
+            fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
+            print_buffer(p, s->buffers[b], out);
+        }
+        fprintf(out, "    # %s\n", s->source);
+    }
+    for (int i = 0; i < p->out->output_count; i++) {
+        fprintf(out, "output \"%s\" ", p->out->outputs[i].name);
+        print_buffer(p, p->out->outputs[i].buffer, out);
+        fprintf(out, "\n");
+    }
+    fprintf(out, "}\n");
+}
