@@ -120,6 +120,8 @@ typedef enum {
     STMT_DRAW,      /* params: name[dims] ~ value (a call: uniform, normal, ...) */
     STMT_LOSS,      /* loss value [trains targets] */
     STMT_RETURN,    /* return value */
+    STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
+    STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
     STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
     STMT_EVAL       /* eval { calls }: exprs */
 } StmtKind;
@@ -134,7 +136,7 @@ struct Stmt {
     Param *config; /* net and optimiser: the first list */
     int config_count;
     bool has_config, has_params, is_function, with_state;
-    Binder **binders; /* let heads */
+    Binder **binders; /* let heads; of a scan its round, `t < T` */
     int binder_count;
     Expr **dims; /* queue shape; let shape claim */
     int dim_count;
@@ -146,6 +148,10 @@ struct Stmt {
     const char *init_name; /* queue .. init unit_normal, or NULL */
     Stmt **body; /* { statements }, or NULL when written `= value` */
     int body_count;
+    Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */
+    int carry_count;
+    Stmt *scan; /* a carry: the scan it belongs to, else NULL */
+    bool walking; /* checker: a walk along the gradient is in this scan */
     /* checker: */
     Symbol *symbol;
     DataSource *data; /* STMT_DATA */

@@ -137,6 +137,24 @@ Stmt *ast_stmt(Parser *p, StmtKind kind, Span span) {
     return s;
 }
 
+/* `next h = ..` is written like a let. */
+StmtList *ast_next(StmtList *lets) {
+    for (int i = 0; i < lets->count; i++) lets->items[i]->kind = STMT_NEXT;
+    return lets;
+}
+
+Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body, Span span) {
+    Stmt *s = ast_stmt(p, STMT_SCAN, span);
+    s->binders = round->items;
+    s->binder_count = round->count;
+    s->carry = carry->items;
+    s->carry_count = carry->count;
+    s->body = body->items;
+    s->body_count = body->count;
+    for (int i = 0; i < s->carry_count; i++) s->carry[i]->scan = s;
+    return s;
+}
+
 void ast_set_params(Stmt *stmt, const ParamList *params) {
     stmt->has_params = true;
     if (!params) return;

@@ -166,7 +166,9 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     Module *was = c->module;
     bool in_view = c->in_view;
     Type *result = c->result;
+    Stmt *scan = c->scan;
     c->in_view = false;
+    c->scan = NULL;
     c->scope = outer;
     c->module = module;
     c->result = NULL;
@@ -198,6 +200,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     c->module = was;
     c->in_view = in_view;
     c->result = result;
+    c->scan = scan;
 }
 
 Scheme *scheme_of(Check *c, Symbol *symbol) {
@@ -213,6 +216,34 @@ Scheme *scheme_of(Check *c, Symbol *symbol) {
 
 /* ---- statements -------------------------------------------------------------------------------------------- */
 
+/* The elements of `s[i, j] = E`. */
+static Type *elements_type(Check *c, Stmt *s) {
+    push_scope(c);
+    for (int i = 0; i < s->binder_count; i++) open_binder(c, s->binders[i]);
+    Type *value = check_expr(c, s->value);
+    pop_scope(c);
+    close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
+    if (value->kind == KIND_POISON) return value;
+    if (value->rank > 0) {
+        diag_error(c->diag, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
+        return type_poison(c);
+    }
+    Dim *dims[MAX_RANK];
+    for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
+    return type_make(c, value->kind, s->binder_count, dims);
+}
+
+Type *let_type(Check *c, Stmt *s) {
+    if (s->binder_count) return elements_type(c, s);
+    Type *t = check_expr(c, s->value);
+    if (!s->has_dims) return t;
+    Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
+    if (claim->kind == KIND_POISON || t->kind == KIND_POISON || same_shape(claim, t)) return t;
+    diag_error(c->diag, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
+    diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
+    return t;
+}
+
 void check_let(Check *c, Stmt *s) {
     if (s->is_function) {
         s->symbol = declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
@@ -220,52 +251,8 @@ void check_let(Check *c, Stmt *s) {
         check_scheme(c, find_scheme(c, s), s, c->scope, c->module);
         return;
     }
-    Type *t;
-    if (s->binder_count) {
-        push_scope(c);
-        for (int i = 0; i < s->binder_count; i++) {
-            Binder *b = s->binders[i];
-            Symbol *visible = find_symbol(c->scope, b->name);
-            if (visible && visible->kind != SYMBOL_BUILTIN) {
-                diag_error(c->diag, b->span, "the index `%s` hides another `%s`", b->name, b->name);
-                diag_note(c->diag, visible->span, "which is declared here");
-            }
-            if (b->bound) {
-                check_expr(c, b->bound);
-                b->extent = dim_of(c, b->bound);
-                if (!b->extent) {
-                    diag_error(c->diag, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
-                    b->extent = dim_const(c->dims, 1);
-                }
-            }
-            Symbol *symbol = declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
-            symbol->binder = b;
-            symbol->type = type_make(c, KIND_INT, 0, NULL);
-        }
-        Type *value = check_expr(c, s->value);
-        pop_scope(c);
-        close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
-        Dim *dims[MAX_RANK];
-        for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
-        if (value->kind != KIND_POISON && value->rank > 0) {
-            diag_error(c->diag, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
-            value = type_poison(c);
-        }
-        t = value->kind == KIND_POISON ? value : type_make(c, value->kind, s->binder_count, dims);
-    } else {
-        t = check_expr(c, s->value);
-        if (s->has_dims) {
-            Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
-            bool same = claim->kind == KIND_POISON || t->kind == KIND_POISON || claim->rank == t->rank;
-            for (int i = 0; same && claim->kind != KIND_POISON && t->kind != KIND_POISON && i < t->rank; i++) same = claim->dims[i] == t->dims[i];
-            if (!same) {
-                diag_error(c->diag, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
-                diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
-            }
-        }
-    }
-    SymbolKind kind = SYMBOL_LET;
-    s->symbol = declare(c, kind, s->name, s->name_span, s, NULL);
+    Type *t = let_type(c, s);
+    s->symbol = declare(c, SYMBOL_LET, s->name, s->name_span, s, NULL);
     s->symbol->type = t;
 }
 
@@ -322,6 +309,8 @@ void check_body(Check *c, Stmt **body, int count) {
             s->symbol = declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
             s->symbol->type = type_make(c, KIND_NET, 0, NULL);
             break;
+        case STMT_SCAN: check_scan(c, s); break;
+        case STMT_NEXT: check_next(c, s); break;
         case STMT_RETURN:
             c->result = check_expr(c, s->value);
             if (i + 1 < count) diag_error(c->diag, body[i + 1]->span, "nothing after `return` is ever reached");
@@ -396,9 +385,9 @@ static Module *load_module(Check *c, const char *name, Span span) {
     }
     const Source *source = c->hooks->module(c->hooks->context, c->arena, name);
     if (!source) {
-        static const char *const known[] = {"nn", "losses", "optim", "anneal", "augment", "data"};
+        static const char *const known[] = {"nn", "losses", "cluster", "optim", "anneal", "augment", "data"};
         diag_error(c->diag, span, "the library has no module `%s`", name);
-        const char *near = diag_nearest(name, known, 6);
+        const char *near = diag_nearest(name, known, 7);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         return NULL;
     }

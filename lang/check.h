@@ -1,5 +1,5 @@
-/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_data.c: data; check_expr.c: expressions; check_call.c: calls and
- * networks. */
+/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_data.c: data; check_expr.c: expressions;
+ * check_scan.c: the loop; check_call.c: calls and networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -39,6 +39,7 @@ typedef struct Check {
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
+    Stmt *scan; /* the innermost scan whose body we are in, or NULL */
     Type *result; /* of the return being looked for */
     Span result_span;
 } Check;
@@ -57,6 +58,7 @@ void check_net(Check *c, Stmt *s);
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state, draw */
 void check_update(Check *c, Stmt *s);
 Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count);
+Type *let_type(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
 Scope *module_scope(Check *c, const Module *module);
 void suggest_name(Check *c, const char *name);
 
@@ -73,9 +75,14 @@ Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image */
 Type *check_expr(Check *c, Expr *e);
 Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
+void open_binder(Check *c, Binder *binder);
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
 bool is_numeric(const Type *t);
+
+/* check_scan.c */
+void check_scan(Check *c, Stmt *s);
+void check_next(Check *c, Stmt *s);
 
 /* check_call.c */
 Type *check_call(Check *c, Expr *e);

@@ -97,7 +97,7 @@ void close_binders(Check *c, Binder **binders, int count, bool quiet) {
     }
 }
 
-static void open_binder(Check *c, Binder *b) {
+void open_binder(Check *c, Binder *b) {
     Symbol *visible = find_symbol(c->scope, b->name);
     if (b->bound) {
         check_expr(c, b->bound);

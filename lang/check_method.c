@@ -104,6 +104,18 @@ static bool is_ema_target(const Module *spec, const Symbol *symbol) {
     return false;
 }
 
+static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth);
+
+/* What a scan carries comes from its starts and from each `next`; these read the carry again, hence the mark. */
+static void walk_rounds(Check *c, const Module *spec, Stmt *scan, int depth) {
+    if (!scan || scan->walking) return;
+    scan->walking = true;
+    for (int i = 0; i < scan->carry_count; i++) walk_gradient(c, spec, scan->carry[i]->value, depth);
+    for (int i = 0; i < scan->body_count; i++)
+        if (scan->body[i]->kind == STMT_NEXT) walk_gradient(c, spec, scan->body[i]->value, depth);
+    scan->walking = false;
+}
+
 static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth) {
     if (!e || e->kind == EXPR_STOP || depth > 64) return;
     if (e->kind == EXPR_CALL && e->callee->symbol && e->callee->symbol->kind == SYMBOL_NET && is_ema_target(spec, e->callee->symbol)) {
@@ -113,7 +125,10 @@ static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth
                 diag_note(c->diag, spec->stmts[i]->span, "the ema edge is here");
         diag_suggest(c->diag, "write `stop(%.*s)`", e->span.end - e->span.begin, e->span.source->text + e->span.begin);
     }
-    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_LET && e->symbol->stmt) walk_gradient(c, spec, e->symbol->stmt->value, depth + 1);
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_LET && e->symbol->stmt) {
+        walk_gradient(c, spec, e->symbol->stmt->value, depth + 1);
+        walk_rounds(c, spec, e->symbol->stmt->scan, depth + 1);
+    }
     if (e->callee && (e->kind == EXPR_INDEX)) walk_gradient(c, spec, e->callee, depth + 1);
     for (int i = 0; i < e->arg_count; i++) walk_gradient(c, spec, e->args[i], depth + 1);
 }
@@ -192,6 +207,8 @@ void check_statement(Check *c, Module *m, Stmt *s) {
         walk_gradient(c, m, s->value, 0);
         break;
     }
+    case STMT_SCAN: check_scan(c, s); break;
+    case STMT_NEXT: check_next(c, s); break;
     case STMT_RETURN: diag_error(c->diag, s->span, "`return` belongs into a function or a net"); break;
     default: break;
     }

@@ -32,11 +32,12 @@
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
+%token <name> SCAN "scan" NEXT "next"
 %token RATE "rate" WITH "with" TRAINS "trains" INIT "init"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
 
-%type <expr> expr or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <expr> rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
 %type <named> part
 %type <list> parts args arglist exprs targets calls calllist
 %type <binders> binders
@@ -101,6 +102,7 @@ block   : '{' stmts '}'                  { $$ = $2; }
         ;
 statement : simple                       { $1->span = @1; $$ = ast_one(p, $1); }
         | LET lets                       { $$ = $2; }
+        | NEXT lets                      { $$ = ast_next($2); }
         ;
 lets    : let                            { $$ = ast_one(p, $1); }
         | lets ',' let                   { $$ = ast_stmts(p, $1, ast_one(p, $3)); }
@@ -128,9 +130,15 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | UPDATE targets ARROW expr      { $$ = ast_stmt(p, STMT_UPDATE, @$); $$->targets = $2->exprs.items; $$->target_count = $2->exprs.count; $$->value = $4; }
         | LOSS expr                      { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; }
         | LOSS expr TRAINS targets       { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; $$->targets = $4->exprs.items; $$->target_count = $4->exprs.count; }
+        | SCAN NAME '<' rounds '(' lets ')' block { $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$); }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
         | EVAL '{' calls '}'             { $$ = ast_stmt(p, STMT_EVAL, @$); if ($3) { $$->targets = $3->exprs.items; $$->target_count = $3->exprs.count; } }
+        ;
+/* Not a whole expression: `T (h = h0)` would read as a call. */
+rounds  : NUMBER                         { $$ = ast_number(p, @1); }
+        | NAME                           { $$ = ast_name(p, $1, @1); }
+        | '(' expr ')'                   { $$ = $2; }
         ;
 body    : '=' expr                       { $$.value = $2; $$.body = NULL; }
         | block                          { $$.value = NULL; $$.body = $1; }

@@ -19,21 +19,19 @@ static bool is_costly(const GExpr *e) {
     return false;
 }
 
-void lower_let(Lower *l, const Stmt *s) {
+Value let_value(Lower *l, const Stmt *s) {
     if (s->is_function) {
         Value value = value_none();
         value.kind = VALUE_FUNCTION;
         value.function = s;
         value.frame = l->frame;
-        frame_set(l, l->frame, s->symbol, value);
-        return;
+        return value;
     }
     if (s->binder_count == 0) {
         Value value = lower_value(l, s->value);
         if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL && is_costly(value.scalar))
             value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
-        frame_set(l, l->frame, s->symbol, value);
-        return;
+        return value;
     }
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, outer);
@@ -49,8 +47,10 @@ void lower_let(Lower *l, const Stmt *s) {
     const GExpr *value = lower_scalar(l, s->value);
     l->condition = saved;
     l->frame = outer;
-    frame_set(l, outer, s->symbol, array_from(l, value, axes, s->binder_count, s->name, s->span));
+    return array_from(l, value, axes, s->binder_count, s->name, s->span);
 }
+
+void lower_let(Lower *l, const Stmt *s) { frame_set(l, l->frame, s->symbol, let_value(l, s)); }
 
 static void lower_net_update(Lower *l, const Stmt *s) {
     if (!l->training) return;
@@ -70,6 +70,7 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
         switch (s->kind) {
         case STMT_LET: lower_let(l, s); break;
         case STMT_DRAW: lower_draw(l, s); break;
+        case STMT_SCAN: lower_scan(l, s); break;
         case STMT_RETURN: result = lower_value(l, s->value); break;
         case STMT_FN: break; /* found through its symbol */
         case STMT_NET: {
@@ -193,6 +194,13 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     return result;
 }
 
+/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at compile time. */
+static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
+    double number;
+    bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;
+    return counts && lower_static(l, given, &number) ? value_static(l, number, true) : lower_value(l, given);
+}
+
 static Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call) {
     const Expr *placed[MAX_ARGS];
     Value args[MAX_ARGS];
@@ -201,7 +209,7 @@ static Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const 
     place_arguments(call, fn->params, count, placed);
     for (int i = 0; i < count; i++) {
         if (placed[i]) {
-            args[i] = lower_value(l, placed[i]);
+            args[i] = lower_argument(l, &fn->params[i], placed[i]);
         } else if (fn->params[i].value) {
             args[i] = lower_value(l, fn->params[i].value);
         } else {

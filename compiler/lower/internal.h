@@ -1,4 +1,4 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; call.c functions and
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; call.c functions and
  * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
  * optimise.c gradients, rules and ema; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
@@ -129,7 +129,11 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 /* Runs the statements of a body; the value of `return` (or of the last). */
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
+Value let_value(Lower *l, const Stmt *stmt); /* what it names, without naming it */
 Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
+
+/* scan.c */
+void lower_scan(Lower *l, const Stmt *stmt);
 
 /* net.c */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);

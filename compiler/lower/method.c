@@ -88,6 +88,7 @@ static void lower_statements(Lower *l, const Module *spec, const GExpr **loss, S
         case STMT_PARAM: declare_method_state(l, s, ROLE_PARAM); break;
         case STMT_STATE: declare_method_state(l, s, ROLE_STATE); break;
         case STMT_DRAW: lower_draw(l, s); break;
+        case STMT_SCAN: lower_scan(l, s); break;
         case STMT_LOSS: {
             if (s->target_count) diag_error(l->diag, s->span, "`trains` is not built yet: a loss trains every parameter it reaches");
             const GExpr *value = as_real(l, lower_scalar(l, s->value));

@@ -238,19 +238,32 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, GNode *gradient, int number
     return graph_compute(g, &adjoint);
 }
 
-static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
-    if (count == 1) return parts[0];
+/* first + parts[count - 1] + ... + parts[0]; `first` may be NULL. */
+static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) {
     ComputeSpec sum;
     memset(&sum, 0, sizeof sum);
     sum.out_rank = parts[0]->rank;
     for (int i = 0; i < sum.out_rank; i++) sum.out[i] = graph_fresh_index(g, parts[0]->shape[i]);
-    /* Collected from the last consumer backwards: added from the first. */
+    if (first) sum.value = gx_load(g, first, sum.out_rank, sum.out, NULL);
     for (int i = count - 1; i >= 0; i--) {
         const GExpr *part = gx_load(g, parts[i], sum.out_rank, sum.out, NULL);
         sum.value = sum.value ? gx2(g, G_ADD, sum.value, part) : part;
     }
     sum.span = parts[count - 1]->span;
     return graph_compute(g, &sum);
+}
+
+/* Collected from the last consumer backwards: added from the first, a few at a time, since a kernel reads only so many arrays. */
+static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
+    enum { AT_ONCE = 16 };
+    if (count == 1) return parts[0];
+    GNode *sum = NULL;
+    for (int left = count; left > 0;) {
+        int some = left < AT_ONCE ? left : AT_ONCE;
+        left -= some;
+        sum = add_parts(g, sum, parts + left, some);
+    }
+    return sum;
 }
 
 static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {

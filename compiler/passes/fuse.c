@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { CHEAP = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24 };
+enum { CHEAP = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24, MOST_IN_KERNEL = 48 };
 
 /* ---- what a node costs -------------------------------------------------------------------------------------------- */
 
@@ -248,6 +248,17 @@ static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
+/* Many operands, each with operands of its own, can be more than one kernel reads: then all stay stored. */
+static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
+    GNode *made = renew(g, in, n);
+    if (made->kind != GN_COMPUTE) return made;
+    Survey s;
+    survey_node(g, &s, made);
+    if (s.operands.count <= MOST_IN_KERNEL) return made;
+    memset(in->inlined, 0, sizeof *in->inlined * in->count);
+    return renew(g, in, n);
+}
+
 void pass_fuse(Graph *g) {
     graph_prune(g);
     uint32_t ids = 0;
@@ -265,7 +276,7 @@ void pass_fuse(Graph *g) {
         GNode *n = nodes[i];
         ProductForm form;
         memcpy(in.inlined, everywhere, sizeof *everywhere * ids);
-        GNode *made = product_form(g, n, &form) ? renew_product(g, &in, n) : renew(g, &in, n);
+        GNode *made = product_form(g, n, &form) ? renew_product(g, &in, n) : renew_compute(g, &in, n);
         in.now[n->id] = made;
         everywhere[n->id] = goes_everywhere(g, &pass, n, made);
     }

@@ -1,0 +1,220 @@
+/* Every function of a file of formulas, on made-up arrays: its value and gradients on the CPU in float32 against the reference evaluator in float64, and
+ * those against central differences. By its name a function asks for something else:
+ *     law_..      its value is 0: what it says holds of any input
+ *     stopped_..  no central differences: what it stops would move with the rest
+ *     faults_..   it ends with a named error, on both
+ * usage: test_language FILE... */
+#include "compiler/cpu/cpu.h"
+#include "compiler/driver/load.h"
+#include "compiler/lower/lower.h"
+#include "compiler/reference/reference.h"
+#include "runtime/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_INPUTS = 12, MOST_OUTPUTS = 16 };
+
+typedef struct Case {
+    Arena *arena;
+    const Stmt *fn;
+    FunctionInput inputs[MOST_INPUTS];
+    double *data[MOST_INPUTS];
+    int count;
+    double *raw[MOST_OUTPUTS]; /* outputs before the passes that serve a back end */
+    int failures;
+} Case;
+
+static int64_t elements(int rank, const int64_t *shape) {
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    return count;
+}
+
+static void complain(Case *c, const char *what, double found, double expected) {
+    if (c->failures++ < 5) printf("  %s: %s is %.12g, expected %.12g\n", c->fn->name, what, found, expected);
+}
+
+/* Dimensions by name, all different, so that a mixed-up axis shows. */
+static int64_t extent_of(const Expr *dim) {
+    static const struct {
+        const char *name;
+        int64_t extent;
+    } rows[] = {{"N", 6}, {"D", 4}, {"K", 5}, {"C", 3}, {"M", 9}, {"B", 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (dim->kind == EXPR_NAME && strcmp(dim->name, rows[i].name) == 0) return rows[i].extent;
+    return dim->kind == EXPR_NUMBER ? (int64_t)dim->number : 7;
+}
+
+static void make_input(Case *c, const Param *p) {
+    FunctionInput *in = &c->inputs[c->count];
+    memset(in, 0, sizeof *in);
+    in->name = p->name;
+    bool whole = p->type->kind != KIND_REAL;
+    in->type = whole ? GT_INT : GT_REAL;
+    in->is_constant = !p->has_shape;
+    in->value = whole ? 3 : 0.5;
+    in->rank = p->dim_count;
+    for (int i = 0; i < in->rank; i++) in->shape[i] = extent_of(p->dims[i]);
+    int64_t size = elements(in->rank, in->shape);
+    double *data = arena_array(c->arena, double, size);
+    for (int64_t i = 0; i < size; i++) {
+        double x = 0.9 * sin(1.0 + 1.7 * (double)i + 0.6 * c->count) + 0.013 * (double)i;
+        data[i] = p->type->kind == KIND_BOOL ? (double)(i % 2) : whole ? (double)(i * 7 % 11 % 3) : (double)(float)x;
+    }
+    c->data[c->count++] = data;
+}
+
+static const double *find(void *context, const GNode *node) {
+    static const double zero[2] = {0, 0};
+    const Case *c = context;
+    for (int i = 0; i < c->count; i++)
+        if (strcmp(c->inputs[i].name, node->name) == 0) return c->data[i];
+    return zero; /* seed, step */
+}
+
+static void keep_raw(void *context, const Graph *g, const char *pass) {
+    Case *c = context;
+    if (strcmp(pass, "differentiate") != 0) return;
+    Reference *run = reference_run(g, find, c);
+    for (int i = 0; run && i < g->outputs.count && i < MOST_OUTPUTS; i++) {
+        const GNode *n = g->outputs.items[i].node;
+        const double *values = reference_value(run, n);
+        int64_t size = elements(n->rank, n->shape);
+        c->raw[i] = arena_array(c->arena, double, size);
+        if (values) memcpy(c->raw[i], values, sizeof(double) * (size_t)size);
+    }
+    reference_free(run);
+}
+
+static bool starts_with(const char *name, const char *start) { return strncmp(name, start, strlen(start)) == 0; }
+
+static double value_at(Case *c, const Graph *g) {
+    Reference *run = reference_run(g, find, c);
+    const double *value = run ? reference_output(run, "value") : NULL;
+    double result = value ? *value : NAN;
+    reference_free(run);
+    return result;
+}
+
+static void compare_differences(Case *c, const Graph *g) {
+    for (int o = 1; o < g->outputs.count; o++) {
+        const char *name = g->outputs.items[o].name + strlen("grad_");
+        int at = 0;
+        while (strcmp(c->inputs[at].name, name) != 0) at++;
+        int64_t size = elements(c->inputs[at].rank, c->inputs[at].shape);
+        for (int64_t i = 0; i < size; i++) {
+            double kept = c->data[at][i], h = 1e-5;
+            c->data[at][i] = kept + h;
+            double up = value_at(c, g);
+            c->data[at][i] = kept - h;
+            double down = value_at(c, g);
+            c->data[at][i] = kept;
+            double expected = (up - down) / (2 * h);
+            if (!(fabs(c->raw[o][i] - expected) <= 1e-6 * (1 + fabs(expected)))) complain(c, g->outputs.items[o].name, c->raw[o][i], expected);
+        }
+    }
+}
+
+static void compare_passes(Case *c, const Graph *g) {
+    Reference *run = reference_run(g, find, c);
+    Span span;
+    if (reference_fault(run, &span)) printf("  %s: line %d: %s\n", c->fn->name, span.line, reference_fault(run, &span)), c->failures++;
+    for (int o = 0; !reference_fault(run, NULL) && o < g->outputs.count; o++) {
+        const GNode *n = g->outputs.items[o].node;
+        const double *values = reference_value(run, n);
+        for (int64_t i = 0; i < elements(n->rank, n->shape); i++)
+            if (!(fabs(values[i] - c->raw[o][i]) <= 1e-9 * (1 + fabs(c->raw[o][i])))) complain(c, "after the passes", values[i], c->raw[o][i]);
+    }
+    reference_free(run);
+}
+
+static void **narrow(Case *c, const Graph *g, const CoupletPlan *plan) {
+    void **inputs = arena_array(c->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const GNode *node = g->nodes.items[plan->inputs[i].buffer];
+        const double *wide = find(c, node);
+        int64_t size = elements(node->rank, node->shape);
+        inputs[i] = arena_alloc(c->arena, (size_t)size * 4);
+        for (int64_t k = 0; k < size; k++) {
+            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
+            else ((float *)inputs[i])[k] = (float)wide[k];
+        }
+    }
+    return inputs;
+}
+
+static void compare_cpu(Case *c, Graph *g, bool must_fault) {
+    CoupletPlan *plan;
+    const char *error = "out of memory";
+    CpuOptions options = {NULL};
+    CpuCode *code = cpu_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &error);
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    CoupletFault fault = {error, "compiling"};
+    bool done = run && couplet_run_steps(run, narrow(c, g, plan), NULL, &fault);
+    if (done == must_fault) printf("  %s: on the CPU: %s\n", c->fn->name, done ? "no error, and there should be one" : fault.sentence), c->failures++;
+    for (int o = 0; done && !must_fault && o < g->outputs.count; o++) {
+        const GNode *n = g->outputs.items[o].node;
+        const float *values = couplet_run_output(run, g->outputs.items[o].name);
+        int64_t size = elements(n->rank, n->shape);
+        double largest = 1e-3;
+        for (int64_t i = 0; i < size; i++) largest = fmax(largest, fabs(c->raw[o][i]));
+        bool law = starts_with(c->fn->name, "law_");
+        for (int64_t i = 0; i < size && !(law && o > 0); i++)
+            if (!(fabs((double)values[i] - c->raw[o][i]) <= (law ? 1e-5 : 1e-5 * largest))) complain(c, g->outputs.items[o].name, (double)values[i], c->raw[o][i]);
+    }
+    couplet_run_free(run);
+    cpu_free(code);
+}
+
+static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
+    Case c;
+    memset(&c, 0, sizeof c);
+    c.arena = arena_new();
+    c.fn = fn;
+    for (int i = 0; i < fn->param_count && i < MOST_INPUTS; i++)
+        if (!fn->params[i].value) make_input(&c, &fn->params[i]);
+    LowerOptions options = {keep_raw, &c};
+    Graph *g = lower_function(c.arena, diag, method, fn->name, c.inputs, c.count, &options);
+    bool faults = starts_with(fn->name, "faults_");
+    if (!g) {
+        diag_print(diag, stdout);
+        c.failures++;
+    } else if (faults) {
+        Reference *run = reference_run(g, find, &c);
+        if (!reference_fault(run, NULL)) printf("  %s: the reference evaluator meets no error, and should\n", fn->name), c.failures++;
+        reference_free(run);
+    } else {
+        if (starts_with(fn->name, "law_") && !(fabs(c.raw[0][0]) <= 1e-9)) complain(&c, "the value", c.raw[0][0], 0);
+        compare_passes(&c, g);
+        if (!starts_with(fn->name, "law_") && !starts_with(fn->name, "stopped_")) compare_differences(&c, g);
+    }
+    if (g) compare_cpu(&c, g, faults);
+    printf("%s: %s\n", fn->name, c.failures ? "FAILED" : "ok");
+    arena_free(c.arena);
+    return c.failures != 0;
+}
+
+static int try_file(const char *path) {
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, path, NULL, false);
+    int failed = 0, count = 0;
+    if (!method || diag_error_count(diag)) {
+        diag_print(diag, stdout);
+        failed = 1;
+    } else {
+        for (int i = 0; i < method->spec->stmt_count; i++)
+            if (method->spec->stmts[i]->kind == STMT_FN) failed += try_function(diag, method, method->spec->stmts[i]), count++;
+        if (!count) failed = 1, printf("%s holds no function\n", path);
+    }
+    arena_free(arena);
+    return failed;
+}
+
+int main(int argc, char **argv) {
+    int failed = argc < 2;
+    for (int i = 1; i < argc; i++) failed += try_file(argv[i]);
+    return failed != 0;
+}
