@@ -2,8 +2,8 @@
 
 #include "runtime/files.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +21,10 @@ static bool keep_rows(const char *path, int64_t up_to, char *error, size_t error
     for (char *line = text; line < text + length;) {
         char *end = memchr(line, '\n', (size_t)(text + length - line));
         if (!end) break;
-        cJSON *row = cJSON_ParseWithLength(line, (size_t)(end - line));
-        const cJSON *step = cJSON_GetObjectItemCaseSensitive(row, "step");
-        if (cJSON_IsNumber(step) && step->valuedouble <= (double)up_to) fwrite(line, 1, (size_t)(end + 1 - line), file);
-        cJSON_Delete(row);
+        json_t *row = json_loadb(line, (size_t)(end - line), 0, NULL);
+        const json_t *step = json_object_get(row, "step");
+        if (json_is_integer(step) && json_integer_value(step) <= up_to) fwrite(line, 1, (size_t)(end + 1 - line), file);
+        json_decref(row);
         line = end + 1;
     }
     free(text);
@@ -38,22 +38,23 @@ FILE *couplet_metrics_open(const char *path, int64_t keep_up_to, char *error, si
     return file;
 }
 
-static cJSON *number(double value) {
-    char text[40];
-    if (!isfinite(value)) return cJSON_CreateNull();
-    snprintf(text, sizeof text, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.9g", value);
-    return cJSON_CreateRaw(text);
+enum { DIGITS = 9 /* enough to tell any two floats apart */ };
+
+static json_t *number(double value) {
+    if (!isfinite(value)) return json_null();
+    return value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value) : json_real(value);
 }
 
 bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count, char *error, size_t error_bytes) {
-    cJSON *row = cJSON_CreateObject();
-    for (int i = 0; i < count; i++)
-        cJSON_AddItemToObject(row, metrics[i].name, metrics[i].text ? cJSON_CreateString(metrics[i].text) : number(metrics[i].value));
-    char *text = cJSON_PrintUnformatted(row);
-    cJSON_Delete(row);
+    json_t *row = json_object();
+    bool good = row != NULL;
+    for (int i = 0; good && i < count; i++)
+        good = json_object_set_new(row, metrics[i].name, metrics[i].text ? json_string(metrics[i].text) : number(metrics[i].value)) == 0;
+    char *text = good ? json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
+    json_decref(row);
     errno = ENOMEM;
-    bool good = text && fprintf(file, "%s\n", text) >= 0 && fflush(file) == 0;
+    good = text && fprintf(file, "%s\n", text) >= 0 && fflush(file) == 0;
     if (!good) snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
-    cJSON_free(text);
+    free(text);
     return good;
 }

@@ -3,8 +3,7 @@
 #include "runtime/files.h"
 #include "runtime/plan.h"
 
-#include <cjson/cJSON.h>
-#include <math.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,21 +18,23 @@ static int64_t entry_bytes(const CoupletTensorEntry *e) {
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
+/* NULL when memory is out. jansson keeps the order in which members were added. */
 static char *make_header(const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count) {
-    cJSON *root = cJSON_CreateObject(), *about = cJSON_AddObjectToObject(root, "__metadata__");
-    for (int i = 0; i < pair_count; i++) cJSON_AddStringToObject(about, pairs[i].key, pairs[i].value);
+    json_t *root = json_object(), *about = json_object();
+    bool good = root && about;
+    for (int i = 0; good && i < pair_count; i++) good = json_object_set_new(about, pairs[i].key, json_string(pairs[i].value)) == 0;
+    good = json_object_set_new(root, "__metadata__", about) == 0 && good;
     int64_t at = 0;
-    for (int i = 0; i < count; i++) {
-        cJSON *entry = cJSON_AddObjectToObject(root, entries[i].name);
-        cJSON_AddStringToObject(entry, "dtype", type_names[entries[i].type]);
-        cJSON *shape = cJSON_AddArrayToObject(entry, "shape"), *offsets = cJSON_AddArrayToObject(entry, "data_offsets");
-        for (int k = 0; k < entries[i].rank; k++) cJSON_AddItemToArray(shape, cJSON_CreateNumber((double)entries[i].shape[k]));
-        cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)at));
+    for (int i = 0; good && i < count; i++) {
+        json_t *shape = json_array();
+        for (int k = 0; good && k < entries[i].rank; k++) good = json_array_append_new(shape, json_integer(entries[i].shape[k])) == 0;
+        int64_t begin = at;
         at += entry_bytes(&entries[i]);
-        cJSON_AddItemToArray(offsets, cJSON_CreateNumber((double)at));
+        json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", type_names[entries[i].type], "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)at);
+        good = json_object_set_new(root, entries[i].name, entry) == 0 && good;
     }
-    char *text = cJSON_PrintUnformatted(root);
-    cJSON_Delete(root);
+    char *text = good ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
     return text;
 }
 
@@ -46,7 +47,7 @@ bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, 
     }
     FILE *file = couplet_file_begin(path, error, error_bytes);
     if (!file) {
-        cJSON_free(header);
+        free(header);
         return false;
     }
     size_t length = strlen(header), padded = (length + 7) / 8 * 8;
@@ -56,38 +57,37 @@ bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, 
     fwrite(header, 1, length, file);
     for (size_t i = length; i < padded; i++) fputc(' ', file);
     for (int i = 0; i < count; i++) fwrite(entries[i].data, 1, (size_t)entry_bytes(&entries[i]), file);
-    cJSON_free(header);
+    free(header);
     return couplet_file_commit(path, file, error, error_bytes);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
-static bool whole(const cJSON *item, int64_t *out) {
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) || item->valuedouble > 0x1p52 || item->valuedouble != floor(item->valuedouble)) return false;
-    *out = (int64_t)item->valuedouble;
+static bool whole(const json_t *item, int64_t *out) {
+    if (!json_is_integer(item) || json_integer_value(item) < 0) return false;
+    *out = json_integer_value(item);
     return true;
 }
 
 /* One entry's fields; the sentence says which of them is wrong. */
-static const char *read_entry(const cJSON *item, CoupletTensorEntry *entry, const char *data, int64_t data_bytes) {
-    const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "dtype"));
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(item, "shape"), *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets"), *axis;
+static const char *read_entry(const json_t *item, CoupletTensorEntry *entry, const char *data, int64_t data_bytes) {
+    const char *type = json_string_value(json_object_get(item, "dtype"));
+    const json_t *shape = json_object_get(item, "shape"), *offsets = json_object_get(item, "data_offsets");
     int found = -1;
     for (int i = 0; type && i < TYPE_COUNT; i++)
         if (strcmp(type, type_names[i]) == 0) found = i;
     if (found < 0) return "has no `dtype` of F32, I32 or U8";
-    if (!cJSON_IsArray(shape) || cJSON_GetArraySize(shape) > COUPLET_MAX_RANK) return "has no `shape` of at most 8 axes";
-    entry->name = item->string;
+    if (!json_is_array(shape) || json_array_size(shape) > COUPLET_MAX_RANK) return "has no `shape` of at most 8 axes";
     entry->type = (CoupletType)found;
     int64_t bytes = couplet_type_bytes(entry->type), begin, end;
-    cJSON_ArrayForEach(axis, shape) {
+    for (size_t i = 0; i < json_array_size(shape); i++) {
         int64_t extent;
-        if (!whole(axis, &extent)) return "has a `shape` that is not made of whole numbers";
+        if (!whole(json_array_get(shape, i), &extent)) return "has a `shape` that is not made of whole numbers";
         if (extent && bytes > data_bytes / extent) return "has a `shape` that is larger than the file";
         bytes *= extent;
         entry->shape[entry->rank++] = extent;
     }
-    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 || !whole(cJSON_GetArrayItem(offsets, 0), &begin) || !whole(cJSON_GetArrayItem(offsets, 1), &end))
+    if (!json_is_array(offsets) || json_array_size(offsets) != 2 || !whole(json_array_get(offsets, 0), &begin) || !whole(json_array_get(offsets, 1), &end))
         return "has no two `data_offsets`";
     if (begin > end || end > data_bytes) return "lies outside the file's data";
     if (end - begin != bytes) return "has `data_offsets` that do not fit its shape";
@@ -96,21 +96,25 @@ static const char *read_entry(const cJSON *item, CoupletTensorEntry *entry, cons
 }
 
 static bool read_entries(const char *path, CoupletTensorFile *out, const char *data, int64_t data_bytes, char *error, size_t error_bytes) {
-    cJSON *root = out->json, *item;
-    out->entries = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *out->entries);
+    json_t *root = out->json, *item;
+    const char *name;
+    out->entries = calloc(json_object_size(root) + 1, sizeof *out->entries);
     if (!out->entries) {
         snprintf(error, error_bytes, "%s: out of memory", path);
         return false;
     }
     int64_t sum = 0;
-    cJSON_ArrayForEach(item, root) {
-        if (strcmp(item->string, "__metadata__") == 0) continue;
-        const char *wrong = couplet_tensors_find(out, item->string) ? "is there twice" : read_entry(item, &out->entries[out->count], data, data_bytes);
+    json_object_foreach(root, name, item) {
+        if (strcmp(name, "__metadata__") == 0) continue;
+        CoupletTensorEntry *entry = &out->entries[out->count];
+        entry->name = name;
+        const char *wrong = read_entry(item, entry, data, data_bytes);
         if (wrong) {
-            snprintf(error, error_bytes, "%s: the array `%.100s` %s", path, item->string, wrong);
+            snprintf(error, error_bytes, "%s: the array `%.100s` %s", path, name, wrong);
             return false;
         }
-        sum += entry_bytes(&out->entries[out->count++]);
+        sum += entry_bytes(entry);
+        out->count++;
     }
     if (sum == data_bytes) return true;
     snprintf(error, error_bytes, "%s: the arrays take %lld bytes, and the file has %lld after its header", path, (long long)sum, (long long)data_bytes);
@@ -129,10 +133,12 @@ bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error,
     else if (header > length - LENGTH_BYTES)
         snprintf(error, error_bytes, "%s: the header is said to have %llu bytes, and the file ends after %zu", path, (unsigned long long)header, length - LENGTH_BYTES);
     else {
-        out->json = cJSON_ParseWithLength(out->bytes + LENGTH_BYTES, (size_t)header);
-        if (cJSON_IsObject((cJSON *)out->json))
+        json_error_t found;
+        out->json = json_loadb(out->bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &found);
+        if (json_is_object((json_t *)out->json))
             good = read_entries(path, out, out->bytes + LENGTH_BYTES + header, (int64_t)(length - LENGTH_BYTES - header), error, error_bytes);
-        else snprintf(error, error_bytes, "%s: the header is no JSON object; this is no safetensors file, or it is damaged", path);
+        else
+            snprintf(error, error_bytes, "%s: the header is no JSON object (%s); this is no safetensors file, or it is damaged", path, out->json ? "something else" : found.text);
     }
     if (!good) couplet_tensors_free(out);
     return good;
@@ -145,11 +151,11 @@ const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, co
 }
 
 const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key) {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(file->json, "__metadata__"), key));
+    return json_string_value(json_object_get(json_object_get(file->json, "__metadata__"), key));
 }
 
 void couplet_tensors_free(CoupletTensorFile *file) {
-    cJSON_Delete(file->json);
+    json_decref(file->json);
     free(file->entries);
     free(file->bytes);
     memset(file, 0, sizeof *file);
