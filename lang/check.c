@@ -36,7 +36,7 @@ Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *st
     for (int i = 0; i < c->scope->symbols.count; i++) {
         Symbol *other = c->scope->symbols.items[i];
         if (strcmp(other->name, name) != 0) continue;
-        diag_error(c->diag, span, "`%s` is declared twice", name);
+        diag_report(c->diag, CODE_DECLARED_TWICE, span, "`%s` is declared twice", name);
         diag_note(c->diag, other->span, "the first time is here");
         break;
     }
@@ -99,7 +99,7 @@ static TypeKind kind_named(Check *c, const Param *p) {
     if (strcmp(p->kind_name, "int") == 0) return KIND_INT;
     if (strcmp(p->kind_name, "bool") == 0) return KIND_BOOL;
     if (strcmp(p->kind_name, "real") != 0) {
-        diag_error(c->diag, p->span, "`%s` is no kind of element; there are real, int and bool", p->kind_name);
+        diag_report(c->diag, CODE_UNKNOWN_KIND, p->span, "`%s` is no kind of element; there are real, int and bool", p->kind_name);
         static const char *const kinds[] = {"real", "int", "bool"};
         const char *near = diag_nearest(p->kind_name, kinds, 3);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
@@ -123,14 +123,14 @@ static void declare_dimensions(Check *c, Expr *dim) {
 Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
     Dim *dims[MAX_RANK];
     if (count > MAX_RANK) {
-        diag_error(c->diag, exprs[MAX_RANK]->span, "an array has at most %d axes", MAX_RANK);
+        diag_report(c->diag, CODE_TOO_MANY_AXES, exprs[MAX_RANK]->span, "an array has at most %d axes", MAX_RANK);
         count = MAX_RANK;
     }
     for (int i = 0; i < count; i++) {
         Type *t = check_expr(c, exprs[i]);
         dims[i] = t->kind == KIND_POISON ? NULL : dim_of(c, exprs[i]);
         if (dims[i]) continue;
-        if (t->kind != KIND_POISON) diag_error(c->diag, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
+        if (t->kind != KIND_POISON) diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
     return type_make(c, kind, count, dims);
@@ -181,7 +181,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
             s->params[i].symbol = declare(c, SYMBOL_ARGUMENT, s->params[i].name, s->params[i].span, s, &s->params[i]);
             s->params[i].symbol->type = s->params[i].type;
         }
-        if (s->param_count != 2) diag_error(c->diag, s->name_span, "an optimiser is a rule for one parameter and its gradient: `optimiser %s(..)(p, g)`", s->name);
+        if (s->param_count != 2) diag_report(c->diag, CODE_OPTIMISER, s->name_span, "an optimiser is a rule for one parameter and its gradient: `optimiser %s(..)(p, g)`", s->name);
     } else if (s->has_params) {
         declare_params(c, s, SYMBOL_ARGUMENT, s->params, s->param_count, s->is_function);
     }
@@ -191,7 +191,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         check_body(c, s->body, s->body_count);
         scheme->result = c->result;
         if (!scheme->result && s->kind != STMT_OPTIMISER) {
-            diag_error(c->diag, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
+            diag_report(c->diag, CODE_RETURN, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
             scheme->result = type_poison(c);
         }
     }
@@ -206,7 +206,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
 Scheme *scheme_of(Check *c, Symbol *symbol) {
     Scheme *scheme = find_scheme(c, symbol->stmt);
     if (scheme->state == 1) {
-        diag_error(c->diag, symbol->span, "`%s` uses itself; functions and networks here do not recurse", symbol->name);
+        diag_report(c->diag, CODE_RECURSION, symbol->span, "`%s` uses itself; functions and networks here do not recurse", symbol->name);
         scheme->result = type_poison(c);
         scheme->state = 2;
     }
@@ -225,7 +225,7 @@ static Type *elements_type(Check *c, Stmt *s) {
     close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
     if (value->kind == KIND_POISON) return value;
     if (value->rank > 0) {
-        diag_error(c->diag, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
+        diag_report(c->diag, CODE_INDEX_MISSING, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
         return type_poison(c);
     }
     Dim *dims[MAX_RANK];
@@ -239,7 +239,7 @@ Type *let_type(Check *c, Stmt *s) {
     if (!s->has_dims) return t;
     Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
     if (claim->kind == KIND_POISON || t->kind == KIND_POISON || same_shape(claim, t)) return t;
-    diag_error(c->diag, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
+    diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
     return t;
 }
@@ -263,7 +263,7 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
         TypeKind element = kind == SYMBOL_DRAW && value->kind == KIND_BOOL ? KIND_BOOL : KIND_REAL;
         p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : shape_type(c, element, p->dims, p->dim_count);
         if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !same_shape(value, p->type))
-            diag_error(c->diag, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
+            diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
         p->symbol = declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }
@@ -277,11 +277,11 @@ void check_update(Check *c, Stmt *s) {
         Symbol *symbol = s->targets[i]->symbol;
         bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM || target->kind == KIND_ANY_SHAPE);
         if (!renewable) {
-            diag_error(c->diag, s->targets[i]->span, "only a state or a parameter is updated; `let` names a value once and for all");
+            diag_report(c->diag, CODE_UPDATE, s->targets[i]->span, "only a state or a parameter is updated; `let` names a value once and for all");
             continue;
         }
         if (target->kind == KIND_ANY_SHAPE || value->rank == 0 || same_shape(target, value)) continue;
-        diag_error(c->diag, s->value->span, "the new value of `%s` is %s", symbol->name, type_text(c->arena, value));
+        diag_report(c->diag, CODE_UPDATE, s->value->span, "the new value of `%s` is %s", symbol->name, type_text(c->arena, value));
         diag_note(c->diag, symbol->span, "and the state is %s", type_text(c->arena, target));
     }
 }
@@ -289,7 +289,7 @@ void check_update(Check *c, Stmt *s) {
 void check_net(Check *c, Stmt *s) {
     if (!s->has_config) check_expr(c, s->value);
     if (s->value && s->value->type && s->value->type->kind != KIND_NET && s->value->type->kind != KIND_POISON && s->value->type->kind != KIND_FN)
-        diag_error(c->diag, s->value->span, "`%s` is declared a net, and this is %s", s->name, type_text(c->arena, s->value->type));
+        diag_report(c->diag, CODE_NOT_A_NETWORK, s->value->span, "`%s` is declared a net, and this is %s", s->name, type_text(c->arena, s->value->type));
 }
 
 void check_body(Check *c, Stmt **body, int count) {
@@ -313,9 +313,9 @@ void check_body(Check *c, Stmt **body, int count) {
         case STMT_NEXT: check_next(c, s); break;
         case STMT_RETURN:
             c->result = check_expr(c, s->value);
-            if (i + 1 < count) diag_error(c->diag, body[i + 1]->span, "nothing after `return` is ever reached");
+            if (i + 1 < count) diag_report(c->diag, CODE_RETURN, body[i + 1]->span, "nothing after `return` is ever reached");
             break;
-        default: diag_error(c->diag, s->span, "this statement belongs to a method, not into a body"); break;
+        default: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "this statement belongs to a method, not into a body"); break;
         }
     }
 }
@@ -386,7 +386,7 @@ static Module *load_module(Check *c, const char *name, Span span) {
     const Source *source = c->hooks->module(c->hooks->context, c->arena, name);
     if (!source) {
         static const char *const known[] = {"nn", "losses", "cluster", "optim", "anneal", "augment", "data"};
-        diag_error(c->diag, span, "the library has no module `%s`", name);
+        diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, 7);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         return NULL;
@@ -418,7 +418,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
         trains |= spec->stmts[i]->kind == STMT_TRAIN;
         loses |= spec->stmts[i]->kind == STMT_LOSS;
     }
-    if (trains && !loses) diag_error(diag, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
-    if (loses && !trains) diag_error(diag, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
+    if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
+    if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
     return c->method;
 }

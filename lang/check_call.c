@@ -36,19 +36,19 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     const Type *want = param->type;
     if (poisoned(given) || poisoned(want)) return true;
     if (want->kind == KIND_REAL && given->kind == KIND_INT && want->rank > 0) {
-        diag_error(c->diag, span, "`%s` is an array of reals, and this is %s: labels and indices are no features", param->name, type_text(c->arena, given));
+        diag_report(c->diag, CODE_LABEL_AS_FEATURE, span, "`%s` is an array of reals, and this is %s: labels and indices are no features", param->name, type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
     bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && is_numeric(given)) || want->kind == KIND_ANY_SHAPE ||
                  (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
     if (!kinds) {
-        diag_error(c->diag, span, "`%s` is %s, and this is %s", param->name, type_text(c->arena, want), type_text(c->arena, given));
+        diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name, type_text(c->arena, want), type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
     if (want->rank != given->rank) {
-        diag_error(c->diag, span, "`%s` has %d %s, and this is %s", param->name, want->rank, want->rank == 1 ? "axis" : "axes", type_text(c->arena, given));
+        diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s", param->name, want->rank, want->rank == 1 ? "axis" : "axes", type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
@@ -62,7 +62,7 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
         if (expected == given->dims[i]) continue;
         const char *value = dim_text(c->arena, expected);
         bool plain = strcmp(value, dim_text(c->arena, dim)) == 0;
-        diag_error(c->diag, span, "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name, plain ? "" : "`",
+        diag_report(c->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` must be %s%s%s%s here, and it is %s", i + 1, param->name, plain ? "" : "`",
                    plain ? "" : dim_text(c->arena, dim), plain ? "" : "`, which is ", value, dim_text(c->arena, given->dims[i]));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
@@ -91,16 +91,16 @@ static bool place(Check *c, const Expr *call, const char *callee, const Param *p
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(params, count, name) : position++;
         if (name && at < 0) {
-            diag_error(c->diag, call->args[i]->span, "`%s` has no argument `%s`", callee, name);
+            diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, call->args[i]->span, "`%s` has no argument `%s`", callee, name);
             const char *near = diag_nearest(name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
             good = false;
         } else if (at >= count) {
-            diag_error(c->diag, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
+            diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
             if (declared.source) diag_note(c->diag, declared, "it is declared here");
             return false;
         } else if (placed[at]) {
-            diag_error(c->diag, call->args[i]->span, "the argument `%s` is given twice", params[at].name);
+            diag_report(c->diag, CODE_ARGUMENT_TWICE, call->args[i]->span, "the argument `%s` is given twice", params[at].name);
             good = false;
         } else {
             placed[at] = call->args[i];
@@ -109,7 +109,7 @@ static bool place(Check *c, const Expr *call, const char *callee, const Param *p
     /* After an unknown name the missing one is most likely what was meant: one message is enough. */
     for (int i = 0; good && i < count; i++) {
         if (placed[i] || params[i].value) continue;
-        diag_error(c->diag, call->span, "`%s` needs its argument `%s`", callee, params[i].name);
+        diag_report(c->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`", callee, params[i].name);
         if (declared.source) diag_note(c->diag, params[i].span, "it is declared here, without a default");
         good = false;
     }
@@ -135,14 +135,14 @@ static Type *map_type(Check *c, const Expr *e, Rule rule) {
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = e->args[i]->type;
         if (!is_numeric(t) && !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
-            diag_error(c->diag, e->args[i]->span, "`%s` needs numbers, and this is %s", e->callee->name, type_text(c->arena, t));
+            diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span, "`%s` needs numbers, and this is %s", e->callee->name, type_text(c->arena, t));
             return type_poison(c);
         }
         if (t->kind == KIND_ANY_SHAPE) return t;
         whole &= t->kind == KIND_INT;
         if (t->rank == 0) continue;
         if (shape->rank && !same_shape(shape, t)) {
-            diag_error(c->diag, e->span, "`%s` works element by element, and the shapes differ: %s and %s", e->callee->name,
+            diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` works element by element, and the shapes differ: %s and %s", e->callee->name,
                        type_text(c->arena, shape), type_text(c->arena, t));
             return type_poison(c);
         }
@@ -157,11 +157,11 @@ static Type *pair_type(Check *c, const Expr *e) {
     for (int i = 0; i < 2; i++) {
         Type *t = e->args[i]->type;
         if (t->kind == KIND_REAL && t->rank >= 1) continue;
-        diag_error(c->diag, e->args[i]->span, "`%s` compares two vectors of reals, and this is %s", e->callee->name, type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[i]->span, "`%s` compares two vectors of reals, and this is %s", e->callee->name, type_text(c->arena, t));
         return type_poison(c);
     }
     if (!same_shape(a, b)) {
-        diag_error(c->diag, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
         return type_poison(c);
@@ -177,7 +177,7 @@ static Type *concat_type(Check *c, const Expr *e) {
         bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
         for (int a = 1; fits && a < t->rank; a++) fits = t->dims[a] == first->dims[a];
         if (!fits) {
-            diag_error(c->diag, e->args[i]->span, "concat joins arrays along the first axis, all other axes equal: %s and %s", type_text(c->arena, first),
+            diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along the first axis, all other axes equal: %s and %s", type_text(c->arena, first),
                        type_text(c->arena, t));
             diag_note(c->diag, e->args[0]->span, "the first is this");
             return type_poison(c);
@@ -193,7 +193,7 @@ static Type *concat_type(Check *c, const Expr *e) {
 static Type *need_rank(Check *c, const Expr *e, int low, int high) {
     Type *t = e->args[0]->type;
     if (t->rank >= low && t->rank <= high) return t;
-    diag_error(c->diag, e->args[0]->span, "`%s` needs an array of %d%s axes, and this is %s", e->callee->name, low, low == high ? "" : " or more", type_text(c->arena, t));
+    diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span, "`%s` needs an array of %d%s axes, and this is %s", e->callee->name, low, low == high ? "" : " or more", type_text(c->arena, t));
     return NULL;
 }
 
@@ -221,7 +221,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "range") == 0) {
         dims[0] = dim_of(c, e->args[0]);
         if (dims[0]) return type_make(c, KIND_INT, 1, dims);
-        diag_error(c->diag, e->args[0]->span, "range needs a number known at compile time");
+        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span, "range needs a number known at compile time");
         return type_poison(c);
     }
     if (strcmp(name, "bilinear") == 0) {
@@ -240,11 +240,11 @@ static Type *check_builtin(Check *c, Expr *e) {
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
         if (strcmp(builtins[i].name, name) != 0) continue;
         if (builtins[i].high == 0) {
-            diag_error(c->diag, e->span, "`%s` is a value, not a function: write it without parentheses", name);
+            diag_report(c->diag, CODE_NOT_CALLABLE, e->span, "`%s` is a value, not a function: write it without parentheses", name);
             return type_poison(c);
         }
         if (e->arg_count < builtins[i].low || e->arg_count > builtins[i].high) {
-            diag_error(c->diag, e->span, "`%s` takes %d%s %s, and %d are given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
+            diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span, "`%s` takes %d%s %s, and %d are given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
                        builtins[i].low == 1 ? "argument" : "arguments", e->arg_count);
             return type_poison(c);
         }
@@ -281,7 +281,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         if (given->kind == KIND_ANY_SHAPE) return given;
         if (scalars && given->rank > 0) {
             if (shape && !same_shape(shape, given)) {
-                diag_error(c->diag, placed[i]->span, "`%s` acts element by element, and the shapes differ: %s and %s", fn->name, type_text(c->arena, shape),
+                diag_report(c->diag, CODE_SHAPES_DIFFER, placed[i]->span, "`%s` acts element by element, and the shapes differ: %s and %s", fn->name, type_text(c->arena, shape),
                            type_text(c->arena, given));
                 return type_poison(c);
             }
@@ -326,7 +326,7 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
     }
     Scheme *scheme = scheme_of(c, symbol);
     if (net->param_count != 1) {
-        diag_error(c->diag, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);
+        diag_report(c->diag, CODE_NETWORK_ARGUMENT, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);
         return type_poison(c);
     }
     if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result || poisoned(scheme->result)) return type_poison(c);
@@ -391,11 +391,11 @@ Type *check_call(Check *c, Expr *e) {
     }
     if (callee->kind == KIND_NET) {
         if (e->arg_count != 1) {
-            diag_error(c->diag, e->span, "a network is applied to one array, and %d are given", e->arg_count);
+            diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span, "a network is applied to one array, and %d are given", e->arg_count);
             return type_poison(c);
         }
         return apply_net(c, e->callee, e->args[0]->type, e->args[0]->span);
     }
-    diag_error(c->diag, e->callee->span, "this is %s and cannot be called", type_text(c->arena, callee));
+    diag_report(c->diag, CODE_NOT_CALLABLE, e->callee->span, "this is %s and cannot be called", type_text(c->arena, callee));
     return type_poison(c);
 }

@@ -79,7 +79,7 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
         return;
     }
     if (binder->extent == dim || binder->bound) return;
-    diag_error(c->diag, span, "the index `%s` runs over %s here, which is %s", binder->name, what, dim_text(c->arena, dim));
+    diag_report(c->diag, CODE_TWO_EXTENTS, span, "the index `%s` runs over %s here, which is %s", binder->name, what, dim_text(c->arena, dim));
     const Occurrence *first = occurrence_of(c, binder);
     if (first) diag_note(c->diag, first->span, "and over %s here, which is %s", first->what, dim_text(c->arena, binder->extent));
 }
@@ -90,7 +90,7 @@ void close_binders(Check *c, Binder **binders, int count, bool quiet) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
         if (!quiet) {
-            diag_error(c->diag, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
+            diag_report(c->diag, CODE_ENDLESS_INDEX, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
             diag_suggest(c->diag, "write its end: `%s < N`", b->name);
         }
         b->extent = dim_const(c->dims, 1);
@@ -103,12 +103,12 @@ void open_binder(Check *c, Binder *b) {
         check_expr(c, b->bound);
         b->extent = dim_of(c, b->bound);
         if (!b->extent) {
-            diag_error(c->diag, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
             b->extent = dim_const(c->dims, 1);
         }
     }
     if (visible && visible->kind != SYMBOL_BUILTIN) {
-        diag_error(c->diag, b->span, "the index `%s` hides another `%s`", b->name, b->name);
+        diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`", b->name, b->name);
         diag_note(c->diag, visible->span, "which is declared here");
     }
     Symbol *s = declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
@@ -120,13 +120,13 @@ static Type *check_kept(Check *c, Expr *e) {
     /* softmax[k] e keeps k, topk[j, r] e keeps r: both are bound outside. */
     int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
     if (e->binder_count != kept + 1) {
-        diag_error(c->diag, e->span, kept ? "topk needs two indices: what it looks through and the rank, `topk[j, r] s[j]`" : "softmax needs one index");
+        diag_report(c->diag, CODE_KEPT_INDEX, e->span, kept ? "topk needs two indices: what it looks through and the rank, `topk[j, r] s[j]`" : "softmax needs one index");
         return type_poison(c);
     }
     Binder *outer = e->binders[kept];
     Symbol *s = find_symbol(c->scope, outer->name);
     if (!s || s->kind != SYMBOL_INDEX) {
-        diag_error(c->diag, outer->span, "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name, outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
+        diag_report(c->diag, CODE_KEPT_INDEX, outer->span, "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name, outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
         return type_poison(c);
     }
     outer->same = s->binder->same ? s->binder->same : s->binder;
@@ -142,7 +142,7 @@ static Type *check_kept(Check *c, Expr *e) {
 static void check_guard(Check *c, Expr *guard) {
     Type *t = check_expr(c, guard);
     if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
-    diag_error(c->diag, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
+    diag_report(c->diag, CODE_GUARD, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
     diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
 }
 
@@ -156,12 +156,12 @@ static Type *check_reduce(Check *c, Expr *e) {
     close_binders(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
     if (poisoned(body)) return body;
     if (body->rank > 0) {
-        diag_error(c->diag, e->args[0]->span, "a reduction adds up numbers, and this is %s: an index is missing", type_text(c->arena, body));
+        diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "a reduction adds up numbers, and this is %s: an index is missing", type_text(c->arena, body));
         return type_poison(c);
     }
     bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
     if (truth != (body->kind == KIND_BOOL) && e->reduce != REDUCE_COUNT) {
-        diag_error(c->diag, e->args[0]->span, truth ? "any and all need a condition; this is %s" : "this reduction needs numbers; this is %s", type_text(c->arena, body));
+        diag_report(c->diag, truth ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[0]->span, truth ? "any and all need a condition; this is %s" : "this reduction needs numbers; this is %s", type_text(c->arena, body));
         if (!truth) diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
         return type_poison(c);
     }
@@ -180,10 +180,28 @@ static Type *check_reduce(Check *c, Expr *e) {
 
 /* ---- names ----------------------------------------------------------------------------------------------- */
 
+/* Where the method will declare the name further down, or NULL: values are defined from top to bottom. */
+static const Span *declared_later(const Check *c, const char *name) {
+    for (int i = 0; i < c->module->stmt_count; i++) {
+        const Stmt *s = c->module->stmts[i];
+        if (s->name && strcmp(s->name, name) == 0) return &s->name_span;
+        bool names = s->kind == STMT_VIEW || s->kind == STMT_PARAM || s->kind == STMT_STATE || s->kind == STMT_DRAW;
+        for (int p = 0; names && p < s->param_count; p++)
+            if (strcmp(s->params[p].name, name) == 0) return &s->params[p].span;
+    }
+    return NULL;
+}
+
 static Type *check_name(Check *c, Expr *e) {
     Symbol *s = find_symbol(c->scope, e->name);
+    const Span *later = s ? NULL : declared_later(c, e->name);
+    if (later && later->begin > e->span.begin) {
+        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
+        diag_note(c->diag, *later, "its definition is here");
+        return type_poison(c);
+    }
     if (!s) {
-        diag_error(c->diag, e->span, "the name `%s` is not known here", e->name);
+        diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
         suggest_name(c, e->name);
         if (e->name[0] && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
         return type_poison(c);
@@ -191,7 +209,7 @@ static Type *check_name(Check *c, Expr *e) {
     s->used = true;
     e->symbol = s;
     if (!s->type) {
-        diag_error(c->diag, e->span, "`%s` is used before it is defined", e->name);
+        diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
         diag_note(c->diag, s->span, "its definition is here");
         return type_poison(c);
     }
@@ -210,7 +228,7 @@ static Type *check_member(Check *c, Expr *e) {
             const char *names[256];
             int count = 0;
             for (int i = 0; scope && i < scope->symbols.count && count < 256; i++) names[count++] = scope->symbols.items[i]->name;
-            diag_error(c->diag, e->span, "the module `%s` has no `%s`", b->name, e->name);
+            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`", b->name, e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
             return type_poison(c);
@@ -241,7 +259,7 @@ static Type *check_member(Check *c, Expr *e) {
             }
         }
         if (!found) {
-            diag_error(c->diag, e->span, "the network has no part named `%s`", e->name);
+            diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`", e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
             else diag_suggest(c->diag, "parts are named where they are composed: `%s: nn.convnet() >> ...`", e->name);
@@ -258,7 +276,7 @@ static Type *check_member(Check *c, Expr *e) {
             return p->type ? p->type : type_poison(c);
         }
     }
-    diag_error(c->diag, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
     return type_poison(c);
 }
 
@@ -267,9 +285,9 @@ static Type *check_index(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
     if (poisoned(base)) return base;
     if (e->arg_count > base->rank) {
-        if (base->rank == 0) diag_error(c->diag, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
+        if (base->rank == 0) diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
         else
-            diag_error(c->diag, e->args[base->rank]->span, "too many indices: `%s` is %s, with %d %s", e->callee->name ? e->callee->name : "this",
+            diag_report(c->diag, CODE_TOO_MANY_INDICES, e->args[base->rank]->span, "too many indices: `%s` is %s, with %d %s", e->callee->name ? e->callee->name : "this",
                        type_text(c->arena, base), base->rank, base->rank == 1 ? "axis" : "axes");
         if (e->callee->symbol && e->callee->symbol->span.source) diag_note(c->diag, e->callee->symbol->span, "it is declared here");
         return type_poison(c);
@@ -278,7 +296,7 @@ static Type *check_index(Check *c, Expr *e) {
         Expr *index = e->args[i];
         if (poisoned(index->type)) continue;
         if (index->type->kind != KIND_INT || index->type->rank != 0) {
-            diag_error(c->diag, index->span, "an index is a whole number, and this is %s", type_text(c->arena, index->type));
+            diag_report(c->diag, CODE_INDEX_KIND, index->span, "an index is a whole number, and this is %s", type_text(c->arena, index->type));
             continue;
         }
         if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
@@ -293,7 +311,7 @@ static Type *check_index(Check *c, Expr *e) {
 static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
     if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_ANY_SHAPE, 0, NULL);
     if (a->rank && b->rank && !same_shape(a, b)) {
-        diag_error(c->diag, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
         return type_poison(c);
@@ -311,11 +329,11 @@ static Type *check_binary(Check *c, Expr *e) {
         Type *t = i ? b : a;
         bool fits = logic ? t->kind == KIND_BOOL : is_numeric(t) || (equality && t->kind == KIND_BOOL);
         if (fits) continue;
-        diag_error(c->diag, e->args[i]->span, logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[i]->span, logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
     if (equality && (a->kind == KIND_BOOL) != (b->kind == KIND_BOOL)) {
-        diag_error(c->diag, e->span, "a condition and a number cannot be compared: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+        diag_report(c->diag, CODE_CONDITION_AND_NUMBER, e->span, "a condition and a number cannot be compared: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
         return type_poison(c);
     }
     if (logic || compare) return join(c, e, a, b, KIND_BOOL);
@@ -328,7 +346,7 @@ static Type *check_if(Check *c, Expr *e) {
     Type *t = check_expr(c, e->args[0]), *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
     if (poisoned(t) || poisoned(a) || poisoned(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
-        diag_error(c->diag, e->args[0]->span, "`if` needs a condition, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, "`if` needs a condition, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
     if (a->kind == KIND_BOOL && b->kind == KIND_BOOL) return a;
@@ -341,7 +359,7 @@ static Type *check_compose(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = check_expr(c, e->args[i]);
         if (poisoned(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
-        diag_error(c->diag, e->args[i]->span, "only networks and functions are composed with `>>`; this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NOT_A_NETWORK, e->args[i]->span, "only networks and functions are composed with `>>`; this is %s", type_text(c->arena, t));
     }
     return type_make(c, KIND_NET, 0, NULL);
 }
@@ -362,7 +380,7 @@ static Type *infer(Check *c, Expr *e) {
     case EXPR_STOP: return check_expr(c, e->args[0]);
     case EXPR_COPY: {
         Type *t = check_expr(c, e->args[0]);
-        if (!poisoned(t) && t->kind != KIND_NET) diag_error(c->diag, e->span, "`copy` copies a network; this is %s", type_text(c->arena, t));
+        if (!poisoned(t) && t->kind != KIND_NET) diag_report(c->diag, CODE_NOT_A_NETWORK, e->span, "`copy` copies a network; this is %s", type_text(c->arena, t));
         return type_make(c, KIND_NET, 0, NULL);
     }
     case EXPR_UNARY: {
@@ -370,13 +388,13 @@ static Type *infer(Check *c, Expr *e) {
         if (poisoned(t)) return t;
         bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : is_numeric(t);
         if (fits) return t;
-        diag_error(c->diag, e->args[0]->span, e->op == OP_NOT ? "`not` needs a condition, and this is %s" : "a number is needed after the minus, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, e->op == OP_NOT ? "`not` needs a condition, and this is %s" : "a number is needed after the minus, and this is %s", type_text(c->arena, t));
         return type_poison(c);
     }
     case EXPR_DEFAULT: {
         Type *t = check_expr(c, e->args[0]), *other = check_expr(c, e->args[1]);
         if (e->args[0]->kind != EXPR_INDEX && e->args[0]->kind != EXPR_REDUCE) {
-            diag_error(c->diag, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
+            diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
             return type_poison(c);
         }
         return poisoned(t) || poisoned(other) ? type_poison(c) : t;

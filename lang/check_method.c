@@ -8,13 +8,13 @@ static void check_hyper(Check *c, Stmt *s) {
         Param *p = &s->params[i];
         Type *t = check_expr(c, p->value);
         if (t->kind != KIND_POISON && (t->rank || (!is_numeric(t) && t->kind != KIND_BOOL)))
-            diag_error(c->diag, p->value->span, "a hyper is a number; this is %s", type_text(c->arena, t));
+            diag_report(c->diag, CODE_HYPER, p->value->span, "a hyper is a number; this is %s", type_text(c->arena, t));
         p->type = t;
         p->symbol = declare(c, SYMBOL_HYPER, p->name, p->span, s, p);
         p->symbol->type = t;
         if (!p->guard) continue;
         Type *g = check_expr(c, p->guard);
-        if (g->kind != KIND_POISON && g->kind != KIND_BOOL) diag_error(c->diag, p->guard->span, "the range of a hyper is a condition; this is %s", type_text(c->arena, g));
+        if (g->kind != KIND_POISON && g->kind != KIND_BOOL) diag_report(c->diag, CODE_HYPER, p->guard->span, "the range of a hyper is a condition; this is %s", type_text(c->arena, g));
     }
 }
 
@@ -42,7 +42,7 @@ void check_push(Check *c, Stmt *s) {
     bool fits = value->rank == rows->rank;
     for (int i = 1; fits && i < rows->rank; i++) fits = value->dims[i] == rows->dims[i];
     if (fits) return;
-    diag_error(c->diag, s->value->span, "what is pushed is %s", type_text(c->arena, value));
+    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span, "what is pushed is %s", type_text(c->arena, value));
     diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
 }
 
@@ -57,7 +57,7 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
         Dim *count = view->dim_count == 1 ? dim_of(c, view->dims[0]) : NULL;
         if (!count || count->kind != DIM_CONST || count->value < 1 || count->value > MOST_VIEWS) {
             if (t->kind != KIND_POISON)
-                diag_error(c->diag, view->span, "views along an axis have one number from 1 to %d, known at compile time: `%s[2]`", MOST_VIEWS, view->name);
+                diag_report(c->diag, CODE_DIMENSION_UNKNOWN, view->span, "views along an axis have one number from 1 to %d, known at compile time: `%s[2]`", MOST_VIEWS, view->name);
             return type_poison(c);
         }
         dims[rank++] = count;
@@ -74,7 +74,7 @@ static void check_view(Check *c, Stmt *s) {
     c->in_view = false;
     bool good = t->kind == KIND_REAL && t->rank + 2 <= MAX_RANK;
     if (!good && t->kind != KIND_POISON)
-        diag_error(c->diag, s->value->span, "a view is an array of reals for each sample; this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_VIEW, s->value->span, "a view is an array of reals for each sample; this is %s", type_text(c->arena, t));
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         p->type = good ? view_type(c, p, t) : type_poison(c);
@@ -87,11 +87,11 @@ static void check_view(Check *c, Stmt *s) {
 static void check_ema(Check *c, Stmt *s) {
     Type *rate = check_expr(c, s->value);
     Type *target = check_expr(c, s->targets[0]), *source = check_expr(c, s->source);
-    if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_error(c->diag, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
-    if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_error(c->diag, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
-    if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_error(c->diag, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
+    if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
+    if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
+    if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
     double value = s->value->number;
-    if (s->value->kind == EXPR_NUMBER && (value < 0 || value > 1)) diag_error(c->diag, s->value->span, "the rate of an ema edge lies in 0..1, and this is %g", value);
+    if (s->value->kind == EXPR_NUMBER && (value < 0 || value > 1)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate of an ema edge lies in 0..1, and this is %g", value);
 }
 
 /* ---- gradient into an EMA target ------------------------------------------------------------------------- */
@@ -119,7 +119,7 @@ static void walk_rounds(Check *c, const Module *spec, Stmt *scan, int depth) {
 static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth) {
     if (!e || e->kind == EXPR_STOP || depth > 64) return;
     if (e->kind == EXPR_CALL && e->callee->symbol && e->callee->symbol->kind == SYMBOL_NET && is_ema_target(spec, e->callee->symbol)) {
-        diag_error(c->diag, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", e->callee->symbol->name);
+        diag_report(c->diag, CODE_EMA_GRADIENT, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", e->callee->symbol->name);
         for (int i = 0; i < spec->stmt_count; i++)
             if (spec->stmts[i]->kind == STMT_EMA && spec->stmts[i]->targets[0]->symbol == e->callee->symbol)
                 diag_note(c->diag, spec->stmts[i]->span, "the ema edge is here");
@@ -147,7 +147,7 @@ static void check_train(Check *c, Stmt *s) {
         bool found = false;
         for (int k = 0; k < 5; k++) found |= strcmp(known[k], p->name) == 0;
         if (!found) {
-            diag_error(c->diag, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed and clip", p->name);
+            diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed and clip", p->name);
             const char *near = diag_nearest(p->name, known, 5);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
             continue;
@@ -155,7 +155,7 @@ static void check_train(Check *c, Stmt *s) {
         Type *t = check_expr(c, p->value);
         bool optimiser = strcmp(p->name, "optimiser") == 0;
         if (t->kind == KIND_POISON || (optimiser ? t->kind == KIND_OPTIMISER : is_numeric(t))) continue;
-        diag_error(c->diag, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_OPTIMISER, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
     }
 }
 
@@ -166,7 +166,7 @@ static void check_eval(Check *c, Stmt *s) {
         Expr *call = s->targets[i];
         const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
         if (strcmp(name, "knn") != 0 && strcmp(name, "linear") != 0) {
-            diag_error(c->diag, call->span, "`eval` knows knn(..) and linear(..)");
+            diag_report(c->diag, CODE_EVALUATION, call->span, "`eval` knows knn(..) and linear(..)");
             const char *near = diag_nearest(name, methods, 2);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
             continue;
@@ -176,7 +176,7 @@ static void check_eval(Check *c, Stmt *s) {
             bool found = false;
             for (int k = 0; option && k < 6; k++) found |= strcmp(options[k], option) == 0;
             if (!found) {
-                diag_error(c->diag, call->args[a]->span, option ? "`%s` has no option `%s`" : "an option of `%s` needs its name: `k = 20`", name, option ? option : "");
+                diag_report(c->diag, CODE_EVALUATION, call->args[a]->span, option ? "`%s` has no option `%s`" : "an option of `%s` needs its name: `k = 20`", name, option ? option : "");
                 const char *near = option ? diag_nearest(option, options, 6) : NULL;
                 if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
                 continue;
@@ -203,13 +203,13 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);
-        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_error(c->diag, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
+        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
         walk_gradient(c, m, s->value, 0);
         break;
     }
     case STMT_SCAN: check_scan(c, s); break;
     case STMT_NEXT: check_next(c, s); break;
-    case STMT_RETURN: diag_error(c->diag, s->span, "`return` belongs into a function or a net"); break;
+    case STMT_RETURN: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`return` belongs into a function or a net"); break;
     default: break;
     }
 }

@@ -1,23 +1,12 @@
 /* Messages: kept until the end, sorted by place, printed with the line and a caret. */
-#include "lang/diag.h"
+#include "lang/diag_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Part {
-    DiagSeverity severity;
-    Span span;
-    const char *text;
-} Part;
-
-typedef struct Message {
-    ARRAY(Part) parts; /* the message itself, then its notes */
-    const char *suggestion;
-} Message;
-
 struct Diag {
     Arena *arena;
-    ARRAY(Message) messages;
+    ARRAY(DiagMessage) messages;
     int errors;
 };
 
@@ -27,41 +16,31 @@ Diag *diag_new(Arena *arena) {
     return diag;
 }
 
-static Part make_part(Diag *diag, DiagSeverity severity, Span span, const char *format, va_list args) {
+static DiagPart make_part(Diag *diag, Span span, const char *format, va_list args) {
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
-    return (Part){severity, span, arena_strndup(diag->arena, text, strlen(text))};
+    return (DiagPart){span, arena_strndup(diag->arena, text, strlen(text))};
 }
 
-static void start(Diag *diag, Part part) {
-    Message message;
+void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) {
+    DiagMessage message;
     memset(&message, 0, sizeof message);
-    array_push(diag->arena, &message.parts, part);
+    message.code = code;
+    va_list args;
+    va_start(args, format);
+    array_push(diag->arena, &message.parts, make_part(diag, span, format, args));
+    va_end(args);
     array_push(diag->arena, &diag->messages, message);
-}
-
-void diag_error(Diag *diag, Span span, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    start(diag, make_part(diag, DIAG_ERROR, span, format, args));
-    va_end(args);
-    diag->errors++;
-}
-
-void diag_warning(Diag *diag, Span span, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    start(diag, make_part(diag, DIAG_WARNING, span, format, args));
-    va_end(args);
+    if (diag_codes[code].severity == DIAG_ERROR) diag->errors++;
 }
 
 void diag_note(Diag *diag, Span span, const char *format, ...) {
     if (diag->messages.count == 0) return;
     va_list args;
     va_start(args, format);
-    Part part = make_part(diag, DIAG_NOTE, span, format, args);
+    DiagPart part = make_part(diag, span, format, args);
     va_end(args);
-    Message *last = &diag->messages.items[diag->messages.count - 1];
+    DiagMessage *last = &diag->messages.items[diag->messages.count - 1];
     array_push(diag->arena, &last->parts, part);
 }
 
@@ -76,6 +55,37 @@ void diag_suggest(Diag *diag, const char *format, ...) {
 }
 
 int diag_error_count(const Diag *diag) { return diag->errors; }
+
+/* ---- order ---------------------------------------------------------------------------------------------- */
+
+static int compare(const void *left, const void *right) {
+    const DiagMessage *a = *(const DiagMessage *const *)left, *b = *(const DiagMessage *const *)right;
+    Span x = a->parts.items[0].span, y = b->parts.items[0].span;
+    int position = a < b ? -1 : a > b; /* one array holds them, in the order of their making */
+    if (x.source != y.source || x.begin == y.begin) return position;
+    return x.begin - y.begin;
+}
+
+static bool same_message(const DiagMessage *a, const DiagMessage *b) {
+    const DiagPart *x = &a->parts.items[0], *y = &b->parts.items[0];
+    return x->span.source == y->span.source && x->span.begin == y->span.begin && strcmp(x->text, y->text) == 0;
+}
+
+const DiagMessage **diag_sorted(const Diag *diag, int *count) {
+    *count = 0;
+    const DiagMessage **sorted = calloc((size_t)diag->messages.count + 1, sizeof *sorted);
+    if (!sorted) return NULL;
+    for (int i = 0; i < diag->messages.count; i++) sorted[i] = &diag->messages.items[i];
+    qsort(sorted, (size_t)diag->messages.count, sizeof *sorted, compare);
+    for (int i = 0; i < diag->messages.count; i++)
+        if (*count == 0 || !same_message(sorted[i], sorted[*count - 1])) sorted[(*count)++] = sorted[i];
+    return sorted;
+}
+
+const char *diag_severity_name(DiagSeverity severity) {
+    static const char *const names[] = {"error", "warning", "note"};
+    return names[severity];
+}
 
 /* ---- printing ----------------------------------------------------------------------------------------- */
 
@@ -92,47 +102,25 @@ static void print_caret_line(FILE *out, Span span) {
     fputc('\n', out);
 }
 
-static void print_part(FILE *out, const Part *part) {
-    static const char *const names[] = {"error", "warning", "note"};
-    if (!part->span.source) {
-        fprintf(out, "%s: %s\n", names[part->severity], part->text);
-        return;
-    }
-    fprintf(out, "%s:%d:%d: %s: %s\n", part->span.source->path, part->span.line, part->span.column, names[part->severity], part->text);
-    print_caret_line(out, part->span);
-}
-
-typedef struct Order {
-    const Message *message;
-    int position;
-} Order;
-
-static int compare(const void *left, const void *right) {
-    const Order *a = left, *b = right;
-    Span x = a->message->parts.items[0].span, y = b->message->parts.items[0].span;
-    if (x.source != y.source) return a->position - b->position;
-    if (x.begin != y.begin) return x.begin - y.begin;
-    return a->position - b->position;
-}
-
-static bool same_message(const Message *a, const Message *b) {
-    const Part *x = &a->parts.items[0], *y = &b->parts.items[0];
-    return x->span.source == y->span.source && x->span.begin == y->span.begin && strcmp(x->text, y->text) == 0;
+static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code) {
+    if (part->span.source) fprintf(out, "%s:%d:%d: ", part->span.source->path, part->span.line, part->span.column);
+    fprintf(out, "%s", diag_severity_name(severity));
+    if (code) fprintf(out, "[%s]", code);
+    fprintf(out, ": %s\n", part->text);
+    if (part->span.source) print_caret_line(out, part->span);
 }
 
 void diag_print(const Diag *diag, FILE *out) {
-    int count = diag->messages.count;
-    Order *order = calloc((size_t)count + 1, sizeof *order);
-    if (!order) return;
-    for (int i = 0; i < count; i++) order[i] = (Order){&diag->messages.items[i], i};
-    qsort(order, (size_t)count, sizeof *order, compare);
+    int count = 0;
+    const DiagMessage **messages = diag_sorted(diag, &count);
     for (int i = 0; i < count; i++) {
-        if (i > 0 && same_message(order[i].message, order[i - 1].message)) continue;
-        const Message *message = order[i].message;
-        for (int p = 0; p < message->parts.count; p++) print_part(out, &message->parts.items[p]);
+        const DiagMessage *message = messages[i];
+        const DiagCodeInfo *info = &diag_codes[message->code];
+        print_part(out, &message->parts.items[0], info->severity, info->code);
+        for (int p = 1; p < message->parts.count; p++) print_part(out, &message->parts.items[p], DIAG_NOTE, NULL);
         if (message->suggestion) fprintf(out, "      = help: %s\n", message->suggestion);
     }
-    free(order);
+    free(messages);
 }
 
 /* ---- near names ---------------------------------------------------------------------------------------- */

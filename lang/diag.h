@@ -1,5 +1,5 @@
-/* Messages to the user: a severity, a place, a sentence, notes with places of their own, and a
- * suggestion. This module owns the carets; everybody else says diag_error(diag, span, "..."). */
+/* Messages to the user: a code, a place, a sentence, notes with places of their own, and a
+ * suggestion. This module owns the carets; everybody else says diag_report(diag, CODE_NAME, span, "..."). */
 #ifndef COUPLET_LANG_DIAG_H
 #define COUPLET_LANG_DIAG_H
 
@@ -22,21 +22,41 @@ typedef struct Span {
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;
 
+/* What can be wrong: a row of codes.def each. The code (E101) is printed and stays what it is; the name (CODE_UNKNOWN_NAME) is for the sources. */
+typedef enum {
+#define CODE(code, name, severity, meaning, why, failing, repaired) CODE_##name,
+#include "lang/codes.def"
+#undef CODE
+    CODE_COUNT
+} DiagCode;
+
+typedef struct DiagCodeInfo {
+    const char *code;
+    DiagSeverity severity;
+    const char *meaning, *why;
+    const char *failing, *repaired; /* whole files; NULL when the mistake is not in a file */
+} DiagCodeInfo;
+extern const DiagCodeInfo diag_codes[CODE_COUNT];
+
 typedef struct Diag Diag;
 Diag *diag_new(Arena *arena);
-/* Starts a message. Notes and suggestions attach to the message started last. */
-void diag_error(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void diag_warning(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Starts a message; its code says whether it is an error or a warning. Notes and suggestions attach to the message started last. */
+void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* A message that still waits for its row in codes.def. */
+#define diag_error(diag, ...) diag_report((diag), CODE_UNSORTED, __VA_ARGS__)
 void diag_note(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int diag_error_count(const Diag *diag);
 /* Prints all messages, in order of file and line, as
- *   path:line:column: error: sentence
+ *   path:line:column: error[E101]: sentence
  *      12 | the source line
  *         |     ^~~~~
  * then notes in the same form, then "help: ...". Identical messages are printed once. */
 void diag_print(const Diag *diag, FILE *out);
+/* The same messages for editors, one JSON object a line: file, line, column, end {line, column}, code, severity, message,
+ * notes [{file, line, column, end, message}] and suggestion (or null). Lines and columns count from 1, columns are bytes; `end` is exclusive. */
+void diag_print_json(const Diag *diag, FILE *out);
 /* The candidate nearest to `name` by edit distance, or NULL when none is near. */
 const char *diag_nearest(const char *name, const char *const *candidates, int count);
 

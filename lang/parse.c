@@ -21,7 +21,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     module->source = source;
     if (couplet_yylex_init_extra(&p, &p.scanner) != 0) {
         Span nowhere = {.source = NULL};
-        diag_error(diag, nowhere, "out of memory while reading `%s`", source->path);
+        diag_report(diag, CODE_MEMORY, nowhere, "out of memory while reading `%s`", source->path);
         return module;
     }
     YY_BUFFER_STATE buffer = couplet_yy_scan_bytes(source->text, (int)source->length, p.scanner);

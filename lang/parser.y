@@ -323,7 +323,7 @@ arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
 
 static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     (void)scanner;
-    diag_error(p->diag, *span, "%s", text);
+    diag_report(p->diag, CODE_SYNTAX, *span, "%s", text);
 }
 
 /* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept short. */
@@ -356,7 +356,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     } else {
         text_printf(&text, "%s", found == YYSYMBOL_NEWLINE || found == YYSYMBOL_YYEOF ? ", and the statement is not complete" : ", which does not fit here");
     }
-    diag_error(p->diag, span, "%s", text.data ? text.data : "syntax error");
+    diag_report(p->diag, CODE_SYNTAX, span, "%s", text.data ? text.data : "syntax error");
     text_free(&text);
     return 0;
 }

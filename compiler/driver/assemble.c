@@ -120,7 +120,7 @@ bool assemble_spec(Arena *arena, const Options *options, const char *path, const
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, path, options, true);
     LoweredProgram *lowered = method ? lower_method(arena, diag, method, NULL) : NULL;
-    diag_print(diag, stderr);
+    show_messages(options, diag);
     const char *failed = "out of memory";
     if (!lowered) return false;
     if (assemble(arena, method, lowered, out, &failed)) return true;

@@ -18,27 +18,20 @@ static void print_numerics(const Graph *g, FILE *out) {
     }
 }
 
-static bool has_stmt(const Module *spec, StmtKind kind) {
-    for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == kind) return true;
-    return false;
-}
-
 int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
-        /* A file with a loss is a method: what only concrete extents can tell (a read out of range) is told too. */
-        if (method && has_stmt(method->spec, STMT_LOSS)) {
+        if (method) {
             LowerOptions lower = {print_after_pass, (void *)(uintptr_t)options.print_after};
-            LoweredProgram *program = lower_method(arena, diag, method, &lower);
+            LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             if (program && options.numerics) print_numerics(program->train, stdout);
             if (program) print_placements(arena, options.print_after, program);
         }
-        diag_print(diag, stderr);
+        show_messages(&options, diag);
         bool good = method && diag_error_count(diag) == 0;
         if (good && !options.print_after && !options.numerics) check_print(method, stdout);
         status = good ? 0 : 1;

@@ -109,8 +109,8 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
     int status = 1;
     const char *fault = reference_fault(run, &span);
     if (fault) {
-        diag_error(diag, span, "%s", fault);
-        diag_print(diag, stderr);
+        diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
+        show_messages(options, diag);
     } else {
         status = report(options, g, read_reference, run);
     }
@@ -182,7 +182,7 @@ int grad_command(int argc, char **argv) {
     Arrays arrays;
     memset(&arrays, 0, sizeof arrays);
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after", argc, argv) && print_after_exists("grad", options.print_after)) {
+    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
@@ -196,7 +196,7 @@ int grad_command(int argc, char **argv) {
             LowerOptions watch = {print_after_pass, (void *)(uintptr_t)options.print_after};
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0);
-            diag_print(diag, stderr);
+            show_messages(&options, diag);
             bool compiled = !options.device || strcmp(options.device, "cpu") == 0;
             if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);
         }

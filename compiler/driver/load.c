@@ -128,6 +128,24 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     return diag_error_count(diag) ? NULL : method;
 }
 
+Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {
+    Source *source = arena_new_of(arena, Source);
+    *source = (Source){path, text, strlen(text)};
+    const CheckHooks hooks = {read_library, count_rows, NULL};
+    return check_method(arena, diag, parse_module(arena, diag, source, base_name(arena, path)), &hooks);
+}
+
+LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+    for (int i = 0; i < method->spec->stmt_count; i++)
+        if (method->spec->stmts[i]->kind == STMT_LOSS) return lower_method(arena, diag, method, options);
+    return NULL;
+}
+
+void show_messages(const Options *options, const Diag *diag) {
+    if (options->diagnostics && strcmp(options->diagnostics, "json") == 0) diag_print_json(diag, stderr);
+    else diag_print(diag, stderr);
+}
+
 const char *resolved_spec(Arena *arena, const Method *method) {
     const Source *source = method->spec->source;
     Text text = {0};

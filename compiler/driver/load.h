@@ -3,6 +3,7 @@
 #define COUPLET_DRIVER_LOAD_H
 
 #include "compiler/driver/options.h"
+#include "compiler/lower/lower.h"
 #include "lang/ast.h"
 
 typedef struct LibraryModule {
@@ -13,6 +14,16 @@ extern const LibraryModule library_modules[]; /* ends with a NULL name; made fro
 
 /* NULL after messages in diag or on stderr. Settings (--set) are written into the hypers and into `train` before the check. */
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers);
+
+/* The same for a text in memory, without settings. Never NULL: diag tells whether it may be lowered. */
+Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
+
+/* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete extents can tell (a read out of range) is
+ * found by lowering it. NULL after errors and for a file without a loss. */
+LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+
+/* The messages, as --diagnostics says: text with carets, or JSON. */
+void show_messages(const Options *options, const Diag *diag);
 
 /* The spec with every hyper as set, for the run folder. */
 const char *resolved_spec(Arena *arena, const Method *method);

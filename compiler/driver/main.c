@@ -13,7 +13,7 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate, simplify, contract or fuse;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits."},
     {"grad", grad_command,
@@ -31,6 +31,9 @@ static const Command commands[] = {
      "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
+    {"explain", explain_command,
+     "couplet explain [CODE]\n"
+     "    What a message with this code (E101) means, with an example that gives it and one that is right; without a code, the list of all."},
 };
 
 static int usage(FILE *out) {
@@ -56,7 +59,7 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train, eval and profile", argv[1]);
+    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train, eval, profile and explain", argv[1]);
     const char *near = diag_nearest(argv[1], names, count);
     if (near) fprintf(stderr, "; did you mean `%s`?", near);
     fprintf(stderr, "\n");

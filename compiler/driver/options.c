@@ -49,7 +49,12 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     else if (strcmp(name, "fn") == 0) o->fn = value;
     else if (strcmp(name, "print-after") == 0) o->print_after = value;
     else if (strcmp(name, "device") == 0) o->device = value;
-    else if (strcmp(name, "seed") == 0) {
+    else if (strcmp(name, "diagnostics") == 0) {
+        o->diagnostics = value;
+        if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;
+        fprintf(stderr, "couplet %s: --diagnostics is text or json, and `%s` was given\n", command, value);
+        return false;
+    } else if (strcmp(name, "seed") == 0) {
         o->has_seed = true;
         return read_long(command, name, value, 0, &o->seed);
     } else if (strcmp(name, "threads") == 0) return read_long(command, name, value, 1, &o->threads);

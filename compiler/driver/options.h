@@ -10,7 +10,7 @@ typedef struct Setting {
 
 typedef struct Options {
     const char *file;       /* the first argument that is no option */
-    const char *data, *out, *fn, *print_after, *device;
+    const char *data, *out, *fn, *print_after, *device, *diagnostics;
     long seed, threads, max_steps, checkpoint_every, steps;
     double epochs; /* 0: as the spec says */
     bool has_seed, resume, quiet, numerics, by_kernel;
@@ -25,5 +25,6 @@ int grad_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
+int explain_command(int argc, char **argv);
 
 #endif

@@ -62,7 +62,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every quiet", argc, argv))
+    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every quiet diagnostics", argc, argv))
         status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
     arena_free(arena);
     return status;
@@ -72,7 +72,7 @@ int eval_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "eval", "data threads quiet", argc, argv)) {
+    if (options_read(arena, &o, "eval", "data threads quiet diagnostics", argc, argv)) {
         char spec[COUPLET_PATH_BYTES], error[256];
         status = 1;
         if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, "eval", couplet_evaluate);

@@ -92,7 +92,7 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
             break;
         }
         case STMT_UPDATE: lower_net_update(l, s); break;
-        default: diag_error(l->diag, s->span, "this statement has no meaning inside a function or a net"); break;
+        default: diag_report(l->diag, CODE_STATEMENT_PLACE, s->span, "this statement has no meaning inside a function or a net"); break;
         }
     }
     return result;
@@ -104,7 +104,7 @@ static void bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
     int rank = value_rank(value);
     Span span = call ? call->span : param->span;
     if (rank != param->dim_count) {
-        diag_error(l->diag, span, "`%s` needs an array of %d axes, and gets one of %d", param->name, param->dim_count, rank);
+        diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d axes, and gets one of %d", param->name, param->dim_count, rank);
         diag_note(l->diag, param->span, "`%s` is declared here", param->name);
         return;
     }
@@ -118,7 +118,7 @@ static void bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
         if (is_symbol && !frame_find(frame, dim->symbol)) {
             frame_set(l, frame, dim->symbol, value_static(l, (double)extent, true));
         } else if (lower_static(l, dim, &want) && (int64_t)want != extent) {
-            diag_error(l->diag, span, "axis %d of `%s` has %lld entries, and its declaration asks for %lld", i + 1, param->name,
+            diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` has %lld entries, and its declaration asks for %lld", i + 1, param->name,
                        (long long)extent, (long long)want);
             diag_note(l->diag, param->span, "`%s` is declared here", param->name);
         }
@@ -157,7 +157,7 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
 
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Expr *call) {
     if (l->depth > MAX_DEPTH) {
-        diag_error(l->diag, fn->span, "`%s` calls itself; functions here do not recurse", fn->name);
+        diag_report(l->diag, CODE_RECURSION, fn->span, "`%s` calls itself; functions here do not recurse", fn->name);
         return value_scalar(gx_real(l->g, 0));
     }
     bool all_scalar = true;
@@ -213,7 +213,7 @@ static Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const 
         } else if (fn->params[i].value) {
             args[i] = lower_value(l, fn->params[i].value);
         } else {
-            diag_error(l->diag, call->span, "`%s` needs its argument `%s`", fn->name, fn->params[i].name);
+            diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`", fn->name, fn->params[i].name);
             args[i] = value_scalar(gx_real(l->g, 0));
         }
     }
@@ -267,7 +267,7 @@ static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
     int count, rank = fresh_axes(l, a, axes);
     for (int i = 0; i < rank && value_rank(b) == rank; i++)
         if (value_extent(a, i) != value_extent(b, i)) {
-            diag_error(l->diag, span, "the two vectors differ in length: %lld and %lld", (long long)value_extent(a, i),
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "the two vectors differ in length: %lld and %lld", (long long)value_extent(a, i),
                        (long long)value_extent(b, i));
             return gx_real(l->g, 0);
         }
@@ -314,12 +314,12 @@ static Value concat(Lower *l, const Value *args, int count, Span span) {
     bool real = false;
     for (int i = 0; i < count; i++) {
         if (value_rank(&args[i]) != rank || args[i].kind != VALUE_ARRAY) {
-            diag_error(l->diag, span, "concat needs arrays of one rank");
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat needs arrays of one rank");
             return args[0];
         }
         for (int a = 1; a < rank; a++)
             if (value_extent(&args[i], a) != value_extent(&args[0], a)) {
-                diag_error(l->diag, span, "concat joins along the first axis, and axis %d differs: %lld and %lld", a + 1,
+                diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins along the first axis, and axis %d differs: %lld and %lld", a + 1,
                            (long long)value_extent(&args[0], a), (long long)value_extent(&args[i], a));
                 return args[0];
             }
@@ -431,7 +431,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     if (strcmp(name, "range") == 0) {
         double extent;
         if (!lower_static(l, e->args[0], &extent) || extent < 1) {
-            diag_error(l->diag, e->span, "range needs a positive compile-time number");
+            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "range needs a positive compile-time number");
             extent = 1;
         }
         const GExpr *i = graph_fresh_index(g, (int64_t)extent);
@@ -443,7 +443,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     }
     for (int i = 0; i < (int)(sizeof maps / sizeof *maps); i++)
         if (strcmp(maps[i].name, name) == 0) return map_builtin(l, i, args, count > 2 ? 2 : count, e->span);
-    diag_error(l->diag, e->span, "`%s` cannot be called here", name);
+    diag_report(l->diag, CODE_NOT_CALLABLE, e->span, "`%s` cannot be called here", name);
     return value_scalar(gx_real(g, 0));
 }
 
@@ -468,7 +468,7 @@ Value lower_call(Lower *l, const Expr *e) {
     }
     Net *net = lower_net(l, callee, "net");
     if (!net || e->arg_count != 1) {
-        diag_error(l->diag, e->span, "this is applied like a network, and a network takes one array");
+        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span, "this is applied like a network, and a network takes one array");
         return value_scalar(gx_real(l->g, 0));
     }
     return net_apply(l, net, lower_value(l, e->args[0]), e);

@@ -84,7 +84,7 @@ static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Pa
     l->sample = l->draw_element = NULL;
     l->site = "";
     if (value.kind != VALUE_ARRAY || rank + value_rank(&value) > GRAPH_MAX_RANK) {
-        diag_error(l->diag, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);
+        diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);
         return;
     }
     int own = value_rank(&value);
@@ -96,7 +96,7 @@ static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Pa
 void lower_view(Lower *l, const Stmt *s) {
     const Stmt *source = source_in(s->value);
     if (!source) {
-        diag_error(l->diag, s->span, "a view is drawn from a field of the data, like `train.image`; none is used here");
+        diag_report(l->diag, CODE_VIEW, s->span, "a view is drawn from a field of the data, like `train.image`; none is used here");
         return;
     }
     int64_t views = 0, first = 0;

@@ -35,7 +35,7 @@ static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GE
     }
     if (strcmp(name, "normal") == 0) return gx2(g, G_ADD, a, gx2(g, G_MUL, b, standard_normal(l, site, element)));
     if (strcmp(name, "bernoulli") == 0) return gx2(g, G_LT, uniform(l, site, element, 0), a);
-    diag_error(l->diag, call->span, "a distribution is needed here: uniform, log_uniform, normal or bernoulli");
+    diag_report(l->diag, CODE_ARGUMENT_KIND, call->span, "a distribution is needed here: uniform, log_uniform, normal or bernoulli");
     return gx_real(g, 0);
 }
 
@@ -62,7 +62,7 @@ void lower_draw(Lower *l, const Stmt *s) {
         for (int i = 0; i < param->dim_count; i++) {
             double extent = 1;
             if (!lower_static(l, param->dims[i], &extent) || extent < 1)
-                diag_error(l->diag, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
             axes[i] = graph_fresh_index(g, extent < 1 ? 1 : (int64_t)extent);
             count *= graph_index_extent(g, axes[i]);
         }

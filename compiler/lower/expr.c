@@ -82,7 +82,7 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     spec.out_rank = *free_count;
     spec.red_rank = red_count;
     if (*free_count > GRAPH_MAX_RANK) {
-        diag_error(l->diag, span, "this reduction depends on %d outer indices; at most %d fit", *free_count, GRAPH_MAX_RANK);
+        diag_report(l->diag, CODE_TOO_MANY_AXES, span, "this reduction depends on %d outer indices; at most %d fit", *free_count, GRAPH_MAX_RANK);
         spec.out_rank = *free_count = GRAPH_MAX_RANK;
     }
     memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
@@ -249,7 +249,7 @@ static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
         if (!prove_in_range(l, index, extent, &data, &bad)) {
             may_miss = true;
             if (!otherwise) {
-                diag_error(l->diag, e->args[i]->span, "this index reaches %lld, and axis %d of the array has entries 0 to %lld",
+                diag_report(l->diag, CODE_OUT_OF_RANGE, e->args[i]->span, "this index reaches %lld, and axis %d of the array has entries 0 to %lld",
                            (long long)bad, i + 1, (long long)extent - 1);
                 diag_suggest(l->diag, "write `(x[..] else 0)` to say what a read outside is worth, or narrow the index with a guard");
                 index = gx_int(l->g, 0);
@@ -326,7 +326,7 @@ static Value map_values(Lower *l, const Value *values, int count, Elementwise ap
             bool same = value_rank(&values[i]) == rank;
             for (int a = 0; same && a < rank; a++) same = value_extent(&values[i], a) == value_extent(shaped, a);
             if (!same) {
-                diag_error(l->diag, span, "element by element work needs equal shapes, and these arrays differ here");
+                diag_report(l->diag, CODE_SHAPES_DIFFER, span, "element by element work needs equal shapes, and these arrays differ here");
                 return value_scalar(zero(l));
             }
         }
@@ -407,7 +407,7 @@ static Value lower_name(Lower *l, const Expr *e) {
             function.frame = l->root;
             return function;
         }
-        diag_error(l->diag, e->span, "`%s` has no value here", symbol->name);
+        diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here", symbol->name);
         return value_scalar(zero(l));
     }
     if (symbol->kind == SYMBOL_HYPER) {
@@ -472,7 +472,7 @@ Value lower_value(Lower *l, const Expr *e) {
     }
     case EXPR_STRING: break;
     }
-    diag_error(l->diag, e->span, "this has no numeric value");
+    diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "this has no numeric value");
     return value_scalar(zero(l));
 }
 
@@ -481,7 +481,7 @@ const GExpr *lower_scalar(Lower *l, const Expr *e) {
     if (value.kind == VALUE_SCALAR) return value.scalar;
     if (value.kind == VALUE_ARRAY && value_rank(&value) == 0)
         return gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL);
-    diag_error(l->diag, e->span, "a number is needed here, and this is an array of %d axes", value_rank(&value));
+    diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "a number is needed here, and this is an array of %d axes", value_rank(&value));
     return zero(l);
 }
 
@@ -490,7 +490,7 @@ GNode *lower_tensor(Lower *l, const Expr *e) {
     const GExpr *free[GRAPH_MAX_INDICES];
     int free_count;
     if (value.kind != VALUE_SCALAR && value.kind != VALUE_ARRAY) {
-        diag_error(l->diag, e->span, "a number or an array is needed here");
+        diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "a number or an array is needed here");
         value = value_scalar(zero(l));
     }
     GNode *node = materialise(l, &value, free, &free_count, e->span);

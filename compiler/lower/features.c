@@ -16,7 +16,7 @@ static int feature_graph(Lower *l, const Expr *features, const DataSource *data,
     Value image = value_array(graph_input(l->g, "image", GT_U8, 4, shape, features->span));
     Value value = net_apply(l, net, image, features);
     if (value.kind != VALUE_ARRAY || value_rank(&value) != 2) {
-        diag_error(l->diag, features->span, "features are rows: an array of two axes is needed here");
+        diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
         return -1;
     }
     const GExpr *free[GRAPH_MAX_INDICES];
@@ -52,13 +52,13 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
         eval.decay = number_argument(l, call, "decay", 1e-4);
         const Expr *features = named_argument(call, "features"), *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
         if (!features || !bank || !query) {
-            diag_error(l->diag, call->span, "`%s` needs features, bank and query", eval.method);
+            diag_report(l->diag, CODE_EVALUATION, call->span, "`%s` needs features, bank and query", eval.method);
             continue;
         }
         eval.bank = find_source(l, bank->name);
         eval.query = find_source(l, query->name);
         if (eval.bank < 0 || eval.query < 0) {
-            diag_error(l->diag, call->span, "`bank` and `query` of `%s` are names of `data` statements", eval.method);
+            diag_report(l->diag, CODE_EVALUATION, call->span, "`bank` and `query` of `%s` are names of `data` statements", eval.method);
             continue;
         }
         eval.features = feature_graph(l, features, l->program->sources.items[eval.bank].data, options);

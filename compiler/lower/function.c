@@ -21,7 +21,7 @@ static const FunctionInput *find_input(const FunctionInput *inputs, int count, c
 static void unknown_input(Lower *l, const Stmt *fn, const char *name) {
     const char **names = arena_array(l->arena, const char *, fn->param_count + 1);
     for (int i = 0; i < fn->param_count; i++) names[i] = fn->params[i].name;
-    diag_error(l->diag, fn->name_span, "`%s` has no parameter `%s`", fn->name, name);
+    diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` has no parameter `%s`", fn->name, name);
     const char *near = diag_nearest(name, names, fn->param_count);
     if (near) diag_suggest(l->diag, "did you mean `%s`?", near);
 }
@@ -53,7 +53,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     const Stmt *fn = find_function(method, name);
     if (!fn) {
         Span span = method->spec->stmt_count ? method->spec->stmts[0]->span : (Span){0};
-        diag_error(diag, span, "this file has no function `%s`", name);
+        diag_report(diag, CODE_FUNCTION_INPUT, span, "this file has no function `%s`", name);
         return NULL;
     }
     read_hypers(l, method->spec, inputs, input_count);
@@ -73,7 +73,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
         if (!input && param->value) {
             args[p] = lower_value(l, param->value);
         } else if (!input) {
-            diag_error(diag, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
+            diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
                        param->name, param->name);
         } else if (input->is_constant) {
             bool integer = param->type && param->type->kind == KIND_INT;
@@ -91,9 +91,9 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
                 args[p] = array_from(l, gx2(l->g, G_NE, gx_load(l->g, node, input->rank, axes, NULL), gx_int(l->g, 0)), axes, input->rank, NULL, param->span);
             }
             if (wants_real && input->type != GT_REAL)
-                diag_error(diag, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
+                diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
             if (!wants_real && input->type == GT_REAL)
-                diag_error(diag, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
+                diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
             if (input->type == GT_REAL && wrt_count < 16) {
                 wrt_names[wrt_count] = input->name;
                 wrt[wrt_count++] = node;
@@ -105,7 +105,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
         result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
     if (result.kind != VALUE_SCALAR) {
-        diag_error(diag, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", name);
+        diag_report(diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", name);
         return NULL;
     }
     ComputeSpec spec;

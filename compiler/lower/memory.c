@@ -35,7 +35,7 @@ GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
 void declare_queue(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     double length = 1;
-    if (!s->dim_count || !lower_static(l, s->dims[0], &length)) diag_error(l->diag, s->span, "a queue needs a length known at compile time");
+    if (!s->dim_count || !lower_static(l, s->dims[0], &length)) diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "a queue needs a length known at compile time");
     for (int c = 0; c < (columns ? s->param_count : 1); c++) {
         StateRecord record;
         memset(&record, 0, sizeof record);
@@ -48,7 +48,7 @@ void declare_queue(Lower *l, const Stmt *s) {
         for (int i = 1; i < record.state.rank; i++) {
             double extent = 1;
             if (!lower_static(l, columns ? s->params[c].dims[i - 1] : s->dims[i], &extent))
-                diag_error(l->diag, s->span, "the queue's row needs dimensions known at compile time");
+                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "the queue's row needs dimensions known at compile time");
             record.state.shape[i] = (int64_t)extent;
         }
         const Expr *pushed = columns ? s->params[c].value : s->value;
@@ -98,7 +98,7 @@ void push_queues(Lower *l, const Stmt *s) {
         bool fits = push.value->rank == push.state->rank && push.value->shape[0] <= push.state->shape[0];
         for (int i = 1; fits && i < push.value->rank; i++) fits = push.value->shape[i] == push.state->shape[i];
         if (!fits) {
-            diag_error(l->diag, s->span, "what is pushed does not fit the rows of `%s`, or is more than its %lld rows", s->name,
+            diag_report(l->diag, CODE_QUEUE_ROW, s->span, "what is pushed does not fit the rows of `%s`, or is more than its %lld rows", s->name,
                        (long long)push.state->shape[0]);
             continue;
         }
@@ -111,14 +111,14 @@ void lower_updates(Lower *l, const Module *spec) {
         const Stmt *s = spec->stmts[i];
         if (s->kind != STMT_UPDATE) continue;
         if (s->target_count != 1 || s->targets[0]->kind != EXPR_NAME || !s->targets[0]->symbol) {
-            diag_error(l->diag, s->span, "this kind of update is not built yet; write `update name <- value`");
+            diag_report(l->diag, CODE_NOT_BUILT, s->span, "this kind of update is not built yet; write `update name <- value`");
             continue;
         }
         const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
         if (!bound || bound->kind != VALUE_ARRAY) continue;
         Value value = lower_value(l, s->value);
         if (value.kind != VALUE_SCALAR && value_rank(&value) != bound->tensor->rank) {
-            diag_error(l->diag, s->span, "the new value of `%s` has another number of axes than the state", s->targets[0]->name);
+            diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than the state", s->targets[0]->name);
             continue;
         }
         commit_state(l, bound->tensor, shaped_like(l, &value, bound->tensor, s->span));

@@ -38,7 +38,7 @@ static void declare_hypers(Lower *l, const Stmt *s) {
         const Param *param = &s->params[i];
         double value;
         if (!param->value || !lower_static(l, param->value, &value)) {
-            diag_error(l->diag, param->span, "the hyper `%s` needs a number known at compile time", param->name);
+            diag_report(l->diag, CODE_HYPER, param->span, "the hyper `%s` needs a number known at compile time", param->name);
             continue;
         }
         bool integer = param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
@@ -47,7 +47,7 @@ static void declare_hypers(Lower *l, const Stmt *s) {
         frame_set(l, l->root, param->symbol, value_static(l, value, integer));
         double holds = 1;
         if (param->guard && lower_static(l, param->guard, &holds) && holds == 0)
-            diag_error(l->diag, param->guard->span, "the hyper `%s` is %g, which is out of the range written here", param->name, value);
+            diag_report(l->diag, CODE_HYPER, param->guard->span, "the hyper `%s` is %g, which is out of the range written here", param->name, value);
     }
     /* Reading its own range does not make a hyper static. */
     for (int i = 0; i < l->program->hypers.count; i++) l->program->hypers.items[i].is_static = false;
@@ -90,7 +90,7 @@ static void lower_statements(Lower *l, const Module *spec, const GExpr **loss, S
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_SCAN: lower_scan(l, s); break;
         case STMT_LOSS: {
-            if (s->target_count) diag_error(l->diag, s->span, "`trains` is not built yet: a loss trains every parameter it reaches");
+            if (s->target_count) diag_report(l->diag, CODE_NOT_BUILT, s->span, "`trains` is not built yet: a loss trains every parameter it reaches");
             const GExpr *value = as_real(l, lower_scalar(l, s->value));
             *loss = *loss ? gx2(l->g, G_ADD, *loss, value) : value;
             *loss_span = s->span;
@@ -103,7 +103,7 @@ static void lower_statements(Lower *l, const Module *spec, const GExpr **loss, S
 
 static void report(Lower *l, const char *wrong) {
     Span nowhere = l->method->spec->stmt_count ? l->method->spec->stmts[0]->span : (Span){0};
-    if (wrong) diag_error(l->diag, nowhere, "%s", wrong);
+    if (wrong) diag_report(l->diag, CODE_SYNTAX, nowhere, "%s", wrong);
 }
 
 void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options) {
@@ -121,7 +121,7 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
     Span span = train ? train->span : (Span){0};
     lower_statements(l, spec, &loss, &span);
     if (!loss) {
-        diag_error(l->diag, span, "the method has no `loss`");
+        diag_report(l->diag, CODE_TRAIN_OR_LOSS, span, "the method has no `loss`");
         return;
     }
     GNode *loss_node = scalar_node(l, loss, "loss", span);
@@ -144,7 +144,7 @@ static void lower_train(Lower *l, const Module *spec, const Stmt *train, const L
     run_passes(l, l->g, PASS_after, options);
     l->program->train = l->g;
     l->program->views = l->view_images;
-    if (l->program->train_source < 0) diag_error(l->diag, span, "the method draws from no data: it has no `view` and reads no field of a data set");
+    if (l->program->train_source < 0) diag_report(l->diag, CODE_VIEW, span, "the method draws from no data: it has no `view` and reads no field of a data set");
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
@@ -172,7 +172,7 @@ LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, con
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = -1;
-    if (batch < 1 || epochs <= 0) diag_error(diag, train->span, "batch and epochs are positive numbers");
+    if (batch < 1 || epochs <= 0) diag_report(diag, CODE_TRAIN_SETTING, train->span, "batch and epochs are positive numbers");
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);
     if (diag_error_count(diag)) return NULL;

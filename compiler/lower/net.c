@@ -55,7 +55,7 @@ static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
         Value value = value_none();
         double constant;
         if (!given) {
-            diag_error(l->diag, call ? call->span : stmt->span, "`%s` needs its setting `%s`", stmt->name, param->name);
+            diag_report(l->diag, CODE_MISSING_ARGUMENT, call ? call->span : stmt->span, "`%s` needs its setting `%s`", stmt->name, param->name);
             value = value_static(l, 1, true);
         } else if (lower_static(l, given, &constant)) {
             bool whole = constant == (double)(int64_t)constant && (!given->type || given->type->kind != KIND_REAL);
@@ -173,7 +173,7 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
         if (symbol->kind == SYMBOL_NET_PART) {
             Net *whole = lower_net(l, e->args[0], path);
             Net *part = whole ? net_part(whole, e->name) : NULL;
-            if (!part) diag_error(l->diag, e->span, "this network has no part named `%s`", e->name);
+            if (!part) diag_report(l->diag, CODE_UNKNOWN_MEMBER, e->span, "this network has no part named `%s`", e->name);
             return part;
         }
         if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
@@ -184,7 +184,7 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
         break;
     default: break;
     }
-    diag_error(l->diag, e->span, "a network is needed here");
+    diag_report(l->diag, CODE_NOT_A_NETWORK, e->span, "a network is needed here");
     return NULL;
 }
 
@@ -247,7 +247,7 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
         for (int i = 0; i < param->dim_count; i++) {
             double extent;
             if (!lower_static(l, param->dims[i], &extent) || extent < 1) {
-                diag_error(l->diag, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
                 extent = 1;
             }
             record.state.shape[i] = (int64_t)extent;
@@ -260,7 +260,7 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
     }
     for (int i = 0; i < known->state.rank; i++) {
         if (known->state.shape[i] == record.state.shape[i]) continue;
-        diag_error(l->diag, param->span, "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before", param->name,
+        diag_report(l->diag, CODE_SHARED_SHAPE, param->span, "`%s` needs %lld entries on axis %d here, and %lld where the net was applied before", param->name,
                    (long long)record.state.shape[i], i + 1, (long long)known->state.shape[i]);
         diag_note(l->diag, param->span, "one net applied twice shares its weights, so each application must give them one shape");
         return;

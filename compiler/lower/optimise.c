@@ -35,7 +35,7 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
             commit_state(l, bound->tensor, made);
             if (bound->tensor == p) renewed = made;
         } else {
-            diag_error(l->diag, s->span, "an optimiser's rule is made of state, let and update");
+            diag_report(l->diag, CODE_OPTIMISER, s->span, "an optimiser's rule is made of state, let and update");
         }
     }
     l->frame = outer;
@@ -98,7 +98,7 @@ void lower_ema(Lower *l, const Stmt *s, GNode *const *renewed, const int *record
         commit_state(l, now, array_from(l, value, axes, now->rank, NULL, s->span).tensor);
         moved++;
     }
-    if (!moved) diag_error(l->diag, s->span, "this ema edge moves nothing: `%s` and `%s` share no parameter path", target->path, source->path);
+    if (!moved) diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` and `%s` share no parameter path", target->path, source->path);
 }
 
 /* ---- the step ------------------------------------------------------------------------------------------ */
@@ -137,7 +137,7 @@ void optimise(Lower *l, const Stmt *train, Renewed *r) {
     const Expr *call = find_setting(train, "optimiser");
     const Symbol *symbol = call && call->kind == EXPR_CALL ? call->callee->symbol : NULL;
     if (!symbol || symbol->kind != SYMBOL_OPTIMISER) {
-        diag_error(l->diag, call ? call->span : train->span, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
+        diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
         return;
     }
     const Stmt *rule = symbol->stmt;
@@ -151,7 +151,7 @@ void optimise(Lower *l, const Stmt *train, Renewed *r) {
         }
         if (!given) given = rule->config[i].value;
         if (!given) {
-            diag_error(l->diag, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
+            diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
             continue;
         }
         const GExpr *value = hoist_scalar(l, as_real(l, lower_scalar(l, given)), rule->config[i].name, given->span);
@@ -161,7 +161,7 @@ void optimise(Lower *l, const Stmt *train, Renewed *r) {
         r->renewed[i] = r->states[i];
         const ProgramState *s = &l->records.items[r->record_of[i]].state;
         if (r->grads[i]) r->renewed[i] = apply_rule(l, rule, config, s->name, r->states[i], r->grads[i]);
-        else diag_warning(l->diag, s->span, "no gradient reaches the parameter `%s`; it stays as it starts", s->name);
+        else diag_report(l->diag, CODE_NO_GRADIENT, s->span, "no gradient reaches the parameter `%s`; it stays as it starts", s->name);
     }
 }
 

@@ -9,7 +9,7 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
     double count;
     const Expr *written = s->binders[0]->bound;
     if (!lower_static(l, written, &count)) {
-        diag_error(l->diag, written->span, "the number of rounds is not known at compile time");
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, written->span, "the number of rounds is not known at compile time");
         diag_suggest(l->diag, "a parameter that counts is declared so: `rounds : int`");
         return false;
     }

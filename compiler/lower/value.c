@@ -154,7 +154,7 @@ Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis
     value.kind = VALUE_ARRAY;
     value.prefix_count = free_count;
     if (free_count + axis_count > GRAPH_MAX_RANK) {
-        diag_error(l->diag, span, "this array depends on %d indices, more than the %d axes an array may have",
+        diag_report(l->diag, CODE_TOO_MANY_AXES, span, "this array depends on %d indices, more than the %d axes an array may have",
                    free_count + axis_count, GRAPH_MAX_RANK);
         free_count = value.prefix_count = GRAPH_MAX_RANK - axis_count;
     }
@@ -214,12 +214,12 @@ static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
 bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {
     if (dim && dim_eval(dim, lookup_dim, l, out)) {
         if (*out > 0) return true;
-        diag_error(l->diag, span, "this dimension, `%s`, is %lld here; a dimension is at least 1",
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span, "this dimension, `%s`, is %lld here; a dimension is at least 1",
                    dim_text(l->arena, dim), (long long)*out);
         *out = 1;
         return false;
     }
-    diag_error(l->diag, span, "the dimension `%s` is not known at compile time",
+    diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span, "the dimension `%s` is not known at compile time",
                dim ? dim_text(l->arena, dim) : "?");
     *out = 1;
     return false;

@@ -48,7 +48,7 @@ with tempfile.TemporaryDirectory() as folder:
     wrong = command.write(folder + "/wrong.cpl", FIVE_MISTAKES)
     done = command.run(couplet, "check", wrong)
     check(done.returncode == 1, f"five mistakes: exit 1 (got {done.returncode})")
-    messages = re.findall(r"^\S*wrong\.cpl:(\d+):\d+: error: (.*)$", done.stderr, re.MULTILINE)
+    messages = re.findall(r"^\S*wrong\.cpl:(\d+):\d+: error\[E\d+\]: (.*)$", done.stderr, re.MULTILINE)
     check(len(messages) == 5, f"five mistakes: five messages (got {len(messages)})", done.stderr)
     for line, word in EXPECTED.items():
         check(any(int(at) == line and word in text for at, text in messages), f"five mistakes: line {line} names '{word}'", messages)

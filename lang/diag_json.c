@@ -1,0 +1,57 @@
+/* Messages as JSON, one object a line, for editors. */
+#include "lang/diag_private.h"
+
+#include <stdlib.h>
+
+static void print_string(FILE *out, const char *text) {
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\') fprintf(out, "\\%c", *c);
+        else if (*c < 0x20) fprintf(out, "\\u%04x", *c);
+        else fputc(*c, out);
+    }
+    fputc('"', out);
+}
+
+static void print_place(FILE *out, Span span) {
+    if (!span.source) {
+        fprintf(out, "\"file\": null");
+        return;
+    }
+    int line = span.line, column = span.column;
+    for (int i = span.begin; i < span.end && (size_t)i < span.source->length; i++) {
+        bool ends = span.source->text[i] == '\n';
+        line += ends;
+        column = ends ? 1 : column + 1;
+    }
+    fprintf(out, "\"file\": ");
+    print_string(out, span.source->path);
+    fprintf(out, ", \"line\": %d, \"column\": %d, \"end\": {\"line\": %d, \"column\": %d}", span.line, span.column, line, column);
+}
+
+static void print_message(FILE *out, const DiagMessage *message) {
+    const DiagCodeInfo *info = &diag_codes[message->code];
+    fputc('{', out);
+    print_place(out, message->parts.items[0].span);
+    fprintf(out, ", \"code\": \"%s\", \"severity\": \"%s\", \"message\": ", info->code, diag_severity_name(info->severity));
+    print_string(out, message->parts.items[0].text);
+    fprintf(out, ", \"notes\": [");
+    for (int i = 1; i < message->parts.count; i++) {
+        fprintf(out, "%s{", i > 1 ? ", " : "");
+        print_place(out, message->parts.items[i].span);
+        fprintf(out, ", \"message\": ");
+        print_string(out, message->parts.items[i].text);
+        fputc('}', out);
+    }
+    fprintf(out, "], \"suggestion\": ");
+    if (message->suggestion) print_string(out, message->suggestion);
+    else fprintf(out, "null");
+    fprintf(out, "}\n");
+}
+
+void diag_print_json(const Diag *diag, FILE *out) {
+    int count = 0;
+    const DiagMessage **messages = diag_sorted(diag, &count);
+    for (int i = 0; i < count; i++) print_message(out, messages[i]);
+    free(messages);
+}
