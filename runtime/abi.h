@@ -16,7 +16,8 @@ typedef enum {
     COUPLET_FAULT_INDEX, /* an index read from data is outside its array */
     COUPLET_FAULT_EMPTY, /* a mean, maximum or log-sum-exp has no term */
     COUPLET_FAULT_FEW,   /* a top-k has too few candidates */
-    COUPLET_FAULT_MEMORY /* no memory, met by the executor */
+    COUPLET_FAULT_MEMORY, /* no memory, met by the executor */
+    COUPLET_FAULT_DEVICE  /* a device that fails or is lost, met by the executor */
 } CoupletFaultKind;
 
 /* What a kernel may touch beside its buffers. One per worker thread. */

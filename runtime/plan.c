@@ -1,29 +1,21 @@
 #include "runtime/plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { SMALL_WORK = 20000 /* scalar operations that are done before another thread would have begun */ };
-
 struct CoupletRun {
     const CoupletPlan *plan;
-    CoupletThreads *threads;
-    char *arena, *staging;
-    char **scratch;  /* by worker */
-    int64_t *faults; /* by worker, a cache line apart */
-    int worker_count;
+    CoupletDevice *device, *own_device;
+    void *code;
+    void *arena, *staging;
+    void **places;  /* by buffer: its memory; NULL for states, and for inputs where the device is the host */
+    void **copies;  /* by buffer: outputs on the host, made when they are first asked for */
     void *const *inputs, *const *states;
     double *milliseconds;
     CoupletWatch watch;
     void *watch_context;
-    /* the step being run */
-    const CoupletStep *step;
-    void *buffers[COUPLET_MAX_KERNEL_BUFFERS];
 };
-
-enum { FAULT_STRIDE = 8 };
 
 int64_t couplet_type_bytes(CoupletType type) { return type == COUPLET_U8 ? 1 : 4; }
 
@@ -33,11 +25,13 @@ int64_t couplet_buffer_count(const CoupletBuffer *b) {
     return count;
 }
 
-static size_t buffer_bytes(const CoupletBuffer *b) { return (size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type)); }
+static int64_t buffer_bytes(const CoupletBuffer *b) { return couplet_buffer_count(b) * couplet_type_bytes(b->type); }
+
+/* ---- memory ------------------------------------------------------------------------------------------------- */
 
 /* Values to be committed that are not in the arena (a state copied into another) are set aside first. */
-static size_t staging_bytes(const CoupletPlan *plan) {
-    size_t bytes = 0;
+static int64_t staging_bytes(const CoupletPlan *plan) {
+    int64_t bytes = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *value = &plan->buffers[plan->commits[i].value];
         if (value->place == COUPLET_IN_STATE) bytes += buffer_bytes(value);
@@ -45,56 +39,95 @@ static size_t staging_bytes(const CoupletPlan *plan) {
     return bytes;
 }
 
-/* aligned_alloc wants a multiple of the alignment; zero bytes would be no allocation at all. */
-static void *allocate(int64_t bytes) { return aligned_alloc(128, ((size_t)bytes / 128 + 1) * 128); }
+/* Buffers that are allocations of their own where the device is not the host. */
+static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || b->place == COUPLET_IN_INPUT; }
 
-CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads) {
+static bool place_buffer(CoupletRun *run, int number) {
+    const CoupletBuffer *b = &run->plan->buffers[number];
+    CoupletDevice *d = run->device;
+    void **place = &run->places[number];
+    if (b->place == COUPLET_IN_ARENA) return (*place = d->calls->part(d, run->arena, b->offset, buffer_bytes(b))) != NULL;
+    if (d->is_host) {
+        if (b->place == COUPLET_IN_CONST) *place = (void *)(uintptr_t)b->constant;
+        return true;
+    }
+    if (!is_separate(b)) return true;
+    *place = d->calls->allocate(d, buffer_bytes(b));
+    if (*place && b->place == COUPLET_IN_CONST) return d->calls->write(d, *place, 0, b->constant, buffer_bytes(b));
+    return *place != NULL;
+}
+
+CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     CoupletRun *run = calloc(1, sizeof *run);
     if (!run) return NULL;
     run->plan = plan;
-    run->threads = threads;
-    run->worker_count = couplet_threads_count(threads);
-    run->arena = allocate(plan->arena_bytes);
-    run->staging = malloc(staging_bytes(plan) + 1);
-    run->scratch = calloc((size_t)run->worker_count, sizeof *run->scratch);
-    run->faults = calloc((size_t)run->worker_count * FAULT_STRIDE, sizeof *run->faults);
-    bool good = run->arena && run->staging && run->scratch && run->faults;
-    for (int i = 0; good && i < run->worker_count; i++) good = (run->scratch[i] = allocate(plan->scratch_bytes)) != NULL;
-    if (good) return run;
+    run->device = device;
+    run->places = calloc((size_t)plan->buffer_count + 1, sizeof *run->places);
+    run->copies = calloc((size_t)plan->buffer_count + 1, sizeof *run->copies);
+    bool good = run->places && run->copies;
+    good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) && (run->staging = device->calls->allocate(device, staging_bytes(plan)));
+    for (int i = 0; good && i < plan->buffer_count; i++) good = place_buffer(run, i);
+    if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device)) return run;
     couplet_run_free(run);
     return NULL;
 }
 
-static void *address(const CoupletRun *run, int number) {
+CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads) {
+    CoupletDevice *host = couplet_host_device_new(threads);
+    CoupletRun *run = host ? couplet_run_on(host, plan) : NULL;
+    if (run) run->own_device = host;
+    else couplet_device_free(host);
+    return run;
+}
+
+static void release_places(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    for (int i = 0; i < run->plan->buffer_count; i++) {
+        const CoupletBuffer *b = &run->plan->buffers[i];
+        if (!run->places[i]) continue;
+        if (b->place == COUPLET_IN_ARENA) d->calls->drop(d, run->places[i]);
+        else if (!d->is_host) d->calls->release(d, run->places[i]);
+    }
+}
+
+void couplet_run_free(CoupletRun *run) {
+    if (!run) return;
+    CoupletDevice *d = run->device;
+    if (run->code) d->calls->forget(d, run->code);
+    if (run->places) release_places(run);
+    for (int i = 0; run->copies && i < run->plan->buffer_count; i++) free(run->copies[i]);
+    if (run->staging) d->calls->release(d, run->staging);
+    if (run->arena) d->calls->release(d, run->arena);
+    free(run->places);
+    free(run->copies);
+    couplet_device_free(run->own_device);
+    free(run);
+}
+
+static void *memory_of(const CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
-    switch (b->place) {
-    case COUPLET_IN_ARENA: return run->arena + b->offset;
-    case COUPLET_IN_INPUT: return run->inputs[b->slot];
-    case COUPLET_IN_STATE: return run->states[b->slot];
-    default: return (void *)(uintptr_t)b->constant;
-    }
+    if (b->place == COUPLET_IN_STATE) return run->states[b->slot];
+    if (b->place == COUPLET_IN_INPUT && run->device->is_host) return run->inputs[b->slot];
+    return run->places[number];
 }
 
-static const char *sentence_of(int64_t kind) {
-    switch (kind) {
-    case COUPLET_FAULT_INDEX: return "an index read from data is out of range";
-    case COUPLET_FAULT_EMPTY: return "a reduction has no term here: no index fulfils its guard";
-    case COUPLET_FAULT_FEW: return "topk has fewer candidates here than it is asked for";
-    default: return "a kernel ran out of memory";
-    }
+/* The array on the host: where it lies, or a copy made now. NULL when the device fails, or memory runs out. */
+static const void *on_host(const CoupletRun *run, int number) {
+    CoupletDevice *d = run->device;
+    if (d->is_host) return memory_of(run, number);
+    int64_t bytes = buffer_bytes(&run->plan->buffers[number]);
+    if (!run->copies[number]) run->copies[number] = malloc((size_t)bytes + 1);
+    if (!run->copies[number]) couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a result of %.1f MB on the host", (double)bytes / 1e6);
+    else if (d->calls->read(d, run->copies[number], memory_of(run, number), 0, bytes)) return run->copies[number];
+    return NULL;
 }
 
-static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
-    CoupletRun *run = context;
-    CoupletWorker w = {run->scratch[worker], &run->faults[worker * FAULT_STRIDE]};
-    run->step->kernel(run->buffers, begin, end, &w);
-}
+/* ---- steps -------------------------------------------------------------------------------------------------- */
 
-static void run_step(CoupletRun *run, const CoupletStep *step) {
-    run->step = step;
-    for (int b = 0; b < step->buffer_count; b++) run->buffers[b] = address(run, step->buffers[b]);
-    if (step->tiles == 1 || step->flops < SMALL_WORK) run_tiles(run, 0, step->tiles, 0);
-    else couplet_threads_run(run->threads, step->tiles, run_tiles, run);
+static bool fail(const CoupletRun *run, CoupletFault *fault) {
+    const CoupletDeviceFault *met = &run->device->fault;
+    *fault = (CoupletFault){met->sentence, met->step >= 0 ? run->plan->steps[met->step].source : run->device->name};
+    return false;
 }
 
 static double now(void) {
@@ -103,75 +136,113 @@ static double now(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-/* The lowest kind, so that the sentence does not depend on which thread met it. */
-static int64_t first_fault(const CoupletRun *run) {
-    int64_t kind = 0;
-    for (int i = 0; i < run->worker_count; i++) {
-        int64_t met = run->faults[i * FAULT_STRIDE];
-        if (met && (!kind || met < kind)) kind = met;
+static bool show_step(CoupletRun *run, int number) {
+    void *arrays[COUPLET_MAX_KERNEL_BUFFERS];
+    const CoupletStep *step = &run->plan->steps[number];
+    for (int b = 0; b < step->buffer_count; b++) {
+        arrays[b] = (void *)(uintptr_t)on_host(run, step->buffers[b]);
+        if (!arrays[b]) return false;
     }
-    return kind;
+    run->watch(run->watch_context, number, arrays);
+    return true;
+}
+
+static bool launch(CoupletRun *run, int number) {
+    CoupletDevice *d = run->device;
+    void *buffers[COUPLET_MAX_KERNEL_BUFFERS];
+    const CoupletStep *step = &run->plan->steps[number];
+    for (int b = 0; b < step->buffer_count; b++) buffers[b] = memory_of(run, step->buffers[b]);
+    return d->calls->launch(d, run->plan, run->code, number, buffers);
+}
+
+static bool run_step(CoupletRun *run, int number) {
+    double start = run->milliseconds ? now() : 0;
+    if (!launch(run, number)) return false;
+    if (run->milliseconds) {
+        if (!run->device->calls->wait(run->device)) return false;
+        run->milliseconds[number] += now() - start;
+    }
+    return !run->watch || show_step(run, number);
+}
+
+static bool send_inputs(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    for (int i = 0; !d->is_host && i < run->plan->input_count; i++) {
+        int number = run->plan->inputs[i].buffer;
+        const CoupletBuffer *b = &run->plan->buffers[number];
+        if (!d->calls->write(d, run->places[number], 0, run->inputs[b->slot], buffer_bytes(b))) return false;
+    }
+    return true;
 }
 
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault) {
-    const CoupletPlan *plan = run->plan;
+    CoupletDevice *d = run->device;
     run->inputs = inputs;
     run->states = states;
-    memset(run->faults, 0, sizeof *run->faults * FAULT_STRIDE * (size_t)run->worker_count);
-    for (int i = 0; i < plan->step_count; i++) {
-        double start = run->milliseconds ? now() : 0;
-        run_step(run, &plan->steps[i]);
-        if (run->milliseconds) run->milliseconds[i] += now() - start;
-        if (run->watch) run->watch(run->watch_context, i, run->buffers);
-        int64_t kind = first_fault(run);
-        if (!kind) continue;
-        *fault = (CoupletFault){sentence_of(kind), plan->steps[i].source};
-        return false;
-    }
-    return true;
+    couplet_device_clear(d);
+    if (!send_inputs(run)) return fail(run, fault);
+    for (int i = 0; i < run->plan->step_count; i++)
+        if (!run_step(run, i)) return fail(run, fault);
+    return d->calls->wait(d) || fail(run, fault);
 }
 
 /* ---- the finite check ------------------------------------------------------------------------------------- */
 
-typedef enum { FINITE, INFINITE, NOT_A_NUMBER } Health;
+typedef struct Arrays {
+    const void *memory[COUPLET_MAX_KERNEL_BUFFERS];
+    int64_t lengths[COUPLET_MAX_KERNEL_BUFFERS];
+    int count;
+} Arrays;
 
-static Health health(const CoupletRun *run, int number) {
-    const CoupletBuffer *b = &run->plan->buffers[number];
-    if (b->type != COUPLET_F32) return FINITE;
-    const float *values = address(run, number);
-    int64_t count = couplet_buffer_count(b);
-    Health worst = FINITE;
-    for (int64_t i = 0; i < count; i++) {
-        if (isnan(values[i])) return NOT_A_NUMBER;
-        if (isinf(values[i])) worst = INFINITE;
-    }
-    return worst;
+static bool flush(CoupletRun *run, Arrays *arrays, CoupletHealth *worst) {
+    CoupletHealth found;
+    bool good = run->device->calls->health(run->device, arrays->count, arrays->memory, arrays->lengths, &found);
+    if (good && found > *worst) *worst = found;
+    arrays->count = 0;
+    return good;
 }
 
-static bool all_finite(const CoupletRun *run) {
+static bool look_at(CoupletRun *run, Arrays *arrays, int number, CoupletHealth *worst) {
+    const CoupletBuffer *b = &run->plan->buffers[number];
+    if (b->type != COUPLET_F32) return true;
+    arrays->memory[arrays->count] = memory_of(run, number);
+    arrays->lengths[arrays->count++] = couplet_buffer_count(b);
+    return arrays->count < COUPLET_MAX_KERNEL_BUFFERS || flush(run, arrays, worst);
+}
+
+static bool results_health(CoupletRun *run, CoupletHealth *worst) {
     const CoupletPlan *plan = run->plan;
+    Arrays arrays = {.count = 0};
+    *worst = COUPLET_FINITE;
     for (int i = 0; i < plan->output_count; i++)
-        if (health(run, plan->outputs[i].buffer) != FINITE) return false;
+        if (!look_at(run, &arrays, plan->outputs[i].buffer, worst)) return false;
     for (int i = 0; i < plan->commit_count; i++)
-        if (health(run, plan->commits[i].value) != FINITE) return false;
-    return true;
+        if (!look_at(run, &arrays, plan->commits[i].value, worst)) return false;
+    return flush(run, &arrays, worst);
+}
+
+static bool step_health(CoupletRun *run, int number, CoupletHealth *worst) {
+    const CoupletStep *step = &run->plan->steps[number];
+    Arrays arrays = {.count = 0};
+    *worst = COUPLET_FINITE;
+    for (int o = step->buffer_count - step->output_count; o < step->buffer_count; o++)
+        if (!look_at(run, &arrays, step->buffers[o], worst)) return false;
+    return flush(run, &arrays, worst);
 }
 
 bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
-    if (all_finite(run)) return true;
+    CoupletHealth worst;
+    if (!results_health(run, &worst)) return fail(run, fault);
+    if (worst == COUPLET_FINITE) return true;
     const CoupletPlan *plan = run->plan;
     const char *infinite = NULL;
     for (int i = 0; i < plan->step_count; i++) {
-        const CoupletStep *step = &plan->steps[i];
-        run_step(run, step);
-        for (int o = step->buffer_count - step->output_count; o < step->buffer_count; o++) {
-            Health found = health(run, step->buffers[o]);
-            if (found == NOT_A_NUMBER) {
-                *fault = (CoupletFault){"the first value that is no number (NaN) arose here", step->source};
-                return false;
-            }
-            if (found == INFINITE && !infinite) infinite = step->source;
+        if (!launch(run, i) || !step_health(run, i, &worst)) return fail(run, fault);
+        if (worst == COUPLET_NOT_A_NUMBER) {
+            *fault = (CoupletFault){"the first value that is no number (NaN) arose here", plan->steps[i].source};
+            return false;
         }
+        if (worst == COUPLET_INFINITE && !infinite) infinite = plan->steps[i].source;
     }
     *fault = (CoupletFault){"the first infinite value arose here", infinite ? infinite : "?"};
     return false;
@@ -179,61 +250,81 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
 
 /* ---- commits -------------------------------------------------------------------------------------------------- */
 
-static void push_rows(const CoupletRun *run, const CoupletCommit *c, const char *from, void *const *states, const CoupletStateInfo *infos, int32_t head) {
+static int64_t row_bytes(const CoupletBuffer *value) { return buffer_bytes(value) / (value->shape[0] ? value->shape[0] : 1); }
+
+static bool read_counter(CoupletRun *run, const void *state, int32_t *out) { return run->device->calls->read(run->device, out, state, 0, sizeof *out); }
+
+/* The rows fill the ring from its head on: one copy to the end, and one more from the start. */
+static bool push_rows(CoupletRun *run, const CoupletCommit *c, const void *from, int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
+    CoupletDevice *d = run->device;
     const CoupletBuffer *value = &run->plan->buffers[c->value];
-    int64_t length = infos[c->state].shape[0], rows = value->shape[0];
-    size_t row = buffer_bytes(value) / (size_t)(rows ? rows : 1);
-    char *to = states[c->state];
-    for (int64_t i = 0; i < rows; i++) memcpy(to + (size_t)((head + i) % length) * row, from + (size_t)i * row, row);
+    int64_t length = infos[c->state].shape[0], rows = value->shape[0], row = row_bytes(value), done = 0;
+    int32_t head;
+    if (!read_counter(run, states[c->head], &head)) return false;
+    while (done < rows) {
+        int64_t at = (head + done) % length, here = length - at < rows - done ? length - at : rows - done;
+        if (!d->calls->copy(d, states[c->state], at * row, from, from_offset + done * row, here * row)) return false;
+        done += here;
+    }
+    return true;
 }
 
-static void write_rows(const CoupletRun *run, const CoupletCommit *c, const char *from, void *const *states) {
+static bool commit_one(CoupletRun *run, const CoupletCommit *c, const void *from, int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
+    CoupletDevice *d = run->device;
     const CoupletBuffer *value = &run->plan->buffers[c->value];
-    const int32_t *rows = address(run, c->rows);
-    int64_t count = value->shape[0];
-    size_t row = buffer_bytes(value) / (size_t)(count ? count : 1);
-    char *to = states[c->state];
-    for (int64_t i = 0; i < count; i++) memcpy(to + (size_t)rows[i] * row, from + (size_t)i * row, row);
+    switch (c->kind) {
+    case COUPLET_ASSIGN: return d->calls->copy(d, states[c->state], 0, from, from_offset, buffer_bytes(value));
+    case COUPLET_ROWS: return d->calls->write_rows(d, states[c->state], from, from_offset, memory_of(run, c->rows), value->shape[0], row_bytes(value));
+    default: return push_rows(run, c, from, from_offset, states, infos);
+    }
+}
+
+static bool move_head(CoupletRun *run, const CoupletCommit *c, void *const *states, const CoupletStateInfo *infos) {
+    CoupletDevice *d = run->device;
+    int64_t length = infos[c->state].shape[0], rows = run->plan->buffers[c->value].shape[0];
+    int32_t head, fill;
+    if (!read_counter(run, states[c->head], &head) || !read_counter(run, states[c->fill], &fill)) return false;
+    head = (int32_t)((head + rows) % length);
+    fill = (int32_t)(fill + rows < length ? fill + rows : length);
+    return d->calls->write(d, states[c->head], 0, &head, sizeof head) && d->calls->write(d, states[c->fill], 0, &fill, sizeof fill) && d->calls->wait(d);
 }
 
 /* The columns of a queue share a head and a fill, which move once, after the last column. */
-static void move_heads(const CoupletRun *run, void *const *states, const CoupletStateInfo *infos) {
+static bool move_heads(CoupletRun *run, void *const *states, const CoupletStateInfo *infos) {
     const CoupletPlan *plan = run->plan;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletCommit *c = &plan->commits[i];
         bool moved = c->kind != COUPLET_PUSH;
         for (int k = 0; k < i; k++) moved |= plan->commits[k].kind == COUPLET_PUSH && plan->commits[k].head == c->head;
-        if (moved) continue;
-        int64_t length = infos[c->state].shape[0], rows = plan->buffers[c->value].shape[0];
-        int32_t *head = states[c->head], *fill = states[c->fill];
-        *head = (int32_t)((*head + rows) % length);
-        *fill = (int32_t)(*fill + rows < length ? *fill + rows : length);
+        if (!moved && !move_head(run, c, states, infos)) return false;
     }
+    return true;
 }
 
-void couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos) {
+static bool set_aside(CoupletRun *run) {
     const CoupletPlan *plan = run->plan;
-    char *aside = run->staging;
+    int64_t at = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletBuffer *value = &plan->buffers[plan->commits[i].value];
         if (value->place != COUPLET_IN_STATE) continue;
-        memcpy(aside, address(run, plan->commits[i].value), buffer_bytes(value));
-        aside += buffer_bytes(value);
+        if (!run->device->calls->copy(run->device, run->staging, at, memory_of(run, plan->commits[i].value), 0, buffer_bytes(value))) return false;
+        at += buffer_bytes(value);
     }
-    aside = run->staging;
+    return true;
+}
+
+bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos, CoupletFault *fault) {
+    const CoupletPlan *plan = run->plan;
+    if (!set_aside(run)) return fail(run, fault);
+    int64_t aside = 0;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletCommit *c = &plan->commits[i];
         const CoupletBuffer *value = &plan->buffers[c->value];
-        const char *from = address(run, c->value);
-        if (value->place == COUPLET_IN_STATE) {
-            from = aside;
-            aside += buffer_bytes(value);
-        }
-        if (c->kind == COUPLET_ASSIGN) memcpy(states[c->state], from, buffer_bytes(value));
-        else if (c->kind == COUPLET_ROWS) write_rows(run, c, from, states);
-        else push_rows(run, c, from, states, infos, *(const int32_t *)states[c->head]);
+        bool staged = value->place == COUPLET_IN_STATE;
+        if (!commit_one(run, c, staged ? run->staging : memory_of(run, c->value), staged ? aside : 0, states, infos)) return fail(run, fault);
+        if (staged) aside += buffer_bytes(value);
     }
-    move_heads(run, states, infos);
+    return move_heads(run, states, infos) || fail(run, fault);
 }
 
 /* ---- outside ------------------------------------------------------------------------------------------------ */
@@ -246,10 +337,10 @@ const CoupletBuffer *couplet_plan_output(const CoupletPlan *plan, const char *na
 
 const void *couplet_run_output(const CoupletRun *run, const char *name) {
     const CoupletBuffer *b = couplet_plan_output(run->plan, name);
-    return b ? address(run, (int)(b - run->plan->buffers)) : NULL;
+    return b ? on_host(run, (int)(b - run->plan->buffers)) : NULL;
 }
 
-const void *couplet_run_commit_value(const CoupletRun *run, int commit) { return address(run, run->plan->commits[commit].value); }
+const void *couplet_run_commit_value(const CoupletRun *run, int commit) { return on_host(run, run->plan->commits[commit].value); }
 
 int couplet_plan_input(const CoupletPlan *plan, const char *name) {
     for (int i = 0; i < plan->input_count; i++)
@@ -262,14 +353,4 @@ void couplet_run_profile(CoupletRun *run, double *milliseconds) { run->milliseco
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
     run->watch = watch;
     run->watch_context = context;
-}
-
-void couplet_run_free(CoupletRun *run) {
-    if (!run) return;
-    for (int i = 0; run->scratch && i < run->worker_count; i++) free(run->scratch[i]);
-    free(run->scratch);
-    free(run->faults);
-    free(run->staging);
-    free(run->arena);
-    free(run);
 }

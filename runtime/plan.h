@@ -1,28 +1,31 @@
-/* Runs a plan: one arena, the steps in order, each over the pool of threads; then, when all is finite, the commits. */
+/* Runs a plan on a device: one arena, the steps in order; then, when all is finite, the commits. */
 #ifndef COUPLET_RUNTIME_PLAN_H
 #define COUPLET_RUNTIME_PLAN_H
 
 #include "runtime/abi.h"
-#include "runtime/threads.h"
+#include "runtime/device.h"
 
 typedef struct CoupletRun CoupletRun; /* a plan with its arena; the plan must outlive it */
 
-/* What stopped a run: a sentence, and the place in the source whose kernel met it. */
+/* What stopped a run: a sentence, and the place in the source whose kernel met it (or the device's name). Valid until the next call for the run. */
 typedef struct CoupletFault {
     const char *sentence, *source;
 } CoupletFault;
 
-/* NULL when memory runs out: plan->arena_bytes are needed. `threads` may be NULL and must outlive the run. */
+/* On the host's cores. NULL when memory runs out: plan->arena_bytes are needed. `threads` may be NULL and must outlive the run. */
 CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads);
-/* `inputs[i]` is the array of plan->inputs[i], of that buffer's type and shape; `states[i]` of the program's state i. Neither is written.
- * Allocates nothing. False when a kernel met a fault; outputs are then worth nothing. */
+/* On any device, which must outlive the run. NULL when the device has no room for it or cannot build its kernels: device->fault says why. */
+CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan);
+/* `inputs[i]` is the array of plan->inputs[i] on the host, of that buffer's type and shape; `states[i]` the device's memory of the program's
+ * state i. Neither is written. Allocates nothing. False when a kernel met a fault or the device failed; outputs are then worth nothing. */
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault);
 /* Whether every float output and everything about to be committed is finite. When not, runs the steps again, watching, and names the first
  * step whose result is no number (or, if there is none, is infinite). Inputs and states must be as they were. */
 bool couplet_run_finite(CoupletRun *run, CoupletFault *fault);
-/* Renews the states from the last run. All values are complete before the first state is written. */
-void couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos);
-/* The array of an output, in the arena: valid until the next couplet_run_steps; NULL when there is no such output. */
+/* Renews the states from the last run. All values are complete before the first state is written. False when the device failed: the states
+ * are then worth nothing, and the last checkpoint is what is left. */
+bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos, CoupletFault *fault);
+/* The array of an output on the host: valid until the next couplet_run_steps. NULL when there is no such output or the device fails to hand it over. */
 const void *couplet_run_output(const CoupletRun *run, const char *name);
 /* What commit number `commit` would write, after couplet_run_steps: for tests. */
 const void *couplet_run_commit_value(const CoupletRun *run, int commit);
@@ -31,7 +34,8 @@ const CoupletBuffer *couplet_plan_output(const CoupletPlan *plan, const char *na
 int couplet_plan_input(const CoupletPlan *plan, const char *name);
 /* Milliseconds spent in each step so far, for profiles; `milliseconds` has plan->step_count entries. NULL turns it off. */
 void couplet_run_profile(CoupletRun *run, double *milliseconds);
-/* Called after each step with its number and the arrays it worked on, outputs last: to compare intermediate values. NULL turns it off. */
+/* Called after each step with its number and the arrays it worked on (copies, when the device is not the host), outputs last: to compare
+ * intermediate values. NULL turns it off. */
 typedef void (*CoupletWatch)(void *context, int step, void *const *buffers);
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context);
 void couplet_run_free(CoupletRun *run);

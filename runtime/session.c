@@ -20,18 +20,30 @@ static bool fail_memory(char *error, size_t error_bytes) {
     return false;
 }
 
+static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: %s", s->device->name, s->device->fault.sentence);
+    return false;
+}
+
+/* A state starts as zeros: what the init plan does not assign (heads of queues) stays so. */
+static bool allocate_state(CoupletSession *s, int slot) {
+    CoupletDevice *d = s->device;
+    size_t bytes = info_bytes(&s->program->states[slot]);
+    void *zeros = calloc(1, bytes + 1);
+    s->states[slot] = d->calls->allocate(d, (int64_t)bytes);
+    bool good = zeros && s->states[slot] && d->calls->write(d, s->states[slot], 0, zeros, (int64_t)bytes) && d->calls->wait(d);
+    free(zeros);
+    return good;
+}
+
 static bool allocate(CoupletSession *s) {
     const CoupletProgram *p = s->program;
     s->states = calloc((size_t)p->state_count + 1, sizeof *s->states);
     s->hyper_reals = calloc((size_t)p->hyper_count + 1, sizeof *s->hyper_reals);
     s->hyper_words = calloc((size_t)p->hyper_count + 1, sizeof *s->hyper_words);
     if (!s->states || !s->hyper_reals || !s->hyper_words) return false;
-    for (int i = 0; i < p->state_count; i++) {
-        size_t bytes = (info_bytes(&p->states[i]) / 128 + 1) * 128;
-        s->states[i] = aligned_alloc(128, bytes);
-        if (!s->states[i]) return false;
-        memset(s->states[i], 0, bytes);
-    }
+    for (int i = 0; i < p->state_count; i++)
+        if (!allocate_state(s, i)) return false;
     for (int i = 0; i < p->hyper_count; i++) {
         s->hyper_reals[i] = (float)p->hypers[i].value;
         s->hyper_words[i] = (int32_t)p->hypers[i].value;
@@ -75,33 +87,35 @@ static bool all_bound(const CoupletPlan *plan, void *const *inputs, char *error,
 static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
     const CoupletPlan *plan = s->program->init;
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
-    CoupletRun *run = couplet_run_new(plan, s->threads);
-    bool good = inputs && run ? true : fail_memory(error, error_bytes);
+    CoupletRun *run = couplet_run_on(s->device, plan);
+    bool good = inputs && run ? true : fail_device(s, error, error_bytes);
     if (good) {
         CoupletFault fault;
         couplet_session_scalars(s, plan, inputs);
         good = all_bound(plan, inputs, error, error_bytes);
-        if (good && (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault))) {
+        if (good && (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault) ||
+                     !couplet_run_commit(run, s->states, s->program->states, &fault))) {
             snprintf(error, error_bytes, "%s: error: at the start of a state: %s", fault.source, fault.sentence);
             good = false;
         }
-        if (good) couplet_run_commit(run, s->states, s->program->states);
     }
     couplet_run_free(run);
     free(inputs);
     return good;
 }
 
-CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes) {
+CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes) {
     CoupletSession *s = calloc(1, sizeof *s);
     if (!s) {
         fail_memory(error, error_bytes);
         return NULL;
     }
     s->program = program;
+    s->device = device;
     s->threads = threads;
     s->seed = seed;
-    bool good = allocate(s) ? true : fail_memory(error, error_bytes);
+    couplet_device_clear(device);
+    bool good = allocate(s) ? true : device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
     if (good && run_init(s, error, error_bytes)) return s;
     couplet_session_free(s);
     return NULL;
@@ -133,7 +147,9 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
             snprintf(error, error_bytes, "%s: error: in the features of an evaluation: %s", fault.source, fault.sentence);
             return false;
         }
-        memcpy(out + first * width, couplet_run_output(run, "features"), (size_t)(here * width) * sizeof *out);
+        const float *features = couplet_run_output(run, "features");
+        if (!features) return fail_device(s, error, error_bytes);
+        memcpy(out + first * width, features, (size_t)(here * width) * sizeof *out);
     }
     return true;
 }
@@ -148,8 +164,8 @@ bool couplet_session_features(CoupletSession *s, const char *features, const Cou
     int64_t rows = couplet_plan_output(plan, "features")->shape[0];
     uint8_t *images = malloc((size_t)(rows * data->image_bytes));
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
-    CoupletRun *run = couplet_run_new(plan, s->threads);
-    bool good = images && inputs && run ? true : fail_memory(error, error_bytes);
+    CoupletRun *run = couplet_run_on(s->device, plan);
+    bool good = images && inputs && run ? true : fail_device(s, error, error_bytes);
     if (good) {
         couplet_session_scalars(s, plan, inputs);
         inputs[at] = images;
@@ -165,6 +181,17 @@ bool couplet_session_features(CoupletSession *s, const char *features, const Cou
 
 enum { FIXED_PAIRS = 7, VALUE_BYTES = 40 };
 
+/* Where a state's bytes are on the host: in place, or a copy that the caller frees. NULL when it cannot be had. */
+static void *state_on_host(const CoupletSession *s, int slot) {
+    CoupletDevice *d = s->device;
+    if (d->is_host) return s->states[slot];
+    size_t bytes = info_bytes(&s->program->states[slot]);
+    void *copy = malloc(bytes + 1);
+    if (copy && d->calls->read(d, copy, s->states[slot], 0, (int64_t)bytes)) return copy;
+    free(copy);
+    return NULL;
+}
+
 bool couplet_session_save(const CoupletSession *s, const char *path, char *error, size_t error_bytes) {
     const CoupletProgram *p = s->program;
     int pair_count = FIXED_PAIRS + p->hyper_count;
@@ -174,7 +201,9 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
     bool good = entries && pairs && values && names ? true : fail_memory(error, error_bytes);
     if (good) {
         for (int i = 0; i < p->state_count; i++) {
-            entries[i] = (CoupletTensorEntry){.name = p->states[i].name, .type = p->states[i].type, .rank = p->states[i].rank, .data = s->states[i]};
+            void *data = state_on_host(s, i);
+            good &= data != NULL;
+            entries[i] = (CoupletTensorEntry){.name = p->states[i].name, .type = p->states[i].type, .rank = p->states[i].rank, .data = data};
             memcpy(entries[i].shape, p->states[i].shape, sizeof entries[i].shape);
         }
         static const char *const fixed[FIXED_PAIRS] = {"format", "step", "steps", "epoch", "seed", "method", "plan"};
@@ -191,7 +220,9 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
             snprintf(values[FIXED_PAIRS + i], VALUE_BYTES, "%.17g", p->hypers[i].value);
             pairs[FIXED_PAIRS + i] = (CoupletTensorPair){names[i], values[FIXED_PAIRS + i]};
         }
-        good = couplet_tensors_write(path, entries, p->state_count, pairs, pair_count, error, error_bytes);
+        if (!good) s->device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
+        good = good && couplet_tensors_write(path, entries, p->state_count, pairs, pair_count, error, error_bytes);
+        for (int i = 0; !s->device->is_host && i < p->state_count; i++) free((void *)(uintptr_t)entries[i].data);
     }
     free(entries);
     free(pairs);
@@ -240,9 +271,12 @@ bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, 
     else
         good = whole_number(&file, path, "step", &step, error, error_bytes) && whole_number(&file, path, "steps", &steps, error, error_bytes) &&
                whole_number(&file, path, "epoch", &epoch, error, error_bytes) && arrays_fit(s, &file, path, error, error_bytes);
+    CoupletDevice *d = s->device;
+    for (int i = 0; good && i < s->program->state_count; i++)
+        good = d->calls->write(d, s->states[i], 0, couplet_tensors_find(&file, s->program->states[i].name)->data, (int64_t)info_bytes(&s->program->states[i])) ||
+               fail_device(s, error, error_bytes);
+    good = good && (d->calls->wait(d) || fail_device(s, error, error_bytes));
     if (good) {
-        for (int i = 0; i < s->program->state_count; i++)
-            memcpy(s->states[i], couplet_tensors_find(&file, s->program->states[i].name)->data, info_bytes(&s->program->states[i]));
         s->step = step;
         s->total_steps = steps;
         s->epoch = epoch;
@@ -255,7 +289,8 @@ bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, 
 
 void couplet_session_free(CoupletSession *s) {
     if (!s) return;
-    for (int i = 0; s->states && i < s->program->state_count; i++) free(s->states[i]);
+    for (int i = 0; s->states && i < s->program->state_count; i++)
+        if (s->states[i]) s->device->calls->release(s->device, s->states[i]);
     free(s->states);
     free(s->hyper_reals);
     free(s->hyper_words);

@@ -8,8 +8,9 @@
 
 typedef struct CoupletSession {
     const CoupletProgram *program;
-    CoupletThreads *threads;
-    void **states;        /* by slot, of program->states' types and shapes */
+    CoupletDevice *device;
+    CoupletThreads *threads; /* of the host, for evaluations */
+    void **states;        /* by slot, of program->states' types and shapes: memory of the device */
     uint64_t seed;
     int64_t step;         /* completed steps */
     int64_t total_steps;  /* of the whole run: what schedules see as `steps` */
@@ -19,8 +20,9 @@ typedef struct CoupletSession {
     int32_t *hyper_words;
 } CoupletSession;
 
-/* Allocates the states and runs the program's init plan with the seed: the same seed starts from the same bits. NULL with a sentence in `error`. */
-CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
+/* Allocates the states on the device and runs the program's init plan with the seed: the same seed starts from the same bits. `device` and `threads`
+ * must outlive the session. NULL with a sentence in `error`. */
+CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
 

@@ -22,6 +22,7 @@ typedef struct Trainer {
     const CoupletTrainOptions *options;
     CoupletSession *session;
     CoupletThreads *threads;
+    CoupletDevice *device, *own_device;
     CoupletSources sources;
     CoupletRun *run;
     void **inputs;
@@ -62,7 +63,12 @@ static bool open_session(Trainer *t) {
         snprintf(t->error, t->error_bytes, "%d threads cannot be started", t->options->threads);
         return false;
     }
-    t->session = couplet_session_new(t->program, t->threads, t->options->seed, t->error, t->error_bytes);
+    t->device = t->options->device ? t->options->device : (t->own_device = couplet_host_device_new(t->threads));
+    if (!t->device) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    t->session = couplet_session_new(t->program, t->device, t->threads, t->options->seed, t->error, t->error_bytes);
     return t->session != NULL;
 }
 
@@ -121,10 +127,10 @@ static bool inputs_fit(Trainer *t) {
 
 static bool open_run(Trainer *t) {
     const CoupletPlan *plan = t->program->train;
-    t->run = couplet_run_new(plan, t->threads);
+    t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
     if (t->run && t->inputs) return inputs_fit(t);
-    snprintf(t->error, t->error_bytes, "out of memory: a step of this method needs %.0f MB", (double)plan->arena_bytes / 1e6);
+    snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s", (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
     return false;
 }
 
@@ -141,12 +147,14 @@ static bool step(Trainer *t, float *loss) {
         snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", t->program->train->inputs[i].name);
         return false;
     }
-    if (!couplet_run_steps(t->run, t->inputs, s->states, &fault) || !couplet_run_finite(t->run, &fault)) {
+    bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) && couplet_run_finite(t->run, &fault);
+    const float *value = good ? couplet_run_output(t->run, "loss") : NULL;
+    if (good && !value) fault = (CoupletFault){t->device->fault.sentence, t->device->name};
+    if (value) *loss = *value;
+    if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
         snprintf(t->error, t->error_bytes, "%s: error: in step %" PRId64 ": %s", fault.source, s->step, fault.sentence);
         return false;
     }
-    *loss = *(const float *)couplet_run_output(t->run, "loss");
-    couplet_run_commit(t->run, s->states, t->program->states);
     s->step++;
     s->epoch = s->step / t->per_epoch;
     return true;
@@ -180,7 +188,8 @@ static bool metrics_step(Trainer *t, float loss) {
 
 static double deviation(const Trainer *t) {
     const CoupletBuffer *b = couplet_plan_output(t->program->train, "embedding");
-    return b ? couplet_embedding_deviation(couplet_run_output(t->run, "embedding"), b->shape[0], b->shape[1]) : NAN;
+    const float *embedding = b ? couplet_run_output(t->run, "embedding") : NULL;
+    return embedding ? couplet_embedding_deviation(embedding, b->shape[0], b->shape[1]) : NAN;
 }
 
 static bool end_epoch(Trainer *t) {
@@ -275,6 +284,7 @@ static void close_all(Trainer *t) {
     couplet_sources_close(&t->sources);
     couplet_run_free(t->run);
     couplet_session_free(t->session);
+    couplet_device_free(t->own_device);
     couplet_threads_free(t->threads);
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
@@ -321,12 +331,12 @@ bool couplet_evaluate(const CoupletProgram *program, const CoupletTrainOptions *
     }
     CoupletSession *trained = NULL;
     if (good) { /* the checkpoint first: a damaged one is said before minutes of work */
-        trained = couplet_session_new(program, t.threads, options->seed, error, error_bytes);
+        trained = couplet_session_new(program, t.device, t.threads, options->seed, error, error_bytes);
         good = trained && couplet_session_load(trained, t.checkpoint, &same_plan, error, error_bytes);
     }
     if (good && trained->seed != t.session->seed) { /* the start that this run had */
         couplet_session_free(t.session);
-        t.session = couplet_session_new(program, t.threads, trained->seed, error, error_bytes);
+        t.session = couplet_session_new(program, t.device, t.threads, trained->seed, error, error_bytes);
         good = t.session != NULL;
     }
     good = good && measure(&t, COUPLET_RAW_PIXELS) && measure(&t, COUPLET_BEFORE_TRAINING);

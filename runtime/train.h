@@ -12,6 +12,7 @@ typedef struct CoupletTrainOptions {
     const char *data;         /* NULL: the default */
     uint64_t seed;
     int threads;              /* 0: one for each core */
+    CoupletDevice *device;    /* NULL: the host's cores */
     int64_t max_steps;        /* stop after this many, without an evaluation; 0: train to the end */
     int64_t checkpoint_every; /* steps; 0: at the end of each epoch */
     bool resume, quiet;

@@ -77,14 +77,16 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
     if (!assemble_spec(arena, o, o->file, "profile", &assembled)) return 1;
-    char error[512];
-    StepTimes times;
+    char error[512] = "out of memory";
+    StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);
+    CoupletDevice *device = couplet_host_device_new(threads);
     Yardstick best = yardstick_measure(threads);
-    bool good = step_measure(assembled.program, threads, (int)(o->steps ? o->steps : 11), &times, error, sizeof error);
+    bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), &times, error, sizeof error);
     if (good) print_table(assembled.program->train, &times, &best, o->by_kernel, couplet_threads_count(threads));
     else fprintf(stderr, "couplet profile: %s\n", error);
     free(times.kernels);
+    couplet_device_free(device);
     couplet_threads_free(threads);
     cpu_free(assembled.code);
     return good ? 0 : 1;

@@ -55,11 +55,11 @@ static bool bind_inputs(Bench *b) {
 static bool one_step(Bench *b) {
     CoupletFault fault;
     couplet_session_scalars(b->session, b->plan, b->inputs);
-    if (!couplet_run_steps(b->run, b->inputs, b->session->states, &fault) || !couplet_run_finite(b->run, &fault)) {
+    if (!couplet_run_steps(b->run, b->inputs, b->session->states, &fault) || !couplet_run_finite(b->run, &fault) ||
+        !couplet_run_commit(b->run, b->session->states, b->program->states, &fault)) {
         snprintf(b->error, b->error_bytes, "%s: error: %s", fault.source, fault.sentence);
         return false;
     }
-    couplet_run_commit(b->run, b->session->states, b->program->states);
     b->session->step++;
     return true;
 }
@@ -77,18 +77,18 @@ static bool run_all(Bench *b, int steps) {
     return true;
 }
 
-static bool open_bench(Bench *b, CoupletThreads *threads, int steps) {
+static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     size_t kernels = (size_t)b->plan->step_count + 1;
-    b->session = couplet_session_new(b->program, threads, 0, b->error, b->error_bytes);
+    b->session = couplet_session_new(b->program, device, NULL, 0, b->error, b->error_bytes);
     if (!b->session) return false;
     b->session->total_steps = 1000; /* schedules see a step near the start of a run */
-    b->run = couplet_run_new(b->plan, threads);
+    b->run = couplet_run_on(device, b->plan);
     b->inputs = calloc((size_t)b->plan->input_count + 1, sizeof *b->inputs);
     b->made_up = calloc((size_t)b->plan->input_count + 1, sizeof *b->made_up);
     b->now = calloc(kernels, sizeof *b->now);
     b->kernels = calloc(kernels * (size_t)steps, sizeof *b->kernels);
     b->whole = calloc((size_t)steps, sizeof *b->whole);
-    if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, "out of memory");
+    if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, device->fault.kind ? device->fault.sentence : "out of memory");
     couplet_run_profile(b->run, b->now);
     return bind_inputs(b);
 }
@@ -102,10 +102,10 @@ static bool take_medians(Bench *b, int steps, StepTimes *times) {
     return true;
 }
 
-bool step_measure(const CoupletProgram *program, CoupletThreads *threads, int steps, StepTimes *times, char *error, size_t error_bytes) {
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, StepTimes *times, char *error, size_t error_bytes) {
     Bench b = {.program = program, .plan = program->train, .error = error, .error_bytes = error_bytes};
     memset(times, 0, sizeof *times);
-    bool good = open_bench(&b, threads, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
+    bool good = open_bench(&b, device, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
     for (int i = 0; b.made_up && i < b.plan->input_count; i++) free(b.made_up[i]);
     free(b.made_up);
     free(b.inputs);

@@ -3,7 +3,7 @@
 #define COUPLET_DRIVER_STEP_BENCH_H
 
 #include "runtime/abi.h"
-#include "runtime/threads.h"
+#include "runtime/device.h"
 
 typedef struct StepTimes {
     int steps;
@@ -13,6 +13,6 @@ typedef struct StepTimes {
 
 /* Runs the program's step `steps` times after one that warms up, on images, labels and indices that are made up, from freshly started states.
  * False with a sentence; times->kernels is NULL then. */
-bool step_measure(const CoupletProgram *program, CoupletThreads *threads, int steps, StepTimes *times, char *error, size_t error_bytes);
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, StepTimes *times, char *error, size_t error_bytes);
 
 #endif

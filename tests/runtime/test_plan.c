@@ -57,7 +57,7 @@ static void runs_and_commits(void **state) {
     assert_true(couplet_run_steps(run, inputs, states, &fault));
     assert_true(couplet_run_finite(run, &fault));
     assert_true(kept[3] == 0); /* not before the commit */
-    couplet_run_commit(run, states, &info);
+    assert_true(couplet_run_commit(run, states, &info, &fault));
     assert_memory_equal(kept, x, sizeof x);
     assert_memory_equal(couplet_run_output(run, "loss"), x, sizeof x);
     assert_null(couplet_run_output(run, "none"));
@@ -123,7 +123,7 @@ static void queue_is_a_ring(void **state) {
         rows[0] = (float)(2 * step + 1);
         rows[1] = (float)(2 * step + 2);
         assert_true(couplet_run_steps(run, inputs, states, &fault));
-        couplet_run_commit(run, states, infos);
+        assert_true(couplet_run_commit(run, states, infos, &fault));
         assert_memory_equal(queue, want[step], sizeof queue);
         assert_int_equal(fill, want_fill[step]);
     }

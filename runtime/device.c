@@ -1,0 +1,34 @@
+#include "runtime/device.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void couplet_device_free(CoupletDevice *device) {
+    if (device) device->calls->close(device);
+}
+
+const char *couplet_fault_sentence(int64_t kind) {
+    switch (kind) {
+    case COUPLET_FAULT_INDEX: return "an index read from data is out of range";
+    case COUPLET_FAULT_EMPTY: return "a reduction has no term here: no index fulfils its guard";
+    case COUPLET_FAULT_FEW: return "topk has fewer candidates here than it is asked for";
+    default: return "a kernel ran out of memory";
+    }
+}
+
+bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format, ...) {
+    if (device->fault.kind != COUPLET_NO_FAULT) return false;
+    device->fault.kind = kind;
+    device->fault.step = step;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(device->fault.sentence, sizeof device->fault.sentence, format, args);
+    va_end(args);
+    return false;
+}
+
+void couplet_device_clear(CoupletDevice *device) {
+    device->fault.kind = COUPLET_NO_FAULT;
+    device->fault.step = -1;
+    device->fault.sentence[0] = 0;
+}

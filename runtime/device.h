@@ -1,0 +1,64 @@
+/* Where a plan runs: the cores of the host, or an OpenCL device. One small table of functions; the executor (runtime/plan.c), sessions and
+ * checkpoints know nothing else of a device.
+ *
+ * Memory is a handle: on the host a plain pointer, elsewhere what the device made of it. Work is done in the order it was asked for, and may
+ * still be under way when a function returns; `read` and `wait` wait for all that came before. A function that returns false has put the reason
+ * into device->fault; the first reason stays until couplet_device_clear. Not re-entrant: one caller at a time. */
+#ifndef COUPLET_RUNTIME_DEVICE_H
+#define COUPLET_RUNTIME_DEVICE_H
+
+#include "runtime/abi.h"
+#include "runtime/threads.h"
+
+typedef struct CoupletDevice CoupletDevice;
+
+typedef enum { COUPLET_FINITE, COUPLET_INFINITE, COUPLET_NOT_A_NUMBER } CoupletHealth;
+
+typedef struct CoupletDeviceFault {
+    CoupletFaultKind kind;
+    int step;           /* of the plan, when a kernel met it; else -1 */
+    char sentence[512]; /* what is shown to the user */
+} CoupletDeviceFault;
+
+typedef struct CoupletDeviceCalls {
+    /* Makes ready what a plan's kernels need: scratch, a built program. *code is handed to launch and, at the end, to forget. */
+    bool (*prepare)(CoupletDevice *device, const CoupletPlan *plan, void **code);
+    void (*forget)(CoupletDevice *device, void *code);
+    /* Aligned to 128, of any content, never of no bytes at all; NULL when there is none left. */
+    void *(*allocate)(CoupletDevice *device, int64_t bytes);
+    void (*release)(CoupletDevice *device, void *memory);
+    /* A piece of an allocation as memory of its own: `offset` is a multiple of the plan's alignment. Dropped before the allocation is released. */
+    void *(*part)(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes);
+    void (*drop)(CoupletDevice *device, void *part);
+    /* From the host; `from` must stay as it is until the next read or wait. */
+    bool (*write)(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes);
+    bool (*read)(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes);
+    bool (*copy)(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes);
+    /* Row rows[i] of `to` = row i of `from`, for i < count; of several with one number the last stays. */
+    bool (*write_rows)(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes);
+    /* Step `number` of the plan; buffers[i] is the memory of step->buffers[i]. A fault that a kernel meets comes back here or from wait. */
+    bool (*launch)(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers);
+    /* The worst value in `count` arrays of floats. */
+    bool (*health)(CoupletDevice *device, int count, const void *const *arrays, const int64_t *lengths, CoupletHealth *worst);
+    bool (*wait)(CoupletDevice *device);
+    void (*close)(CoupletDevice *device);
+} CoupletDeviceCalls;
+
+struct CoupletDevice {
+    const CoupletDeviceCalls *calls;
+    bool is_host; /* memory is the host's: arrays of the caller are read where they lie, results need no copy */
+    char name[128];
+    CoupletDeviceFault fault;
+};
+
+/* The host's cores: `threads` may be NULL and must outlive the device. NULL when memory runs out. */
+CoupletDevice *couplet_host_device_new(CoupletThreads *threads);
+void couplet_device_free(CoupletDevice *device);
+
+/* For those who implement a device: keeps the first fault, and returns false. */
+bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void couplet_device_clear(CoupletDevice *device);
+/* What a fault that a kernel met means, as a sentence. */
+const char *couplet_fault_sentence(int64_t kind);
+
+#endif

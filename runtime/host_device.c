@@ -1,0 +1,171 @@
+/* The host as a device: memory is plain pointers, kernels are functions that a pool of threads runs tile by tile. */
+#include "runtime/device.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
+    FAULT_STRIDE = 8    /* a cache line between the workers' faults */
+};
+
+typedef struct Host {
+    CoupletDevice device;
+    CoupletThreads *threads;
+    int worker_count;
+    char **scratch; /* by worker */
+    int64_t scratch_bytes;
+    int64_t *faults; /* by worker */
+    /* the step being run */
+    const CoupletStep *step;
+    void *const *buffers;
+} Host;
+
+static Host *host_of(CoupletDevice *device) { return (Host *)device; }
+
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
+/* aligned_alloc wants a multiple of the alignment; zero bytes would be no allocation at all. */
+static void *aligned(int64_t bytes) { return aligned_alloc(128, ((size_t)bytes / 128 + 1) * 128); }
+
+static void *allocate(CoupletDevice *device, int64_t bytes) {
+    void *memory = aligned(bytes);
+    if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %.1f MB are needed in one piece", (double)bytes / 1e6);
+    return memory;
+}
+
+static void release(CoupletDevice *device, void *memory) {
+    (void)device;
+    free(memory);
+}
+
+static void *part(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes) {
+    (void)device;
+    (void)bytes;
+    return (char *)memory + offset;
+}
+
+static void drop(CoupletDevice *device, void *memory) {
+    (void)device;
+    (void)memory;
+}
+
+static bool copy(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes) {
+    (void)device;
+    memcpy((char *)to + to_offset, (const char *)from + from_offset, (size_t)bytes);
+    return true;
+}
+
+static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes) { return copy(device, to, offset, from, 0, bytes); }
+static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes) { return copy(device, to, 0, from, offset, bytes); }
+
+static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes) {
+    (void)device;
+    const int32_t *numbers = rows;
+    for (int64_t i = 0; i < count; i++) memcpy((char *)to + numbers[i] * row_bytes, (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
+    return true;
+}
+
+/* ---- kernels ------------------------------------------------------------------------------------------------------ */
+
+static bool grow_scratch(Host *host, int64_t bytes) {
+    for (int i = 0; i < host->worker_count; i++) {
+        if (host->scratch[i] && bytes <= host->scratch_bytes) continue;
+        free(host->scratch[i]);
+        host->scratch[i] = aligned(bytes);
+        if (!host->scratch[i]) return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1, "out of memory: a thread needs %.1f MB of its own", (double)bytes / 1e6);
+    }
+    if (bytes > host->scratch_bytes) host->scratch_bytes = bytes;
+    return true;
+}
+
+static bool prepare(CoupletDevice *device, const CoupletPlan *plan, void **code) {
+    *code = NULL;
+    return grow_scratch(host_of(device), plan->scratch_bytes);
+}
+
+static void forget(CoupletDevice *device, void *code) {
+    (void)device;
+    (void)code;
+}
+
+static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
+    Host *host = context;
+    CoupletWorker w = {host->scratch[worker], &host->faults[worker * FAULT_STRIDE]};
+    host->step->kernel(host->buffers, begin, end, &w);
+}
+
+/* The lowest kind, so that the sentence does not depend on which thread met it. */
+static CoupletFaultKind take_fault(Host *host) {
+    int64_t kind = 0;
+    for (int i = 0; i < host->worker_count; i++) {
+        int64_t met = host->faults[i * FAULT_STRIDE];
+        host->faults[i * FAULT_STRIDE] = 0;
+        if (met && (!kind || met < kind)) kind = met;
+    }
+    return (CoupletFaultKind)kind;
+}
+
+static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
+    (void)code;
+    Host *host = host_of(device);
+    const CoupletStep *step = &plan->steps[number];
+    host->step = step;
+    host->buffers = buffers;
+    if (step->tiles == 1 || step->flops < SMALL_WORK) run_tiles(host, 0, step->tiles, 0);
+    else couplet_threads_run(host->threads, step->tiles, run_tiles, host);
+    CoupletFaultKind kind = take_fault(host);
+    return kind == COUPLET_NO_FAULT || couplet_device_fail(device, kind, number, "%s", couplet_fault_sentence(kind));
+}
+
+static CoupletHealth health_of(const float *values, int64_t count) {
+    CoupletHealth worst = COUPLET_FINITE;
+    for (int64_t i = 0; i < count; i++) {
+        if (isnan(values[i])) return COUPLET_NOT_A_NUMBER;
+        if (isinf(values[i])) worst = COUPLET_INFINITE;
+    }
+    return worst;
+}
+
+static bool health(CoupletDevice *device, int count, const void *const *arrays, const int64_t *lengths, CoupletHealth *worst) {
+    (void)device;
+    *worst = COUPLET_FINITE;
+    for (int i = 0; i < count && *worst != COUPLET_NOT_A_NUMBER; i++) {
+        CoupletHealth found = health_of(arrays[i], lengths[i]);
+        if (found > *worst) *worst = found;
+    }
+    return true;
+}
+
+static bool wait_for_all(CoupletDevice *device) {
+    (void)device;
+    return true;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+
+static void close_host(CoupletDevice *device) {
+    Host *host = host_of(device);
+    for (int i = 0; host->scratch && i < host->worker_count; i++) free(host->scratch[i]);
+    free(host->scratch);
+    free(host->faults);
+    free(host);
+}
+
+CoupletDevice *couplet_host_device_new(CoupletThreads *threads) {
+    static const CoupletDeviceCalls calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, launch, health, wait_for_all, close_host};
+    Host *host = calloc(1, sizeof *host);
+    if (!host) return NULL;
+    host->device.calls = &calls;
+    host->device.is_host = true;
+    strcpy(host->device.name, "cpu");
+    couplet_device_clear(&host->device);
+    host->threads = threads;
+    host->worker_count = couplet_threads_count(threads);
+    host->scratch = calloc((size_t)host->worker_count, sizeof *host->scratch);
+    host->faults = calloc((size_t)host->worker_count * FAULT_STRIDE, sizeof *host->faults);
+    if (host->scratch && host->faults) return &host->device;
+    close_host(&host->device);
+    return NULL;
+}
