@@ -246,7 +246,7 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
     }
 }
 
-static GType op_type(GOp op, int count, const GExpr *const *args) {
+GType graph_op_type(GOp op, int count, const GExpr *const *args) {
     typedef enum { R_real, R_int, R_bool, R_same, R_arms } Rule;
     static const Rule rules[G_OP_COUNT] = {
 #define SCALAR(name, text, arity, result, rule, domain) [G_##name] = R_##result,
@@ -270,7 +270,7 @@ const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args) {
     if (folded) return folded;
     GExpr e = {.op = op, .arg_count = count};
     for (int i = 0; i < count; i++) e.args[i] = args[i];
-    e.type = op_type(op, count, args);
+    e.type = graph_op_type(op, count, args);
     return graph_intern_expr(g, &e);
 }
 

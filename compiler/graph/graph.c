@@ -110,7 +110,7 @@ static GNode *node_new(Graph *g, GNodeKind kind, const char *name, GType type, i
     return node;
 }
 
-static GNode *find_named(Graph *g, GNodeKind kind, const char *name) {
+GNode *graph_find_named(const Graph *g, GNodeKind kind, const char *name) {
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
         if (node->kind == kind && node->name && strcmp(node->name, name) == 0) return node;
@@ -119,12 +119,12 @@ static GNode *find_named(Graph *g, GNodeKind kind, const char *name) {
 }
 
 GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
-    GNode *known = find_named(g, GN_INPUT, name);
+    GNode *known = graph_find_named(g, GN_INPUT, name);
     return known ? known : node_new(g, GN_INPUT, name, type, rank, shape, span);
 }
 
 GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
-    GNode *known = find_named(g, GN_STATE, name);
+    GNode *known = graph_find_named(g, GN_STATE, name);
     return known ? known : node_new(g, GN_STATE, name, type, rank, shape, span);
 }
 
@@ -189,6 +189,26 @@ static GType reduced_type(GReducer reducer, GType value) {
     }
 }
 
+GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span) {
+    draft->type = reduced_type(draft->reducer, draft->value->type);
+    GraphTables *t = g->tables;
+    grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
+    uint64_t at = node_hash(draft) & (uint64_t)(t->compute_capacity - 1);
+    for (; t->computes[at]; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
+        if (node_same(t->computes[at], draft)) return t->computes[at];
+    GNode *node = node_new(g, GN_COMPUTE, name, draft->type, draft->rank, draft->shape, span);
+    node->reducer = draft->reducer;
+    node->red_rank = draft->red_rank;
+    memcpy(node->red_shape, draft->red_shape, sizeof draft->red_shape);
+    node->value = draft->value;
+    node->guard = draft->guard;
+    node->active = draft->active;
+    node->empty_is_error = draft->empty_is_error;
+    t->computes[at] = node;
+    t->compute_count++;
+    return node;
+}
+
 GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
     GNode draft;
     memset(&draft, 0, sizeof draft);
@@ -213,23 +233,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
     if (draft.guard && draft.guard->op == G_CONST && draft.guard->integer) draft.guard = NULL;
     if (draft.active && draft.active->op == G_CONST && draft.active->integer) draft.active = NULL;
     draft.empty_is_error = spec->empty_is_error && draft.guard;
-    draft.type = reduced_type(draft.reducer, draft.value->type);
-    GraphTables *t = g->tables;
-    grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
-    uint64_t at = node_hash(&draft) & (uint64_t)(t->compute_capacity - 1);
-    for (; t->computes[at]; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
-        if (node_same(t->computes[at], &draft)) return t->computes[at];
-    GNode *node = node_new(g, GN_COMPUTE, spec->name, draft.type, draft.rank, draft.shape, spec->span);
-    node->reducer = draft.reducer;
-    node->red_rank = draft.red_rank;
-    memcpy(node->red_shape, draft.red_shape, sizeof draft.red_shape);
-    node->value = draft.value;
-    node->guard = draft.guard;
-    node->active = draft.active;
-    node->empty_is_error = draft.empty_is_error;
-    t->computes[at] = node;
-    t->compute_count++;
-    return node;
+    return graph_intern_compute(g, &draft, spec->name, spec->span);
 }
 
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {

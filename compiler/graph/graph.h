@@ -180,8 +180,10 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
 
 /* ---- text, checks ------------------------------------------------------------------------------ */
-/* The text form, one node a line or a few, for --print-after. */
+/* The text form, one node a line or a few, for --print-after; described in text.c. */
 void graph_print(const Graph *g, FILE *out);
+/* The graph that such a text says: printed again it is the same text. NULL after errors, which are in diag. */
+Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 /* Shapes, index numbers, types, order, in-range loads where provable, names. Returns NULL, or the first violation as a sentence. */
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */

@@ -1,47 +1,146 @@
-/* The graph as text: one node a line or a few, for --print-after and goldens. */
-#include "compiler/graph/graph.h"
+/* The graph as text, for --print-after and goldens; read.c reads it back.
+ *
+ *     graph train {
+ *     %1 : real[4, 3] = input "x"                         also: state "name", const [1.0, 2.5, ..], stop %1, topk %1
+ *     %2 : real[4] = compute sum[3] nonempty              # stdlib/losses.cpl:14 length
+ *         let t1 = mul(%1[i0, i1], 2.0)                   a part that stands in several places
+ *         active lt(i0, 3)                                over the output's indices: others are 0
+ *         where ne(i0, i1)                                over all indices
+ *         = mul(t1, t1)
+ *     output "loss" %2
+ *     commit assign "w" <- %2                             also: push "Q" <- %2 head "Q.head" fill "Q.fill", rows "M" <- %2 at %3
+ *     }
+ *
+ * i0, i1, .. are the output's indices, then the reduced ones. Operations are the rows of scalars.def. A real has a point, an exponent or is inf or
+ * nan; anything else is an int. A read that may leave its array ends in `else value`. After #
+ * stands where the node comes from, and what it is called there; or, on any other line, a comment. */
+#include "compiler/graph/text.h"
 
+#include "compiler/graph/private.h"
+
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-static const char *const names[G_OP_COUNT] = {
+const char *const graph_op_words[G_OP_COUNT] = {
+    [G_RANDOM] = "random",
 #define SCALAR(name, text, arity, result, rule, domain) [G_##name] = text,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
 };
-static const char *const types[] = {"real", "int", "bool", "u8"};
-static const char *const reducers[] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse"};
+const int graph_op_arity[G_OP_COUNT] = {
+    [G_RANDOM] = 3,
+#define SCALAR(name, text, arity, result, rule, domain) [G_##name] = arity,
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+};
+const char *const graph_type_words[GRAPH_TYPES] = {"real", "int", "bool", "u8"};
+const char *const graph_reducer_words[GRAPH_REDUCERS] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse"};
+const char *const graph_commit_words[GRAPH_COMMITS] = {"assign", "push", "rows"};
 
-static void print_expr(const GExpr *e, FILE *out) {
-    switch (e->op) {
-    case G_CONST:
-        if (e->type == GT_REAL) fprintf(out, "%.17g%s", e->real, e->real == (double)(int64_t)e->real ? ".0" : "");
-        else if (e->type == GT_BOOL) fprintf(out, "%s", e->integer ? "true" : "false");
-        else fprintf(out, "%lld", (long long)e->integer);
-        return;
-    case G_INDEX: fprintf(out, "i%d", e->index); return;
-    case G_LOAD: {
-        int rank = e->tensor->rank;
-        fprintf(out, "%%%u[", e->tensor->id);
-        for (int i = 0; i < rank; i++) {
-            if (i) fprintf(out, ", ");
-            print_expr(e->args[i], out);
-        }
-        if (e->has_else) {
-            fprintf(out, " else ");
-            print_expr(e->args[rank], out);
-        }
-        fprintf(out, "]");
-        return;
-    }
-    default: break;
-    }
-    fprintf(out, "%s(", e->op == G_RANDOM ? "random" : names[e->op]);
-    for (int i = 0; i < e->arg_count; i++) {
-        if (i) fprintf(out, ", ");
-        print_expr(e->args[i], out);
-    }
-    fprintf(out, ")");
+typedef struct Printer {
+    FILE *out;
+    int *uses;   /* by expression id, in the node at hand: how often; then -number once it is named t<number> */
+    int named;
+    ARRAY(const GExpr *) walked;
+    Arena *arena;
+} Printer;
+
+/* ---- parts that stand in several places -------------------------------------------------------------------- */
+
+static bool is_leaf(const GExpr *e) { return e->op == G_CONST || e->op == G_INDEX; }
+
+/* Short enough to be written out wherever it stands. */
+static bool is_short(const GExpr *e) {
+    for (int i = 0; i < e->arg_count; i++)
+        if (!is_leaf(e->args[i])) return false;
+    return true;
 }
+
+static void count_uses(Printer *p, const GExpr *e) {
+    if (!e || is_leaf(e) || p->uses[e->id]++ > 0) return;
+    array_push(p->arena, &p->walked, e);
+    for (int i = 0; i < e->arg_count; i++) count_uses(p, e->args[i]);
+}
+
+static void print_expr(Printer *p, const GExpr *e);
+
+/* Operands first: what is named is named before it is used. */
+static void print_shared(Printer *p, const GExpr *e) {
+    if (!e || is_leaf(e) || p->uses[e->id] < 0) return;
+    for (int i = 0; i < e->arg_count; i++) print_shared(p, e->args[i]);
+    if (p->uses[e->id] < 2 || is_short(e)) return;
+    fprintf(p->out, "\n    let t%d = ", p->named + 1);
+    print_expr(p, e);
+    p->uses[e->id] = -++p->named;
+}
+
+static void share(Printer *p, const GNode *n) {
+    p->named = p->walked.count = 0;
+    const GExpr *parts[3] = {n->active, n->guard, n->value};
+    for (int i = 0; i < 3; i++) count_uses(p, parts[i]);
+    for (int i = 0; i < 3; i++) print_shared(p, parts[i]);
+}
+
+static void forget(Printer *p) {
+    for (int i = 0; i < p->walked.count; i++) p->uses[p->walked.items[i]->id] = 0;
+}
+
+/* ---- expressions ----------------------------------------------------------------------------------------------- */
+
+static void print_real(double value, FILE *out) {
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", value);
+    if (isnan(value)) fprintf(out, "nan");
+    else fprintf(out, strpbrk(text, ".ein") ? "%s" : "%s.0", text);
+}
+
+static void print_string(const char *text, FILE *out) {
+    fprintf(out, "\"");
+    for (; *text; text++) fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    fprintf(out, "\"");
+}
+
+static void print_args(Printer *p, const GExpr *e, int count) {
+    for (int i = 0; i < count; i++) {
+        if (i) fprintf(p->out, ", ");
+        print_expr(p, e->args[i]);
+    }
+}
+
+static void print_load(Printer *p, const GExpr *e) {
+    fprintf(p->out, "%%%u[", e->tensor->id);
+    print_args(p, e, e->tensor->rank);
+    if (e->has_else) {
+        fprintf(p->out, " else ");
+        print_expr(p, e->args[e->tensor->rank]);
+    }
+    fprintf(p->out, "]");
+}
+
+static void print_constant(const GExpr *e, FILE *out) {
+    if (e->type == GT_REAL) print_real(e->real, out);
+    else if (e->type == GT_BOOL) fprintf(out, "%s", e->integer ? "true" : "false");
+    else fprintf(out, "%lld", (long long)e->integer);
+}
+
+static void print_expr(Printer *p, const GExpr *e) {
+    if (e->op == G_CONST) {
+        print_constant(e, p->out);
+    } else if (e->op == G_INDEX) {
+        fprintf(p->out, "i%d", e->index);
+    } else if (p->uses[e->id] < 0) {
+        fprintf(p->out, "t%d", -p->uses[e->id]);
+    } else if (e->op == G_LOAD) {
+        print_load(p, e);
+    } else {
+        fprintf(p->out, "%s(", graph_op_words[e->op]);
+        print_args(p, e, e->arg_count);
+        fprintf(p->out, ")");
+    }
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------------------------- */
 
 static void print_shape(const int64_t *shape, int rank, FILE *out) {
     fprintf(out, "[");
@@ -49,44 +148,95 @@ static void print_shape(const int64_t *shape, int rank, FILE *out) {
     fprintf(out, "]");
 }
 
-static void print_compute(const GNode *n, FILE *out) {
-    fprintf(out, "compute %s", reducers[n->reducer]);
-    if (n->red_rank) print_shape(n->red_shape, n->red_rank, out);
-    if (n->empty_is_error) fprintf(out, " nonempty");
-    if (n->active) {
-        fprintf(out, "\n    active ");
-        print_expr(n->active, out);
-    }
-    if (n->guard) {
-        fprintf(out, "\n    where ");
-        print_expr(n->guard, out);
-    }
-    fprintf(out, "\n    = ");
-    print_expr(n->value, out);
+static void print_place(const GNode *n, FILE *out) {
+    const char *name = n->kind == GN_COMPUTE ? n->name : NULL;
+    if (n->span.source) fprintf(out, "    # %s:%d", n->span.source->path, n->span.line);
+    else if (name) fprintf(out, "    # -");
+    if (name) fprintf(out, " %s", name);
 }
 
-static void print_node(const GNode *n, FILE *out) {
-    fprintf(out, "%%%u : %s", n->id, types[n->type]);
+static void print_compute(Printer *p, const GNode *n) {
+    fprintf(p->out, "compute %s", graph_reducer_words[n->reducer]);
+    if (n->red_rank) print_shape(n->red_shape, n->red_rank, p->out);
+    if (n->empty_is_error) fprintf(p->out, " nonempty");
+    print_place(n, p->out);
+    share(p, n);
+    if (n->active) {
+        fprintf(p->out, "\n    active ");
+        print_expr(p, n->active);
+    }
+    if (n->guard) {
+        fprintf(p->out, "\n    where ");
+        print_expr(p, n->guard);
+    }
+    fprintf(p->out, "\n    = ");
+    print_expr(p, n->value);
+    forget(p);
+}
+
+static void print_data(const GNode *n, FILE *out) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    fprintf(out, "const [");
+    for (int64_t i = 0; i < count; i++) {
+        if (i) fprintf(out, ", ");
+        if (n->type == GT_REAL) print_real(n->data[i], out);
+        else fprintf(out, "%lld", (long long)n->data[i]);
+    }
+    fprintf(out, "]");
+}
+
+static void print_node(Printer *p, const GNode *n) {
+    FILE *out = p->out;
+    fprintf(out, "%%%u : %s", n->id, graph_type_words[n->type]);
     if (n->rank) print_shape(n->shape, n->rank, out);
     fprintf(out, " = ");
     switch (n->kind) {
-    case GN_INPUT: fprintf(out, "input \"%s\"", n->name); break;
-    case GN_STATE: fprintf(out, "state \"%s\"", n->name); break;
-    case GN_CONST: fprintf(out, "const"); break;
+    case GN_INPUT:
+    case GN_STATE:
+        fprintf(out, n->kind == GN_INPUT ? "input " : "state ");
+        print_string(n->name, out);
+        break;
+    case GN_CONST: print_data(n, out); break;
     case GN_STOP: fprintf(out, "stop %%%u", n->operand->id); break;
     case GN_TOPK: fprintf(out, "topk %%%u", n->operand->id); break;
-    case GN_COMPUTE: print_compute(n, out); break;
+    case GN_COMPUTE: print_compute(p, n); break;
     }
-    if (n->span.source) fprintf(out, "    # %s:%d", n->span.source->path, n->span.line);
+    if (n->kind != GN_COMPUTE) print_place(n, out);
+    fprintf(out, "\n");
+}
+
+static void print_commit(const GCommit *c, FILE *out) {
+    fprintf(out, "commit %s ", graph_commit_words[c->kind]);
+    print_string(c->state->name, out);
+    fprintf(out, " <- %%%u", c->value->id);
+    if (c->rows) fprintf(out, " at %%%u", c->rows->id);
+    if (c->head) {
+        fprintf(out, " head ");
+        print_string(c->head->name, out);
+    }
+    if (c->fill) {
+        fprintf(out, " fill ");
+        print_string(c->fill->name, out);
+    }
     fprintf(out, "\n");
 }
 
 void graph_print(const Graph *g, FILE *out) {
-    static const char *const commits[] = {"assign", "push", "rows"};
+    Printer p = {.out = out, .arena = g->arena};
+    p.uses = calloc((size_t)g->tables->last_expr + 1, sizeof *p.uses);
+    if (!p.uses) {
+        fprintf(out, "# no memory to print the graph\n");
+        return;
+    }
     fprintf(out, "graph %s {\n", g->name);
-    for (int i = 0; i < g->nodes.count; i++) print_node(g->nodes.items[i], out);
-    for (int i = 0; i < g->outputs.count; i++) fprintf(out, "output \"%s\" %%%u\n", g->outputs.items[i].name, g->outputs.items[i].node->id);
-    for (int i = 0; i < g->commits.count; i++)
-        fprintf(out, "commit %s \"%s\" <- %%%u\n", commits[g->commits.items[i].kind], g->commits.items[i].state->name, g->commits.items[i].value->id);
+    for (int i = 0; i < g->nodes.count; i++) print_node(&p, g->nodes.items[i]);
+    for (int i = 0; i < g->outputs.count; i++) {
+        fprintf(out, "output ");
+        print_string(g->outputs.items[i].name, out);
+        fprintf(out, " %%%u\n", g->outputs.items[i].node->id);
+    }
+    for (int i = 0; i < g->commits.count; i++) print_commit(&g->commits.items[i], out);
     fprintf(out, "}\n");
+    free(p.uses);
 }

@@ -1,6 +1,7 @@
 /* Random formulas and their gradients: every pass and the compiled kernels against the reference evaluator in float64 on the graph as it was made, and its
  * gradient against a difference along one direction. A float32 result may be as far off as rounding alone takes the reference.
- * usage: test_formulas [FIRST COUNT]; a formula that fails is printed with the command that runs it alone. */
+ * usage: test_formulas [FIRST COUNT]; a formula that fails is printed with the command that runs it alone.
+ *        test_formulas FILE.graph: the same for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/passes/passes.h"
 #include "compiler/reference/reference.h"
@@ -21,6 +22,7 @@ typedef struct Values {
 
 typedef struct Formula {
     uint32_t seed;
+    const char *file; /* or NULL */
     Arena *arena;
     Graph *g;           /* after the passes */
     Values *exact;      /* of the graph as it was made, by output */
@@ -36,7 +38,7 @@ static double direction(const GNode *n, int64_t i) { return cos(1 + (double)n->n
 
 static const double *array_of(void *context, const GNode *n) {
     const Formula *f = context;
-    if (n->name[0] == 's') return NULL; /* seed and step: nothing draws */
+    if (strcmp(n->name, "seed") == 0 || strcmp(n->name, "step") == 0) return NULL; /* nothing draws */
     double *values = arena_array(f->arena, double, formula_elements(n));
     for (int64_t i = 0; i < formula_elements(n); i++) values[i] = formula_sample(n, i) + (n->type == GT_REAL && f->shift != 0 ? f->shift * direction(n, i) : 0);
     return values;
@@ -131,6 +133,14 @@ static bool gradient_holds(Formula *f, GNode *const *inputs) {
     return false;
 }
 
+static bool round_and_pass(Formula *f) {
+    Values *rounded = evaluate(f, f->g, true);
+    if (!rounded) return false;
+    f->roundings = arena_array(f->arena, double, f->count);
+    for (int i = 0; i < f->count; i++) f->roundings[i] = distance(&rounded[i], &f->exact[i]);
+    return run_passes(f, PASS_after);
+}
+
 static bool prepare(Formula *f) {
     GNode *inputs[FORMULA_INPUTS];
     f->arena = arena_new();
@@ -143,12 +153,7 @@ static bool prepare(Formula *f) {
     if (!run_passes(f, PASS_before)) return false;
     differentiate(f->g, inputs);
     compare_pass(f, f->g, "differentiate");
-    if (f->fault) return false;
-    Values *rounded = evaluate(f, f->g, true);
-    if (!rounded) return false;
-    f->roundings = arena_array(f->arena, double, f->count);
-    for (int i = 0; i < f->count; i++) f->roundings[i] = distance(&rounded[i], &f->exact[i]);
-    return run_passes(f, PASS_after);
+    return !f->fault && round_and_pass(f);
 }
 
 /* ---- kernels --------------------------------------------------------------------------------------------------------- */
@@ -192,6 +197,10 @@ static void run_kernels(Formula *f, const CoupletPlan *plan, CoupletThreads *thr
 
 static int report(const Formula *f) {
     if (!f->fault) return 0;
+    if (f->file) {
+        printf("%s: %s\n", f->file, f->fault);
+        return 1;
+    }
     GNode *inputs[FORMULA_INPUTS];
     printf("\nformula %u: %s\n", f->seed, f->fault);
     graph_print(formula_make(f->arena, f->seed, inputs), stdout);
@@ -228,10 +237,43 @@ static int run_batch(uint32_t first, int count, CoupletThreads *threads) {
     return faults;
 }
 
+/* ---- a graph from a file ------------------------------------------------------------------------------------------------- */
+
+static bool read_graph(Formula *f) {
+    FILE *file = fopen(f->file, "rb");
+    char *text = arena_alloc(f->arena, 1 << 24);
+    Source source = {f->file, text, file ? fread(text, 1, (1 << 24) - 1, file) : 0};
+    if (file) fclose(file);
+    Diag *diag = diag_new(f->arena);
+    f->g = graph_read(f->arena, diag, &source);
+    diag_print(diag, stdout);
+    if (!f->g) f->fault = "this is no graph";
+    return f->g != NULL;
+}
+
+static int run_file(const char *path, CoupletThreads *threads) {
+    Formula f = {.file = path, .arena = arena_new()};
+    CoupletPlan *plan;
+    CpuCode *code = NULL;
+    if (read_graph(&f)) {
+        f.count = f.g->outputs.count;
+        f.exact = evaluate(&f, f.g, false);
+        const CpuOptions options = {NULL};
+        if (f.exact && round_and_pass(&f)) code = cpu_compile(f.arena, &f.g, 1, NULL, 0, &options, &plan, &f.fault);
+        if (code) run_kernels(&f, plan, threads);
+    }
+    int faults = report(&f);
+    cpu_free(code);
+    arena_free(f.arena);
+    return faults;
+}
+
 int main(int argc, char **argv) {
-    int first = argc > 1 ? atoi(argv[1]) : FIRST, count = argc > 2 ? atoi(argv[2]) : COUNT, faults = 0;
     CoupletThreads *threads = couplet_threads_new(2);
+    bool is_file = argc == 2 && strstr(argv[1], ".graph");
+    int first = argc > 2 ? atoi(argv[1]) : FIRST, count = is_file ? 0 : argc > 2 ? atoi(argv[2]) : COUNT, faults = 0;
     for (int i = 0; i < count; i += BATCH) faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, threads);
+    if (is_file) faults = run_file(argv[count = 1], threads);
     couplet_threads_free(threads);
     printf("%d passed, %d failed\n", count - faults, faults);
     return faults != 0;

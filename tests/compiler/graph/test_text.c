@@ -1,0 +1,84 @@
+/* The text form of graphs: what is printed after any pass reads back to a graph that prints the same. Graphs of specs, given as arguments, and of
+ * random formulas. */
+#include "compiler/driver/load.h"
+#include "compiler/driver/options.h"
+#include "compiler/lower/lower.h"
+#include "tests/compiler/formulas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORMULAS = 150 };
+
+static int tried, faults;
+
+static char *printed(const Graph *g) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    graph_print(g, memory);
+    fclose(memory);
+    return text;
+}
+
+/* Where two texts begin to differ, as a line of each. */
+static void show_difference(const char *a, const char *b) {
+    while (*a && *a == *b) a++, b++;
+    while (a[-1] != '\n') a--, b--;
+    printf("    %.*s\n    %.*s\n", (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+}
+
+static void round_trip(void *context, const Graph *g, const char *pass) {
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    char *text = printed(g);
+    Source source = {"graph", text, strlen(text)};
+    Graph *again = graph_read(arena, diag, &source);
+    char *twice = again ? printed(again) : NULL;
+    tried++;
+    if (!twice || strcmp(text, twice) != 0) {
+        printf("%s: graph %s after %s %s\n", (const char *)context, g->name, pass, twice ? "reads back to another graph:" : "does not read back:");
+        if (twice) show_difference(text, twice);
+        diag_print(diag, stdout);
+        faults++;
+    }
+    free(twice);
+    free(text);
+    arena_free(arena);
+}
+
+static void try_spec(const char *path) {
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    Options none;
+    memset(&none, 0, sizeof none);
+    Method *method = load_method(arena, diag, path, &none, true);
+    const LowerOptions options = {round_trip, (void *)(uintptr_t)path};
+    if (!method || !lower_method(arena, diag, method, &options)) {
+        diag_print(diag, stdout);
+        faults++;
+    }
+    arena_free(arena);
+}
+
+static void try_formula(uint32_t seed) {
+    Arena *arena = arena_new();
+    GNode *inputs[FORMULA_INPUTS], *grads[FORMULA_INPUTS];
+    Graph *g = formula_make(arena, seed, inputs);
+    char *name = arena_printf(arena, "formula %u", seed);
+    round_trip(name, g, "lower");
+    passes_run(g, PASS_before, round_trip, name);
+    pass_differentiate(g, g->outputs.items[g->outputs.count - 1].node, inputs, FORMULA_INPUTS, grads);
+    for (int i = 0; i < FORMULA_INPUTS; i++)
+        if (grads[i]) graph_output(g, arena_printf(arena, "grad_%s", inputs[i]->name), grads[i]);
+    round_trip(name, g, "differentiate");
+    passes_run(g, PASS_after, round_trip, name);
+    arena_free(arena);
+}
+
+int main(int argc, char **argv) {
+    for (int i = 1; i < argc; i++) try_spec(argv[i]);
+    for (uint32_t seed = 1; seed <= FORMULAS; seed++) try_formula(seed);
+    printf("%d graphs, %d faults\n", tried, faults);
+    return faults != 0 || tried == 0;
+}
