@@ -97,7 +97,9 @@ typedef struct Param {
     bool has_shape;
     const char *kind_name; /* `y : int[N]`: "int", "bool" or "real"; NULL when not written */
     Expr *value; /* default, initialiser or distribution; may be NULL */
-    Expr *guard; /* hyper h = 1 | h > 0: the range, or NULL */
+    Expr *guard;  /* hyper h = 1 | h > 0: the range; `freeze PARTS while COND`: the condition; or NULL */
+    Expr **parts; /* settings: `optimiser A on PARTS`, `freeze PARTS` */
+    int part_count;
     /* checker: */
     Type *type;
     Symbol *symbol;
@@ -115,6 +117,7 @@ typedef enum {
     STMT_PARAM,     /* params: name[dims] = initialiser */
     STMT_STATE,     /* params: name[dims] = initialiser */
     STMT_QUEUE,     /* queue name [dims] <- value; or columns: params with value = what is pushed; init_name */
+    STMT_BANK,      /* bank name[data, ..]: one param; init_name */
     STMT_UPDATE,    /* update targets <- value (one or several names, or name[index]) */
     STMT_EMA,       /* ema target <- source rate value [with state] */
     STMT_DRAW,      /* params: name[dims] ~ value (a call: uniform, normal, ...) */
@@ -123,8 +126,12 @@ typedef enum {
     STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
     STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
     STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
-    STMT_EVAL       /* eval { calls }: exprs */
+    STMT_EVAL,      /* eval { calls }: exprs */
+    STMT_WHEN       /* when value { body } else { otherwise } */
 } StmtKind;
+
+/* Whether a read of a queue sees this step's push. */
+typedef enum { QUEUE_READ_FIRST, QUEUE_PUSH_FIRST } QueueOrder;
 
 struct Stmt {
     StmtKind kind;
@@ -145,13 +152,17 @@ struct Stmt {
     Expr *source; /* ema: the network that is followed */
     Expr **targets; /* update, loss .. trains, eval calls, ema target */
     int target_count;
-    const char *init_name; /* queue .. init unit_normal, or NULL */
+    const char *init_name; /* queue or bank .. init unit_normal, or NULL */
+    QueueOrder order;      /* queue .. read after push */
+    bool before_forward; /* ema .. before forward */
     Stmt **body; /* { statements }, or NULL when written `= value` */
     int body_count;
     Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */
     int carry_count;
     Stmt *scan; /* a carry: the scan it belongs to, else NULL */
     bool walking; /* checker: a walk along the gradient is in this scan */
+    Stmt **otherwise; /* when .. else { statements } */
+    int otherwise_count;
     /* checker: */
     Symbol *symbol;
     DataSource *data; /* STMT_DATA */

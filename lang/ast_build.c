@@ -175,3 +175,65 @@ void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body) {
     stmt->body = body->items;
     stmt->body_count = body->count;
 }
+
+QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span) {
+    bool before = strcmp(when, "before") == 0, after = strcmp(when, "after") == 0;
+    if ((before || after) && strcmp(what, "push") == 0) return after ? QUEUE_PUSH_FIRST : QUEUE_READ_FIRST;
+    diag_report(p->diag, CODE_SYNTAX, span, "a queue is `read before push`, which it is when nothing is said, or `read after push`");
+    return QUEUE_READ_FIRST;
+}
+
+Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span) {
+    Stmt *s = ast_stmt(p, STMT_EMA, span);
+    s->targets = ast_list(p, NULL, NULL, target)->exprs.items;
+    s->target_count = 1;
+    s->source = source;
+    s->value = rate;
+    return s;
+}
+
+void ast_with(Parser *p, Stmt *ema, const char *what, Span span) {
+    if (strcmp(what, "state") != 0) diag_report(p->diag, CODE_SYNTAX, span, "an ema edge goes `with state`, and found is `with %s`", what);
+    ema->with_state = true;
+}
+
+void ast_before(Parser *p, Stmt *ema, const char *what, Span span) {
+    if (strcmp(what, "forward") != 0) diag_report(p->diag, CODE_SYNTAX, span, "an ema edge moves after the optimiser or `before forward`, and found is `before %s`", what);
+    ema->before_forward = true;
+}
+
+Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span) {
+    Stmt *s = ast_stmt(p, STMT_WHEN, span);
+    s->value = condition;
+    s->body = body->items;
+    s->body_count = body->count;
+    if (!otherwise) return s;
+    s->otherwise = otherwise->items;
+    s->otherwise_count = otherwise->count;
+    return s;
+}
+
+Param ast_on(Parser *p, Param setting, Expr *part) {
+    ARRAY(Expr *) parts = {setting.parts, setting.part_count, setting.part_count};
+    array_push(p->arena, &parts, part);
+    setting.parts = parts.items;
+    setting.part_count = parts.count;
+    return setting;
+}
+
+/* `freeze encoder` parses as a setting with a value, which is its first part. */
+ParamList *ast_setting(Parser *p, ParamList *list, Param setting) {
+    if (setting.name && strcmp(setting.name, "freeze") == 0 && setting.value) {
+        setting = ast_on(p, setting, setting.value);
+        setting.value = NULL;
+    }
+    if (setting.name) return ast_params(p, list, setting);
+    Param *before = list && list->items.count ? &list->items.items[list->items.count - 1] : NULL;
+    if (!before || !before->part_count) {
+        diag_report(p->diag, CODE_SYNTAX, setting.span, "a setting is a name and its value, like `batch 256`; here the value is missing");
+        return list;
+    }
+    *before = ast_on(p, *before, setting.parts[0]);
+    if (setting.guard) before->guard = setting.guard;
+    return list;
+}

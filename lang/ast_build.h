@@ -25,6 +25,7 @@ typedef struct Parser {
     void *scanner;
     /* lexer state: newlines end statements except inside ( or [ and after an operator */
     int depth[256];
+    int opener[256];   /* the keyword of the statement that opened it */
     int level;
     bool may_end;      /* the last token can end a statement */
     bool statement;    /* at the first word of a statement */
@@ -53,6 +54,13 @@ Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtLi
 void ast_set_params(Stmt *stmt, const ParamList *params);
 void ast_set_config(Stmt *stmt, const ParamList *params);
 void ast_set_body(Stmt *stmt, Expr *value, const StmtList *body);
+Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span);
+void ast_with(Parser *p, Stmt *ema, const char *what, Span span);   /* with state */
+void ast_before(Parser *p, Stmt *ema, const char *what, Span span); /* before forward */
+Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span);
+Param ast_on(Parser *p, Param setting, Expr *part);
+ParamList *ast_setting(Parser *p, ParamList *list, Param setting);
+QueueOrder ast_order(Parser *p, const char *when, const char *what, Span span); /* read after push */
 Span ast_span(Span a, Span b);
 
 #endif

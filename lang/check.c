@@ -256,33 +256,24 @@ void check_let(Check *c, Stmt *s) {
     s->symbol->type = t;
 }
 
+static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind, const Type *value) {
+    if (p->kind_name && kind == SYMBOL_STATE) return kind_named(c, p);
+    if (p->kind_name) diag_report(c->diag, CODE_START_SHAPE, p->span, "a parameter holds reals; only a state may hold something else");
+    return kind == SYMBOL_DRAW && value->kind == KIND_BOOL ? KIND_BOOL : KIND_REAL;
+}
+
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
-        TypeKind element = kind == SYMBOL_DRAW && value->kind == KIND_BOOL ? KIND_BOOL : KIND_REAL;
+        TypeKind element = owned_kind(c, p, kind, value);
         p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : shape_type(c, element, p->dims, p->dim_count);
         if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
+        if (element == KIND_INT && value->kind == KIND_REAL)
+            diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` holds whole numbers, and its start is %s", p->name, type_text(c->arena, value));
         p->symbol = declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
-    }
-}
-
-void check_update(Check *c, Stmt *s) {
-    Type *value = check_expr(c, s->value);
-    for (int i = 0; i < s->target_count; i++) {
-        Type *target = check_expr(c, s->targets[i]);
-        if (target->kind == KIND_POISON || value->kind == KIND_POISON) continue;
-        Symbol *symbol = s->targets[i]->symbol;
-        bool renewable = symbol && (symbol->kind == SYMBOL_STATE || symbol->kind == SYMBOL_PARAM || target->kind == KIND_ANY_SHAPE);
-        if (!renewable) {
-            diag_report(c->diag, CODE_UPDATE, s->targets[i]->span, "only a state or a parameter is updated; `let` names a value once and for all");
-            continue;
-        }
-        if (target->kind == KIND_ANY_SHAPE || value->rank == 0 || same_shape(target, value)) continue;
-        diag_report(c->diag, CODE_UPDATE, s->value->span, "the new value of `%s` is %s", symbol->name, type_text(c->arena, value));
-        diag_note(c->diag, symbol->span, "and the state is %s", type_text(c->arena, target));
     }
 }
 
@@ -400,6 +391,15 @@ static Module *load_module(Check *c, const char *name, Span span) {
     return m;
 }
 
+static bool has_statement(Stmt *const *stmts, int count, StmtKind kind) {
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = stmts[i];
+        if (s->kind == kind) return true;
+        if (s->kind == STMT_WHEN && (has_statement(s->body, s->body_count, kind) || has_statement(s->otherwise, s->otherwise_count, kind))) return true;
+    }
+    return false;
+}
+
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks) {
     Check *c = arena_new_of(arena, Check);
     c->arena = arena;
@@ -413,11 +413,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     check_module(c, spec, builtins);
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
-    bool trains = false, loses = false;
-    for (int i = 0; i < spec->stmt_count; i++) {
-        trains |= spec->stmts[i]->kind == STMT_TRAIN;
-        loses |= spec->stmts[i]->kind == STMT_LOSS;
-    }
+    bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
     if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
     if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
     return c->method;

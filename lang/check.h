@@ -1,5 +1,5 @@
-/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_data.c: data; check_expr.c: expressions;
- * check_scan.c: the loop; check_call.c: calls and networks. */
+/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_memory.c: queues, banks, updates;
+ * check_data.c: data; check_expr.c: expressions; check_scan.c: the loop; check_call.c: calls and networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -56,7 +56,6 @@ void check_body(Check *c, Stmt **body, int count);
 void check_let(Check *c, Stmt *s);
 void check_net(Check *c, Stmt *s);
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state, draw */
-void check_update(Check *c, Stmt *s);
 Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count);
 Type *let_type(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
 Scope *module_scope(Check *c, const Module *module);
@@ -64,8 +63,13 @@ void suggest_name(Check *c, const char *name);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
-void check_push(Check *c, Stmt *s); /* after all lets: a queue may stand before what feeds it */
 Param *train_setting(Module *spec, const char *name);
+
+/* check_memory.c */
+void check_queue(Check *c, Stmt *s);
+void check_push(Check *c, Stmt *s); /* after all lets: a queue may stand before what feeds it */
+void check_bank(Check *c, Stmt *s);
+void check_update(Check *c, Stmt *s);
 
 /* check_data.c */
 void check_data(Check *c, Stmt *s);

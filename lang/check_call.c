@@ -197,6 +197,29 @@ static Type *need_rank(Check *c, const Expr *e, int low, int high) {
     return NULL;
 }
 
+static Type *filled_type(Check *c, Expr *e) {
+    const Symbol *queue = e->args[0]->symbol;
+    if (!queue || queue->kind != SYMBOL_QUEUE) {
+        diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span, "`filled` asks whether a row of a queue was pushed yet, and this is no queue");
+        return type_poison(c);
+    }
+    Expr *row = e->args[1];
+    if (row->type->kind != KIND_INT || row->type->rank)
+        diag_report(c->diag, CODE_INDEX_KIND, row->span, "a row of a queue is a whole number, and this is %s", type_text(c->arena, row->type));
+    else if (row->kind == EXPR_NAME && row->symbol && row->symbol->kind == SYMBOL_INDEX && queue->type->rank)
+        give_extent(c, row->symbol->binder, queue->type->dims[0], row->span, arena_printf(c->arena, "the rows of `%s`", queue->name));
+    return type_make(c, KIND_BOOL, 0, NULL);
+}
+
+/* States, banks and queues of the method; a state inside a net chains already. */
+static Type *new_type(Check *c, Expr *e) {
+    const Symbol *s = e->args[0]->symbol;
+    bool memory = s && (s->kind == SYMBOL_STATE || s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN);
+    if (memory) return e->args[0]->type;
+    diag_report(c->diag, CODE_ARGUMENT_KIND, e->args[0]->span, "`new` tells what this step leaves in a state, a bank or a queue, and this is none of them");
+    return type_poison(c);
+}
+
 static Type *own_type(Check *c, Expr *e, const char *name) {
     Dim *dims[MAX_RANK];
     Type *t;
@@ -230,7 +253,8 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
             give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span, "the channels of the image");
         return type_make(c, KIND_REAL, 0, NULL);
     }
-    if (strcmp(name, "filled") == 0) return type_make(c, KIND_BOOL, 0, NULL);
+    if (strcmp(name, "filled") == 0) return filled_type(c, e);
+    if (strcmp(name, "new") == 0) return new_type(c, e);
     if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
     return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
 }

@@ -292,6 +292,11 @@ static Type *check_index(Check *c, Expr *e) {
         if (e->callee->symbol && e->callee->symbol->span.source) diag_note(c->diag, e->callee->symbol->span, "it is declared here");
         return type_poison(c);
     }
+    const Symbol *array = e->callee->symbol;
+    if (array && array->kind == SYMBOL_QUEUE && array->stmt->param_count) {
+        diag_report(c->diag, CODE_QUEUE_ROW, e->span, "the queue `%s` has columns, and a read names one: `%s.%s[..]`", array->name, array->name, array->stmt->params[0].name);
+        return type_poison(c);
+    }
     for (int i = 0; i < e->arg_count; i++) {
         Expr *index = e->args[i];
         if (poisoned(index->type)) continue;

@@ -1,4 +1,4 @@
-/* Statements of a method: data, views, memory (queues, states), edges, the loss, training and evaluation. */
+/* Statements of a method: views, edges, the loss, training and evaluation. */
 #include "lang/check.h"
 
 #include <string.h>
@@ -16,34 +16,6 @@ static void check_hyper(Check *c, Stmt *s) {
         Type *g = check_expr(c, p->guard);
         if (g->kind != KIND_POISON && g->kind != KIND_BOOL) diag_report(c->diag, CODE_HYPER, p->guard->span, "the range of a hyper is a condition; this is %s", type_text(c->arena, g));
     }
-}
-
-static void check_queue(Check *c, Stmt *s) {
-    Type *rows = shape_type(c, KIND_REAL, s->dims, s->dim_count);
-    s->symbol = declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
-    s->symbol->type = rows;
-    for (int i = 0; i < s->param_count; i++) {
-        Param *p = &s->params[i];
-        Type *value = check_expr(c, p->value);
-        Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
-        Type *row = shape_type(c, KIND_REAL, p->dims, p->dim_count);
-        for (int d = 0; d < row->rank && d + 1 < MAX_RANK; d++) dims[d + 1] = row->dims[d];
-        p->type = rows->rank ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims) : type_poison(c);
-        p->symbol = arena_new_of(c->arena, Symbol);
-        *p->symbol = (Symbol){.kind = SYMBOL_COLUMN, .name = p->name, .span = p->span, .stmt = s, .param = p, .type = p->type};
-    }
-}
-
-/* What is pushed is checked after all lets: a queue may stand before what feeds it. */
-void check_push(Check *c, Stmt *s) {
-    if (!s->value) return;
-    Type *value = check_expr(c, s->value), *rows = s->symbol->type;
-    if (value->kind == KIND_POISON || rows->kind == KIND_POISON) return;
-    bool fits = value->rank == rows->rank;
-    for (int i = 1; fits && i < rows->rank; i++) fits = value->dims[i] == rows->dims[i];
-    if (fits) return;
-    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span, "what is pushed is %s", type_text(c->arena, value));
-    diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
 }
 
 enum { MOST_VIEWS = 64 };
@@ -96,13 +68,20 @@ static void check_ema(Check *c, Stmt *s) {
 
 /* ---- gradient into an EMA target ------------------------------------------------------------------------- */
 
-static bool is_ema_target(const Module *spec, const Symbol *symbol) {
-    for (int i = 0; i < spec->stmt_count; i++) {
-        const Stmt *s = spec->stmts[i];
-        if (s->kind == STMT_EMA && s->targets[0]->symbol == symbol) return true;
+/* Calls `visit` with every statement, those of phases among them, until it returns true. */
+typedef bool (*Visit)(const Stmt *s, const Symbol *symbol);
+static const Stmt *find_statement(Stmt *const *stmts, int count, Visit visit, const Symbol *symbol) {
+    for (int i = 0; i < count; i++) {
+        if (visit(stmts[i], symbol)) return stmts[i];
+        if (stmts[i]->kind != STMT_WHEN) continue;
+        const Stmt *found = find_statement(stmts[i]->body, stmts[i]->body_count, visit, symbol);
+        if (!found) found = find_statement(stmts[i]->otherwise, stmts[i]->otherwise_count, visit, symbol);
+        if (found) return found;
     }
-    return false;
+    return NULL;
 }
+
+static bool moves(const Stmt *s, const Symbol *symbol) { return s->kind == STMT_EMA && s->targets[0]->symbol == symbol; }
 
 static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth);
 
@@ -118,11 +97,11 @@ static void walk_rounds(Check *c, const Module *spec, Stmt *scan, int depth) {
 
 static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth) {
     if (!e || e->kind == EXPR_STOP || depth > 64) return;
-    if (e->kind == EXPR_CALL && e->callee->symbol && e->callee->symbol->kind == SYMBOL_NET && is_ema_target(spec, e->callee->symbol)) {
-        diag_report(c->diag, CODE_EMA_GRADIENT, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", e->callee->symbol->name);
-        for (int i = 0; i < spec->stmt_count; i++)
-            if (spec->stmts[i]->kind == STMT_EMA && spec->stmts[i]->targets[0]->symbol == e->callee->symbol)
-                diag_note(c->diag, spec->stmts[i]->span, "the ema edge is here");
+    const Symbol *callee = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
+    const Stmt *edge = callee && callee->kind == SYMBOL_NET ? find_statement(spec->stmts, spec->stmt_count, moves, callee) : NULL;
+    if (edge) {
+        diag_report(c->diag, CODE_EMA_GRADIENT, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", callee->name);
+        diag_note(c->diag, edge->span, "the ema edge is here");
         diag_suggest(c->diag, "write `stop(%.*s)`", e->span.end - e->span.begin, e->span.source->text + e->span.begin);
     }
     if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_LET && e->symbol->stmt) {
@@ -133,6 +112,42 @@ static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth
     for (int i = 0; i < e->arg_count; i++) walk_gradient(c, spec, e->args[i], depth + 1);
 }
 
+/* ---- parts and phases ------------------------------------------------------------------------------------ */
+
+static void check_part(Check *c, Expr *part) {
+    Type *t = check_expr(c, part);
+    if (t->kind == KIND_POISON || t->kind == KIND_NET || (part->symbol && part->symbol->kind == SYMBOL_PARAM)) return;
+    diag_report(c->diag, CODE_PART, part->span, "a part that is trained is a network, a named part of one, or a `param`; this is %s", type_text(c->arena, t));
+}
+
+static void check_condition(Check *c, Expr *condition, const char *of) {
+    Type *t = check_expr(c, condition);
+    if (t->kind == KIND_POISON || (t->kind == KIND_BOOL && t->rank == 0)) return;
+    diag_report(c->diag, CODE_PHASE, condition->span, "%s is a condition, like `epoch >= 2`; this is %s", of, type_text(c->arena, t));
+}
+
+static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
+    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_WHEN};
+    push_scope(c);
+    for (int i = 0; i < count; i++) {
+        bool fits = false;
+        for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++) fits |= body[i]->kind == allowed[k];
+        if (fits) check_statement(c, m, body[i]);
+        else diag_report(c->diag, CODE_STATEMENT_PLACE, body[i]->span, "this is declared once for the whole run, outside of `when`");
+    }
+    for (int i = 0; i < count; i++)
+        if (body[i]->kind == STMT_QUEUE) check_push(c, body[i]);
+    pop_scope(c);
+}
+
+static void check_when(Check *c, Module *m, Stmt *s) {
+    check_condition(c, s->value, "what stands after `when`");
+    check_branch(c, m, s->body, s->body_count);
+    check_branch(c, m, s->otherwise, s->otherwise_count);
+}
+
+/* ---- training -------------------------------------------------------------------------------------------- */
+
 Param *train_setting(Module *spec, const char *name) {
     for (int i = 0; i < spec->stmt_count; i++)
         for (int p = 0; spec->stmts[i]->kind == STMT_TRAIN && p < spec->stmts[i]->param_count; p++)
@@ -140,22 +155,35 @@ Param *train_setting(Module *spec, const char *name) {
     return NULL;
 }
 
+static void check_setting(Check *c, Param *p) {
+    bool optimiser = strcmp(p->name, "optimiser") == 0, freeze = strcmp(p->name, "freeze") == 0;
+    for (int i = 0; i < p->part_count; i++) {
+        bool rest = optimiser && p->parts[i]->kind == EXPR_NAME && strcmp(p->parts[i]->name, "rest") == 0;
+        if (!rest) check_part(c, p->parts[i]);
+    }
+    if (p->guard) check_condition(c, p->guard, "what stands after `while`");
+    if (p->part_count && !optimiser && !freeze) diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "only `optimiser` and `freeze` speak of parts");
+    if (p->guard && !freeze) diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span, "only `freeze` goes by a condition");
+    if (!p->value) return;
+    Type *t = check_expr(c, p->value);
+    if (t->kind == KIND_POISON || (optimiser ? t->kind == KIND_OPTIMISER : is_numeric(t))) return;
+    diag_report(c->diag, CODE_OPTIMISER, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
+}
+
 static void check_train(Check *c, Stmt *s) {
-    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip"};
+    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip", "freeze"};
+    enum { KNOWN = sizeof known / sizeof *known };
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         bool found = false;
-        for (int k = 0; k < 5; k++) found |= strcmp(known[k], p->name) == 0;
-        if (!found) {
-            diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed and clip", p->name);
-            const char *near = diag_nearest(p->name, known, 5);
-            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        for (int k = 0; k < KNOWN; k++) found |= strcmp(known[k], p->name) == 0;
+        if (found) {
+            check_setting(c, p);
             continue;
         }
-        Type *t = check_expr(c, p->value);
-        bool optimiser = strcmp(p->name, "optimiser") == 0;
-        if (t->kind == KIND_POISON || (optimiser ? t->kind == KIND_OPTIMISER : is_numeric(t))) continue;
-        diag_report(c->diag, CODE_OPTIMISER, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed, clip and freeze", p->name);
+        const char *near = diag_nearest(p->name, known, KNOWN);
+        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     }
 }
 
@@ -196,15 +224,18 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_STATE: check_owned(c, s, SYMBOL_STATE, false); break;
     case STMT_DRAW: check_owned(c, s, SYMBOL_DRAW, false); break;
     case STMT_QUEUE: check_queue(c, s); break;
+    case STMT_BANK: check_bank(c, s); break;
     case STMT_UPDATE: check_update(c, s); break;
     case STMT_EMA: check_ema(c, s); break;
     case STMT_TRAIN: check_train(c, s); break;
     case STMT_EVAL: check_eval(c, s); break;
+    case STMT_WHEN: check_when(c, m, s); break;
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);
         if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
         walk_gradient(c, m, s->value, 0);
+        for (int i = 0; i < s->target_count; i++) check_part(c, s->targets[i]);
         break;
     }
     case STMT_SCAN: check_scan(c, s); break;

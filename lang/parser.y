@@ -16,6 +16,7 @@
     const char *name;
     ReduceKind reduce;
     Operator op;
+    QueueOrder order;
     Expr *expr;
     ExprListBox *list;
     BinderList *binders;
@@ -31,13 +32,13 @@
 %token NUMBER "a number" NEWLINE "the end of the line"
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
-%token <name> QUEUE "queue" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
+%token <name> QUEUE "queue" BANK "bank" WHEN "when" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
 %token <name> SCAN "scan" NEXT "next"
-%token RATE "rate" WITH "with" TRAINS "trains" INIT "init"
+%token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
 
-%type <expr> rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <expr> netpart rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
 %type <named> part
 %type <list> parts args arglist exprs targets calls calllist
 %type <binders> binders
@@ -48,6 +49,7 @@
 %type <body> body
 %type <op> relation
 %type <name> setname opt_init
+%type <order> opt_order
 
 %{
 #include "parser.h"
@@ -121,12 +123,15 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | NET NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_NET, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
         | OPTIMISER NAME '(' params ')' '(' params ')' body { $$ = named_stmt(p, STMT_OPTIMISER, @$, $2, @2); ast_set_config($$, $4); ast_set_params($$, $7); ast_set_body($$, $9.value, $9.body); }
         | FN NAME '(' params ')' body    { $$ = named_stmt(p, STMT_FN, @$, $2, @2); ast_set_params($$, $4); ast_set_body($$, $6.value, $6.body); }
-        | EMA postfix ARROW postfix RATE expr { $$ = ast_stmt(p, STMT_EMA, @$); $$->targets = ast_list(p, NULL, NULL, $2)->exprs.items; $$->target_count = 1; $$->source = $4; $$->value = $6; }
-        | EMA postfix ARROW postfix RATE expr WITH NAME { $$ = ast_stmt(p, STMT_EMA, @$); $$->targets = ast_list(p, NULL, NULL, $2)->exprs.items; $$->target_count = 1; $$->source = $4; $$->value = $6; $$->with_state = true; }
+        | EMA postfix ARROW postfix RATE expr { $$ = ast_ema(p, $2, $4, $6, @$); }
+        | EMA postfix ARROW postfix RATE expr WITH NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_with(p, $$, $8, @8); }
+        | EMA postfix ARROW postfix RATE expr BEFORE NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_before(p, $$, $8, @8); }
+        | EMA postfix ARROW postfix RATE expr WITH NAME BEFORE NAME { $$ = ast_ema(p, $2, $4, $6, @$); ast_with(p, $$, $8, @8); ast_before(p, $$, $10, @10); }
         | PARAM inits                    { $$ = ast_stmt(p, STMT_PARAM, @$); ast_set_params($$, $2); }
         | STATE inits                    { $$ = ast_stmt(p, STMT_STATE, @$); ast_set_params($$, $2); }
         | DRAW draws                     { $$ = ast_stmt(p, STMT_DRAW, @$); ast_set_params($$, $2); }
-        | QUEUE NAME '[' exprs ']' queue_body opt_init { $$ = $6; $$->kind = STMT_QUEUE; $$->name = $2; $$->name_span = @2; $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->init_name = $7; }
+        | QUEUE NAME '[' exprs ']' queue_body opt_init opt_order { $$ = $6; $$->kind = STMT_QUEUE; $$->name = $2; $$->name_span = @2; $$->has_dims = true; $$->dims = $4->exprs.items; $$->dim_count = $4->exprs.count; $$->init_name = $7; $$->order = $8; }
+        | BANK NAME '[' exprs ']' opt_init { $$ = named_stmt(p, STMT_BANK, @$, $2, @2); ast_set_params($$, ast_params(p, NULL, shaped(named($2, @2), $4))); $$->init_name = $6; }
         | UPDATE targets ARROW expr      { $$ = ast_stmt(p, STMT_UPDATE, @$); $$->targets = $2->exprs.items; $$->target_count = $2->exprs.count; $$->value = $4; }
         | LOSS expr                      { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; }
         | LOSS expr TRAINS targets       { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; $$->targets = $4->exprs.items; $$->target_count = $4->exprs.count; }
@@ -134,6 +139,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
         | EVAL '{' calls '}'             { $$ = ast_stmt(p, STMT_EVAL, @$); if ($3) { $$->targets = $3->exprs.items; $$->target_count = $3->exprs.count; } }
+        | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
+        | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
         ;
 /* Not a whole expression: `T (h = h0)` would read as a call. */
 rounds  : NUMBER                         { $$ = ast_number(p, @1); }
@@ -148,6 +155,9 @@ queue_body : ARROW expr                  { $$ = ast_stmt(p, STMT_QUEUE, @$); $$-
         ;
 opt_init : %empty                        { $$ = NULL; }
         | INIT NAME                      { $$ = $2; }
+        ;
+opt_order : %empty                       { $$ = QUEUE_READ_FIRST; }
+        | READ NAME NAME                 { $$ = ast_order(p, $2, $3, @$); }
         ;
 targets : postfix                        { $$ = ast_list(p, NULL, NULL, $1); }
         | targets ',' postfix            { $$ = ast_list(p, $1, NULL, $3); }
@@ -185,6 +195,8 @@ inits   : init                           { $$ = ast_params(p, NULL, $1); }
         ;
 init    : NAME '=' expr                  { $$ = valued(named($1, @1), $3); }
         | NAME '[' exprs ']' '=' expr    { $$ = valued(shaped(named($1, @1), $3), $6); }
+        | NAME ':' NAME '=' expr         { $$ = valued(named($1, @1), $5); $$.kind_name = $3; }
+        | NAME ':' NAME '[' exprs ']' '=' expr { $$ = valued(shaped(named($1, @1), $5), $8); $$.kind_name = $3; }
         ;
 draws   : draw                           { $$ = ast_params(p, NULL, $1); }
         | draws ',' draw                 { $$ = ast_params(p, $1, $3); }
@@ -215,12 +227,20 @@ settings : %empty                        { $$ = NULL; }
         | separators settinglist         { $$ = $2; }
         | separators settinglist separators { $$ = $2; }
         ;
-settinglist : setting                    { $$ = ast_params(p, NULL, $1); }
-        | settinglist separators setting { $$ = ast_params(p, $1, $3); }
+settinglist : setting                    { $$ = ast_setting(p, NULL, $1); }
+        | settinglist separators setting { $$ = ast_setting(p, $1, $3); }
         ;
+/* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone goes on with the list of the setting before it. */
 setting : setname expr                   { $$ = valued(named($1, @1), $2); }
+        | setname expr ON netpart        { $$ = ast_on(p, valued(named($1, @1), $2), $4); }
+        | setname expr WHILE expr        { $$ = valued(named($1, @1), $2); $$.guard = $4; }
+        | netpart                        { $$ = ast_on(p, named(NULL, @1), $1); }
+        | netpart WHILE expr             { $$ = ast_on(p, named(NULL, @1), $1); $$.guard = $3; }
         ;
-setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | LOSS
+netpart : NAME                           { $$ = ast_name(p, $1, @1); }
+        | netpart '.' NAME               { $$ = ast_member(p, $1, $3, @3); }
+        ;
+setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | BANK | LOSS
         ;
 calls   : %empty                         { $$ = NULL; }
         | separators                     { $$ = NULL; }

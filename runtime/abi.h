@@ -127,6 +127,12 @@ typedef struct CoupletEval {
     int bank, query;      /* sources */
 } CoupletEval;
 
+/* A stretch of the run: from this epoch and this step on, until a later phase has begun. All phases share the program's states. */
+typedef struct CoupletPhase {
+    int64_t from_epoch, from_step;
+    CoupletPlan *train; /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */
+} CoupletPhase;
+
 /* A method, compiled. */
 typedef struct CoupletProgram {
     const char *name;      /* "simclr" */
@@ -146,7 +152,10 @@ typedef struct CoupletProgram {
     int64_t views;         /* images that the views of a step make, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */
     CoupletPlan *init;     /* assigns every state its start */
-    CoupletPlan *train;    /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */
+    CoupletPlan *train;    /* of the first phase */
+    const CoupletPhase *phases; /* in order; the last one that has begun holds */
+    int phase_count;
+    uint64_t plan_hash;    /* of all phases: whether going on with a checkpoint is exact to the bit */
     CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input "image" u8[rows, ...] */
     int feature_count;
 } CoupletProgram;

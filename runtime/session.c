@@ -213,7 +213,7 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
         snprintf(values[3], VALUE_BYTES, "%" PRId64, s->epoch);
         snprintf(values[4], VALUE_BYTES, "%" PRIu64, s->seed);
         snprintf(values[5], VALUE_BYTES, "%016" PRIx64, p->method_hash);
-        snprintf(values[6], VALUE_BYTES, "%016" PRIx64, p->train->hash);
+        snprintf(values[6], VALUE_BYTES, "%016" PRIx64, p->plan_hash);
         for (int i = 0; i < FIXED_PAIRS; i++) pairs[i] = (CoupletTensorPair){fixed[i], values[i]};
         for (int i = 0; i < p->hyper_count; i++) {
             snprintf(names[i], sizeof names[i], "hyper.%s", p->hypers[i].name);
@@ -264,7 +264,7 @@ bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, 
     int64_t step, steps, epoch;
     const char *found = couplet_tensors_metadata(&file, "method"), *seed = couplet_tensors_metadata(&file, "seed"), *found_plan = couplet_tensors_metadata(&file, "plan");
     snprintf(method, sizeof method, "%016" PRIx64, s->program->method_hash);
-    snprintf(plan, sizeof plan, "%016" PRIx64, s->program->train->hash);
+    snprintf(plan, sizeof plan, "%016" PRIx64, s->program->plan_hash);
     bool good = false;
     if (!found || !seed) snprintf(error, error_bytes, "%s: this is no checkpoint of Couplet: it has no `%s`", path, found ? "seed" : "method");
     else if (strcmp(found, method) != 0) snprintf(error, error_bytes, "%s: this is the checkpoint of another method (%s, and this one is %s)", path, found, method);

@@ -24,7 +24,8 @@ typedef struct Trainer {
     CoupletThreads *threads;
     CoupletDevice *device, *own_device;
     CoupletSources sources;
-    CoupletRun *run;
+    const CoupletPhase *phase;
+    CoupletRun *run; /* of the phase */
     void **inputs;
     FILE *metrics;
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES];
@@ -100,14 +101,13 @@ static bool write_settings(Trainer *t) {
     if (!file) return false;
     fprintf(file, "{\n  \"method\": \"%s\",\n  \"seed\": %" PRIu64 ",\n  \"batch\": %" PRId64 ",\n  \"epochs\": %.9g,\n  \"steps\": %" PRId64, p->name, t->session->seed, p->batch,
             p->epochs, t->session->total_steps);
-    fprintf(file, ",\n  \"method_hash\": \"%016" PRIx64 "\",\n  \"plan_hash\": \"%016" PRIx64 "\",\n  \"hypers\": {", p->method_hash, p->train->hash);
+    fprintf(file, ",\n  \"method_hash\": \"%016" PRIx64 "\",\n  \"plan_hash\": \"%016" PRIx64 "\",\n  \"hypers\": {", p->method_hash, p->plan_hash);
     for (int i = 0; i < p->hyper_count; i++) fprintf(file, "%s\"%s\": %.9g", i ? ", " : "", p->hypers[i].name, p->hypers[i].value);
     fprintf(file, "}\n}\n");
     return couplet_file_commit(path, file, t->error, t->error_bytes);
 }
 
-static bool inputs_fit(Trainer *t) {
-    const CoupletPlan *plan = t->program->train;
+static bool inputs_fit(Trainer *t, const CoupletPlan *plan) {
     for (int i = 0; i < plan->input_count; i++) {
         const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
         const char *dot = strchr(plan->inputs[i].name, '.');
@@ -125,11 +125,24 @@ static bool inputs_fit(Trainer *t) {
     return true;
 }
 
-static bool open_run(Trainer *t) {
-    const CoupletPlan *plan = t->program->train;
+/* The last phase that has begun. */
+static const CoupletPhase *phase_at(const CoupletProgram *p, int64_t epoch, int64_t step) {
+    const CoupletPhase *found = &p->phases[0];
+    for (int i = 1; i < p->phase_count; i++)
+        if (p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
+    return found;
+}
+
+/* Makes ready to run the steps of a phase; one phase has memory at a time. */
+static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
+    if (t->phase == phase) return true;
+    couplet_run_free(t->run);
+    free(t->inputs);
+    const CoupletPlan *plan = phase->train;
+    t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    if (t->run && t->inputs) return inputs_fit(t);
+    if (t->run && t->inputs) return inputs_fit(t, plan);
     snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s", (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
     return false;
 }
@@ -140,11 +153,13 @@ static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     CoupletFault fault;
     s->epoch = s->step / t->per_epoch;
-    couplet_session_scalars(s, t->program->train, t->inputs);
-    couplet_sources_next(&t->sources, t->program->train, t->inputs);
-    for (int i = 0; i < t->program->train->input_count; i++) {
+    if (!enter_phase(t, phase_at(t->program, s->epoch, s->step))) return false;
+    const CoupletPlan *plan = t->phase->train;
+    couplet_session_scalars(s, plan, t->inputs);
+    couplet_sources_next(&t->sources, plan, t->inputs);
+    for (int i = 0; i < plan->input_count; i++) {
         if (t->inputs[i]) continue;
-        snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", t->program->train->inputs[i].name);
+        snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", plan->inputs[i].name);
         return false;
     }
     bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) && couplet_run_finite(t->run, &fault);
@@ -187,7 +202,7 @@ static bool metrics_step(Trainer *t, float loss) {
 }
 
 static double deviation(const Trainer *t) {
-    const CoupletBuffer *b = couplet_plan_output(t->program->train, "embedding");
+    const CoupletBuffer *b = couplet_plan_output(t->phase->train, "embedding");
     const float *embedding = b ? couplet_run_output(t->run, "embedding") : NULL;
     return embedding ? couplet_embedding_deviation(embedding, b->shape[0], b->shape[1]) : NAN;
 }
@@ -274,7 +289,7 @@ static bool open_all(Trainer *t) {
     t->session->total_steps = (int64_t)floor(t->program->epochs * (double)t->per_epoch + 1e-9);
     if (t->session->total_steps < 1) t->session->total_steps = 1;
     if (o->resume && !resume(t)) return false;
-    if (!open_run(t) || !write_settings(t)) return false;
+    if (!enter_phase(t, phase_at(t->program, t->session->step / t->per_epoch, t->session->step)) || !write_settings(t)) return false;
     t->metrics = couplet_metrics_open(t->metrics_path, o->resume ? t->session->step : -1, t->error, t->error_bytes);
     if (!t->metrics) return false;
     return couplet_sources_begin(&t->sources, t->session->seed, t->session->step, t->error, t->error_bytes);

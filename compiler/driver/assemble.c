@@ -19,20 +19,12 @@ static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
     return hash;
 }
 
-/* What a checkpoint must agree with: the states, and the step as the language means it (before any pass that serves a back end only). Places in
- * the source do not count. */
-static uint64_t method_hash(const CoupletProgram *program, const Graph *step) {
-    uint64_t hash = 1469598103934665603u;
-    for (int i = 0; i < program->state_count; i++) {
-        const CoupletStateInfo *s = &program->states[i];
-        hash = hash_bytes(hash, s->name, strlen(s->name) + 1);
-        hash = hash_bytes(hash, (const char *)s->shape, sizeof s->shape);
-    }
+static uint64_t hash_graph(uint64_t hash, const Graph *g) {
     char *text = NULL;
     size_t length = 0;
     FILE *memory = open_memstream(&text, &length);
     if (!memory) return hash;
-    graph_print(step, memory);
+    graph_print(g, memory);
     fclose(memory);
     bool comment = false;
     for (size_t i = 0; i < length; i++) {
@@ -40,6 +32,19 @@ static uint64_t method_hash(const CoupletProgram *program, const Graph *step) {
         if (!comment) hash = hash_bytes(hash, text + i, 1);
     }
     free(text);
+    return hash;
+}
+
+/* What a checkpoint must agree with: the states, and the step as the language means it (before any pass that serves a back end only). Places in
+ * the source do not count. */
+static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
+    uint64_t hash = 1469598103934665603u;
+    for (int i = 0; i < program->state_count; i++) {
+        const CoupletStateInfo *s = &program->states[i];
+        hash = hash_bytes(hash, s->name, strlen(s->name) + 1);
+        hash = hash_bytes(hash, (const char *)s->shape, sizeof s->shape);
+    }
+    for (int i = 0; i < lowered->phases.count; i++) hash = hash_graph(hash, lowered->phases.items[i].train);
     return hash;
 }
 
@@ -84,15 +89,39 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
     program->eval_count = lowered->evals.count;
 }
 
-bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
-    int graph_count = 2 + lowered->features.count;
-    Graph **graphs = arena_array(arena, Graph *, graph_count);
-    graphs[0] = lowered->init;
-    graphs[1] = lowered->train;
+/* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
+static Graph **all_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
+    Graph **graphs = arena_array(arena, Graph *, 1 + lowered->phases.count + lowered->features.count);
+    *count = 0;
+    graphs[(*count)++] = lowered->init;
+    for (int i = 0; i < lowered->phases.count; i++) graphs[(*count)++] = lowered->phases.items[i].train;
     for (int i = 0; i < lowered->features.count; i++) {
-        graphs[2 + i] = lowered->features.items[i];
-        graphs[2 + i]->name = lowered->feature_names.items[i];
+        lowered->features.items[i]->name = lowered->feature_names.items[i];
+        graphs[(*count)++] = lowered->features.items[i];
     }
+    return graphs;
+}
+
+/* The plans, in the order of all_graphs. */
+static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans, CoupletProgram *program) {
+    CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
+    program->init = *plans++;
+    program->plan_hash = 1469598103934665603u;
+    for (int i = 0; i < lowered->phases.count; i++) {
+        const LoweredPhase *from = &lowered->phases.items[i];
+        phases[i] = (CoupletPhase){from->from_epoch, from->from_step, *plans++};
+        program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
+    }
+    program->phases = phases;
+    program->phase_count = lowered->phases.count;
+    program->train = phases[0].train;
+    program->features = plans;
+    program->feature_count = lowered->features.count;
+}
+
+bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+    int graph_count;
+    Graph **graphs = all_graphs(arena, lowered, &graph_count);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
     CpuOptions options = {cpu_cache_folder(arena)};
     out->code = cpu_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, error);
@@ -103,15 +132,12 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     program->spec_text = resolved_spec(arena, method);
     fill_states(arena, lowered, program);
     fill_tables(arena, lowered, program);
-    program->method_hash = method_hash(program, lowered->train);
+    take_plans(arena, lowered, plans, program);
+    program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;
     program->batch = lowered->batch;
     program->views = lowered->views;
     program->epochs = lowered->epochs;
-    program->init = plans[0];
-    program->train = plans[1];
-    program->features = plans + 2;
-    program->feature_count = lowered->features.count;
     out->program = program;
     return true;
 }

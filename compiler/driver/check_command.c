@@ -2,7 +2,7 @@
 #include "compiler/driver/print_after.h"
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
-    print_after_place(arena, pass, program->train, program->states.items, program->states.count);
+    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count);
     for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count);
     print_after_place(arena, pass, program->init, program->states.items, program->states.count);
 }
@@ -28,7 +28,7 @@ int check_command(int argc, char **argv) {
         if (method) {
             LowerOptions lower = {print_after_pass, (void *)(uintptr_t)options.print_after};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
-            if (program && options.numerics) print_numerics(program->train, stdout);
+            for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
         }
         show_messages(&options, diag);

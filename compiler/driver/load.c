@@ -137,7 +137,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
     for (int i = 0; i < method->spec->stmt_count; i++)
-        if (method->spec->stmts[i]->kind == STMT_LOSS) return lower_method(arena, diag, method, options);
+        if (method->spec->stmts[i]->kind == STMT_LOSS || method->spec->stmts[i]->kind == STMT_TRAIN) return lower_method(arena, diag, method, options);
     return NULL;
 }
 

@@ -392,12 +392,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     Graph *g = l->g;
     Value args[MAX_ARGS];
     int count = e->arg_count;
-    if (strcmp(name, "filled") == 0) {
-        char key[256];
-        snprintf(key, sizeof key, "%s.fill", e->args[0]->name);
-        const GExpr *row = lower_scalar(l, e->args[1]);
-        return value_scalar(gx2(g, G_LT, row, gx_load(g, state_now(l, key), 0, NULL, NULL)));
-    }
+    if (strcmp(name, "filled") == 0) return value_scalar(lower_filled(l, e->args[0], lower_scalar(l, e->args[1])));
+    if (strcmp(name, "new") == 0) return lower_new(l, e->args[0]);
     for (int i = 0; i < count && i < MAX_ARGS; i++) args[i] = lower_value(l, e->args[i]);
     if (strcmp(name, "real") == 0) {
         const GExpr *axes[GRAPH_MAX_RANK];

@@ -21,6 +21,10 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
             *out = (double)e->symbol->stmt->data->rows;
             return true;
         }
+        if (l->in_condition && e->symbol->kind == SYMBOL_BUILTIN) { /* of the phase at hand */
+            *out = (double)(strcmp(e->name, "epoch") == 0 ? l->phase->from_epoch : l->phase->from_step);
+            return strcmp(e->name, "epoch") == 0 || strcmp(e->name, "step") == 0;
+        }
         const Value *value = frame_find(l->frame, e->symbol);
         if (!value || !value->is_static) return false;
         mark_static(l, e->symbol);

@@ -1,6 +1,6 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; call.c functions and
  * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
- * optimise.c gradients, rules and ema; features.c evaluation; function.c one function. */
+ * optimise.c gradients, rules and ema; phase.c `when`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -62,6 +62,7 @@ typedef struct StateRecord {
     Frame *frame;
     const char *origin; /* key of its draws */
     const char *init_name;
+    bool was_reached, was_frozen; /* a parameter: in some phase */
 } StateRecord;
 
 /* The state's value as the step goes on: applications of a net chain their updates. */
@@ -86,6 +87,12 @@ typedef struct Lower {
     int site_count;
     ARRAY(StateRecord) records;
     ARRAY(StateValue) current;
+    ARRAY(StateValue) renewed;      /* parameters after the optimiser; empty before it */
+    ARRAY(const Stmt *) statements; /* of this phase, those in `when` among them */
+    ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
+    const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
+    bool in_condition;
+    bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     GNode *embedding; /* first application of a network at method level */
     int depth;
@@ -162,22 +169,37 @@ void lower_view(Lower *l, const Stmt *stmt);
 
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
-void commit_state(Lower *l, GNode *state, GNode *value);
+void commit_state(Lower *l, GNode *state, GNode *value); /* in place of an earlier commit of the same state */
+void renew_parameter(Lower *l, const char *name, GNode *value); /* what reads of it give from here on */
 GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span); /* a scalar fills it */
 void declare_queue(Lower *l, const Stmt *stmt);
 void declare_method_state(Lower *l, const Stmt *stmt, StateRole role);
 void push_queues(Lower *l, const Stmt *stmt);
-void lower_updates(Lower *l, const Module *spec);
+Value lower_new(Lower *l, const Expr *target); /* new(s) */
+const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
+void update_parameters(Lower *l); /* between the optimiser and the ema edges */
+void update_states(Lower *l);
 
 /* optimise.c */
-typedef struct Renewed {
-    GNode **states, **grads, **renewed;
-    int *record_of;
+typedef struct LossGroup { /* losses that train the same parts */
+    GNode *node;
+    const Stmt *trains; /* `loss .. trains PARTS`, or NULL: everything */
+} LossGroup;
+typedef struct Trained {
+    int *records; /* of the parameters */
+    GNode **states, **grads;
     int count;
-} Renewed;
-void backward(Lower *l, GNode *loss, const Stmt *train, Renewed *out);
-void optimise(Lower *l, const Stmt *train, Renewed *renewed);
-void lower_ema(Lower *l, const Stmt *stmt, GNode *const *renewed, const int *record_of, int renewed_count);
+} Trained;
+void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, Trained *out);
+void optimise(Lower *l, const Stmt *train, const Trained *trained);
+GNode *moved_before(Lower *l, const StateRecord *record); /* by an ema edge `before forward`; NULL: by none */
+void lower_ema(Lower *l, const Stmt *stmt);
+void warn_unreached(Lower *l);
+
+/* phase.c */
+void find_phases(Lower *l); /* from the conditions in the method */
+void enter_phase(Lower *l, const LoweredPhase *phase);
+bool phase_holds(Lower *l, const Expr *condition);
 
 /* features.c */
 void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);

@@ -29,8 +29,15 @@ typedef struct LoweredEval {
     int bank, query; /* which of sources */
 } LoweredEval;
 
+/* From this epoch and this step on, until a later phase begins; the last one that has begun holds. */
+typedef struct LoweredPhase {
+    int64_t from_epoch, from_step;
+    Graph *train;
+} LoweredPhase;
+
 typedef struct LoweredProgram {
-    Graph *init, *train;
+    Graph *init, *train; /* train: of the first phase */
+    ARRAY(LoweredPhase) phases;
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
     ARRAY(ProgramState) states;

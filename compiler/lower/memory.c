@@ -3,13 +3,31 @@
 
 #include <string.h>
 
+enum { MAX_NEW = 64 };
+
 void commit_state(Lower *l, GNode *state, GNode *value) {
+    for (int i = 0; i < l->g->commits.count; i++) {
+        GCommit *earlier = &l->g->commits.items[i];
+        if (earlier->kind != COMMIT_ASSIGN || earlier->state != state) continue;
+        earlier->value = value;
+        return;
+    }
     GCommit c;
     memset(&c, 0, sizeof c);
     c.kind = COMMIT_ASSIGN;
     c.state = state;
     c.value = value;
     array_push(l->g->arena, &l->g->commits, c);
+}
+
+void renew_parameter(Lower *l, const char *name, GNode *value) {
+    StateValue renewed = {name, value, value->span};
+    for (int i = 0; i < l->renewed.count; i++) {
+        if (strcmp(l->renewed.items[i].name, name) != 0) continue;
+        l->renewed.items[i] = renewed;
+        return;
+    }
+    array_push(l->arena, &l->renewed, renewed);
 }
 
 GNode *state_node(Lower *l, const char *name) {
@@ -20,7 +38,8 @@ GNode *state_node(Lower *l, const char *name) {
 GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < shape_of->rank; i++) axes[i] = graph_fresh_index(l->g, shape_of->shape[i]);
-    const GExpr *element = as_real(l, value_element(l, value, axes, span));
+    const GExpr *element = value_element(l, value, axes, span);
+    if (shape_of->type == GT_REAL) element = as_real(l, element);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_NONE;
@@ -29,6 +48,55 @@ GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
     spec.value = element;
     spec.span = span;
     return graph_compute(l->g, &spec);
+}
+
+/* Rows on their way into a memory: no gradient follows them. */
+static GNode *pushed_rows(Lower *l, const Stmt *s, const Expr *rows, GType type) {
+    Value value = lower_value(l, rows);
+    if (value.kind == VALUE_ARRAY && type == GT_REAL && value.tensor->type != GT_REAL) {
+        const GExpr *axes[GRAPH_MAX_RANK];
+        int rank = value_rank(&value);
+        for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(&value, i));
+        value = array_from(l, as_real(l, value_element(l, &value, axes, s->span)), axes, rank, NULL, s->span);
+    }
+    const GExpr *free[GRAPH_MAX_INDICES];
+    int count;
+    GNode *node = materialise(l, &value, free, &count, s->span);
+    return type == GT_REAL ? graph_stop(l->g, node, s->span) : node;
+}
+
+static const char *column_name(Lower *l, const Stmt *queue, const Param *column) {
+    return column ? arena_printf(l->arena, "%s.%s", queue->name, column->name) : queue->name;
+}
+
+static const GExpr *counter(Lower *l, const Stmt *queue, const char *which) {
+    return gx_load(l->g, state_node(l, arena_printf(l->arena, "%s.%s", queue->name, which)), 0, NULL, NULL);
+}
+
+/* The ring as this step leaves it: row j is the pushed one at (j - head) mod K, if so many are pushed. */
+static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
+    Graph *g = l->g;
+    GNode *ring = state_node(l, column_name(l, s, column)), *rows = pushed_rows(l, s, column ? column->value : s->value, ring->type);
+    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    for (int a = 0; a < ring->rank; a++) at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
+    at[0] = gx2(g, G_MOD, gx2(g, G_SUB, axes[0], counter(l, s, "head")), gx_int(g, ring->shape[0]));
+    const GExpr *element = gx_load(g, rows, ring->rank, at, gx_load(g, ring, ring->rank, axes, NULL));
+    return array_from(l, element, axes, ring->rank, "new", s->span);
+}
+
+static Value queue_read(Lower *l, const Stmt *s, const Param *column) {
+    return s->order == QUEUE_PUSH_FIRST ? queue_after(l, s, column) : value_array(state_now(l, column_name(l, s, column)));
+}
+
+const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
+    Graph *g = l->g;
+    const Stmt *s = queue->symbol->stmt;
+    const GExpr *fill = counter(l, s, "fill");
+    if (s->order == QUEUE_PUSH_FIRST) {
+        const Expr *pushed = s->param_count ? s->params[0].value : s->value;
+        fill = gx2(g, G_ADD, fill, gx_int(g, lower_tensor(l, pushed)->shape[0]));
+    }
+    return gx2(g, G_LT, row, fill);
 }
 
 /* `queue Q[K, D] <- k`, or columns that move together; one ring, one head, one fill. */
@@ -72,17 +140,22 @@ void declare_queue(Lower *l, const Stmt *s) {
         record.frame = l->root;
         if (!find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
     }
-    /* A read sees what stood there before this step's push. */
-    if (!columns) frame_set(l, l->frame, s->symbol, value_array(state_now(l, s->name)));
+    /* A read sees what stood there before this step's push, unless the queue says otherwise. */
+    if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
+    for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++) frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
 }
 
 void declare_method_state(Lower *l, const Stmt *s, StateRole role) {
     for (int p = 0; p < s->param_count; p++) {
-        declare_state(l, "", "", &s->params[p], role, NULL, 0);
-        Value value = value_array(state_now(l, s->params[p].name));
-        frame_set(l, l->frame, s->params[p].symbol, value);
+        const Param *param = &s->params[p];
+        bool known = find_record(l, param->name) != NULL;
+        declare_state(l, "", "", param, role, NULL, 0);
+        if (!known && s->init_name) l->records.items[l->records.count - 1].init_name = s->init_name;
+        frame_set(l, l->frame, param->symbol, value_array(state_now(l, param->name)));
     }
 }
+
+/* ---- queues --------------------------------------------------------------------------------------------- */
 
 void push_queues(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
@@ -92,7 +165,7 @@ void push_queues(Lower *l, const Stmt *s) {
         memset(&push, 0, sizeof push);
         push.kind = COMMIT_PUSH;
         push.state = state_node(l, columns ? arena_printf(l->arena, "%s.%s", s->name, s->params[c].name) : s->name);
-        push.value = lower_tensor(l, pushed);
+        push.value = pushed_rows(l, s, pushed, push.state->type);
         push.head = state_node(l, arena_printf(l->arena, "%s.head", s->name));
         push.fill = state_node(l, arena_printf(l->arena, "%s.fill", s->name));
         bool fits = push.value->rank == push.state->rank && push.value->shape[0] <= push.state->shape[0];
@@ -106,22 +179,124 @@ void push_queues(Lower *l, const Stmt *s) {
     }
 }
 
-void lower_updates(Lower *l, const Module *spec) {
-    for (int i = 0; i < spec->stmt_count; i++) {
-        const Stmt *s = spec->stmts[i];
-        if (s->kind != STMT_UPDATE) continue;
-        if (s->target_count != 1 || s->targets[0]->kind != EXPR_NAME || !s->targets[0]->symbol) {
-            diag_report(l->diag, CODE_NOT_BUILT, s->span, "this kind of update is not built yet; write `update name <- value`");
-            continue;
-        }
-        const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
-        if (!bound || bound->kind != VALUE_ARRAY) continue;
-        Value value = lower_value(l, s->value);
-        if (value.kind != VALUE_SCALAR && value_rank(&value) != bound->tensor->rank) {
-            diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than the state", s->targets[0]->name);
-            continue;
-        }
-        commit_state(l, bound->tensor, shaped_like(l, &value, bound->tensor, s->span));
+/* ---- new(s) ---------------------------------------------------------------------------------------------- */
+
+static const Stmt *update_of(const Lower *l, const Symbol *state) {
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
+        if (s->kind == STMT_UPDATE && s->targets[0]->symbol == state) return s;
+    }
+    return NULL;
+}
+
+/* Row rows[i] replaced by values[i]; of equal rows the last one counts. */
+static Value bank_after(Lower *l, const Stmt *update) {
+    Graph *g = l->g;
+    GNode *bank = frame_find(l->frame, update->targets[0]->symbol)->tensor, *rows = lower_tensor(l, update->targets[0]->args[0]);
+    GNode *values = pushed_rows(l, update, update->value, bank->type);
+    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    for (int a = 0; a < bank->rank; a++) at[a] = axes[a] = graph_fresh_index(g, bank->shape[a]);
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.reducer = GR_MAX;
+    spec.out_rank = spec.red_rank = 1;
+    spec.out[0] = axes[0];
+    const GExpr *i = spec.red[0] = graph_fresh_index(g, rows->shape[0]);
+    spec.value = gx_select(g, gx2(g, G_EQ, gx_load(g, rows, 1, &i, NULL), axes[0]), i, gx_int(g, -1));
+    spec.name = "last writer";
+    spec.span = update->span;
+    at[0] = gx_load(g, graph_compute(g, &spec), 1, &axes[0], NULL);
+    const GExpr *element = gx_load(g, values, bank->rank, at, gx_load(g, bank, bank->rank, axes, NULL));
+    return array_from(l, element, axes, bank->rank, "new", update->span);
+}
+
+static Value state_after(Lower *l, const Expr *target) {
+    const Value *bound = frame_find(l->frame, target->symbol);
+    const Stmt *update = update_of(l, target->symbol);
+    if (!update) return *bound;
+    if (update->targets[0]->kind == EXPR_INDEX) return bank_after(l, update);
+    if (!l->finishing) {
+        diag_report(l->diag, CODE_UPDATE, target->span, "the new value of `%s` is known when the forward pass is over: `new(%s)` stands to the right of an update or a push", target->name,
+                   target->name);
+        diag_suggest(l->diag, "name it in a `let`, and use that here and in the update");
+        return *bound;
+    }
+    if (l->depth++ > MAX_NEW) {
+        diag_report(l->diag, CODE_UPDATE, target->span, "`%s` is renewed from its own new value", target->name);
+        l->depth--;
+        return *bound;
+    }
+    Value value = lower_value(l, update->value);
+    l->depth--;
+    return value_array(shaped_like(l, &value, bound->tensor, update->span));
+}
+
+Value lower_new(Lower *l, const Expr *target) {
+    const Symbol *s = target->symbol;
+    if (s->kind == SYMBOL_QUEUE && s->stmt->param_count) {
+        diag_report(l->diag, CODE_QUEUE_ROW, target->span, "the queue `%s` has columns: `new(%s.%s)`", s->name, s->name, s->stmt->params[0].name);
+        return value_scalar(gx_real(l->g, 0));
+    }
+    if (s->kind == SYMBOL_QUEUE) return queue_after(l, s->stmt, NULL);
+    if (s->kind == SYMBOL_COLUMN) return queue_after(l, s->stmt, s->param);
+    return state_after(l, target);
+}
+
+/* ---- updates -------------------------------------------------------------------------------------------- */
+
+static void write_rows(Lower *l, const Stmt *s, GNode *state) {
+    GCommit c;
+    memset(&c, 0, sizeof c);
+    c.kind = COMMIT_ROWS;
+    c.state = state;
+    c.value = pushed_rows(l, s, s->value, state->type);
+    c.rows = lower_tensor(l, s->targets[0]->args[0]);
+    array_push(l->g->arena, &l->g->commits, c);
+}
+
+static GNode *new_value(Lower *l, const Stmt *s, GNode *state) {
+    Value value = lower_value(l, s->value);
+    if (value.kind != VALUE_SCALAR && value_rank(&value) != state->rank) {
+        diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than it has", s->targets[0]->name);
+        return state;
+    }
+    return shaped_like(l, &value, state, s->span);
+}
+
+static bool updates_parameter(const Stmt *s) { return s->kind == STMT_UPDATE && s->targets[0]->symbol && s->targets[0]->symbol->kind == SYMBOL_PARAM; }
+
+/* The optimiser's results are what reads of the parameters give from here on. */
+static void show_renewed(Lower *l) {
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
+        for (int p = 0; s->kind == STMT_PARAM && p < s->param_count; p++)
+            frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, s->params[p].name)));
     }
 }
 
+void update_parameters(Lower *l) {
+    GNode **values = arena_array(l->arena, GNode *, l->statements.count + 1);
+    show_renewed(l);
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
+        if (updates_parameter(s)) values[i] = new_value(l, s, state_node(l, s->targets[0]->name));
+    }
+    for (int i = 0; i < l->statements.count; i++) {
+        if (!values[i]) continue;
+        const char *name = l->statements.items[i]->targets[0]->name;
+        commit_state(l, state_node(l, name), values[i]);
+        renew_parameter(l, name, values[i]);
+    }
+    show_renewed(l);
+}
+
+void update_states(Lower *l) {
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
+        if (s->kind != STMT_UPDATE || updates_parameter(s)) continue;
+        const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
+        if (!bound || bound->kind != VALUE_ARRAY) continue;
+        if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s, bound->tensor);
+        else commit_state(l, bound->tensor, new_value(l, s, bound->tensor));
+    }
+}

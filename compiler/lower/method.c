@@ -17,7 +17,9 @@ static Frame *method_frame(Lower *l) {
 void begin_graph(Lower *l, const char *name, bool training) {
     l->g = graph_new(l->arena, name);
     l->training = training;
-    l->current.count = 0;
+    l->current.count = l->renewed.count = 0;
+    l->embedding = NULL;
+    l->finishing = false;
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
     l->site_count = 0;
@@ -70,35 +72,80 @@ static GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span s
     return graph_compute(l->g, &spec);
 }
 
+enum { MOST_LOSSES = 16 };
+typedef struct LossTerm {
+    const GExpr *sum;
+    const Stmt *trains;
+    Span span;
+} LossTerm;
+typedef struct LossTerms {
+    LossTerm of[MOST_LOSSES];
+    int count;
+} LossTerms;
+
+/* The first rows of reals that have a name: watched for collapse. */
+static void take_embedding(Lower *l, const Stmt *let) {
+    const Value *value = l->embedding || !let->value ? NULL : frame_find(l->frame, let->symbol);
+    bool rows = value && value->kind == VALUE_ARRAY && value_rank(value) == 2 && value->prefix_count == 0;
+    if (rows && value->tensor->type == GT_REAL && value->tensor->shape[0] == l->program->batch) l->embedding = value->tensor;
+}
+
+/* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
+static void add_loss(Lower *l, const Stmt *s, LossTerms *terms) {
+    const GExpr *value = as_real(l, lower_scalar(l, s->value));
+    int at = 0;
+    while (at < terms->count && (s->target_count || terms->of[at].trains)) at++;
+    if (at == MOST_LOSSES) {
+        diag_report(l->diag, CODE_PART, s->span, "a method has at most %d losses with parts of their own", MOST_LOSSES - 1);
+        return;
+    }
+    if (at == terms->count) terms->of[terms->count++] = (LossTerm){NULL, s->target_count ? s : NULL, s->span};
+    LossTerm *term = &terms->of[at];
+    term->sum = term->sum ? gx2(l->g, G_ADD, term->sum, value) : value;
+    term->span = s->span;
+}
+
 /* Statements whose meaning is a value of this step. */
-static void lower_statements(Lower *l, const Module *spec, const GExpr **loss, Span *loss_span) {
-    for (int i = 0; i < spec->stmt_count; i++) {
-        const Stmt *s = spec->stmts[i];
+static void lower_statements(Lower *l, LossTerms *terms) {
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
         switch (s->kind) {
         case STMT_VIEW: lower_view(l, s); break;
         case STMT_LET:
             lower_let(l, s);
-            if (!l->embedding && s->value) {
-                const Value *value = frame_find(l->frame, s->symbol);
-                bool rows = value && value->kind == VALUE_ARRAY && value_rank(value) == 2 && value->prefix_count == 0;
-                if (rows && value->tensor->type == GT_REAL && value->tensor->shape[0] == l->program->batch) l->embedding = value->tensor;
-            }
+            take_embedding(l, s);
             break;
         case STMT_QUEUE: declare_queue(l, s); break;
         case STMT_PARAM: declare_method_state(l, s, ROLE_PARAM); break;
+        case STMT_BANK:
         case STMT_STATE: declare_method_state(l, s, ROLE_STATE); break;
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_SCAN: lower_scan(l, s); break;
-        case STMT_LOSS: {
-            if (s->target_count) diag_report(l->diag, CODE_NOT_BUILT, s->span, "`trains` is not built yet: a loss trains every parameter it reaches");
-            const GExpr *value = as_real(l, lower_scalar(l, s->value));
-            *loss = *loss ? gx2(l->g, G_ADD, *loss, value) : value;
-            *loss_span = s->span;
-            break;
-        }
+        case STMT_LOSS: add_loss(l, s, terms); break;
         default: break;
         }
     }
+}
+
+/* The loss as an output, and the node of each group after the pass that rewrites them. */
+static void stabilised_groups(Lower *l, const LossTerms *terms, LossGroup *groups, const LowerOptions *options) {
+    Graph *g = l->g;
+    const GExpr *total = NULL;
+    for (int i = 0; i < terms->count; i++) {
+        const LossTerm *term = &terms->of[i];
+        const GExpr *part = term->sum;
+        if (terms->count > 1) part = gx_load(g, scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
+        total = total ? gx2(g, G_ADD, total, part) : part;
+    }
+    graph_output(g, "loss", scalar_node(l, total, "loss", terms->of[terms->count - 1].span));
+    if (l->embedding) graph_output(g, "embedding", l->embedding);
+    int outputs = g->outputs.count;
+    for (int i = 0; i < terms->count && terms->count > 1; i++) graph_output(g, "part", scalar_node(l, terms->of[i].sum, "part of the loss", terms->of[i].span));
+    pass_ran(l, g, "lower", options);
+    run_passes(l, g, PASS_before, options);
+    for (int i = 0; i < terms->count; i++)
+        groups[i] = (LossGroup){g->outputs.items[terms->count > 1 ? outputs + i : 0].node, terms->of[i].trains};
+    g->outputs.count = outputs;
 }
 
 static void report(Lower *l, const char *wrong) {
@@ -115,36 +162,52 @@ void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options)
     report(l, pass_done(g, pass, options ? options->after : NULL, options ? options->context : NULL));
 }
 
-static void lower_train(Lower *l, const Module *spec, const Stmt *train, const LowerOptions *options) {
-    begin_graph(l, "train", true);
-    const GExpr *loss = NULL;
-    Span span = train ? train->span : (Span){0};
-    lower_statements(l, spec, &loss, &span);
-    if (!loss) {
-        diag_report(l->diag, CODE_TRAIN_OR_LOSS, span, "the method has no `loss`");
-        return;
-    }
-    GNode *loss_node = scalar_node(l, loss, "loss", span);
-    graph_output(l->g, "loss", loss_node);
-    if (l->embedding) graph_output(l->g, "embedding", l->embedding);
-    if (diag_error_count(l->diag)) return;
-    pass_ran(l, l->g, "lower", options);
-    run_passes(l, l->g, PASS_before, options);
-    loss_node = l->g->outputs.items[0].node;
-    Renewed renewed;
-    backward(l, loss_node, train, &renewed);
-    optimise(l, train, &renewed);
+static void each_statement(Lower *l, StmtKind kind, void (*lower)(Lower *l, const Stmt *s)) {
+    for (int i = 0; i < l->statements.count; i++)
+        if (l->statements.items[i]->kind == kind) lower(l, l->statements.items[i]);
+}
+
+/* What a step leaves behind, in the order that the language promises. */
+static void lower_tail(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, const LowerOptions *options) {
+    Trained trained = {.count = 0};
+    backward(l, groups, group_count, train, &trained);
+    optimise(l, train, &trained);
     pass_ran(l, l->g, "differentiate", options);
-    lower_updates(l, spec);
-    for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_EMA) lower_ema(l, spec->stmts[i], renewed.renewed, renewed.record_of, renewed.count);
+    l->finishing = true;
+    update_parameters(l);
+    each_statement(l, STMT_EMA, lower_ema);
+    update_states(l);
     for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
-    for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_QUEUE) push_queues(l, spec->stmts[i]);
+    each_statement(l, STMT_QUEUE, push_queues);
+}
+
+static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const LowerOptions *options) {
+    begin_graph(l, "train", true);
+    enter_phase(l, phase);
+    LossTerms terms = {.count = 0};
+    LossGroup groups[MOST_LOSSES];
+    lower_statements(l, &terms);
+    if (!terms.count && !diag_error_count(l->diag)) {
+        diag_report(l->diag, CODE_TRAIN_OR_LOSS, train ? train->span : (Span){0}, "the method has no `loss`%s", l->program->phases.count > 1 ? " in one of its phases" : "");
+        if (l->program->phases.count > 1)
+            diag_suggest(l->diag, "the phase from epoch %lld, step %lld has none", (long long)phase->from_epoch, (long long)phase->from_step);
+    }
+    if (diag_error_count(l->diag)) return;
+    stabilised_groups(l, &terms, groups, options);
+    lower_tail(l, groups, terms.count, train, options);
     run_passes(l, l->g, PASS_after, options);
-    l->program->train = l->g;
-    l->program->views = l->view_images;
-    if (l->program->train_source < 0) diag_report(l->diag, CODE_VIEW, span, "the method draws from no data: it has no `view` and reads no field of a data set");
+    phase->train = l->g;
+    if (!l->program->views) l->program->views = l->view_images;
+}
+
+static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
+    find_phases(l);
+    for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) lower_phase(l, &l->program->phases.items[i], train, options);
+    if (diag_error_count(l->diag)) return;
+    l->program->train = l->program->phases.items[0].train;
+    warn_unreached(l);
+    if (l->program->train_source < 0)
+        diag_report(l->diag, CODE_VIEW, train->span, "the method draws from no data: it has no `view` and reads no field of a data set");
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
@@ -176,9 +239,10 @@ LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, con
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);
     if (diag_error_count(diag)) return NULL;
-    lower_train(l, spec, train, options);
+    /* First, so that the states of a network that is only evaluated are known where an ema edge moves them. */
     for (int i = 0; i < spec->stmt_count && !diag_error_count(diag); i++)
         if (spec->stmts[i]->kind == STMT_EVAL) lower_eval(l, spec->stmts[i], options);
+    if (!diag_error_count(diag)) lower_phases(l, train, options);
     if (diag_error_count(diag)) return NULL;
     begin_graph(l, "init", true);
     lower_starts(l);

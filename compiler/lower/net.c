@@ -270,10 +270,16 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
 GNode *state_now(Lower *l, const char *name) {
     for (int i = 0; i < l->current.count; i++)
         if (strcmp(l->current.items[i].name, name) == 0) return l->current.items[i].now;
+    for (int i = 0; i < l->renewed.count; i++)
+        if (strcmp(l->renewed.items[i].name, name) == 0) return l->renewed.items[i].now;
     const StateRecord *record = find_record(l, name);
     assert(record);
-    const ProgramState *s = &record->state;
-    return graph_state(l->g, s->name, s->type, s->rank, s->shape, s->span);
+    GNode *moved = moved_before(l, record);
+    if (moved) {
+        state_renew(l, name, moved, record->state.span);
+        return moved;
+    }
+    return state_node(l, name);
 }
 
 void state_renew(Lower *l, const char *name, GNode *value, Span span) {

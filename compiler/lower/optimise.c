@@ -66,81 +66,181 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
     }
 }
 
-/* ---- ema ----------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------------------- */
 
 static bool under(const char *name, const char *path) {
     size_t length = strlen(path);
     return strncmp(name, path, length) == 0 && (name[length] == '.' || name[length] == 0);
 }
 
-void lower_ema(Lower *l, const Stmt *s, GNode *const *renewed, const int *record_of, int renewed_count) {
-    Net *target = lower_net(l, s->targets[0], "");
-    Net *source = lower_net(l, s->source, "");
-    if (!target || !source) return;
-    const GExpr *rate = hoist_scalar(l, as_real(l, lower_scalar(l, s->value)), "rate", s->span);
-    Graph *g = l->g;
-    const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
-    int moved = 0;
-    for (int r = 0; r < l->records.count; r++) {
-        const StateRecord *record = &l->records.items[r];
-        bool moves = record->state.role == ROLE_PARAM || (s->with_state && record->state.role == ROLE_STATE);
-        if (!moves || !under(record->state.name, target->path)) continue;
-        const char *name = arena_printf(l->arena, "%s%s", source->path, record->state.name + strlen(target->path));
-        if (!find_record(l, name)) continue;
-        GNode *now = state_node(l, record->state.name);
-        GNode *followed = record->state.role == ROLE_PARAM ? state_node(l, name) : state_now(l, name);
-        for (int k = 0; k < renewed_count; k++)
-            if (strcmp(l->records.items[record_of[k]].state.name, name) == 0) followed = renewed[k];
-        const GExpr *axes[GRAPH_MAX_RANK];
-        for (int a = 0; a < now->rank; a++) axes[a] = graph_fresh_index(g, now->shape[a]);
-        const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, gx_load(g, now, now->rank, axes, NULL)),
-                                 gx2(g, G_MUL, rest, gx_load(g, followed, now->rank, axes, NULL)));
-        commit_state(l, now, array_from(l, value, axes, now->rank, NULL, s->span).tensor);
-        moved++;
-    }
-    if (!moved) diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` and `%s` share no parameter path", target->path, source->path);
+/* `encoder`, `encoder.trunk` or a `param` of the method: the path that its states begin with. */
+static const char *part_path(Lower *l, const Expr *part) {
+    if (part->symbol && part->symbol->kind == SYMBOL_PARAM) return part->symbol->name;
+    Net *net = lower_net(l, part, "");
+    return net ? net->path : NULL;
 }
 
-/* ---- the step ------------------------------------------------------------------------------------------ */
-
-static bool is_ema_target(Lower *l, const char *name) {
-    const Module *spec = l->method->spec;
-    for (int i = 0; i < spec->stmt_count; i++) {
-        if (spec->stmts[i]->kind != STMT_EMA) continue;
-        Net *target = lower_net(l, spec->stmts[i]->targets[0], "");
-        if (target && under(name, target->path)) return true;
+static bool in_parts(Lower *l, const char *name, Expr *const *parts, int count) {
+    for (int i = 0; i < count; i++) {
+        const char *path = part_path(l, parts[i]);
+        if (path && under(name, path)) return true;
     }
     return false;
 }
 
-void backward(Lower *l, GNode *loss, const Stmt *train, Renewed *out) {
-    Arena *a = l->arena;
-    int capacity = l->records.count;
-    out->states = arena_array(a, GNode *, capacity + 1);
-    out->grads = arena_array(a, GNode *, capacity + 1);
-    out->renewed = arena_array(a, GNode *, capacity + 1);
-    out->record_of = arena_array(a, int, capacity + 1);
-    out->count = 0;
-    for (int r = 0; r < capacity; r++) {
-        const ProgramState *s = &l->records.items[r].state;
-        if (s->role != ROLE_PARAM || is_ema_target(l, s->name)) continue;
-        out->record_of[out->count] = r;
-        out->states[out->count++] = state_node(l, s->name);
+static bool is_rest(const Param *setting) {
+    return setting->part_count == 0 || (setting->part_count == 1 && setting->parts[0]->kind == EXPR_NAME && strcmp(setting->parts[0]->name, "rest") == 0);
+}
+
+static bool is_frozen(Lower *l, const Stmt *train, const char *name) {
+    for (int i = 0; train && i < train->param_count; i++) {
+        const Param *p = &train->params[i];
+        if (strcmp(p->name, "freeze") == 0 && (!p->guard || phase_holds(l, p->guard)) && in_parts(l, name, p->parts, p->part_count)) return true;
     }
-    pass_differentiate(l->g, loss, out->states, out->count, out->grads);
+    return false;
+}
+
+static bool is_ema_target(Lower *l, const char *name) {
+    for (int i = 0; i < l->edges.count; i++) {
+        const char *path = part_path(l, l->edges.items[i]->targets[0]);
+        if (path && under(name, path)) return true;
+    }
+    return false;
+}
+
+/* ---- ema --------------------------------------------------------------------------------------------------- */
+
+/* rate * now + (1 - rate) * followed */
+static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
+    Graph *g = l->g;
+    const GExpr *rate = hoist_scalar(l, as_real(l, lower_scalar(l, edge->value)), "rate", edge->span), *axes[GRAPH_MAX_RANK];
+    const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
+    for (int a = 0; a < now->rank; a++) axes[a] = graph_fresh_index(g, now->shape[a]);
+    const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, gx_load(g, now, now->rank, axes, NULL)),
+                             gx2(g, G_MUL, rest, gx_load(g, followed, now->rank, axes, NULL)));
+    return array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
+}
+
+/* The state that `name` follows along the edge; NULL: the edge leaves it alone. */
+static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *record) {
+    const char *target = part_path(l, edge->targets[0]), *source = part_path(l, edge->source);
+    bool moves = record->state.role == ROLE_PARAM || (edge->with_state && record->state.role == ROLE_STATE);
+    if (!target || !source || !moves || !under(record->state.name, target)) return NULL;
+    const char *name = arena_printf(l->arena, "%s%s", source, record->state.name + strlen(target));
+    return find_record(l, name) ? name : NULL;
+}
+
+/* `before forward`: what the target holds in this step already. */
+GNode *moved_before(Lower *l, const StateRecord *record) {
+    for (int i = 0; i < l->edges.count; i++) {
+        const Stmt *edge = l->edges.items[i];
+        const char *followed = edge->before_forward ? followed_name(l, edge, record) : NULL;
+        if (!followed || !l->training) continue;
+        GNode *moved = moved_average(l, edge, state_node(l, record->state.name), state_node(l, followed));
+        return graph_stop(l->g, moved, edge->span);
+    }
+    return NULL;
+}
+
+/* A target that is only evaluated renews its running statistics nowhere else. */
+static void check_statistics(Lower *l, const Stmt *edge, const StateRecord *record) {
+    const char *target = part_path(l, edge->targets[0]);
+    if (edge->with_state || record->state.role != ROLE_STATE || !target || !under(record->state.name, target)) return;
+    for (int i = 0; i < l->current.count; i++)
+        if (strcmp(l->current.items[i].name, record->state.name) == 0) return;
+    diag_report(l->diag, CODE_EMA_STATE, edge->span, "`%s` is not applied in training, so its state `%s` would stay as it starts", target, record->state.name);
+    diag_suggest(l->diag, "write `with state` behind the rate, so that the average takes the state too");
+}
+
+static bool is_applied(const Lower *l, const char *path) {
+    for (int r = 0; path && r < l->records.count; r++)
+        if (under(l->records.items[r].state.name, path)) return true;
+    return false;
+}
+
+void lower_ema(Lower *l, const Stmt *s) {
+    int moved = 0;
+    for (int r = 0; r < l->records.count; r++) {
+        const StateRecord *record = &l->records.items[r];
+        const char *name = followed_name(l, s, record);
+        if (!name) {
+            int errors = diag_error_count(l->diag);
+            check_statistics(l, s, record);
+            if (diag_error_count(l->diag) > errors) return; /* one is enough */
+            continue;
+        }
+        moved++;
+        if (s->before_forward) {
+            state_now(l, record->state.name);
+            continue;
+        }
+        GNode *value = moved_average(l, s, state_node(l, record->state.name), state_now(l, name));
+        commit_state(l, state_node(l, record->state.name), value);
+        renew_parameter(l, record->state.name, value);
+    }
+    if (moved || diag_error_count(l->diag)) return;
+    const char *target = part_path(l, s->targets[0]), *source = part_path(l, s->source);
+    const char *idle = !is_applied(l, target) ? target : !is_applied(l, source) ? source : NULL;
+    if (idle) diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` is applied neither in training nor in an evaluation", idle);
+    else diag_report(l->diag, CODE_EMA_ENDS, s->span, "this ema edge moves nothing: `%s` and `%s` share no parameter", target, source);
+}
+
+/* ---- gradients --------------------------------------------------------------------------------------------- */
+
+/* The parameters that this phase trains. */
+static void find_trained(Lower *l, const Stmt *train, Trained *out) {
+    out->records = arena_array(l->arena, int, l->records.count + 1);
+    out->states = arena_array(l->arena, GNode *, l->records.count + 1);
+    out->grads = arena_array(l->arena, GNode *, l->records.count + 1);
+    for (int r = 0; r < l->records.count; r++) {
+        StateRecord *record = &l->records.items[r];
+        if (record->state.role != ROLE_PARAM || is_ema_target(l, record->state.name)) continue;
+        if (is_frozen(l, train, record->state.name)) {
+            record->was_frozen = true;
+            continue;
+        }
+        out->records[out->count] = r;
+        out->states[out->count++] = state_node(l, record->state.name);
+    }
+}
+
+static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
+    const GExpr *axes[GRAPH_MAX_RANK];
+    for (int i = 0; i < a->rank; i++) axes[i] = graph_fresh_index(l->g, a->shape[i]);
+    const GExpr *sum = gx2(l->g, G_ADD, gx_load(l->g, a, a->rank, axes, NULL), gx_load(l->g, b, b->rank, axes, NULL));
+    return array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
+}
+
+/* One group's gradients, added to those of the groups before it. */
+static void add_gradients(Lower *l, const LossGroup *group, Trained *t) {
+    GNode **states = arena_array(l->arena, GNode *, t->count + 1), **grads = arena_array(l->arena, GNode *, t->count + 1);
+    int *at = arena_array(l->arena, int, t->count + 1), count = 0;
+    for (int i = 0; i < t->count; i++) {
+        const char *name = l->records.items[t->records[i]].state.name;
+        if (group->trains && !in_parts(l, name, group->trains->targets, group->trains->target_count)) continue;
+        at[count] = i;
+        states[count++] = t->states[i];
+    }
+    pass_differentiate(l->g, group->node, states, count, grads);
+    for (int i = 0; i < count; i++) {
+        GNode **sum = &t->grads[at[i]];
+        if (grads[i]) *sum = *sum ? sum_of(l, *sum, grads[i]) : grads[i];
+    }
+}
+
+void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, Trained *out) {
+    find_trained(l, train, out);
+    for (int i = 0; i < group_count; i++) add_gradients(l, &groups[i], out);
     const Expr *limit = find_setting(train, "clip");
     double clip;
     if (limit && lower_static(l, limit, &clip)) clip_gradients(l, out->grads, out->count, clip, limit->span);
 }
 
-void optimise(Lower *l, const Stmt *train, Renewed *r) {
-    const Expr *call = find_setting(train, "optimiser");
-    const Symbol *symbol = call && call->kind == EXPR_CALL ? call->callee->symbol : NULL;
-    if (!symbol || symbol->kind != SYMBOL_OPTIMISER) {
-        diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
-        return;
-    }
-    const Stmt *rule = symbol->stmt;
+/* ---- the optimisers ---------------------------------------------------------------------------------------- */
+
+/* The settings of one `optimiser` as scalars of this step. NULL after an error. */
+static Frame *bind_rule(Lower *l, const Expr *call) {
+    const Stmt *rule = call->callee->symbol->stmt;
     Frame *config = frame_new(l, l->root);
     for (int i = 0; i < rule->config_count; i++) {
         const Expr *given = NULL;
@@ -151,17 +251,57 @@ void optimise(Lower *l, const Stmt *train, Renewed *r) {
         }
         if (!given) given = rule->config[i].value;
         if (!given) {
-            diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
-            continue;
+            diag_report(l->diag, CODE_OPTIMISER, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
+            return NULL;
         }
         const GExpr *value = hoist_scalar(l, as_real(l, lower_scalar(l, given)), rule->config[i].name, given->span);
         frame_set(l, config, rule->config[i].symbol, value_scalar(value));
     }
-    for (int i = 0; i < r->count; i++) {
-        r->renewed[i] = r->states[i];
-        const ProgramState *s = &l->records.items[r->record_of[i]].state;
-        if (r->grads[i]) r->renewed[i] = apply_rule(l, rule, config, s->name, r->states[i], r->grads[i]);
-        else diag_report(l->diag, CODE_NO_GRADIENT, s->span, "no gradient reaches the parameter `%s`; it stays as it starts", s->name);
+    return config;
+}
+
+/* The first `optimiser` whose parts have the parameter, else the one for the rest. */
+static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) {
+    const Param *rest = NULL;
+    for (int i = 0; train && i < train->param_count; i++) {
+        const Param *p = &train->params[i];
+        if (strcmp(p->name, "optimiser") != 0) continue;
+        if (is_rest(p)) rest = rest ? rest : p;
+        else if (in_parts(l, name, p->parts, p->part_count)) return p;
+    }
+    return rest;
+}
+
+void optimise(Lower *l, const Stmt *train, const Trained *t) {
+    Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
+    if (!find_setting(train, "optimiser")) {
+        diag_report(l->diag, CODE_OPTIMISER, train ? train->span : (Span){0}, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
+        return;
+    }
+    for (int i = 0; i < t->count; i++) {
+        StateRecord *record = &l->records.items[t->records[i]];
+        if (!t->grads[i]) continue;
+        record->was_reached = true;
+        const Param *setting = optimiser_of(l, train, record->state.name);
+        const Expr *call = setting ? setting->value : NULL;
+        if (!call || call->kind != EXPR_CALL || !call->callee->symbol || call->callee->symbol->kind != SYMBOL_OPTIMISER) {
+            diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span, "the parameter `%s` has no optimiser", record->state.name);
+            diag_suggest(l->diag, "add `optimiser optim.sgd(lr = 0.1) on rest`");
+            return;
+        }
+        Frame **config = &bound[setting - train->params];
+        if (!*config) *config = bind_rule(l, call);
+        if (!*config) return;
+        renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, record->state.name, t->states[i], t->grads[i]));
     }
 }
 
+/* After all phases: a parameter that none of them trains. */
+void warn_unreached(Lower *l) {
+    for (int i = 0; i < l->records.count; i++) {
+        const StateRecord *record = &l->records.items[i];
+        const ProgramState *s = &record->state;
+        if (s->role != ROLE_PARAM || record->was_reached || record->was_frozen || is_ema_target(l, s->name)) continue;
+        diag_report(l->diag, CODE_NO_GRADIENT, s->span, "no gradient reaches the parameter `%s`; it stays as it starts", s->name);
+    }
+}

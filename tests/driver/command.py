@@ -31,6 +31,48 @@ eval { knn(k = 5, temperature = 0.07, features = online.trunk, bank = train, que
 """
 
 
+# The rest of what a method may keep and do: two sources, a bank, queues, phases, parts, a parameter that is projected, an average.
+RICH_SPEC = """
+use nn, augment, optim, anneal, losses
+data train = data.fashion_mnist("train")
+data few   = data.fashion_mnist("train", fraction = 0.25, seed = 1, batch = 8, balanced = true)
+data test  = data.fashion_mnist("test")
+hyper tau = 0.2 | tau > 0
+view g[2] = augment.simclr(train.image)
+view x = augment.flip(few.image)
+net online = trunk: nn.convnet(width = 4) >> head: nn.mlp_bn(16, 8)
+net average = copy online
+ema average <- online rate 0.9 with state before forward
+net classify = nn.linear(10)
+param C[6, 8] = normal(0, 1)
+update C <- normalise(C)
+let q = normalise(online(g[0])), k = stop(normalise(online(g[1])))
+bank M[train, 8] init unit_normal
+update M[train.index] <- k
+queue Q[48] { feat[8] <- k, label <- train.label } init unit_normal read after push
+state seen : int[train] = 0, centre[8] = 0
+update centre <- 0.9 * centre + 0.1 * mean_row(k)
+fn mean_row(x[N, D]) {
+  let m[d] = mean[i] x[i, d]
+  return m
+}
+loss losses.cross_entropy(classify(online.trunk(x)), few.label) trains classify
+when epoch >= 1 {
+  let s[i, c] = dot(q[i], C[c]) / tau
+  loss losses.queue_nce(q, k, Q.feat, tau) + mean[i] (logsumexp[c] s[i, c] - max[c] s[i, c])
+} else {
+  loss mean[i] (1 - dot(q[i], k[i])) + mean[i, j] dot(q[i], M[j]) / 10
+}
+train {
+  epochs 2, batch 32, clip 5
+  optimiser optim.sgd(lr = anneal.warmup_cosine(0.1, 5), momentum = 0.9) on online, C
+  optimiser optim.sgd(lr = 0.2) on rest
+  freeze C while step < 20
+}
+eval { knn(k = 5, features = average.trunk, bank = train, query = test) }
+"""
+
+
 class Checks:
     """Collects faults, so that one run shows all of them."""
 
@@ -110,4 +152,21 @@ def losses(folder):
             row = json.loads(line)
             if "loss" in row and "step" in row:
                 found.append((row["step"], row["loss"]))
+    return found
+
+
+def arrays(folder):
+    """The arrays of a run's checkpoint by name, as flat lists."""
+    import json
+    with open(os.path.join(folder, "checkpoint.safetensors"), "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length))
+        data = file.read()
+    found = {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        code = {"F32": "f", "I32": "i", "U8": "B"}[entry["dtype"]]
+        found[name] = list(struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}", data[begin:end]))
     return found

@@ -50,4 +50,16 @@ with tempfile.TemporaryDirectory() as folder:
         check(command.last_checkpoint(out) == whole, f"{how.name}: the resumed run ends with the same bytes")
         left = [name for base, _, names in os.walk(out) for name in names if name.endswith((".tmp", ".part"))]
         check(not left, f"{how.name}: no half-written file is left", left)
+    # Stopped in each phase, in mid-epoch and at an epoch's end, and continued: the bytes of a run that went through.
+    rich = command.write(folder + "/rich.cpl", command.RICH_SPEC)
+
+    def go(out, *more):
+        done = subprocess.run([couplet, "train", rich, "--data", data, "--out", folder + "/" + out, "--seed", "3", *more], capture_output=True, text=True)
+        check(done.returncode == 0, f"rich: {' '.join(more) or 'the whole run'} exits 0", done.stderr[-2000:])
+
+    go("rich_whole")
+    for stop in ("5", "16", "22"):
+        go("rich_parts", "--max-steps", stop, *([] if stop == "5" else ["--resume"]))
+    go("rich_parts", "--resume")
+    check(command.last_checkpoint(folder + "/rich_parts") == command.last_checkpoint(folder + "/rich_whole"), "rich: the resumed run ends with the same bytes")
 check.finish()

@@ -15,6 +15,7 @@
 enum { MOST = 512 };
 
 typedef struct Wanted {
+    int phase;
     const char *name;
     double *values;
     int64_t count;
@@ -23,7 +24,7 @@ typedef struct Wanted {
 typedef struct Test {
     Arena *arena;
     Wanted wanted[MOST];
-    int count;
+    int count, phases;
     const char *fault;
 } Test;
 
@@ -71,6 +72,7 @@ static const double *reference_array(void *context, const GNode *n) {
 
 static void want(Test *t, const char *name, const Reference *run, const GNode *node) {
     Wanted *w = &t->wanted[t->count++];
+    w->phase = t->phases;
     w->name = name;
     w->count = elements(node);
     w->values = arena_array(t->arena, double, w->count);
@@ -80,13 +82,15 @@ static void want(Test *t, const char *name, const Reference *run, const GNode *n
 static void watch(void *context, const Graph *g, const char *pass) {
     Test *t = context;
     if (strcmp(g->name, "train") != 0 || strcmp(pass, "simplify") != 0) return;
-    Reference *run = reference_run(g, reference_array, t);
+    Reference *run = t->fault ? NULL : reference_run(g, reference_array, t);
     Span span;
+    if (!run) return;
     t->fault = reference_fault(run, &span);
     if (!t->fault) {
-        for (int i = 0; i < g->outputs.count; i++) want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
+        for (int i = 0; i < g->outputs.count && t->count < MOST; i++) want(t, g->outputs.items[i].name, run, g->outputs.items[i].node);
         for (int i = 0; i < g->commits.count && t->count < MOST; i++) want(t, g->commits.items[i].state->name, run, g->commits.items[i].value);
     }
+    t->phases++;
     reference_free(run);
 }
 
@@ -102,11 +106,16 @@ static void *narrow(Arena *arena, const GNode *n) {
     return bytes;
 }
 
+static double value_at(const void *values, CoupletType type, int64_t i) {
+    if (type == COUPLET_F32) return (double)((const float *)values)[i];
+    return type == COUPLET_I32 ? (double)((const int32_t *)values)[i] : (double)((const uint8_t *)values)[i];
+}
+
 /* Relative to the largest entry of the array: what float32 through a whole network keeps. */
-static double difference(const Wanted *w, const float *got) {
+static double difference(const Wanted *w, const void *got, CoupletType type) {
     double most = 0, scale = 1e-30;
     for (int64_t i = 0; i < w->count; i++) {
-        double d = fabs((double)got[i] - w->values[i]);
+        double d = fabs(value_at(got, type, i) - w->values[i]);
         if (!(d <= most)) most = isnan(d) ? HUGE_VAL : d;
         if (fabs(w->values[i]) > scale) scale = fabs(w->values[i]);
     }
@@ -126,9 +135,65 @@ static void trace_step(void *context, int step, void *const *buffers) {
     int number = s->buffers[s->buffer_count - 1];
     if (number >= t->g->nodes.count || t->plan->buffers[number].type != COUPLET_F32) return;
     const GNode *node = t->g->nodes.items[number];
-    Wanted w = {node->name, (double *)(uintptr_t)reference_value(t->run, node), elements(node)};
-    double off = difference(&w, buffers[s->buffer_count - 1]);
+    Wanted w = {0, node->name, (double *)(uintptr_t)reference_value(t->run, node), elements(node)};
+    double off = difference(&w, buffers[s->buffer_count - 1], COUPLET_F32);
     if (off > 2e-4) printf("step %d, node %%%u at %s: off by %.2g of the largest entry\n", step, node->id, s->source, off);
+}
+
+static void **inputs_of(Test *t, const CoupletPlan *plan, const Graph *g) {
+    void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(t->arena, g->nodes.items[plan->inputs[i].buffer]);
+    return inputs;
+}
+
+static void **states_of(Test *t, const LoweredProgram *lowered) {
+    void **states = arena_array(t->arena, void *, lowered->states.count + 1);
+    for (int i = 0; i < lowered->states.count; i++) {
+        const ProgramState *s = &lowered->states.items[i];
+        GNode node = {.name = s->name, .type = s->type, .rank = s->rank};
+        memcpy(node.shape, s->shape, sizeof node.shape);
+        states[i] = narrow(t->arena, &node);
+    }
+    return states;
+}
+
+static double compare_arrays(Test *t, const char *path, int phase, const CoupletRun *run, const CoupletPlan *plan, const char **worst_name) {
+    double worst = 0;
+    int at = 0;
+    for (int i = 0; i < t->count; i++) {
+        const Wanted *w = &t->wanted[i];
+        if (w->phase != phase) continue;
+        int commit = at++ - plan->output_count;
+        const void *got = commit < 0 ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, commit);
+        const CoupletBuffer *buffer = commit < 0 ? couplet_plan_output(plan, w->name) : &plan->buffers[plan->commits[commit].value];
+        double off = difference(w, got, buffer->type);
+        if (off > worst) {
+            worst = off;
+            *worst_name = w->name;
+        }
+        if (off <= 2e-4) continue;
+        printf("%s: `%s` is off by %.2g of its largest entry (%g, and %g in the reference)\n", path, w->name, off, value_at(got, buffer->type, 0), w->values[0]);
+    }
+    printf("%s: phase %d, %d arrays, worst %.2g in `%s`\n", path, phase, at, worst, *worst_name);
+    return at == plan->output_count + plan->commit_count ? worst : HUGE_VAL;
+}
+
+static bool compare_phase(Test *t, const char *path, const LoweredProgram *lowered, const CoupletProgram *program, int phase) {
+    const CoupletPlan *plan = program->phases[phase].train;
+    const Graph *g = lowered->phases.items[phase].train;
+    CoupletThreads *threads = couplet_threads_new(2);
+    CoupletRun *run = couplet_run_new(plan, threads);
+    Trace trace = {plan, g, getenv("COUPLET_TEST_STEPS") ? reference_run(g, reference_array, t) : NULL};
+    if (trace.run) couplet_run_watch(run, trace_step, &trace);
+    CoupletFault fault;
+    const char *worst_name = "";
+    double worst = HUGE_VAL;
+    if (couplet_run_steps(run, inputs_of(t, plan, g), states_of(t, lowered), &fault)) worst = compare_arrays(t, path, phase, run, plan, &worst_name);
+    else printf("%s: %s: %s\n", path, fault.source, fault.sentence);
+    reference_free((Reference *)(uintptr_t)trace.run);
+    couplet_run_free(run);
+    couplet_threads_free(threads);
+    return worst <= 2e-4;
 }
 
 static int compare(const char *path) {
@@ -146,49 +211,11 @@ static int compare(const char *path) {
         printf("%s: %s\n", path, t.fault ? t.fault : error);
         return 1;
     }
-    const CoupletPlan *plan = program.program->train;
-    CoupletThreads *threads = couplet_threads_new(2);
-    CoupletRun *run = couplet_run_new(plan, threads);
-    void **inputs = arena_array(t.arena, void *, plan->input_count + 1), **states = arena_array(t.arena, void *, program.program->state_count + 1);
-    for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(t.arena, lowered->train->nodes.items[plan->inputs[i].buffer]);
-    for (int i = 0; i < lowered->states.count; i++) {
-        const ProgramState *s = &lowered->states.items[i];
-        GNode node = {.name = s->name, .type = s->type, .rank = s->rank};
-        memcpy(node.shape, s->shape, sizeof node.shape);
-        states[i] = narrow(t.arena, &node);
-    }
-    Trace trace = {plan, lowered->train, getenv("COUPLET_TEST_STEPS") ? reference_run(lowered->train, reference_array, &t) : NULL};
-    if (trace.run) couplet_run_watch(run, trace_step, &trace);
-    CoupletFault fault;
-    int wrong = 0;
-    double worst = 0;
-    const char *worst_name = "";
-    if (!couplet_run_steps(run, inputs, states, &fault)) {
-        printf("%s: %s: %s\n", path, fault.source, fault.sentence);
-        wrong = 1;
-    }
-    for (int i = 0; i < t.count && !wrong; i++) {
-        const Wanted *w = &t.wanted[i];
-        int from = plan->output_count;
-        const void *got = i < from ? couplet_run_output(run, w->name) : couplet_run_commit_value(run, i - from);
-        const CoupletBuffer *buffer = i < from ? couplet_plan_output(plan, w->name) : &plan->buffers[plan->commits[i - from].value];
-        if (buffer->type != COUPLET_F32) continue;
-        double off = difference(w, got);
-        if (off > worst) {
-            worst = off;
-            worst_name = w->name;
-        }
-        if (off <= 2e-4) continue;
-        printf("%s: `%s` is off by %.2g of its largest entry (%g, and %g in the reference)\n", path, w->name, off, (double)*(const float *)got, w->values[0]);
-    }
-    wrong |= worst > 2e-4;
-    printf("%s: %d arrays, worst %.2g in `%s`\n", path, t.count, worst, worst_name);
-    reference_free((Reference *)(uintptr_t)trace.run);
-    couplet_run_free(run);
-    couplet_threads_free(threads);
+    bool good = t.phases == program.program->phase_count;
+    for (int i = 0; i < program.program->phase_count; i++) good &= compare_phase(&t, path, lowered, program.program, i);
     cpu_free(program.code);
     arena_free(t.arena);
-    return wrong;
+    return !good;
 }
 
 int main(int argc, char **argv) {

@@ -1,0 +1,121 @@
+/* Phases: a method whose statements stand in `when epoch >= E { .. }` has one step for each stretch of the run in which its conditions do not
+ * change. All phases share one table of states, so that a queue filled in one is read in the next. */
+#include "compiler/lower/internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_STARTS = 8, MOST_PHASES = 16 };
+
+typedef struct Starts {
+    int64_t at[MOST_STARTS];
+    int count;
+} Starts;
+
+static void add_start(Lower *l, Starts *starts, double at, Span span) {
+    for (int i = 0; i < starts->count; i++)
+        if ((double)starts->at[i] == at) return;
+    if (at <= 0) return;
+    if (starts->count == MOST_STARTS) {
+        diag_report(l->diag, CODE_PHASE, span, "the conditions of this method begin more than %d phases", MOST_STARTS);
+        return;
+    }
+    int k = starts->count++;
+    for (; k > 0 && (double)starts->at[k - 1] > at; k--) starts->at[k] = starts->at[k - 1];
+    starts->at[k] = (int64_t)at;
+}
+
+static const char *clock_name(const Expr *e) {
+    bool clock = e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_BUILTIN && (strcmp(e->name, "epoch") == 0 || strcmp(e->name, "step") == 0);
+    return clock ? e->name : NULL;
+}
+
+static bool speaks_of_clock(const Expr *e) {
+    if (clock_name(e)) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (speaks_of_clock(e->args[i])) return true;
+    return false;
+}
+
+/* `epoch >= E` begins a phase at E, `epoch > E` at the next whole number, `==` at both. */
+static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
+    bool left = clock_name(e->args[0]) != NULL;
+    const char *clock = clock_name(e->args[left ? 0 : 1]);
+    double at;
+    if (!clock || !lower_static(l, e->args[left ? 1 : 0], &at)) {
+        diag_report(l->diag, CODE_PHASE, e->span, "the condition of a phase compares `epoch` or `step` with a number known at compile time");
+        return;
+    }
+    Starts *starts = strcmp(clock, "epoch") == 0 ? epochs : steps;
+    Operator op = e->op;
+    bool at_or_above = op == OP_EQ || op == OP_NE || op == (left ? OP_GE : OP_LE) || op == (left ? OP_LT : OP_GT);
+    bool above = op == OP_EQ || op == OP_NE || !at_or_above;
+    if (at_or_above) add_start(l, starts, ceil(at), e->span);
+    if (above) add_start(l, starts, floor(at) + 1, e->span);
+}
+
+static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
+    bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
+    bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) || (e->kind == EXPR_UNARY && e->op == OP_NOT);
+    if (comparison && speaks_of_clock(e)) {
+        add_comparison(l, e, epochs, steps);
+    } else if (connective) {
+        for (int i = 0; i < e->arg_count; i++) add_condition(l, e->args[i], epochs, steps);
+    } else {
+        double value;
+        if (!lower_static(l, e, &value)) diag_report(l->diag, CODE_PHASE, e->span, "the condition of a phase compares `epoch` or `step` with a number known at compile time");
+    }
+}
+
+static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epochs, Starts *steps) {
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = stmts[i];
+        if (s->kind == STMT_EMA) array_push(l->arena, &l->edges, s);
+        for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
+            if (strcmp(s->params[p].name, "freeze") == 0 && s->params[p].guard) add_condition(l, s->params[p].guard, epochs, steps);
+        if (s->kind != STMT_WHEN) continue;
+        add_condition(l, s->value, epochs, steps);
+        add_statements(l, s->body, s->body_count, epochs, steps);
+        add_statements(l, s->otherwise, s->otherwise_count, epochs, steps);
+    }
+}
+
+void find_phases(Lower *l) {
+    Starts epochs = {.count = 0}, steps = {.count = 0};
+    add_statements(l, l->method->spec->stmts, l->method->spec->stmt_count, &epochs, &steps);
+    if ((epochs.count + 1) * (steps.count + 1) > MOST_PHASES) {
+        Span nowhere = l->method->spec->stmts[0]->span;
+        diag_report(l->diag, CODE_PHASE, nowhere, "the conditions of this method make %d phases; at most %d are compiled", (epochs.count + 1) * (steps.count + 1), MOST_PHASES);
+        return;
+    }
+    for (int e = 0; e <= epochs.count; e++) {
+        for (int s = 0; s <= steps.count; s++) {
+            LoweredPhase phase = {e ? epochs.at[e - 1] : 0, s ? steps.at[s - 1] : 0, NULL};
+            array_push(l->arena, &l->program->phases, phase);
+        }
+    }
+}
+
+bool phase_holds(Lower *l, const Expr *condition) {
+    double value = 0;
+    l->in_condition = true;
+    lower_static(l, condition, &value);
+    l->in_condition = false;
+    return value != 0;
+}
+
+static void take_statements(Lower *l, Stmt *const *stmts, int count) {
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = stmts[i];
+        if (s->kind != STMT_WHEN) array_push(l->arena, &l->statements, s);
+        else if (phase_holds(l, s->value)) take_statements(l, s->body, s->body_count);
+        else take_statements(l, s->otherwise, s->otherwise_count);
+    }
+}
+
+void enter_phase(Lower *l, const LoweredPhase *phase) {
+    l->phase = phase;
+    l->statements.count = 0;
+    take_statements(l, l->method->spec->stmts, l->method->spec->stmt_count);
+}
