@@ -169,8 +169,8 @@ struct Stmt {
 };
 
 typedef struct Module {
-    const char *name; /* "losses" for stdlib/losses.cpl; the file name without ending for a spec */
-    const Source *source;
+    const char *name; /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
+    const Source *source; /* its first file */
     Stmt **stmts;
     int stmt_count;
     bool checked;
@@ -202,6 +202,8 @@ struct Symbol {
 
 /* lang/parse.c. Parses one file; messages go to diag. Never NULL: what could be parsed is there. */
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name);
+/* A module of several files: `more` comes after what `module` holds already (NULL: it is all so far). */
+Module *module_join(Arena *arena, Module *module, Module *more);
 
 /* A method: the spec's module first, then every module it uses, each checked. */
 typedef struct Method {
@@ -212,8 +214,8 @@ typedef struct Method {
 
 /* What the checker asks of the outside. */
 typedef struct CheckHooks {
-    /* Module NAME of the library ("losses"): its text, or NULL when there is none. */
-    const Source *(*module)(void *context, Arena *arena, const char *name);
+    /* A part of module NAME of the library ("losses"). A module is one file, or the files of one folder: parts 0, 1, ..; NULL after the last. */
+    const Source *(*module)(void *context, Arena *arena, const char *name, int part);
     /* How many samples a source has after its selection. NULL: as many as the table of sources says. */
     int64_t (*rows)(void *context, const DataSource *source);
     void *context;

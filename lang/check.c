@@ -374,15 +374,17 @@ static Module *load_module(Check *c, const char *name, Span span) {
         static Module data = {.name = "data"};
         return &data;
     }
-    const Source *source = c->hooks->module(c->hooks->context, c->arena, name);
-    if (!source) {
+    Module *m = NULL;
+    const Source *source;
+    for (int part = 0; (source = c->hooks->module(c->hooks->context, c->arena, name, part)); part++)
+        m = module_join(c->arena, m, parse_module(c->arena, c->diag, source, name));
+    if (!m) {
         static const char *const known[] = {"nn", "losses", "cluster", "optim", "anneal", "augment", "data"};
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, 7);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         return NULL;
     }
-    Module *m = parse_module(c->arena, c->diag, source, name);
     Scope *builtins = c->scope;
     while (builtins->parent) builtins = builtins->parent;
     int64_t batch = c->batch;

@@ -32,3 +32,13 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     module->stmt_count = p.stmts.count;
     return module;
 }
+
+Module *module_join(Arena *arena, Module *module, Module *more) {
+    if (!module) return more;
+    Stmt **stmts = arena_array(arena, Stmt *, module->stmt_count + more->stmt_count + 1);
+    memcpy(stmts, module->stmts, sizeof *stmts * (size_t)module->stmt_count);
+    memcpy(stmts + module->stmt_count, more->stmts, sizeof *stmts * (size_t)more->stmt_count);
+    module->stmts = stmts;
+    module->stmt_count += more->stmt_count;
+    return module;
+}

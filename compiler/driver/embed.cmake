@@ -1,12 +1,17 @@
-# Writes the library's modules as C strings: cmake -DOUT=library.c -P embed.cmake FILES...
+# Writes the library's files as C strings: cmake -DOUT=library.c -DROOT=folder -DFILES=list -P embed.cmake. stdlib/nn.cpl is the module nn, and
+# stdlib/losses/pairs.cpl is a part of the module losses.
 set(text "/* Made by embed.cmake from the modules of stdlib. */\n#include \"compiler/driver/load.h\"\n\n")
 set(rows "")
+set(number 0)
+list(SORT FILES)
 foreach(file IN LISTS FILES)
-    get_filename_component(name ${file} NAME_WE)
+    file(RELATIVE_PATH path ${ROOT} ${file})
+    string(REGEX REPLACE "^stdlib/([^/.]+).*" "\\1" module ${path})
     file(READ ${file} hex HEX)
     string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
-    string(APPEND text "static const char ${name}_text[] = {${bytes}0};\n")
-    string(APPEND rows "    {\"${name}\", ${name}_text, sizeof ${name}_text - 1},\n")
+    string(APPEND text "static const unsigned char text_${number}[] = {${bytes}0};\n")
+    string(APPEND rows "    {\"${module}\", \"${path}\", (const char *)text_${number}, sizeof text_${number} - 1},\n")
+    math(EXPR number "${number} + 1")
 endforeach()
-string(APPEND text "\nconst LibraryModule library_modules[] = {\n${rows}    {0, 0, 0},\n};\n")
+string(APPEND text "\nconst LibraryFile library_files[] = {\n${rows}    {0, 0, 0, 0},\n};\n")
 file(WRITE ${OUT} "${text}")

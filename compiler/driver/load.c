@@ -2,6 +2,7 @@
 
 #include "runtime/selection.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 static Source *read_file(Arena *arena, const char *path) {
     struct stat info;
+    errno = 0;
     FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
     if (!file) {
         fprintf(stderr, "couplet: `%s` cannot be read: %s\n", path, errno ? strerror(errno) : "it is no file");
@@ -24,14 +26,14 @@ static Source *read_file(Arena *arena, const char *path) {
     return source;
 }
 
-static const Source *read_library(void *context, Arena *arena, const char *name) {
+const Source *read_library(void *context, Arena *arena, const char *name, int part) {
     (void)context;
-    for (const LibraryModule *m = library_modules; m->name; m++) {
-        if (strcmp(m->name, name) != 0) continue;
+    for (const LibraryFile *file = library_files; file->module; file++) {
+        if (strcmp(file->module, name) != 0 || part-- > 0) continue;
         Source *source = arena_new_of(arena, Source);
-        source->path = arena_printf(arena, "stdlib/%s.cpl", name);
-        source->text = m->text;
-        source->length = m->length;
+        source->path = file->path;
+        source->text = file->text;
+        source->length = file->length;
         return source;
     }
     return NULL;
@@ -45,6 +47,23 @@ static int64_t count_rows(void *context, const DataSource *d) {
     rows = 0;
     for (int i = 0; i < d->classes; i++) rows += couplet_selection_keep(&selection, i, d->classes, d->rows / d->classes);
     return rows;
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+/* The .cpl files of a folder in order of name; NULL after a message. */
+static const char **folder_files(Arena *arena, const char *folder, int *count) {
+    ARRAY(const char *) paths = {NULL, 0, 0};
+    DIR *open = opendir(folder);
+    for (struct dirent *entry; open && (entry = readdir(open));) {
+        size_t length = strlen(entry->d_name);
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".cpl") == 0) array_push(arena, &paths, arena_printf(arena, "%s/%s", folder, entry->d_name));
+    }
+    if (open) closedir(open);
+    if (paths.count == 0) fprintf(stderr, "couplet: the folder `%s` holds no .cpl file\n", folder);
+    else qsort(paths.items, (size_t)paths.count, sizeof *paths.items, by_name);
+    *count = paths.count;
+    return paths.items;
 }
 
 static const char *base_name(Arena *arena, const char *path) {
@@ -112,11 +131,24 @@ static void set_epochs(Arena *arena, Module *spec, double epochs) {
     }
 }
 
+/* One file, or all files of a folder as one module. */
+static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
+    struct stat info;
+    int count = 1;
+    const char **paths = &path;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) paths = folder_files(arena, path, &count);
+    Module *spec = NULL;
+    for (int i = 0; i < count; i++) {
+        Source *source = read_file(arena, paths[i]);
+        if (!source) return NULL;
+        spec = module_join(arena, spec, parse_module(arena, diag, source, base_name(arena, path)));
+    }
+    return spec;
+}
+
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers) {
-    errno = 0;
-    Source *source = read_file(arena, path);
-    if (!source) return NULL;
-    Module *spec = parse_module(arena, diag, source, base_name(arena, path));
+    Module *spec = read_spec(arena, diag, path);
+    if (!spec) return NULL;
     bool settings_fit = true;
     for (int i = 0; sets_are_hypers && options && i < options->sets.count; i++)
         settings_fit &= set_hyper(arena, spec, &options->sets.items[i]);

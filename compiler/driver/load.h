@@ -6,11 +6,15 @@
 #include "compiler/lower/lower.h"
 #include "lang/ast.h"
 
-typedef struct LibraryModule {
-    const char *name, *text;
+/* A file of the library: stdlib/nn.cpl is the module nn, the files of stdlib/losses/ together are the module losses. */
+typedef struct LibraryFile {
+    const char *module, *path, *text;
     size_t length;
-} LibraryModule;
-extern const LibraryModule library_modules[]; /* ends with a NULL name; made from stdlib/ by embed.cmake */
+} LibraryFile;
+extern const LibraryFile library_files[]; /* in order of path; ends with a NULL module; made from stdlib/ by embed.cmake */
+
+/* A ModuleReader of the embedded library. */
+const Source *read_library(void *context, Arena *arena, const char *name, int part);
 
 /* NULL after messages in diag or on stderr. Settings (--set) are written into the hypers and into `train` before the check. */
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers);

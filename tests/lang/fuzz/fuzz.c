@@ -7,19 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const Source *library(void *context, Arena *arena, const char *name) {
-    (void)context;
-    for (const LibraryModule *m = library_modules; m->name; m++) {
-        if (strcmp(m->name, name) != 0) continue;
-        Source *source = arena_new_of(arena, Source);
-        source->path = m->name;
-        source->text = m->text;
-        source->length = m->length;
-        return source;
-    }
-    return NULL;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     Arena *arena = arena_new();
@@ -29,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     source->text = arena_strndup(arena, (const char *)data, length);
     source->length = length;
     Module *module = parse_module(arena, diag, source, "fuzz");
-    static const CheckHooks hooks = {library, NULL, NULL};
+    static const CheckHooks hooks = {read_library, NULL, NULL};
     if (module) check_method(arena, diag, module, &hooks);
     static FILE *nowhere;
     if (!nowhere) nowhere = fopen("/dev/null", "w");
