@@ -2,13 +2,11 @@
 #include "compiler/cpu/cpu.h"
 
 #include "compiler/cpu/emit.h"
+#include "compiler/cpu/processor.h"
 #include "compiler/plan/plan.h"
 
-#include <llvm-c/TargetMachine.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WIDE_LANES = 16, NARROW_LANES = 8 };
 
 struct CpuCode {
     CpuModule *module;
@@ -23,7 +21,7 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = cpu_has_wide_vectors() ? WIDE_LANES : NARROW_LANES}; }
+PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes}; }
 
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error) {
@@ -38,22 +36,12 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const 
     CpuCode *code = calloc(1, sizeof *code);
     if (!code) return NULL;
     code->kernel_count = count;
-    code->module = module_build(arena, kernels, count, options->cache_folder, error);
+    code->module = module_build(arena, processor_here(), kernels, count, options->cache_folder, error);
     bool good = code->module != NULL;
     for (int i = 0; good && i < graph_count; i++) good = find_code(&work[i], code->module, error);
     if (good) return code;
     cpu_free(code);
     return NULL;
-}
-
-bool cpu_has_wide_vectors(void) {
-    static int known; /* 0: not asked yet; asking again gives the same */
-    if (!known) {
-        char *features = LLVMGetHostCPUFeatures();
-        known = strstr(features, "+avx512f") ? 2 : 1;
-        LLVMDisposeMessage(features);
-    }
-    return known == 2;
 }
 
 int cpu_kernel_count(const CpuCode *code) { return code->kernel_count; }

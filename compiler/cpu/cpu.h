@@ -20,7 +20,6 @@ int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 /* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
-bool cpu_has_wide_vectors(void); /* 512 bits */
 PlanTarget cpu_plan_target(void); /* what it asks of its kernels */
 void cpu_free(CpuCode *code);
 

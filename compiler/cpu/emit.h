@@ -102,7 +102,8 @@ void emit_gather_partials(Emitter *e, Kernel *kernel);
 
 typedef struct CpuModule CpuModule;
 /* Code for the kernels, each symbol once: from the cache on disk when it is there. NULL with a sentence in *error. */
-CpuModule *module_build(Arena *arena, Kernel **kernels, int count, const char *cache_folder, const char **error);
+struct Processor;
+CpuModule *module_build(Arena *arena, const struct Processor *processor, Kernel **kernels, int count, const char *cache_folder, const char **error);
 CoupletKernel module_find(CpuModule *module, const char *symbol, Arena *arena, const char **error);
 bool module_was_cached(const CpuModule *module);
 void module_free(CpuModule *module);

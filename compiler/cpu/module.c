@@ -1,15 +1,12 @@
 /* From emitted functions to machine code. Kernels are dealt to as many modules as there are cores, and each is optimised in a thread of its
  * own; the objects are linked by LLJIT, and kept on disk under a name that hashes the kernels, the machine and this back end's sources. */
 #include "compiler/cpu/cpu.h"
-#include "compiler/cpu/emit.h"
+#include "compiler/cpu/generate.h"
+#include "compiler/cpu/processor.h"
 
 #include <errno.h>
-#include <llvm-c/Analysis.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/TargetMachine.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,39 +20,11 @@ struct CpuModule {
     bool was_cached;
 };
 
-/* ---- the machine --------------------------------------------------------------------------------------------- */
-
-typedef struct Machine {
-    char *triple, *cpu, *features;
-} Machine;
-
-static Machine machine_name(void) {
-    LLVMInitializeNativeTarget();
-    LLVMInitializeNativeAsmPrinter();
-    return (Machine){LLVMGetDefaultTargetTriple(), LLVMGetHostCPUName(), LLVMGetHostCPUFeatures()};
-}
-
-static void machine_free(Machine *m) {
-    LLVMDisposeMessage(m->triple);
-    LLVMDisposeMessage(m->cpu);
-    LLVMDisposeMessage(m->features);
-}
-
-static LLVMTargetMachineRef machine_open(const Machine *m, Arena *arena, const char **error) {
-    LLVMTargetRef target;
-    char *text = NULL;
-    if (!LLVMGetTargetFromTriple(m->triple, &target, &text))
-        return LLVMCreateTargetMachine(target, m->triple, m->cpu, m->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
-    *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
-    LLVMDisposeMessage(text);
-    return NULL;
-}
-
 /* ---- one part: emit, optimise, generate ------------------------------------------------------------------------- */
 
 typedef struct Part {
     Arena *arena;
-    const Machine *machine;
+    const Processor *processor;
     Kernel **kernels;
     int count;
     LLVMMemoryBufferRef object;
@@ -64,66 +33,15 @@ typedef struct Part {
     bool was_cached;
 } Part;
 
-static void open_types(Emitter *e) {
-    e->f32 = LLVMFloatTypeInContext(e->context);
-    e->i32 = LLVMInt32TypeInContext(e->context);
-    e->i64 = LLVMInt64TypeInContext(e->context);
-    e->i8 = LLVMInt8TypeInContext(e->context);
-    e->i1 = LLVMInt1TypeInContext(e->context);
-    e->ptr = LLVMPointerTypeInContext(e->context, 0);
-    e->nothing = LLVMVoidTypeInContext(e->context);
-}
-
-static void emit_kernel(Emitter *e, Kernel *k) {
-    switch (k->kind) {
-    case KERNEL_COMPUTE: emit_compute(e, k); break;
-    case KERNEL_TOPK: emit_topk(e, k); break;
-    case KERNEL_PACK: emit_pack(e, k); break;
-    case KERNEL_PRODUCT: emit_product(e, k); break;
-    case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
-    }
-}
-
-static bool part_generate(Part *part, Emitter *e, LLVMTargetMachineRef machine) {
-    char *text = NULL;
-    if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(e->module, getenv("COUPLET_DUMP_IR"), NULL);
-    if (LLVMVerifyModule(e->module, LLVMReturnStatusAction, &text)) {
-        part->error = arena_printf(part->arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
-        LLVMDisposeMessage(text);
-        return false;
-    }
-    LLVMDisposeMessage(text);
-    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-    LLVMErrorRef error = LLVMRunPasses(e->module, "default<O3>", machine, options);
-    LLVMDisposePassBuilderOptions(options);
-    if (error) {
-        text = LLVMGetErrorMessage(error);
-        part->error = arena_printf(part->arena, "optimising the kernels failed: %s", text);
-        LLVMDisposeErrorMessage(text);
-        return false;
-    }
-    if (!LLVMTargetMachineEmitToMemoryBuffer(machine, e->module, LLVMObjectFile, &text, &part->object)) return true;
-    part->error = arena_printf(part->arena, "generating code failed: %s", text);
-    LLVMDisposeMessage(text);
-    return false;
-}
-
 static void part_compile(Part *part) {
-    LLVMTargetMachineRef machine = machine_open(part->machine, part->arena, &part->error);
+    LLVMTargetMachineRef machine = processor_machine(part->arena, part->processor, &part->error);
     if (!machine) return;
-    Emitter e = {.arena = part->arena, .context = LLVMContextCreate()};
-    e.module = LLVMModuleCreateWithNameInContext("kernels", e.context);
-    e.builder = LLVMCreateBuilderInContext(e.context);
-    open_types(&e);
-    LLVMSetTarget(e.module, part->machine->triple);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
-    LLVMSetModuleDataLayout(e.module, layout);
-    LLVMDisposeTargetData(layout);
+    Emitter e;
+    emitter_open(&e, part->arena);
     for (int i = 0; i < part->count; i++) emit_kernel(&e, part->kernels[i]);
-    LLVMDisposeBuilder(e.builder);
-    part_generate(part, &e, machine);
-    LLVMDisposeModule(e.module);
-    LLVMContextDispose(e.context);
+    processor_prepare(part->processor, machine, e.module);
+    if (optimise_code(part->arena, e.module, machine, &part->error)) part->object = generate_code(part->arena, e.module, machine, LLVMObjectFile, &part->error);
+    emitter_close(&e);
     LLVMDisposeTargetMachine(machine);
 }
 
@@ -143,7 +61,7 @@ static void part_name(Part *part, const char *folder) {
     part->path[0] = 0;
     if (!folder) return;
     uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
-    const char *about[] = {part->machine->triple, part->machine->cpu, part->machine->features, COUPLET_CPU_SOURCES};
+    const char *about[] = {part->processor->name, part->processor->features, part->processor->tune, COUPLET_CPU_SOURCES};
     for (int i = 0; i < 4; i++) {
         a = hash_bytes(a, about[i], strlen(about[i]) + 1);
         b = hash_bytes(b, about[i], strlen(about[i]) + 1);
@@ -240,8 +158,8 @@ static bool fail_llvm(Arena *arena, LLVMErrorRef error, const char *doing, const
     return false;
 }
 
-static LLVMOrcLLJITRef link_parts(Arena *arena, const Machine *machine, Part *parts, int count, const char **error) {
-    LLVMTargetMachineRef target = machine_open(machine, arena, error);
+static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part *parts, int count, const char **error) {
+    LLVMTargetMachineRef target = processor_machine(arena, processor, error);
     if (!target) return NULL;
     LLVMOrcLLJITRef jit = NULL;
     LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
@@ -266,7 +184,7 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Machine *machine, Part *pa
     return NULL;
 }
 
-static int deal(Part *parts, Arena *arena, const Machine *machine, Kernel **kernels, int count) {
+static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **kernels, int count) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int part_count = (count + KERNELS_PER_PART - 1) / KERNELS_PER_PART;
     if (part_count > cores) part_count = (int)cores;
@@ -274,7 +192,7 @@ static int deal(Part *parts, Arena *arena, const Machine *machine, Kernel **kern
     if (part_count < 1) part_count = 1;
     for (int i = 0; i < part_count; i++) {
         parts[i].arena = arena_new();
-        parts[i].machine = machine;
+        parts[i].processor = processor;
         parts[i].kernels = arena_array(arena, Kernel *, count / part_count + 1);
     }
     for (int i = 0; i < count; i++) {
@@ -284,14 +202,13 @@ static int deal(Part *parts, Arena *arena, const Machine *machine, Kernel **kern
     return part_count;
 }
 
-CpuModule *module_build(Arena *arena, Kernel **kernels, int count, const char *cache_folder, const char **error) {
+CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kernels, int count, const char *cache_folder, const char **error) {
     CpuModule *module = calloc(1, sizeof *module);
     if (!module) return NULL;
     qsort(kernels, (size_t)count, sizeof *kernels, by_symbol);
-    Machine machine = machine_name();
     Part parts[MAX_PARTS];
     memset(parts, 0, sizeof parts);
-    int part_count = deal(parts, arena, &machine, kernels, count);
+    int part_count = deal(parts, arena, processor, kernels, count);
     for (int i = 0; i < part_count; i++) {
         part_name(&parts[i], cache_folder);
         part_read(&parts[i]);
@@ -307,12 +224,11 @@ CpuModule *module_build(Arena *arena, Kernel **kernels, int count, const char *c
             good = false;
         }
     }
-    if (good) module->jit = link_parts(arena, &machine, parts, part_count, error);
+    if (good) module->jit = link_parts(arena, processor, parts, part_count, error);
     for (int i = 0; i < part_count; i++) {
         if (parts[i].object) LLVMDisposeMemoryBuffer(parts[i].object);
         arena_free(parts[i].arena);
     }
-    machine_free(&machine);
     if (module->jit) return module;
     free(module);
     return NULL;

@@ -1,0 +1,60 @@
+#include "compiler/cpu/generate.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stdlib.h>
+
+void emitter_open(Emitter *e, Arena *arena) {
+    *e = (Emitter){.arena = arena, .context = LLVMContextCreate()};
+    e->module = LLVMModuleCreateWithNameInContext("kernels", e->context);
+    e->builder = LLVMCreateBuilderInContext(e->context);
+    e->f32 = LLVMFloatTypeInContext(e->context);
+    e->i32 = LLVMInt32TypeInContext(e->context);
+    e->i64 = LLVMInt64TypeInContext(e->context);
+    e->i8 = LLVMInt8TypeInContext(e->context);
+    e->i1 = LLVMInt1TypeInContext(e->context);
+    e->ptr = LLVMPointerTypeInContext(e->context, 0);
+    e->nothing = LLVMVoidTypeInContext(e->context);
+}
+
+void emitter_close(Emitter *e) {
+    LLVMDisposeBuilder(e->builder);
+    LLVMDisposeModule(e->module);
+    LLVMContextDispose(e->context);
+}
+
+void emit_kernel(Emitter *e, Kernel *k) {
+    switch (k->kind) {
+    case KERNEL_COMPUTE: emit_compute(e, k); break;
+    case KERNEL_TOPK: emit_topk(e, k); break;
+    case KERNEL_PACK: emit_pack(e, k); break;
+    case KERNEL_PRODUCT: emit_product(e, k); break;
+    case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
+    }
+}
+
+bool optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char **error) {
+    char *text = NULL;
+    if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(module, getenv("COUPLET_DUMP_IR"), NULL);
+    bool broken = LLVMVerifyModule(module, LLVMReturnStatusAction, &text);
+    if (broken) *error = arena_printf(arena, "a fault of the compiler: LLVM rejects the emitted code: %s", text);
+    LLVMDisposeMessage(text);
+    if (broken) return false;
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef failed = LLVMRunPasses(module, "default<O3>", machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (!failed) return true;
+    text = LLVMGetErrorMessage(failed);
+    *error = arena_printf(arena, "optimising the kernels failed: %s", text);
+    LLVMDisposeErrorMessage(text);
+    return false;
+}
+
+LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType kind, const char **error) {
+    LLVMMemoryBufferRef object = NULL;
+    char *text = NULL;
+    if (!LLVMTargetMachineEmitToMemoryBuffer(machine, module, kind, &text, &object)) return object;
+    *error = arena_printf(arena, "generating code failed: %s", text);
+    LLVMDisposeMessage(text);
+    return NULL;
+}

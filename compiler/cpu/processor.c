@@ -1,0 +1,98 @@
+#include "compiler/cpu/processor.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/Target.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Zen 4's tuning keeps 512-bit vectors, which the plain level would halve; it costs nothing on others that have them. */
+static const Processor levels[] = {
+    {"x86-64-v4", "", "znver4", 16},
+    {"x86-64-v3", "", "znver3", 8},
+    {"x86-64-v2", "", "x86-64-v2", 4},
+};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+static Processor native;
+static const Processor *here;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static bool has(int level) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    switch (level) {
+    case 0:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case 1: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    default: return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
+    }
+#else
+    (void)level;
+    return false;
+#endif
+}
+
+/* The strings live as long as the process. */
+static void look(void) {
+    LLVMInitializeNativeTarget();
+    LLVMInitializeNativeAsmPrinter();
+    const char *features = LLVMGetHostCPUFeatures(), *name = LLVMGetHostCPUName();
+    native = (Processor){name, features, name, strstr(features, "+avx512f") ? 16 : strstr(features, "+avx2") ? 8 : 4};
+    here = &native;
+    for (int i = LEVELS - 1; i >= 0; i--)
+        if (has(i)) here = &levels[i];
+}
+
+const Processor *processor_here(void) {
+    pthread_once(&once, look);
+    return here;
+}
+
+const Processor *processor_find(const char *name) {
+    pthread_once(&once, look);
+    if (strcmp(name, "native") == 0) return &native;
+    for (int i = 0; i < LEVELS; i++)
+        if (strcmp(levels[i].name, name) == 0) return &levels[i];
+    return NULL;
+}
+
+const char *processor_names(Arena *arena) {
+    const char *text = "native";
+    for (int i = 0; i < LEVELS; i++) text = arena_printf(arena, "%s, %s", levels[i].name, text);
+    return text;
+}
+
+LLVMTargetMachineRef processor_machine(Arena *arena, const Processor *processor, const char **error) {
+    LLVMTargetRef target;
+    char *text = NULL, *triple = LLVMGetDefaultTargetTriple();
+    LLVMTargetMachineRef machine = NULL;
+    if (!LLVMGetTargetFromTriple(triple, &target, &text))
+        machine = LLVMCreateTargetMachine(target, triple, processor->name, processor->features, LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+    else
+        *error = arena_printf(arena, "LLVM has no target for this machine: %s", text);
+    LLVMDisposeMessage(text);
+    LLVMDisposeMessage(triple);
+    return machine;
+}
+
+static void set_attribute(LLVMContextRef context, LLVMValueRef function, const char *key, const char *value) {
+    LLVMAddAttributeAtIndex(function, (unsigned)LLVMAttributeFunctionIndex,
+                            LLVMCreateStringAttribute(context, key, (unsigned)strlen(key), value, (unsigned)strlen(value)));
+}
+
+void processor_prepare(const Processor *processor, LLVMTargetMachineRef machine, LLVMModuleRef module) {
+    char *triple = LLVMGetTargetMachineTriple(machine);
+    LLVMSetTarget(module, triple);
+    LLVMDisposeMessage(triple);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMContextRef context = LLVMGetModuleContext(module);
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f)) {
+        if (LLVMIsDeclaration(f)) continue;
+        set_attribute(context, f, "target-cpu", processor->name);
+        set_attribute(context, f, "tune-cpu", processor->tune);
+        if (*processor->features) set_attribute(context, f, "target-features", processor->features);
+    }
+}
