@@ -165,6 +165,7 @@ struct Stmt {
     int otherwise_count;
     /* checker: */
     Symbol *symbol;
+    Type *result; /* FN: what a call gives, in the dimensions of the signature */
     DataSource *data; /* STMT_DATA */
 };
 

@@ -196,6 +196,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         }
     }
     scheme->state = 2;
+    s->result = scheme->result;
     c->scope = scope;
     c->module = was;
     c->in_view = in_view;

@@ -98,6 +98,8 @@ static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error
     if (!header) return fail(error, bytes, "out of memory while reading `%s`", path);
     const Kind *kind = NULL;
     bool good = fread(header, 1, length, file) == length || fail(error, bytes, "`%s` ends inside its header", path);
+    for (size_t i = 0; i < length; i++) /* a header is plain text; messages quote it */
+        if (header[i] < ' ' || header[i] > '~') header[i] = '?';
     good = good && parse_header(path, header, out, &kind, error, bytes);
     free(header);
     if (!good) return false;
@@ -117,6 +119,16 @@ bool couplet_npy_read(const char *path, CoupletNpy *out, char *error, size_t err
     memset(out, 0, sizeof *out);
     FILE *file = fopen(path, "rb");
     if (!file) return fail(error, error_bytes, "`%s` cannot be read: %s", path, strerror(errno));
+    bool good = read_open(file, path, out, error, error_bytes);
+    fclose(file);
+    return good;
+}
+
+bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, CoupletNpy *out, char *error, size_t error_bytes) {
+    memset(out, 0, sizeof *out);
+    if (length == 0) return fail(error, error_bytes, "`%s` holds an array of no bytes", path);
+    FILE *file = fmemopen((void *)(uintptr_t)data, length, "rb");
+    if (!file) return fail(error, error_bytes, "out of memory while reading `%s`", path);
     bool good = read_open(file, path, out, error, error_bytes);
     fclose(file);
     return good;

@@ -1,6 +1,7 @@
 /* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled for the CPU, or in float64 by the
  * reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/lower/lower.h"
@@ -13,57 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { MAX_INPUTS = 32 };
-
-typedef struct Arrays {
-    FunctionInput inputs[MAX_INPUTS];
-    CoupletNpy files[MAX_INPUTS];
-    int count;
-} Arrays;
-
-static bool read_inputs(const Options *options, Arrays *arrays) {
-    char error[512];
-    for (int i = 0; i < options->inputs.count + options->sets.count; i++) {
-        if (arrays->count == MAX_INPUTS) {
-            fprintf(stderr, "couplet grad: at most %d inputs are read\n", MAX_INPUTS);
-            return false;
-        }
-        FunctionInput *input = &arrays->inputs[arrays->count];
-        bool is_set = i >= options->inputs.count;
-        const Setting *setting = is_set ? &options->sets.items[i - options->inputs.count] : &options->inputs.items[i];
-        input->name = setting->name;
-        if (is_set) {
-            char *end;
-            input->is_constant = true;
-            input->value = strtod(setting->value, &end);
-            if (*end || !*setting->value) {
-                fprintf(stderr, "couplet grad: --set %s needs a number, and `%s` was given\n", setting->name, setting->value);
-                return false;
-            }
-        } else {
-            CoupletNpy *file = &arrays->files[arrays->count];
-            if (!couplet_npy_read(setting->value, file, error, sizeof error)) {
-                fprintf(stderr, "couplet grad: %s\n", error);
-                return false;
-            }
-            input->type = file->is_integer ? GT_INT : GT_REAL;
-            input->rank = file->rank;
-            memcpy(input->shape, file->shape, sizeof *file->shape * (size_t)file->rank);
-        }
-        arrays->count++;
-    }
-    return true;
-}
-
-static const double *find_array(void *context, const GNode *node) {
-    const Arrays *arrays = context;
-    static const double zero[2] = {0, 0};
-    for (int i = 0; i < arrays->count; i++)
-        if (arrays->files[i].values && strcmp(arrays->inputs[i].name, node->name) == 0) return arrays->files[i].values;
-    /* Run scalars of a function tried on its own: the first step of a run with seed 0. */
-    return node->kind == GN_INPUT && node->rank == 0 ? zero : NULL;
-}
 
 typedef const double *(*OutputReader)(void *run, const Graph *g, int output);
 
@@ -99,8 +49,8 @@ static int report(const Options *options, const Graph *g, OutputReader read, voi
     return 1;
 }
 
-static int evaluate_reference(const Options *options, const Graph *g, Diag *diag, Arrays *arrays) {
-    Reference *run = reference_run(g, find_array, arrays);
+static int evaluate_reference(const Options *options, const Graph *g, Diag *diag, FunctionArrays *arrays) {
+    Reference *run = reference_run(g, arrays_find, arrays);
     if (!run) {
         fprintf(stderr, "couplet grad: out of memory\n");
         return 1;
@@ -140,23 +90,7 @@ static const double *read_cpu(void *context, const Graph *g, int output) {
     return wide;
 }
 
-/* The inputs as the plan wants them: float32 or int32. */
-static void **narrow_inputs(Arena *arena, const Graph *g, const CoupletPlan *plan, Arrays *arrays) {
-    void **inputs = arena_array(arena, void *, plan->input_count + 1);
-    for (int i = 0; i < plan->input_count; i++) {
-        const GNode *node = g->nodes.items[plan->inputs[i].buffer];
-        const double *wide = find_array(arrays, node);
-        int64_t count = element_count(node);
-        inputs[i] = arena_alloc(arena, (size_t)count * 4);
-        for (int64_t k = 0; wide && k < count; k++) {
-            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
-            else ((float *)inputs[i])[k] = (float)wide[k];
-        }
-    }
-    return inputs;
-}
-
-static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Arrays *arrays) {
+static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, FunctionArrays *arrays) {
     CoupletPlan *plan;
     const char *error = "out of memory";
     CpuOptions cpu = {cpu_cache_folder(arena)};
@@ -168,7 +102,7 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Arrays *
     } else {
         CoupletFault fault;
         CpuOutputs outputs = {arena, run};
-        if (!couplet_run_steps(run, narrow_inputs(arena, g, plan, arrays), NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
+        if (!couplet_run_steps(run, arrays_narrow(arrays, g, plan), NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
         else status = report(options, g, read_cpu, &outputs);
     }
     couplet_run_free(run);
@@ -179,8 +113,7 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Arrays *
 int grad_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
-    Arrays arrays;
-    memset(&arrays, 0, sizeof arrays);
+    FunctionArrays arrays = {.arena = arena};
     int status = 2;
     if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
@@ -190,7 +123,7 @@ int grad_command(int argc, char **argv) {
         } else if (options.device && strcmp(options.device, "cpu") != 0 && strcmp(options.device, "reference") != 0) {
             fprintf(stderr, "couplet grad: --device is cpu or reference, and `%s` was given\n", options.device);
             status = 2;
-        } else if (read_inputs(&options, &arrays)) {
+        } else if (arrays_read(&arrays, &options, "grad")) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
             LowerOptions watch = {print_after_pass, (void *)(uintptr_t)options.print_after};
@@ -201,7 +134,6 @@ int grad_command(int argc, char **argv) {
             if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);
         }
     }
-    for (int i = 0; i < arrays.count; i++) couplet_npy_free(&arrays.files[i]);
     arena_free(arena);
     return status;
 }

@@ -123,11 +123,11 @@ static bool set_hyper(Arena *arena, Module *spec, const Setting *set) {
     return false;
 }
 
-static void set_epochs(Arena *arena, Module *spec, double epochs) {
+static void set_in_train(Arena *arena, Module *spec, const char *name, double value) {
     for (int i = 0; i < spec->stmt_count; i++) {
         Stmt *s = spec->stmts[i];
         for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
-            if (strcmp(s->params[p].name, "epochs") == 0) set_number(arena, &s->params[p], epochs, epochs == (double)(long)epochs);
+            if (strcmp(s->params[p].name, name) == 0) set_number(arena, &s->params[p], value, value == (double)(long)value);
     }
 }
 
@@ -152,7 +152,8 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     bool settings_fit = true;
     for (int i = 0; sets_are_hypers && options && i < options->sets.count; i++)
         settings_fit &= set_hyper(arena, spec, &options->sets.items[i]);
-    if (options && options->epochs > 0) set_epochs(arena, spec, options->epochs);
+    if (options && options->epochs > 0) set_in_train(arena, spec, "epochs", options->epochs);
+    if (options && options->batch > 0) set_in_train(arena, spec, "batch", (double)options->batch);
     if (!settings_fit) return NULL;
     const char *data = options ? options->data : NULL;
     const CheckHooks hooks = {read_library, count_rows, (void *)(uintptr_t)data};

@@ -19,6 +19,11 @@ static const Command commands[] = {
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},
+    {"gradcheck", gradcheck_command,
+     "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--size N=8,D=5] [--batch n] [--seed n]\n"
+     "    Gradients against central differences of the formula as written, in float64, input by input; exit code 1 when one is off by more than 1e-6.\n"
+     "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of 4), or every function of a file without a loss.\n"
+     "    Arrays that are not given are made up."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
      "              [--max-steps n] [--checkpoint-every n] [--quiet]\n"
@@ -48,7 +53,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
-    const char *names[8];
+    const char *names[sizeof commands / sizeof *commands];
     int count = 0;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         names[count++] = commands[i].name;
@@ -59,7 +64,8 @@ int main(int argc, char **argv) {
         }
         return commands[i].run(argc - 2, argv + 2);
     }
-    fprintf(stderr, "couplet: there is no command `%s`; there are check, grad, train, eval, profile and explain", argv[1]);
+    fprintf(stderr, "couplet: there is no command `%s`; there are", argv[1]);
+    for (int i = 0; i < count; i++) fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 == count ? " and" : ",", names[i]);
     const char *near = diag_nearest(argv[1], names, count);
     if (near) fprintf(stderr, "; did you mean `%s`?", near);
     fprintf(stderr, "\n");

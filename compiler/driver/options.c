@@ -42,6 +42,18 @@ static bool read_pair(Arena *arena, const char *command, const char *name, const
     return true;
 }
 
+/* N=8,D=5 */
+static bool read_sizes(Arena *arena, Options *o, const char *command, const char *value) {
+    char *copy = arena_strndup(arena, value, strlen(value)), *rest = NULL;
+    for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        Setting pair;
+        long size;
+        if (!read_pair(arena, command, "size", word, &pair) || !read_long(command, "size", pair.value, 1, &size)) return false;
+        array_push(arena, &o->sizes, pair);
+    }
+    return true;
+}
+
 static bool read_value(Arena *arena, Options *o, const char *command, const char *name, const char *value) {
     Setting pair;
     if (strcmp(name, "data") == 0) o->data = value;
@@ -61,6 +73,8 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     else if (strcmp(name, "max-steps") == 0) return read_long(command, name, value, 1, &o->max_steps);
     else if (strcmp(name, "checkpoint-every") == 0) return read_long(command, name, value, 1, &o->checkpoint_every);
     else if (strcmp(name, "steps") == 0) return read_long(command, name, value, 1, &o->steps);
+    else if (strcmp(name, "batch") == 0) return read_long(command, name, value, 1, &o->batch);
+    else if (strcmp(name, "size") == 0) return read_sizes(arena, o, command, value);
     else if (strcmp(name, "epochs") == 0) {
         char *end;
         o->epochs = strtod(value, &end);

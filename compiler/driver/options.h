@@ -11,10 +11,10 @@ typedef struct Setting {
 typedef struct Options {
     const char *file;       /* the first argument that is no option */
     const char *data, *out, *fn, *print_after, *device, *diagnostics;
-    long seed, threads, max_steps, checkpoint_every, steps;
+    long seed, threads, max_steps, checkpoint_every, steps, batch;
     double epochs; /* 0: as the spec says */
     bool has_seed, resume, quiet, numerics, by_kernel;
-    ARRAY(Setting) sets, inputs;
+    ARRAY(Setting) sets, inputs, sizes;
 } Options;
 
 /* False after a message on stderr. `allowed` lists the option names of the command, separated by spaces. */
@@ -22,6 +22,7 @@ bool options_read(Arena *arena, Options *options, const char *command, const cha
 
 int check_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
+int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int profile_command(int argc, char **argv);

@@ -414,7 +414,7 @@ static Value lower_name(Lower *l, const Expr *e) {
         diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here", symbol->name);
         return value_scalar(zero(l));
     }
-    if (symbol->kind == SYMBOL_HYPER) {
+    if (symbol->kind == SYMBOL_HYPER && l->program) {
         /* A run-time scalar: sweeping it recompiles nothing. Compile-time uses go through lower_static. */
         bool integer = value->scalar->type == GT_INT;
         char name[256];

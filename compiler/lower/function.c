@@ -5,10 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const Stmt *find_function(const Method *method, const char *name) {
-    const Module *spec = method->spec;
-    for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_FN && strcmp(spec->stmts[i]->name, name) == 0) return spec->stmts[i];
+static const Stmt *function_of(const Module *module, const char *name) {
+    for (int i = 0; i < module->stmt_count; i++)
+        if (module->stmts[i]->kind == STMT_FN && strcmp(module->stmts[i]->name, name) == 0) return module->stmts[i];
+    return NULL;
+}
+
+const Stmt *find_function(const Method *method, const char *name) {
+    const char *dot = strchr(name, '.');
+    if (!dot) return function_of(method->spec, name);
+    size_t length = (size_t)(dot - name);
+    for (int i = 0; i < method->module_count; i++) {
+        const Module *module = method->modules[i];
+        if (module != method->spec && strlen(module->name) == length && strncmp(module->name, name, length) == 0) return function_of(module, dot + 1);
+    }
     return NULL;
 }
 

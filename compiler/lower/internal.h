@@ -96,6 +96,7 @@ typedef struct Lower {
     int64_t view_images; /* that the views of a step make */
     GNode *embedding; /* first application of a network at method level */
     int depth;
+    bool keep_gradients; /* as outputs of the training graphs */
     LoweredProgram *program;
 } Lower;
 

@@ -58,6 +58,8 @@ typedef struct LowerOptions {
 
 /* NULL after errors, which are in diag. */
 LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+/* The same, and the training graphs get an output grad_NAME for each parameter that a gradient reaches, before any clipping. */
+LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
 
 /* One function on given arrays, with the gradient of its value: `couplet grad`. */
 typedef struct FunctionInput {
@@ -68,6 +70,8 @@ typedef struct FunctionInput {
     bool is_constant; /* a scalar given by --set: value, not an array */
     double value;
 } FunctionInput;
+/* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
+const Stmt *find_function(const Method *method, const char *name);
 /* Outputs: "value", and "grad_NAME" for every real input. */
 Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count,
                       const LowerOptions *options);

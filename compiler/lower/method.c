@@ -212,8 +212,9 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
-LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *method, bool keep_gradients, const LowerOptions *options) {
     Lower *l = arena_new_of(arena, Lower);
+    l->keep_gradients = keep_gradients;
     l->arena = arena;
     l->diag = diag;
     l->method = method;
@@ -252,4 +253,12 @@ LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, con
     l->program->init = l->g;
     for (int i = 0; i < l->records.count; i++) array_push(arena, &l->program->states, l->records.items[i].state);
     return diag_error_count(diag) ? NULL : l->program;
+}
+
+LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+    return lower_whole(arena, diag, method, false, options);
+}
+
+LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+    return lower_whole(arena, diag, method, true, options);
 }

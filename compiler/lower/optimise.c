@@ -231,6 +231,8 @@ static void add_gradients(Lower *l, const LossGroup *group, Trained *t) {
 void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, Trained *out) {
     find_trained(l, train, out);
     for (int i = 0; i < group_count; i++) add_gradients(l, &groups[i], out);
+    for (int i = 0; l->keep_gradients && i < out->count; i++)
+        if (out->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", out->states[i]->name), out->grads[i]);
     const Expr *limit = find_setting(train, "clip");
     double clip;
     if (limit && lower_static(l, limit, &clip)) clip_gradients(l, out->grads, out->count, clip, limit->span);

@@ -245,7 +245,7 @@ static const double *run_scalar(const char *name, int rank, ReferenceSource sour
     return source(context, &node);
 }
 
-static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source, void *context) {
+static Reference *run_new(const Graph *g, bool rounded) {
     Reference *run = calloc(1, sizeof *run);
     if (!run) return NULL;
     run->g = g;
@@ -254,10 +254,14 @@ static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source
         if (g->nodes.items[i]->id >= run->count) run->count = g->nodes.items[i]->id + 1;
     run->values = calloc(run->count + 1, sizeof *run->values);
     run->owned = calloc(run->count + 1, sizeof *run->owned);
-    if (!run->values || !run->owned) {
-        reference_free(run);
-        return NULL;
-    }
+    if (run->values && run->owned) return run;
+    reference_free(run);
+    return NULL;
+}
+
+static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source, void *context) {
+    Reference *run = run_new(g, rounded);
+    if (!run) return NULL;
     run->seed = run_scalar("seed", 1, source, context);
     run->step = run_scalar("step", 0, source, context);
     for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
@@ -266,6 +270,40 @@ static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source
 
 Reference *reference_run(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, false, source, context); }
 Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, true, source, context); }
+
+/* ---- again, with one array changed ------------------------------------------------------------------------- */
+
+static bool reads(const GExpr *e, const bool *reached) {
+    if (!e) return false;
+    if (e->op == G_LOAD && reached[e->tensor->id]) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (reads(e->args[i], reached)) return true;
+    return false;
+}
+
+static bool is_reached(const GNode *n, const bool *reached) {
+    if (n->kind == GN_STOP) return false;
+    return (n->operand && reached[n->operand->id]) || reads(n->guard, reached) || reads(n->active, reached) || reads(n->value, reached);
+}
+
+Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values) {
+    Reference *run = run_new(base->g, base->rounded);
+    bool *reached = run ? calloc(run->count + 1, sizeof *reached) : NULL;
+    if (!reached) {
+        reference_free(run);
+        return NULL;
+    }
+    run->seed = base->seed;
+    run->step = base->step;
+    for (int i = 0; i < run->g->nodes.count && !run->fault[0]; i++) {
+        const GNode *n = run->g->nodes.items[i];
+        run->values[n->id] = n == changed ? (double *)(uintptr_t)values : base->values[n->id];
+        reached[n->id] = n == changed || is_reached(n, reached);
+        if (n != changed && reached[n->id]) run_node(run, n, NULL, NULL);
+    }
+    free(reached);
+    return run;
+}
 
 const char *reference_fault(const Reference *run, Span *span) {
     if (!run->fault[0]) return NULL;

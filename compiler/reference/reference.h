@@ -17,6 +17,9 @@ Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
 /* The same with every real operation rounded to float32, sums taken term by term. How far this is from reference_run is how far the rounding of a
  * back end may be: the measure of a test's tolerance. */
 Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context);
+/* The run `base` again with one input or state changed. What stands behind a stop keeps its value, and so does what the change does not reach: both are
+ * shared with `base`, which must outlive the new run. */
+Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values);
 const char *reference_fault(const Reference *run, Span *span); /* NULL when there was none */
 const double *reference_value(const Reference *run, const GNode *node);
 const double *reference_output(const Reference *run, const char *name);

@@ -1,0 +1,248 @@
+#include "compiler/driver/function_arrays.h"
+
+#include "runtime/npz.h"
+#include "runtime/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int find_input(const FunctionArrays *a, const char *name) {
+    for (int i = 0; i < a->count; i++)
+        if (strcmp(a->inputs[i].name, name) == 0) return i;
+    return -1;
+}
+
+int64_t arrays_elements(const FunctionArrays *a, int i) {
+    int64_t count = 1;
+    for (int k = 0; k < a->inputs[i].rank; k++) count *= a->inputs[i].shape[k];
+    return count;
+}
+
+static FunctionInput *add(FunctionArrays *a, const char *command, const char *name) {
+    if (a->count == MAX_FUNCTION_ARRAYS) {
+        fprintf(stderr, "couplet %s: at most %d inputs are read\n", command, MAX_FUNCTION_ARRAYS);
+        return NULL;
+    }
+    FunctionInput *input = &a->inputs[a->count];
+    memset(input, 0, sizeof *input);
+    input->name = name;
+    a->is_index[a->count] = false;
+    a->extent[a->count] = 0;
+    a->values[a->count++] = NULL;
+    return input;
+}
+
+/* ---- from files --------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), e = strlen(end);
+    return n >= e && strcmp(text + n - e, end) == 0;
+}
+
+static bool read_array(FunctionArrays *a, const char *command, const Setting *setting) {
+    char error[512];
+    CoupletNpy file;
+    bool archive = ends_with(setting->value, ".npz");
+    bool good = archive ? couplet_npz_read(setting->value, setting->name, &file, error, sizeof error) : couplet_npy_read(setting->value, &file, error, sizeof error);
+    if (!good) {
+        fprintf(stderr, "couplet %s: %s\n", command, error);
+        return false;
+    }
+    FunctionInput *input = add(a, command, setting->name);
+    if (input) {
+        input->type = file.is_integer ? GT_INT : GT_REAL;
+        input->rank = file.rank;
+        memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
+        double *values = arena_array(a->arena, double, file.count);
+        memcpy(values, file.values, sizeof *values * (size_t)file.count);
+        a->values[a->count - 1] = values;
+    }
+    couplet_npy_free(&file);
+    return input != NULL;
+}
+
+static bool read_number(FunctionArrays *a, const char *command, const Setting *setting) {
+    char *end;
+    double value = strtod(setting->value, &end);
+    if (*end || !*setting->value) {
+        fprintf(stderr, "couplet %s: --set %s needs a number, and `%s` was given\n", command, setting->name, setting->value);
+        return false;
+    }
+    FunctionInput *input = add(a, command, setting->name);
+    if (!input) return false;
+    input->is_constant = true;
+    input->value = value;
+    return true;
+}
+
+bool arrays_read(FunctionArrays *a, const Options *options, const char *command) {
+    for (int i = 0; i < options->inputs.count; i++)
+        if (!read_array(a, command, &options->inputs.items[i])) return false;
+    for (int i = 0; i < options->sets.count; i++)
+        if (!read_number(a, command, &options->sets.items[i])) return false;
+    return true;
+}
+
+/* ---- made up ------------------------------------------------------------------------------------------------ */
+
+typedef struct Sizes {
+    const FunctionArrays *arrays;
+    const Options *options;
+    const Stmt *fn;
+} Sizes;
+
+/* A dimension's extent, from an array that is given, from --size, or by its name. */
+static bool size_of(void *context, const struct Symbol *symbol, int64_t *value) {
+    static const struct {
+        const char *name;
+        int64_t size;
+    } usual[] = {{"N", 6}, {"D", 5}, {"K", 7}, {"C", 3}, {"V", 3}, {"L", 3}, {"G", 2}};
+    const Sizes *s = context;
+    for (int p = 0; p < s->fn->param_count; p++) {
+        const Param *param = &s->fn->params[p];
+        int given = find_input(s->arrays, param->name);
+        for (int d = 0; given >= 0 && param->type && d < param->type->rank && d < s->arrays->inputs[given].rank; d++) {
+            const Dim *dim = param->type->dims[d];
+            bool known = dim->kind == DIM_NAME && dim->symbol == symbol && s->arrays->inputs[given].shape[d] > 0;
+            if (!known) continue;
+            *value = s->arrays->inputs[given].shape[d];
+            return true;
+        }
+    }
+    for (int i = 0; i < s->options->sizes.count; i++) {
+        if (strcmp(s->options->sizes.items[i].name, symbol->name) != 0) continue;
+        *value = strtol(s->options->sizes.items[i].value, NULL, 10);
+        return true;
+    }
+    *value = 4;
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (strcmp(usual[i].name, symbol->name) == 0) *value = usual[i].size;
+    return true;
+}
+
+static double normal(uint32_t seed, uint32_t site, int64_t at) {
+    double u = 1 - couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0), angle = 6.283185307179586 * couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 1);
+    return sqrt(-2 * log(u)) * cos(angle);
+}
+
+/* Exact in float32, so that both evaluators see the same numbers. */
+static double sample(const Param *param, uint32_t seed, uint32_t site, int64_t at) {
+    double u = couplet_random_unit(seed, 0, 0, site, (uint64_t)at, 0);
+    if (param->type->kind == KIND_BOOL) return u < 0.5;
+    if (param->type->kind == KIND_INT) return (double)couplet_random_bits(seed, 0, 0, site, (uint64_t)at, 0);
+    return (float)(param->type->rank > 1 ? normal(seed, site, at) : 0.25 + u / 2);
+}
+
+static bool default_number(const Param *param, double *value) {
+    const Expr *e = param->value;
+    bool negative = e && e->kind == EXPR_UNARY && e->op == OP_NEG;
+    if (negative) e = e->args[0];
+    if (!e || e->kind != EXPR_NUMBER) return false;
+    *value = negative ? -e->number : e->number;
+    return true;
+}
+
+static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, const char *command, uint32_t site) {
+    enum { COUNT = 2 };
+    const Type *type = param->type;
+    FunctionInput *input = add(a, command, param->name);
+    if (!input) return false;
+    input->type = type->kind == KIND_REAL ? GT_REAL : GT_INT;
+    input->rank = type->rank;
+    for (int d = 0; d < type->rank; d++) {
+        if (dim_eval(type->dims[d], size_of, sizes, &input->shape[d]) && input->shape[d] > 0) continue;
+        fprintf(stderr, "couplet %s: axis %d of `%s` has no size; --size N=8,D=5 gives some\n", command, d + 1, param->name);
+        return false;
+    }
+    double given = COUNT;
+    bool has_default = type->rank == 0 && default_number(param, &given);
+    if (type->rank == 0 && type->kind != KIND_REAL) {
+        input->is_constant = true;
+        input->value = given;
+        return true;
+    }
+    int64_t count = arrays_elements(a, a->count - 1);
+    double *values = a->values[a->count - 1] = arena_array(a->arena, double, count);
+    for (int64_t i = 0; i < count; i++) values[i] = has_default ? (float)given : sample(param, (uint32_t)sizes->options->seed, site, i);
+    a->is_index[a->count - 1] = type->kind == KIND_INT;
+    return true;
+}
+
+bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options, const char *command) {
+    Sizes sizes = {a, options, fn};
+    for (int p = 0; p < fn->param_count; p++) {
+        const Param *param = &fn->params[p];
+        if (!param->type || find_input(a, param->name) >= 0) continue;
+        /* A default that is no number (a function of others) stays what it is. */
+        double number;
+        if (param->type->rank == 0 && param->value && !default_number(param, &number)) continue;
+        if (!make_up(a, param, &sizes, command, (uint32_t)p)) return false;
+    }
+    return true;
+}
+
+/* ---- labels and row numbers ---------------------------------------------------------------------------------- */
+
+static void take_modulo(FunctionArrays *a, int at, int64_t extent) {
+    for (int64_t i = 0; i < arrays_elements(a, at); i++) a->values[at][i] = fmod(a->values[at][i], (double)extent);
+}
+
+/* Every made-up input whose elements may become the value of `e` unchanged. */
+static void bound_index(FunctionArrays *a, const GExpr *e, int64_t extent, int depth) {
+    if (depth > 16) return;
+    bool passes_on = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
+    for (int i = e->op == G_SELECT; passes_on && i < e->arg_count; i++) bound_index(a, e->args[i], extent, depth + 1);
+    if (e->op != G_LOAD || e->type != GT_INT) return;
+    const GNode *n = e->tensor;
+    if (n->kind == GN_COMPUTE && n->reducer == GR_NONE) bound_index(a, n->value, extent, depth + 1);
+    int at = n->kind == GN_INPUT ? find_input(a, n->name) : -1;
+    if (at < 0 || !a->is_index[at]) return;
+    take_modulo(a, at, extent);
+    a->extent[at] = extent;
+}
+
+static void bound_loads(FunctionArrays *a, const GExpr *e, int depth) {
+    if (!e || depth > 64) return;
+    for (int i = 0; i < e->arg_count; i++) bound_loads(a, e->args[i], depth + 1);
+    for (int i = 0; e->op == G_LOAD && i < e->tensor->rank; i++) bound_index(a, e->args[i], e->tensor->shape[i], 0);
+}
+
+void arrays_fit_indices(FunctionArrays *a, const Graph *g) {
+    enum { CLASSES = 3 };
+    for (int i = 0; i < g->nodes.count; i++) {
+        const GNode *n = g->nodes.items[i];
+        bound_loads(a, n->value, 0);
+        bound_loads(a, n->guard, 0);
+        bound_loads(a, n->active, 0);
+    }
+    for (int i = 0; i < a->count; i++)
+        if (a->is_index[i] && !a->extent[i]) take_modulo(a, i, CLASSES);
+}
+
+/* ---- as a back end wants them -------------------------------------------------------------------------------- */
+
+const double *arrays_find(void *context, const GNode *node) {
+    const FunctionArrays *a = context;
+    static const double zero[2] = {0, 0};
+    int at = find_input(a, node->name);
+    if (at >= 0 && a->values[at]) return a->values[at];
+    bool run_scalar = node->kind == GN_INPUT && (node->rank == 0 || strcmp(node->name, "seed") == 0);
+    return run_scalar ? zero : NULL;
+}
+
+void **arrays_narrow(FunctionArrays *a, const Graph *g, const CoupletPlan *plan) {
+    void **inputs = arena_array(a->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const GNode *node = g->nodes.items[plan->inputs[i].buffer];
+        const double *wide = arrays_find(a, node);
+        int64_t count = 1;
+        for (int k = 0; k < node->rank; k++) count *= node->shape[k];
+        inputs[i] = arena_alloc(a->arena, (size_t)count * 4);
+        for (int64_t k = 0; wide && k < count; k++) {
+            if (node->type == GT_INT) ((int32_t *)inputs[i])[k] = (int32_t)wide[k];
+            else ((float *)inputs[i])[k] = (float)wide[k];
+        }
+    }
+    return inputs;
+}

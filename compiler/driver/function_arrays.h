@@ -1,0 +1,41 @@
+/* The arrays that a function is tried on: read from files, given as numbers, or made up. */
+#ifndef COUPLET_DRIVER_FUNCTION_ARRAYS_H
+#define COUPLET_DRIVER_FUNCTION_ARRAYS_H
+
+#include "compiler/driver/options.h"
+#include "compiler/lower/lower.h"
+#include "runtime/plan.h"
+
+enum { MAX_FUNCTION_ARRAYS = 32 };
+
+typedef struct FunctionArrays {
+    Arena *arena;
+    FunctionInput inputs[MAX_FUNCTION_ARRAYS];
+    double *values[MAX_FUNCTION_ARRAYS]; /* NULL for a number that is compiled in */
+    bool is_index[MAX_FUNCTION_ARRAYS];  /* ints that are made up: they must stay inside what they index */
+    int64_t extent[MAX_FUNCTION_ARRAYS]; /* of the axis that such an array indexes; 0: none */
+    int count;
+} FunctionArrays;
+
+/* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a message on stderr. */
+bool arrays_read(FunctionArrays *arrays, const Options *options, const char *command);
+
+/* Adds what is not there yet of the function's parameters, as random numbers of the kind that the parameter is likely to be:
+ *   real arrays of two axes and more    features: normal
+ *   real vectors, and numbers           weights, temperatures, coefficients: uniform in (0.25, 0.75); a number with a default has that
+ *   bool arrays                         true or false alike
+ *   int arrays                          classes 0, 1, 2; one that indexes an array stays inside it (arrays_fit_indices)
+ *   int numbers                         their default, else 2: compiled in
+ * Dimensions are as --size says, else by their name: N is 6, D is 5, K is 7, C is 3, others 4; they must fit the arrays that are given. */
+bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options, const char *command);
+
+/* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become classes. `g` is the function as lowered. */
+void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);
+
+int64_t arrays_elements(const FunctionArrays *arrays, int i);
+/* A ReferenceSource over FunctionArrays. Run scalars are those of the first step of a run with seed 0. */
+const double *arrays_find(void *context, const GNode *node);
+/* The same as a plan wants them: float32 or int32, by input of the plan. */
+void **arrays_narrow(FunctionArrays *arrays, const Graph *g, const CoupletPlan *plan);
+
+#endif

@@ -1,0 +1,84 @@
+#include "compiler/driver/gradcheck.h"
+
+#include <math.h>
+#include <string.h>
+
+void snapshot_lower(void *context, const Graph *g, const char *pass) {
+    Snapshot *s = context;
+    if (s->taken || strcmp(pass, "lower") != 0 || strcmp(g->name, s->name) != 0) return;
+    s->taken = true;
+    s->graph = *g;
+    /* Nodes are never changed once they are made; only the lists go on. */
+    s->graph.nodes.items = arena_array(g->arena, GNode *, g->nodes.count);
+    memcpy(s->graph.nodes.items, g->nodes.items, sizeof(GNode *) * (size_t)g->nodes.count);
+    s->graph.outputs.items = arena_array(g->arena, GOutput, g->outputs.count);
+    memcpy(s->graph.outputs.items, g->outputs.items, sizeof(GOutput) * (size_t)g->outputs.count);
+    s->graph.commits.count = 0;
+}
+
+/* ---- differences -------------------------------------------------------------------------------------------- */
+
+typedef struct Slope {
+    const Reference *base;
+    const GNode *output, *input;
+    double *values;
+} Slope;
+
+static double value_at(const Slope *s, int64_t at, double x) {
+    double was = s->values[at];
+    s->values[at] = x;
+    Reference *run = reference_rerun(s->base, s->input, s->values);
+    double value = run && !reference_fault(run, NULL) ? *reference_value(run, s->output) : NAN;
+    reference_free(run);
+    s->values[at] = was;
+    return value;
+}
+
+/* Central differences: of the second order, error h^2, two values; of the fourth, error h^4, four. */
+static double second_order(const Slope *s, int64_t at, double h) {
+    double x = s->values[at];
+    return (value_at(s, at, x + h) - value_at(s, at, x - h)) / (2 * h);
+}
+
+static double fourth_order(const Slope *s, int64_t at, double h) { return (4 * second_order(s, at, h) - second_order(s, at, 2 * h)) / 3; }
+
+static double largest_entry(const double *values, int64_t count) {
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs(values[i]));
+    return most;
+}
+
+/* The cheap way first, where it is good enough. A kink (a maximum that changes hands, a hinge) may stand between the points of a step; a much smaller
+ * step then misses it. */
+static double nearest_difference(const Slope *s, int64_t at, double h, double gradient, double good) {
+    double best = second_order(s, at, h / 8);
+    for (int narrow = 0; narrow < 2 && !(fabs(best - gradient) <= good); narrow++) {
+        double next = fourth_order(s, at, narrow ? h / 64 : h);
+        if (fabs(next - gradient) < fabs(best - gradient) || isnan(best)) best = next;
+    }
+    return best;
+}
+
+GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, double *values, const double *gradient, int64_t most) {
+    GradientCheck check = {.entries = 1};
+    for (int i = 0; i < input->rank; i++) check.entries *= input->shape[i];
+    Slope slope = {base, output, input, values};
+    /* A number that is 0 is most likely an epsilon beside something small. */
+    double scale = largest_entry(values, check.entries), h = scale > 0 ? 1e-4 * scale : input->rank ? 1e-4 : 1e-7, size = 0, worst = -1;
+    int64_t stride = check.entries > most ? check.entries / most : 1;
+    check.largest = largest_entry(gradient, check.entries);
+    double value = fabs(*reference_value(base, output));
+    double floor = fmax(1e-4 * fmax(1, value), 2e-9 * value / h); /* below it the differences are rounding: 1e-6 of it is 8 bits of the value over h */
+    double good = 1e-7 * fmax(floor, check.largest);
+    for (int64_t at = stride / 2; at < check.entries; at += stride, check.tried++) {
+        double expected = nearest_difference(&slope, at, h, gradient[at], good), off = fabs(expected - gradient[at]);
+        size = fmax(size, fabs(expected));
+        if (off <= worst) continue; /* a NaN goes on */
+        worst = isnan(off) ? HUGE_VAL : off;
+        check.worst = at;
+        check.found = gradient[at];
+        check.expected = expected;
+    }
+    check.off = worst / fmax(floor, fmax(size, check.largest));
+    return check;
+}

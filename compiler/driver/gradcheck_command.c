@@ -1,0 +1,209 @@
+/* couplet gradcheck: the gradient of a function, of every function of a file, or of a method's whole loss, against central differences in float64. */
+#include "compiler/driver/function_arrays.h"
+#include "compiler/driver/gradcheck.h"
+#include "compiler/driver/load.h"
+#include "runtime/random.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = 4, METHOD_ENTRIES = 2, FUNCTION_ENTRIES = 4096 };
+static const double tolerance = 1e-6;
+
+static const GNode *find_node(const Graph *g, const char *name) {
+    for (int i = 0; i < g->nodes.count; i++) {
+        const GNode *n = g->nodes.items[i];
+        if ((n->kind == GN_INPUT || n->kind == GN_STATE) && strcmp(n->name, name) == 0) return n;
+    }
+    return NULL;
+}
+
+static bool has_fault(Diag *diag, const Reference *run) {
+    Span span;
+    const char *fault = run ? reference_fault(run, &span) : "out of memory";
+    if (!fault) return false;
+    if (run) diag_error(diag, span, "%s", fault);
+    else fprintf(stderr, "couplet gradcheck: %s\n", fault);
+    return true;
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------- */
+
+static void print_head(const char *name, double value, int width) {
+    printf("%s = %.10g\n  %-*s  entries  largest gradient  off by\n", name, value, width, "");
+}
+
+static bool print_row(const char *name, const GradientCheck *c, int width) {
+    bool good = c->off <= tolerance;
+    char entries[48];
+    if (c->tried < c->entries) snprintf(entries, sizeof entries, "%lld of %lld", (long long)c->tried, (long long)c->entries);
+    else snprintf(entries, sizeof entries, "%lld", (long long)c->entries);
+    printf("  %-*s  %7s  %16.4g  %.1e", width, name, entries, c->largest, c->off);
+    if (!good) printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g", (long long)c->worst, c->found, c->expected);
+    printf("\n");
+    fflush(stdout); /* the next row may take a while */
+    return good;
+}
+
+static int longest_name(const Graph *g) {
+    int width = 5;
+    for (int i = 0; i < g->outputs.count; i++) {
+        int length = (int)strlen(g->outputs.items[i].name) - 5;
+        if (strncmp(g->outputs.items[i].name, "grad_", 5) == 0 && length > width) width = length;
+    }
+    return width;
+}
+
+/* ---- what is checked -------------------------------------------------------------------------------------------- */
+
+/* A formula as written, the finished graph with its gradients, and where both get their arrays. */
+typedef struct Subject {
+    const char *name, *output;
+    const Graph *forward, *finished;
+    ReferenceSource source;
+    void *context;
+    int64_t entries;
+} Subject;
+
+/* The outputs grad_NAME of the finished graph, one after the other. False when one is wrong, or when a run stops with a fault. */
+static bool check_gradients(Diag *diag, const Subject *s) {
+    clock_t begin = clock();
+    Reference *base = reference_run(s->forward, s->source, s->context);
+    double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    if (seconds > 0.5) fprintf(stderr, "one evaluation in float64 takes %.1f s, and several are needed for each row: a smaller network is quicker\n", seconds);
+    Reference *run = reference_run(s->finished, s->source, s->context);
+    bool good = !has_fault(diag, base) && !has_fault(diag, run);
+    const GNode *output = NULL;
+    for (int i = 0; i < s->forward->outputs.count; i++)
+        if (strcmp(s->forward->outputs.items[i].name, s->output) == 0) output = s->forward->outputs.items[i].node;
+    int width = longest_name(s->finished);
+    if (good) print_head(s->name, *reference_value(base, output), width);
+    for (int i = 0; good && i < s->finished->outputs.count; i++) {
+        const GOutput *gradient = &s->finished->outputs.items[i];
+        if (strncmp(gradient->name, "grad_", 5) != 0) continue;
+        const GNode *input = find_node(s->forward, gradient->name + 5);
+        if (!input) continue; /* nothing reads it: the gradient is 0 */
+        double *values = (double *)(uintptr_t)s->source(s->context, input);
+        GradientCheck check = gradient_check(base, output, input, values, reference_value(run, gradient->node), s->entries);
+        good = print_row(gradient->name + 5, &check, width);
+    }
+    reference_free(base);
+    reference_free(run);
+    return good;
+}
+
+static bool check_function(Arena *arena, Diag *diag, const Options *o, const Method *method, const char *name) {
+    const Stmt *fn = find_function(method, name);
+    FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
+    arrays->arena = arena;
+    Snapshot written = {.name = name};
+    const LowerOptions lower = {snapshot_lower, &written};
+    if (!arrays_read(arrays, o, "gradcheck") || (fn && !arrays_make_up(arrays, fn, o, "gradcheck"))) return false;
+    Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
+    if (!g) return false;
+    arrays_fit_indices(arrays, &written.graph);
+    const Subject subject = {name, "value", &written.graph, g, arrays_find, arrays, FUNCTION_ENTRIES};
+    return check_gradients(diag, &subject);
+}
+
+/* Every function of the file that gives a number and reads one. */
+static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
+    int checked = 0, wrong = 0;
+    for (int i = 0; i < method->spec->stmt_count; i++) {
+        const Stmt *s = method->spec->stmts[i];
+        if (s->kind != STMT_FN || !s->result || s->result->kind != KIND_REAL || s->result->rank > 0) continue;
+        checked++;
+        if (check_function(arena, diag, o, method, s->name)) continue;
+        wrong++;
+        fprintf(stderr, "couplet gradcheck: `%s` does not pass\n", s->name);
+    }
+    if (checked == 0) fprintf(stderr, "couplet gradcheck: `%s` has neither a loss nor a function that gives a number\n", o->file);
+    else printf("%d functions, %d wrong\n", checked, wrong);
+    return checked > 0 && wrong == 0;
+}
+
+/* ---- a whole method ---------------------------------------------------------------------------------------------- */
+
+typedef struct MethodArrays {
+    Arena *arena;
+    const LoweredProgram *program;
+    const Reference *start; /* of the init graph: where every state starts */
+    uint32_t seed;
+    ARRAY(const char *) names;
+    ARRAY(double *) values;
+} MethodArrays;
+
+static double input_element(const MethodArrays *m, const GNode *n, int64_t i) {
+    uint32_t bits = couplet_random_bits(m->seed, 0, 0, 1, (uint64_t)i, 0);
+    if (strcmp(n->name, "seed") == 0) return i ? 0 : m->seed;
+    if (strcmp(n->name, "steps") == 0) return 100;
+    for (int h = 0; h < m->program->hypers.count; h++)
+        if (strncmp(n->name, "hyper.", 6) == 0 && strcmp(n->name + 6, m->program->hypers.items[h].name) == 0) return m->program->hypers.items[h].value;
+    if (n->type == GT_U8) return bits % 256;
+    size_t length = strlen(n->name);
+    if (length > 6 && strcmp(n->name + length - 6, ".label") == 0) return bits % 3; /* few classes, so that some samples share one */
+    return n->rank ? (double)i : 0;
+}
+
+static const double *method_array(void *context, const GNode *n) {
+    MethodArrays *m = context;
+    for (int i = 0; i < m->names.count; i++)
+        if (strcmp(m->names.items[i], n->name) == 0) return m->values.items[i];
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    double *values = arena_array(m->arena, double, count + 1);
+    for (int64_t i = 0; n->kind == GN_INPUT && i < count; i++) values[i] = input_element(m, n, i);
+    if (n->kind == GN_STATE && !m->start) return values; /* the init graph only names them */
+    for (int i = 0; n->kind == GN_STATE && i < m->program->init->commits.count; i++) {
+        const GCommit *c = &m->program->init->commits.items[i];
+        if (strcmp(c->state->name, n->name) == 0) memcpy(values, reference_value(m->start, c->value), sizeof *values * (size_t)count);
+    }
+    array_push(m->arena, &m->names, n->name);
+    array_push(m->arena, &m->values, values);
+    return values;
+}
+
+static bool trains_in_parts(const Module *spec) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_LOSS && spec->stmts[i]->target_count) return true;
+    return false;
+}
+
+static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method *method) {
+    if (trains_in_parts(method->spec)) {
+        fprintf(stderr, "couplet gradcheck: a loss of `%s` trains only some parts, so no parameter's gradient is that of the whole loss; check its functions with --fn\n", o->file);
+        return false;
+    }
+    Snapshot written = {.name = "train"};
+    const LowerOptions lower = {snapshot_lower, &written};
+    LoweredProgram *program = lower_method_with_gradients(arena, diag, method, &lower);
+    if (!program) return false;
+    MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};
+    Reference *start = reference_run(program->init, method_array, &arrays);
+    arrays.start = start;
+    const Subject subject = {"loss", "loss", &written.graph, program->train, method_array, &arrays, METHOD_ENTRIES};
+    bool good = !has_fault(diag, start) && check_gradients(diag, &subject);
+    reference_free(start);
+    return good;
+}
+
+int gradcheck_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options options;
+    int status = 2;
+    if (options_read(arena, &options, "gradcheck", "fn in set size batch seed", argc, argv)) {
+        Diag *diag = diag_new(arena);
+        if (!options.batch) options.batch = BATCH;
+        Method *method = load_method(arena, diag, options.file, &options, !options.fn);
+        bool is_method = false;
+        for (int i = 0; method && i < method->spec->stmt_count; i++) is_method |= method->spec->stmts[i]->kind == STMT_LOSS;
+        bool good = method && (options.fn    ? check_function(arena, diag, &options, method, options.fn)
+                               : is_method ? check_whole(arena, diag, &options, method)
+                                           : check_functions(arena, diag, &options, method));
+        diag_print(diag, stderr);
+        status = good ? 0 : 1;
+    }
+    arena_free(arena);
+    return status;
+}
