@@ -2,6 +2,8 @@
  * become vectors. */
 #include "compiler/cpu/emit.h"
 
+#include "compiler/graph/walk.h"
+
 #include <math.h>
 
 /* ---- one element -------------------------------------------------------------------------------------------- */
@@ -164,6 +166,28 @@ static void emit_element(Frame *f, const int64_t *extents) {
 
 /* ---- the kernel --------------------------------------------------------------------------------------------- */
 
+/* The indices of the first axes, which the number of the tile tells. */
+static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef tile) {
+    LLVMBuilderRef b = f->e->builder;
+    for (int i = axes - 1; i >= 0; i--) {
+        bool outermost = true;
+        for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
+        f->indices[i] = extents[i] == 1 ? whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, whole(f, extents[i]), "");
+        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, whole(f, extents[i]), "");
+    }
+}
+
+/* The values of an axis in the tile: all, or a chunk. */
+static void axis_range(Frame *f, int64_t extent, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
+    LLVMBuilderRef b = f->e->builder;
+    *begin = whole(f, 0);
+    *end = whole(f, extent);
+    if (!chunk) return;
+    *begin = LLVMBuildNSWMul(b, tile, whole(f, chunk), "");
+    LLVMValueRef next = LLVMBuildNSWAdd(b, *begin, whole(f, chunk), "");
+    *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
+}
+
 void emit_compute(Emitter *e, Kernel *kernel) {
     Frame f;
     const GNode *n = kernel->node;
@@ -171,30 +195,25 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     collapse_axes(n, extents);
     int axes = tile_axes(n, extents, &chunk);
     frame_begin(&f, e, kernel);
-    LLVMBuilderRef b = e->builder;
     Loop loops[GRAPH_MAX_RANK + 1];
+    LLVMValueRef begin, end;
     int depth = 0;
-    loops[depth] = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef tile = loops[depth++].index;
-    for (int i = axes - 1; i >= 0; i--) { /* which slice */
-        bool outermost = true;
-        for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
-        f.indices[i] = extents[i] == 1 ? whole(&f, 0) : outermost ? tile : LLVMBuildURem(b, tile, whole(&f, extents[i]), "");
-        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, whole(&f, extents[i]), "");
-    }
-    for (int i = axes; i < n->rank; i++) {
-        f.indices[i] = whole(&f, 0);
-        if (extents[i] == 1) continue;
-        LLVMValueRef begin = whole(&f, 0), end = whole(&f, extents[i]);
-        if (i == axes && chunk) {
-            begin = LLVMBuildNSWMul(b, tile, whole(&f, chunk), "");
-            LLVMValueRef next = LLVMBuildNSWAdd(b, begin, whole(&f, chunk), "");
-            end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, end, ""), next, end, "");
+    loops[depth++] = loop_begin(&f, f.begin, f.end);
+    LLVMValueRef tile = loops[0].index;
+    set_tile(&f, axes, extents, tile);
+    if (sums_columns(n)) {
+        axis_range(&f, extents[axes], chunk, tile, &begin, &end);
+        emit_columns(&f, extents, begin, end);
+    } else {
+        for (int i = axes; i < n->rank; i++) {
+            f.indices[i] = whole(&f, 0);
+            if (extents[i] == 1) continue;
+            axis_range(&f, extents[i], i == axes ? chunk : 0, tile, &begin, &end);
+            loops[depth] = loop_begin(&f, begin, end);
+            f.indices[i] = loops[depth++].index;
         }
-        loops[depth] = loop_begin(&f, begin, end);
-        f.indices[i] = loops[depth++].index;
+        emit_element(&f, extents);
     }
-    emit_element(&f, extents);
     while (depth > 0) loop_end(&f, &loops[--depth]);
     frame_end(&f);
 }

@@ -2,7 +2,8 @@
  *
  *     function.c    the frame of a kernel, its loops and its locals
  *     expression.c  scalar expressions; math.c the transcendental functions
- *     compute.c     a compute node as loops; topk.c; product.c sums of products in register blocks
+ *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
+ *     product.c     sums of products in register blocks; pack.c their vector operand; vector.c
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
  *     compile.c     plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
@@ -90,6 +91,8 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 void emit_compute(Emitter *e, Kernel *kernel);
+/* A reduction along columns, results [begin, end) of the last axis; the other output indices are set. */
+void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
 void emit_topk(Emitter *e, Kernel *kernel);
 /* Operands: b, tables; packed. */
 void emit_pack(Emitter *e, Kernel *kernel);

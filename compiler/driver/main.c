@@ -14,7 +14,7 @@ typedef struct Command {
 static const Command commands[] = {
     {"check", check_command,
      "couplet check FILE [--print-after PASS] [--numerics] [--diagnostics json]\n"
-     "    Types and shapes of every name; all errors at once. PASS is lower, stabilise, differentiate, simplify, contract or fuse;\n"
+     "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"

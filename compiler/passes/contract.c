@@ -1,11 +1,11 @@
-/* contract: brings sums of products into the form that the register-blocked kernels take (product_form in compiler/graph/affine.h): two
- * plain reads, always inside their arrays, and no guard.
+/* contract: brings sums of products into a form that the register-blocked kernels take (compiler/graph/product.h). Those that fall into regions are
+ * left as they are. Of the others:
  *
  *  - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is split by the remainder of the output
  *    index: each piece is a dense product over the taps that fit, and no piece looks at the others' taps.
  *  - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
  *  - A read with the value 0 outside becomes a plain read of a padded copy. */
-#include "compiler/graph/affine.h"
+#include "compiler/graph/product.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -227,8 +227,8 @@ static bool is_affine(const GExpr *load) {
 }
 
 static GNode *contract_node(Graph *g, GNode *node) {
-    ProductForm form;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || product_form(g, node, &form)) return node;
+    Product form;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || product_of(g->arena, node, &form)) return node;
     ComputeSpec spec;
     graph_open(g, node, &spec);
     if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;
@@ -246,7 +246,7 @@ static GNode *contract_node(Graph *g, GNode *node) {
     if (!a || !b) return node;
     spec.value = gx2(g, G_MUL, a, b);
     GNode *made = graph_compute(g, &spec);
-    return product_form(g, made, &form) ? made : node;
+    return product_of(g->arena, made, &form) ? made : node;
 }
 
 void pass_contract(Graph *g) {

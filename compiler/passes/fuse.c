@@ -6,7 +6,7 @@
  *  - with several, when it is cheap, reads one array of its own size, and all of them take it, so that it is never stored.
  *
  * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
-#include "compiler/graph/affine.h"
+#include "compiler/graph/product.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -125,14 +125,14 @@ static void note_reads(Graph *g, Pass *p, Survey *s, GNode *consumer, const GExp
 }
 
 static void note_all(Graph *g, Pass *p) {
-    ProductForm form;
+    Product form;
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *n = g->nodes.items[i];
         if (n->operand) p->of[n->operand->id].pinned = true;
         if (n->kind != GN_COMPUTE) continue;
         Survey s;
         memset(&s, 0, sizeof s);
-        bool takes = !product_form(g, n, &form);
+        bool takes = !product_of(g->arena, n, &form);
         note_reads(g, p, &s, n, n->value, takes);
         note_reads(g, p, &s, n, n->guard, takes);
         note_reads(g, p, &s, n, n->active, takes);
@@ -241,9 +241,9 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
 
 /* A sum of products takes plain views of other arrays only as long as it stays one. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
-    ProductForm form;
+    Product form;
     GNode *made = renew(g, in, n);
-    if (product_form(g, made, &form)) return made;
+    if (product_of(g->arena, made, &form)) return made;
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);
 }
@@ -274,9 +274,9 @@ void pass_fuse(Graph *g) {
     Insert in = {arena_array(g->arena, GNode *, ids + 1), arena_array(g->arena, bool, ids + 1), ids};
     for (int i = 0; i < count; i++) {
         GNode *n = nodes[i];
-        ProductForm form;
+        Product form;
         memcpy(in.inlined, everywhere, sizeof *everywhere * ids);
-        GNode *made = product_form(g, n, &form) ? renew_product(g, &in, n) : renew_compute(g, &in, n);
+        GNode *made = product_of(g->arena, n, &form) ? renew_product(g, &in, n) : renew_compute(g, &in, n);
         in.now[n->id] = made;
         everywhere[n->id] = goes_everywhere(g, &pass, n, made);
     }

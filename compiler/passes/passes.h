@@ -36,10 +36,16 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
 /* Removes STOP nodes, folds what became constant, shares what became equal, drops dead nodes. */
 void pass_simplify(Graph *g);
 
+/* Chooses the order of every tensor's axes in memory, so that sums of products find theirs side by side. */
+void pass_layout(Graph *g);
+
 /* Brings sums of products into the form of the register-blocked kernels: split by remainder, guards and edges into padded copies. */
 void pass_contract(Graph *g);
 
 /* Puts elementwise nodes into their consumers where that spares storing them. */
 void pass_fuse(Graph *g);
+
+/* Takes large sums with few results in two levels. */
+void pass_split(Graph *g);
 
 #endif

@@ -1,98 +1,551 @@
-/* Shape and tables of a sum of products. */
+/* How a sum of products is cut into blocks and tasks, and its tables. */
 #include "compiler/plan/contraction.h"
 
 #include <string.h>
 
-enum { ENOUGH_TASKS = 16, MAX_SPLITS = 32 };
+enum {
+    ENOUGH_TASKS = 24,        /* for a few threads to share */
+    MOST_TASK_ROWS = 192,
+    FEWEST_BLOCKS = 3,        /* in a task */
+    LONG_K = 2048,            /* beyond it a wide panel leaves the second-level cache */
+    FAR_APART = 512,          /* floats between rows of b beyond which reading it in place thrashes the first-level cache */
+    PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
+    MAX_PARTS = 64,
+    MIN_PART_K = 64
+};
+
+static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
 
-static void fill_table(const GNode *node, const int *list, int count, const Affine *at, int64_t size, int32_t *out, int64_t padded) {
-    int64_t value[GRAPH_MAX_RANK] = {0};
-    int64_t offset = 0;
-    for (int64_t i = 0; i < size; i++) {
-        out[i] = (int32_t)offset;
-        for (int d = count - 1; d >= 0; d--) { /* count up, last index fastest */
-            offset += at->factor[list[d]];
-            if (++value[d] < extent_of(node, list[d])) break;
-            offset -= value[d] * at->factor[list[d]];
-            value[d] = 0;
+static int64_t element_count(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+/* ---- words ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct Words {
+    int32_t *items;
+    int64_t count, capacity;
+} Words;
+
+static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t count) {
+    if (w->count + count > w->capacity) {
+        int64_t capacity = 2 * w->capacity + count + 256;
+        int32_t *items = arena_array(arena, int32_t, capacity);
+        if (w->count) memcpy(items, w->items, sizeof *items * (size_t)w->count);
+        w->items = items;
+        w->capacity = capacity;
+    }
+    memcpy(w->items + w->count, words, sizeof *words * (size_t)count);
+    w->count += count;
+    return w->count - count;
+}
+
+static uint64_t hash_words(const int32_t *words, int64_t count) {
+    uint64_t hash = 1469598103934665603u;
+    for (int64_t i = 0; i < count; i++) hash = (hash ^ (uint32_t)words[i]) * 1099511628211u;
+    return hash;
+}
+
+/* Lists that were stored before: equal ones are stored once. */
+typedef struct Known {
+    uint64_t hash;
+    int64_t at, count;
+} Known;
+
+typedef struct Builder {
+    Arena *arena;
+    Contraction *c;
+    Words table, list;
+    ARRAY(Known) known;
+    ARRAY(int32_t) tasks;
+} Builder;
+
+static int64_t store_list(Builder *b) {
+    uint64_t hash = hash_words(b->list.items, b->list.count);
+    for (int i = b->known.count - 1; i >= 0; i--) {
+        const Known *k = &b->known.items[i];
+        if (k->hash == hash && k->count == b->list.count && memcmp(b->table.items + k->at, b->list.items, sizeof(int32_t) * (size_t)k->count) == 0) return k->at;
+    }
+    int64_t at = add_words(b->arena, &b->table, b->list.items, b->list.count);
+    array_push(b->arena, &b->known, ((Known){hash, at, b->list.count}));
+    return at;
+}
+
+/* ---- walking indices -------------------------------------------------------------------------------------------------- */
+
+/* A counter over some indices of a region, the last one fastest, with the offset that each of two operands has there. */
+typedef struct Walk {
+    int count;
+    int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK], second[GRAPH_MAX_RANK];
+    int64_t at_first, at_second;
+} Walk;
+
+static Walk walk_of(const ProductRegion *r, const int *list, int count, const Affine *first, const Affine *second) {
+    Walk w;
+    memset(&w, 0, sizeof w);
+    w.count = count;
+    for (int i = 0; i < count; i++) {
+        w.extent[i] = r->index[list[i]].count;
+        w.first[i] = first->factor[list[i]];
+        w.second[i] = second->factor[list[i]];
+    }
+    return w;
+}
+
+static void walk_on(Walk *w) {
+    for (int d = w->count - 1; d >= 0; d--) {
+        w->at_first += w->first[d];
+        w->at_second += w->second[d];
+        if (++w->value[d] < w->extent[d]) return;
+        w->at_first -= w->value[d] * w->first[d];
+        w->at_second -= w->value[d] * w->second[d];
+        w->value[d] = 0;
+    }
+}
+
+static int64_t walk_size(const Walk *w) {
+    int64_t size = 1;
+    for (int d = 0; d < w->count; d++) size *= w->extent[d];
+    return size;
+}
+
+/* Joins neighbours that both operands walk without a gap, and drops what has one value. */
+static void walk_merge(Walk *w) {
+    int kept = 0;
+    for (int d = 0; d < w->count; d++) {
+        if (w->extent[d] == 1) continue;
+        w->extent[kept] = w->extent[d];
+        w->first[kept] = w->first[d];
+        w->second[kept++] = w->second[d];
+        while (kept > 1 && w->first[kept - 2] == w->extent[kept - 1] * w->first[kept - 1] && w->second[kept - 2] == w->extent[kept - 1] * w->second[kept - 1]) {
+            w->extent[kept - 2] *= w->extent[kept - 1];
+            w->first[kept - 2] = w->first[kept - 1];
+            w->second[kept - 2] = w->second[kept - 1];
+            kept--;
         }
     }
-    for (int64_t i = size; i < padded; i++) out[i] = size ? out[size - 1] : 0;
+    w->count = kept;
+}
+
+/* ---- where things lie ----------------------------------------------------------------------------------------------------- */
+
+/* Offsets of b as the product reads it: in place, or in the packed panels, whose rows are all k in the order of the list. */
+static Affine b_of(const Contraction *c, const ProductRegion *r) {
+    if (!c->packed) return r->at_b;
+    const Product *p = &c->form;
+    Affine at;
+    memset(&at, 0, sizeof at);
+    int64_t stride = c->panel;
+    for (int i = p->k_count - 1; i >= 0; i--) {
+        const Progression *k = &r->index[p->k[i]];
+        at.constant += stride * k->begin;
+        at.factor[p->k[i]] = stride * k->step;
+        stride *= extent_of(c->node, p->k[i]);
+    }
+    int64_t z_stride = p->k_size * c->panel * c->panels;
+    for (int i = p->z_count - 1; i >= 0; i--) {
+        at.factor[p->z[i]] = z_stride;
+        z_stride *= extent_of(c->node, p->z[i]);
+    }
+    return at;
+}
+
+static int innermost(const int *list, int count) { return count ? list[count - 1] : -1; }
+
+bool contraction_columns_contiguous(const Contraction *c) {
+    const Product *p = &c->form;
+    return p->n_count == 1 && p->regions[0].at_b.factor[p->n[0]] == 1;
+}
+
+bool contraction_k_contiguous(const Contraction *c) {
+    const Product *p = &c->form;
+    int k = innermost(p->k, p->k_count);
+    return k >= 0 && p->regions[0].at_b.factor[k] == 1 && extent_of(c->node, k) % c->lanes == 0;
+}
+
+/* y along n, in the product's order: contiguous when n is the last axis, or a run of the last axes. */
+static bool y_contiguous(const Contraction *c) {
+    const Product *p = &c->form;
+    int64_t stride = 1;
+    for (int i = p->n_count - 1; i >= 0; i--) {
+        if (p->regions[0].at_y.factor[p->n[i]] != stride) return false;
+        stride *= extent_of(c->node, p->n[i]);
+    }
+    return true;
+}
+
+/* ---- the block ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct Shape {
+    int rows, vectors;
+} Shape;
+
+/* All reach the peak of the multiply-add units on 32 vector registers; the narrow ones are for 16. */
+static const Shape wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}};
+
+/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements. */
+static double shape_price(Shape s) { return 1 + 0.12 / s.vectors + 0.2 / s.rows; }
+
+static int64_t rows_of_region(const Product *p, const ProductRegion *r) {
+    int64_t rows = 1;
+    for (int i = 0; i < p->m_count; i++) rows *= r->index[p->m[i]].count;
+    return rows;
+}
+
+/* Rows that are computed for so many of a region, in tasks of the largest size. */
+static double padded_rows(int64_t rows, int64_t block) {
+    int64_t task = smaller(rows, MOST_TASK_ROWS);
+    return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
+}
+
+static void choose_block(Contraction *c, bool in_place) {
+    const Product *p = &c->form;
+    const Shape *shapes = c->lanes == 16 ? wide_shapes : narrow_shapes;
+    int count = c->lanes == 16 ? (int)(sizeof wide_shapes / sizeof *wide_shapes) : (int)(sizeof narrow_shapes / sizeof *narrow_shapes);
+    double best = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t panel = shapes[i].vectors * c->lanes;
+        if (in_place && p->n_size % panel != 0) continue;
+        if (p->k_size > LONG_K && shapes[i].vectors > 2 && !in_place) continue;
+        double columns = (double)round_up(p->n_size, panel), rows = 0;
+        for (int r = 0; r < p->region_count; r++) rows += padded_rows(rows_of_region(p, &p->regions[r]), shapes[i].rows);
+        double cost = columns * rows * shape_price(shapes[i]);
+        if (best > 0 && cost >= best) continue;
+        best = cost;
+        c->rows = shapes[i].rows;
+        c->panel = panel;
+    }
+    c->panels = divide_up(p->n_size, c->panel);
+    c->masked = p->n_size % c->panel != 0;
+}
+
+/* b is read in place when its columns are contiguous, fill vectors, and its rows are near each other or few. */
+static bool reads_in_place(const Contraction *c) {
+    const Product *p = &c->form;
+    if (!contraction_columns_contiguous(c) || p->n_size % c->lanes != 0) return false;
+    const Affine *at = &p->regions[0].at_b;
+    int k = innermost(p->k, p->k_count);
+    return k < 0 || at->factor[k] <= FAR_APART || p->m_size * p->z_size <= 32;
+}
+
+/* ---- splitting k ---------------------------------------------------------------------------------------------------------------- */
+
+/* Parts are ranges of the outermost reduced index that no region cuts. When y is written directly, there is one. */
+static int split_index(const Contraction *c) {
+    const Product *p = &c->form;
+    for (int i = 0; i < p->k_count; i++) {
+        bool whole = true;
+        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == extent_of(c->node, p->k[i]);
+        if (whole && extent_of(c->node, p->k[i]) > 1) return p->k[i];
+    }
+    return -1;
+}
+
+/* Floats of a and b that the regions read, one after the other, when k is not split. */
+static double read_by_regions(const Contraction *c) {
+    const Product *p = &c->form;
+    double floats = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        double k = 1, m = (double)rows_of_region(p, &p->regions[i]);
+        for (int d = 0; d < p->k_count; d++) k *= (double)p->regions[i].index[p->k[d]].count;
+        double a = m * k * (double)p->z_size, all_of_a = (double)element_count(p->a->tensor);
+        floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
+    }
+    return floats;
+}
+
+static int64_t choose_parts(const Contraction *c) {
+    const Product *p = &c->form;
+    int index = split_index(c);
+    if (index < 0) return 1;
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)element_count(p->a->tensor) + (double)element_count(p->b->tensor);
+    int64_t parts = 1;
+    /* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts are written and added, which must cost less. */
+    double again = read_by_regions(c) - read;
+    if (read > 16 * PART_FLOATS) parts = (int64_t)(read / PART_FLOATS) + 1;
+    while (parts > 1 && 2 * (double)parts * outputs > again) parts /= 2;
+    int64_t row_tasks = divide_up(p->m_size, FEWEST_BLOCKS * c->rows) * p->z_size * c->panels;
+    if (parts * row_tasks < ENOUGH_TASKS) parts = divide_up(ENOUGH_TASKS, row_tasks);
+    int64_t most = p->k_size / MIN_PART_K;
+    if (parts > most) parts = most < 1 ? 1 : most;
+    if (parts > MAX_PARTS) parts = MAX_PARTS;
+    int64_t extent = extent_of(c->node, index), step = divide_up(extent, smaller(parts, extent));
+    return divide_up(extent, step);
+}
+
+/* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
+
+/* The runs of k of one part, relative to its first k. */
+static int64_t store_runs(Builder *b, const ProductRegion *r, const Affine *at_b, int64_t *run_count) {
+    const Product *p = &b->c->form;
+    Walk w = walk_of(r, p->k, p->k_count, &r->at_a, at_b);
+    walk_merge(&w);
+    int64_t length = w.count ? w.extent[w.count - 1] : 1, count = walk_size(&w);
+    *run_count = 0;
+    if (count == 0) return 0;
+    const int32_t *head = b->table.items;
+    bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] && w.second[w.count - 1] == head[HEAD_B_STEP]);
+    if (!steps_fit) length = 1; /* a region with one value of the innermost index walks by another */
+    else if (w.count) w.count--;
+    b->list.count = 0;
+    *run_count = count / length;
+    for (int64_t i = 0; i < *run_count; i++) {
+        const int32_t run[3] = {(int32_t)w.at_first, (int32_t)w.at_second, (int32_t)length};
+        add_words(b->arena, &b->list, run, 3);
+        walk_on(&w);
+    }
+    return store_list(b);
+}
+
+/* The walk's next `count` rows, relative to the first; the last block is filled up with its last row. */
+static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
+    int64_t first_a = w->at_first, first_y = w->at_second;
+    int32_t row[2] = {0, 0};
+    b->list.count = 0;
+    for (int64_t i = 0; i < round_up(count, b->c->rows); i++) {
+        if (i < count) {
+            row[0] = (int32_t)(w->at_first - first_a);
+            row[1] = (int32_t)(y_step ? i * y_step : w->at_second - first_y);
+            walk_on(w);
+        }
+        add_words(b->arena, &b->list, row, 2);
+    }
+    return store_list(b);
+}
+
+/* Tasks are ranges of one index, with whole turns of those inside it, so that their relative lists agree. */
+typedef struct Cut {
+    int64_t inside, extent, turns; /* rows of one turn; turns in all, and in a task */
+} Cut;
+
+static Cut cut_rows(const Contraction *c, const Walk *m) {
+    Cut cut = {1, 1, 1};
+    for (int d = m->count - 1; d >= 0; d--) {
+        cut.extent = m->extent[d];
+        if (cut.inside * cut.extent > c->task_rows + c->task_rows / 4) {
+            int64_t turns = cut.inside == 1 ? round_up(c->task_rows, c->rows) : c->task_rows / cut.inside;
+            if (turns < 1) turns = 1;
+            cut.turns = divide_up(cut.extent, divide_up(cut.extent, turns));
+            if (cut.inside == 1) cut.turns = round_up(cut.turns, c->rows);
+            return cut;
+        }
+        cut.inside *= cut.extent;
+    }
+    cut.extent = 1;
+    return cut;
+}
+
+typedef struct Place {
+    int64_t a, b, y;
+} Place;
+
+static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t runs_at, int64_t runs, int64_t panel_begin, int64_t panel_end) {
+    const int64_t task[TASK_WORDS] = {at.a, at.b, at.y, rows_at, rows, runs_at, runs, panel_begin, panel_end};
+    for (int i = 0; i < TASK_WORDS; i++) array_push(b->arena, &b->tasks, (int32_t)task[i]);
+}
+
+/* One z of one region, for one range of k: `r` has only that range, `at` is where its first element lies. */
+static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at, int64_t panels_in_task) {
+    const Contraction *c = b->c;
+    const Product *p = &c->form;
+    int64_t runs, runs_at = store_runs(b, r, at_b, &runs);
+    Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y);
+    int64_t rows = walk_size(&m), turn = 0;
+    Cut cut = cut_rows(c, &m);
+    for (int64_t first = 0, here; first < rows; first += here) {
+        here = smaller(cut.turns, cut.extent - turn) * cut.inside;
+        turn = (turn + cut.turns) >= cut.extent ? 0 : turn + cut.turns;
+        Place place = {at.a + m.at_first, at.b, c->direct ? at.y + m.at_second : at.y + first * p->n_size};
+        int64_t rows_at = store_rows(b, &m, here, c->direct ? 0 : p->n_size);
+        for (int64_t panel = 0; panel < c->panels; panel += panels_in_task)
+            add_task(b, place, rows_at, here, runs_at, runs, panel, smaller(panel + panels_in_task, c->panels));
+    }
+}
+
+static int64_t row_tasks(const Contraction *c, int64_t rows) {
+    int64_t tasks = 0;
+    for (int i = 0; i < c->form.region_count; i++) tasks += divide_up(rows_of_region(&c->form, &c->form.regions[i]), rows);
+    return c->parts * c->form.z_size * tasks;
+}
+
+/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. */
+static void choose_tasks(Contraction *c, int64_t *panels_in_task) {
+    int64_t fewest = FEWEST_BLOCKS * c->rows;
+    c->task_rows = MOST_TASK_ROWS;
+    while (c->task_rows > fewest && row_tasks(c, c->task_rows) * c->panels < ENOUGH_TASKS) c->task_rows -= c->rows;
+    int64_t tasks = row_tasks(c, c->task_rows);
+    *panels_in_task = tasks >= ENOUGH_TASKS ? c->panels : divide_up(c->panels, smaller(divide_up(ENOUGH_TASKS, tasks), c->panels));
+}
+
+static void add_part_tasks(Builder *b, int64_t part, int64_t step, int64_t together) {
+    const Contraction *c = b->c;
+    const Product *p = &c->form;
+    int64_t row = 0;
+    int index = split_index(c);
+    for (int i = 0; i < p->region_count; i++) {
+        ProductRegion r = p->regions[i];
+        Affine at_b = b_of(c, &r);
+        Walk z = walk_of(&r, p->z, p->z_count, &r.at_a, &at_b), z_of_y = walk_of(&r, p->z, p->z_count, &r.at_y, &r.at_y);
+        int64_t first = 0;
+        if (c->parts > 1 && r.index[index].count) {
+            first = part * step;
+            r.index[index].count = smaller(step, r.index[index].count - first);
+        }
+        for (int64_t k = 0; k < walk_size(&z); k++) {
+            Place at = {r.at_a.constant + z.at_first + (index < 0 ? 0 : first * r.at_a.factor[index]), at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),
+                        c->direct ? r.at_y.constant + z_of_y.at_first : (part * c->part_rows + row) * p->n_size};
+            add_region_tasks(b, &r, &at_b, at, together);
+            row += rows_of_region(p, &r);
+            walk_on(&z);
+            walk_on(&z_of_y);
+        }
+    }
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* The steps of k within a run: those of the innermost index, in the largest region. */
+static void set_steps(Contraction *c, int32_t *head) {
+    const Product *p = &c->form;
+    const ProductRegion *widest = &p->regions[0];
+    for (int i = 0; i < p->region_count; i++) {
+        bool wider = false;
+        for (int k = 0; k < p->k_count; k++) wider |= p->regions[i].index[p->k[k]].count > widest->index[p->k[k]].count;
+        if (wider) widest = &p->regions[i];
+    }
+    Affine at_b = b_of(c, widest);
+    Walk w = walk_of(widest, p->k, p->k_count, &widest->at_a, &at_b);
+    walk_merge(&w);
+    head[HEAD_A_STEP] = (int32_t)(w.count ? w.first[w.count - 1] : 1);
+    head[HEAD_B_STEP] = (int32_t)(w.count ? w.second[w.count - 1] : c->panel);
+    head[HEAD_PANEL_STEP] = (int32_t)(c->packed ? p->k_size * c->panel : c->panel);
+    head[HEAD_COLUMNS] = (int32_t)p->n_size;
+    head[HEAD_PANELS] = (int32_t)c->panels;
+    head[HEAD_K] = (int32_t)p->k_size;
+    head[HEAD_PARTS] = (int32_t)c->parts;
+    head[HEAD_PART_ROWS] = (int32_t)c->part_rows;
+}
+
+static int64_t store_offsets(Builder *b, const ProductRegion *r, const int *list, int count, const Affine *at, int64_t padded, int64_t base) {
+    Walk w = walk_of(r, list, count, at, at);
+    int64_t size = walk_size(&w);
+    b->list.count = 0;
+    int32_t last = 0;
+    for (int64_t i = 0; i < padded; i++) {
+        if (i < size) last = (int32_t)(base + w.at_first);
+        if (i < size) walk_on(&w);
+        add_words(b->arena, &b->list, &last, 1);
+    }
+    return add_words(b->arena, &b->table, b->list.items, b->list.count);
+}
+
+static void set_head(Builder *b, ContractionHead word, int64_t at) { b->table.items[word] = (int32_t)at; }
+
+static void store_pack_offsets(Builder *b) {
+    Contraction *c = b->c;
+    const Product *p = &c->form;
+    ProductRegion whole = p->regions[0]; /* b's strides are the same in all regions: what steps differently is scaled back */
+    for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
+        int64_t step = whole.index[i].step;
+        if (step > 1) whole.at_b.factor[i] /= step;
+        whole.index[i] = (Progression){0, 1, extent_of(c->node, i)};
+    }
+    set_head(b, HEAD_B_OF_K, store_offsets(b, &whole, p->k, p->k_count, &whole.at_b, p->k_size, 0));
+    set_head(b, HEAD_B_OF_N, store_offsets(b, &whole, p->n, p->n_count, &whole.at_b, c->panels * c->panel, 0));
+    set_head(b, HEAD_B_OF_Z, store_offsets(b, &whole, p->z, p->z_count, &whole.at_b, p->z_size, c->b_base));
+}
+
+static void store_gather_offsets(Builder *b) {
+    Contraction *c = b->c;
+    const Product *p = &c->form;
+    b->list.count = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        const ProductRegion *r = &p->regions[i];
+        Walk z = walk_of(r, p->z, p->z_count, &r->at_y, &r->at_y);
+        for (int64_t k = 0; k < walk_size(&z); k++, walk_on(&z)) {
+            Walk m = walk_of(r, p->m, p->m_count, &r->at_y, &r->at_y);
+            for (int64_t row = 0; row < walk_size(&m); row++, walk_on(&m)) {
+                int32_t at = (int32_t)(r->at_y.constant + z.at_first + m.at_first);
+                add_words(b->arena, &b->list, &at, 1);
+            }
+        }
+    }
+    set_head(b, HEAD_Y_OF_ROW, add_words(b->arena, &b->table, b->list.items, b->list.count));
+    set_head(b, HEAD_Y_OF_N, store_offsets(b, &p->regions[0], p->n, p->n_count, &p->regions[0].at_y, round_up(p->n_size, c->lanes), 0));
 }
 
 static void make_tables(Arena *arena, Contraction *c) {
-    const ProductForm *f = &c->form;
-    int64_t m = c->blocks * c->row_block, n = c->panels * c->panel, at = 0;
-    c->a_of_m = at, at += m;
-    c->y_of_m = at, at += m;
-    c->a_of_k = at, at += f->k_size;
-    c->b_of_k = at, at += f->k_size;
-    c->b_of_n = at, at += n;
-    c->y_of_n = at, at += n;
-    c->a_of_z = at, at += f->z_size;
-    c->b_of_z = at, at += f->z_size;
-    c->y_of_z = at, at += f->z_size;
-    c->table_count = at;
-    int32_t *t = arena_array(arena, int32_t, at);
-    fill_table(c->node, f->m, f->m_count, &f->at_a, f->m_size, t + c->a_of_m, m);
-    fill_table(c->node, f->m, f->m_count, &f->at_y, f->m_size, t + c->y_of_m, m);
-    fill_table(c->node, f->k, f->k_count, &f->at_a, f->k_size, t + c->a_of_k, f->k_size);
-    fill_table(c->node, f->k, f->k_count, &f->at_b, f->k_size, t + c->b_of_k, f->k_size);
-    fill_table(c->node, f->n, f->n_count, &f->at_b, f->n_size, t + c->b_of_n, n);
-    fill_table(c->node, f->n, f->n_count, &f->at_y, f->n_size, t + c->y_of_n, n);
-    fill_table(c->node, f->z, f->z_count, &f->at_a, f->z_size, t + c->a_of_z, f->z_size);
-    fill_table(c->node, f->z, f->z_count, &f->at_b, f->z_size, t + c->b_of_z, f->z_size);
-    fill_table(c->node, f->z, f->z_count, &f->at_y, f->z_size, t + c->y_of_z, f->z_size);
-    c->tables = t;
+    Builder b = {.arena = arena, .c = c};
+    int32_t head[HEAD_COUNT] = {0};
+    set_steps(c, head);
+    add_words(arena, &b.table, head, HEAD_COUNT);
+    int index = split_index(c);
+    int64_t step = index < 0 ? 1 : divide_up(extent_of(c->node, index), c->parts);
+    int64_t panels_in_task;
+    choose_tasks(c, &panels_in_task);
+    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step, panels_in_task);
+    c->tasks = b.tasks.count / TASK_WORDS;
+    int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
+    set_head(&b, HEAD_TASKS, at);
+    if (c->packed) store_pack_offsets(&b);
+    if (!c->direct) store_gather_offsets(&b);
+    c->tables = b.table.items;
+    c->table_count = b.table.count;
+    const int32_t block[] = {(int32_t)c->rows, (int32_t)c->panel, c->packed, c->direct};
+    c->hash = hash_words(c->tables, c->table_count) ^ 31 * hash_words(block, 4);
 }
 
-static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+/* ---- the whole ------------------------------------------------------------------------------------------------------------------------------- */
 
-static bool addressable(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count < INT32_MAX;
+static bool addressable(double count) { return count < (double)INT32_MAX; }
+
+/* Packing reads b at every k, n and z, whatever the region: its strides and its start must be the same in all of them. */
+static bool can_pack(Contraction *c) {
+    const Product *p = &c->form;
+    bool known = false;
+    for (int r = 0; r < p->region_count; r++) {
+        const ProductRegion *region = &p->regions[r];
+        int64_t start = region->at_b.constant;
+        bool empty = false;
+        for (int i = 0; i < p->k_count; i++) {
+            const Progression *k = &region->index[p->k[i]];
+            empty |= k->count == 0;
+            if (region->at_b.factor[p->k[i]] % k->step) return false;
+            start -= k->begin * (region->at_b.factor[p->k[i]] / k->step);
+        }
+        if (empty) continue;
+        if (known && start != c->b_base) return false;
+        known = true;
+        c->b_base = start;
+    }
+    return true;
 }
 
-Contraction *contraction_of(Arena *arena, Graph *g, const GNode *node, const PlanTarget *target) {
-    ProductForm form;
-    if (!product_form(g, node, &form)) return NULL;
-    if (!addressable(node) || !addressable(form.a->tensor) || !addressable(form.b->tensor) || form.k_size >= INT32_MAX) return NULL;
+Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target) {
     Contraction *c = arena_new_of(arena, Contraction);
-    c->form = form;
+    Product *p = &c->form;
+    if (!product_of(arena, node, p)) return NULL;
     c->node = node;
     c->lanes = target->lanes;
-    c->panel = (form.n_size <= c->lanes ? 1 : 2) * c->lanes;
-    c->panels = (form.n_size + c->panel - 1) / c->panel;
-    int64_t rows = round_up((form.m_size + ENOUGH_TASKS - 1) / ENOUGH_TASKS, PRODUCT_ROWS);
-    c->row_block = rows > 128 ? 128 : rows < 4 * PRODUCT_ROWS ? 4 * PRODUCT_ROWS : rows;
-    if (c->row_block > round_up(form.m_size, PRODUCT_ROWS)) c->row_block = round_up(form.m_size, PRODUCT_ROWS);
-    c->blocks = (form.m_size + c->row_block - 1) / c->row_block;
-    int64_t tasks = c->blocks * form.z_size;
-    c->splits = tasks >= ENOUGH_TASKS ? 1 : (ENOUGH_TASKS + tasks - 1) / tasks;
-    int64_t most = form.k_size / (2 * PRODUCT_KC);
-    if (c->splits > most) c->splits = most < 1 ? 1 : most;
-    if (c->splits > MAX_SPLITS) c->splits = MAX_SPLITS;
-    c->split_k = round_up((form.k_size + c->splits - 1) / c->splits, PRODUCT_KC);
-    c->splits = (form.k_size + c->split_k - 1) / c->split_k;
+    c->packed = !reads_in_place(c);
+    if (c->packed && !can_pack(c)) return NULL;
+    choose_block(c, !c->packed);
+    c->parts = choose_parts(c);
+    c->direct = y_contiguous(c) && c->parts == 1;
+    c->part_rows = p->m_size * p->z_size;
+    double largest = (double)element_count(node) * (double)c->parts, packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
+    if (!addressable(largest) || !addressable((double)element_count(p->a->tensor)) || !addressable((double)element_count(p->b->tensor)) || !addressable(packed)) return NULL;
     make_tables(arena, c);
     return c;
 }
 
-uint64_t contraction_scratch(const Contraction *c) { return (uint64_t)(c->row_block * c->panels * c->panel) * 4; }
-int64_t contraction_pack_count(const Contraction *c) { return c->form.z_size * c->panels * c->form.k_size * c->panel; }
-int64_t contraction_tasks(const Contraction *c) { return c->blocks * c->splits * c->form.z_size; }
-
-int64_t contraction_partial_count(const Contraction *c) {
-    int64_t count = c->splits;
-    for (int i = 0; i < c->node->rank; i++) count *= c->node->shape[i];
-    return c->splits > 1 ? count : 0;
-}
-int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * ((c->form.k_size + PACK_ROWS - 1) / PACK_ROWS); }
-
-int64_t contraction_gather_tiles(const Contraction *c) {
-    int64_t count = contraction_partial_count(c) / c->splits;
-    return (count + GATHER_CHUNK - 1) / GATHER_CHUNK;
-}
+int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0; }
+int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }
+int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
+int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }

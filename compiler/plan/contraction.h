@@ -1,39 +1,73 @@
 /* A sum of products as register blocks: what its kernels and their tables agree on.
  *
- * The vector operand b is packed into panels of LANES * 2 columns, a row of the panel for each k. The other operand is read where it lies,
- * one value at a time, broadcast: row m of it starts at table[m], and k adds another offset. A micro-kernel keeps a block of
- * ROWS x PANEL sums in registers over KC values of k; a task does a block of rows for one range of k (and one z). When there are too few
- * tasks for the cores, k is split into a number of parts that only the shape decides, and the parts are added in order. */
+ * A micro-kernel keeps a block of `rows` x `panel` sums in registers. The vector operand b gives a row of `panel` floats for each k: either where it
+ * lies, when its columns lie side by side, or packed into panels first. The other operand is read where it lies, one value at a time, broadcast. The k
+ * that take part come as runs, in which both operands advance by constant steps.
+ *
+ * A task does some rows of y, for a range of panels and a range of k. Everything that a task needs is in tables, so that one piece of code serves
+ * all contractions that have the same block: the regions of a convolution, its gradients, other layers. Row lists and lists of runs are relative to
+ * the task's bases, and equal ones are stored once.
+ *
+ * Where y is not contiguous along the vector side, or where there are too few tasks, sums go to an array of parts first, and a last kernel adds the
+ * parts in order. How k is split is decided by the shape alone. */
 #ifndef COUPLET_COMPILER_PLAN_CONTRACTION_H
 #define COUPLET_COMPILER_PLAN_CONTRACTION_H
 
-#include "compiler/graph/affine.h"
+#include "compiler/graph/product.h"
 #include "compiler/plan/kernel.h"
 
-enum { PRODUCT_ROWS = 8, PRODUCT_KC = 256, PACK_ROWS = 64 /* of k, in a tile */, GATHER_CHUNK = 2048 /* elements in a tile */ };
+enum { PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+
+/* The table begins with these. */
+typedef enum {
+    HEAD_A_STEP,     /* floats from one k of a run to the next */
+    HEAD_B_STEP,
+    HEAD_PANEL_STEP, /* floats from a panel of b to the next, at one k */
+    HEAD_COLUMNS,    /* n */
+    HEAD_TASKS,      /* where the tasks begin */
+    /* for packing: panels of one z, k; where the offsets in b of k, n and z begin */
+    HEAD_PANELS,
+    HEAD_K,
+    HEAD_B_OF_K,
+    HEAD_B_OF_N,
+    HEAD_B_OF_Z,
+    /* for adding the parts: how many, rows of one; where the offsets in y of row and n begin */
+    HEAD_PARTS,
+    HEAD_PART_ROWS,
+    HEAD_Y_OF_ROW,
+    HEAD_Y_OF_N,
+    HEAD_COUNT
+} ContractionHead;
+
+/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), runs hold triples (in a, in b, length). */
+typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_RUNS, TASK_RUN_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
 
 typedef struct Contraction {
-    ProductForm form;
+    Product form;
     const GNode *node;
-    int64_t lanes, panel;      /* floats in a vector; columns in a panel */
-    int64_t panels;            /* of one z */
-    int64_t row_block, blocks; /* rows in a task; tasks along m */
-    int64_t splits, split_k;   /* ranges of k */
-    /* Tables of element offsets, one after the other in one constant array. */
+    int64_t lanes, panel, panels; /* floats in a vector; columns in a panel; panels of one z */
+    int rows;                     /* of a block */
+    bool packed;                  /* b is, into panels; else it is read where it lies */
+    bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
+    bool masked;                  /* the last panel is not full */
+    int64_t parts;                /* ranges of k */
+    int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
+    int64_t task_rows;            /* about as many rows in a task */
+    int64_t tasks;
+    int64_t b_base;               /* packed: the position of k = n = z = 0 in b */
     const int32_t *tables;
-    int64_t a_of_m, a_of_k, b_of_n, b_of_k, y_of_m, y_of_n, a_of_z, b_of_z, y_of_z, table_count;
+    int64_t table_count;
+    uint64_t hash; /* equal for contractions with equal tables and code */
 } Contraction;
 
 /* NULL when the node is none. */
-Contraction *contraction_of(Arena *arena, Graph *g, const GNode *node, const PlanTarget *target);
-uint64_t contraction_scratch(const Contraction *c);      /* bytes of a worker's scratch */
-int64_t contraction_pack_count(const Contraction *c);    /* floats */
-int64_t contraction_partial_count(const Contraction *c); /* floats; 0 when k is not split */
-int64_t contraction_tasks(const Contraction *c);
+Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
+int64_t contraction_pack_count(const Contraction *c); /* floats */
+int64_t contraction_part_count(const Contraction *c); /* floats of all parts; 0 when y is written directly */
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);
-
-/* Equal for contractions that have the same tables and code. */
-uint64_t contraction_hash(const Contraction *c);
+/* How b is packed decides the packing kernel's code: b's columns, or its rows, may be contiguous. */
+bool contraction_columns_contiguous(const Contraction *c);
+bool contraction_k_contiguous(const Contraction *c);
 
 #endif

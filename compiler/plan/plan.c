@@ -102,10 +102,10 @@ static double work_of(const GNode *n) {
 
 static double step_work(const Kernel *k) {
     if (!k->contraction) return work_of(k->node);
-    const ProductForm *p = &k->contraction->form;
+    const Product *p = &k->contraction->form;
     if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
-    if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_partial_count(k->contraction);
-    return 2.0 * (double)(p->m_size * p->n_size) * (double)(p->z_size * p->k_size);
+    if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_part_count(k->contraction);
+    return 2.0 * p->terms;
 }
 
 /* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k), or a node's space. */
@@ -113,7 +113,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp"};
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
     if (k->contraction) {
-        const ProductForm *p = &k->contraction->form;
+        const Product *p = &k->contraction->form;
         return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
     }
     Text text = {0};
@@ -146,7 +146,6 @@ static void make_steps(Plan *p) {
         s->source = place_of(p->arena, k->node);
         s->label = label_of(p->arena, k);
         s->flops = step_work(k);
-        if (k->contraction && (int64_t)contraction_scratch(k->contraction) > p->out->scratch_bytes) p->out->scratch_bytes = (int64_t)contraction_scratch(k->contraction);
     }
     p->out->steps = p->steps = steps;
     p->out->step_count = count;

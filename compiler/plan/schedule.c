@@ -75,7 +75,8 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
 typedef struct Shared {
     uint64_t hash;
     const GNode *b;
-    GNode *tables, *packed;
+    GNode *tables;
+    const GNode *packed;
 } Shared;
 
 typedef struct SharedList {
@@ -106,32 +107,37 @@ static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Grap
     array_push(arena, &kernels->items, k);
 }
 
-static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared) {
-    const GNode *a = c->form.a->tensor, *b = c->form.b->tensor, *node = c->node;
-    uint64_t hash = contraction_hash(c);
-    GNode *tables = NULL, *packed = NULL;
+/* Tables of equal content, and panels of one array packed the same way, are made once. */
+static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared, GNode **tables, const GNode **b) {
+    const GNode *from = c->form.b->tensor;
+    const GNode *packed = NULL;
     for (int i = 0; i < shared->items.count; i++) {
         const Shared *s = &shared->items.items[i];
-        if (s->hash != hash) continue;
-        tables = s->tables;
-        if (s->b == b) packed = s->packed;
+        if (s->hash != c->hash) continue;
+        *tables = s->tables;
+        if (s->b == from) packed = s->packed;
     }
-    if (!tables) {
-        tables = extra_node(arena, kernels, GN_CONST, GT_INT, c->table_count, node);
-        tables->aux = (void *)(uintptr_t)c->tables;
+    if (!*tables) {
+        *tables = extra_node(arena, kernels, GN_CONST, GT_INT, c->table_count, c->node);
+        (*tables)->aux = (void *)(uintptr_t)c->tables;
     }
-    if (!packed) {
-        packed = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), node);
-        push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3, (const GNode *[]){b, tables, packed});
-        array_push(arena, &shared->items, ((Shared){hash, b, tables, packed}));
+    if (!packed && c->packed) {
+        GNode *made = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_pack_count(c), c->node);
+        push_kernel(arena, kernels, KERNEL_PACK, g, c, contraction_pack_tiles(c), 3, (const GNode *[]){from, *tables, made});
+        packed = made;
     }
-    if (c->splits == 1) {
-        push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, contraction_tasks(c), 4, (const GNode *[]){a, tables, packed, node});
-        return;
-    }
-    GNode *parts = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_partial_count(c), node);
-    push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, contraction_tasks(c), 4, (const GNode *[]){a, tables, packed, parts});
-    push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 2, (const GNode *[]){parts, node});
+    if (!packed) packed = from;
+    array_push(arena, &shared->items, ((Shared){c->hash, from, *tables, packed}));
+    *b = packed;
+}
+
+static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared) {
+    const GNode *a = c->form.a->tensor, *b;
+    GNode *tables = NULL;
+    share_operands(arena, g, c, kernels, shared, &tables, &b);
+    const GNode *sums = c->direct ? c->node : extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_part_count(c), c->node);
+    push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, c->tasks, 4, (const GNode *[]){a, tables, b, sums});
+    if (!c->direct) push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 3, (const GNode *[]){sums, tables, c->node});
 }
 
 bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels, const char **error) {
@@ -139,7 +145,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
         if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
-        Contraction *c = contraction_of(arena, g, node, target);
+        Contraction *c = contraction_of(arena, node, target);
         if (c) contraction_kernels(arena, g, c, kernels, &shared);
         if (c || one_kernel(arena, g, node, kernels)) continue;
         *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",

@@ -87,28 +87,15 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
     return h;
 }
 
-static void add_affine(Hash *h, const Affine *a) {
-    add(h, (uint64_t)a->constant);
-    for (int i = 0; i < GRAPH_MAX_INDICES; i++) add(h, (uint64_t)a->factor[i]);
-}
-
-static void sign_contraction(Hash *h, const Contraction *c) {
-    const GNode *n = c->node;
-    const ProductForm *p = &c->form;
-    add_array(h, n);
-    add(h, (uint64_t)n->red_rank);
-    for (int i = 0; i < n->red_rank; i++) add(h, (uint64_t)n->red_shape[i]);
-    add_affine(h, &p->at_a);
-    add_affine(h, &p->at_b);
-    add_affine(h, &p->at_y);
-    const int64_t numbers[] = {p->m_count, p->n_count, p->z_count, p->k_count, c->lanes, c->panel, c->row_block, c->splits, c->split_k};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(h, (uint64_t)numbers[i]);
-}
-
-uint64_t contraction_hash(const Contraction *c) {
-    Hash h = {3, 5};
-    sign_contraction(&h, c);
-    return h.a;
+/* All that differs between contractions of one block is in their tables. */
+static void sign_contraction(Hash *h, const Kernel *kernel) {
+    const Contraction *c = kernel->contraction;
+    add(h, (uint64_t)c->lanes);
+    if (kernel->kind == KERNEL_GATHER_PARTIALS) return;
+    add(h, (uint64_t)c->panel);
+    add(h, c->masked);
+    if (kernel->kind == KERNEL_PRODUCT) add(h, (uint64_t)c->rows);
+    else add(h, contraction_columns_contiguous(c) ? 1 : contraction_k_contiguous(c) ? 2 : 3);
 }
 
 static void name_kernel(Kernel *kernel, const Hash *h) {
@@ -121,7 +108,7 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
     Hash h = {1, 2};
     add(&h, kernel->kind);
     if (kernel->contraction) {
-        sign_contraction(&h, kernel->contraction);
+        sign_contraction(&h, kernel);
         name_kernel(kernel, &h);
         return;
     }

@@ -2,7 +2,12 @@
  * the same bits. */
 #include "compiler/plan/kernel.h"
 
-enum { TILE_WORK = 2048 /* scalar evaluations that make a tile worth its start */ };
+#include "compiler/graph/walk.h"
+
+enum {
+    TILE_WORK = 2048, /* scalar evaluations that make a tile worth its start */
+    COLUMNS = 16      /* of a column sum, in a tile: a multiple of these */
+};
 
 /* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap. */
 static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
@@ -48,7 +53,19 @@ static int64_t reduced_work(const GNode *n) {
     return work;
 }
 
+/* Column sums keep their last axis inside the tile, or a chunk of it when there is no other. */
+static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+    int64_t outer = 1, last = extents[n->rank - 1], terms = reduced_work(n);
+    for (int i = 0; i < n->rank - 1; i++) outer *= extents[i];
+    *chunk = 0;
+    if (outer > 1) return n->rank - 1;
+    int64_t columns = ((TILE_WORK + terms - 1) / terms + COLUMNS - 1) / COLUMNS * COLUMNS;
+    if (columns < last) *chunk = columns;
+    return n->rank - 1;
+}
+
 int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+    if (sums_columns(n)) return column_tile_axes(n, extents, chunk);
     int64_t work = reduced_work(n);
     int axis = n->rank;
     *chunk = 0;

@@ -1,0 +1,50 @@
+/* Reductions whose results lie side by side in what they read (sums_columns): a row of results is kept in y itself, and a row of terms is added to it at
+ * a time, so that every access walks memory. The order in which the terms of one result are added is that of the reduced indices. */
+#include "compiler/cpu/emit.h"
+
+#include <math.h>
+
+static LLVMValueRef position(Frame *f) {
+    const GNode *n = f->node;
+    LLVMValueRef at = f->indices[0];
+    for (int i = 1; i < n->rank; i++) at = LLVMBuildNSWAdd(f->e->builder, LLVMBuildNSWMul(f->e->builder, at, whole(f, n->shape[i]), ""), f->indices[i], "");
+    return at;
+}
+
+static LLVMValueRef neutral(Frame *f) {
+    return f->node->reducer == GR_SUM ? number(f, 0) : number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
+}
+
+static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
+    LLVMValueRef pair[2] = {old, term};
+    if (f->node->reducer == GR_SUM) return LLVMBuildFAdd(f->e->builder, old, term, "");
+    return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2); /* keeps a NaN */
+}
+
+static void add_term(Frame *f, LLVMValueRef y) {
+    const GNode *n = f->node;
+    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr(f, n->value), at = position(f);
+    if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
+    element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
+}
+
+void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
+    const GNode *n = f->node;
+    const int last = n->rank - 1;
+    LLVMValueRef y = f->bases[f->kernel->operand_count - 1];
+    Loop start = loop_begin(f, begin, end), loops[GRAPH_MAX_RANK + 1];
+    f->indices[last] = start.index;
+    element_store(f, GT_REAL, y, position(f), neutral(f));
+    loop_end(f, &start);
+    int depth = 0;
+    for (int i = n->rank; i < n->rank + n->red_rank; i++) {
+        f->indices[i] = whole(f, 0);
+        if (extents[i] == 1) continue;
+        loops[depth] = loop_begin(f, whole(f, 0), whole(f, extents[i]));
+        f->indices[i] = loops[depth++].index;
+    }
+    loops[depth] = loop_begin(f, begin, end);
+    f->indices[last] = loops[depth++].index;
+    add_term(f, y);
+    while (depth > 0) loop_end(f, &loops[--depth]);
+}

@@ -1,0 +1,82 @@
+/* Packing the vector operand of a contraction into panels: for each z and each panel of columns, a row of the panel for each k. */
+#include "compiler/cpu/vector.h"
+
+typedef struct Packing {
+    Frame *f;
+    const Contraction *c;
+    LLVMTypeRef vector;
+    LLVMValueRef tables, b_of_k, b_of_n, columns;
+    LLVMValueRef from, to, first; /* b at this z; the panel; its first column */
+    LLVMValueRef k_begin, k_end;
+} Packing;
+
+/* Columns side by side: rows are copied. */
+static void copy_rows(Packing *p) {
+    Frame *f = p->f;
+    LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, p->columns, p->first, "");
+    Loop ks = loop_begin(f, p->k_begin, p->k_end);
+    LLVMValueRef row = float_at(f, float_at(f, p->from, table_at(f, p->tables, add(f, p->b_of_k, ks.index), 0)), p->first);
+    LLVMValueRef to = float_at(f, p->to, times(f, ks.index, p->c->panel));
+    for (int64_t v = 0; v < p->c->panel; v += p->c->lanes) {
+        LLVMValueRef value = p->c->masked ? vector_load_masked(f, p->vector, row, v, vector_mask(f, p->vector, left, v)) : vector_load(f, p->vector, row, v);
+        vector_store(f, value, to, v, NULL);
+    }
+    loop_end(f, &ks);
+}
+
+/* k side by side, in runs of whole vectors: squares are transposed in registers. Columns past the last repeat it, and no sum of theirs is kept. */
+static void transpose_squares(Packing *p) {
+    Frame *f = p->f;
+    int64_t lanes = p->c->lanes;
+    Loop columns = loop_begin_step(f, whole(f, 0), whole(f, p->c->panel), lanes);
+    LLVMValueRef column = add(f, p->b_of_n, add(f, p->first, columns.index)), start[16], rows[16];
+    for (int64_t i = 0; i < lanes; i++) start[i] = float_at(f, p->from, table_at(f, p->tables, column, i));
+    Loop ks = loop_begin_step(f, p->k_begin, p->k_end, lanes);
+    LLVMValueRef at = table_at(f, p->tables, add(f, p->b_of_k, ks.index), 0);
+    for (int64_t i = 0; i < lanes; i++) rows[i] = vector_load(f, p->vector, float_at(f, start[i], at), 0);
+    vector_transpose(f, rows, lanes);
+    LLVMValueRef to = float_at(f, p->to, add(f, times(f, ks.index, p->c->panel), columns.index));
+    for (int64_t i = 0; i < lanes; i++) vector_store(f, rows[i], to, i * p->c->panel, NULL);
+    loop_end(f, &ks);
+    loop_end(f, &columns);
+}
+
+static void copy_each(Packing *p) {
+    Frame *f = p->f;
+    LLVMBuilderRef b = f->e->builder;
+    Loop ks = loop_begin(f, p->k_begin, p->k_end);
+    LLVMValueRef row = float_at(f, p->from, table_at(f, p->tables, add(f, p->b_of_k, ks.index), 0));
+    LLVMValueRef to = float_at(f, p->to, times(f, ks.index, p->c->panel));
+    Loop ns = loop_begin(f, whole(f, 0), whole(f, p->c->panel));
+    LLVMValueRef at = table_at(f, p->tables, add(f, p->b_of_n, add(f, p->first, ns.index)), 0);
+    LLVMBuildStore(b, LLVMBuildLoad2(b, f->e->f32, float_at(f, row, at), ""), float_at(f, to, ns.index));
+    loop_end(f, &ns);
+    loop_end(f, &ks);
+}
+
+void emit_pack(Emitter *e, Kernel *kernel) {
+    Frame f;
+    const Contraction *c = kernel->contraction;
+    frame_begin(&f, e, kernel);
+    LLVMBuilderRef b = e->builder;
+    LLVMValueRef tables = f.bases[1], head = whole(&f, 0);
+    LLVMValueRef k = table_at(&f, tables, head, HEAD_K), panels = table_at(&f, tables, head, HEAD_PANELS), b_of_z = table_at(&f, tables, head, HEAD_B_OF_Z);
+    Packing p = {.f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .tables = tables};
+    p.b_of_k = table_at(&f, tables, head, HEAD_B_OF_K);
+    p.b_of_n = table_at(&f, tables, head, HEAD_B_OF_N);
+    p.columns = table_at(&f, tables, head, HEAD_COLUMNS);
+    LLVMValueRef chunks = LLVMBuildUDiv(b, add(&f, k, whole(&f, PACK_ROWS - 1)), whole(&f, PACK_ROWS), "");
+    Loop tiles = loop_begin(&f, f.begin, f.end);
+    LLVMValueRef chunk = LLVMBuildURem(b, tiles.index, chunks, ""), rest = LLVMBuildUDiv(b, tiles.index, chunks, "");
+    LLVMValueRef panel = LLVMBuildURem(b, rest, panels, ""), z = LLVMBuildUDiv(b, rest, panels, "");
+    p.from = float_at(&f, f.bases[0], table_at(&f, tables, add(&f, b_of_z, z), 0));
+    p.to = float_at(&f, f.bases[2], times(&f, LLVMBuildNSWMul(b, rest, k, ""), c->panel));
+    p.first = times(&f, panel, c->panel);
+    p.k_begin = times(&f, chunk, PACK_ROWS);
+    p.k_end = smaller(&f, add(&f, p.k_begin, whole(&f, PACK_ROWS)), k);
+    if (contraction_columns_contiguous(c)) copy_rows(&p);
+    else if (contraction_k_contiguous(c)) transpose_squares(&p);
+    else copy_each(&p);
+    loop_end(&f, &tiles);
+    frame_end(&f);
+}

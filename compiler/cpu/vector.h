@@ -1,0 +1,28 @@
+/* Explicit vectors and table look-ups, for the kernels of contractions. Alignment is that of a float. */
+#ifndef COUPLET_COMPILER_CPU_VECTOR_H
+#define COUPLET_COMPILER_CPU_VECTOR_H
+
+#include "compiler/cpu/emit.h"
+#include "compiler/plan/contraction.h"
+
+LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b);
+LLVMValueRef smaller(Frame *f, LLVMValueRef a, LLVMValueRef b);
+/* Word `at` + `more` of a table of int32, as i64. */
+LLVMValueRef table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t more);
+LLVMValueRef float_at(Frame *f, LLVMValueRef base, LLVMValueRef at);
+
+LLVMValueRef vector_load(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at);
+/* Lanes that the mask excludes are 0, and are not read. */
+LLVMValueRef vector_load_masked(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at, LLVMValueRef mask);
+void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at, LLVMValueRef mask /* or NULL */);
+LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar);
+/* Lane i: first + i < left. */
+LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first);
+/* As many words of a table as there are lanes. */
+LLVMValueRef vector_table(Frame *f, LLVMTypeRef type, LLVMValueRef tables, LLVMValueRef at);
+void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRef offsets, LLVMValueRef mask);
+/* Rows become columns: as many vectors as there are lanes. */
+void vector_transpose(Frame *f, LLVMValueRef *rows, int64_t lanes);
+
+#endif

@@ -1,0 +1,417 @@
+#include "compiler/graph/product.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SMALLEST_PRODUCT = 1 << 15, /* multiply-adds */
+    SMALLEST_SIDE = 4,
+    MAX_CONDITIONS = 32,
+    MAX_GRID = 1 << 16, /* pairs of index values that a condition is tried on */
+    MAX_CLASSES = 24,   /* of the values of one output index */
+    MAX_REGIONS = 64
+};
+
+static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+
+/* ---- conditions --------------------------------------------------------------------------------------------------- */
+
+/* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read that is 0 elsewhere. */
+typedef struct Condition {
+    const GExpr *truth;     /* or NULL: */
+    const GExpr *subscript;
+    int64_t extent;
+    int out, red; /* the indices it joins; -1: none */
+} Condition;
+
+typedef struct Conditions {
+    const GNode *node;
+    Condition items[MAX_CONDITIONS];
+    int count;
+    int partner[GRAPH_MAX_INDICES]; /* of a reduced index: the output index it is joined with, or -1 */
+} Conditions;
+
+/* Index arithmetic, by value. False for anything that reads data. */
+static bool evaluate(const GExpr *e, const int64_t *values, int64_t *out) {
+    int64_t v[3] = {0, 0, 0};
+    if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL || e->arg_count > 3) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!evaluate(e->args[i], values, &v[i])) return false;
+    int64_t quotient = v[1] ? v[0] / v[1] - (v[0] % v[1] != 0 && (v[0] % v[1] < 0) != (v[1] < 0)) : 0;
+    switch (e->op) {
+    case G_CONST: *out = e->integer; return true;
+    case G_INDEX: *out = values[e->index]; return true;
+    case G_ADD: *out = v[0] + v[1]; return true;
+    case G_SUB: *out = v[0] - v[1]; return true;
+    case G_MUL: *out = v[0] * v[1]; return true;
+    case G_NEG: *out = -v[0]; return true;
+    case G_FLOORDIV: *out = quotient; return v[1] != 0;
+    case G_MOD: *out = v[0] - quotient * v[1]; return v[1] != 0;
+    case G_LT: *out = v[0] < v[1]; return true;
+    case G_LE: *out = v[0] <= v[1]; return true;
+    case G_EQ: *out = v[0] == v[1]; return true;
+    case G_NE: *out = v[0] != v[1]; return true;
+    case G_AND: *out = v[0] && v[1]; return true;
+    case G_OR: *out = v[0] || v[1]; return true;
+    case G_NOT: *out = !v[0]; return true;
+    default: return false;
+    }
+}
+
+static bool holds(const Condition *c, const int64_t *values, bool *out) {
+    int64_t v = 0;
+    if (!evaluate(c->truth ? c->truth : c->subscript, values, &v)) return false;
+    *out = c->truth ? v != 0 : v >= 0 && v < c->extent;
+    return true;
+}
+
+static void note_indices(const GExpr *e, bool *used) {
+    if (e->op == G_INDEX) used[e->index] = true;
+    for (int i = 0; i < e->arg_count; i++) note_indices(e->args[i], used);
+}
+
+/* False when the condition joins more than one index of a kind. */
+static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript, int64_t extent) {
+    bool used[GRAPH_MAX_INDICES] = {false};
+    Condition made = {truth, subscript, extent, -1, -1};
+    if (c->count == MAX_CONDITIONS) return false;
+    note_indices(truth ? truth : subscript, used);
+    for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
+        int *place = i < c->node->rank ? &made.out : &made.red;
+        if (!used[i]) continue;
+        if (*place >= 0) return false;
+        *place = i;
+    }
+    int64_t grid = (made.out < 0 ? 1 : extent_of(c->node, made.out)) * (made.red < 0 ? 1 : extent_of(c->node, made.red));
+    if (grid > MAX_GRID) return false;
+    if (made.out >= 0 && made.red >= 0) {
+        int *partner = &c->partner[made.red];
+        if (*partner >= 0 && *partner != made.out) return false;
+        *partner = made.out;
+    }
+    c->items[c->count++] = made;
+    return true;
+}
+
+static bool add_guard(Conditions *c, const GExpr *guard) {
+    if (!guard) return true;
+    if (guard->op == G_AND) return add_guard(c, guard->args[0]) && add_guard(c, guard->args[1]);
+    return add_condition(c, guard, NULL, 0);
+}
+
+static bool add_edges(Conditions *c, const GExpr *load) {
+    if (!load->has_else) return true;
+    const GExpr *otherwise = load->args[load->arg_count - 1];
+    if (otherwise->op != G_CONST || otherwise->real != 0) return false;
+    for (int i = 0; i < load->tensor->rank; i++)
+        if (!add_condition(c, NULL, load->args[i], load->tensor->shape[i])) return false;
+    return true;
+}
+
+/* ---- classes of an output index's values ---------------------------------------------------------------------------- */
+
+typedef struct Class {
+    Progression values;
+    Progression partners[GRAPH_MAX_INDICES]; /* by reduced index joined with it: the values that take part */
+} Class;
+
+typedef struct Classes {
+    Class items[MAX_CLASSES];
+    int count;
+} Classes;
+
+static bool progression_of(const bool *allowed, int64_t extent, Progression *out) {
+    int64_t last = -1;
+    *out = (Progression){0, 1, 0};
+    for (int64_t v = 0; v < extent; v++) {
+        if (!allowed[v]) continue;
+        if (out->count == 0) out->begin = v;
+        else if (out->count == 1) out->step = v - out->begin;
+        else if (v - last != out->step) return false;
+        out->count++;
+        last = v;
+    }
+    return true;
+}
+
+/* The values of `red` that take part when `out` (or nothing, -1) has the value at hand. */
+static bool partners_of(const Conditions *c, int out, int red, int64_t *values, bool *allowed, Progression *p) {
+    int64_t extent = extent_of(c->node, red);
+    for (int64_t v = 0; v < extent; v++) {
+        allowed[v] = true;
+        values[red] = v;
+        for (int i = 0; i < c->count; i++) {
+            const Condition *k = &c->items[i];
+            bool concerns = (k->red == red && (k->out < 0 || k->out == out)) || (k->red < 0 && k->out == out && out >= 0), good = true;
+            if (concerns && !holds(k, values, &good)) return false;
+            allowed[v] = allowed[v] && good;
+        }
+    }
+    return progression_of(allowed, extent, p);
+}
+
+static bool same_partners(const Class *a, const Class *b) { return memcmp(a->partners, b->partners, sizeof a->partners) == 0; }
+
+/* Appends the value to a class it continues, or opens one. */
+static bool join_class(Classes *all, const Class *one) {
+    int64_t v = one->values.begin;
+    for (int i = all->count - 1; i >= 0; i--) {
+        Class *c = &all->items[i];
+        if (!same_partners(c, one)) continue;
+        int64_t last = c->values.begin + (c->values.count - 1) * c->values.step;
+        if (c->values.count > 1 && v - last != c->values.step) continue;
+        if (c->values.count == 1) c->values.step = v - last;
+        c->values.count++;
+        return true;
+    }
+    if (all->count == MAX_CLASSES) return false;
+    all->items[all->count++] = *one;
+    return true;
+}
+
+/* Without conditions on it, all values of an output index are one class. */
+static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all) {
+    const GNode *n = c->node;
+    bool cut = false;
+    int64_t values[GRAPH_MAX_INDICES] = {0}, widest = 1;
+    for (int i = 0; i < c->count; i++) cut |= c->items[i].out == out;
+    for (int r = n->rank; r < n->rank + n->red_rank; r++)
+        if (extent_of(n, r) > widest) widest = extent_of(n, r);
+    all->count = 0;
+    Class one;
+    memset(&one, 0, sizeof one);
+    one.values = (Progression){0, 1, extent_of(n, out)};
+    if (!cut) return join_class(all, &one);
+    bool *allowed = arena_array(arena, bool, widest);
+    for (int64_t v = 0; v < extent_of(n, out); v++) {
+        one.values = (Progression){v, 1, 1};
+        values[out] = v;
+        for (int r = n->rank; r < n->rank + n->red_rank; r++) {
+            bool alone = true; /* a condition on the output index alone empties the first reduced one */
+            for (int k = n->rank; k < n->rank + n->red_rank; k++) alone &= c->partner[k] != out;
+            if (c->partner[r] != out && !(alone && r == n->rank)) continue;
+            if (extent_of(n, r) * extent_of(n, out) > MAX_GRID || !partners_of(c, out, r, values, allowed, &one.partners[r])) return false;
+            if (one.partners[r].count == 0) one.partners[r] = (Progression){0, 1, 0};
+        }
+        if (!join_class(all, &one)) return false;
+    }
+    return true;
+}
+
+/* ---- regions ------------------------------------------------------------------------------------------------------------ */
+
+/* An index expression over a region: constant + sum of factor * place in the progression. */
+static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out);
+
+/* floor((s X + c) / s) = X + floor(c / s), and the remainder is that of c. */
+static bool affine_quotient(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
+    Affine inner;
+    memset(&inner, 0, sizeof inner);
+    if (e->args[1]->op != G_CONST || e->args[1]->integer <= 0 || !affine_in(e->args[0], r, 1, &inner)) return false;
+    int64_t s = e->args[1]->integer, quotient = inner.constant / s - (inner.constant % s < 0);
+    for (int i = 0; i < GRAPH_MAX_INDICES; i++) {
+        if (inner.factor[i] % s && r->index[i].count > 1) return false;
+        if (e->op == G_FLOORDIV) out->factor[i] += by * (inner.factor[i] / s);
+    }
+    out->constant += by * (e->op == G_FLOORDIV ? quotient : inner.constant - quotient * s);
+    return true;
+}
+
+static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine *out) {
+    if (e->type != GT_INT) return false;
+    switch (e->op) {
+    case G_CONST: out->constant += by * e->integer; return true;
+    case G_INDEX:
+        out->constant += by * r->index[e->index].begin;
+        out->factor[e->index] += by * r->index[e->index].step;
+        return true;
+    case G_ADD: return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, by, out);
+    case G_SUB: return affine_in(e->args[0], r, by, out) && affine_in(e->args[1], r, -by, out);
+    case G_NEG: return affine_in(e->args[0], r, -by, out);
+    case G_MUL:
+        if (e->args[1]->op == G_CONST) return affine_in(e->args[0], r, by * e->args[1]->integer, out);
+        return e->args[0]->op == G_CONST && affine_in(e->args[1], r, by * e->args[0]->integer, out);
+    case G_FLOORDIV:
+    case G_MOD: return affine_quotient(e, r, by, out);
+    default: return false;
+    }
+}
+
+/* The position of a load, and whether it stays inside its array throughout the region. */
+static bool place_load(const GNode *node, const GExpr *load, const ProductRegion *r, Affine *out) {
+    int64_t stride = 1;
+    memset(out, 0, sizeof *out);
+    for (int i = load->tensor->rank - 1; i >= 0; i--) {
+        Affine axis;
+        memset(&axis, 0, sizeof axis);
+        if (!affine_in(load->args[i], r, 1, &axis)) return false;
+        int64_t low = axis.constant, high = axis.constant;
+        for (int d = 0; d < node->rank + node->red_rank; d++) {
+            int64_t reach = axis.factor[d] * (r->index[d].count - 1);
+            if (r->index[d].count == 0) return true; /* never read */
+            *(reach < 0 ? &low : &high) += reach;
+            out->factor[d] += stride * axis.factor[d];
+        }
+        if (low < 0 || high >= load->tensor->shape[i]) return false;
+        out->constant += stride * axis.constant;
+        stride *= load->tensor->shape[i];
+    }
+    return true;
+}
+
+static void place_output(const GNode *node, const ProductRegion *r, Affine *out) {
+    int64_t stride = 1;
+    memset(out, 0, sizeof *out);
+    for (int i = node->rank - 1; i >= 0; i--) {
+        out->constant += stride * r->index[i].begin;
+        out->factor[i] = stride * r->index[i].step;
+        stride *= node->shape[i];
+    }
+}
+
+/* One region for each choice of a class for every output index. */
+static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
+    const GNode *n = c->node;
+    Classes *classes = arena_array(arena, Classes, n->rank + 1);
+    ProductRegion plain;
+    int64_t count = 1, values[GRAPH_MAX_INDICES] = {0};
+    memset(&plain, 0, sizeof plain);
+    for (int r = n->rank; r < n->rank + n->red_rank; r++) {
+        plain.index[r] = (Progression){0, 1, extent_of(n, r)};
+        bool alone = false; /* conditions on the reduced index by itself */
+        for (int i = 0; i < c->count; i++) alone |= c->items[i].red == r && c->items[i].out < 0;
+        if (alone && c->partner[r] < 0 && !partners_of(c, -1, r, values, arena_array(arena, bool, extent_of(n, r)), &plain.index[r])) return false;
+    }
+    for (int i = 0; i < n->rank; i++) {
+        if (!classes_of(arena, c, i, &classes[i])) return false;
+        count *= classes[i].count;
+        if (count > MAX_REGIONS) return false;
+    }
+    p->regions = arena_array(arena, ProductRegion, count);
+    p->region_count = (int)count;
+    for (int64_t at = 0; at < count; at++) {
+        ProductRegion *r = &p->regions[at];
+        int64_t rest = at;
+        *r = plain;
+        for (int i = n->rank - 1; i >= 0; i--) {
+            const Class *class = &classes[i].items[rest % classes[i].count];
+            rest /= classes[i].count;
+            r->index[i] = class->values;
+            for (int k = n->rank; k < n->rank + n->red_rank; k++)
+                if (class->partners[k].step && class->partners[k].count < r->index[k].count) r->index[k] = class->partners[k];
+        }
+        if (!place_load(n, p->a, r, &r->at_a) || !place_load(n, p->b, r, &r->at_b)) return false;
+        place_output(n, r, &r->at_y);
+    }
+    return true;
+}
+
+/* ---- sides ---------------------------------------------------------------------------------------------------------------- */
+
+static void append(int *list, int *count, int64_t *size, int index, int64_t extent) {
+    list[(*count)++] = index;
+    *size *= extent;
+}
+
+static bool has_index(const GExpr *load, int index) {
+    bool used[GRAPH_MAX_INDICES] = {false};
+    for (int i = 0; i < load->tensor->rank; i++) note_indices(load->args[i], used);
+    return used[index];
+}
+
+/* The widest stride first; equal ones stay in the node's order. */
+static void sort_by_stride(int *list, int count, const Affine *at) {
+    for (int i = 1; i < count; i++)
+        for (int k = i; k > 0 && llabs(at->factor[list[k]]) > llabs(at->factor[list[k - 1]]); k--) {
+            int kept = list[k];
+            list[k] = list[k - 1];
+            list[k - 1] = kept;
+        }
+}
+
+/* The region with the most elements: its strides decide in which order indices are walked. */
+static const ProductRegion *main_region(const GNode *node, const Product *p) {
+    const ProductRegion *best = &p->regions[0];
+    double most = -1;
+    for (int i = 0; i < p->region_count; i++) {
+        double size = 1;
+        for (int d = 0; d < node->rank + node->red_rank; d++) size *= (double)p->regions[i].index[d].count;
+        if (size <= most) continue;
+        most = size;
+        best = &p->regions[i];
+    }
+    return best;
+}
+
+static double count_terms(const GNode *node, const Product *p) {
+    double terms = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        double size = 1;
+        for (int d = 0; d < node->rank + node->red_rank; d++) size *= (double)p->regions[i].index[d].count;
+        terms += size;
+    }
+    return terms;
+}
+
+/* False when a side would be too small, or when a region would cut the n side. */
+static bool sort_sides(const GNode *node, Product *p) {
+    p->m_count = p->n_count = p->z_count = p->k_count = 0;
+    p->m_size = p->n_size = p->z_size = p->k_size = 1;
+    for (int i = 0; i < node->rank; i++) {
+        bool a = has_index(p->a, i), b = has_index(p->b, i), cut = false;
+        for (int r = 0; r < p->region_count; r++) cut |= p->regions[r].index[i].count != node->shape[i];
+        if (cut && b) return false;
+        if (a && b) append(p->z, &p->z_count, &p->z_size, i, node->shape[i]);
+        else if (b) append(p->n, &p->n_count, &p->n_size, i, node->shape[i]);
+        else append(p->m, &p->m_count, &p->m_size, i, node->shape[i]);
+    }
+    for (int i = 0; i < node->red_rank; i++) append(p->k, &p->k_count, &p->k_size, node->rank + i, node->red_shape[i]);
+    if (p->n_size < SMALLEST_SIDE || p->m_size < SMALLEST_SIDE || p->terms < SMALLEST_PRODUCT) return false;
+    const ProductRegion *r = main_region(node, p);
+    sort_by_stride(p->m, p->m_count, &r->at_a);
+    sort_by_stride(p->k, p->k_count, &r->at_a);
+    sort_by_stride(p->n, p->n_count, &r->at_b);
+    return true;
+}
+
+static void swap_operands(Product *p) {
+    const GExpr *a = p->a;
+    p->a = p->b;
+    p->b = a;
+    for (int i = 0; i < p->region_count; i++) {
+        Affine at = p->regions[i].at_a;
+        p->regions[i].at_a = p->regions[i].at_b;
+        p->regions[i].at_b = at;
+    }
+}
+
+/* The vector side had better be the one whose elements lie side by side in y; else the smaller one, packed more cheaply. */
+static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
+    bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1, second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
+    if (first != second) return second && other->n_size >= 16;
+    return other->n_size < p->n_size && other->n_size >= 16;
+}
+
+static bool is_real_load(const GExpr *e) { return e->op == G_LOAD && e->tensor->type == GT_REAL; }
+
+bool product_of(Arena *arena, const GNode *node, Product *p) {
+    memset(p, 0, sizeof *p);
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || node->empty_is_error) return false;
+    const GExpr *v = node->value;
+    if (v->op != G_MUL || !is_real_load(v->args[0]) || !is_real_load(v->args[1])) return false;
+    p->a = v->args[0];
+    p->b = v->args[1];
+    Conditions conditions = {.node = node};
+    for (int i = 0; i < GRAPH_MAX_INDICES; i++) conditions.partner[i] = -1;
+    if (!add_guard(&conditions, node->guard) || !add_edges(&conditions, p->a) || !add_edges(&conditions, p->b)) return false;
+    if (!make_regions(arena, &conditions, p)) return false;
+    p->terms = count_terms(node, p);
+    Product other = *p;
+    other.regions = arena_array(arena, ProductRegion, p->region_count);
+    memcpy(other.regions, p->regions, sizeof *p->regions * (size_t)p->region_count);
+    swap_operands(&other);
+    bool first = sort_sides(node, p), second = sort_sides(node, &other);
+    if (!first && !second) return false;
+    if (!first || (second && prefers_other(node, p, &other))) *p = other;
+    return true;
+}

@@ -1,0 +1,168 @@
+/* layout: the order of a tensor's axes in memory. The reads and writes of sums of products are fastest when the axis that they walk last lies last: the
+ * channels of an image, for all three passes of a convolution. A tensor with three axes or more gets that axis put last, and with it all tensors that
+ * are computed from it element by element, so that nothing is ever copied from one order into another.
+ *
+ * Inputs, states and what is returned or committed keep the order that they are declared with, and so does what is computed with them element by element. */
+#include "compiler/graph/product.h"
+#include "compiler/passes/passes.h"
+
+#include <string.h>
+
+enum { FEWEST_AXES = 3 };
+
+typedef struct Layout {
+    uint32_t count;
+    uint32_t *leader;                    /* by node id: union-find over tensors with equal axes */
+    double (*votes)[GRAPH_MAX_RANK];     /* by leader: for each axis, the multiply-adds that want it last */
+    bool *fixed;                         /* by leader */
+    GNode **now;                         /* by node id */
+} Layout;
+
+static uint32_t leader_of(Layout *l, uint32_t id) {
+    while (l->leader[id] != id) id = l->leader[id] = l->leader[l->leader[id]];
+    return id;
+}
+
+static void join(Layout *l, uint32_t a, uint32_t b) {
+    a = leader_of(l, a);
+    b = leader_of(l, b);
+    if (a == b) return;
+    l->leader[b] = a;
+    l->fixed[a] |= l->fixed[b];
+    for (int i = 0; i < GRAPH_MAX_RANK; i++) l->votes[a][i] += l->votes[b][i];
+}
+
+/* ---- who goes together -------------------------------------------------------------------------------------------- */
+
+static bool reads_its_own_element(const GNode *node, const GExpr *load) {
+    if (load->tensor->rank != node->rank) return false;
+    for (int i = 0; i < node->rank; i++)
+        if (load->args[i]->op != G_INDEX || load->args[i]->index != i || load->tensor->shape[i] != node->shape[i]) return false;
+    return true;
+}
+
+static void join_reads(Layout *l, const GNode *node, const GExpr *e) {
+    if (!e) return;
+    if (e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES && reads_its_own_element(node, e)) join(l, node->id, e->tensor->id);
+    for (int i = 0; i < e->arg_count; i++) join_reads(l, node, e->args[i]);
+}
+
+/* ---- what sums of products want ------------------------------------------------------------------------------------- */
+
+/* The axis whose subscript is one of the indices and nothing else; -1: none. Axes of one element do not count. */
+static int plain_axis(const GExpr *load, const int *indices, int count) {
+    int found = -1;
+    for (int i = 0; i < load->tensor->rank; i++)
+        for (int k = 0; k < count; k++)
+            if (load->args[i]->op == G_INDEX && load->args[i]->index == indices[k] && load->tensor->shape[i] > 1) found = i;
+    return found;
+}
+
+static bool has_sliding_axis(const GExpr *load) {
+    for (int i = 0; i < load->tensor->rank; i++)
+        if (load->args[i]->op != G_INDEX) return true;
+    return false;
+}
+
+static void vote(Layout *l, const GNode *tensor, int axis, double weight) {
+    if (axis >= 0) l->votes[leader_of(l, tensor->id)][axis] += weight;
+}
+
+static void vote_product(Layout *l, const GNode *node, const Product *p) {
+    if (p->n_count == 1) vote(l, node, p->n[0], p->terms);
+    vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
+    if (!has_sliding_axis(p->a)) return;
+    /* A window slides over a: its elements are walked along k where y's axes are not what slides, and along m where they are. */
+    int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
+    vote(l, p->a->tensor, along_k, along_m < 0 ? p->terms : p->terms / 2);
+    vote(l, p->a->tensor, along_m, along_k < 0 ? p->terms : p->terms / 2);
+}
+
+/* The axis to go last, or -1 to leave the order as it is. */
+static int last_axis(Layout *l, const GNode *node) {
+    uint32_t leader = leader_of(l, node->id);
+    if (node->kind != GN_COMPUTE || node->rank < FEWEST_AXES || l->fixed[leader]) return -1;
+    int best = node->rank - 1;
+    for (int i = 0; i < node->rank; i++)
+        if (l->votes[leader][i] > l->votes[leader][best]) best = i;
+    return best == node->rank - 1 ? -1 : best;
+}
+
+/* ---- building anew ------------------------------------------------------------------------------------------------------ */
+
+static void move_last(const GExpr **list, int count, int axis) {
+    const GExpr *moved = list[axis];
+    memmove(list + axis, list + axis + 1, sizeof *list * (size_t)(count - 1 - axis));
+    list[count - 1] = moved;
+}
+
+static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
+    Layout *l = context;
+    if (e->op != G_LOAD || e->tensor->id >= l->count || !l->now[e->tensor->id]) return e;
+    const GExpr *indices[GRAPH_MAX_RANK];
+    int axis = last_axis(l, e->tensor);
+    memcpy(indices, e->args, sizeof *indices * (size_t)e->tensor->rank);
+    if (axis >= 0) move_last(indices, e->tensor->rank, axis);
+    return gx_load(g, l->now[e->tensor->id], e->tensor->rank, indices, e->has_else ? e->args[e->arg_count - 1] : NULL);
+}
+
+static GNode *rebuild(Graph *g, Layout *l, GNode *node) {
+    if (node->kind == GN_TOPK) return graph_topk(g, l->now[node->operand->id], node->shape[node->rank - 1], node->span);
+    if (node->kind != GN_COMPUTE) return node;
+    ComputeSpec spec;
+    int axis = last_axis(l, node);
+    graph_open(g, node, &spec);
+    spec.value = gx_rewrite(g, spec.value, redirect, l);
+    spec.guard = gx_rewrite(g, spec.guard, redirect, l);
+    spec.active = gx_rewrite(g, spec.active, redirect, l);
+    if (axis >= 0) move_last(spec.out, spec.out_rank, axis);
+    return graph_compute(g, &spec);
+}
+
+static void fix(Layout *l, const GNode *node) {
+    if (node) l->fixed[node->id] = true;
+}
+
+static Layout open_layout(Graph *g) {
+    Layout l = {0};
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->id >= l.count) l.count = g->nodes.items[i]->id + 1;
+    l.leader = arena_array(g->arena, uint32_t, l.count + 1);
+    l.votes = arena_alloc(g->arena, sizeof *l.votes * (l.count + 1));
+    memset(l.votes, 0, sizeof *l.votes * (l.count + 1));
+    l.fixed = arena_array(g->arena, bool, l.count + 1);
+    l.now = arena_array(g->arena, GNode *, l.count + 1);
+    for (uint32_t i = 0; i < l.count; i++) l.leader[i] = i;
+    for (int i = 0; i < g->nodes.count; i++) {
+        fix(&l, g->nodes.items[i]->kind == GN_COMPUTE ? NULL : g->nodes.items[i]);
+        fix(&l, g->nodes.items[i]->operand);
+    }
+    for (int i = 0; i < g->outputs.count; i++) fix(&l, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++) {
+        fix(&l, g->commits.items[i].value);
+        fix(&l, g->commits.items[i].rows);
+    }
+    return l;
+}
+
+void pass_layout(Graph *g) {
+    Layout l = open_layout(g);
+    Product product;
+    int count = g->nodes.count;
+    GNode **nodes = arena_array(g->arena, GNode *, count + 1);
+    memcpy(nodes, g->nodes.items, sizeof *nodes * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        if (nodes[i]->kind != GN_COMPUTE || nodes[i]->rank < FEWEST_AXES) continue;
+        join_reads(&l, nodes[i], nodes[i]->value);
+    }
+    for (int i = 0; i < count; i++)
+        if (product_of(g->arena, nodes[i], &product)) vote_product(&l, nodes[i], &product);
+    for (int i = 0; i < count; i++) l.now[nodes[i]->id] = rebuild(g, &l, nodes[i]);
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = l.now[g->outputs.items[i].node->id];
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *c = &g->commits.items[i];
+        c->value = l.now[c->value->id];
+        if (c->rows) c->rows = l.now[c->rows->id];
+    }
+    graph_prune(g);
+}
