@@ -23,7 +23,7 @@ static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
 
 static void add_term(Frame *f, LLVMValueRef y) {
     const GNode *n = f->node;
-    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr(f, n->value), at = position(f);
+    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
