@@ -162,7 +162,8 @@ static Type *check_reduce(Check *c, Expr *e) {
     bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
     if (truth != (body->kind == KIND_BOOL) && e->reduce != REDUCE_COUNT) {
         diag_report(c->diag, truth ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[0]->span, truth ? "any and all need a condition; this is %s" : "this reduction needs numbers; this is %s", type_text(c->arena, body));
-        if (!truth) diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
+        if (truth) diag_suggest(c->diag, "a reduction ends before a comparison: put the condition in parentheses, `any[j] (x[j] == y)`");
+        else diag_suggest(c->diag, "count[j | condition] counts, real(condition) is 0 or 1");
         return type_poison(c);
     }
     switch (e->reduce) {

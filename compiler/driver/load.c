@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static Source *read_file(Arena *arena, const char *path) {
+Source *read_text(Arena *arena, const char *path) {
     struct stat info;
     errno = 0;
     FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
@@ -131,15 +131,22 @@ static void set_in_train(Arena *arena, Module *spec, const char *name, double va
     }
 }
 
+const char **spec_files(Arena *arena, const char *path, int *count) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return folder_files(arena, path, count);
+    const char **one = arena_array(arena, const char *, 1);
+    one[0] = path;
+    *count = 1;
+    return one;
+}
+
 /* One file, or all files of a folder as one module. */
 static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
-    struct stat info;
-    int count = 1;
-    const char **paths = &path;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) paths = folder_files(arena, path, &count);
+    int count;
+    const char **paths = spec_files(arena, path, &count);
     Module *spec = NULL;
     for (int i = 0; i < count; i++) {
-        Source *source = read_file(arena, paths[i]);
+        Source *source = read_text(arena, paths[i]);
         if (!source) return NULL;
         spec = module_join(arena, spec, parse_module(arena, diag, source, base_name(arena, path)));
     }

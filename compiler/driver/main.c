@@ -36,6 +36,9 @@ static const Command commands[] = {
      "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
+    {"doc", doc_command,
+     "couplet doc FILE|FOLDER\n"
+     "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
     {"explain", explain_command,
      "couplet explain [CODE]\n"
      "    What a message with this code (E101) means, with an example that gives it and one that is right; without a code, the list of all."},

@@ -21,6 +21,7 @@ typedef struct Options {
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
 
 int check_command(int argc, char **argv);
+int doc_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);

@@ -1,0 +1,139 @@
+/* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is the section: its first line the title. The comment above a function is
+ * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. */
+#include "compiler/driver/load.h"
+
+#include <string.h>
+#include <unistd.h>
+
+typedef struct Lines { /* of a comment, without `# ` */
+    ARRAY(const char *) of;
+} Lines;
+
+static const char *comment_line(Arena *arena, const char *begin, const char *end) {
+    begin++;
+    if (begin < end && *begin == ' ') begin++;
+    return arena_strndup(arena, begin, (size_t)(end - begin));
+}
+
+static const char *line_end(const char *at) {
+    const char *end = strchr(at, '\n');
+    return end ? end : at + strlen(at);
+}
+
+/* The lines of the comment that begins at `at`. */
+static Lines comment_at(Arena *arena, const char *at) {
+    Lines lines = {{NULL, 0, 0}};
+    while (*at == '#') {
+        const char *end = line_end(at);
+        array_push(arena, &lines.of, comment_line(arena, at, end));
+        at = *end ? end + 1 : end;
+    }
+    return lines;
+}
+
+/* The comment that ends right above `at`, which begins a line. */
+static Lines comment_above(Arena *arena, const char *text, const char *at) {
+    const char *begin = at;
+    while (begin > text) {
+        const char *line = begin - 1;
+        while (line > text && line[-1] != '\n') line--;
+        if (*line != '#') break;
+        begin = line;
+    }
+    return begin == at ? (Lines){{NULL, 0, 0}} : comment_at(arena, begin);
+}
+
+/* A formula keeps its four spaces, which Markdown shows as it stands; words beside each other are one paragraph. */
+static void print_lines(const Lines *lines, int from, FILE *out) {
+    for (int i = from; i < lines->of.count; i++) fprintf(out, "%s\n", lines->of.items[i]);
+    fprintf(out, "\n");
+}
+
+/* "nt_xent(z[N, D], w[N, D], tau = 0.1)" */
+static void print_signature(const Stmt *fn, FILE *out) {
+    const char *at = fn->span.source->text + fn->name_span.begin, *end = strchr(at, '(');
+    for (int depth = 0; end && *end; end++) {
+        depth += (*end == '(') - (*end == ')');
+        if (depth == 0) break;
+    }
+    bool space = false;
+    for (; at <= end; at++) { /* on one line */
+        bool blank = *at == ' ' || *at == '\n';
+        if (!blank || !space) fputc(blank ? ' ' : *at, out);
+        space = blank;
+    }
+}
+
+static void print_function(Arena *arena, const Stmt *fn, FILE *out) {
+    const Source *source = fn->span.source;
+    Lines said = comment_above(arena, source->text, source->text + fn->span.begin);
+    fprintf(out, "### %s\n\n`", fn->name);
+    print_signature(fn, out);
+    fprintf(out, "`\n\n");
+    if (said.of.count) print_lines(&said, 0, out);
+    fprintf(out, "<details><summary>in the language</summary>\n\n```\n%.*s\n```\n\n</details>\n\n", fn->span.end - fn->span.begin, source->text + fn->span.begin);
+}
+
+/* What a comment says first: its first sentence, at most a line. */
+static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
+    Lines said = comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
+    const char *text = said.of.count ? said.of.items[0] : "";
+    const char *stop = strstr(text, ". "), *colon = strstr(text, ": ");
+    const char *end = stop && (!colon || stop < colon) ? stop : colon ? colon : text + strlen(text);
+    while (end > text && (end[-1] == '.' || end[-1] == ':' || end[-1] == ',')) end--;
+    fprintf(out, "%.*s", (int)(end - text), text);
+}
+
+static const char *title(Arena *arena, const Module *file) {
+    Lines about = comment_at(arena, file->source->text);
+    return about.of.count ? about.of.items[0] : file->source->path;
+}
+
+static void print_contents(Arena *arena, const Module *file, FILE *out) {
+    fprintf(out, "\n**%s**\n\n| | |\n| --- | --- |\n", title(arena, file));
+    for (int i = 0; i < file->stmt_count; i++) {
+        if (file->stmts[i]->kind != STMT_FN) continue;
+        fprintf(out, "| [`%s`](#%s) | ", file->stmts[i]->name, file->stmts[i]->name);
+        print_gist(arena, file->stmts[i], out);
+        fprintf(out, " |\n");
+    }
+}
+
+static void print_file(Arena *arena, const Module *file, FILE *out) {
+    Lines about = comment_at(arena, file->source->text);
+    fprintf(out, "## %s\n\n", title(arena, file));
+    if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
+    for (int i = 0; i < file->stmt_count; i++)
+        if (file->stmts[i]->kind == STMT_FN) print_function(arena, file->stmts[i], out);
+}
+
+static void print_page(Arena *arena, const char *path, Module *const *files, int count, FILE *out) {
+    const char *readme = arena_printf(arena, "%s/README.md", path);
+    Source *about = access(readme, R_OK) == 0 ? read_text(arena, readme) : NULL;
+    fprintf(out, "<!-- Made by `couplet doc %s`: change the comments there. -->\n\n", path);
+    if (about) fprintf(out, "%s", about->text);
+    for (int i = 0; i < count; i++) print_contents(arena, files[i], out);
+    fprintf(out, "\n");
+    for (int i = 0; i < count; i++) print_file(arena, files[i], out);
+}
+
+int doc_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options options;
+    int status = 2, count;
+    if (options_read(arena, &options, "doc", "", argc, argv)) {
+        Diag *diag = diag_new(arena);
+        const char **paths = spec_files(arena, options.file, &count);
+        Module **files = arena_array(arena, Module *, count + 1);
+        status = count > 0 ? 0 : 1;
+        for (int i = 0; i < count && status == 0; i++) {
+            Source *source = read_text(arena, paths[i]);
+            if (source) files[i] = parse_module(arena, diag, source, paths[i]);
+            status = !source || diag_error_count(diag) ? 1 : 0;
+        }
+        diag_print(diag, stderr);
+        if (status == 0) print_page(arena, options.file, files, count, stdout);
+    }
+    arena_free(arena);
+    return status;
+}

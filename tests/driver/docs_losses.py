@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""docs_losses.py COUPLET ROOT: docs/losses.md is what `couplet doc` makes of the library's comments, and every loss has one that says where it comes from."""
+import os
+import re
+import subprocess
+import sys
+
+import command
+
+couplet, root = os.path.abspath(sys.argv[1]), sys.argv[2]
+check = command.Checks()
+made = subprocess.run([couplet, "doc", "stdlib/losses"], cwd=root, capture_output=True, text=True)
+check(made.returncode == 0, "couplet doc stdlib/losses", made.stderr)
+with open(os.path.join(root, "docs/losses.md")) as file:
+    check(file.read() == made.stdout, "docs/losses.md is up to date", "run: couplet doc stdlib/losses > docs/losses.md")
+
+sections = re.split(r"^### ", made.stdout, flags=re.MULTILINE)[1:]
+check(len(sections) >= 80, f"{len(sections)} functions")
+for section in sections:
+    name, comment = section.split("\n", 1)[0], section.split("<details>")[0]
+    if len(comment.split()) < 15:
+        check(False, f"{name} has a comment", comment)
+numbers = set(re.findall(r"\bL(\d\d)\b", "".join(s.split("<details>")[0] for s in sections)))
+wanted = [*range(2, 13), *range(14, 29), *range(36, 40), 44, 46, 50, 54]
+missing = [f"L{n:02}" for n in wanted if f"{n:02}" not in numbers]
+check(not missing, "every loss of the survey has its number somewhere", ", ".join(missing))
+
+bad = subprocess.run([couplet, "doc", "stdlib/none"], cwd=root, capture_output=True, text=True)
+check(bad.returncode == 1 and "stdlib/none" in bad.stderr, "a file that is not there", bad.stderr)
+check.finish()
