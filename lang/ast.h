@@ -226,6 +226,8 @@ typedef struct CheckHooks {
  * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
+/* Is it a call of a distribution, as after `~`? */
+bool is_distribution(const Expr *expr);
 /* `couplet check`: one line a name, with its type and shape, in source order. */
 void check_print(const Method *method, FILE *out);
 /* The tree as an indented text, for golden tests of the parser. */

@@ -257,17 +257,17 @@ void check_let(Check *c, Stmt *s) {
     s->symbol->type = t;
 }
 
-static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind, const Type *value) {
+static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
     if (p->kind_name && kind == SYMBOL_STATE) return kind_named(c, p);
     if (p->kind_name) diag_report(c->diag, CODE_START_SHAPE, p->span, "a parameter holds reals; only a state may hold something else");
-    return kind == SYMBOL_DRAW && value->kind == KIND_BOOL ? KIND_BOOL : KIND_REAL;
+    return KIND_REAL;
 }
 
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
-        TypeKind element = owned_kind(c, p, kind, value);
+        TypeKind element = owned_kind(c, p, kind);
         p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : shape_type(c, element, p->dims, p->dim_count);
         if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
@@ -294,7 +294,7 @@ void check_body(Check *c, Stmt **body, int count) {
         case STMT_LET: check_let(c, s); break;
         case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
         case STMT_STATE: check_owned(c, s, SYMBOL_STATE, optimiser); break;
-        case STMT_DRAW: check_owned(c, s, SYMBOL_DRAW, false); break;
+        case STMT_DRAW: check_draw(c, s); break;
         case STMT_UPDATE: check_update(c, s); break;
         case STMT_NET:
             check_net(c, s);

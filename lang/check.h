@@ -1,5 +1,5 @@
 /* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_memory.c: queues, banks, updates;
- * check_data.c: data; check_expr.c: expressions; check_scan.c: the loop; check_call.c: calls and networks. */
+ * check_data.c: data; check_draw.c: draws; check_expr.c: expressions; check_scan.c: the loop; check_call.c: calls and networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -55,7 +55,7 @@ Scheme *scheme_of(Check *c, Symbol *symbol);
 void check_body(Check *c, Stmt **body, int count);
 void check_let(Check *c, Stmt *s);
 void check_net(Check *c, Stmt *s);
-void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state, draw */
+void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state */
 Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count);
 Type *let_type(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
 Scope *module_scope(Check *c, const Module *module);
@@ -83,6 +83,9 @@ void open_binder(Check *c, Binder *binder);
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
 bool is_numeric(const Type *t);
+
+/* check_draw.c */
+void check_draw(Check *c, Stmt *s);
 
 /* check_scan.c */
 void check_scan(Check *c, Stmt *s);

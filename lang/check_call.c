@@ -220,6 +220,30 @@ static Type *new_type(Check *c, Expr *e) {
     return type_poison(c);
 }
 
+/* ---- library calls: along the last axes, the axes before them counting rows ----------------------------------- */
+
+static Type *solve_type(Check *c, const Expr *e) {
+    Type *a = e->args[0]->type, *b = e->args[1]->type;
+    bool square = a->rank >= 2 && a->dims[a->rank - 1] == a->dims[a->rank - 2];
+    bool fits = square && b->rank == a->rank - 1;
+    for (int i = 0; fits && i < b->rank; i++) fits = a->dims[i] == b->dims[i];
+    if (fits) return type_make(c, KIND_REAL, b->rank, b->dims);
+    diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`solve` needs a square matrix and a vector as long as its side, or as many of both: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
+    return type_poison(c);
+}
+
+static Type *library_type(Check *c, const Expr *e, const char *name) {
+    for (int i = 0; i < e->arg_count; i++) {
+        if (e->args[i]->type->kind == KIND_REAL || e->args[i]->type->kind == KIND_INT) continue;
+        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span, "`%s` needs numbers, and this is %s", name, type_text(c->arena, e->args[i]->type));
+        return type_poison(c);
+    }
+    if (strcmp(name, "solve") == 0) return solve_type(c, e);
+    bool matrix = strcmp(name, "assignment") == 0;
+    Type *t = need_rank(c, e, matrix ? 2 : 1, MAX_RANK);
+    return t ? type_make(c, KIND_INT, matrix ? t->rank - 1 : t->rank, t->dims) : type_poison(c);
+}
+
 static Type *own_type(Check *c, Expr *e, const char *name) {
     Dim *dims[MAX_RANK];
     Type *t;
@@ -241,10 +265,11 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
         for (int i = 2; i < t->rank; i++) dims[1] = dim_make(c->dims, DIM_MUL, dims[1], t->dims[i]);
         return type_make(c, t->kind, 2, dims);
     }
-    if (strcmp(name, "range") == 0) {
+    if (strcmp(name, "argsort") == 0 || strcmp(name, "solve") == 0 || strcmp(name, "assignment") == 0) return library_type(c, e, name);
+    if (strcmp(name, "range") == 0 || strcmp(name, "permutation") == 0) {
         dims[0] = dim_of(c, e->args[0]);
         if (dims[0]) return type_make(c, KIND_INT, 1, dims);
-        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span, "range needs a number known at compile time");
+        diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[0]->span, "`%s` needs a number known at compile time", name);
         return type_poison(c);
     }
     if (strcmp(name, "bilinear") == 0) {
@@ -268,8 +293,8 @@ static Type *check_builtin(Check *c, Expr *e) {
             return type_poison(c);
         }
         if (e->arg_count < builtins[i].low || e->arg_count > builtins[i].high) {
-            diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span, "`%s` takes %d%s %s, and %d are given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
-                       builtins[i].low == 1 ? "argument" : "arguments", e->arg_count);
+            diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span, "`%s` takes %d%s %s, and %d %s given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
+                        builtins[i].low == 1 ? "argument" : "arguments", e->arg_count, e->arg_count == 1 ? "is" : "are");
             return type_poison(c);
         }
         for (int a = 0; a < e->arg_count; a++)

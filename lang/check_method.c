@@ -222,7 +222,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_LET: check_let(c, s); break;
     case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
     case STMT_STATE: check_owned(c, s, SYMBOL_STATE, false); break;
-    case STMT_DRAW: check_owned(c, s, SYMBOL_DRAW, false); break;
+    case STMT_DRAW: check_draw(c, s); break;
     case STMT_QUEUE: check_queue(c, s); break;
     case STMT_BANK: check_bank(c, s); break;
     case STMT_UPDATE: check_update(c, s); break;

@@ -16,11 +16,11 @@ static void declare_carries(Check *c, Stmt *scan) {
     Type **types = arena_array(c->arena, Type *, scan->carry_count);
     for (int i = 0; i < scan->carry_count; i++) {
         Stmt *carry = scan->carry[i];
-        if (carry->is_function) diag_error(c->diag, carry->name_span, "a scan carries numbers and arrays, and `%s` is written as a function", carry->name);
+        if (carry->is_function) diag_report(c->diag, CODE_SCAN, carry->name_span, "a scan carries numbers and arrays, and `%s` is written as a function", carry->name);
         types[i] = carry->is_function ? type_poison(c) : carry_type(c, carry);
         bool fits = is_numeric(types[i]) || types[i]->kind == KIND_BOOL;
         if (fits || poisoned(types[i])) continue;
-        diag_error(c->diag, carry->value->span, "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
+        diag_report(c->diag, CODE_SCAN, carry->value->span, "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
     }
     for (int i = 0; i < scan->carry_count; i++) { /* the starts do not see each other */
@@ -54,13 +54,13 @@ void check_scan(Check *c, Stmt *s) {
     for (int i = 0; i < s->body_count; i++) {
         StmtKind kind = s->body[i]->kind;
         if (kind == STMT_LET || kind == STMT_DRAW || kind == STMT_SCAN || kind == STMT_NEXT) check_body(c, &s->body[i], 1);
-        else diag_error(c->diag, s->body[i]->span, "the body of a scan is made of let, draw, scan and next; what it carries is there after it, under its name");
+        else diag_report(c->diag, CODE_STATEMENT_PLACE, s->body[i]->span, "the body of a scan is made of let, draw, scan and next; what it carries is there after it, under its name");
     }
     c->scan = outer;
     pop_scope(c);
     for (int i = 0; i < s->carry_count; i++) {
         if (may_have_next(s, s->carry[i])) continue;
-        diag_error(c->diag, s->carry[i]->name_span, "`%s` would stay as it starts: the scan has no `next %s = ..`", s->carry[i]->name, s->carry[i]->name);
+        diag_report(c->diag, CODE_SCAN, s->carry[i]->name_span, "`%s` would stay as it starts: the scan has no `next %s = ..`", s->carry[i]->name, s->carry[i]->name);
         diag_suggest(c->diag, "what does not change from round to round is named by a `let` before the scan");
     }
 }
@@ -69,7 +69,7 @@ static void unknown_carry(Check *c, const Stmt *s) {
     const char *names[16];
     int count = 0;
     for (int i = 0; i < c->scan->carry_count && count < 16; i++) names[count++] = c->scan->carry[i]->name;
-    diag_error(c->diag, s->name_span, "the scan does not carry `%s`; what it carries stands with its start in parentheses: `(%s = ..)`", s->name, s->name);
+    diag_report(c->diag, CODE_SCAN, s->name_span, "the scan does not carry `%s`; what it carries stands with its start in parentheses: `(%s = ..)`", s->name, s->name);
     const char *near = diag_nearest(s->name, names, count);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
 }
@@ -81,9 +81,9 @@ static bool follows(const Type *next, const Type *carried) {
 
 void check_next(Check *c, Stmt *s) {
     Type *next = s->is_function ? type_poison(c) : let_type(c, s);
-    if (s->is_function) diag_error(c->diag, s->name_span, "`next` gives a value, and `%s` is written as a function", s->name);
+    if (s->is_function) diag_report(c->diag, CODE_SCAN, s->name_span, "`next` gives a value, and `%s` is written as a function", s->name);
     if (!c->scan) {
-        diag_error(c->diag, s->span, "`next` belongs into the body of a scan");
+        diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`next` belongs into the body of a scan");
         return;
     }
     Stmt *carry = find_carry(c->scan, s->name);
@@ -93,13 +93,13 @@ void check_next(Check *c, Stmt *s) {
     }
     for (int i = 0; c->scan->body[i] != s; i++) {
         if (c->scan->body[i]->kind != STMT_NEXT || strcmp(c->scan->body[i]->name, s->name) != 0) continue;
-        diag_error(c->diag, s->name_span, "`%s` has its next value already", s->name);
+        diag_report(c->diag, CODE_SCAN, s->name_span, "`%s` has its next value already", s->name);
         diag_note(c->diag, c->scan->body[i]->span, "it is given here");
     }
     s->symbol = carry->symbol;
     const Type *carried = carry->symbol->type;
     if (poisoned(next) || poisoned(carried) || follows(next, carried)) return;
-    diag_error(c->diag, s->value->span, "the next value of `%s` is %s", s->name, type_text(c->arena, next));
+    diag_report(c->diag, CODE_SCAN, s->value->span, "the next value of `%s` is %s", s->name, type_text(c->arena, next));
     diag_note(c->diag, carry->span, "and it starts as %s: what a scan carries keeps its type", type_text(c->arena, carried));
     if (carried->rank == 0 && next->rank > 0) diag_suggest(c->diag, "start it as an array: `%s[i < N] = 0`", s->name);
 }

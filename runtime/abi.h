@@ -16,6 +16,9 @@ typedef enum {
     COUPLET_FAULT_INDEX, /* an index read from data is outside its array */
     COUPLET_FAULT_EMPTY, /* a mean, maximum or log-sum-exp has no term */
     COUPLET_FAULT_FEW,   /* a top-k has too few candidates */
+    COUPLET_FAULT_SINGULAR, /* equations without a solution, or with many */
+    COUPLET_FAULT_COST,  /* an assignment with a cost that is no number */
+    COUPLET_FAULT_BETA,  /* a beta distribution with a parameter that is not positive */
     COUPLET_FAULT_MEMORY, /* no memory, met by the executor */
     COUPLET_FAULT_DEVICE  /* a device that fails or is lost, met by the executor */
 } CoupletFaultKind;
@@ -28,6 +31,9 @@ typedef struct CoupletWorker {
 
 /* Does tiles [begin, end) of its work. Tiles write disjoint memory, so that any split over threads gives the same bits. */
 typedef void (*CoupletKernel)(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker);
+
+/* The kernel of every library call (runtime/calls.h). */
+void couplet_call(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker);
 
 typedef enum { COUPLET_IN_ARENA, COUPLET_IN_STATE, COUPLET_IN_INPUT, COUPLET_IN_CONST } CoupletPlace;
 

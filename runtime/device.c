@@ -12,6 +12,9 @@ const char *couplet_fault_sentence(int64_t kind) {
     case COUPLET_FAULT_INDEX: return "an index read from data is out of range";
     case COUPLET_FAULT_EMPTY: return "a reduction has no term here: no index fulfils its guard";
     case COUPLET_FAULT_FEW: return "topk has fewer candidates here than it is asked for";
+    case COUPLET_FAULT_SINGULAR: return "solve meets a singular matrix here: its equations have no solution, or many";
+    case COUPLET_FAULT_COST: return "assignment needs costs that are finite numbers, and meets one here that is not";
+    case COUPLET_FAULT_BETA: return "a beta distribution needs two positive parameters, and meets one here that is not";
     default: return "a kernel ran out of memory";
     }
 }

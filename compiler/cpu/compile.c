@@ -15,6 +15,10 @@ struct CpuCode {
 
 static bool find_code(Plan *p, CpuModule *module, const char **error) {
     for (int i = 0; i < p->out->step_count; i++) {
+        if (p->kernels.items.items[i].kind == KERNEL_CALL) {
+            p->steps[i].kernel = couplet_call;
+            continue;
+        }
         p->steps[i].kernel = module_find(module, p->steps[i].symbol, p->arena, error);
         if (!p->steps[i].kernel) return false;
     }

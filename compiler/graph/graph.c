@@ -160,6 +160,43 @@ GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span) {
     return node;
 }
 
+GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count, Span span) {
+    const CoupletCall *row = &couplet_calls[call];
+    const GNode *first = operands[0];
+    int operand_count = 0, batch = first->rank - row->operand_axes[0];
+    while (operand_count < COUPLET_CALL_OPERANDS && row->operand_axes[operand_count] >= 0) operand_count++;
+    int64_t shape[GRAPH_MAX_RANK];
+    memcpy(shape, first->shape, sizeof shape);
+    if (count) shape[batch] = count;
+    for (int i = 0; i < g->nodes.count; i++) {
+        GNode *other = g->nodes.items[i];
+        bool same = other->kind == GN_CALL && other->call == call && memcmp(other->shape, shape, sizeof *shape * (size_t)other->rank) == 0;
+        for (int k = 0; same && k < operand_count; k++) same = other->operands[k] == operands[k];
+        if (same) return other;
+    }
+    GNode *node = node_new(g, GN_CALL, NULL, row->result == COUPLET_I32 ? GT_INT : GT_REAL, batch + row->result_axes, shape, span);
+    node->call = call;
+    node->operand_count = operand_count;
+    for (int k = 0; k < operand_count; k++) node->operands[k] = operands[k];
+    return node;
+}
+
+GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands) {
+    CoupletCallSize size;
+    graph_call_size(node, &size);
+    return graph_call(g, node->call, operands, size.result == size.rows ? 0 : size.result, node->span);
+}
+
+int64_t graph_call_size(const GNode *node, CoupletCallSize *size) {
+    const CoupletCall *row = &couplet_calls[node->call];
+    const GNode *first = node->operands[0];
+    int axes = row->operand_axes[0], batch = first->rank - axes;
+    int64_t rows = 1;
+    for (int i = 0; i < batch; i++) rows *= first->shape[i];
+    *size = (CoupletCallSize){axes > 0 ? first->shape[batch] : 1, axes > 1 ? first->shape[batch + 1] : 1, row->result_axes ? node->shape[batch] : 1};
+    return rows;
+}
+
 const GExpr *graph_fresh_index(Graph *g, int64_t extent) {
     GExpr e = {.op = G_INDEX, .type = GT_INT, .index = g->tables->next_fresh++};
     array_push(g->arena, &g->tables->fresh_extents, extent);
@@ -280,6 +317,7 @@ static void visit_node(Walk *w, GNode *node) {
     if (!node || node->mark) return;
     node->mark = 1;
     visit_node(w, node->operand);
+    for (int i = 0; i < node->operand_count; i++) visit_node(w, node->operands[i]);
     visit_expr(w, node->guard);
     visit_expr(w, node->active);
     visit_expr(w, node->value);

@@ -18,6 +18,7 @@
 
 #include "lang/diag.h"
 #include "lang/support.h"
+#include "runtime/calls.h"
 
 typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 /* inputs only; a load of it is a real, x / 255 */ } GType;
 
@@ -67,6 +68,7 @@ typedef enum {
     GN_COMPUTE,
     GN_TOPK,    /* call: operand[.., J] real -> int[.., R]: positions of the R largest along the last axis, descending, ties to
                  * the lower; a guard comes in as -inf entries; fewer than R finite ones is a run-time error */
+    GN_CALL,    /* a library call: operands -> one array, by runtime/calls.def. An operand's last axes are a row; those before count the rows */
     GN_STOP     /* the gradient ends here; vanishes after differentiate */
 } GNodeKind;
 
@@ -87,6 +89,10 @@ struct GNode {
     const GExpr *value;
     bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
                           * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
+    /* call */
+    CoupletCallKind call;
+    GNode *operands[COUPLET_CALL_OPERANDS];
+    int operand_count;
     /* stop, topk */
     GNode *operand;
     /* const */
@@ -132,6 +138,12 @@ GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64
 GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data, Span span);
 GNode *graph_stop(Graph *g, GNode *operand, Span span);
 GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span);
+/* `count`: entries of a result's row when the call leaves that open (select), else 0. Operands are real arrays. */
+GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count, Span span);
+/* The same call of other operands. */
+GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands);
+/* The sizes of a row of it; returns how many rows there are. */
+int64_t graph_call_size(const GNode *node, CoupletCallSize *size);
 
 /* A fresh index of the given extent, for use in expressions until graph_compute renumbers it. */
 const GExpr *graph_fresh_index(Graph *g, int64_t extent);

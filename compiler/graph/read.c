@@ -348,6 +348,29 @@ static GNode *read_call(Reader *r, GNodeKind kind) {
     return NULL;
 }
 
+/* "call solve %3, %4". The verifier looks at shapes; here only what graph_call needs to make the node. */
+static GNode *read_library_call(Reader *r) {
+    int call = 0;
+    while (call < COUPLET_CALL_COUNT && !take(r, couplet_calls[call].name)) call++;
+    if (call == COUPLET_CALL_COUNT) {
+        wrong(r, "a library call is expected here, one of runtime/calls.def");
+        return NULL;
+    }
+    const CoupletCall *row = &couplet_calls[call];
+    GNode *operands[COUPLET_CALL_OPERANDS];
+    for (int i = 0; i < COUPLET_CALL_OPERANDS && row->operand_axes[i] >= 0; i++) {
+        if (i && !expect(r, ",")) return NULL;
+        if (!(operands[i] = read_node(r))) return NULL;
+    }
+    read_place(r);
+    int batch = r->rank - row->result_axes;
+    if (batch < 0 || operands[0]->rank != batch + row->operand_axes[0]) {
+        wrong(r, "the call's first operand and its result differ in their axes");
+        return NULL;
+    }
+    return graph_call(r->g, (CoupletCallKind)call, operands, row->result_axes ? r->shape[batch] : 0, r->place);
+}
+
 static GNode *read_kind(Reader *r, GType type) {
     if (take(r, "compute")) return read_compute(r);
     if (take(r, "input")) return read_named(r, GN_INPUT, type);
@@ -355,7 +378,8 @@ static GNode *read_kind(Reader *r, GType type) {
     if (take(r, "const")) return read_constant(r, type);
     if (take(r, "stop")) return read_call(r, GN_STOP);
     if (take(r, "topk")) return read_call(r, GN_TOPK);
-    wrong(r, "a kind of node is expected here: compute, input, state, const, stop or topk");
+    if (take(r, "call")) return read_library_call(r);
+    wrong(r, "a kind of node is expected here: compute, input, state, const, stop, topk or call");
     return NULL;
 }
 

@@ -200,6 +200,10 @@ static void print_node(Printer *p, const GNode *n) {
     case GN_CONST: print_data(n, out); break;
     case GN_STOP: fprintf(out, "stop %%%u", n->operand->id); break;
     case GN_TOPK: fprintf(out, "topk %%%u", n->operand->id); break;
+    case GN_CALL:
+        fprintf(out, "call %s", couplet_calls[n->call].name);
+        for (int i = 0; i < n->operand_count; i++) fprintf(out, "%s%%%u", i ? ", " : " ", n->operands[i]->id);
+        break;
     case GN_COMPUTE: print_compute(p, n); break;
     }
     if (n->kind != GN_COMPUTE) print_place(n, out);

@@ -124,12 +124,34 @@ static bool check_topk(Verify *v, const GNode *n) {
     return (same && n->shape[n->rank - 1] <= n->operand->shape[n->rank - 1]) || wrong(v, "takes more of a row than there is");
 }
 
+/* Every operand a real array whose last axes make a row, and as many rows in each. */
+static bool check_call(Verify *v, const GNode *n) {
+    const CoupletCall *row = &couplet_calls[n->call];
+    int batch = n->rank - row->result_axes;
+    for (int i = 0; i < n->operand_count; i++) {
+        const GNode *operand = n->operands[i];
+        if (operand->mark != 1 || operand->type != GT_REAL) return wrong(v, "calls with an array that is not real, or does not come before it");
+        if (operand->rank != batch + row->operand_axes[i]) return wrong(v, "calls with an array of a wrong number of axes");
+        for (int k = 0; k < batch; k++)
+            if (operand->shape[k] != n->shape[k]) return wrong(v, "calls with arrays of unequal numbers of rows");
+        for (int k = batch; k < operand->rank; k++)
+            if (i > 0 && operand->shape[k] != n->operands[0]->shape[k]) return wrong(v, "calls with rows of unequal sizes");
+    }
+    int64_t *first = n->operands[0]->shape + batch;
+    switch (n->call) {
+    case COUPLET_CALL_SOLVE: return first[0] == first[1] || wrong(v, "solves with a matrix that is not square");
+    case COUPLET_CALL_ASSIGNMENT: return first[0] <= first[1] || wrong(v, "assigns more rows than there are columns");
+    default: return n->rank == batch || n->shape[batch] <= first[0] || wrong(v, "takes more of a row than there is");
+    }
+}
+
 static bool check_node(Verify *v, const GNode *n) {
     v->node = n;
     for (int i = 0; i < n->rank; i++)
         if (n->shape[i] < 1) return wrong(v, "has an empty axis");
     if (n->operand && n->operand->mark != 1) return wrong(v, "reads a node that does not come before it");
     if (n->kind == GN_TOPK) return check_topk(v, n);
+    if (n->kind == GN_CALL) return check_call(v, n);
     return n->kind != GN_COMPUTE || check_compute(v, n);
 }
 

@@ -424,6 +424,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         const GExpr *at[2] = {axes[1], axes[0]};
         return array_from(l, value_element(l, &args[0], at, e->span), axes, 2, "transpose", e->span);
     }
+    Value called;
+    if (lower_library(l, name, args, e->span, &called)) return called;
     if (strcmp(name, "range") == 0) {
         double extent;
         if (!lower_static(l, e->args[0], &extent) || extent < 1) {

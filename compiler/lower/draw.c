@@ -22,27 +22,52 @@ static const GExpr *standard_normal(Lower *l, int64_t site, const GExpr *element
     return gx2(g, G_MUL, gx1(g, G_SQRT, gx2(g, G_MUL, gx_real(g, -2), gx1(g, G_LOG, u))), gx1(g, G_COS, angle));
 }
 
-/* One draw of the distribution written as a call: uniform(a, b), log_uniform(a, b), normal(mean, deviation), bernoulli(p). */
-static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GExpr *element) {
-    Graph *g = l->g;
-    const char *name = call->kind == EXPR_CALL && call->callee->name ? call->callee->name : "";
-    const GExpr *a = call->kind == EXPR_CALL && call->arg_count > 0 ? as_real(l, lower_scalar(l, call->args[0])) : gx_real(g, 0);
-    const GExpr *b = call->kind == EXPR_CALL && call->arg_count > 1 ? as_real(l, lower_scalar(l, call->args[1])) : gx_real(g, 1);
-    if (strcmp(name, "uniform") == 0) return gx2(g, G_ADD, a, gx2(g, G_MUL, gx2(g, G_SUB, b, a), uniform(l, site, element, 0)));
-    if (strcmp(name, "log_uniform") == 0) {
-        const GExpr *low = gx1(g, G_LOG, a), *high = gx1(g, G_LOG, b);
-        return gx1(g, G_EXP, gx2(g, G_ADD, low, gx2(g, G_MUL, gx2(g, G_SUB, high, low), uniform(l, site, element, 0))));
-    }
-    if (strcmp(name, "normal") == 0) return gx2(g, G_ADD, a, gx2(g, G_MUL, b, standard_normal(l, site, element)));
-    if (strcmp(name, "bernoulli") == 0) return gx2(g, G_LT, uniform(l, site, element, 0), a);
-    diag_report(l->diag, CODE_ARGUMENT_KIND, call->span, "a distribution is needed here: uniform, log_uniform, normal or bernoulli");
-    return gx_real(g, 0);
+typedef struct Draw {
+    int64_t site;
+    const GExpr *element, *a, *b; /* the distribution's parameters */
+    Span span;
+} Draw;
+
+static const GExpr *draw_uniform(Lower *l, const Draw *d) {
+    return gx2(l->g, G_ADD, d->a, gx2(l->g, G_MUL, gx2(l->g, G_SUB, d->b, d->a), uniform(l, d->site, d->element, 0)));
+}
+static const GExpr *draw_log_uniform(Lower *l, const Draw *d) {
+    Draw logs = *d;
+    logs.a = gx1(l->g, G_LOG, d->a);
+    logs.b = gx1(l->g, G_LOG, d->b);
+    return gx1(l->g, G_EXP, draw_uniform(l, &logs));
+}
+static const GExpr *draw_normal(Lower *l, const Draw *d) { return gx2(l->g, G_ADD, d->a, gx2(l->g, G_MUL, d->b, standard_normal(l, d->site, d->element))); }
+static const GExpr *draw_bernoulli(Lower *l, const Draw *d) { return gx2(l->g, G_LT, uniform(l, d->site, d->element, 0), d->a); }
+/* Inverse of the distribution function; 1 - u keeps the logarithm away from 0. */
+static const GExpr *draw_exponential(Lower *l, const Draw *d) {
+    const GExpr *u = gx2(l->g, G_SUB, gx_real(l->g, 1), uniform(l, d->site, d->element, 0));
+    return gx2(l->g, G_DIV, gx1(l->g, G_NEG, gx1(l->g, G_LOG, u)), d->a);
+}
+/* The quantile of one uniform number, at least half of its step above 0: no rejection, so both evaluators make the same choices. */
+static const GExpr *draw_beta(Lower *l, const Draw *d) {
+    Value args[3] = {value_scalar(gx2(l->g, G_MAX, uniform(l, d->site, d->element, 0), gx_real(l->g, 0x1p-25))), value_scalar(d->a), value_scalar(d->b)};
+    Value x = library_call(l, COUPLET_CALL_BETA_QUANTILE, args, 0, d->span);
+    return gx_load(l->g, x.tensor, x.prefix_count, x.prefix, NULL);
 }
 
-static bool is_distribution(const Expr *e) {
-    if (!e || e->kind != EXPR_CALL || !e->callee->name) return false;
-    const char *name = e->callee->name;
-    return strcmp(name, "uniform") == 0 || strcmp(name, "log_uniform") == 0 || strcmp(name, "normal") == 0 || strcmp(name, "bernoulli") == 0;
+static const struct {
+    const char *name;
+    const GExpr *(*draw)(Lower *l, const Draw *d);
+} distributions[] = {
+    {"uniform", draw_uniform},         {"log_uniform", draw_log_uniform}, {"normal", draw_normal},
+    {"exponential", draw_exponential}, {"beta", draw_beta},               {"bernoulli", draw_bernoulli},
+};
+
+/* One draw of the distribution written as a call. */
+static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GExpr *element) {
+    Draw d = {site, element, gx_real(l->g, 0), gx_real(l->g, 1), call->span};
+    if (call->arg_count > 0) d.a = as_real(l, lower_scalar(l, call->args[0]));
+    if (call->arg_count > 1) d.b = as_real(l, lower_scalar(l, call->args[1]));
+    for (size_t i = 0; i < sizeof distributions / sizeof *distributions; i++)
+        if (strcmp(distributions[i].name, call->callee->name) == 0) return distributions[i].draw(l, &d);
+    diag_report(l->diag, CODE_DISTRIBUTION, call->span, "one number is drawn here, and `%s` gives an array", call->callee->name);
+    return gx_real(l->g, 0);
 }
 
 static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
@@ -52,28 +77,39 @@ static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
     return flat;
 }
 
-void lower_draw(Lower *l, const Stmt *s) {
+static const GExpr *drawn_axis(Lower *l, const Param *param, const Expr *dim) {
+    double extent = 1;
+    if (!lower_static(l, dim, &extent) || extent < 1) {
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, dim->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+        extent = 1;
+    }
+    return graph_fresh_index(l->g, (int64_t)extent);
+}
+
+static Value draw_param(Lower *l, const Param *param, int64_t site) {
     Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    int rank = 0;
+    for (; rank < param->dim_count; rank++) axes[rank] = drawn_axis(l, param, param->dims[rank]);
+    bool permutes = strcmp(param->value->callee->name, "permutation") == 0;
+    if (permutes) axes[rank++] = drawn_axis(l, param, param->value->args[0]);
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= graph_index_extent(g, axes[i]);
+    const GExpr *element = flat_index(l, axes, rank);
+    if (l->draw_element) element = gx2(g, G_ADD, gx2(g, G_MUL, l->draw_element, gx_int(g, count)), element);
+    /* A permutation is the order of as many uniform numbers. */
+    const GExpr *drawn = permutes ? uniform(l, site, element, 0) : draw_from(l, param->value, site, element);
+    /* In a node of its own: a draw costs ten rounds of Philox, and its uses may be many. */
+    Value value = array_from(l, drawn, axes, rank, param->name, param->span);
+    if (permutes) return library_call(l, COUPLET_CALL_ARGSORT, &value, 0, param->span);
+    return rank ? value : value_scalar(gx_load(g, value.tensor, value.prefix_count, value.prefix, NULL));
+}
+
+void lower_draw(Lower *l, const Stmt *s) {
     for (int p = 0; p < s->param_count; p++) {
         const Param *param = &s->params[p];
         const char *path = arena_printf(l->arena, "%s/%s@%d", l->site, param->name, l->site_count++);
-        const GExpr *axes[GRAPH_MAX_RANK];
-        int64_t count = 1;
-        for (int i = 0; i < param->dim_count; i++) {
-            double extent = 1;
-            if (!lower_static(l, param->dims[i], &extent) || extent < 1)
-                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
-            axes[i] = graph_fresh_index(g, extent < 1 ? 1 : (int64_t)extent);
-            count *= graph_index_extent(g, axes[i]);
-        }
-        const GExpr *element = flat_index(l, axes, param->dim_count);
-        if (l->draw_element) element = gx2(g, G_ADD, gx2(g, G_MUL, l->draw_element, gx_int(g, count)), element);
-        const GExpr *drawn = draw_from(l, param->value, site_key(path), element);
-        /* In a node of its own: a draw costs ten rounds of Philox, and its uses may be many. */
-        Value value = array_from(l, drawn, axes, param->dim_count, param->name, param->span);
-        if (param->dim_count == 0)
-            value = value_scalar(gx_load(g, value.tensor, value.prefix_count, value.prefix, NULL));
-        frame_set(l, l->frame, param->symbol, value);
+        frame_set(l, l->frame, param->symbol, draw_param(l, param, site_key(path)));
     }
 }
 

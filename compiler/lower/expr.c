@@ -164,6 +164,9 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e) {
     return guard ? gx_select(l->g, guard, p, zero(l)) : p;
 }
 
+/* A few are found by as many passes over the row; many are selected and sorted by a library call. */
+enum { FEW = 16 };
+
 static const GExpr *lower_topk(Lower *l, const Expr *e) {
     const GExpr *rank = binder_index(l, e->binders[1]);
     Frame *frame = frame_new(l, l->frame);
@@ -185,7 +188,8 @@ static const GExpr *lower_topk(Lower *l, const Expr *e) {
     const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
     if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
     Value scores = array_from(l, value, &j, 1, "candidates", e->span);
-    GNode *top = graph_topk(l->g, scores.tensor, graph_index_extent(l->g, rank), e->span);
+    int64_t count = graph_index_extent(l->g, rank);
+    GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span) : graph_topk(l->g, scores.tensor, count, e->span);
     const GExpr *at[GRAPH_MAX_RANK];
     memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
     at[scores.prefix_count] = rank;

@@ -1,4 +1,4 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; call.c functions and
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; call.c functions and
  * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
  * optimise.c gradients, rules and ema; phase.c `when`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
@@ -142,6 +142,11 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
 
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);
+
+/* library.c */
+/* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices of the arguments count the rows. */
+Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);
+bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out); /* false: no call of that name */
 
 /* net.c */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);

@@ -15,7 +15,7 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
     }
     *rounds = (int64_t)count;
     if (count >= 0 && count <= MAX_ROUNDS && count == (double)*rounds) return true;
-    diag_error(l->diag, written->span, "a scan has 0 to %d rounds, and this is %g", MAX_ROUNDS, count);
+    diag_report(l->diag, CODE_SCAN, written->span, "a scan has 0 to %d rounds, and this is %g", MAX_ROUNDS, count);
     return false;
 }
 

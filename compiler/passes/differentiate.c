@@ -279,6 +279,43 @@ static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {
     }
 }
 
+/* x = solve(a, b): b gets solve(a transposed, gradient), and a its negated outer product with x. */
+static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
+    Graph *g = p->g;
+    GNode *a = node->operands[0];
+    const GExpr *at[GRAPH_MAX_RANK], *row[GRAPH_MAX_RANK], *column[GRAPH_MAX_RANK];
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    int last = a->rank - 1;
+    for (int i = 0; i <= last; i++) spec.out[i] = at[i] = graph_fresh_index(g, a->shape[i]);
+    spec.out_rank = a->rank;
+    spec.span = node->span;
+    memcpy(row, at, sizeof row);
+    memcpy(column, at, sizeof column);
+    column[last - 1] = at[last];
+    at[last - 1] = spec.out[last], at[last] = spec.out[last - 1];
+    spec.value = gx_load(g, a, a->rank, at, NULL);
+    GNode *operands[2] = {graph_compute(g, &spec), gradient};
+    GNode *of_b = graph_call(g, COUPLET_CALL_SOLVE, operands, 0, node->span);
+    spec.value = gx1(g, G_NEG, gx2(g, G_MUL, gx_load(g, of_b, last, row, NULL), gx_load(g, node, last, column, NULL)));
+    GNode *of_a = graph_compute(g, &spec);
+    GNode *parts[2] = {of_a, of_b};
+    for (int i = 1; i >= 0; i--) {
+        int k = position_of(p, node->operands[i]);
+        if (k >= 0 && p->of[k].needed) array_push(g->arena, &p->of[k].parts, parts[i]);
+    }
+}
+
+/* Of the calls only solve has a derivative; positions have none, and draws are constants. */
+static bool call_needed(const Pass *p, const GNode *node) {
+    bool needed = false;
+    for (int i = 0; node->call == COUPLET_CALL_SOLVE && i < node->operand_count; i++) {
+        int at = position_of(p, node->operands[i]);
+        needed |= at >= 0 && p->of[at].needed;
+    }
+    return needed;
+}
+
 static void mark_needed(Pass *p, const GExpr *e, bool *needed) {
     if (*needed) return;
     if (e->op == G_LOAD) {
@@ -301,8 +338,10 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         int at = position_of(&pass, wrt[i]);
         if (at >= 0) pass.of[at].needed = true;
     }
-    for (int i = 0; i < pass.count; i++)
+    for (int i = 0; i < pass.count; i++) {
         if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL) mark_needed(&pass, nodes[i]->value, &pass.of[i].needed);
+        else if (nodes[i]->kind == GN_CALL) pass.of[i].needed = call_needed(&pass, nodes[i]);
+    }
     int root = position_of(&pass, loss);
     if (root >= 0) {
         ComputeSpec one;
@@ -319,6 +358,7 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         a->parts.items[0] = gradient;
         a->parts.count = 1;
         if (nodes[i]->kind == GN_COMPUTE) differentiate_node(&pass, nodes[i], gradient);
+        if (nodes[i]->kind == GN_CALL) differentiate_solve(&pass, nodes[i], gradient);
     }
     for (int i = 0; i < count; i++) {
         int at = position_of(&pass, wrt[i]);

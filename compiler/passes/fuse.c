@@ -129,6 +129,7 @@ static void note_all(Graph *g, Pass *p) {
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *n = g->nodes.items[i];
         if (n->operand) p->of[n->operand->id].pinned = true;
+        for (int k = 0; k < n->operand_count; k++) p->of[n->operands[k]->id].pinned = true;
         if (n->kind != GN_COMPUTE) continue;
         Survey s;
         memset(&s, 0, sizeof s);
@@ -229,6 +230,11 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
     if (n->kind == GN_TOPK) {
         GNode *operand = in->now[n->operand->id];
         return operand == n->operand ? n : graph_topk(g, operand, n->shape[n->rank - 1], n->span);
+    }
+    if (n->kind == GN_CALL) {
+        GNode *operands[COUPLET_CALL_OPERANDS];
+        for (int i = 0; i < n->operand_count; i++) operands[i] = in->now[n->operands[i]->id];
+        return graph_call_again(g, n, operands);
     }
     if (n->kind != GN_COMPUTE) return n;
     ComputeSpec spec;

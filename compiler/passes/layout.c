@@ -108,6 +108,11 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
 
 static GNode *rebuild(Graph *g, Layout *l, GNode *node) {
     if (node->kind == GN_TOPK) return graph_topk(g, l->now[node->operand->id], node->shape[node->rank - 1], node->span);
+    if (node->kind == GN_CALL) {
+        GNode *operands[COUPLET_CALL_OPERANDS];
+        for (int i = 0; i < node->operand_count; i++) operands[i] = l->now[node->operands[i]->id];
+        return graph_call_again(g, node, operands);
+    }
     if (node->kind != GN_COMPUTE) return node;
     ComputeSpec spec;
     int axis = last_axis(l, node);
@@ -136,6 +141,7 @@ static Layout open_layout(Graph *g) {
     for (int i = 0; i < g->nodes.count; i++) {
         fix(&l, g->nodes.items[i]->kind == GN_COMPUTE ? NULL : g->nodes.items[i]);
         fix(&l, g->nodes.items[i]->operand);
+        for (int k = 0; k < g->nodes.items[i]->operand_count; k++) fix(&l, g->nodes.items[i]->operands[k]);
     }
     for (int i = 0; i < g->outputs.count; i++) fix(&l, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {

@@ -16,11 +16,18 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     return r->visit ? r->visit(r->context, g, e) : e;
 }
 
+static GNode *rebuild_call(Graph *g, GNode *node) {
+    GNode *operands[COUPLET_CALL_OPERANDS];
+    for (int i = 0; i < node->operand_count; i++) operands[i] = now(node->operands[i]);
+    return graph_call_again(g, node, operands);
+}
+
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     GNode *operand = node->operand ? now(node->operand) : NULL;
     if (node->kind == GN_STOP && r->drop_stops) return operand;
     if (node->kind == GN_STOP) return operand == node->operand ? node : graph_stop(g, operand, node->span);
     if (node->kind == GN_TOPK) return operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
+    if (node->kind == GN_CALL) return rebuild_call(g, node);
     if (node->kind != GN_COMPUTE) return node;
     if (r->context) *(const GNode **)r->context = node;
     ComputeSpec spec;

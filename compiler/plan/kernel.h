@@ -11,6 +11,7 @@ enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36 }
 typedef enum {
     KERNEL_COMPUTE,
     KERNEL_TOPK,
+    KERNEL_CALL,    /* a library call: couplet_call in the runtime; its first operand is a table of the call and its sizes */
     KERNEL_PACK,    /* the vector operand of a contraction, in panels */
     KERNEL_PRODUCT, /* the contraction itself */
     KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */

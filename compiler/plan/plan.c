@@ -93,10 +93,18 @@ static double operations(const GExpr *e, int depth) {
     return sum;
 }
 
+/* A guess, for profiles and for whether threads are worth while: cubes of matrices, n log n of a sort, the iterations of a quantile. */
+static double call_work(const GNode *n) {
+    CoupletCallSize size;
+    double rows = (double)graph_call_size(n, &size), r = (double)size.rows, c = (double)size.columns;
+    return rows * (size.columns > 1 ? r * r * c : size.rows > 1 ? 32 * r : 2000);
+}
+
 static double work_of(const GNode *n) {
     double points = (double)element_count(n);
     for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
     if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
+    if (n->kind == GN_CALL) return call_work(n);
     return points * (1 + operations(n->value, 0));
 }
 
@@ -117,7 +125,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
         return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
     }
     Text text = {0};
-    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : reducers[k->node->reducer]);
+    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->kind == KERNEL_CALL ? couplet_calls[k->node->call].name : reducers[k->node->reducer]);
     for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");
     for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
@@ -125,6 +133,13 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     const char *label = arena_strndup(arena, text.data, text.length);
     text_free(&text);
     return label;
+}
+
+static int64_t kernel_scratch(const Kernel *k) {
+    if (k->kind != KERNEL_CALL) return 0;
+    CoupletCallSize size;
+    graph_call_size(k->node, &size);
+    return couplet_call_scratch(k->node->call, &size);
 }
 
 static void make_steps(Plan *p) {
@@ -142,10 +157,11 @@ static void make_steps(Plan *p) {
         s->buffers = buffers;
         s->buffer_count = k->operand_count;
         s->output_count = k->output_count;
-        s->symbol = k->symbol;
+        s->symbol = k->kind == KERNEL_CALL ? "couplet_call" : k->symbol;
         s->source = place_of(p->arena, k->node);
         s->label = label_of(p->arena, k);
         s->flops = step_work(k);
+        if (kernel_scratch(k) > p->out->scratch_bytes) p->out->scratch_bytes = kernel_scratch(k);
     }
     p->out->steps = p->steps = steps;
     p->out->step_count = count;
@@ -200,6 +216,7 @@ int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel 
     for (int i = 0; i < plan_count; i++) {
         for (int k = 0; k < plans[i].kernels.items.count; k++) {
             Kernel *kernel = &plans[i].kernels.items.items[k];
+            if (kernel->kind == KERNEL_CALL) continue; /* code of the runtime */
             uint64_t hash = strtoull(kernel->symbol + 17, NULL, 16);
             int at = (int)(hash & (uint64_t)(slots - 1));
             while (table[at] && strcmp(table[at]->symbol, kernel->symbol) != 0) at = (at + 1) & (slots - 1);

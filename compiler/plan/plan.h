@@ -22,7 +22,7 @@ typedef struct Plan {
 
 /* Everything but the code. States are numbered as in `states`. False, with a sentence in *error (in the arena), on failure. */
 bool plan_make(Plan *plan, Arena *arena, Graph *g, const ProgramState *states, int state_count, const PlanTarget *target, const char **error);
-/* The kernels of all plans, each symbol once; the count. */
+/* The kernels of all plans that need code, each symbol once; the count. */
 int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel ***out);
 
 /* text.c: the steps, their kernels and where each of their buffers lies. */

@@ -69,6 +69,36 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
     return c.fits;
 }
 
+/* ---- library calls ---------------------------------------------------------------------------------------------- */
+
+static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
+    GNode *n = arena_new_of(arena, GNode);
+    n->kind = kind;
+    n->type = type;
+    n->rank = 1;
+    n->shape[0] = count;
+    n->span = like->span;
+    array_push(arena, &kernels->extra, n);
+    return n;
+}
+
+static void call_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
+    CoupletCallSize size;
+    int64_t rows = graph_call_size(node, &size);
+    Kernel k = {.kind = KERNEL_CALL, .graph = g, .node = node, .tiles = rows, .output_count = 1};
+    int32_t *head = arena_array(arena, int32_t, 4);
+    head[0] = (int32_t)node->call;
+    head[1] = (int32_t)size.rows;
+    head[2] = (int32_t)size.columns;
+    head[3] = (int32_t)size.result;
+    GNode *table = extra_node(arena, kernels, GN_CONST, GT_INT, 4, node);
+    table->aux = head;
+    k.operands[k.operand_count++] = table;
+    for (int i = 0; i < node->operand_count; i++) k.operands[k.operand_count++] = node->operands[i];
+    k.operands[k.operand_count++] = node;
+    array_push(arena, &kernels->items, k);
+}
+
 /* ---- contractions ---------------------------------------------------------------------------------------------- */
 
 /* What contractions of one graph share: tables of equal shapes, and panels of one operand packed the same way (weights, used by every view). */
@@ -82,17 +112,6 @@ typedef struct Shared {
 typedef struct SharedList {
     ARRAY(Shared) items;
 } SharedList;
-
-static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
-    GNode *n = arena_new_of(arena, GNode);
-    n->kind = kind;
-    n->type = type;
-    n->rank = 1;
-    n->shape[0] = count;
-    n->span = like->span;
-    array_push(arena, &kernels->extra, n);
-    return n;
-}
 
 static void push_kernel(Arena *arena, KernelList *kernels, KernelKind kind, Graph *g, const Contraction *c, int64_t tiles, int count, const GNode *const *operands) {
     Kernel k;
@@ -144,6 +163,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     SharedList shared = {0};
     for (int i = 0; i < g->nodes.count; i++) {
         GNode *node = g->nodes.items[i];
+        if (node->kind == GN_CALL) call_kernel(arena, g, node, kernels);
         if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
         Contraction *c = contraction_of(arena, node, target);
         if (c) contraction_kernels(arena, g, c, kernels, &shared);

@@ -114,6 +114,8 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
     }
     add(&h, (uint64_t)kernel->operand_count);
     add_array(&h, n);
+    for (int i = 0; i < n->operand_count; i++) add_array(&h, n->operands[i]);
+    if (n->kind == GN_CALL) add(&h, n->call);
     add(&h, n->reducer);
     add(&h, (uint64_t)n->red_rank);
     add(&h, n->empty_is_error);

@@ -1,5 +1,6 @@
 #include "compiler/reference/reference.h"
 
+#include "runtime/device.h"
 #include "runtime/random.h"
 
 #include <math.h>
@@ -209,6 +210,21 @@ static void run_topk(Reference *run, const GNode *n, double *out) {
     }
 }
 
+static void run_call(Reference *run, const GNode *n, double *out) {
+    CoupletCallSize size;
+    Point p = {run, n, {0}};
+    const CoupletCall *call = &couplet_calls[n->call];
+    int64_t rows = graph_call_size(n, &size);
+    double *in[COUPLET_CALL_OPERANDS] = {NULL}, *work = calloc((size_t)couplet_call_work(&size), sizeof *work);
+    for (int64_t row = 0; row < rows && work; row++) {
+        for (int i = 0; i < n->operand_count; i++) in[i] = run->values[n->operands[i]->id] + row * couplet_call_elements(call->operand_axes[i], &size);
+        CoupletFaultKind met = call->run(&size, in, out + row * size.result, work);
+        if (met) fault(&p, couplet_fault_sentence(met));
+    }
+    if (!work) fault(&p, couplet_fault_sentence(COUPLET_FAULT_MEMORY));
+    free(work);
+}
+
 static void run_node(Reference *run, const GNode *n, ReferenceSource source, void *context) {
     if (n->kind == GN_INPUT || n->kind == GN_STATE) {
         run->values[n->id] = (double *)source(context, n);
@@ -230,6 +246,7 @@ static void run_node(Reference *run, const GNode *n, ReferenceSource source, voi
         return;
     }
     if (n->kind == GN_COMPUTE) run_compute(run, n, out);
+    else if (n->kind == GN_CALL) run_call(run, n, out);
     else run_topk(run, n, out);
 }
 

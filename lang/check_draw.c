@@ -1,0 +1,41 @@
+/* `draw r[N] ~ uniform(a, b)`: the shape is the head's, the kind the distribution's. A permutation is an array already, and adds its axis. */
+#include "lang/check.h"
+
+#include <string.h>
+
+static const char *const distributions[] = {"uniform", "log_uniform", "normal", "exponential", "beta", "bernoulli", "permutation"};
+enum { DISTRIBUTION_COUNT = sizeof distributions / sizeof *distributions };
+
+bool is_distribution(const Expr *e) {
+    if (!e || e->kind != EXPR_CALL || e->callee->kind != EXPR_NAME || !e->callee->symbol || e->callee->symbol->kind != SYMBOL_BUILTIN) return false;
+    for (int i = 0; i < DISTRIBUTION_COUNT; i++)
+        if (strcmp(distributions[i], e->callee->name) == 0) return true;
+    return false;
+}
+
+static Type *draw_type(Check *c, Param *p) {
+    Type *value = check_expr(c, p->value);
+    if (value->kind == KIND_POISON) return value;
+    if (!is_distribution(p->value)) {
+        diag_report(c->diag, CODE_DISTRIBUTION, p->value->span, "`%s` is drawn from a distribution, and this is none; there are uniform, log_uniform, normal, exponential, beta, bernoulli and permutation", p->name);
+        const char *name = p->value->kind == EXPR_CALL ? p->value->callee->name : NULL;
+        const char *near = name ? diag_nearest(name, distributions, DISTRIBUTION_COUNT) : NULL;
+        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        return type_poison(c);
+    }
+    Type *head = shape_type(c, value->kind, p->dims, p->dim_count);
+    if (head->kind == KIND_POISON || value->rank == 0) return head;
+    Dim *dims[MAX_RANK + 1];
+    memcpy(dims, head->dims, sizeof head->dims);
+    dims[head->rank] = value->dims[0];
+    return type_make(c, value->kind, head->rank + 1, dims);
+}
+
+void check_draw(Check *c, Stmt *s) {
+    for (int i = 0; i < s->param_count; i++) {
+        Param *p = &s->params[i];
+        p->type = draw_type(c, p);
+        p->symbol = declare(c, SYMBOL_DRAW, p->name, p->span, s, p);
+        p->symbol->type = p->type;
+    }
+}
