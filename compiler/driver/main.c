@@ -17,7 +17,7 @@ static const Command commands[] = {
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits."},
     {"grad", grad_command,
-     "couplet grad FILE --fn NAME --in z=z.npy [--in ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
+     "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},
     {"gradcheck", gradcheck_command,
      "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--size N=8,D=5] [--batch n] [--seed n]\n"

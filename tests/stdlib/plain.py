@@ -1,0 +1,472 @@
+#!/usr/bin/env python3
+"""plain.py COUPLET ROOT: the losses of the library against the same formulas written out in plain Python, loop by loop, in float64.
+
+One row a loss: what it is called with, and a Python function of the same arguments."""
+import math
+import os
+import random
+import re
+import sys
+import tempfile
+from math import exp, log, sqrt
+
+couplet, root = sys.argv[1:3]
+sys.path[:0] = [os.path.join(root, "tests", "golden"), os.path.join(root, "tests", "driver")]
+import command
+import npy
+
+N, D, K, C, M = 6, 5, 8, 3, 4
+random.seed(11)
+
+
+# ---- small things ----------------------------------------------------------------------------------------------------
+
+def gauss(*shape):
+    return [gauss(*shape[1:]) for _ in range(shape[0])] if shape else random.gauss(0, 1)
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
+def unit(row):
+    length = max(sqrt(dot(row, row)), 1e-12)
+    return [x / length for x in row]
+
+
+def units(rows):
+    return [unit(row) for row in rows]
+
+
+def cos(a, b):
+    return dot(unit(a), unit(b))
+
+
+def mix(t, a, b):
+    return [t * x + (1 - t) * y for x, y in zip(a, b)]
+
+
+def mean(values):
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def softmax(row):
+    total = sum(exp(x) for x in row)
+    return [exp(x) / total for x in row]
+
+
+def cross_entropy(logits, labels):
+    return mean(-log(softmax(row)[y]) for row, y in zip(logits, labels))
+
+
+def soft_cross_entropy(logits, target):
+    return mean(-sum(t * log(p) for t, p in zip(q, softmax(row))) for row, q in zip(logits, target))
+
+
+def others(i, count):
+    return [j for j in range(count) if j != i]
+
+
+def transpose(rows):
+    return [list(column) for column in zip(*rows)]
+
+
+# ---- two views of a batch ----------------------------------------------------------------------------------------------
+
+def cross_view(a, b, tau):
+    return mean(-log(exp(cos(a[i], b[i]) / tau) / sum(exp(cos(a[i], y) / tau) for y in b)) for i in range(len(a)))
+
+
+def both(a, b, tau):
+    return (cross_view(a, b, tau) + cross_view(b, a, tau)) / 2
+
+
+def anchors(z, w):
+    """(i, other view, indices of other samples) over z above w."""
+    n = len(z)
+    return z + w, [(i, (i + n) % (2 * n), [j for j in range(2 * n) if j % n != i % n]) for i in range(2 * n)]
+
+
+def nt_xent(z, w, tau):
+    u, rows = anchors(z, w)
+    return mean(-log(exp(cos(u[i], u[p]) / tau) / sum(exp(cos(u[i], u[j]) / tau) for j in others(i, len(u)))) for i, p, _ in rows)
+
+
+def dclw(z, w, tau, sigma):
+    u, rows = anchors(z, w)
+    share = softmax([cos(a, b) / sigma for a, b in zip(z, w)])
+    weight = [2 - len(z) * p for p in share]
+    return mean(-weight[i % len(z)] * cos(u[i], u[p]) / tau + log(sum(exp(cos(u[i], u[j]) / tau) for j in far)) for i, p, far in rows)
+
+
+def debiased(z, w, tau, tau_plus):
+    u, rows = anchors(z, w)
+    total = 0
+    for i, p, far in rows:
+        hit, rest = exp(cos(u[i], u[p]) / tau), sum(exp(cos(u[i], u[j]) / tau) for j in far)
+        mass = max((rest - tau_plus * len(far) * hit) / (1 - tau_plus), len(far) * exp(-1 / tau))
+        total -= log(hit / (hit + mass))
+    return total / len(rows)
+
+
+def fnc_eliminate(z, w, false_neg, tau):
+    u, rows = anchors(z, w)
+    total = 0
+    for i, p, _ in rows:
+        kept = [j for j in others(i, len(u)) if j == p or not false_neg[i][j]]
+        total -= log(exp(cos(u[i], u[p]) / tau) / sum(exp(cos(u[i], u[j]) / tau) for j in kept))
+    return total / len(rows)
+
+
+def fnc_attract(z, w, false_neg, tau):
+    u, rows = anchors(z, w)
+    total = 0
+    for i, p, _ in rows:
+        mass = sum(exp(cos(u[i], u[j]) / tau) for j in others(i, len(u)))
+        total += mean(-log(exp(cos(u[i], u[q]) / tau) / mass) for q in others(i, len(u)) if q == p or false_neg[i][q])
+    return total / len(rows)
+
+
+def scarf(a, b, tau):
+    return mean(-log(exp(cos(a[i], b[i]) / tau) / (sum(exp(cos(a[i], y) / tau) for y in b) / len(b))) for i in range(len(a)))
+
+
+# ---- queues --------------------------------------------------------------------------------------------------------------
+
+def queue_nce(q, k, bank, tau):
+    return mean(-log(softmax([cos(a, b) / tau] + [dot(unit(a), n) / tau for n in bank])[0]) for a, b in zip(q, k))
+
+
+def ft_given(q, k, bank, lam, mu, perm, tau):
+    total = 0
+    for a, b, t in zip(units(q), units(k), lam):
+        x, y = mix(t, a, b), mix(t, b, a)
+        far = [mix(mu[j], bank[j], bank[perm[j]]) for j in range(len(bank))]
+        total -= log(softmax([dot(x, y) / tau] + [dot(x, n) / tau for n in far])[0])
+    return total / len(q)
+
+
+def mil_nce(q, k, bank, positive, tau):
+    total = 0
+    for i, a in enumerate(units(q)):
+        share = softmax([dot(a, unit(k[i])) / tau] + [dot(a, n) / tau for n in bank])
+        total -= log(share[0] + sum(share[1 + j] for j in range(len(bank)) if positive[i][j]))
+    return total / len(q)
+
+
+# ---- labels ----------------------------------------------------------------------------------------------------------------
+
+def kcl_given(q, k, bank, chosen, tau):
+    total = 0
+    for i, a in enumerate(units(q)):
+        share = softmax([dot(a, unit(k[i])) / tau] + [dot(a, n) / tau for n in bank])
+        total += mean(-log(share[j]) for j in range(len(share)) if j == 0 or chosen[i][j - 1])
+    return total / len(q)
+
+
+def tsc_given(q, k, bank, chosen, targets, own, weight, tau):
+    total = 0
+    for i, a in enumerate(units(q)):
+        share = softmax([dot(a, unit(k[i])) / tau] + [dot(a, n) / tau for n in bank] + [dot(a, t) / tau for t in targets])
+        near = [0] + [1 + j for j in range(len(bank)) if chosen[i][j]]
+        sample = sum(-log(share[j]) for j in near) - weight * log(share[1 + len(bank) + own[i]])
+        total += sample / (len(near) + 1)
+    return total / len(q)
+
+
+def bcl(z, w, labels, centres, tau):
+    u, y = units(z + w + centres), labels + labels + list(range(len(centres)))
+    total = 0
+    for i in range(2 * len(z)):
+        mass = 0
+        for c in range(len(centres)):
+            members = [a for a in others(i, len(u)) if y[a] == c]
+            mass += mean(exp(dot(u[i], u[a]) / tau) for a in members)
+        total += mean(-log(exp(dot(u[i], u[p]) / tau) / mass) for p in others(i, len(u)) if y[p] == y[i])
+    return total / (2 * len(z))
+
+
+def prototype_sup_con(z, labels, prototypes, tau):
+    return mean(-cos(a, prototypes[y]) / tau + log(sum(exp(cos(a, p) / tau) for c, p in enumerate(prototypes) if c != y)) for a, y in zip(z, labels))
+
+
+def sup_con(z, w, labels, tau):
+    u, y = z + w, labels + labels
+    total = 0
+    for i in range(len(u)):
+        mass = sum(exp(cos(u[i], u[j]) / tau) for j in others(i, len(u)))
+        near = [p for p in others(i, len(u)) if y[p] == y[i]]
+        total += mean(-log(exp(cos(u[i], u[p]) / tau) / mass) for p in near) if near else 0
+    return total / len(u)
+
+
+def prefixes(path, length):
+    names = [tuple(p[:length]) for p in path]
+    return [names.index(name) for name in names]
+
+
+def himulcon(z, w, path, tau, constrained=False):
+    depth = len(path[0])
+    level = [sup_con(z, w, prefixes(path, l + 1), tau) for l in range(depth)]
+    if constrained:
+        level = [max(level[l:]) for l in range(depth)]
+    return mean(exp(1 / (depth - l)) * level[l] for l in range(depth))
+
+
+def himulcon_code(z, w, path, tau):
+    """Fine to coarse; after each level one sample of each group goes on."""
+    depth, total, kept = len(path[0]), 0, list(range(len(path)))
+    for l in range(depth - 1, -1, -1):
+        names = [tuple(path[i][:l + 1]) for i in kept]
+        total += 2 ** (1 / (depth - l)) * sup_con([z[i] for i in kept], [w[i] for i in kept], [names.index(n) for n in names], tau)
+        kept = [i for place, i in enumerate(kept) if names.index(names[place]) == place]
+    return total / depth
+
+
+# ---- no negatives -------------------------------------------------------------------------------------------------------------
+
+def variance_hinge(z, eps):
+    total = 0
+    for column in transpose(z):
+        m = mean(column)
+        total += max(0, 1 - sqrt(sum((x - m) ** 2 for x in column) / (len(z) - 1) + eps))
+    return total / len(z[0])
+
+
+def covariance_penalty(z):
+    columns = [[x - mean(column) for x in column] for column in transpose(z)]
+    return sum((dot(a, b) / (len(z) - 1)) ** 2 for i, a in enumerate(columns) for j, b in enumerate(columns) if i != j) / len(columns)
+
+
+def vicreg(z, w):
+    gap = mean((x - y) ** 2 for a, b in zip(z, w) for x, y in zip(a, b))
+    return 25 * gap + 25 * (variance_hinge(z, 1e-4) + variance_hinge(w, 1e-4)) / 2 + covariance_penalty(z) + covariance_penalty(w)
+
+
+# ---- prototypes -----------------------------------------------------------------------------------------------------------------
+
+def sinkhorn(scores, eps=0.05, rounds=3):
+    """As in the SwAV code: prototypes are rows there."""
+    q = transpose([[exp(s / eps) for s in row] for row in scores])
+    total = sum(map(sum, q))
+    q = [[x / total for x in row] for row in q]
+    for _ in range(rounds):
+        q = [[x / sum(row) / len(q) for x in row] for row in q]
+        sums = [sum(column) for column in zip(*q)]
+        q = [[x / sums[j] / len(sums) for j, x in enumerate(row)] for row in q]
+    return transpose([[x * len(scores) for x in row] for row in q])
+
+
+def scores_of(z, prototypes):
+    return [[cos(a, p) for p in prototypes] for a in z]
+
+
+def scaled(rows, tau):
+    return [[x / tau for x in row] for row in rows]
+
+
+def swav_queue(z, w, prototypes, past_z, past_w, tau):
+    s, t = scores_of(z, prototypes), scores_of(w, prototypes)
+    q = sinkhorn(s + scores_of(past_z, prototypes))[:len(z)]
+    r = sinkhorn(t + scores_of(past_w, prototypes))[:len(z)]
+    return (soft_cross_entropy(scaled(s, tau), r) + soft_cross_entropy(scaled(t, tau), q)) / 2
+
+
+def swav_crops(crops, prototypes, tau):
+    s = [scores_of(crop, prototypes) for crop in crops]
+    return mean(mean(soft_cross_entropy(scaled(s[u], tau), sinkhorn(s[v])) for u in others(v, len(s))) for v in (0, 1))
+
+
+def dino(student, teacher, centre, ts, tt):
+    total = []
+    for v, view in enumerate(teacher):
+        code = [softmax([(x - c) / tt for x, c in zip(row, centre)]) for row in view]
+        total += [soft_cross_entropy(scaled(student[u], ts), code) for u in range(len(student)) if u != v]
+    return mean(total)
+
+
+def deep_cluster_v2(z, centroids, assigned, tau):
+    return mean(-log(softmax([cos(a, c) / tau for c in centroids])[y]) for a, y in zip(z, assigned) if y >= 0)
+
+
+def proto_term(v, centroids, phi, member):
+    return mean(-log(softmax([cos(a, c) / f for c, f in zip(centroids, phi)])[y]) for a, y in zip(v, member))
+
+
+def proto_term_code(v, centroids, phi, member, drawn):
+    candidates = member + drawn
+    return mean(-log(softmax([cos(a, centroids[c]) / phi[c] for c in candidates])[i]) for i, a in enumerate(v))
+
+
+def hcsc_prototype(v, centroids, phi, member, keep):
+    total = 0
+    for i, a in enumerate(v):
+        near = [member[i]] + [c for c in others(member[i], len(centroids)) if keep[i][c]]
+        total -= log(softmax([cos(a, centroids[c]) / phi[c] for c in near])[0])
+    return total / len(v)
+
+
+def cld(z, w, groups_z, groups_w, member_z, member_w, tau):
+    return (cross_entropy(scaled(scores_of(z, groups_w), tau), member_w) + cross_entropy(scaled(scores_of(w, groups_z), tau), member_z)) / 2
+
+
+def cluster_contrast(p, r, tau):
+    a, b = [softmax(row) for row in p], [softmax(row) for row in r]
+    balance = sum(log(len(x[0])) + sum(mean(column) * log(mean(column)) for column in transpose(x)) for x in (a, b))
+    return nt_xent(transpose(a), transpose(b), tau) + balance
+
+
+# ---- pseudo-labels -----------------------------------------------------------------------------------------------------------------
+
+def consistency(p, logits, threshold):
+    return mean(-sum(x * log(y) for x, y in zip(row, softmax(o))) if max(row) >= threshold else 0 for row, o in zip(p, logits))
+
+
+def graph_contrast(p, a, b, threshold, tau, eps):
+    total = 0
+    for i in range(len(a)):
+        edges = [1 if i == j else dot(p[i], p[j]) for j in range(len(a))]
+        edges = [e if e >= threshold else 0 for e in edges]
+        share = softmax([cos(a[i], y) / tau for y in b])
+        total -= sum(e / sum(edges) * log(s + eps) for e, s in zip(edges, share))
+    return total / len(a)
+
+
+def ccssl(z, w, guess, confidence, push, tau):
+    u, rows = anchors(z, w)
+    y, c = guess + guess, confidence + confidence
+    total = 0
+    for i, pos, _ in rows:
+        share = {j: exp(cos(u[i], u[j]) / tau) for j in others(i, len(u))}
+        weight = {j: 1 if j == pos else c[i] * c[j] * (y[i] == y[j] and min(c[i], c[j]) >= push) for j in share}
+        total += sum(-x * log(share[j] / sum(share.values())) for j, x in weight.items()) / sum(weight.values())
+    return total / len(rows)
+
+
+def pico_contrast(q, k, guess, bank, bank_guess, tau):
+    near, y = units(q) + units(k) + bank, guess + guess + bank_guess
+    total = 0
+    for i in range(len(q)):
+        share = {j: exp(dot(near[i], near[j]) / tau) for j in others(i, len(near))}
+        total += mean(-log(share[j] / sum(share.values())) for j in share if y[j] == y[i])
+    return total / len(q)
+
+
+# ---- margins ---------------------------------------------------------------------------------------------------------------------------
+
+def distance(a, b):
+    return sqrt(sum((x - y) ** 2 for x, y in zip(a, b)))
+
+
+def pair_contrast(a, b, different, margin):
+    return mean(max(0, margin - distance(x, y)) ** 2 / 2 if apart else distance(x, y) ** 2 / 2 for x, y, apart in zip(a, b, different))
+
+
+def n_pair(a, p, lam):
+    n = len(a)
+    return mean(log(1 + sum(exp(dot(a[i], p[j]) - dot(a[i], p[i])) for j in others(i, n))) for i in range(n)) + lam * mean(dot(x, x) + dot(y, y) for x, y in zip(a, p))
+
+
+def kernel(a, b, sigma):
+    return exp(-distance(unit(a), unit(b)) ** 2 / sigma)
+
+
+def mmcl_given(x, z, alpha, sigma):
+    return mean(sum(alpha[i][j] * (kernel(x[j], z[i], sigma) - kernel(x[i], z[i], sigma)) for j in others(i, len(x))) for i in range(len(x)))
+
+
+# ---- the rows ---------------------------------------------------------------------------------------------------------------------------
+
+z, w, bank = gauss(N, D), gauss(N, D), units(gauss(K, D))
+y, bank_y = [0, 1, 2, 0, 1, 1], [0, 1, 2, 0, 1, 2, 2, 0]
+coin = [[random.randrange(2) for _ in range(K)] for _ in range(N)]
+marks = [[int(i % N != j % N and (i + j) % N in (1, 3)) for j in range(2 * N)] for i in range(2 * N)]
+centres, logits, more = gauss(C, D), gauss(N, C), gauss(N, C)
+prior, phi, lam, mu, sure = [0.5, 0.3, 0.2], [0.2, 0.3, 0.25], [random.random() for _ in range(N)], [random.random() for _ in range(K)], [random.random() for _ in range(N)]
+path = [[0, 0, 0], [0, 0, 0], [0, 1, 2], [1, 2, 3], [1, 2, 4], [1, 3, 5]]
+keep_c = [[1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0]]
+p_sure = [softmax([6 * x for x in row]) for row in logits]
+
+ROWS = [
+    ("nt_xent", dict(z=z, w=w, tau=0.3), nt_xent(z, w, 0.3)),
+    ("cross_view_both", dict(a=z, b=w, tau=0.3), both(z, w, 0.3)),
+    ("dclw", dict(z=z, w=w, tau=0.3, sigma=0.5), dclw(z, w, 0.3, 0.5)),
+    ("debiased", dict(z=z, w=w, tau=0.5, tau_plus=0.1), debiased(z, w, 0.5, 0.1)),
+    ("debiased", dict(z=z, w=z, tau=0.1, tau_plus=0.3), debiased(z, z, 0.1, 0.3)),
+    ("fnc_eliminate", dict(z=z, w=w, false_neg=marks, tau=0.3), fnc_eliminate(z, w, marks, 0.3)),
+    ("fnc_attract", dict(z=z, w=w, false_neg=marks, tau=0.3), fnc_attract(z, w, marks, 0.3)),
+    ("direct_nce", dict(h=z, g=w, d0=2, tau=0.3), both([r[:2] for r in z], [r[:2] for r in w], 0.3)),
+    ("scarf", dict(a=z, b=w, tau=0.7), scarf(z, w, 0.7)),
+    ("queue_nce", dict(q=z, k=w, bank=bank, tau=0.2), queue_nce(z, w, bank, 0.2)),
+    ("ft_given", {"q": z, "k": w, "bank": bank, "lambda": [1 + x for x in lam], "mu": mu, "perm": [3, 0, 1, 2, 7, 6, 5, 4], "tau": 0.2},
+     ft_given(z, w, bank, [1 + x for x in lam], mu, [3, 0, 1, 2, 7, 6, 5, 4], 0.2)),
+    ("mil_nce", dict(q=z, k=w, bank=bank, positive=coin, tau=0.2), mil_nce(z, w, bank, coin, 0.2)),
+    ("kcl_given", dict(q=z, k=w, bank=bank, chosen=coin, tau=0.2), kcl_given(z, w, bank, coin, 0.2)),
+    ("kcl_all", dict(q=z, k=w, labels=y, bank=bank, bank_labels=bank_y, tau=0.2), kcl_given(z, w, bank, [[int(a == b) for b in bank_y] for a in y], 0.2)),
+    ("tsc_given", dict(q=z, k=w, bank=bank, chosen=coin, targets=units(centres), own=y, tau=0.2), tsc_given(z, w, bank, coin, units(centres), y, 0.2, 0.2)),
+    ("bcl", dict(z=z, w=w, labels=y, centres=centres, tau=0.3), bcl(z, w, y, centres, 0.3)),
+    ("logit_adjusted", dict(logits=logits, labels=y, prior=prior), cross_entropy([[x + log(p) for x, p in zip(row, prior)] for row in logits], y)),
+    ("sup_con", dict(z=z, w=w, labels=y, tau=0.3), sup_con(z, w, y, 0.3)),
+    ("hybrid", dict(z=z, w=w, labels=y, logits=logits, alpha=0.3, tau=0.3), 0.3 * sup_con(z, w, y, 0.3) + 0.7 * cross_entropy(logits, y)),
+    ("prototype_sup_con", dict(z=z, labels=y, prototypes=centres, tau=0.3), prototype_sup_con(z, y, centres, 0.3)),
+    ("himulcon", dict(z=z, w=w, path=path, tau=0.3), himulcon(z, w, path, 0.3)),
+    ("himulcon_constrained", dict(z=z, w=w, path=path, tau=0.3), himulcon(z, w, path, 0.3, True)),
+    ("himulcon_code", dict(z=z, w=w, path=path, tau=0.3), himulcon_code(z, w, path, 0.3)),
+    ("vicreg", dict(z=z, w=w), vicreg(z, w)),
+    ("e_ssl", dict(z=z, w=w, logits=logits, turns=y), both(z, w, 0.2) + 0.4 * cross_entropy(logits, y)),
+    ("swav_queue", dict(z=z, w=w, prototypes=centres, past_z=bank, past_w=bank[::-1]), swav_queue(z, w, centres, bank, bank[::-1], 0.1)),
+    ("swav_crops", dict(crops=[z, w, z[::-1], w[::-1]], prototypes=centres), swav_crops([z, w, z[::-1], w[::-1]], centres, 0.1)),
+    ("dino", dict(student=[logits, more, logits[::-1]], teacher=[more, logits], centre=prior), dino([logits, more, logits[::-1]], [more, logits], prior, 0.1, 0.04)),
+    ("deep_cluster_v2", dict(z=z, centroids=centres, assigned=[0, -1, 2, 1, -1, 0], tau=0.3), deep_cluster_v2(z, centres, [0, -1, 2, 1, -1, 0], 0.3)),
+    ("proto_term", dict(v=z, centroids=centres, phi=phi, member=y), proto_term(z, centres, phi, y)),
+    ("proto_term_code", dict(v=z, centroids=units(bank), phi=mu, member=y, drawn=[5, 7]), proto_term_code(z, bank, mu, y, [5, 7])),
+    ("proto_nce", dict(q=z, k=w, bank=bank, centroids=centres, phi=phi, member=y), queue_nce(z, w, bank, 0.2) + proto_term(z, centres, phi, y)),
+    ("hcsc_prototype_given", dict(v=z, centroids=centres, phi=phi, member=y, keep=keep_c), hcsc_prototype(z, centres, phi, y, keep_c)),
+    ("cld_given", dict(z=z, w=w, groups_z=centres, groups_w=bank[:C], member_z=y, member_w=y[::-1], tau=0.3), cld(z, w, centres, bank[:C], y, y[::-1], 0.3)),
+    ("cluster_contrast", dict(p=logits, r=more), cluster_contrast(logits, more, 1)),
+    ("contrastive_clustering", dict(z=z, w=w, p=logits, r=more), nt_xent(z, w, 0.5) + cluster_contrast(logits, more, 1)),
+    ("consistency", dict(p=p_sure, logits=more, threshold=0.9), consistency(p_sure, more, 0.9)),
+    ("graph_contrast", dict(p=p_sure, a=z, b=w, threshold=0.6, tau=0.3), graph_contrast(p_sure, z, w, 0.6, 0.3, 0)),
+    ("graph_contrast", dict(p=p_sure, a=z, b=w, threshold=0.6, tau=0.3, eps=1e-7), graph_contrast(p_sure, z, w, 0.6, 0.3, 1e-7)),
+    ("comatch", dict(logits=logits, labels=y, p=p_sure, strong=more, a=z, b=w, confident=0.9, threshold=0.6),
+     cross_entropy(logits, y) + consistency(p_sure, more, 0.9) + graph_contrast(p_sure, z, w, 0.6, 0.2, 0)),
+    ("ccssl", dict(z=z, w=w, guess=y, confidence=sure, tau=0.3), ccssl(z, w, y, sure, 0, 0.3)),
+    ("ccssl", dict(z=z, w=w, guess=y, confidence=sure, tau=0.3, push=0.4), ccssl(z, w, y, sure, 0.4, 0.3)),
+    ("pico_contrast", dict(q=z, k=w, guess=y, bank=bank, bank_guess=bank_y, tau=0.2), pico_contrast(z, w, y, bank, bank_y, 0.2)),
+    ("pico", dict(logits=logits, target=p_sure, q=z, k=w, guess=y, bank=bank, bank_guess=bank_y, tau=0.2),
+     soft_cross_entropy(logits, p_sure) + 0.5 * pico_contrast(z, w, y, bank, bank_y, 0.2)),
+    ("pair_contrast", dict(a=z, b=w, different=[1, 0, 1, 0, 0, 1], margin=3), pair_contrast(z, w, [1, 0, 1, 0, 0, 1], 3)),
+    ("triplet", dict(a=z, p=w, n=z[::-1], margin=0.2), mean(max(0, distance(unit(a), unit(p)) ** 2 - distance(unit(a), unit(n)) ** 2 + 0.2) for a, p, n in zip(z, w, z[::-1]))),
+    ("triplet_distance", dict(a=z, p=w, n=z[::-1], margin=1), mean(max(0, distance(a, p) - distance(a, n) + 1) for a, p, n in zip(z, w, z[::-1]))),
+    ("n_pair", dict(a=z, p=w, lam=0.02), n_pair(z, w, 0.02)),
+    ("mmcl_given", dict(x=z, z=w, alpha=[row[:N] for row in gauss(N, N)], sigma=0.7), None),
+]
+
+
+def flatten(values):
+    return [x for v in values for x in flatten(v)] if isinstance(values, list) else [values]
+
+
+def shape_of(values):
+    return (len(values), *shape_of(values[0])) if isinstance(values, list) else ()
+
+
+check = command.Checks()
+for name, given, expected in ROWS:
+    if name == "mmcl_given":
+        expected = mmcl_given(given["x"], given["z"], given["alpha"], given["sigma"])
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = []
+        for key, value in given.items():
+            if not isinstance(value, list):
+                arguments += ["--set", f"{key}={value}"]
+                continue
+            flat = flatten(value)
+            npy.write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
+            arguments += ["--in", f"{key}={folder}/{key}.npy"]
+        done = command.run(couplet, "grad", os.path.join(root, "stdlib/losses"), "--fn", name, "--device", "reference", *arguments)
+    found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)
+    value = float(found.group(1)) if found else math.nan
+    check(abs(value - expected) <= 1e-10 * max(1, abs(expected)), f"{name}: {value:.12g}", f"expected {expected:.12g} {done.stderr}")
+check.finish()
