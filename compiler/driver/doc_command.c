@@ -49,12 +49,17 @@ static void print_lines(const Lines *lines, int from, FILE *out) {
     fprintf(out, "\n");
 }
 
+/* What has a name and a signature. */
+static bool is_listed(const Stmt *s) {
+    return s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
+}
+
 /* "nt_xent(z[N, D], w[N, D], tau = 0.1)" */
 static void print_signature(const Stmt *fn, FILE *out) {
     const char *at = fn->span.source->text + fn->name_span.begin, *end = strchr(at, '(');
     for (int depth = 0; end && *end; end++) {
         depth += (*end == '(') - (*end == ')');
-        if (depth == 0) break;
+        if (depth == 0 && end[1] != '(') break; /* a net has two lists */
     }
     bool space = false;
     for (; at <= end; at++) { /* on one line */
@@ -92,7 +97,7 @@ static const char *title(Arena *arena, const Module *file) {
 static void print_contents(Arena *arena, const Module *file, FILE *out) {
     fprintf(out, "\n**%s**\n\n| | |\n| --- | --- |\n", title(arena, file));
     for (int i = 0; i < file->stmt_count; i++) {
-        if (file->stmts[i]->kind != STMT_FN) continue;
+        if (!is_listed(file->stmts[i])) continue;
         fprintf(out, "| [`%s`](#%s) | ", file->stmts[i]->name, file->stmts[i]->name);
         print_gist(arena, file->stmts[i], out);
         fprintf(out, " |\n");
@@ -104,7 +109,7 @@ static void print_file(Arena *arena, const Module *file, FILE *out) {
     fprintf(out, "## %s\n\n", title(arena, file));
     if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
     for (int i = 0; i < file->stmt_count; i++)
-        if (file->stmts[i]->kind == STMT_FN) print_function(arena, file->stmts[i], out);
+        if (is_listed(file->stmts[i])) print_function(arena, file->stmts[i], out);
 }
 
 static void print_page(Arena *arena, const char *path, Module *const *files, int count, FILE *out) {
@@ -123,14 +128,10 @@ int doc_command(int argc, char **argv) {
     int status = 2, count;
     if (options_read(arena, &options, "doc", "", argc, argv)) {
         Diag *diag = diag_new(arena);
-        const char **paths = spec_files(arena, options.file, &count);
+        const Source **sources = spec_sources(arena, options.file, &count);
         Module **files = arena_array(arena, Module *, count + 1);
-        status = count > 0 ? 0 : 1;
-        for (int i = 0; i < count && status == 0; i++) {
-            Source *source = read_text(arena, paths[i]);
-            if (source) files[i] = parse_module(arena, diag, source, paths[i]);
-            status = !source || diag_error_count(diag) ? 1 : 0;
-        }
+        for (int i = 0; i < count; i++) files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
+        status = count == 0 || diag_error_count(diag) ? 1 : 0;
         diag_print(diag, stderr);
         if (status == 0) print_page(arena, options.file, files, count, stdout);
     }

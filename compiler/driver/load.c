@@ -131,25 +131,36 @@ static void set_in_train(Arena *arena, Module *spec, const char *name, double va
     }
 }
 
-const char **spec_files(Arena *arena, const char *path, int *count) {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return folder_files(arena, path, count);
-    const char **one = arena_array(arena, const char *, 1);
-    one[0] = path;
-    *count = 1;
-    return one;
+/* Every part of a library module; NULL when there is no such module. */
+static const Source **library_sources(Arena *arena, const char *name, int *count) {
+    ARRAY(const Source *) parts = {NULL, 0, 0};
+    const Source *part;
+    while ((part = read_library(NULL, arena, name, parts.count))) array_push(arena, &parts, part);
+    *count = parts.count;
+    return parts.items;
 }
 
-/* One file, or all files of a folder as one module. */
+const Source **spec_sources(Arena *arena, const char *path, int *count) {
+    struct stat info;
+    bool there = stat(path, &info) == 0;
+    const Source **library = there ? NULL : library_sources(arena, path, count);
+    if (library) return library;
+    const char **paths = &path;
+    *count = 1;
+    if (there && S_ISDIR(info.st_mode)) paths = folder_files(arena, path, count);
+    const Source **sources = arena_array(arena, const Source *, *count + 1);
+    for (int i = 0; i < *count; i++) {
+        sources[i] = read_text(arena, paths[i]);
+        if (!sources[i]) *count = 0;
+    }
+    return sources;
+}
+
 static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
     int count;
-    const char **paths = spec_files(arena, path, &count);
+    const Source **sources = spec_sources(arena, path, &count);
     Module *spec = NULL;
-    for (int i = 0; i < count; i++) {
-        Source *source = read_text(arena, paths[i]);
-        if (!source) return NULL;
-        spec = module_join(arena, spec, parse_module(arena, diag, source, base_name(arena, path)));
-    }
+    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], base_name(arena, path)));
     return spec;
 }
 

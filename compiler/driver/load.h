@@ -18,8 +18,9 @@ const Source *read_library(void *context, Arena *arena, const char *name, int pa
 
 /* A file as it stands; NULL after a message. */
 Source *read_text(Arena *arena, const char *path);
-/* The files that make up a spec: the one, or the .cpl files of a folder in order of name. None (*count is 0) after a message. */
-const char **spec_files(Arena *arena, const char *path, int *count);
+/* What makes up a spec: a file; the .cpl files of a folder, in order of name, as one module; or a module of the library by its name, when there is no
+ * such file. None (*count is 0) after a message. */
+const Source **spec_sources(Arena *arena, const char *path, int *count);
 
 /* NULL after messages in diag or on stderr. Settings (--set) are written into the hypers and into `train` before the check. */
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers);

@@ -37,7 +37,7 @@ static const Command commands[] = {
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
     {"doc", doc_command,
-     "couplet doc FILE|FOLDER\n"
+     "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
     {"explain", explain_command,
      "couplet explain [CODE]\n"
@@ -45,7 +45,7 @@ static const Command commands[] = {
 };
 
 static int usage(FILE *out) {
-    fprintf(out, "Couplet: contrastive learning methods as their formulas.\n\n");
+    fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, or a module of the library: losses.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
     return out == stdout ? 0 : 2;
 }
