@@ -50,6 +50,7 @@ typedef struct CoupletBuffer {
 typedef struct CoupletStep {
     CoupletKernel kernel; /* runtime calls (bucket sort, top-k) have the same shape */
     int64_t tiles;
+    int64_t rounds;       /* 0 or 1: one. Round r does tiles [r * tiles, (r + 1) * tiles); only tiles of one round write disjoint memory */
     int buffer_count;
     const int *buffers;   /* indices into plan->buffers; the last `output_count` are written, the others read */
     int output_count;

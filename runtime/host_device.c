@@ -19,6 +19,7 @@ typedef struct Host {
     int64_t *faults; /* by worker */
     /* the step being run */
     const CoupletStep *step;
+    int64_t first_tile; /* of the round */
     void *const *buffers;
 } Host;
 
@@ -93,7 +94,7 @@ static void forget(CoupletDevice *device, void *code) {
 static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
     Host *host = context;
     CoupletWorker w = {host->scratch[worker], &host->faults[worker * FAULT_STRIDE]};
-    host->step->kernel(host->buffers, begin, end, &w);
+    host->step->kernel(host->buffers, host->first_tile + begin, host->first_tile + end, &w);
 }
 
 /* The lowest kind, so that the sentence does not depend on which thread met it. */
@@ -113,8 +114,12 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     const CoupletStep *step = &plan->steps[number];
     host->step = step;
     host->buffers = buffers;
-    if (step->tiles == 1 || step->flops < SMALL_WORK) run_tiles(host, 0, step->tiles, 0);
-    else couplet_threads_run(host->threads, step->tiles, run_tiles, host);
+    host->first_tile = 0;
+    do {
+        if (step->tiles == 1 || step->flops < SMALL_WORK) run_tiles(host, 0, step->tiles, 0);
+        else couplet_threads_run(host->threads, step->tiles, run_tiles, host);
+        host->first_tile += step->tiles;
+    } while (host->first_tile < step->rounds * step->tiles);
     CoupletFaultKind kind = take_fault(host);
     return kind == COUPLET_NO_FAULT || couplet_device_fail(device, kind, number, "%s", couplet_fault_sentence(kind));
 }

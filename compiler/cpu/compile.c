@@ -25,7 +25,7 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes}; }
+PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes, .sweeps = true}; }
 
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error) {

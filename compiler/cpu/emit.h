@@ -4,12 +4,14 @@
  *     expression.c  scalar expressions; math.c the transcendental functions
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
  *     product.c     sums of products in register blocks; pack.c their vector operand; vector.c
+ *     sweep.c       arrays of pairs tile by tile; sink.c what is done with a tile; tile.c blocks in the scratch
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
  *     compile.c     plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
 #define COUPLET_COMPILER_CPU_EMIT_H
 
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/sweep.h"
 
 #include <llvm-c/Core.h>
 
@@ -31,6 +33,14 @@ typedef struct ValueMap {
     int capacity, count;
 } ValueMap;
 
+/* Where a streamed array is read from: tiles of it, at the place of the element at hand. */
+typedef struct TileReads {
+    const struct Sweep *sweep;
+    LLVMValueRef bases[MOST_PAIR_SOURCES]; /* of the sweep's sources */
+    LLVMValueRef at;
+    int row_index; /* of the node: the one that is the tile's row */
+} TileReads;
+
 /* The function being emitted, and the values that an expression is evaluated with. */
 typedef struct Frame {
     Emitter *e;
@@ -41,6 +51,7 @@ typedef struct Frame {
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
+    const TileReads *tile; /* NULL: nothing is streamed here */
     ValueMap known;
 } Frame;
 
@@ -100,6 +111,8 @@ void emit_pack(Emitter *e, Kernel *kernel);
 void emit_product(Emitter *e, Kernel *kernel);
 /* Operands: the parts; y. */
 void emit_gather_partials(Emitter *e, Kernel *kernel);
+/* Operands: what sources and sinks read; the cells that outlive a task, if there are any; the sinks. */
+void emit_sweep(Emitter *e, Kernel *kernel);
 
 /* ---- code --------------------------------------------------------------------------------------------------- */
 

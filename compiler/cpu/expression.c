@@ -66,9 +66,21 @@ static LLVMValueRef masked(Frame *s, LLVMValueRef mask, LLVMValueRef condition) 
     return mask ? LLVMBuildAnd(s->e->builder, mask, condition, "") : condition;
 }
 
+/* The two orders in which a product may be read are two sources, unless it is symmetric. */
+static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
+    const TileReads *t = s->tile;
+    bool flipped = load->args[0]->index != t->row_index;
+    for (int i = 0; i < t->sweep->source_count; i++) {
+        const SweepSource *source = &t->sweep->sources[i];
+        if (source->node == load->tensor && (source->symmetric || source->flipped == flipped)) return element_load(s, GT_REAL, t->bases[i], t->at);
+    }
+    return LLVMGetUndef(s->e->f32); /* a sink's sources are all in its sweep */
+}
+
 static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     GNode *tensor = load->tensor;
+    if (s->tile && tensor->streamed) return emit_tile_read(s, load);
     LLVMValueRef base = NULL, at = NULL, inside = NULL;
     bool checked = false;
     for (int i = 0; i < s->kernel->operand_count; i++)

@@ -31,6 +31,7 @@ void emit_kernel(Emitter *e, Kernel *k) {
     case KERNEL_PACK: emit_pack(e, k); break;
     case KERNEL_PRODUCT: emit_product(e, k); break;
     case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
+    case KERNEL_SWEEP: emit_sweep(e, k); break;
     }
 }
 

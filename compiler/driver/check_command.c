@@ -26,7 +26,7 @@ int check_command(int argc, char **argv) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         if (method) {
-            LowerOptions lower = {print_after_pass, (void *)(uintptr_t)options.print_after};
+            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);

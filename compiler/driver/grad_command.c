@@ -2,6 +2,7 @@
  * reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/function_arrays.h"
+#include "compiler/driver/function_bench.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/lower/lower.h"
@@ -95,17 +96,22 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Function
     const char *error = "out of memory";
     CpuOptions cpu = {cpu_cache_folder(arena)};
     CpuCode *code = cpu_compile(arena, &g, 1, NULL, 0, &cpu, &plan, &error);
-    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    CoupletThreads *threads = couplet_threads_new(options->threads ? (int)options->threads : options->bench ? 0 : 1);
+    CoupletRun *run = code ? couplet_run_new(plan, threads) : NULL;
     int status = 1;
     if (!run) {
         fprintf(stderr, "couplet grad: %s\n", error);
     } else {
         CoupletFault fault;
         CpuOutputs outputs = {arena, run};
-        if (!couplet_run_steps(run, arrays_narrow(arrays, g, plan), NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
+        void **inputs = arrays_narrow(arrays, g, plan);
+        if (!couplet_run_steps(run, inputs, NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
         else status = report(options, g, read_cpu, &outputs);
+        if (status == 0 && options->by_kernel) bench_kernels(plan, run, inputs);
+        if (status == 0 && options->bench) bench_function(options->fn, plan, run, threads, inputs);
     }
     couplet_run_free(run);
+    couplet_threads_free(threads);
     cpu_free(code);
     return status;
 }
@@ -115,7 +121,7 @@ int grad_command(int argc, char **argv) {
     Options options;
     FunctionArrays arrays = {.arena = arena};
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics", argc, argv) && print_after_exists("grad", options.print_after)) {
+    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel no-stream", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
@@ -126,7 +132,7 @@ int grad_command(int argc, char **argv) {
         } else if (arrays_read(&arrays, &options, "grad")) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
-            LowerOptions watch = {print_after_pass, (void *)(uintptr_t)options.print_after};
+            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream}};
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0);
             show_messages(&options, diag);

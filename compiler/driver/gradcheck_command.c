@@ -98,7 +98,7 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
     arrays->arena = arena;
     Snapshot written = {.name = name};
-    const LowerOptions lower = {snapshot_lower, &written};
+    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
     if (!arrays_read(arrays, o, "gradcheck") || (fn && !arrays_make_up(arrays, fn, o, "gradcheck"))) return false;
     Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
     if (!g) return false;
@@ -176,7 +176,7 @@ static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method
         return false;
     }
     Snapshot written = {.name = "train"};
-    const LowerOptions lower = {snapshot_lower, &written};
+    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
     LoweredProgram *program = lower_method_with_gradients(arena, diag, method, &lower);
     if (!program) return false;
     MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};

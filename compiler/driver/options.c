@@ -92,6 +92,18 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     return true;
 }
 
+/* Options without a value. */
+static bool *find_flag(Options *o, const char *name) {
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {{"resume", &o->resume},       {"quiet", &o->quiet}, {"by-kernel", &o->by_kernel},
+                 {"numerics", &o->numerics},   {"bench", &o->bench}, {"no-stream", &o->no_stream}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strcmp(flags[i].name, name) == 0) return flags[i].flag;
+    return NULL;
+}
+
 bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc, char **argv) {
     memset(o, 0, sizeof *o);
     for (int i = 0; i < argc; i++) {
@@ -115,7 +127,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
             unknown_option(arena, command, allowed, name);
             return false;
         }
-        bool *flag = strcmp(name, "resume") == 0 ? &o->resume : strcmp(name, "quiet") == 0 ? &o->quiet : strcmp(name, "by-kernel") == 0 ? &o->by_kernel : strcmp(name, "numerics") == 0 ? &o->numerics : NULL;
+        bool *flag = find_flag(o, name);
         if (flag) {
             *flag = true;
             continue;

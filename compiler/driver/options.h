@@ -13,7 +13,7 @@ typedef struct Options {
     const char *data, *out, *fn, *print_after, *device, *diagnostics;
     long seed, threads, max_steps, checkpoint_every, steps, batch;
     double epochs; /* 0: as the spec says */
-    bool has_seed, resume, quiet, numerics, by_kernel;
+    bool has_seed, resume, quiet, numerics, by_kernel, bench, no_stream;
     ARRAY(Setting) sets, inputs, sizes;
 } Options;
 

@@ -91,7 +91,7 @@ static uint64_t node_hash(const void *slot) {
 
 static bool node_same(const GNode *a, const GNode *b) {
     return a->reducer == b->reducer && a->rank == b->rank && a->red_rank == b->red_rank && a->value == b->value && a->guard == b->guard &&
-           a->active == b->active && a->empty_is_error == b->empty_is_error && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+           a->active == b->active && a->empty_is_error == b->empty_is_error && a->streamed == b->streamed && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
            memcmp(a->red_shape, b->red_shape, sizeof a->red_shape) == 0;
 }
 
@@ -241,6 +241,7 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
     node->guard = draft->guard;
     node->active = draft->active;
     node->empty_is_error = draft->empty_is_error;
+    node->streamed = draft->streamed;
     t->computes[at] = node;
     t->compute_count++;
     return node;
@@ -270,6 +271,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
     if (draft.guard && draft.guard->op == G_CONST && draft.guard->integer) draft.guard = NULL;
     if (draft.active && draft.active->op == G_CONST && draft.active->integer) draft.active = NULL;
     draft.empty_is_error = spec->empty_is_error && draft.guard;
+    draft.streamed = spec->streamed;
     return graph_intern_compute(g, &draft, spec->name, spec->span);
 }
 
@@ -287,6 +289,7 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->guard = node->guard ? gx_substitute(g, node->guard, count, from, to) : NULL;
     spec->active = node->active ? gx_substitute(g, node->active, count, from, to) : NULL;
     spec->empty_is_error = node->empty_is_error;
+    spec->streamed = node->streamed;
     spec->name = node->name;
     spec->span = node->span;
 }

@@ -89,6 +89,7 @@ struct GNode {
     const GExpr *value;
     bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
                           * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
+    bool streamed; /* made tile by tile where it is used, and never stored whole: compiler/graph/pairs.h. Its value is what it is without */
     /* call */
     CoupletCallKind call;
     GNode *operands[COUPLET_CALL_OPERANDS];
@@ -121,6 +122,21 @@ typedef struct GNote {
     const char *text;
 } GNote;
 
+/* What the stream pass decided about a large array that a contraction makes: `couplet check --memory`. */
+typedef struct GChoice {
+    Span span;
+    int rank;
+    int64_t shape[GRAPH_MAX_RANK], bytes;
+    const char *refusal; /* why it is stored after all; NULL: it is streamed */
+    Span where;          /* of the formula that the refusal speaks of */
+} GChoice;
+
+/* What whoever asks for a graph leaves to its passes, or does not. */
+typedef struct GraphSettings {
+    bool no_stream;       /* large products of pairs are stored */
+    int64_t stream_bytes; /* products of pairs from this size on are streamed; 0: the pass decides */
+} GraphSettings;
+
 typedef struct Graph {
     Arena *arena;
     const char *name; /* "init", "step", "embed", ... */
@@ -128,6 +144,8 @@ typedef struct Graph {
     ARRAY(GOutput) outputs; /* what the caller reads: "loss", "features", "grad_z" ... */
     ARRAY(GCommit) commits; /* done together, after the finite check */
     ARRAY(GNote) notes;
+    ARRAY(GChoice) choices;
+    GraphSettings settings;
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 
@@ -155,7 +173,7 @@ typedef struct ComputeSpec {
     const GExpr *out[GRAPH_MAX_RANK]; /* fresh indices, in the order of the output's axes */
     const GExpr *red[GRAPH_MAX_RANK];
     const GExpr *value, *guard, *active;
-    bool empty_is_error;
+    bool empty_is_error, streamed;
     const char *name;
     Span span;
 } ComputeSpec;

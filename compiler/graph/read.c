@@ -285,6 +285,7 @@ static GNode *read_compute(Reader *r) {
     memcpy(draft.red_shape, r->red_shape, sizeof draft.red_shape);
     if (draft.rank + draft.red_rank > GRAPH_MAX_INDICES) return NULL;
     draft.empty_is_error = take(r, "nonempty");
+    draft.streamed = take(r, "streamed");
     read_place(r);
     r->parts.count = 0;
     while (!r->failed && take(r, "let")) {

@@ -159,6 +159,7 @@ static void print_compute(Printer *p, const GNode *n) {
     fprintf(p->out, "compute %s", graph_reducer_words[n->reducer]);
     if (n->red_rank) print_shape(n->red_shape, n->red_rank, p->out);
     if (n->empty_is_error) fprintf(p->out, " nonempty");
+    if (n->streamed) fprintf(p->out, " streamed");
     print_place(n, p->out);
     share(p, n);
     if (n->active) {

@@ -54,6 +54,7 @@ typedef struct LoweredProgram {
 typedef struct LowerOptions {
     PassWatch after;
     void *context;
+    GraphSettings settings;
 } LowerOptions;
 
 /* NULL after errors, which are in diag. */

@@ -155,6 +155,7 @@ static void report(Lower *l, const char *wrong) {
 
 void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options) {
     if (diag_error_count(l->diag)) return;
+    if (options) g->settings = options->settings;
     report(l, passes_run(g, stage, options ? options->after : NULL, options ? options->context : NULL));
 }
 

@@ -36,6 +36,8 @@ static int price(GOp op) {
     case G_DIV:
     case G_SQRT:
     case G_RSQRT: return 2;
+    case G_MOD:
+    case G_FLOORDIV: return 8;
     case G_EXP:
     case G_EXPM1:
     case G_LOG:
@@ -60,13 +62,13 @@ typedef struct Survey {
     bool depends; /* on an index of the space */
 } Survey;
 
-/* Index arithmetic of reads is not counted: it is the loop's. */
+/* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division is. */
 static void survey(Graph *g, Survey *s, const GExpr *e) {
     if (!e) return;
     for (int i = 0; i < s->seen.count; i++)
         if (s->seen.items[i] == e) return;
     array_push(g->arena, &s->seen, e);
-    s->cost += e->type == GT_INT ? 0 : price(e->op);
+    s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : price(e->op);
     if (e->op == G_LOAD) {
         bool known = false;
         for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;

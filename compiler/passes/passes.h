@@ -42,6 +42,10 @@ void pass_layout(Graph *g);
 /* Brings sums of products into the form of the register-blocked kernels: split by remainder, guards and edges into padded copies. */
 void pass_contract(Graph *g);
 
+/* Marks large products of pairs that tiles can serve as streamed, and turns their users into sinks (compiler/graph/pairs.h); what it decided is
+ * in graph->choices. */
+void pass_stream(Graph *g);
+
 /* Puts elementwise nodes into their consumers where that spares storing them. */
 void pass_fuse(Graph *g);
 

@@ -14,10 +14,12 @@ typedef enum {
     KERNEL_CALL,    /* a library call: couplet_call in the runtime; its first operand is a table of the call and its sizes */
     KERNEL_PACK,    /* the vector operand of a contraction, in panels */
     KERNEL_PRODUCT, /* the contraction itself */
-    KERNEL_GATHER_PARTIALS /* adds the parts of a split contraction, in order */
+    KERNEL_GATHER_PARTIALS, /* adds the parts of a split contraction, in order */
+    KERNEL_SWEEP /* a pass over an array of pairs, tile by tile */
 } KernelKind;
 
 struct Contraction;
+struct Sweep;
 
 /* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
  * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
@@ -26,8 +28,9 @@ typedef struct Kernel {
     Graph *graph;
     const GNode *node;
     const struct Contraction *contraction;
+    const struct Sweep *sweep;
     char symbol[SYMBOL_BYTES];
-    int64_t tiles;
+    int64_t tiles, rounds; /* tiles of one round write disjoint memory; rounds follow each other (0: one) */
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];
     int operand_count, output_count;
 } Kernel;
@@ -40,6 +43,7 @@ typedef struct KernelList {
 /* What a back end asks of its kernels. */
 typedef struct PlanTarget {
     int64_t lanes; /* floats in a vector register: contractions are blocked for it */
+    bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
 } PlanTarget;
 
 /* False with a sentence when a node cannot be compiled (too many operands). */

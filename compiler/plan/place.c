@@ -14,6 +14,8 @@ void measure_lives(Plan *p) {
             life->last = s;
         }
     }
+    for (int i = 0; i < p->out->buffer_count; i++)
+        if (p->lives[i].first < 0) p->lives[i].bytes = 0; /* streamed: no kernel stores it */
     for (int i = 0; i < p->g->outputs.count; i++) p->lives[p->g->outputs.items[i].node->mark].last = steps;
     for (int i = 0; i < p->g->commits.count; i++) {
         const GCommit *c = &p->g->commits.items[i];

@@ -2,6 +2,7 @@
 #include "compiler/plan/plan.h"
 
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static double work_of(const GNode *n) {
 }
 
 static double step_work(const Kernel *k) {
+    if (k->sweep) return sweep_flops(k->sweep);
     if (!k->contraction) return work_of(k->node);
     const Product *p = &k->contraction->form;
     if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
@@ -120,6 +122,8 @@ static double step_work(const Kernel *k) {
 static const char *label_of(Arena *arena, const Kernel *k) {
     static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp"};
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
+    if (k->sweep)
+        return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s", (long long)k->sweep->rows, (long long)k->sweep->columns, k->sweep->sink_count, sweep_mode_name(k->sweep->mode));
     if (k->contraction) {
         const Product *p = &k->contraction->form;
         return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
@@ -136,6 +140,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
 }
 
 static int64_t kernel_scratch(const Kernel *k) {
+    if (k->sweep) return sweep_scratch(k->sweep);
     if (k->kind != KERNEL_CALL) return 0;
     CoupletCallSize size;
     graph_call_size(k->node, &size);
@@ -154,6 +159,7 @@ static void make_steps(Plan *p) {
             s->bytes += (double)bytes_of(k->operands[b]);
         }
         s->tiles = k->tiles;
+        s->rounds = k->rounds;
         s->buffers = buffers;
         s->buffer_count = k->operand_count;
         s->output_count = k->output_count;

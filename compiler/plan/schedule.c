@@ -1,11 +1,13 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/sweep.h"
 
 #include <string.h>
 
 typedef struct Collect {
     Kernel *kernel;
     bool draws, fits;
+    bool sweeps; /* streamed arrays have no buffer */
 } Collect;
 
 static void add_operand(Collect *c, const GNode *node) {
@@ -33,7 +35,7 @@ static void collect(Arena *arena, Collect *c, Seen *seen, const GExpr *e) {
         array_push(arena, seen, e);
     }
     c->draws |= e->op == G_RANDOM;
-    if (e->op == G_LOAD) add_operand(c, e->tensor);
+    if (e->op == G_LOAD && !(c->sweeps && e->tensor->streamed)) add_operand(c, e->tensor);
     for (int i = 0; i < e->arg_count; i++) collect(arena, c, seen, e->args[i]);
 }
 
@@ -48,7 +50,7 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
     k.graph = g;
     k.node = node;
     k.output_count = 1;
-    Collect c = {&k, false, true};
+    Collect c = {.kernel = &k, .fits = true};
     if (k.kind == KERNEL_TOPK) {
         add_operand(&c, node->operand);
         k.tiles = 1;
@@ -159,15 +161,137 @@ static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelLi
     if (!c->direct) push_kernel(arena, kernels, KERNEL_GATHER_PARTIALS, g, c, contraction_gather_tiles(c), 3, (const GNode *[]){sums, tables, c->node});
 }
 
+/* ---- sweeps ------------------------------------------------------------------------------------------------------ */
+
+static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kernels) {
+    Kernel k;
+    memset(&k, 0, sizeof k);
+    k.kind = KERNEL_SWEEP;
+    k.graph = g;
+    k.node = sweep->sinks[0].pair.node;
+    k.sweep = sweep;
+    k.tiles = sweep->tasks;
+    k.rounds = sweep->rounds;
+    Collect c = {.kernel = &k, .fits = true, .sweeps = true};
+    Seen seen = {0};
+    for (int i = 0; i < sweep->source_count; i++) {
+        add_operand(&c, sweep->sources[i].row.array);
+        add_operand(&c, sweep->sources[i].column.array);
+    }
+    for (int i = 0; i < sweep->sink_count; i++) {
+        collect(arena, &c, &seen, sweep->sinks[i].pair.node->value);
+        collect(arena, &c, &seen, sweep->sinks[i].pair.node->guard);
+    }
+    if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS) return false;
+    int64_t state = sweep_state_count(sweep);
+    if (state) k.operands[k.operand_count++] = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node);
+    for (int i = 0; i < sweep->sink_count; i++) k.operands[k.operand_count++] = sweep->sinks[i].pair.node;
+    k.output_count = sweep->sink_count + (state ? 1 : 0);
+    array_push(arena, &kernels->items, k);
+    return true;
+}
+
+/* ---- the order ---------------------------------------------------------------------------------------------------- */
+
+typedef struct Order {
+    Arena *arena;
+    Graph *g;
+    const PlanTarget *target;
+    KernelList *kernels;
+    SharedList shared;
+    PairSink **sinks;       /* by node id; NULL: none, or the target makes no sweeps */
+    bool *done;             /* by node id */
+    unsigned char *waits;   /* by node id: 1 no, 2 yes, 0 not known: whether a sink must come first */
+    uint32_t ids;
+} Order;
+
+typedef bool (*OperandVisit)(Order *o, GNode *operand);
+
+/* False as soon as a visit is. */
+static bool each_operand(Order *o, Seen *seen, const GExpr *e, OperandVisit visit) {
+    if (!e || e->arg_count == 0) {
+        if (!e || e->op != G_LOAD) return true;
+        return visit(o, e->tensor);
+    }
+    for (int i = 0; i < seen->count; i++)
+        if (seen->items[i] == e) return true;
+    array_push(o->arena, seen, e);
+    if (e->op == G_LOAD && !visit(o, e->tensor)) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!each_operand(o, seen, e->args[i], visit)) return false;
+    return true;
+}
+
+static bool each_operand_of(Order *o, const GNode *n, OperandVisit visit) {
+    Seen seen = {0};
+    if (n->operand && !visit(o, n->operand)) return false;
+    for (int i = 0; i < n->operand_count; i++)
+        if (!visit(o, n->operands[i])) return false;
+    return each_operand(o, &seen, n->value, visit) && each_operand(o, &seen, n->guard, visit) && each_operand(o, &seen, n->active, visit);
+}
+
+static bool does_not_wait(Order *o, GNode *n) {
+    if (o->done[n->id]) return true;
+    if (o->waits[n->id]) return o->waits[n->id] == 1;
+    bool free = !o->sinks[n->id] && each_operand_of(o, n, does_not_wait);
+    o->waits[n->id] = free ? 1 : 2;
+    return free;
+}
+
+static bool place(Order *o, GNode *node);
+
+/* The sweep of a sink, with every other sink that it can serve: what they read is computed first. None of them is done before the sweep is. */
+static bool place_sweep(Order *o, GNode *seed) {
+    Sweep *sweep = arena_new_of(o->arena, Sweep);
+    ARRAY(GNode *) members = {0};
+    if (!sweep_add(o->g, sweep, o->sinks[seed->id])) return false;
+    array_push(o->arena, &members, seed);
+    memset(o->waits, 0, o->ids);
+    for (int i = 0; i < o->g->nodes.count; i++) {
+        GNode *n = o->g->nodes.items[i];
+        if (n == seed || n->id >= o->ids || o->done[n->id] || !o->sinks[n->id]) continue;
+        if (each_operand_of(o, n, does_not_wait) && sweep_add(o->g, sweep, o->sinks[n->id])) array_push(o->arena, &members, n);
+    }
+    for (int i = 0; i < members.count; i++)
+        if (!each_operand_of(o, members.items[i], place)) return false;
+    for (int i = 0; i < members.count; i++) o->done[members.items[i]->id] = true;
+    sweep_finish(sweep, o->target);
+    return sweep_kernel(o->arena, o->g, sweep, o->kernels);
+}
+
+/* False when a kernel would read too many arrays. */
+static bool place(Order *o, GNode *node) {
+    if (o->done[node->id]) return true;
+    if (!each_operand_of(o, node, place)) return false;
+    if (o->sinks[node->id]) return place_sweep(o, node);
+    o->done[node->id] = true;
+    if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->kernels);
+    if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) return true;
+    if (node->streamed && o->target->sweeps) return true;
+    Contraction *c = contraction_of(o->arena, node, o->target);
+    if (!c) return one_kernel(o->arena, o->g, node, o->kernels);
+    contraction_kernels(o->arena, o->g, c, o->kernels, &o->shared);
+    return true;
+}
+
 bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kernels, const char **error) {
-    SharedList shared = {0};
-    for (int i = 0; i < g->nodes.count; i++) {
+    Order o = {.arena = arena, .g = g, .target = target, .kernels = kernels};
+    int count = g->nodes.count;
+    for (int i = 0; i < count; i++)
+        if (g->nodes.items[i]->id >= o.ids) o.ids = g->nodes.items[i]->id + 1;
+    o.sinks = arena_array(arena, PairSink *, o.ids);
+    o.done = arena_array(arena, bool, o.ids);
+    o.waits = arena_array(arena, unsigned char, o.ids);
+    for (int i = 0; target->sweeps && i < count; i++) {
+        PairSink sink;
+        GNode *n = g->nodes.items[i];
+        if (!pair_sink(arena, n, &sink)) continue;
+        o.sinks[n->id] = arena_new_of(arena, PairSink);
+        *o.sinks[n->id] = sink;
+    }
+    for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
         GNode *node = g->nodes.items[i];
-        if (node->kind == GN_CALL) call_kernel(arena, g, node, kernels);
-        if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) continue;
-        Contraction *c = contraction_of(arena, node, target);
-        if (c) contraction_kernels(arena, g, c, kernels, &shared);
-        if (c || one_kernel(arena, g, node, kernels)) continue;
+        if (place(&o, node)) continue;
         *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
                               node->span.line, MAX_KERNEL_OPERANDS - 3);
         return false;

@@ -1,6 +1,7 @@
 /* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
  * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/sweep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,8 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
     if (e->op == G_LOAD) {
         for (int i = 0; i < s->kernel->operand_count; i++)
             if (s->kernel->operands[i] == e->tensor) add(&h, (uint64_t)i);
+        for (int i = 0; s->kernel->sweep && i < s->kernel->sweep->source_count; i++)
+            if (s->kernel->sweep->sources[i].node == e->tensor) add(&h, (uint64_t)(100 + i));
         add_array(&h, e->tensor);
         add(&h, e->has_else);
     }
@@ -102,30 +105,60 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
     snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a, (unsigned long long)h->b);
 }
 
+static void sign_node(Signing *s, Hash *h, const GNode *n) {
+    add_array(h, n);
+    for (int i = 0; i < n->operand_count; i++) add_array(h, n->operands[i]);
+    if (n->kind == GN_CALL) add(h, n->call);
+    add(h, n->reducer);
+    add(h, (uint64_t)n->red_rank);
+    add(h, n->empty_is_error);
+    for (int i = 0; i < n->red_rank; i++) add(h, (uint64_t)n->red_shape[i]);
+    if (n->operand) add_array(h, n->operand);
+    const GExpr *parts[3] = {n->value, n->guard, n->active};
+    for (int i = 0; i < 3; i++) {
+        Hash part = sign_expr(s, parts[i]);
+        add(h, part.a);
+        add(h, part.b);
+    }
+}
+
+static void sign_operand(const Kernel *kernel, Hash *h, const SweepOperand *o) {
+    for (int i = 0; i < kernel->operand_count; i++)
+        if (kernel->operands[i] == o->array) add(h, (uint64_t)i);
+    add(h, (uint64_t)o->start);
+    add(h, (uint64_t)o->line);
+    add(h, (uint64_t)o->step);
+}
+
+static void sign_sweep(Signing *s, Hash *h, const Sweep *w) {
+    const int64_t numbers[] = {w->mode, w->lanes, w->rows, w->columns, w->source_count, w->sink_count, w->block_rows, w->block_columns, w->strip};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(h, (uint64_t)numbers[i]);
+    for (int i = 0; i < w->source_count; i++) {
+        const SweepSource *source = &w->sources[i];
+        add(h, (uint64_t)source->depth);
+        add(h, source->flipped);
+        add(h, source->symmetric);
+        sign_operand(s->kernel, h, &source->row);
+        sign_operand(s->kernel, h, &source->column);
+    }
+    for (int i = 0; i < w->sink_count; i++) {
+        const SweepSink *sink = &w->sinks[i];
+        add(h, sink->by_column);
+        if (sink->payload) sign_operand(s->kernel, h, &sink->rows);
+        sign_node(s, h, sink->pair.node);
+    }
+}
+
 void sign_kernel(Arena *arena, Kernel *kernel) {
     Signing s = {.kernel = kernel, .arena = arena};
-    const GNode *n = kernel->node;
     Hash h = {1, 2};
     add(&h, kernel->kind);
     if (kernel->contraction) {
         sign_contraction(&h, kernel);
-        name_kernel(kernel, &h);
-        return;
-    }
-    add(&h, (uint64_t)kernel->operand_count);
-    add_array(&h, n);
-    for (int i = 0; i < n->operand_count; i++) add_array(&h, n->operands[i]);
-    if (n->kind == GN_CALL) add(&h, n->call);
-    add(&h, n->reducer);
-    add(&h, (uint64_t)n->red_rank);
-    add(&h, n->empty_is_error);
-    for (int i = 0; i < n->red_rank; i++) add(&h, (uint64_t)n->red_shape[i]);
-    if (n->operand) add_array(&h, n->operand);
-    const GExpr *parts[3] = {n->value, n->guard, n->active};
-    for (int i = 0; i < 3; i++) {
-        Hash part = sign_expr(&s, parts[i]);
-        add(&h, part.a);
-        add(&h, part.b);
+    } else {
+        add(&h, (uint64_t)kernel->operand_count);
+        if (kernel->sweep) sign_sweep(&s, &h, kernel->sweep);
+        else sign_node(&s, &h, kernel->node);
     }
     name_kernel(kernel, &h);
 }

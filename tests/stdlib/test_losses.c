@@ -126,7 +126,7 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     static Options none;
     Diag *diag = diag_new(l->arena);
     Snapshot written = {.name = fn->name};
-    const LowerOptions lower = {snapshot_lower, &written};
+    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
     l->fn = fn;
     l->arrays.arena = l->arena;
     if (!arrays_make_up(&l->arrays, fn, &none, "test")) return false;

@@ -153,6 +153,7 @@ static bool prepare(Formula *f) {
     if (!run_passes(f, PASS_before)) return false;
     differentiate(f->g, inputs);
     compare_pass(f, f->g, "differentiate");
+    f->g->settings.stream_bytes = 1; /* every array of pairs */
     return !f->fault && round_and_pass(f);
 }
 

@@ -202,7 +202,7 @@ static int compare(const char *path) {
     Options none;
     memset(&none, 0, sizeof none);
     Method *method = load_method(t.arena, diag, path, &none, true);
-    const LowerOptions options = {watch, &t};
+    const LowerOptions options = {.after = watch, .context = &t};
     LoweredProgram *lowered = method ? lower_method(t.arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);
     Assembled program;

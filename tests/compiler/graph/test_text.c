@@ -53,7 +53,7 @@ static void try_spec(const char *path) {
     Options none;
     memset(&none, 0, sizeof none);
     Method *method = load_method(arena, diag, path, &none, true);
-    const LowerOptions options = {round_trip, (void *)(uintptr_t)path};
+    const LowerOptions options = {.after = round_trip, .context = (void *)(uintptr_t)path};
     if (!method || !lower_method(arena, diag, method, &options)) {
         diag_print(diag, stdout);
         faults++;

@@ -1,0 +1,466 @@
+/* The kernel of a sweep: tasks, blocks, strips. What happens to a tile is in sink.c, products and copies of blocks in tile.c. */
+#include "compiler/cpu/sink.h"
+
+#include <string.h>
+
+/* One side of a tile: its rows, or its columns. */
+typedef struct Side {
+    LLVMValueRef block, first, count; /* the block's number, its first row in the whole array, how many there are */
+    LLVMValueRef starts, ends;        /* i1: this is the first, the last task of the block */
+} Side;
+
+typedef struct SinkCode {
+    Helper row_fold, column_fold, row_weights, column_weights;
+    Helper row_first, column_first, row_result, column_result;
+    Helper row_panels, column_panels; /* of V, at the tile's columns (for sums of rows), at its rows */
+    Helper row_product, column_product;
+    Helper row_load, row_store, column_load, column_store; /* sums, between the scratch and the sink's array */
+} SinkCode;
+
+typedef struct Walk {
+    Frame f;
+    const Sweep *s;
+    SweepLayout at;
+    Helper cell_copy_in, cell_copy_out;
+    Helper operand[MOST_PAIR_SOURCES], panels[MOST_PAIR_SOURCES], product[MOST_PAIR_SOURCES];
+    SinkCode sinks[MOST_SINKS];
+    LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block lie */
+    Side rows, columns;
+    int helpers;
+} Walk;
+
+/* ---- operands --------------------------------------------------------------------------------------------------------- */
+
+static int operand_number(const Walk *w, const GNode *array) {
+    for (int i = 0; i < w->f.kernel->operand_count; i++)
+        if (w->f.kernel->operands[i] == array) return i;
+    return 0;
+}
+
+static LLVMValueRef base_of(const Walk *w, const GNode *array) { return w->f.bases[operand_number(w, array)]; }
+static LLVMValueRef scratch_at(Walk *w, int64_t floats) { return float_pointer(&w->f, w->f.scratch, whole(&w->f, floats)); }
+
+/* Sinks are the last operands, the state is just ahead of them. */
+static LLVMValueRef result_of(const Walk *w, int sink) { return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink]; }
+static LLVMValueRef state_of(const Walk *w) { return w->f.bases[w->f.kernel->operand_count - w->s->sink_count - 1]; }
+
+static LLVMValueRef operand_start(Walk *w, const SweepOperand *o, LLVMValueRef first) {
+    Frame *f = &w->f;
+    return float_pointer(f, base_of(w, o->array), sum_of(f, scaled(f, first, o->line), whole(f, o->start)));
+}
+
+/* Rows that are neighbours in memory stay neighbours: [k][row]. */
+static bool lies_by_columns(const SweepOperand *o) { return o->line == 1 && o->step != 1; }
+/* Rows without gaps are read where they are, as long as the block is whole. */
+static bool lies_ready(const SweepSource *source) { return source->row.step == 1 && source->row.line == source->depth; }
+
+/* ---- the helpers -------------------------------------------------------------------------------------------------------- */
+
+static void emit_source_helpers(Walk *w, int i) {
+    const Sweep *s = w->s;
+    const SweepSource *source = &s->sources[i];
+    bool turned = lies_by_columns(&source->row);
+    CopyShape copy = {source->row.line, source->row.step, turned ? 1 : source->depth, turned ? s->block_rows : 1};
+    if (turned) copy = (CopyShape){source->row.step, source->row.line, s->block_rows, 1};
+    w->operand[i] = emit_copy(&w->f, &copy, w->helpers++);
+    PanelShape panels = {s->lanes, source->column.line, source->column.step, source->depth * s->panel};
+    w->panels[i] = emit_panels(&w->f, &panels, w->helpers++);
+    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->block_columns, false};
+    w->product[i] = emit_block_product(&w->f, &product, w->helpers++);
+}
+
+static void emit_statistic_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
+    const Sweep *s = w->s;
+    if (sweep_feeds_rows(s, sink)) {
+        c->row_fold = emit_statistic(&w->f, sink, false, w->helpers++);
+        c->row_first = emit_first_cells(&w->f, sink, s->block_rows, w->helpers++);
+        c->row_result = emit_result(&w->f, sink, s->block_rows, w->helpers++);
+    }
+    if (sweep_feeds_columns(s, sink)) {
+        c->column_fold = emit_statistic(&w->f, sink, true, w->helpers++);
+        c->column_first = emit_first_cells(&w->f, sink, s->block_columns, w->helpers++);
+        c->column_result = emit_result(&w->f, sink, s->block_columns, w->helpers++);
+    }
+}
+
+/* Strides of the sink's array, along its own index and along the payload. */
+static int64_t own_stride(const SweepSink *sink) { return sink->pair.own == 0 ? sink->payload : 1; }
+static int64_t payload_stride(const SweepSink *sink) { return sink->pair.own == 0 ? 1 : sink->pair.node->shape[1]; }
+
+static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
+    const Sweep *s = w->s;
+    CopyShape load = {own_stride(sink), payload_stride(sink), sink->width, 1}, store = {sink->width, 1, own_stride(sink), payload_stride(sink)};
+    if (sweep_feeds_rows(s, sink)) {
+        c->row_weights = emit_weights(&w->f, sink, false, w->helpers++);
+        PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
+        c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
+        BlockShape product = {s->lanes, s->strip_rows, s->block_columns, 1, s->block_columns * s->panel, sink->width, true};
+        c->row_product = emit_block_product(&w->f, &product, w->helpers++);
+        c->row_load = emit_copy(&w->f, &load, w->helpers++);
+        c->row_store = emit_copy(&w->f, &store, w->helpers++);
+    }
+    if (sweep_feeds_columns(s, sink)) {
+        if (!(s->mode == SWEEP_SYMMETRIC && sink->alike)) c->column_weights = emit_weights(&w->f, sink, true, w->helpers++);
+        PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
+        c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
+        BlockShape product = {s->lanes, s->strip_rows, 1, s->block_columns, s->block_rows * s->panel, sink->width, true};
+        c->column_product = emit_block_product(&w->f, &product, w->helpers++);
+        c->column_load = emit_copy(&w->f, &load, w->helpers++);
+        c->column_store = emit_copy(&w->f, &store, w->helpers++);
+    }
+}
+
+static void emit_helpers(Walk *w) {
+    const CopyShape cells = {0, 1, 0, 1};
+    w->cell_copy_in = emit_copy(&w->f, &cells, w->helpers++);
+    w->cell_copy_out = w->cell_copy_in;
+    for (int i = 0; i < w->s->source_count; i++) emit_source_helpers(w, i);
+    for (int i = 0; i < w->s->sink_count; i++) {
+        const SweepSink *sink = &w->s->sinks[i];
+        if (sink->payload) emit_sum_helpers(w, &w->sinks[i], sink);
+        else emit_statistic_helpers(w, &w->sinks[i], sink);
+    }
+}
+
+/* ---- branches --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct Branch {
+    LLVMBasicBlockRef otherwise, after;
+} Branch;
+
+static Branch branch_begin(Walk *w, LLVMValueRef condition) {
+    Branch branch = {frame_block(&w->f, "else"), frame_block(&w->f, "then_after")};
+    LLVMBasicBlockRef then = frame_block(&w->f, "then");
+    LLVMBuildCondBr(w->f.e->builder, condition, then, branch.otherwise);
+    LLVMPositionBuilderAtEnd(w->f.e->builder, then);
+    return branch;
+}
+
+static void branch_else(Walk *w, const Branch *branch) {
+    LLVMBuildBr(w->f.e->builder, branch->after);
+    LLVMPositionBuilderAtEnd(w->f.e->builder, branch->otherwise);
+}
+
+static void branch_end(Walk *w, const Branch *branch) {
+    LLVMBuildBr(w->f.e->builder, branch->after);
+    LLVMPositionBuilderAtEnd(w->f.e->builder, branch->after);
+}
+
+/* ---- what outlives a task ---------------------------------------------------------------------------------------------------- */
+
+static int64_t state_offset(const Walk *w, int sink) {
+    int64_t offset = 0;
+    for (int i = 0; i < sink; i++) offset += w->s->sinks[i].cells * (w->s->sinks[i].by_column ? w->s->columns : w->s->rows);
+    return offset;
+}
+
+static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *side, int64_t scratch, int64_t block, bool in) {
+    Frame *f = &w->f;
+    int64_t length = sink->by_column ? w->s->columns : w->s->rows;
+    for (int cell = 0; cell < sink->cells; cell++) {
+        LLVMValueRef kept = float_pointer(f, state_of(w), sum_of(f, side->first, whole(f, state_offset(w, number) + cell * length)));
+        LLVMValueRef here = scratch_at(w, scratch + cell * block), numbers[2] = {whole(f, 1), side->count};
+        LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
+        helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
+    }
+}
+
+static void clear(Walk *w, int64_t scratch, int64_t floats) {
+    Emitter *e = w->f.e;
+    LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0), whole(&w->f, 4 * floats), 64);
+}
+
+/* The sums and cells of a side as they were left by the task before, or as they begin. */
+static void open_side(Walk *w, const Side *side, bool rows) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    int64_t block = rows ? s->block_rows : s->block_columns;
+    Branch branch = branch_begin(w, side->starts);
+    for (int again = 0; again < 2; again++) {
+        if (again) branch_else(w, &branch);
+        for (int i = 0; i < s->sink_count; i++) {
+            const SweepSink *sink = &s->sinks[i];
+            const SinkCode *c = &w->sinks[i];
+            if (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink)) continue;
+            int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i], sums = rows ? w->at.row_sums[i] : w->at.column_sums[i];
+            LLVMValueRef numbers[2] = {side->first, side->count};
+            if (sink->payload && !again) {
+                clear(w, sums, block * sink->width);
+            } else if (sink->payload && s->mode != SWEEP_ROWS) {
+                LLVMValueRef pointers[2] = {float_pointer(f, result_of(w, i), scaled(f, side->first, own_stride(sink))), scratch_at(w, sums)};
+                numbers[0] = side->count;
+                numbers[1] = whole(f, sink->payload);
+                helper_call(f, rows ? &c->row_load : &c->column_load, pointers, numbers);
+            } else if (!sink->payload && !again) {
+                LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
+                helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
+            } else if (!sink->payload && s->mode != SWEEP_ROWS) {
+                copy_cells(w, sink, i, side, cells, block, true);
+            }
+        }
+    }
+    branch_end(w, &branch);
+}
+
+static void close_side(Walk *w, const Side *side, bool rows) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    int64_t block = rows ? s->block_rows : s->block_columns;
+    for (int i = 0; i < s->sink_count; i++) { /* sums are stored by every task */
+        const SweepSink *sink = &s->sinks[i];
+        if (!sink->payload || (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink))) continue;
+        LLVMValueRef to = float_pointer(f, result_of(w, i), scaled(f, side->first, own_stride(sink)));
+        LLVMValueRef pointers[2] = {scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]), to}, numbers[2] = {side->count, whole(f, sink->payload)};
+        helper_call(f, rows ? &w->sinks[i].row_store : &w->sinks[i].column_store, pointers, numbers);
+    }
+    if (!s->cells) return;
+    Branch branch = branch_begin(w, side->ends);
+    for (int again = 0; again < 2; again++) {
+        if (again) branch_else(w, &branch);
+        for (int i = 0; i < s->sink_count; i++) {
+            const SweepSink *sink = &s->sinks[i];
+            if (sink->payload || (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink))) continue;
+            int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
+            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)}, numbers[2] = {side->first, side->count};
+            if (!again) helper_call(f, rows ? &w->sinks[i].row_result : &w->sinks[i].column_result, pointers, numbers);
+            else if (s->mode != SWEEP_ROWS) copy_cells(w, sink, i, side, cells, block, false);
+        }
+    }
+    branch_end(w, &branch);
+}
+
+/* ---- a tile ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Arguments of the helpers of sink.c. */
+static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip, LLVMValueRef rows) {
+    Frame *f = &w->f;
+    LLVMValueRef pointers[MOST_HELPER_POINTERS], numbers[4] = {sum_of(f, w->rows.first, strip), w->columns.first, rows, w->columns.count};
+    int count = 0;
+    for (int i = 0; i < w->s->source_count; i++) pointers[count++] = scratch_at(w, w->at.tiles[i]);
+    pointers[count++] = target;
+    pointers[count++] = scratch_at(w, w->at.spare);
+    pointers[count++] = f->fault;
+    for (int i = 0; i < f->kernel->operand_count; i++) pointers[count++] = f->bases[i];
+    helper_call(f, helper, pointers, numbers);
+}
+
+static void make_tile(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
+    Frame *f = &w->f;
+    const SweepSource *source = &w->s->sources[i];
+    LLVMBuilderRef b = f->e->builder;
+    int64_t line = lies_by_columns(&source->row) ? 1 : source->depth;
+    LLVMValueRef panels = LLVMBuildUDiv(b, sum_of(f, w->columns.count, whole(f, w->s->panel - 1)), whole(f, w->s->panel), "");
+    LLVMValueRef pointers[3] = {float_pointer(f, w->row_operand[i], scaled(f, strip, line)), scratch_at(w, w->at.column_panels[i]), scratch_at(w, w->at.tiles[i])};
+    LLVMValueRef numbers[3] = {rows, panels, whole(f, source->depth)};
+    helper_call(f, &w->product[i], pointers, numbers);
+}
+
+static void add_row_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
+    Frame *f = &w->f;
+    const SweepSink *sink = &w->s->sinks[i];
+    LLVMValueRef sums = float_pointer(f, scratch_at(w, w->at.row_sums[i]), scaled(f, strip, sink->width));
+    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), scratch_at(w, w->at.column_rows[i]), sums};
+    LLVMValueRef numbers[3] = {rows, whole(f, sink->width / w->s->panel), w->columns.count};
+    helper_call(f, &w->sinks[i].row_product, pointers, numbers);
+}
+
+static void add_column_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
+    Frame *f = &w->f;
+    const SweepSink *sink = &w->s->sinks[i];
+    LLVMValueRef v = float_pointer(f, scratch_at(w, w->at.row_rows[i]), scaled(f, strip, w->s->panel));
+    LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), v, scratch_at(w, w->at.column_sums[i])};
+    LLVMValueRef numbers[3] = {w->columns.count, whole(f, sink->width / w->s->panel), rows};
+    helper_call(f, &w->sinks[i].column_product, pointers, numbers);
+}
+
+/* `apart`: i1, the two sides are different blocks, so that a symmetric tile serves its columns too; NULL: always. */
+static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLVMValueRef apart) {
+    Frame *f = &w->f;
+    const SweepSink *sink = &w->s->sinks[i];
+    const SinkCode *c = &w->sinks[i];
+    bool weighs = sink->payload > 0;
+    if (sweep_feeds_rows(w->s, sink)) {
+        LLVMValueRef target = weighs ? scratch_at(w, w->at.weights) : float_pointer(f, scratch_at(w, w->at.row_cells[i]), strip);
+        call_on_tile(w, weighs ? &c->row_weights : &c->row_fold, target, strip, rows);
+        if (weighs) add_row_sums(w, i, strip, rows);
+    }
+    if (!sweep_feeds_columns(w->s, sink)) return;
+    Branch branch;
+    if (apart) branch = branch_begin(w, apart);
+    LLVMValueRef target = scratch_at(w, weighs ? w->at.weights : w->at.column_cells[i]);
+    if (!weighs) call_on_tile(w, &c->column_fold, target, strip, rows);
+    else if (c->column_weights.function) call_on_tile(w, &c->column_weights, target, strip, rows);
+    if (weighs) add_column_sums(w, i, strip, rows);
+    if (!apart) return;
+    branch_else(w, &branch);
+    branch_end(w, &branch);
+}
+
+/* ---- a block of rows with a block of columns ----------------------------------------------------------------------------------------- */
+
+static void bring_rows(Walk *w) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, whole(f, s->block_rows), "");
+    for (int i = 0; i < s->source_count; i++) {
+        const SweepSource *source = &s->sources[i];
+        LLVMValueRef from = operand_start(w, &source->row, w->rows.first), to = scratch_at(w, w->at.row_operand[i]);
+        LLVMValueRef numbers[2] = {w->rows.count, whole(f, source->depth)}, turned[2] = {numbers[1], numbers[0]};
+        bool ready = lies_ready(source);
+        Branch branch;
+        w->row_operand[i] = ready ? LLVMBuildSelect(b, full, from, to, "") : to;
+        if (ready) branch = branch_begin(w, LLVMBuildNot(b, full, ""));
+        LLVMValueRef pointers[2] = {from, to};
+        helper_call(f, &w->operand[i], pointers, lies_by_columns(&source->row) ? turned : numbers);
+        if (!ready) continue;
+        branch_else(w, &branch);
+        branch_end(w, &branch);
+    }
+}
+
+static void bring_sink_rows(Walk *w, const Side *side, bool rows) {
+    const Sweep *s = w->s;
+    for (int i = 0; i < s->sink_count; i++) {
+        const SweepSink *sink = &s->sinks[i];
+        if (!sink->payload || (rows ? !sweep_feeds_columns(s, sink) : !sweep_feeds_rows(s, sink))) continue;
+        LLVMValueRef pointers[2] = {operand_start(w, &sink->rows, side->first), scratch_at(w, rows ? w->at.row_rows[i] : w->at.column_rows[i])};
+        LLVMValueRef numbers[2] = {whole(&w->f, sink->payload), side->count};
+        helper_call(&w->f, rows ? &w->sinks[i].column_panels : &w->sinks[i].row_panels, pointers, numbers);
+    }
+}
+
+static void bring_columns(Walk *w) {
+    const Sweep *s = w->s;
+    for (int i = 0; i < s->source_count; i++) {
+        LLVMValueRef pointers[2] = {operand_start(w, &s->sources[i].column, w->columns.first), scratch_at(w, w->at.column_panels[i])};
+        LLVMValueRef numbers[2] = {w->columns.count, whole(&w->f, s->sources[i].depth)};
+        helper_call(&w->f, &w->panels[i], pointers, numbers);
+    }
+    bring_sink_rows(w, &w->columns, false);
+}
+
+static void set_extent(Walk *w, Side *side, int64_t block, int64_t total) {
+    Frame *f = &w->f;
+    side->first = scaled(f, side->block, block);
+    side->count = smaller_of(f, whole(f, block), LLVMBuildNSWSub(f->e->builder, whole(f, total), side->first, ""));
+}
+
+static void column_side(Walk *w, LLVMValueRef apart, bool open) {
+    if (w->s->mode == SWEEP_ROWS) return;
+    Branch branch;
+    if (apart) branch = branch_begin(w, apart);
+    if (open) open_side(w, &w->columns, false);
+    else close_side(w, &w->columns, false);
+    if (!apart) return;
+    branch_else(w, &branch);
+    branch_end(w, &branch);
+}
+
+static void meet(Walk *w, LLVMValueRef apart) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    set_extent(w, &w->columns, s->block_columns, s->columns);
+    bring_columns(w);
+    column_side(w, apart, true);
+    Loop strips = loop_begin_step(f, whole(f, 0), w->rows.count, s->strip);
+    LLVMValueRef rows = smaller_of(f, whole(f, s->strip), LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
+    for (int i = 0; i < s->source_count; i++) make_tile(w, i, strips.index, rows);
+    for (int i = 0; i < s->sink_count; i++) feed_sink(w, i, strips.index, rows, apart);
+    loop_end(f, &strips);
+    column_side(w, apart, false);
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------------------------------ */
+
+static LLVMValueRef equals(Walk *w, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(w->f.e->builder, LLVMIntEQ, a, whole(&w->f, b), ""); }
+static LLVMValueRef either(Walk *w, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildSelect(w->f.e->builder, c, a, b, ""); }
+
+static void task_of_rows(Walk *w, LLVMValueRef task) {
+    Frame *f = &w->f;
+    w->rows.block = task;
+    w->rows.starts = w->rows.ends = LLVMConstInt(f->e->i1, 1, 0);
+    set_extent(w, &w->rows, w->s->block_rows, w->s->rows);
+    bring_rows(w);
+    open_side(w, &w->rows, true);
+    Loop columns = loop_begin(f, whole(f, 0), whole(f, w->s->column_blocks));
+    w->columns.block = columns.index;
+    meet(w, NULL);
+    loop_end(f, &columns);
+    close_side(w, &w->rows, true);
+}
+
+/* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger side's block b < less is met first in round 0, the others
+ * when the last of the smaller side comes to them; the last meeting is with the first of the smaller side, or in the last round. */
+static void pair_of_both(Walk *w, LLVMValueRef round, LLVMValueRef task) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    LLVMBuilderRef b = f->e->builder;
+    bool rows_less = s->row_blocks <= s->column_blocks;
+    int64_t less = rows_less ? s->row_blocks : s->column_blocks, more = rows_less ? s->column_blocks : s->row_blocks;
+    Side *small = rows_less ? &w->rows : &w->columns, *large = rows_less ? &w->columns : &w->rows;
+    LLVMValueRef first_round = equals(w, round, 0), last_round = equals(w, round, more - 1);
+    small->block = task;
+    small->starts = first_round;
+    small->ends = last_round;
+    large->block = LLVMBuildURem(b, sum_of(f, task, round), whole(f, more), "");
+    large->starts = either(w, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less), ""), first_round, equals(w, task, less - 1));
+    large->ends = either(w, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less - 1), ""), last_round, equals(w, task, 0));
+}
+
+/* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd rounds pair h + 1 + t with h - t, and have one task less. */
+static LLVMValueRef pair_of_symmetric(Walk *w, LLVMValueRef round, LLVMValueRef task) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    LLVMBuilderRef b = f->e->builder;
+    int64_t blocks = s->row_blocks;
+    LLVMValueRef odd = LLVMBuildAnd(b, round, whole(f, 1), ""), half = LLVMBuildLShr(b, round, whole(f, 1), ""), exists = LLVMConstInt(f->e->i1, 1, 0);
+    if (blocks % 2) {
+        half = LLVMBuildURem(b, scaled(f, round, (blocks + 1) / 2), whole(f, blocks), "");
+        odd = whole(f, 0);
+    } else {
+        exists = LLVMBuildNot(b, LLVMBuildAnd(b, equals(w, odd, 1), equals(w, task, blocks / 2), ""), "");
+    }
+    w->rows.block = LLVMBuildURem(b, sum_of(f, sum_of(f, half, odd), task), whole(f, blocks), "");
+    w->columns.block = LLVMBuildURem(b, LLVMBuildNSWSub(b, sum_of(f, half, whole(f, blocks)), task, ""), whole(f, blocks), "");
+    w->rows.starts = w->columns.starts = equals(w, round, 0);
+    w->rows.ends = w->columns.ends = equals(w, round, s->rounds - 1);
+    return exists;
+}
+
+static void task_of_pair(Walk *w, LLVMValueRef tile) {
+    const Sweep *s = w->s;
+    Frame *f = &w->f;
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef round = LLVMBuildUDiv(b, tile, whole(f, s->tasks), ""), task = LLVMBuildURem(b, tile, whole(f, s->tasks), "");
+    bool symmetric = s->mode == SWEEP_SYMMETRIC;
+    LLVMValueRef exists = NULL, apart = NULL;
+    if (symmetric) exists = pair_of_symmetric(w, round, task);
+    else pair_of_both(w, round, task);
+    Branch branch;
+    if (symmetric) branch = branch_begin(w, exists);
+    if (symmetric) apart = LLVMBuildICmp(b, LLVMIntNE, w->rows.block, w->columns.block, "");
+    set_extent(w, &w->rows, s->block_rows, s->rows);
+    bring_rows(w);
+    bring_sink_rows(w, &w->rows, true);
+    open_side(w, &w->rows, true);
+    meet(w, apart);
+    close_side(w, &w->rows, true);
+    if (!symmetric) return;
+    branch_else(w, &branch);
+    branch_end(w, &branch);
+}
+
+void emit_sweep(Emitter *e, Kernel *kernel) {
+    Walk w;
+    memset(&w, 0, sizeof w);
+    frame_begin(&w.f, e, kernel);
+    w.s = kernel->sweep;
+    sweep_layout(w.s, &w.at);
+    emit_helpers(&w);
+    Loop tasks = loop_begin(&w.f, w.f.begin, w.f.end);
+    if (w.s->mode == SWEEP_ROWS) task_of_rows(&w, tasks.index);
+    else task_of_pair(&w, tasks.index);
+    loop_end(&w.f, &tasks);
+    frame_end(&w.f);
+}

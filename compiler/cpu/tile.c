@@ -1,0 +1,244 @@
+#include "compiler/cpu/tile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_LANES = 16, MOST_SUMS = 16 };
+
+LLVMValueRef sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
+LLVMValueRef scaled(Frame *f, LLVMValueRef a, int64_t by) { return by == 1 ? a : LLVMBuildNSWMul(f->e->builder, a, whole(f, by), ""); }
+
+LLVMValueRef smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+    return LLVMBuildSelect(f->e->builder, LLVMBuildICmp(f->e->builder, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+LLVMValueRef float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at) {
+    return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f32, base, &at, 1, "");
+}
+
+/* ---- helpers ------------------------------------------------------------------------------------------------------ */
+
+static void set_attribute(Emitter *e, LLVMValueRef function, unsigned at, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(function, at, LLVMCreateEnumAttribute(e->context, kind, 0));
+}
+
+void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers, int numbers) {
+    Emitter *e = outer->e;
+    memset(open, 0, sizeof *open);
+    open->back = LLVMGetInsertBlock(e->builder);
+    LLVMTypeRef params[MOST_HELPER_POINTERS + MOST_HELPER_NUMBERS];
+    for (int i = 0; i < pointers; i++) params[i] = e->ptr;
+    for (int i = 0; i < numbers; i++) params[pointers + i] = e->i64;
+    char symbol[SYMBOL_BYTES + 32];
+    snprintf(symbol, sizeof symbol, "%s_%s%d", outer->kernel->symbol, name, number);
+    Helper *h = &open->helper;
+    h->pointers = pointers;
+    h->numbers = numbers;
+    h->type = LLVMFunctionType(e->nothing, params, (unsigned)(pointers + numbers), 0);
+    h->function = LLVMAddFunction(e->module, symbol, h->type);
+    LLVMSetLinkage(h->function, LLVMInternalLinkage);
+    set_attribute(e, h->function, (unsigned)LLVMAttributeFunctionIndex, "noinline");
+    set_attribute(e, h->function, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    for (int i = 0; i < pointers; i++) set_attribute(e, h->function, (unsigned)i + 1, "noalias");
+    open->inner = (Frame){.e = e, .kernel = outer->kernel, .node = outer->node, .function = h->function};
+    LLVMPositionBuilderAtEnd(e->builder, frame_block(&open->inner, "entry"));
+}
+
+LLVMValueRef helper_pointer(const OpenHelper *open, int i) { return LLVMGetParam(open->helper.function, (unsigned)i); }
+LLVMValueRef helper_number(const OpenHelper *open, int i) { return LLVMGetParam(open->helper.function, (unsigned)(open->helper.pointers + i)); }
+
+Helper helper_end(OpenHelper *open) {
+    LLVMBuildRetVoid(open->inner.e->builder);
+    LLVMPositionBuilderAtEnd(open->inner.e->builder, open->back);
+    return open->helper;
+}
+
+void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers) {
+    LLVMValueRef args[MOST_HELPER_POINTERS + MOST_HELPER_NUMBERS];
+    for (int i = 0; i < helper->pointers; i++) args[i] = pointers[i];
+    for (int i = 0; i < helper->numbers; i++) args[helper->pointers + i] = numbers[i];
+    LLVMBuildCall2(f->e->builder, helper->type, helper->function, args, (unsigned)(helper->pointers + helper->numbers), "");
+}
+
+/* ---- vectors -------------------------------------------------------------------------------------------------------- */
+
+typedef struct Vectors {
+    Frame *f;
+    LLVMTypeRef type;
+    int64_t lanes;
+} Vectors;
+
+static Vectors vectors_of(Frame *f, int64_t lanes) { return (Vectors){f, LLVMVectorType(f->e->f32, (unsigned)lanes), lanes}; }
+
+static LLVMValueRef load(const Vectors *v, LLVMValueRef base, int64_t at) {
+    LLVMValueRef value = LLVMBuildLoad2(v->f->e->builder, v->type, at ? float_pointer(v->f, base, whole(v->f, at)) : base, "");
+    LLVMSetAlignment(value, 4);
+    return value;
+}
+
+static void store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
+    LLVMValueRef stored = LLVMBuildStore(v->f->e->builder, value, at ? float_pointer(v->f, base, whole(v->f, at)) : base);
+    LLVMSetAlignment(stored, 4);
+}
+
+static LLVMValueRef splat(const Vectors *v, LLVMValueRef scalar) {
+    Emitter *e = v->f->e;
+    LLVMValueRef one = LLVMBuildInsertElement(e->builder, LLVMGetUndef(v->type), scalar, LLVMConstInt(e->i32, 0, 0), "");
+    return LLVMBuildShuffleVector(e->builder, one, LLVMGetUndef(v->type), LLVMConstNull(LLVMVectorType(e->i32, (unsigned)v->lanes)), "");
+}
+
+/* Every second lane of the two, from the low or the high halves in turn: a_0 b_0 a_1 b_1 ... */
+static LLVMValueRef interleave(const Vectors *v, LLVMValueRef a, LLVMValueRef b, bool high) {
+    LLVMValueRef mask[MOST_LANES];
+    for (int64_t i = 0; i < v->lanes; i++)
+        mask[i] = LLVMConstInt(v->f->e->i32, (unsigned long long)((high ? v->lanes / 2 : 0) + i / 2 + (i % 2) * v->lanes), 0);
+    return LLVMBuildShuffleVector(v->f->e->builder, a, b, LLVMConstVector(mask, (unsigned)v->lanes), "");
+}
+
+/* A square of lanes x lanes: as many perfect shuffles of its rows as the count of lanes has factors 2. */
+static void transpose(const Vectors *v, LLVMValueRef *rows) {
+    LLVMValueRef next[MOST_LANES];
+    for (int64_t done = 1; done < v->lanes; done *= 2) {
+        for (int64_t i = 0; i < v->lanes / 2; i++) {
+            next[2 * i] = interleave(v, rows[i], rows[i + v->lanes / 2], false);
+            next[2 * i + 1] = interleave(v, rows[i], rows[i + v->lanes / 2], true);
+        }
+        memcpy(rows, next, sizeof *rows * (size_t)v->lanes);
+    }
+}
+
+/* ---- products --------------------------------------------------------------------------------------------------------- */
+
+/* sums += a[rows, k] * b[k, panel] over k = 0 .. count - 1, the sums in registers. */
+static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef count, LLVMValueRef *sums) {
+    Frame *f = v->f;
+    LLVMBuilderRef b = f->e->builder;
+    int columns = 2, total = (int)s->rows * columns;
+    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS], zero = whole(f, 0);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "k"), after = frame_block(f, "summed");
+    LLVMBuildBr(b, body);
+    LLVMPositionBuilderAtEnd(b, body);
+    LLVMValueRef k = LLVMBuildPhi(b, f->e->i64, "k");
+    LLVMAddIncoming(k, &zero, &before, 1);
+    for (int i = 0; i < total; i++) {
+        phi[i] = LLVMBuildPhi(b, v->type, "");
+        LLVMAddIncoming(phi[i], &sums[i], &before, 1);
+    }
+    LLVMValueRef line = float_pointer(f, panel, scaled(f, k, columns * s->lanes)), from = float_pointer(f, a, scaled(f, k, s->a_step)), column[2];
+    for (int c = 0; c < columns; c++) column[c] = load(v, line, c * s->lanes);
+    for (int r = 0; r < (int)s->rows; r++) {
+        LLVMValueRef value = splat(v, LLVMBuildLoad2(b, f->e->f32, float_pointer(f, from, whole(f, r * s->a_line)), ""));
+        for (int c = 0; c < columns; c++) next[r * columns + c] = multiply_add(f, value, column[c], phi[r * columns + c]);
+    }
+    LLVMValueRef more = sum_of(f, k, whole(f, 1));
+    LLVMAddIncoming(k, &more, &body, 1);
+    for (int i = 0; i < total; i++) LLVMAddIncoming(phi[i], &next[i], &body, 1);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, more, count, ""), body, after);
+    LLVMPositionBuilderAtEnd(b, after);
+    memcpy(sums, next, sizeof *sums * (size_t)total);
+}
+
+Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
+    OpenHelper open;
+    helper_begin(&open, outer, "product", number, 3, 3);
+    Frame *f = &open.inner;
+    Vectors v = vectors_of(f, s->lanes);
+    LLVMValueRef a = helper_pointer(&open, 0), b = helper_pointer(&open, 1), c = helper_pointer(&open, 2);
+    Loop panels = loop_begin(f, whole(f, 0), helper_number(&open, 1));
+    LLVMValueRef panel = float_pointer(f, b, scaled(f, panels.index, s->b_panel)), column = scaled(f, panels.index, 2 * s->lanes);
+    Loop strips = loop_begin_step(f, whole(f, 0), helper_number(&open, 0), s->rows);
+    LLVMValueRef from = float_pointer(f, a, scaled(f, strips.index, s->a_line));
+    LLVMValueRef to = float_pointer(f, c, sum_of(f, scaled(f, strips.index, s->c_line), column)), sums[MOST_SUMS];
+    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = s->adds ? load(&v, to, (i / 2) * s->c_line + (i % 2) * s->lanes) : LLVMConstNull(v.type);
+    register_block(&v, s, from, panel, helper_number(&open, 2), sums);
+    for (int i = 0; i < 2 * (int)s->rows; i++) store(&v, sums[i], to, (i / 2) * s->c_line + (i % 2) * s->lanes);
+    loop_end(f, &strips);
+    loop_end(f, &panels);
+    return helper_end(&open);
+}
+
+/* ---- copies ------------------------------------------------------------------------------------------------------------- */
+
+/* One x at a time, kept inside the source. */
+static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin, LLVMValueRef y_end) {
+    Loop ys = loop_begin(f, y_begin, y_end);
+    LLVMValueRef from = float_pointer(f, source, scaled(f, ys.index, s->y_step)), row = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
+    Loop xs = loop_begin(f, whole(f, 0), whole(f, 2 * s->lanes));
+    LLVMValueRef x = smaller_of(f, sum_of(f, first, xs.index), last);
+    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, float_pointer(f, from, scaled(f, x, s->x_step)), "");
+    LLVMBuildStore(f->e->builder, value, float_pointer(f, row, xs.index));
+    loop_end(f, &xs);
+    loop_end(f, &ys);
+}
+
+/* Squares of the source turned over in registers; the y behind the last whole square one by one. */
+static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef count) {
+    Frame *f = v->f;
+    LLVMValueRef squares = LLVMBuildAnd(f->e->builder, count, whole(f, -s->lanes), "");
+    for (int64_t half = 0; half < 2; half++) {
+        LLVMValueRef line[MOST_LANES], rows[MOST_LANES];
+        for (int64_t i = 0; i < s->lanes; i++)
+            line[i] = float_pointer(f, source, scaled(f, smaller_of(f, sum_of(f, first, whole(f, half * s->lanes + i)), last), s->x_step));
+        Loop ys = loop_begin_step(f, whole(f, 0), squares, s->lanes);
+        for (int64_t i = 0; i < s->lanes; i++) rows[i] = load(v, float_pointer(f, line[i], ys.index), 0);
+        transpose(v, rows);
+        LLVMValueRef at = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
+        for (int64_t i = 0; i < s->lanes; i++) store(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
+        loop_end(f, &ys);
+    }
+    panel_by_element(f, s, source, to, first, last, squares, count);
+}
+
+static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef count) {
+    Frame *f = v->f;
+    LLVMValueRef from = float_pointer(f, source, first);
+    Loop ys = loop_begin(f, whole(f, 0), count);
+    LLVMValueRef line = float_pointer(f, from, scaled(f, ys.index, s->y_step)), row = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
+    for (int64_t half = 0; half < 2; half++) store(v, load(v, line, half * s->lanes), row, half * s->lanes);
+    loop_end(f, &ys);
+}
+
+Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
+    OpenHelper open;
+    helper_begin(&open, outer, "panels", number, 2, 2);
+    Frame *f = &open.inner;
+    Vectors v = vectors_of(f, s->lanes);
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1), xs = helper_number(&open, 0), ys = helper_number(&open, 1);
+    LLVMValueRef last = sum_of(f, xs, whole(f, -1)), zero = whole(f, 0);
+    Loop panels = loop_begin_step(f, zero, xs, 2 * s->lanes);
+    LLVMValueRef to = float_pointer(f, target, scaled(f, LLVMBuildUDiv(b, panels.index, whole(f, 2 * s->lanes), ""), s->to_panel));
+    if (s->x_step == 1) {
+        LLVMBasicBlockRef full = frame_block(f, "full"), ragged = frame_block(f, "ragged"), after = frame_block(f, "after");
+        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLE, sum_of(f, panels.index, whole(f, 2 * s->lanes)), xs, ""), full, ragged);
+        LLVMPositionBuilderAtEnd(b, full);
+        panel_by_lines(&v, s, source, to, panels.index, ys);
+        LLVMBuildBr(b, after);
+        LLVMPositionBuilderAtEnd(b, ragged);
+        panel_by_element(f, s, source, to, panels.index, last, zero, ys);
+        LLVMBuildBr(b, after);
+        LLVMPositionBuilderAtEnd(b, after);
+    } else if (s->y_step == 1) {
+        panel_by_squares(&v, s, source, to, panels.index, last, ys);
+    } else {
+        panel_by_element(f, s, source, to, panels.index, last, zero, ys);
+    }
+    loop_end(f, &panels);
+    return helper_end(&open);
+}
+
+Helper emit_copy(Frame *outer, const CopyShape *s, int number) {
+    OpenHelper open;
+    helper_begin(&open, outer, "copy", number, 2, 2);
+    Frame *f = &open.inner;
+    LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1);
+    Loop xs = loop_begin(f, whole(f, 0), helper_number(&open, 0));
+    LLVMValueRef from = float_pointer(f, source, scaled(f, xs.index, s->line)), to = float_pointer(f, target, scaled(f, xs.index, s->to_line));
+    Loop ys = loop_begin(f, whole(f, 0), helper_number(&open, 1));
+    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, float_pointer(f, from, scaled(f, ys.index, s->step)), "");
+    LLVMBuildStore(f->e->builder, value, float_pointer(f, to, scaled(f, ys.index, s->to_step)));
+    loop_end(f, &ys);
+    loop_end(f, &xs);
+    return helper_end(&open);
+}

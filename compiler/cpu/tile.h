@@ -1,0 +1,56 @@
+/* Blocks in a worker's scratch: copies into it in the order that the register blocks read, and products of blocks. Each is a function of its own in
+ * the module, whose pointers are noalias and whose strides are constants, called from the kernel it helps. */
+#ifndef COUPLET_COMPILER_CPU_TILE_H
+#define COUPLET_COMPILER_CPU_TILE_H
+
+#include "compiler/cpu/emit.h"
+
+enum { MOST_HELPER_POINTERS = MAX_KERNEL_OPERANDS + 10, MOST_HELPER_NUMBERS = 4 };
+
+typedef struct Helper {
+    LLVMValueRef function;
+    LLVMTypeRef type;
+    int pointers, numbers;
+} Helper;
+
+/* While a helper is open, `inner` emits into it; helper_end goes back to where the caller was. */
+typedef struct OpenHelper {
+    Helper helper;
+    Frame inner;
+    LLVMBasicBlockRef back;
+} OpenHelper;
+void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers, int numbers);
+LLVMValueRef helper_pointer(const OpenHelper *open, int i);
+LLVMValueRef helper_number(const OpenHelper *open, int i);
+Helper helper_end(OpenHelper *open);
+void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers);
+
+/* c[m, n] (+)= sum over k of a[m, k] * b[k, n]: a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
+ * it for each k; c at m * c_line + n. Rows come in register blocks of `rows`: up to rows - 1 behind the last are written too. */
+typedef struct BlockShape {
+    int64_t lanes, rows, a_line, a_step, b_panel, c_line;
+    bool adds;
+} BlockShape;
+/* Pointers a, b, c; numbers m, panels, k. */
+Helper emit_block_product(Frame *f, const BlockShape *shape, int number);
+
+/* Element (x, y) of the source, at x * x_step + y * y_step, to panels over x: [x / panel][y][x mod panel], each `to_panel` from the next. What lies
+ * behind the last x in its panel is anything. Pointers source, target; numbers count of x, of y. */
+typedef struct PanelShape {
+    int64_t lanes, x_step, y_step, to_panel;
+} PanelShape;
+Helper emit_panels(Frame *f, const PanelShape *shape, int number);
+
+/* target[x * to_line + y * to_step] = source[x * line + y * step], the inner loop over y. Pointers source, target; numbers count of x, of y. */
+typedef struct CopyShape {
+    int64_t line, step, to_line, to_step;
+} CopyShape;
+Helper emit_copy(Frame *f, const CopyShape *shape, int number);
+
+/* Small words for index arithmetic. */
+LLVMValueRef sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef scaled(Frame *f, LLVMValueRef a, int64_t by);
+LLVMValueRef smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at);
+
+#endif

@@ -1,0 +1,174 @@
+#include "compiler/passes/stream/internal.h"
+
+#include <string.h>
+
+enum { MOST_GATHERS = 8 /* places read on their own, for each row and column of the product */ };
+
+typedef struct Loads {
+    ARRAY(const GExpr *) seen, items; /* items: loads of products and of elements */
+} Loads;
+
+static void collect(Stream *s, Loads *loads, const GExpr *e) {
+    if (!e || e->arg_count == 0) return;
+    for (int i = 0; i < loads->seen.count; i++)
+        if (loads->seen.items[i] == e) return;
+    array_push(s->g->arena, &loads->seen, e);
+    if (e->op == G_LOAD && s->made_of[e->tensor->id]) array_push(s->g->arena, &loads->items, e);
+    for (int i = 0; i < e->arg_count; i++) collect(s, loads, e->args[i]);
+}
+
+static uint64_t roots_of(const Stream *s, const Loads *loads) {
+    uint64_t roots = 0;
+    for (int i = 0; i < loads->items.count; i++) roots |= s->made_of[loads->items.items[i]->tensor->id];
+    return roots;
+}
+
+static bool is_pair(const GExpr *load) {
+    return !load->has_else && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1];
+}
+
+static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+
+/* A place is computed on its own, as a product of two rows: worth it when there are not many more of them than rows. */
+static bool few_places(Stream *s, const GNode *n, const GExpr *load) {
+    uint32_t mask = 0;
+    int64_t places = 1;
+    for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(s->g->arena, load->args[i]);
+    for (int i = 0; i < n->rank + n->red_rank; i++)
+        if (mask & 1u << i) places *= extent_of(n, i);
+    return !load->has_else && places <= MOST_GATHERS * (load->tensor->shape[0] + load->tensor->shape[1]);
+}
+
+/* ---- weighted sums ---------------------------------------------------------------------------------------------- */
+
+/* Whether every factor reads either the pair or the rows: with `payload` an index, not the one that the sum keeps of the pair. */
+static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
+    uint32_t mask = index_mask(s->g->arena, e);
+    if (!(mask & payload)) return true;
+    if (e->op == G_MUL || e->op == G_DIV) return factors_part(s, e->args[0], own, payload) && factors_part(s, e->args[1], own, payload);
+    if (e->op == G_NEG) return factors_part(s, e->args[0], own, payload);
+    Loads loads = {0};
+    collect(s, &loads, e);
+    return !(mask & own) && loads.items.count == 0;
+}
+
+static bool is_weighted(Stream *s, const GNode *n, int own) {
+    if (n->reducer != GR_SUM || n->type != GT_REAL) return false;
+    uint32_t payload = 1u << (1 - own);
+    if (!(index_mask(s->g->arena, n->value) & payload)) return false;
+    if (n->guard && (index_mask(s->g->arena, n->guard) & payload)) return false;
+    return factors_part(s, n->value, 1u << own, payload);
+}
+
+/* ---- one user ----------------------------------------------------------------------------------------------------- */
+
+static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *use) {
+    bool x_out = x < n->rank, y_out = y < n->rank;
+    if (n->reducer == GR_NONE) {
+        *use = USE_ELEMENT;
+        return n->rank == 2 ? NULL : "each of its elements is used for several others";
+    }
+    if (!x_out && !y_out) {
+        *use = USE_TOTAL;
+        bool placed = n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN;
+        return n->rank == 0 && n->red_rank == 2 && !placed ? NULL : "both of its indices are reduced together with another one";
+    }
+    if (n->red_rank != 1 || (x_out && y_out)) return "it is reduced over an index that is none of its own";
+    *use = n->rank == 1 ? USE_SINK : USE_WEIGHTS;
+    s->own[n->id] = x_out ? x : y;
+    if (n->rank == 1) return NULL;
+    return n->rank == 2 && is_weighted(s, n, x_out ? x : y) ? NULL : "its elements are no plain weights of a sum of rows";
+}
+
+/* NULL, or why tiles do not serve this user. */
+static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *use) {
+    const GExpr *pair = NULL;
+    *use = USE_GATHER;
+    for (int i = 0; i < loads->items.count; i++) {
+        const GExpr *load = loads->items.items[i];
+        if (!is_pair(load)) {
+            if (few_places(s, n, load)) continue;
+            return "it is read at as many chosen places as it has elements";
+        }
+        bool same = !pair || load->args[0] == pair->args[0] || load->args[0] == pair->args[1];
+        if (!same || (pair && load->args[1] != pair->args[0] && load->args[1] != pair->args[1])) return "one formula reads it along two different pairs of indices";
+        if (!pair) pair = load;
+    }
+    if (!pair) return NULL;
+    if (n->active) return "it is reduced for some rows only";
+    return classify_pair(s, n, pair->args[0]->index, pair->args[1]->index, use);
+}
+
+static void refuse(Stream *s, uint64_t roots, const char *why, Span where) {
+    for (int i = 0; i < s->root_count; i++) {
+        Root *r = &s->roots[i];
+        if (!(roots & (uint64_t)1 << i) || r->refusal) continue;
+        r->refusal = why;
+        r->where = where;
+    }
+}
+
+static int candidate_of(const Stream *s, const GNode *n) {
+    for (int i = 0; i < s->root_count; i++)
+        if (s->roots[i].node == n && !s->roots[i].refusal) return i;
+    return -1;
+}
+
+static void visit_held(Stream *s, const GNode *n, const GNode *operand, const char *why, uint64_t *refused) {
+    if (!s->made_of[operand->id]) return;
+    refuse(s, s->made_of[operand->id], why, n->span);
+    *refused |= s->made_of[operand->id];
+}
+
+static void visit(Stream *s, GNode *n, uint64_t *refused) {
+    Loads loads = {0};
+    if (n->operand) visit_held(s, n, n->operand, n->kind == GN_TOPK ? "topk wants whole rows of it" : "a stop holds it", refused);
+    for (int i = 0; i < n->operand_count; i++) visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
+    if (n->kind != GN_COMPUTE) return;
+    collect(s, &loads, n->value);
+    collect(s, &loads, n->guard);
+    collect(s, &loads, n->active);
+    int root = candidate_of(s, n);
+    if (loads.items.count == 0 && root >= 0) { /* a product that reads another one is a user of that */
+        s->root_of[n->id] = root;
+        s->made_of[n->id] = (uint64_t)1 << root;
+    }
+    if (loads.items.count == 0) return;
+    const char *why = classify(s, n, &loads, &s->use[n->id]);
+    uint64_t roots = roots_of(s, &loads);
+    if (why) {
+        refuse(s, roots, why, n->span);
+        *refused |= roots;
+    } else if (s->use[n->id] == USE_ELEMENT) {
+        s->made_of[n->id] = roots;
+    }
+}
+
+static void visit_kept(Stream *s, const GNode *n, const char *why, uint64_t *refused) {
+    if (!n || !s->made_of[n->id]) return;
+    refuse(s, s->made_of[n->id], why, n->span);
+    *refused |= s->made_of[n->id];
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------- */
+
+static void forget(Stream *s) {
+    memset(s->made_of, 0, sizeof *s->made_of * s->ids);
+    memset(s->use, 0, sizeof *s->use * s->ids);
+    for (uint32_t i = 0; i < s->ids; i++) s->root_of[i] = -1;
+}
+
+/* A refusal can leave elements that were made of two products with one: looked at again without the refused, until nothing changes. */
+void stream_find(Stream *s) {
+    Graph *g = s->g;
+    for (uint64_t refused = 1; refused;) {
+        refused = 0;
+        forget(s);
+        for (int i = 0; i < g->nodes.count; i++) visit(s, g->nodes.items[i], &refused);
+        for (int i = 0; i < g->outputs.count; i++) visit_kept(s, g->outputs.items[i].node, "it is a result", &refused);
+        for (int i = 0; i < g->commits.count; i++) {
+            visit_kept(s, g->commits.items[i].value, "it is kept from step to step", &refused);
+            visit_kept(s, g->commits.items[i].rows, "it is kept from step to step", &refused);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* What the files of the stream pass share.
+ *
+ *     stream.c   the pass: which products are worth it, in order
+ *     find.c     every user of a product, and whether tiles serve it
+ *     unfold.c   users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
+ *     hoist.c    what a tile need not compute: parts that read one index of the pair
+ *     merge.c    weighted sums of the same rows become one */
+#ifndef COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
+#define COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
+
+#include "compiler/graph/pairs.h"
+#include "compiler/passes/passes.h"
+
+enum { MOST_ROOTS = 64 };
+
+/* A product that may be streamed. */
+typedef struct Root {
+    GNode *node;
+    PairProduct product;
+    int mirror; /* an earlier root whose transpose this is; -1: none */
+    const char *refusal;
+    Span where;
+} Root;
+
+/* How a node uses products, or elements made of them. */
+typedef enum {
+    USE_NONE,
+    USE_GATHER,  /* at few chosen places only */
+    USE_ELEMENT, /* element by element: of the tile too */
+    USE_SINK,    /* a statistic of rows or columns */
+    USE_WEIGHTS, /* weights of a sum of rows */
+    USE_TOTAL    /* reduced over both indices */
+} Use;
+
+typedef struct Stream {
+    Graph *g;
+    int root_count;
+    Root roots[MOST_ROOTS];
+    uint32_t ids;
+    uint64_t *made_of; /* by node id: the roots that a root or an element is made of, a bit for each; 0: it is neither */
+    Use *use;          /* by node id */
+    int *own;          /* by node id, of a weighted sum: the output's axis that is the pair's */
+    int *root_of;      /* by node id; -1 */
+} Stream;
+
+void stream_find(Stream *s);
+void stream_unfold(Stream *s);
+void stream_merge(Graph *g);
+
+/* A pair expression with its parts that read one of the two indices (or none) replaced by reads of nodes of their own. `guarded`: it is evaluated
+ * only where a guard holds, so a part that may fault must stay where it is. */
+const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const GExpr *other, bool guarded, Span span);
+
+bool reads_index(Graph *g, const GExpr *expr, const GExpr *index);
+
+#endif

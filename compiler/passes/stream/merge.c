@@ -1,0 +1,69 @@
+/* Weighted sums of the same rows become one, with the sum of the weights: the two terms of a gradient to both operands of a similarity,
+ *     sum over j of w[i, j] * u[j]  +  sum over j of w[j, i] * u[j]  =  sum over j of (w[i, j] + w[j, i]) * u[j]
+ * cost one product instead of two. */
+#include "compiler/passes/rewrite.h"
+#include "compiler/passes/stream/internal.h"
+
+#include <string.h>
+
+enum { MOST_ADDENDS = 16 };
+
+typedef struct Addends {
+    const GExpr *items[MOST_ADDENDS];
+    int count;
+} Addends;
+
+static bool addends(const GExpr *e, Addends *a) {
+    if (e->op == G_ADD) return addends(e->args[0], a) && addends(e->args[1], a);
+    if (a->count == MOST_ADDENDS) return false;
+    a->items[a->count++] = e;
+    return true;
+}
+
+static bool is_weighted_read(Graph *g, const GExpr *e, PairSink *sink) {
+    return e->op == G_LOAD && !e->has_else && e->tensor->rank == 2 && pair_sink(g->arena, e->tensor, sink) && sink->payload >= 0;
+}
+
+/* NULL when the two are sums of different rows. */
+static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
+    PairSink first, second;
+    if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1]) return NULL;
+    if (!is_weighted_read(g, a, &first) || !is_weighted_read(g, b, &second)) return NULL;
+    if (first.own != second.own || first.rows != second.rows || first.node->red_shape[0] != second.node->red_shape[0]) return NULL;
+    ComputeSpec sum, other;
+    graph_open(g, a->tensor, &sum);
+    graph_open(g, b->tensor, &other);
+    const GExpr *from[3] = {other.out[0], other.out[1], other.red[0]}, *to[3] = {sum.out[0], sum.out[1], sum.red[0]};
+    /* split_weight tells the rows from the weight; both specs hold them in the order of their nodes' values. */
+    int at_a = first.node->value->args[0] == first.weight ? 0 : 1, at_b = second.node->value->args[0] == second.weight ? 0 : 1;
+    const GExpr *weight = gx2(g, G_ADD, sum.value->args[at_a], gx_substitute(g, other.value->args[at_b], 3, from, to));
+    sum.value = gx2(g, G_MUL, weight, sum.value->args[1 - at_a]);
+    return gx_load(g, graph_compute(g, &sum), 2, a->args, NULL);
+}
+
+static const GExpr *merge(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    Addends a = {.count = 0};
+    if (e->op != G_ADD || e->type != GT_REAL || !addends(e, &a)) return e;
+    bool changed = false;
+    for (int i = 0; i < a.count; i++) {
+        for (int k = i + 1; k < a.count; k++) {
+            const GExpr *both = merged(g, a.items[i], a.items[k]);
+            if (!both) continue;
+            a.items[i] = both;
+            memmove(&a.items[k], &a.items[k + 1], sizeof a.items[0] * (size_t)(a.count - k - 1));
+            a.count--;
+            k = i;
+            changed = true;
+        }
+    }
+    if (!changed) return e;
+    const GExpr *sum = a.items[0];
+    for (int i = 1; i < a.count; i++) sum = gx2(g, G_ADD, sum, a.items[i]);
+    return sum;
+}
+
+void stream_merge(Graph *g) {
+    rewrite_nodes(g, merge, NULL, false);
+    graph_prune(g);
+}

@@ -1,0 +1,67 @@
+/* stream: a large array that a contraction makes, and that reductions and further contractions use up, is made tile by tile where it is used and
+ * never stored. Which arrays those are is read off the graph: no loss is known here.
+ *
+ * A product T[i, j] is streamed when every user is served by a tile (find.c), elements of T being put into their users, and reads at few chosen
+ * places (s[i, pos(i)]) being computed on their own. What cannot be is stored, and the reason is kept for `couplet check --memory`. */
+#include "compiler/passes/stream/internal.h"
+
+enum { STREAMED_BYTES = 1 << 20 /* smaller arrays stay in the caches anyway */ };
+
+static int64_t bytes_of(const GNode *n) { return 4 * n->shape[0] * n->shape[1]; }
+
+static bool same_read(const GExpr *a, const Affine *at_a, int pair_a, const GExpr *b, const Affine *at_b, int pair_b) {
+    return a->tensor == b->tensor && at_a->constant == at_b->constant && at_a->factor[pair_a] == at_b->factor[pair_b] && at_a->factor[2] == at_b->factor[2];
+}
+
+static int find_mirror(const Stream *s, const PairProduct *p) {
+    for (int i = 0; i < s->root_count; i++) {
+        const PairProduct *o = &s->roots[i].product;
+        if (o->rows != p->columns || o->columns != p->rows || o->depth != p->depth || o->symmetric || s->roots[i].mirror >= 0) continue;
+        if (same_read(o->a, &o->at_a, 0, p->b, &p->at_b, 1) && same_read(o->b, &o->at_b, 1, p->a, &p->at_a, 0)) return i;
+    }
+    return -1;
+}
+
+static void find_roots(Stream *s, int64_t threshold) {
+    Graph *g = s->g;
+    for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
+        GNode *n = g->nodes.items[i];
+        Root *r = &s->roots[s->root_count];
+        if (!pair_product(g, n, &r->product) || bytes_of(n) < threshold) continue;
+        r->node = n;
+        r->mirror = find_mirror(s, &r->product);
+        s->root_count++;
+    }
+}
+
+static void report(Stream *s) {
+    for (int i = 0; i < s->root_count; i++) {
+        const Root *r = &s->roots[i];
+        const GNode *n = r->node;
+        if (!r->refusal && s->root_of[n->id] < 0) continue; /* a user of another one */
+        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = bytes_of(n), .refusal = r->refusal, .where = r->where};
+        array_push(s->g->arena, &s->g->choices, choice);
+    }
+}
+
+void pass_stream(Graph *g) {
+    graph_prune(g);
+    Stream s = {.g = g};
+    if (g->settings.no_stream) return;
+    find_roots(&s, g->settings.stream_bytes ? g->settings.stream_bytes : STREAMED_BYTES);
+    if (s.root_count == 0) return;
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->id >= s.ids) s.ids = g->nodes.items[i]->id + 1;
+    s.made_of = arena_array(g->arena, uint64_t, s.ids);
+    s.use = arena_array(g->arena, Use, s.ids);
+    s.own = arena_array(g->arena, int, s.ids);
+    s.root_of = arena_array(g->arena, int, s.ids);
+    stream_find(&s);
+    report(&s);
+    bool any = false;
+    for (int i = 0; i < s.root_count; i++) any |= s.root_of[s.roots[i].node->id] >= 0;
+    if (!any) return;
+    stream_unfold(&s);
+    graph_prune(g);
+    stream_merge(g);
+}

@@ -1,0 +1,248 @@
+#include "compiler/passes/stream/internal.h"
+
+#include <string.h>
+
+typedef struct Unfold {
+    Stream *s;
+    Graph *g;
+    GNode **now;           /* by old id: the node in its new form */
+    ComputeSpec **element; /* by old id: an element, not built, but put into its users */
+    ComputeSpec **outer;   /* by old id: a large array made of rows and columns alone (y[i] == y[j]): built, and put into users of pairs */
+    bool of_pairs;         /* the node at hand is a user of pairs */
+} Unfold;
+
+/* ---- places read on their own ----------------------------------------------------------------------------------- */
+
+static bool is_plain_pair(const GExpr *load) { return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX; }
+static bool is_plain(const GExpr *load) { return load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1]; }
+
+/* T[f, g] at places that few indices make: a product of two rows. */
+static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
+    ComputeSpec product, places;
+    graph_open(g, load->tensor, &product);
+    memset(&places, 0, sizeof places);
+    const GExpr *free[GRAPH_MAX_INDICES], *at[2];
+    int count = gx_free_indices(g, load, free);
+    for (int i = 0; i < count; i++) places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
+    for (int i = 0; i < 2; i++) at[i] = gx_substitute(g, load->args[i], count, free, places.out);
+    places.reducer = GR_SUM;
+    places.out_rank = count;
+    places.red_rank = 1;
+    places.red[0] = product.red[0];
+    places.span = product.span;
+    places.value = gx_substitute(g, product.value, 2, product.out, at);
+    return gx_load(g, graph_compute(g, &places), count, free, NULL);
+}
+
+static const GExpr *ungather(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD && e->tensor->streamed && !is_plain(e) ? product_of_rows(g, e) : e;
+}
+
+/* ---- elements into their users ------------------------------------------------------------------------------------ */
+
+static const GExpr *of_root(Unfold *u, const GExpr *load, int number) {
+    const Root *r = &u->s->roots[number];
+    const GExpr *args[2] = {load->args[0], load->args[1]};
+    bool mirrored = r->mirror >= 0 && u->s->root_of[u->s->roots[r->mirror].node->id] >= 0;
+    if (mirrored) {
+        const GExpr *first = args[0];
+        args[0] = args[1];
+        args[1] = first;
+        r = &u->s->roots[r->mirror];
+    }
+    const GExpr *made = gx_load(u->g, u->now[r->node->id], 2, args, NULL);
+    return ungather(NULL, u->g, made);
+}
+
+static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
+    Unfold *u = context;
+    if (e->op != G_LOAD || e->tensor->id >= u->s->ids) return e;
+    uint32_t id = e->tensor->id;
+    if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
+    const ComputeSpec *element = u->element[id];
+    if (!element && u->of_pairs && is_plain_pair(e)) element = u->outer[id];
+    if (element) {
+        const GExpr *value = gx_substitute(g, element->value, 2, element->out, e->args);
+        return is_plain(e) ? value : gx_rewrite(g, value, ungather, NULL);
+    }
+    GNode *node = u->now[id];
+    return !node || node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+}
+
+/* ---- sinks ------------------------------------------------------------------------------------------------------------ */
+
+/* A symmetric product is read with the kept index first. */
+static const GExpr *own_first(void *context, Graph *g, const GExpr *e) {
+    const GExpr *const *pair = context; /* own, other */
+    if (e->op != G_LOAD || !e->tensor->streamed || e->args[0] != pair[1] || e->args[1] != pair[0]) return e;
+    PairProduct p;
+    if (!pair_product(g, e->tensor, &p) || !p.symmetric) return e;
+    return gx_load(g, e->tensor, 2, pair, NULL);
+}
+
+static const GExpr *tidy(Graph *g, const GExpr *e, const GExpr *own, const GExpr *other, bool guarded, Span span) {
+    const GExpr *pair[2] = {own, other};
+    return stream_hoist(g, gx_rewrite(g, e, own_first, pair), own, other, guarded, span);
+}
+
+static GNode *make_statistic(Graph *g, ComputeSpec *spec) {
+    const GExpr *own = spec->out[0], *other = spec->red[0];
+    spec->value = tidy(g, spec->value, own, other, spec->guard != NULL, spec->span);
+    spec->guard = tidy(g, spec->guard, own, other, false, spec->span);
+    return graph_compute(g, spec);
+}
+
+/* Over both indices: first along each row, then over the rows. Whether there is any term at all is asked of the rows that have one. */
+static GNode *make_total(Graph *g, const ComputeSpec *spec) {
+    ComputeSpec row = *spec, total;
+    row.out_rank = row.red_rank = 1;
+    row.out[0] = spec->red[0];
+    row.red[0] = spec->red[1];
+    row.empty_is_error = false;
+    memset(&total, 0, sizeof total);
+    total.red_rank = 1;
+    total.red[0] = graph_fresh_index(g, graph_index_extent(g, spec->red[0]));
+    total.reducer = spec->reducer;
+    total.span = spec->span;
+    total.name = spec->name;
+    if (spec->empty_is_error && spec->guard) {
+        ComputeSpec any = row;
+        any.reducer = GR_ANY;
+        any.value = gx_bool(g, true);
+        total.guard = gx_load(g, graph_compute(g, &any), 1, total.red, NULL);
+        total.empty_is_error = true;
+    }
+    total.value = gx_load(g, make_statistic(g, &row), 1, total.red, NULL);
+    return graph_compute(g, &total);
+}
+
+typedef struct Factors {
+    const GExpr *weight, *rows;
+} Factors;
+
+static const GExpr *times(Graph *g, const GExpr *product, const GExpr *factor, bool divides) {
+    if (divides) return gx2(g, G_DIV, product ? product : gx_real(g, 1), factor);
+    return product ? gx2(g, G_MUL, product, factor) : factor;
+}
+
+static void part_factors(Graph *g, Factors *f, const GExpr *e, const GExpr *payload, bool divides) {
+    if (!reads_index(g, e, payload)) {
+        f->weight = times(g, f->weight, e, divides);
+    } else if (e->op == G_MUL || e->op == G_DIV) {
+        part_factors(g, f, e->args[0], payload, divides);
+        part_factors(g, f, e->args[1], payload, divides != (e->op == G_DIV));
+    } else if (e->op == G_NEG) {
+        f->weight = gx1(g, G_NEG, f->weight ? f->weight : gx_real(g, 1));
+        part_factors(g, f, e->args[0], payload, divides);
+    } else {
+        f->rows = times(g, f->rows, e, divides);
+    }
+}
+
+static bool is_row_read(const GExpr *e, const GExpr *other, const GExpr *payload) {
+    if (e->op != G_LOAD || e->has_else || e->tensor->streamed || e->tensor->type != GT_REAL || e->tensor->rank != 2) return false;
+    return (e->args[0] == other && e->args[1] == payload) || (e->args[0] == payload && e->args[1] == other);
+}
+
+/* The rows, when they are no plain read: an array of their own. */
+static const GExpr *stored_rows(Graph *g, const GExpr *e, const GExpr *other, const GExpr *payload, Span span) {
+    if (is_row_read(e, other, payload)) return e;
+    ComputeSpec rows;
+    memset(&rows, 0, sizeof rows);
+    const GExpr *from[2] = {other, payload};
+    rows.out_rank = 2;
+    for (int i = 0; i < 2; i++) rows.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    rows.value = gx_substitute(g, e, 2, from, rows.out);
+    rows.span = span;
+    return gx_load(g, graph_compute(g, &rows), 2, from, NULL);
+}
+
+static GNode *make_weighted(Graph *g, ComputeSpec *spec, const GExpr *own) {
+    const GExpr *other = spec->red[0], *payload = spec->out[spec->out[0] == own ? 1 : 0];
+    Factors f = {0};
+    part_factors(g, &f, spec->value, payload, false);
+    const GExpr *weight = f.weight ? f.weight : gx_real(g, 1);
+    if (spec->guard) weight = gx_select(g, spec->guard, weight, gx_real(g, 0));
+    weight = tidy(g, weight, own, other, false, spec->span);
+    spec->guard = NULL;
+    spec->value = gx2(g, G_MUL, weight, stored_rows(g, f.rows, other, payload, spec->span));
+    return graph_compute(g, spec);
+}
+
+/* ---- arrays of pairs without a product ------------------------------------------------------------------------------ */
+
+enum { OUTER = 8 /* times larger than what it is made of */ };
+
+static int64_t elements(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static bool reads_rows_only(const GExpr *e, int64_t size) {
+    if (e->op == G_RANDOM || (e->op == G_LOAD && OUTER * elements(e->tensor) > size)) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!reads_rows_only(e->args[i], size)) return false;
+    return true;
+}
+
+static void note_outer(Unfold *u, const GNode *n) {
+    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->rank != 2 || n->active) return;
+    ComputeSpec *spec = arena_new_of(u->g->arena, ComputeSpec);
+    u->of_pairs = true;
+    graph_open(u->g, n, spec);
+    spec->value = gx_rewrite(u->g, spec->value, insert, u);
+    if (reads_rows_only(spec->value, elements(n))) u->outer[n->id] = spec;
+}
+
+/* ---- all ----------------------------------------------------------------------------------------------------------------- */
+
+static GNode *renew(Unfold *u, GNode *n) {
+    Graph *g = u->g;
+    if (n->operand) {
+        GNode *operand = u->now[n->operand->id];
+        if (operand == n->operand) return n;
+        return n->kind == GN_TOPK ? graph_topk(g, operand, n->shape[n->rank - 1], n->span) : graph_stop(g, operand, n->span);
+    }
+    if (n->kind == GN_CALL) {
+        GNode *operands[COUPLET_CALL_OPERANDS];
+        for (int i = 0; i < n->operand_count; i++) operands[i] = u->now[n->operands[i]->id];
+        return graph_call_again(g, n, operands);
+    }
+    if (n->kind != GN_COMPUTE) return n;
+    ComputeSpec spec;
+    u->of_pairs = u->s->use[n->id] > USE_GATHER;
+    graph_open(g, n, &spec);
+    spec.value = gx_rewrite(g, spec.value, insert, u);
+    spec.guard = gx_rewrite(g, spec.guard, insert, u);
+    spec.active = gx_rewrite(g, spec.active, insert, u);
+    switch (u->s->use[n->id]) {
+    case USE_SINK: return make_statistic(g, &spec);
+    case USE_TOTAL: return make_total(g, &spec);
+    case USE_WEIGHTS: return make_weighted(g, &spec, spec.out[u->s->own[n->id]]);
+    case USE_ELEMENT:
+        u->element[n->id] = arena_new_of(g->arena, ComputeSpec);
+        *u->element[n->id] = spec;
+        return NULL;
+    default: spec.streamed |= u->s->root_of[n->id] >= 0; return graph_compute(g, &spec);
+    }
+}
+
+void stream_unfold(Stream *s) {
+    Graph *g = s->g;
+    Unfold u = {s, g, arena_array(g->arena, GNode *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), false};
+    int count = g->nodes.count;
+    GNode **nodes = arena_array(g->arena, GNode *, count + 1);
+    for (int i = 0; i < count; i++) nodes[i] = g->nodes.items[i];
+    for (int i = 0; i < count; i++) {
+        u.now[nodes[i]->id] = renew(&u, nodes[i]);
+        if (u.now[nodes[i]->id]) note_outer(&u, nodes[i]);
+    }
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = u.now[g->outputs.items[i].node->id];
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *c = &g->commits.items[i];
+        c->value = u.now[c->value->id];
+        if (c->rows) c->rows = u.now[c->rows->id];
+    }
+}

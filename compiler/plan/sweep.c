@@ -1,0 +1,204 @@
+#include "compiler/plan/sweep.h"
+
+#include <string.h>
+
+enum {
+    SCRATCH_FLOATS = 208 * 1024, /* what a task works on stays in a core's second cache */
+    ENOUGH_BLOCKS = 16,          /* so that every thread has some in each round */
+    LARGEST_BLOCK = 256,
+    SMALLEST_BLOCK = 32,
+    LARGEST_STRIP = 64
+};
+
+static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+static int64_t blocks_of(int64_t n, int64_t block) { return (n + block - 1) / block; }
+
+/* ---- sources and sinks -------------------------------------------------------------------------------------------- */
+
+static SweepOperand operand(const GExpr *load, const Affine *at, int index, int k) {
+    return (SweepOperand){load->tensor, at->constant, at->factor[index], at->factor[k]};
+}
+
+static SweepSource source_of(Graph *g, const GNode *node, bool flipped) {
+    PairProduct p;
+    SweepSource s = {.node = node, .flipped = flipped};
+    pair_product(g, node, &p); /* streamed nodes are products of pairs */
+    s.symmetric = p.symmetric;
+    s.depth = p.depth;
+    s.row = operand(p.a, &p.at_a, 0, 2);
+    s.column = operand(p.b, &p.at_b, 1, 2);
+    if (flipped) {
+        SweepOperand row = s.row;
+        s.row = s.column;
+        s.column = row;
+    }
+    return s;
+}
+
+static bool has_source(const Sweep *s, const SweepSource *source) {
+    for (int i = 0; i < s->source_count; i++)
+        if (s->sources[i].node == source->node && s->sources[i].flipped == source->flipped) return true;
+    return false;
+}
+
+static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepSource *out) {
+    for (int i = 0; i < sink->source_count; i++) {
+        out[i] = source_of(g, sink->sources[i], sink->swapped[i] != by_column);
+        if (out[i].symmetric) out[i] = source_of(g, sink->sources[i], false);
+    }
+    return sink->source_count;
+}
+
+static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+
+static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column, int *shared) {
+    SweepSource sources[MOST_PAIR_SOURCES];
+    int count = gather_sources(g, sink, by_column, sources), fresh = 0;
+    int64_t own = extent_of(sink->node, sink->own), other = extent_of(sink->node, sink->other);
+    *shared = 0;
+    for (int i = 0; i < count; i++) {
+        if (has_source(s, &sources[i])) ++*shared;
+        else fresh++;
+    }
+    bool extents = s->sink_count == 0 || (s->rows == (by_column ? other : own) && s->columns == (by_column ? own : other));
+    return extents && (s->sink_count == 0 || *shared > 0) && s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
+}
+
+static int cells_of(const GNode *n) {
+    int cells = n->reducer == GR_LSE || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
+    return cells + (n->empty_is_error && n->guard ? 1 : 0);
+}
+
+static bool commutes(GOp op) {
+    return op == G_ADD || op == G_MUL || op == G_EQ || op == G_NE || op == G_AND || op == G_OR;
+}
+
+/* a with the pair's indices exchanged is b; a product read twice is symmetric. */
+static bool alike(const PairSink *s, const GExpr *a, const GExpr *b, int depth) {
+    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->tensor != b->tensor || depth > 40) return false;
+    if (a->op == G_INDEX) return a->index == s->own ? b->index == s->other : a->index == s->other ? b->index == s->own : a == b;
+    if (a->op == G_CONST) return a == b;
+    if (a->op == G_LOAD && a->tensor->streamed) return true;
+    bool straight = true;
+    for (int i = 0; straight && i < a->arg_count; i++) straight = alike(s, a->args[i], b->args[i], depth + 1);
+    if (straight || !commutes(a->op)) return straight;
+    return alike(s, a->args[0], b->args[1], depth + 1) && alike(s, a->args[1], b->args[0], depth + 1);
+}
+
+bool sweep_add(Graph *g, Sweep *s, const PairSink *pair) {
+    int row_shared, column_shared;
+    bool as_row = fits(g, s, pair, false, &row_shared), as_column = fits(g, s, pair, true, &column_shared);
+    if (!as_row && !as_column) return false;
+    bool by_column = as_column && (!as_row || column_shared > row_shared);
+    SweepSource sources[MOST_PAIR_SOURCES];
+    int count = gather_sources(g, pair, by_column, sources);
+    for (int i = 0; i < count; i++)
+        if (!has_source(s, &sources[i])) s->sources[s->source_count++] = sources[i];
+    if (s->sink_count == 0) {
+        s->rows = extent_of(pair->node, pair->own);
+        s->columns = extent_of(pair->node, pair->other);
+    }
+    SweepSink *sink = &s->sinks[s->sink_count++];
+    *sink = (SweepSink){.pair = *pair, .by_column = by_column};
+    if (pair->payload < 0) {
+        sink->cells = cells_of(pair->node);
+    } else {
+        sink->payload = pair->node->shape[pair->payload];
+        sink->rows = operand(pair->rows, &pair->at_rows, pair->other, pair->payload);
+        sink->alike = alike(pair, pair->weight, pair->weight, 0);
+    }
+    return true;
+}
+
+const char *sweep_mode_name(SweepMode mode) { return mode == SWEEP_ROWS ? "rows" : mode == SWEEP_BOTH ? "rows and columns" : "half of the tiles"; }
+
+bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink) { return s->mode == SWEEP_SYMMETRIC || !sink->by_column; }
+bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink) { return s->mode == SWEEP_SYMMETRIC || sink->by_column; }
+
+/* ---- blocks --------------------------------------------------------------------------------------------------------- */
+
+static int64_t take(int64_t *at, int64_t floats) {
+    int64_t here = *at;
+    *at += round_up(floats, 32);
+    return here;
+}
+
+void sweep_layout(const Sweep *s, SweepLayout *l) {
+    memset(l, 0, sizeof *l);
+    int64_t at = 0, tile = s->strip * s->block_columns;
+    bool weighs = false;
+    for (int i = 0; i < s->source_count; i++) {
+        l->row_operand[i] = take(&at, round_up(s->block_rows, s->strip_rows) * s->sources[i].depth);
+        l->column_panels[i] = take(&at, s->block_columns * s->sources[i].depth);
+        l->tiles[i] = take(&at, tile);
+    }
+    for (int i = 0; i < s->sink_count; i++) {
+        const SweepSink *k = &s->sinks[i];
+        bool rows = sweep_feeds_rows(s, k), columns = sweep_feeds_columns(s, k);
+        if (rows) l->row_cells[i] = take(&at, k->cells * s->block_rows);
+        if (columns) l->column_cells[i] = take(&at, k->cells * s->block_columns);
+        weighs |= k->payload > 0;
+        if (rows) l->column_rows[i] = take(&at, k->width * s->block_columns);
+        if (rows) l->row_sums[i] = take(&at, k->width * s->block_rows);
+        if (columns) l->row_rows[i] = take(&at, k->width * s->block_rows);
+        if (columns) l->column_sums[i] = take(&at, k->width * s->block_columns);
+    }
+    if (weighs) l->weights = take(&at, tile);
+    l->spare = take(&at, s->block_columns);
+    l->count = at;
+}
+
+int64_t sweep_scratch(const Sweep *s) {
+    SweepLayout l;
+    sweep_layout(s, &l);
+    return 4 * l.count;
+}
+
+/* The largest blocks that fit the cache and leave work for all threads: copies into the scratch cost as much for a block as its products cost for a row. */
+static void choose_blocks(Sweep *s) {
+    int64_t smaller = s->rows < s->columns ? s->rows : s->columns;
+    for (int64_t block = LARGEST_BLOCK; block >= SMALLEST_BLOCK; block /= 2) {
+        s->block_rows = s->block_columns = block;
+        if (s->mode == SWEEP_ROWS) {
+            while (s->block_rows > SMALLEST_BLOCK && blocks_of(s->rows, s->block_rows) < ENOUGH_BLOCKS) s->block_rows /= 2;
+        }
+        s->strip = s->block_rows < LARGEST_STRIP ? s->block_rows : LARGEST_STRIP;
+        bool enough = s->mode == SWEEP_ROWS || blocks_of(smaller, block) >= ENOUGH_BLOCKS;
+        if (sweep_scratch(s) <= 4 * SCRATCH_FLOATS && enough) return;
+    }
+}
+
+void sweep_finish(Sweep *s, const PlanTarget *target) {
+    bool columns = false, symmetric = true;
+    s->lanes = target->lanes;
+    s->panel = 2 * s->lanes;
+    s->strip_rows = s->lanes >= 16 ? 8 : 4;
+    for (int i = 0; i < s->source_count; i++) symmetric &= s->sources[i].symmetric;
+    for (int i = 0; i < s->sink_count; i++) {
+        SweepSink *k = &s->sinks[i];
+        columns |= k->by_column;
+        k->width = round_up(k->payload, s->panel);
+        s->cells += k->cells;
+    }
+    s->mode = columns ? SWEEP_BOTH : symmetric ? SWEEP_SYMMETRIC : SWEEP_ROWS;
+    choose_blocks(s);
+    s->row_blocks = blocks_of(s->rows, s->block_rows);
+    s->column_blocks = blocks_of(s->columns, s->block_columns);
+    int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks, more = s->row_blocks + s->column_blocks - less;
+    s->rounds = s->mode == SWEEP_ROWS ? 1 : more;
+    s->tasks = s->mode == SWEEP_ROWS ? s->row_blocks : s->mode == SWEEP_BOTH ? less : s->row_blocks / 2 + 1;
+}
+
+int64_t sweep_state_count(const Sweep *s) {
+    int64_t count = 0;
+    if (s->mode == SWEEP_ROWS) return 0;
+    for (int i = 0; i < s->sink_count; i++) count += s->sinks[i].cells * (s->sinks[i].by_column ? s->columns : s->rows);
+    return count;
+}
+
+double sweep_flops(const Sweep *s) {
+    double pairs = (double)s->rows * (double)s->columns, half = s->mode == SWEEP_SYMMETRIC ? 0.5 : 1, flops = 0;
+    for (int i = 0; i < s->source_count; i++) flops += half * 2 * pairs * (double)s->sources[i].depth;
+    for (int i = 0; i < s->sink_count; i++) flops += s->sinks[i].payload ? 2 * pairs * (double)s->sinks[i].payload : 20 * pairs;
+    return flops;
+}

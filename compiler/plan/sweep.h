@@ -1,0 +1,86 @@
+/* A sweep: one pass over an array of pairs that is never stored (compiler/graph/pairs.h). It makes the array block by block, strip by strip, and
+ * feeds every sink of one level: what reads a result of the sweep waits for the next.
+ *
+ * A task is one block of rows with blocks of columns, and what two tasks that may run at once write never meets:
+ *
+ *     SWEEP_ROWS       sinks of rows only: a task is a block of rows with all blocks of columns, one round
+ *     SWEEP_BOTH       sinks of rows and sinks of columns: in each round every block of the smaller side meets another one of the larger
+ *     SWEEP_SYMMETRIC  T[i, j] = T[j, i], half of the tiles: each pair of blocks meets once, and the tile serves the rows of both; in
+ *                      round r blocks i and j with i + j = r (mod blocks) meet, a block with itself among them
+ *
+ * Rounds follow each other, so every result is added up in an order that the plan alone decides, in place and without copies for threads. */
+#ifndef COUPLET_COMPILER_PLAN_SWEEP_H
+#define COUPLET_COMPILER_PLAN_SWEEP_H
+
+#include "compiler/graph/pairs.h"
+#include "compiler/plan/kernel.h"
+
+enum { MOST_SINKS = 12, SWEEP_CELLS = 3 /* at most, of 4 bytes, that a statistic keeps for a row */ };
+
+typedef enum { SWEEP_ROWS, SWEEP_BOTH, SWEEP_SYMMETRIC } SweepMode;
+
+/* Element (r, k) of an operand lies at start + r * line + k * step. */
+typedef struct SweepOperand {
+    const GNode *array;
+    int64_t start, line, step;
+} SweepOperand;
+
+typedef struct SweepSource {
+    const GNode *node;
+    bool flipped; /* the tile's rows are the node's second index */
+    bool symmetric;
+    int64_t depth;
+    SweepOperand row, column;
+} SweepSource;
+
+typedef struct SweepSink {
+    PairSink pair;
+    bool by_column;        /* its own index is the tile's column */
+    bool alike;            /* the weight is the same with the indices exchanged: one evaluation serves both sides of a symmetric tile */
+    int cells;             /* of a statistic, for each row */
+    int64_t payload;       /* of a weighted sum: its extent, */
+    int64_t width;         /* rounded up to panels */
+    SweepOperand rows;     /* and what it sums */
+} SweepSink;
+
+typedef struct Sweep {
+    SweepMode mode;
+    int64_t lanes, panel, strip_rows; /* floats in a vector; columns and rows in a register block */
+    int64_t rows, columns;
+    int source_count, sink_count;
+    SweepSource sources[MOST_PAIR_SOURCES];
+    SweepSink sinks[MOST_SINKS];
+    int64_t block_rows, block_columns, strip; /* a task's block; rows of a tile */
+    int64_t row_blocks, column_blocks, rounds, tasks;
+    int cells; /* of all statistics */
+} Sweep;
+
+const char *sweep_mode_name(SweepMode mode);
+/* Whether the sweep feeds its sinks on this side of the tile. */
+bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink);
+bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink);
+
+/* Adds a sink that shares a source and the extents, in the orientation that shares most; false when it does not fit. The first sink decides. */
+bool sweep_add(Graph *g, Sweep *s, const PairSink *sink);
+/* Mode, blocks and rounds, when all sinks are known. */
+void sweep_finish(Sweep *s, const PlanTarget *target);
+
+int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task; 0 for SWEEP_ROWS */
+int64_t sweep_scratch(const Sweep *s);     /* bytes */
+double sweep_flops(const Sweep *s);
+
+/* Where things lie in a worker's scratch, in floats. */
+typedef struct SweepLayout {
+    int64_t row_operand[MOST_PAIR_SOURCES];    /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
+    int64_t column_panels[MOST_PAIR_SOURCES];  /* [block_columns / panel][depth][panel] */
+    int64_t tiles[MOST_PAIR_SOURCES];          /* [strip][block_columns] */
+    int64_t weights;                           /* the same */
+    int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
+    int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];   /* V of the tile's rows, of its columns: [width / panel][block][panel] */
+    int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];   /* weighted sums of the tile's rows, columns: [block][width] */
+    int64_t spare;                             /* [block_columns] */
+    int64_t count;
+} SweepLayout;
+void sweep_layout(const Sweep *s, SweepLayout *out);
+
+#endif
