@@ -39,6 +39,10 @@ static const Command commands[] = {
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
+    {"fmt", fmt_command,
+     "couplet fmt FILE... [--check] [--write]\n"
+     "    The file in its one canonical layout, on standard output. --write puts it into the file; --check only says, by exit status 1 and a line\n"
+     "    on standard error, that a file is laid out otherwise."},
     {"explain", explain_command,
      "couplet explain [CODE]\n"
      "    What a message with this code (E101) means, with an example that gives it and one that is right; without a code, the list of all."},

@@ -27,6 +27,7 @@ int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
+int fmt_command(int argc, char **argv);
 int explain_command(int argc, char **argv);
 
 #endif

@@ -1,0 +1,397 @@
+/* The formatter works on words, not on the tree: what a statement means does not change where its words go, new statements need nothing
+ * here, and comments are words like others.
+ *
+ *   indentation   two spaces for each open brace; four more where a line continues a statement, or under what the author lined it up with
+ *                 (the first word after the open bracket, or the second word of the statement)
+ *   spaces        one around operators and after commas; none inside brackets, around `.` and `^`; `*` and `/` may stand close (2*N)
+ *   columns       a word that stands further right than it needs to, exactly under or over one of its kind on the next line, is lined up
+ *   blank lines   at most one, none at the edges of a block
+ *   brackets      a reduction after `/` that swallows further factors gets parentheses: a / (sum[j] b[j] * c) */
+#include "lang/format.h"
+
+#include "lang/ast_walk.h"
+
+#include <ctype.h>
+#include <string.h>
+
+typedef enum { WORD_NAME, WORD_NUMBER, WORD_STRING, WORD_OPERATOR, WORD_OPEN, WORD_CLOSE, WORD_COMMENT } WordKind;
+
+typedef struct Word {
+    WordKind kind;
+    const char *text;
+    int length, offset;
+    int line, column; /* in the source, from 0 */
+    int spaces;       /* the fewest in front of it */
+    int anchor;       /* the word it is lined up under, as the first of its line; or -1 */
+    int indent;       /* of the line that it begins */
+    int partner;      /* the next word in its column group (a ring) */
+    int at;           /* its column in the result */
+    bool first;       /* of its line */
+    bool blank;       /* a blank line stands before it */
+    bool unary;
+} Word;
+
+typedef struct Format {
+    Arena *arena;
+    const Source *source;
+    ARRAY(Word) words;
+    ARRAY(int) opens, closes; /* offsets where a parenthesis is put in */
+} Format;
+
+static bool is(const Word *w, const char *text) {
+    return w && w->kind != WORD_COMMENT && strlen(text) == (size_t)w->length && memcmp(w->text, text, (size_t)w->length) == 0;
+}
+
+static bool is_one_of(const Word *w, const char *const *texts) {
+    for (; *texts; texts++)
+        if (is(w, *texts)) return true;
+    return false;
+}
+
+/* ---- words --------------------------------------------------------------------------------------------------- */
+
+static int word_length(const char *at, WordKind *kind) {
+    static const char *const pairs[] = {"<-", ">>", "<=", ">=", "==", "!="};
+    int n = 1;
+    if (*at == '#') {
+        *kind = WORD_COMMENT;
+        n = (int)strcspn(at, "\n");
+        while (n > 1 && isspace((unsigned char)at[n - 1])) n--;
+    } else if (*at == '"') {
+        *kind = WORD_STRING;
+        n = 1 + (int)strcspn(at + 1, "\"");
+        n += at[n] == '"';
+    } else if (isalpha((unsigned char)*at) || *at == '_') {
+        *kind = WORD_NAME;
+        while (isalnum((unsigned char)at[n]) || at[n] == '_') n++;
+    } else if (isdigit((unsigned char)*at)) {
+        *kind = WORD_NUMBER;
+        while (isdigit((unsigned char)at[n])) n++;
+        if (at[n] == '.' && isdigit((unsigned char)at[n + 1])) n += 1 + (int)strspn(at + n + 1, "0123456789");
+        int sign = (at[n] == 'e' || at[n] == 'E') && (at[n + 1] == '-' || at[n + 1] == '+');
+        if ((at[n] == 'e' || at[n] == 'E') && isdigit((unsigned char)at[n + 1 + sign])) n += 1 + sign + (int)strspn(at + n + 1 + sign, "0123456789");
+    } else {
+        *kind = strchr("([{", *at) ? WORD_OPEN : strchr(")]}", *at) ? WORD_CLOSE : WORD_OPERATOR;
+        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+            if (strncmp(at, pairs[i], 2) == 0) n = 2;
+    }
+    return n;
+}
+
+static void add_word(Format *f, WordKind kind, const char *text, int length, int offset, int line, int column, bool blank) {
+    const Word *last = f->words.count ? &f->words.items[f->words.count - 1] : NULL;
+    Word w = {.kind = kind, .text = text, .length = length, .offset = offset, .line = line, .column = column, .anchor = -1, .partner = f->words.count};
+    w.first = !last || last->line != line;
+    w.blank = blank && last;
+    array_push(f->arena, &f->words, w);
+}
+
+static bool contains(const int *offsets, int count, int offset) {
+    for (int i = 0; i < count; i++)
+        if (offsets[i] == offset) return true;
+    return false;
+}
+
+static void split_words(Format *f) {
+    const char *text = f->source->text;
+    int line = 0, line_start = 0, breaks = 0, lists = 0;
+    for (int i = 0; text[i];) {
+        if (contains(f->closes.items, f->closes.count, i)) {
+            add_word(f, WORD_CLOSE, ")", 1, -1, line, i - line_start, false);
+            f->closes.items[0] = f->closes.items[--f->closes.count];
+            continue;
+        }
+        if (text[i] == '\n') {
+            line++;
+            line_start = i + 1;
+            breaks++;
+        }
+        if (isspace((unsigned char)text[i])) {
+            i++;
+            continue;
+        }
+        if (contains(f->opens.items, f->opens.count, i)) add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
+        WordKind kind;
+        int length = word_length(text + i, &kind);
+        if (lists && strncmp(text + i, "<-", 2) == 0) length = 1; /* inside ( or [ there is no arrow */
+        lists += kind == WORD_OPEN && text[i] != '{';
+        lists -= kind == WORD_CLOSE && text[i] != '}' && lists > 0;
+        add_word(f, kind, text + i, length, i, line, i - line_start, breaks > 1);
+        breaks = 0;
+        i += length;
+    }
+    for (int i = 0; i < f->closes.count; i++) add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false); /* the text ends with its reduction */
+}
+
+/* ---- parentheses that help the reader -------------------------------------------------------------------------- */
+
+static bool find_swallowing(void *context, Expr *e) {
+    Format *f = context;
+    if (e->kind != EXPR_BINARY || e->op != OP_DIV || e->args[1]->kind != EXPR_REDUCE || e->args[1]->arg_count != 1) return true;
+    const Expr *reduction = e->args[1], *body = reduction->args[0];
+    bool product = body->kind == EXPR_BINARY && body->op >= OP_MUL && body->op <= OP_MOD;
+    int before = reduction->span.begin - 1;
+    while (before > 0 && isspace((unsigned char)f->source->text[before])) before--;
+    if (!product || f->source->text[before] != '/') return true;
+    array_push(f->arena, &f->opens, reduction->span.begin);
+    array_push(f->arena, &f->closes, reduction->span.end);
+    return true;
+}
+
+/* ---- spaces ---------------------------------------------------------------------------------------------------- */
+
+static const char *const reducers[] = {"sum", "mean", "max", "min", "argmax", "argmin", "any", "all", "var", "var_unbiased", "logsumexp", "softmax", "topk", NULL};
+static const char *const prefixes[] = {"if", "then", "else", "and", "or", "not", "mod", "div", "copy", NULL};
+static const char *const soft[] = {"rate", "trains", "with", "init", "on", "while", "over", NULL};
+static const char *const firsts[] = {"use", "data", "hyper", "view", "net", "ema", "let", "fn", "loss", "train", "eval", "queue", "state", "bank", "update",
+                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", NULL};
+
+
+typedef struct Bracket {
+    int word;
+    bool brace;
+    bool reducer;  /* the [ of sum[..]: what follows its ] is a body */
+    bool settings; /* the { of train, eval or queue: commas separate lines there */
+    bool hangs;    /* its lines are lined up under what follows it: the first of them decides */
+    bool has_lines;
+} Bracket;
+
+enum { MAX_DEPTH = 256 };
+
+typedef struct Place { /* where the formatter stands */
+    Bracket open[MAX_DEPTH];
+    int depth, braces;
+    int last;            /* the word before, comments apart; or -1 */
+    int statement;       /* the first word of the statement */
+    bool has_value;      /* its `=`, `<-` or block has begun */
+    bool closed_reducer; /* the last word is the ] of sum[..] */
+} Place;
+
+static const Bracket *innermost(const Place *p) { return p->depth ? &p->open[p->depth - 1] : NULL; }
+static bool in_list(const Place *p) { return p->depth && !innermost(p)->brace; }
+static bool begins_statement(const Place *p) {
+    if (p->last < 0) return true;
+    return p->depth && innermost(p)->brace && innermost(p)->word == p->last;
+}
+
+/* Did the author write the operator close to both its sides, as in 2*N and 3/4? Only plain names and numbers may stand so. */
+static bool is_close(const Format *f, int i) {
+    if (i == 0 || i + 1 >= f->words.count) return false;
+    const Word *w = &f->words.items[i], *before = w - 1, *after = w + 1;
+    bool plain = before->kind <= WORD_NUMBER && after->kind <= WORD_NUMBER && (i + 2 == f->words.count || after[1].kind != WORD_OPEN);
+    return plain && before->offset + before->length == w->offset && w->offset + w->length == after->offset;
+}
+
+static bool is_keyword(const Format *f, const Place *p, int i) {
+    return is_one_of(&f->words.items[i], prefixes) || (i == p->statement && is_one_of(&f->words.items[i], firsts)) ||
+           (!in_list(p) && i != p->statement && is_one_of(&f->words.items[i], soft));
+}
+
+/* A minus with nothing to its left to subtract from. */
+static bool is_unary(const Format *f, const Place *p, int i) {
+    if (!is(&f->words.items[i], "-")) return false;
+    if (p->last < 0 || p->closed_reducer) return true;
+    const Word *last = &f->words.items[p->last];
+    return last->kind == WORD_OPEN || last->kind == WORD_OPERATOR || is_keyword(f, p, p->last);
+}
+
+static int space_before_open(const Format *f, const Place *p, const Word *last, const Word *w) {
+    if (is(w, "{") || p->closed_reducer || last->kind == WORD_OPERATOR) return 1;
+    bool carries = is(&f->words.items[p->statement], "scan") && !in_list(p); /* scan t < rounds (h = h0): no call */
+    if (carries && w->offset > last->offset + last->length) return 1;
+    return last->kind == WORD_NAME && is_keyword(f, p, p->last);
+}
+
+/* `labels : int[N]` and `let u : [N, D]`, but `trunk: nn.convnet()`. */
+static bool is_claim(const Format *f, const Place *p) {
+    return !p->has_value || (!in_list(p) && p->last > 0 && is(&f->words.items[p->last - 1], ","));
+}
+
+/* How many spaces stand between the last word and word i, when they stand on one line. */
+static int spaces_before(const Format *f, const Place *p, int i) {
+    const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
+    if (!last) return 0;
+    if (w->kind == WORD_COMMENT) return 2;
+    if (is(last, "{") || is(w, "}")) return 1;
+    if (last->kind == WORD_OPEN || w->kind == WORD_CLOSE || is(w, ",") || is(w, ";") || last->unary) return 0;
+    if (is(w, ".") || is(last, ".") || is(w, "^") || is(last, "^")) return 0;
+    if (is(w, "*") || is(w, "/")) return !is_close(f, i);
+    if ((is(last, "*") || is(last, "/")) && is_close(f, p->last)) return 0;
+    if (is(w, ":")) return is_claim(f, p);
+    if (w->kind == WORD_OPEN) return space_before_open(f, p, last, w);
+    return 1;
+}
+
+/* ---- lines ------------------------------------------------------------------------------------------------------ */
+
+static bool continues(const Format *f, const Place *p, int i) {
+    const Word *w = &f->words.items[i];
+    if (p->last < 0) return false;
+    if (in_list(p)) return w->kind != WORD_CLOSE;
+    const Word *last = &f->words.items[p->last];
+    if (is(w, ">>")) return true;
+    if (is(last, ",") && p->depth && innermost(p)->settings) return false;
+    if (is(last, ";")) return false;
+    return last->kind == WORD_OPERATOR || (is_keyword(f, p, p->last) && !begins_statement(p));
+}
+
+/* The word that the author lined up the first word of a line under, or -1. */
+static int find_anchor(const Format *f, Place *p, int i, bool continued) {
+    const Word *w = &f->words.items[i], *above = i ? &f->words.items[i - 1] : NULL;
+    if (w->kind == WORD_COMMENT && above && above->kind == WORD_COMMENT && above->column == w->column && (!above->first || above->anchor >= 0)) return i - 1;
+    if (!continued) return -1;
+    int under = in_list(p) ? innermost(p)->word + 1 : p->statement + 1;
+    bool fits = under < i && !f->words.items[under].first && f->words.items[under].column == w->column;
+    if (in_list(p)) {
+        Bracket *b = &p->open[p->depth - 1];
+        if (!b->has_lines) b->hangs = fits;
+        b->has_lines = true;
+        fits = b->hangs && under < i;
+    }
+    return fits ? under : -1;
+}
+
+static void open_bracket(const Format *f, Place *p, int i) {
+    if (p->depth == MAX_DEPTH) return;
+    static const char *const with_settings[] = {"train", "eval", "queue", NULL};
+    const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
+    Bracket b = {.word = i, .brace = is(w, "{")};
+    b.reducer = is(w, "[") && last && is_one_of(last, reducers);
+    b.settings = b.brace && is_one_of(&f->words.items[p->statement], with_settings);
+    p->open[p->depth++] = b;
+    p->braces += b.brace;
+    p->has_value |= b.brace;
+}
+
+/* What the word means for those after it. */
+static void step(const Format *f, Place *p, int i) {
+    const Word *w = &f->words.items[i];
+    bool was_reducer = false;
+    if (w->kind == WORD_OPEN) open_bracket(f, p, i);
+    if (w->kind == WORD_CLOSE && p->depth) {
+        was_reducer = innermost(p)->reducer;
+        p->braces -= innermost(p)->brace;
+        p->depth--;
+    }
+    if (!in_list(p) && (is(w, "=") || is(w, "<-"))) p->has_value = true;
+    p->closed_reducer = was_reducer;
+    p->last = i;
+}
+
+static void begin_statement(Place *p, int i) {
+    p->statement = i;
+    p->has_value = false;
+}
+
+static void place_words(Format *f) {
+    Place p = {.last = -1};
+    for (int i = 0; i < f->words.count; i++) {
+        Word *w = &f->words.items[i];
+        bool continued = continues(f, &p, i);
+        if (w->first) {
+            w->indent = 2 * (p.braces - is(w, "}")) + (continued ? 4 : 0);
+            w->anchor = find_anchor(f, &p, i, continued);
+            w->blank &= !continued;
+        }
+        bool separated = p.last >= 0 && is(&f->words.items[p.last], ";");
+        bool begins = w->kind != WORD_COMMENT && !is(w, "}") && !continued && (begins_statement(&p) || separated || (w->first && !in_list(&p)));
+        if (begins) begin_statement(&p, i);
+        w->spaces = spaces_before(f, &p, i);
+        w->unary = is_unary(f, &p, i);
+        if (w->kind != WORD_COMMENT) step(f, &p, i);
+    }
+}
+
+/* ---- columns ------------------------------------------------------------------------------------------------------ */
+
+static bool is_padded(const Word *w) {
+    const Word *before = w - 1;
+    return !w->first && w->spaces > 0 && w->offset >= 0 && before->offset >= 0 && w->offset - (before->offset + before->length) > w->spaces;
+}
+
+static bool same_class(const Word *a, const Word *b) {
+    bool value[2] = {a->kind <= WORD_STRING, b->kind <= WORD_STRING};
+    if (value[0] || value[1]) return value[0] && value[1];
+    return a->kind == b->kind && (a->kind == WORD_COMMENT || is(a, "=") || is(a, "<-") || is(a, "|") || is(a, ">>") || is(a, ":")) &&
+           (a->kind == WORD_COMMENT || (a->length == b->length && memcmp(a->text, b->text, (size_t)a->length) == 0));
+}
+
+/* Joins words that stand exactly under each other on neighbouring lines, where at least one stands further right than it needs to. */
+static void find_columns(Format *f) {
+    Word *words = f->words.items;
+    for (int i = 0; i < f->words.count; i++) {
+        if (words[i].first) continue;
+        for (int k = i + 1; k < f->words.count && words[k].line <= words[i].line + 1; k++) {
+            bool under = words[k].line == words[i].line + 1 && words[k].column == words[i].column && !words[k].first;
+            if (!under || !same_class(&words[i], &words[k]) || !(is_padded(&words[i]) || is_padded(&words[k]))) continue;
+            int partner = words[i].partner;
+            words[i].partner = words[k].partner;
+            words[k].partner = partner;
+        }
+    }
+}
+
+static int least_column(const Word *w) {
+    if (!w->first) return w[-1].at + w[-1].length + w->spaces;
+    return w->indent;
+}
+
+/* Every word goes as far left as its line and its column group allow. Words only move right, so this ends. */
+static void settle(Format *f) {
+    Word *words = f->words.items;
+    bool moved = true;
+    for (int round = 0; moved && round < 64; round++) {
+        moved = false;
+        for (int i = 0; i < f->words.count; i++) {
+            int at = words[i].anchor >= 0 ? words[words[i].anchor].at : least_column(&words[i]);
+            for (int k = words[i].partner; k != i; k = words[k].partner)
+                if (least_column(&words[k]) > at) at = least_column(&words[k]);
+            moved |= at != words[i].at;
+            words[i].at = at;
+        }
+    }
+}
+
+static const char *written(Format *f) {
+    Text text = {0};
+    int column = 0;
+    for (int i = 0; i < f->words.count; i++) {
+        const Word *w = &f->words.items[i];
+        if (w->first) {
+            if (i) text_append(&text, "\n", 1);
+            if (w->blank && !is(&w[-1], "{") && !is(w, "}")) text_append(&text, "\n", 1);
+            column = 0;
+        }
+        for (; column < w->at; column++) text_append(&text, " ", 1);
+        text_append(&text, w->text, (size_t)w->length);
+        column += w->length;
+    }
+    if (f->words.count) text_append(&text, "\n", 1);
+    const char *result = arena_strndup(f->arena, text.data ? text.data : "", text.length);
+    text_free(&text);
+    return result;
+}
+
+static const char *format_once(Arena *arena, const Source *source, const Module *module) {
+    Format *f = arena_new_of(arena, Format);
+    f->arena = arena;
+    f->source = source;
+    for (int i = 0; module && i < module->stmt_count; i++) ast_walk_stmt(module->stmts[i], find_swallowing, f);
+    split_words(f);
+    place_words(f);
+    find_columns(f);
+    settle(f);
+    return written(f);
+}
+
+const char *format_module(Arena *arena, const Module *module) {
+    const char *text = format_once(arena, module->source, module);
+    /* Words that happen to meet in one column after the first time are lined up from then on: go on until nothing moves. */
+    for (int round = 0; round < 16; round++) {
+        const Source source = {module->source->path, text, strlen(text)};
+        const char *again = format_once(arena, &source, NULL);
+        if (strcmp(again, text) == 0) break;
+        text = again;
+    }
+    return text;
+}
