@@ -160,7 +160,6 @@ struct Stmt {
     Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */
     int carry_count;
     Stmt *scan; /* a carry: the scan it belongs to, else NULL */
-    bool walking; /* checker: a walk along the gradient is in this scan */
     Stmt **otherwise; /* when .. else { statements } */
     int otherwise_count;
     /* checker: */

@@ -19,6 +19,7 @@ static void walk_params(Param *params, int count, ExprVisitor visit, void *conte
         walk_exprs(params[i].dims, params[i].dim_count, visit, context);
         ast_walk_expr(params[i].value, visit, context);
         ast_walk_expr(params[i].guard, visit, context);
+        walk_exprs(params[i].parts, params[i].part_count, visit, context);
     }
 }
 
@@ -32,6 +33,7 @@ void ast_walk_stmt(Stmt *s, ExprVisitor visit, void *context) {
     walk_exprs(s->targets, s->target_count, visit, context);
     for (int i = 0; i < s->carry_count; i++) ast_walk_stmt(s->carry[i], visit, context);
     for (int i = 0; i < s->body_count; i++) ast_walk_stmt(s->body[i], visit, context);
+    for (int i = 0; i < s->otherwise_count; i++) ast_walk_stmt(s->otherwise[i], visit, context);
 }
 
 void ast_walk_module(Module *m, ExprVisitor visit, void *context) {
@@ -77,7 +79,7 @@ static bool same_params(const Param *a, int a_count, const Param *b, int b_count
     for (int i = 0; i < a_count; i++) {
         bool same = same_text(a[i].name, b[i].name) && same_text(a[i].kind_name, b[i].kind_name) && a[i].has_shape == b[i].has_shape &&
                     same_exprs(a[i].dims, a[i].dim_count, b[i].dims, b[i].dim_count) && same_expr(a[i].value, b[i].value) &&
-                    same_expr(a[i].guard, b[i].guard);
+                    same_expr(a[i].guard, b[i].guard) && same_exprs(a[i].parts, a[i].part_count, b[i].parts, b[i].part_count);
         if (!same) return false;
     }
     return true;
@@ -92,6 +94,8 @@ static bool same_stmt(const Stmt *a, const Stmt *b) {
            same_binders(a->binders, a->binder_count, b->binders, b->binder_count) && a->has_dims == b->has_dims &&
            same_exprs(a->dims, a->dim_count, b->dims, b->dim_count) && same_expr(a->value, b->value) && same_expr(a->source, b->source) &&
            same_exprs(a->targets, a->target_count, b->targets, b->target_count) && same_text(a->init_name, b->init_name) &&
+           a->order == b->order && a->before_forward == b->before_forward &&
+           same_stmts(a->otherwise, a->otherwise_count, b->otherwise, b->otherwise_count) &&
            same_stmts(a->carry, a->carry_count, b->carry, b->carry_count) && same_stmts(a->body, a->body_count, b->body, b->body_count);
 }
 

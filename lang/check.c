@@ -1,6 +1,7 @@
 /* Modules, scopes and statements. A function, net or optimiser is checked once, with the dimensions of its signature as symbols; a
  * call unifies them with what it is given. */
 #include "lang/check.h"
+#include "lang/edges.h"
 
 #include <math.h>
 #include <string.h>
@@ -419,5 +420,6 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
     if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
     if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
+    check_edges(arena, diag, c->method);
     return c->method;
 }

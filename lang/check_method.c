@@ -62,54 +62,6 @@ static void check_ema(Check *c, Stmt *s) {
     if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
     if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
     if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
-    double value = s->value->number;
-    if (s->value->kind == EXPR_NUMBER && (value < 0 || value > 1)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate of an ema edge lies in 0..1, and this is %g", value);
-}
-
-/* ---- gradient into an EMA target ------------------------------------------------------------------------- */
-
-/* Calls `visit` with every statement, those of phases among them, until it returns true. */
-typedef bool (*Visit)(const Stmt *s, const Symbol *symbol);
-static const Stmt *find_statement(Stmt *const *stmts, int count, Visit visit, const Symbol *symbol) {
-    for (int i = 0; i < count; i++) {
-        if (visit(stmts[i], symbol)) return stmts[i];
-        if (stmts[i]->kind != STMT_WHEN) continue;
-        const Stmt *found = find_statement(stmts[i]->body, stmts[i]->body_count, visit, symbol);
-        if (!found) found = find_statement(stmts[i]->otherwise, stmts[i]->otherwise_count, visit, symbol);
-        if (found) return found;
-    }
-    return NULL;
-}
-
-static bool moves(const Stmt *s, const Symbol *symbol) { return s->kind == STMT_EMA && s->targets[0]->symbol == symbol; }
-
-static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth);
-
-/* What a scan carries comes from its starts and from each `next`; these read the carry again, hence the mark. */
-static void walk_rounds(Check *c, const Module *spec, Stmt *scan, int depth) {
-    if (!scan || scan->walking) return;
-    scan->walking = true;
-    for (int i = 0; i < scan->carry_count; i++) walk_gradient(c, spec, scan->carry[i]->value, depth);
-    for (int i = 0; i < scan->body_count; i++)
-        if (scan->body[i]->kind == STMT_NEXT) walk_gradient(c, spec, scan->body[i]->value, depth);
-    scan->walking = false;
-}
-
-static void walk_gradient(Check *c, const Module *spec, const Expr *e, int depth) {
-    if (!e || e->kind == EXPR_STOP || depth > 64) return;
-    const Symbol *callee = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
-    const Stmt *edge = callee && callee->kind == SYMBOL_NET ? find_statement(spec->stmts, spec->stmt_count, moves, callee) : NULL;
-    if (edge) {
-        diag_report(c->diag, CODE_EMA_GRADIENT, e->span, "the gradient of the loss reaches `%s`, which an ema edge moves and no gradient should", callee->name);
-        diag_note(c->diag, edge->span, "the ema edge is here");
-        diag_suggest(c->diag, "write `stop(%.*s)`", e->span.end - e->span.begin, e->span.source->text + e->span.begin);
-    }
-    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_LET && e->symbol->stmt) {
-        walk_gradient(c, spec, e->symbol->stmt->value, depth + 1);
-        walk_rounds(c, spec, e->symbol->stmt->scan, depth + 1);
-    }
-    if (e->callee && (e->kind == EXPR_INDEX)) walk_gradient(c, spec, e->callee, depth + 1);
-    for (int i = 0; i < e->arg_count; i++) walk_gradient(c, spec, e->args[i], depth + 1);
 }
 
 /* ---- parts and phases ------------------------------------------------------------------------------------ */
@@ -234,7 +186,6 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);
         if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
-        walk_gradient(c, m, s->value, 0);
         for (int i = 0; i < s->target_count; i++) check_part(c, s->targets[i]);
         break;
     }

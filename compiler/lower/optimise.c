@@ -298,12 +298,44 @@ void optimise(Lower *l, const Stmt *train, const Trained *t) {
     }
 }
 
-/* After all phases: a parameter that none of them trains. */
+/* ---- what is not trained ------------------------------------------------------------------------------------ */
+
+static bool is_unreached(Lower *l, const StateRecord *record) {
+    return record->state.role == ROLE_PARAM && !record->was_reached && !record->was_frozen && !is_ema_target(l, record->state.name);
+}
+
+/* The statement that declares the network or parameter to which a state belongs. */
+static const Stmt *owner_of(Lower *l, const char *name) {
+    const Module *spec = l->method->spec;
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_NET && under(name, spec->stmts[i]->name)) return spec->stmts[i];
+    return NULL;
+}
+
+static void warn_net(Lower *l, const Stmt *net, int first) {
+    int unreached = 0, all = 0;
+    for (int i = 0; i < l->records.count; i++) {
+        const StateRecord *record = &l->records.items[i];
+        if (record->state.role != ROLE_PARAM || !under(record->state.name, net->name)) continue;
+        all++;
+        unreached += is_unreached(l, record);
+    }
+    const ProgramState *s = &l->records.items[first].state;
+    if (unreached == all) diag_report(l->diag, CODE_NO_GRADIENT, net->name_span, "no gradient reaches the network `%s`: it stays as it starts", net->name);
+    else diag_report(l->diag, CODE_NO_GRADIENT, net->name_span, "no gradient reaches %d of the %d parameters of `%s`, `%s` among them: they stay as they start", unreached, all, net->name, s->name);
+    const Expr *copied = net->value && net->value->kind == EXPR_COPY ? net->value->args[0] : NULL;
+    if (unreached == all && copied && copied->name) diag_suggest(l->diag, "a target that follows needs an edge: `ema %s <- %s rate 0.99`", net->name, copied->name);
+}
+
+/* After all phases: what none of them trains, one message a network. */
 void warn_unreached(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         const StateRecord *record = &l->records.items[i];
-        const ProgramState *s = &record->state;
-        if (s->role != ROLE_PARAM || record->was_reached || record->was_frozen || is_ema_target(l, s->name)) continue;
-        diag_report(l->diag, CODE_NO_GRADIENT, s->span, "no gradient reaches the parameter `%s`; it stays as it starts", s->name);
+        if (!is_unreached(l, record)) continue;
+        const Stmt *net = owner_of(l, record->state.name);
+        bool said = false;
+        for (int k = 0; net && k < i; k++) said |= is_unreached(l, &l->records.items[k]) && owner_of(l, l->records.items[k].state.name) == net;
+        if (net && !said) warn_net(l, net, i);
+        if (!net) diag_report(l->diag, CODE_NO_GRADIENT, record->state.span, "no gradient reaches the parameter `%s`: it stays as it starts", record->state.name);
     }
 }

@@ -1,0 +1,316 @@
+#include "lang/flow.h"
+
+#include <math.h>
+#include <string.h>
+
+struct FlowFrame {
+    const Stmt *fn;
+    const Expr *call;
+    const FlowFrame *caller; /* where the arguments are written */
+};
+
+typedef struct Reached { /* what has been walked: a let, a call or an argument, in its frame */
+    const void *what;
+    const FlowFrame *frame;
+    bool stopped;
+} Reached;
+
+struct Flow {
+    Arena *arena;
+    const Method *method;
+    ARRAY(FlowFrame *) frames;
+    ARRAY(Reached) reached;
+    FlowVisitor visit;
+    void *context;
+};
+
+typedef struct State {
+    const FlowFrame *frame;
+    const FlowScope *scope;
+    bool stopped;
+    const Expr *stop;
+} State;
+
+static void walk(Flow *f, const Expr *e, State at);
+
+Flow *flow_new(Arena *arena, const Method *method) {
+    Flow *f = arena_new_of(arena, Flow);
+    f->arena = arena;
+    f->method = method;
+    return f;
+}
+
+static bool first_time(Flow *f, const void *what, const State *at) {
+    for (int i = 0; i < f->reached.count; i++) {
+        const Reached *r = &f->reached.items[i];
+        if (r->what == what && r->frame == at->frame && r->stopped == at->stopped) return false;
+    }
+    const Reached r = {what, at->frame, at->stopped};
+    array_push(f->arena, &f->reached, r);
+    return true;
+}
+
+/* One frame a call and caller, so that frames can be compared. */
+static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const FlowFrame *caller) {
+    for (int i = 0; i < f->frames.count; i++) {
+        const FlowFrame *frame = f->frames.items[i];
+        if (frame->call == call && frame->caller == caller) return frame;
+    }
+    FlowFrame *frame = arena_new_of(f->arena, FlowFrame);
+    *frame = (FlowFrame){fn, call, caller};
+    array_push(f->arena, &f->frames, frame);
+    return frame;
+}
+
+static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count, const Expr *reduction, const Stmt *let) {
+    for (int i = 0; i < count; i++) {
+        FlowScope *scope = arena_new_of(f->arena, FlowScope);
+        *scope = (FlowScope){binders[i], reduction, let, outer};
+        outer = scope;
+    }
+    return outer;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+static const FlowFrame *frame_with_param(const FlowFrame *frame, const Param *param, int *position) {
+    for (; frame; frame = frame->caller)
+        for (int i = 0; i < frame->fn->param_count; i++)
+            if (&frame->fn->params[i] == param) {
+                *position = i;
+                return frame;
+            }
+    return NULL;
+}
+
+/* What the call gives for parameter i: by name, by position, or its default. */
+static const Expr *argument_of(const FlowFrame *frame, int position) {
+    const Expr *call = frame->call;
+    const Param *param = &frame->fn->params[position];
+    int place = 0;
+    for (int i = 0; i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        if (name ? strcmp(name, param->name) == 0 : place++ == position) return call->args[i];
+    }
+    return param->value;
+}
+
+static bool holds(Stmt *const *body, int count, const Stmt *s) {
+    for (int i = 0; i < count; i++) {
+        if (body[i] == s) return true;
+        for (int k = 0; k < body[i]->carry_count; k++)
+            if (body[i]->carry[k] == s) return true;
+        if (holds(body[i]->body, body[i]->body_count, s) || holds(body[i]->otherwise, body[i]->otherwise_count, s)) return true;
+    }
+    return false;
+}
+
+/* The frame in whose function the let stands: that of the function itself or of one it was called from (a function inside a function). */
+static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
+    for (; frame; frame = frame->caller)
+        if (holds(frame->fn->body, frame->fn->body_count, let)) return frame;
+    return NULL;
+}
+
+static void walk_let(Flow *f, const Stmt *let, State at) {
+    at.frame = frame_of_let(at.frame, let);
+    if (!first_time(f, let, &at)) return;
+    at.scope = bind(f, NULL, let->binders, let->binder_count, NULL, let);
+    walk(f, let->value, at);
+    const Stmt *scan = let->scan;
+    for (int i = 0; scan && i < scan->body_count; i++) {
+        const Stmt *next = scan->body[i];
+        if (next->kind != STMT_NEXT || strcmp(next->name, let->name) != 0) continue;
+        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan), next->binders, next->binder_count, NULL, next);
+        walk(f, next->value, at);
+    }
+}
+
+static void walk_name(Flow *f, const Expr *e, State at) {
+    const Symbol *s = e->symbol;
+    if (s && s->kind == SYMBOL_LET && s->stmt) walk_let(f, s->stmt, at);
+    int position;
+    const FlowFrame *frame = s && s->kind == SYMBOL_ARGUMENT ? frame_with_param(at.frame, s->param, &position) : NULL;
+    if (!frame) return;
+    const Expr *given = argument_of(frame, position);
+    at.frame = frame->caller;
+    at.scope = NULL;
+    if (given && first_time(f, given, &at)) walk(f, given, at);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
+
+static const Expr *result_of(const Stmt *fn) {
+    for (int i = 0; i < fn->body_count; i++)
+        if (fn->body[i]->kind == STMT_RETURN) return fn->body[i]->value;
+    return fn->value;
+}
+
+static void walk_args(Flow *f, const Expr *e, State at) {
+    for (int i = 0; i < e->arg_count; i++) walk(f, e->args[i], at);
+}
+
+static void walk_call(Flow *f, const Expr *e, State at) {
+    const Symbol *s = e->callee->symbol;
+    bool function = s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN) && s->stmt;
+    if (!function) {
+        static const char *const without_slope[] = {"floor", "ceil", "round", "range", "filled"};
+        for (size_t i = 0; s && s->kind == SYMBOL_BUILTIN && i < sizeof without_slope / sizeof *without_slope; i++)
+            at.stopped |= strcmp(without_slope[i], s->name) == 0;
+        walk_args(f, e, at);
+        return;
+    }
+    /* What the body does not use of its arguments does not reach the value. */
+    at.frame = enter(f, s->stmt, e, at.frame);
+    if (first_time(f, s->stmt, &at) && result_of(s->stmt)) walk(f, result_of(s->stmt), at);
+}
+
+const Stmt *flow_applied(const Expr *call, const char **part) {
+    *part = NULL;
+    if (call->kind != EXPR_CALL || !call->callee->type || call->callee->type->kind != KIND_NET || !call->type || call->type->kind == KIND_NET) return NULL;
+    const Symbol *s = call->callee->symbol;
+    if (s && s->kind == SYMBOL_NET_PART) *part = s->name;
+    return s ? s->stmt : NULL;
+}
+
+/* ---- expressions --------------------------------------------------------------------------------------------------- */
+
+static void walk_reduce(Flow *f, const Expr *e, State at) {
+    at.scope = bind(f, at.scope, e->binders, e->binder_count, e, NULL);
+    State still = at;
+    still.stopped = true;
+    if (e->guard) walk(f, e->guard, still);
+    bool picks = e->reduce == REDUCE_ARGMAX || e->reduce == REDUCE_ARGMIN || e->reduce == REDUCE_COUNT || e->reduce == REDUCE_ANY ||
+                 e->reduce == REDUCE_ALL || e->reduce == REDUCE_TOPK;
+    walk_args(f, e, picks ? still : at);
+}
+
+static void walk(Flow *f, const Expr *e, State at) {
+    if (!e) return;
+    const FlowVisit visit = {e, at.frame, at.scope, at.stopped, at.stop};
+    if (!f->visit(f->context, &visit)) return;
+    State still = at;
+    still.stopped = true;
+    switch (e->kind) {
+    case EXPR_NAME: walk_name(f, e, at); break;
+    case EXPR_CALL: walk_call(f, e, at); break;
+    case EXPR_REDUCE: walk_reduce(f, e, at); break;
+    case EXPR_INDEX:
+        walk(f, e->callee, at);
+        walk_args(f, e, still);
+        break;
+    case EXPR_IF:
+        walk(f, e->args[0], still);
+        walk(f, e->args[1], at);
+        walk(f, e->args[2], at);
+        break;
+    case EXPR_STOP:
+        still.stop = e;
+        walk_args(f, e, still);
+        break;
+    case EXPR_BINARY: walk_args(f, e, e->op >= OP_LT && e->op <= OP_NE ? still : at); break;
+    case EXPR_MEMBER: break; /* a field, a column, a part: there is nothing below */
+    default: walk_args(f, e, at); break;
+    }
+}
+
+void flow_walk(Flow *f, const Expr *e, const FlowFrame *frame, FlowVisitor visit, void *context) {
+    f->reached.count = 0;
+    f->visit = visit;
+    f->context = context;
+    walk(f, e, (State){.frame = frame});
+}
+
+void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s), void *context) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        Stmt *s = spec->stmts[i];
+        visit(context, s);
+        if (s->kind != STMT_WHEN) continue;
+        const Module body = {.stmts = s->body, .stmt_count = s->body_count}, otherwise = {.stmts = s->otherwise, .stmt_count = s->otherwise_count};
+        method_each_stmt(&body, visit, context);
+        method_each_stmt(&otherwise, visit, context);
+    }
+}
+
+static void walk_loss(void *context, Stmt *s) {
+    if (s->kind == STMT_LOSS) walk(context, s->value, (State){0});
+}
+
+void flow_walk_losses(Flow *f, FlowVisitor visit, void *context) {
+    f->reached.count = 0;
+    f->visit = visit;
+    f->context = context;
+    method_each_stmt(f->method->spec, walk_loss, f);
+}
+
+/* ---- numbers --------------------------------------------------------------------------------------------------------- */
+
+static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
+    const Symbol *s = e->symbol;
+    int position;
+    if (!s) return false;
+    switch (s->kind) {
+    case SYMBOL_HYPER: return s->param && s->param->value && flow_number(s->param->value, NULL, clock, value);
+    case SYMBOL_LET: return s->stmt && !s->stmt->binder_count && !s->stmt->scan && flow_number(s->stmt->value, frame_of_let(frame, s->stmt), clock, value);
+    case SYMBOL_ARGUMENT: {
+        const FlowFrame *owner = frame_with_param(frame, s->param, &position);
+        const Expr *given = owner ? argument_of(owner, position) : NULL;
+        return given && flow_number(given, owner->caller, clock, value);
+    }
+    case SYMBOL_BUILTIN:
+        if (strcmp(s->name, "pi") == 0) *value = acos(-1);
+        else if (strcmp(s->name, "step") == 0) *value = clock->step;
+        else if (strcmp(s->name, "steps") == 0) *value = clock->steps;
+        else return false;
+        return true;
+    default: return false;
+    }
+}
+
+static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
+    const Symbol *s = e->callee->symbol;
+    if (!s) return false;
+    if (s->kind == SYMBOL_FN && s->stmt) {
+        const FlowFrame inside = {s->stmt, e, frame};
+        const Expr *result = result_of(s->stmt);
+        return result && flow_number(result, &inside, clock, value);
+    }
+    static const struct {
+        const char *name;
+        double (*one)(double), (*two)(double, double);
+    } functions[] = {{"cos", cos, NULL}, {"sin", sin, NULL}, {"exp", exp, NULL}, {"log", log, NULL}, {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
+                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL}, {"min", NULL, fmin}, {"max", NULL, fmax}};
+    double a, b;
+    for (size_t i = 0; s->kind == SYMBOL_BUILTIN && i < sizeof functions / sizeof *functions; i++) {
+        if (strcmp(functions[i].name, s->name) != 0 || e->arg_count != (functions[i].two ? 2 : 1)) continue;
+        if (!flow_number(e->args[0], frame, clock, &a)) return false;
+        if (functions[i].two && !flow_number(e->args[1], frame, clock, &b)) return false;
+        *value = functions[i].two ? functions[i].two(a, b) : functions[i].one(a);
+        return true;
+    }
+    return false;
+}
+
+bool flow_number(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
+    double a, b;
+    switch (e->kind) {
+    case EXPR_NUMBER: *value = e->number; return true;
+    case EXPR_NAME: return number_of_name(e, frame, clock, value);
+    case EXPR_CALL: return number_of_call(e, frame, clock, value);
+    case EXPR_UNARY:
+        if (e->op != OP_NEG || !flow_number(e->args[0], frame, clock, &a)) return false;
+        *value = -a;
+        return true;
+    case EXPR_BINARY:
+        if (!flow_number(e->args[0], frame, clock, &a) || !flow_number(e->args[1], frame, clock, &b)) return false;
+        switch (e->op) {
+        case OP_ADD: *value = a + b; return true;
+        case OP_SUB: *value = a - b; return true;
+        case OP_MUL: *value = a * b; return true;
+        case OP_DIV: *value = a / b; return b != 0;
+        case OP_POW: *value = pow(a, b); return true;
+        default: return false;
+        }
+    default: return false;
+    }
+}
