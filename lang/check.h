@@ -42,6 +42,8 @@ typedef struct Check {
     Stmt *scan; /* the innermost scan whose body we are in, or NULL */
     Type *result; /* of the return being looked for */
     Span result_span;
+    Span unknown;  /* the last name that was not known */
+    bool in_index; /* between the brackets of x[..] */
 } Check;
 
 /* check.c */

@@ -50,6 +50,7 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     if (want->rank != given->rank) {
         diag_report(c->diag, CODE_ARGUMENT_RANK, span, "`%s` has %d %s, and this is %s", param->name, want->rank, want->rank == 1 ? "axis" : "axes", type_text(c->arena, given));
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
+        if (want->rank == 2 && given->rank > 2) diag_suggest(c->diag, "%s", "`flatten(x)` makes one row of each sample");
         return false;
     }
     for (int i = 0; i < want->rank; i++) {
@@ -78,6 +79,13 @@ static int find_param(const Param *params, int count, const char *name) {
     return -1;
 }
 
+/* "z, w and tau" */
+static const char *list_names(Check *c, const char *const *names, int count) {
+    const char *text = names[0];
+    for (int i = 1; i < count; i++) text = arena_printf(c->arena, "%s%s %s", text, i + 1 == count ? " and" : ",", names[i]);
+    return text;
+}
+
 /* Fills placed[i] with the argument of parameter i; reports unknown, doubled, missing and superfluous ones. */
 static bool place(Check *c, const Expr *call, const char *callee, const Param *params, int count, Span declared, Expr **placed) {
     const char *names[MAX_ARGS];
@@ -94,6 +102,7 @@ static bool place(Check *c, const Expr *call, const char *callee, const Param *p
             diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, call->args[i]->span, "`%s` has no argument `%s`", callee, name);
             const char *near = diag_nearest(name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+            else if (count) diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
             good = false;
         } else if (at >= count) {
             diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
@@ -441,6 +450,7 @@ Type *check_call(Check *c, Expr *e) {
     if (callee->kind == KIND_NET) {
         if (e->arg_count != 1) {
             diag_report(c->diag, CODE_NETWORK_ARGUMENT, e->span, "a network is applied to one array, and %d are given", e->arg_count);
+            if (e->arg_count > 1) diag_suggest(c->diag, "%s", "two views are two applications, which share the weights: `let z = encoder(a), w = encoder(b)`");
             return type_poison(c);
         }
         return apply_net(c, e->callee, e->args[0]->type, e->args[0]->span);

@@ -193,6 +193,20 @@ static const Span *declared_later(const Check *c, const char *name) {
     return NULL;
 }
 
+/* Once a line for each name: the second time would say nothing new. */
+static void unknown_name(Check *c, const Expr *e) {
+    Span last = c->unknown;
+    bool again = last.source == e->span.source && last.line == e->span.line && last.end - last.begin == e->span.end - e->span.begin &&
+                 memcmp(last.source->text + last.begin, e->name, strlen(e->name)) == 0;
+    if (again) return;
+    c->unknown = e->span;
+    diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
+    suggest_name(c, e->name);
+    if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
+    else if (c->hooks && c->hooks->module && c->hooks->module(c->hooks->context, c->arena, e->name, 0))
+        diag_suggest(c->diag, "`use %s` makes the names of the library's module visible", e->name);
+}
+
 static Type *check_name(Check *c, Expr *e) {
     Symbol *s = find_symbol(c->scope, e->name);
     const Span *later = s ? NULL : declared_later(c, e->name);
@@ -202,9 +216,7 @@ static Type *check_name(Check *c, Expr *e) {
         return type_poison(c);
     }
     if (!s) {
-        diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
-        suggest_name(c, e->name);
-        if (e->name[0] && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
+        unknown_name(c, e);
         return type_poison(c);
     }
     s->used = true;
@@ -283,7 +295,10 @@ static Type *check_member(Check *c, Expr *e) {
 
 static Type *check_index(Check *c, Expr *e) {
     Type *base = check_expr(c, e->callee);
+    bool was_index = c->in_index;
+    c->in_index = true;
     for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+    c->in_index = was_index;
     if (poisoned(base)) return base;
     if (e->arg_count > base->rank) {
         if (base->rank == 0) diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
@@ -335,7 +350,9 @@ static Type *check_binary(Check *c, Expr *e) {
         Type *t = i ? b : a;
         bool fits = logic ? t->kind == KIND_BOOL : is_numeric(t) || (equality && t->kind == KIND_BOOL);
         if (fits) continue;
-        diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[i]->span, logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
+        diag_report(c->diag, logic ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[i]->span,
+                    logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
+        if (t->kind == KIND_BOOL) diag_suggest(c->diag, "%s", "real(condition) is 1 or 0; a guard leaves terms out: `sum[i | condition] ..`");
         return type_poison(c);
     }
     if (equality && (a->kind == KIND_BOOL) != (b->kind == KIND_BOOL)) {

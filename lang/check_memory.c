@@ -29,7 +29,7 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     p->symbol = arena_new_of(c->arena, Symbol);
     *p->symbol = (Symbol){.kind = SYMBOL_COLUMN, .name = p->name, .span = p->span, .stmt = s, .param = p, .type = p->type};
     if (poisoned(value) || poisoned(p->type) || same_row(value, p->type)) return;
-    diag_report(c->diag, CODE_QUEUE_ROW, p->value->span, "what is pushed is %s", type_text(c->arena, value));
+    diag_report(c->diag, CODE_QUEUE_ROW, p->value->span, "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
     diag_note(c->diag, p->span, "and the rows of the column `%s` are those of %s", p->name, type_text(c->arena, p->type));
 }
 
@@ -47,7 +47,7 @@ void check_push(Check *c, Stmt *s) {
     if (!s->value) return;
     Type *value = check_expr(c, s->value), *rows = s->symbol->type;
     if (poisoned(value) || poisoned(rows) || same_row(value, rows)) return;
-    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span, "what is pushed is %s", type_text(c->arena, value));
+    diag_report(c->diag, CODE_QUEUE_ROW, s->value->span, "what is pushed is %s: its rows do not fit", type_text(c->arena, value));
     diag_note(c->diag, s->name_span, "and the rows of the queue `%s` are those of %s", s->name, type_text(c->arena, rows));
 }
 

@@ -136,6 +136,7 @@ static void check_train(Check *c, Stmt *s) {
         diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed, clip and freeze", p->name);
         const char *near = diag_nearest(p->name, known, KNOWN);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        else diag_suggest(c->diag, "%s", "what belongs to the optimiser stands in its call: `optimiser optim.sgd(lr = 0.1)`");
     }
 }
 
@@ -185,7 +186,10 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);
-        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
+        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) {
+            diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
+            if (t->rank == 1 && s->value->kind == EXPR_NAME) diag_suggest(c->diag, "take the mean over the samples: `loss mean[i] %s[i]`", s->value->name);
+        }
         for (int i = 0; i < s->target_count; i++) check_part(c, s->targets[i]);
         break;
     }

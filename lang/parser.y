@@ -346,6 +346,19 @@ static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     diag_report(p->diag, CODE_SYNTAX, *span, "%s", text);
 }
 
+/* What a reader of other languages may have meant by the word that does not fit. */
+static void suggest_habit(Parser *p, Span found) {
+    static const struct { const char *before, *word, *meant; } habits[] = {
+        {"", "<-", "a value is named with `=`; `<-` stands in update, ema and queue"}, {"*", "*", "a power is written `x^2`"},
+        {"", "==", "`==` compares, `=` names"}, {"", "elif", "a choice is `if c then a else b`"}};
+    const char *at = p->source->text + found.begin;
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
+        size_t length = strlen(habits[i].word), before = strlen(habits[i].before);
+        if ((size_t)(found.end - found.begin) != length || memcmp(at, habits[i].word, length) != 0) continue;
+        if (before == 0 || (found.begin > 0 && at[-1] == habits[i].before[0])) diag_suggest(p->diag, "%s", habits[i].meant);
+    }
+}
+
 /* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept short. */
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *p) {
     (void)scanner;
@@ -378,5 +391,6 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     }
     diag_report(p->diag, CODE_SYNTAX, span, "%s", text.data ? text.data : "syntax error");
     text_free(&text);
+    suggest_habit(p, span);
     return 0;
 }
