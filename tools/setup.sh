@@ -3,7 +3,7 @@
 # the build up to date.
 
 packages="gcc libc6-dev cmake ninja-build flex bison llvm-19-dev zlib1g-dev libcmocka-dev libjansson-dev \
-python3 dataset-fashion-mnist ca-certificates git"
+python3 graphviz gnuplot-nox dataset-fashion-mnist ca-certificates git"
 
 fail() {
     echo "$1" >&2

@@ -39,6 +39,13 @@ static const Command commands[] = {
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
+    {"graph", graph_command,
+     "couplet graph FILE [-o PICTURE.svg] [--set tau=0.1]\n"
+     "    The method as its paper draws it: branches, shared weights, stops, moving averages, memory and the loss. PICTURE is .svg, .pdf, .png (through\n"
+     "    Graphviz) or .dot; without it the .dot text comes on standard output."},
+    {"describe", describe_command,
+     "couplet describe FILE [--set tau=0.1]\n"
+     "    The method in the survey's words: update, structure, clusters, loss, negatives, views, parameters and memory."},
     {"fmt", fmt_command,
      "couplet fmt FILE... [--check] [--write]\n"
      "    The file in its one canonical layout, on standard output. --write puts it into the file; --check only says, by exit status 1 and a line\n"

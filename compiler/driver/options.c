@@ -108,6 +108,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
     memset(o, 0, sizeof *o);
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
+        if (strcmp(arg, "-o") == 0) arg = "--out";
         if (arg[0] != '-' || arg[1] != '-') {
             if (o->file) {
                 fprintf(stderr, "couplet %s: one file at a time, and both `%s` and `%s` were given\n", command, o->file, arg);

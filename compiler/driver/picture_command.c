@@ -1,0 +1,99 @@
+/* couplet graph: the method as its paper draws it. couplet describe: in the survey's words. */
+#include "compiler/driver/load.h"
+#include "compiler/picture/picture.h"
+#include "runtime/files.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct Drawn {
+    Picture *picture;
+    LoweredProgram *program;
+} Drawn;
+
+static bool draw(Arena *arena, const Options *o, const char *command, Drawn *out) {
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, o->file, o, true);
+    out->program = method ? load_lowered(arena, diag, method, NULL) : NULL;
+    show_messages(o, diag);
+    if (method && !out->program && diag_error_count(diag) == 0) fprintf(stderr, "couplet %s: `%s` has no `loss`, so there is no method to show\n", command, o->file);
+    if (!out->program) return false;
+    out->picture = picture_of(arena, method);
+    return true;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* Runs Graphviz on the text in `from`; false after a line on stderr. */
+static bool run_dot(const char *from, const char *format, const char *to) {
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("dot", "dot", format, "-o", to, from, (char *)NULL);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        fprintf(stderr, "couplet graph: Graphviz cannot be started: %s\n", strerror(errno));
+        return false;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) fprintf(stderr, "couplet graph: the program `dot` is needed for pictures: install Debian's package graphviz, or ask for a .dot file\n");
+    else fprintf(stderr, "couplet graph: `dot` failed on `%s`\n", from);
+    return false;
+}
+
+static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
+    bool plain = ends_with(path, ".dot");
+    char error[512], *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (!memory) return false;
+    picture_print_dot(arena, drawn->picture, drawn->program, memory);
+    fclose(memory);
+    const char *from = plain ? path : arena_printf(arena, "%s.dot", path);
+    bool good = couplet_text_write(from, text, error, sizeof error);
+    if (!good) fprintf(stderr, "couplet graph: %s\n", error);
+    free(text);
+    if (!good || plain) return good;
+    good = run_dot(from, ends_with(path, ".png") ? "-Tpng" : ends_with(path, ".pdf") ? "-Tpdf" : "-Tsvg", path);
+    unlink(from);
+    return good;
+}
+
+int graph_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "graph", "set out diagnostics", argc, argv)) {
+        Drawn drawn;
+        bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") || ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
+        status = 1;
+        if (!known) fprintf(stderr, "couplet graph: a picture is .svg, .pdf, .png or .dot, and `%s` was asked for\n", o.out);
+        else if (!draw(arena, &o, "graph", &drawn)) status = 1;
+        else if (!o.out) {
+            picture_print_dot(arena, drawn.picture, drawn.program, stdout);
+            status = 0;
+        } else status = write_picture(arena, &drawn, o.out) ? 0 : 1;
+    }
+    arena_free(arena);
+    return status;
+}
+
+int describe_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "describe", "set diagnostics", argc, argv)) {
+        Drawn drawn;
+        status = draw(arena, &o, "describe", &drawn) ? 0 : 1;
+        if (status == 0) picture_describe(arena, drawn.picture, drawn.program, stdout);
+    }
+    arena_free(arena);
+    return status;
+}

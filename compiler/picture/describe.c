@@ -1,0 +1,265 @@
+/* The method in the survey's words (Zhang et al., Acta Automatica Sinica 49(1), 2023): who is updated how, whether the branches are alike, whether
+ * there are clusters, which family the loss is of and where its negatives come from. */
+#include "compiler/picture/picture.h"
+
+#include "lang/ast_walk.h"
+#include "lang/edges.h"
+
+#include <string.h>
+
+/* ---- the branches ----------------------------------------------------------------------------------------------------------- */
+
+static const Stmt *find_average(const Picture *p) {
+    for (int i = 0; i < p->arrows.count; i++)
+        if (p->arrows.items[i].kind == ARROW_EMA) return p->arrows.items[i].stmt;
+    return NULL;
+}
+
+static void describe_update(Arena *arena, const Picture *p, FILE *out) {
+    const Stmt *edge = find_average(p);
+    if (edge) {
+        const Expr *rate = edge->value;
+        fprintf(out, "update      asynchronous: `%s` follows `%s` as a moving average, rate %.*s\n", edge->targets[0]->name, edge->source->name, rate->span.end - rate->span.begin,
+                rate->span.source->text + rate->span.begin);
+        return;
+    }
+    const char *nets = NULL;
+    for (int i = 0; i < p->boxes.count; i++) {
+        const Box *b = &p->boxes.items[i];
+        if (b->kind != BOX_NET || !b->trained) continue;
+        bool said = false;
+        for (int k = 0; k < i; k++) said |= p->boxes.items[k].kind == BOX_NET && p->boxes.items[k].stmt == b->stmt;
+        if (!said) nets = nets ? arena_printf(arena, "%s, `%s`", nets, b->stmt->name) : arena_printf(arena, "`%s`", b->stmt->name);
+    }
+    fprintf(out, "update      synchronous: one gradient step for both branches%s%s\n", nets ? ": " : "", nets ? nets : "");
+}
+
+/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. */
+static const char *branch_text(Arena *arena, const Picture *p, int box) {
+    const Box *b = &p->boxes.items[box];
+    if (b->kind != BOX_NET) return "";
+    const Expr *value = b->stmt->value;
+    const char *name = b->name;
+    if (value && value->kind == EXPR_COPY && value->args[0]->name) name = b->part ? arena_printf(arena, "%s.%s", value->args[0]->name, b->part) : value->args[0]->name;
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (a->to != box || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
+        return arena_printf(arena, "%s, %s", branch_text(arena, p, a->from), name);
+    }
+    return name;
+}
+
+typedef struct Branches {
+    const char *first, *other; /* texts of two unlike branches, or only one */
+    bool stopped;
+} Branches;
+
+static Branches find_branches(Arena *arena, const Picture *p) {
+    Branches b = {NULL, NULL, false};
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (a->to != 0 || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
+        b.stopped |= a->stopped;
+        const char *text = branch_text(arena, p, a->from);
+        if (!b.first) b.first = text;
+        else if (strcmp(b.first, text) != 0) b.other = text;
+    }
+    return b;
+}
+
+static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
+    Branches b = find_branches(arena, p);
+    if (!b.first) fprintf(out, "structure   no network reaches the loss\n");
+    else if (b.other) fprintf(out, "structure   asymmetric: one branch is %s, the other %s%s\n", b.first, b.other, p->mirrored ? "; the loss takes both views through both" : "");
+    else fprintf(out, "structure   symmetric: both branches are %s\n", b.first);
+    fprintf(out, "gradient    %s\n", b.stopped ? "through one branch; it is stopped on the other" : "through both branches");
+}
+
+/* ---- the loss ---------------------------------------------------------------------------------------------------------------- */
+
+typedef struct LossFacts {
+    Arena *arena;
+    const Picture *picture;
+    bool exponentials, hinge, library_clusters, in_batch, assigns;
+    ARRAY(const char *) memory; /* whose rows are candidates: "the queue `Q`" */
+    const char *function;     /* the library's or the spec's function that the loss calls */
+} LossFacts;
+
+typedef struct Candidates {
+    const Binder *binder;
+    const FlowFrame *frame;
+    LossFacts *facts;
+    const Symbol *memory;
+    bool features;
+} Candidates;
+
+static bool find_origin(void *context, const FlowVisit *v) {
+    Candidates *c = context;
+    const char *part;
+    if (flow_applied(v->e, &part)) c->features = true;
+    const Symbol *s = v->e->symbol;
+    if (s && (s->kind == SYMBOL_QUEUE || s->kind == SYMBOL_COLUMN || (s->kind == SYMBOL_STATE && s->stmt && s->stmt->kind == STMT_BANK))) c->memory = s;
+    return !flow_applied(v->e, &part);
+}
+
+static const Binder *plain_binder(const Expr *e) {
+    return e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX ? (e->symbol->binder->same ? e->symbol->binder->same : e->symbol->binder) : NULL;
+}
+
+/* The arrays whose rows the index runs over, through lets that are defined by their elements. */
+static bool find_rows(void *context, Expr *e) {
+    Candidates *c = context;
+    if (e->kind != EXPR_INDEX) return true;
+    for (int k = 0; k < e->arg_count; k++) {
+        if (plain_binder(e->args[k]) != c->binder) continue;
+        const Symbol *s = e->callee->symbol;
+        const Stmt *let = s && s->kind == SYMBOL_LET ? s->stmt : NULL;
+        if (let && let->binder_count > k) {
+            Candidates inner = *c;
+            inner.binder = let->binders[k];
+            ast_walk_expr(let->value, find_rows, &inner);
+            c->memory = inner.memory;
+            c->features = inner.features;
+        } else if (k == 0 && e->callee->type && e->callee->type->rank >= 2) {
+            flow_walk(flow_new(c->facts->arena, c->facts->picture->method), e->callee, c->frame, find_origin, c);
+        }
+    }
+    return true;
+}
+
+static void add_memory(LossFacts *f, const Symbol *s) {
+    bool queue = s->stmt->kind == STMT_QUEUE;
+    const char *text = arena_printf(f->arena, "the %s `%s`", queue ? "queue" : "bank", queue ? s->stmt->name : s->name);
+    for (int i = 0; i < f->memory.count; i++)
+        if (strcmp(f->memory.items[i], text) == 0) return;
+    array_push(f->arena, &f->memory, text);
+}
+
+static void describe_negatives(const LossFacts *f, bool in_batch, const Separation *s, FILE *out) {
+    fprintf(out, "negatives   ");
+    if (f->memory.count == 0 && !in_batch) {
+        fprintf(out, "none; %s\n", s->stop ? "a stopped gradient keeps the features apart" : s->statistic ? "statistics over the batch keep the features apart" : "nothing named keeps the features apart");
+        return;
+    }
+    fprintf(out, "from ");
+    for (int i = 0; i < f->memory.count; i++) fprintf(out, "%s%s", i ? ", " : "", f->memory.items[i]);
+    if (in_batch) fprintf(out, "%sthe batch", f->memory.count ? ", and from " : "");
+    fprintf(out, "\n");
+}
+
+/* Negatives: an index that runs over rows beside another, the anchor's, which is bound outside or by the same reduction. */
+static void find_candidates(LossFacts *f, const FlowVisit *v) {
+    int from_batch = 0;
+    if (!v->scope && v->e->binder_count < 2) return;
+    for (int i = 0; i < v->e->binder_count; i++) {
+        Candidates c = {v->e->binders[i], v->frame, f, NULL, false};
+        if (v->e->arg_count) ast_walk_expr(v->e->args[0], find_rows, &c);
+        if (c.memory) add_memory(f, c.memory);
+        else from_batch += c.features;
+    }
+    f->in_batch |= from_batch > (v->scope ? 0 : 1);
+}
+
+static bool is_named(const Expr *call, const char *const *names) {
+    const Symbol *s = call->callee->symbol;
+    for (; s && *names; names++)
+        if (strcmp(s->name, *names) == 0) return true;
+    return false;
+}
+
+static bool collect(void *context, const FlowVisit *v) {
+    LossFacts *f = context;
+    static const char *const exponential[] = {"exp", "softplus", NULL}, *const larger[] = {"max", "relu", NULL};
+    const Expr *e = v->e;
+    if (e->kind == EXPR_REDUCE) {
+        f->exponentials |= e->reduce == REDUCE_LOGSUMEXP;
+        f->assigns |= e->reduce == REDUCE_SOFTMAX;
+        find_candidates(f, v);
+    }
+    if (e->kind == EXPR_CALL) {
+        const Symbol *s = e->callee->symbol;
+        f->exponentials |= is_named(e, exponential);
+        f->hinge |= is_named(e, larger) && s->kind == SYMBOL_BUILTIN;
+        if (s && s->module && strcmp(s->module->name, "cluster") == 0) f->library_clusters = true;
+        if (s && s->kind == SYMBOL_FN && !f->function && !v->frame) f->function = e->callee->kind == EXPR_MEMBER && e->callee->args[0]->name ? arena_printf(f->arena, "%s.%s", e->callee->args[0]->name, s->name) : s->name;
+    }
+    return true;
+}
+
+static bool has_box(const Picture *p, BoxKind kind) {
+    for (int i = 0; i < p->boxes.count; i++)
+        if (p->boxes.items[i].kind == kind) return true;
+    return false;
+}
+
+static void describe_loss(const Picture *p, const LossFacts *f, const Separation *s, FILE *out) {
+    const char *family;
+    bool in_batch = f->in_batch && s->pairs, negatives = f->memory.count || in_batch;
+    if (f->library_clusters || (has_box(p, BOX_PARAM) && !negatives)) family = "agreement of cluster assignments";
+    else if (negatives && f->exponentials) family = "contrastive, of the InfoNCE family: a positive against candidates under one exponential";
+    else if (negatives || s->other) family = f->hinge ? "contrastive, with a margin" : "contrastive, over pairs";
+    else if (s->statistic) family = "redundancy reduction: statistics over the batch";
+    else if (f->assigns) family = "agreement of distributions";
+    else family = "regression of one branch on the other";
+    fprintf(out, "loss        %s%s%s%s\n", family, f->function ? " (" : "", f->function ? f->function : "", f->function ? ")" : "");
+    if (has_box(p, BOX_FIELD)) fprintf(out, "labels      used: the loss reads labels of the data\n");
+    else fprintf(out, "labels      not used\n");
+    describe_negatives(f, in_batch, s, out);
+}
+
+static void describe_clusters(const Picture *p, const LossFacts *f, FILE *out) {
+    for (int i = 0; i < p->boxes.count; i++)
+        if (p->boxes.items[i].kind == BOX_PARAM) {
+            fprintf(out, "clusters    yes: trained prototypes `%s`\n", p->boxes.items[i].name);
+            return;
+        }
+    fprintf(out, "clusters    %s\n", f->library_clusters ? "yes: assignments from the library's cluster module" : "no");
+}
+
+/* ---- counts -------------------------------------------------------------------------------------------------------------------- */
+
+static void describe_views(const Picture *p, FILE *out) {
+    int count = 0;
+    for (int i = 0; i < p->method->spec->stmt_count; i++) {
+        const Stmt *s = p->method->spec->stmts[i];
+        for (int k = 0; s->kind == STMT_VIEW && k < s->param_count; k++) {
+            const Param *view = &s->params[k];
+            fprintf(out, "%s%s%s", count++ ? ", " : "views       ", view->name, view->has_shape ? "[..]" : "");
+            if (k + 1 == s->param_count) fprintf(out, " by %.*s", s->value->span.end - s->value->span.begin, s->value->span.source->text + s->value->span.begin);
+        }
+    }
+    fprintf(out, "%s\n", count ? "" : "views       none");
+}
+
+static void describe_counts(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
+    for (int i = 0; i < p->method->spec->stmt_count; i++) {
+        const Stmt *s = p->method->spec->stmts[i];
+        bool net = s->kind == STMT_NET && !s->has_config;
+        for (int k = 0; k < (net ? 1 : s->kind == STMT_PARAM ? s->param_count : 0); k++) {
+            const char *name = net ? s->name : s->params[k].name;
+            int64_t count = picture_parameters(program, name, NULL);
+            const char *how = net && picture_edge_to(p, s) ? ", moved by its edge" : "";
+            if (count >= 0) fprintf(out, "parameters  %s: %lld%s\n", name, (long long)count, how);
+        }
+    }
+    for (int i = 0; i < program->states.count; i++) {
+        const ProgramState *s = &program->states.items[i];
+        if (strchr(s->name, '.') || s->role == ROLE_PARAM || s->role == ROLE_OPTIMISER) continue;
+        const char *shape = "";
+        for (int a = 0; a < s->rank; a++) shape = arena_printf(arena, "%s%s%lld", shape, a ? " x " : "", (long long)s->shape[a]);
+        fprintf(out, "memory      %s: %s\n", s->name, s->rank ? shape : "one number");
+    }
+}
+
+void picture_describe(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
+    LossFacts facts = {.arena = arena, .picture = p};
+    flow_walk_losses(flow_new(arena, p->method), collect, &facts);
+    Separation s = method_separation(arena, p->method);
+    fprintf(out, "method      %s\n", p->method->spec->name);
+    describe_update(arena, p, out);
+    describe_structure(arena, p, out);
+    describe_clusters(p, &facts, out);
+    describe_loss(p, &facts, &s, out);
+    describe_views(p, out);
+    describe_counts(arena, p, program, out);
+}

@@ -1,0 +1,57 @@
+/* The picture of a method: views, networks, memory and the loss as boxes; values, pushes and moving averages as arrows. It is derived from the
+ * checked method and nothing else: what is drawn is what runs. */
+#ifndef COUPLET_PICTURE_H
+#define COUPLET_PICTURE_H
+
+#include "compiler/lower/lower.h"
+#include "lang/flow.h"
+
+typedef enum {
+    BOX_LOSS, BOX_DATA, BOX_VIEW, BOX_NET, /* one for each array that a network is applied to */
+    BOX_QUEUE, BOX_STATE, /* a state or a bank */
+    BOX_PARAM,            /* trained by itself: prototypes */
+    BOX_FIELD             /* labels and other fields of the data that the loss reads */
+} BoxKind;
+
+typedef struct Box {
+    BoxKind kind;
+    const char *name; /* "encoder", "encoder.head", "train.label", "Q" */
+    const Stmt *stmt;
+    const char *part; /* of a network, or NULL */
+    const Type *type; /* memory: its shape */
+    bool trained;     /* a gradient comes to it */
+    bool hidden;      /* the mirror image of another box */
+} Box;
+
+typedef enum { ARROW_VALUE, ARROW_PUSH, ARROW_UPDATE, ARROW_EMA, ARROW_SHARED } ArrowKind;
+
+typedef struct Arrow {
+    ArrowKind kind;
+    int from, to; /* boxes */
+    bool stopped; /* the gradient ends on it */
+    bool hidden;
+    const Stmt *stmt; /* of an average */
+} Arrow;
+
+typedef struct Picture {
+    const Method *method;
+    ARRAY(Box) boxes; /* the loss is the first */
+    ARRAY(Arrow) arrows;
+    bool mirrored; /* the loss is symmetric in its two views, and only one half is shown */
+} Picture;
+
+Picture *picture_of(Arena *arena, const Method *method);
+
+/* The trained numbers of a network, or of its part; -1 when nothing applies it. */
+int64_t picture_parameters(const LoweredProgram *program, const char *net, const char *part);
+
+/* Is `target` moved by an edge? */
+const Stmt *picture_edge_to(const Picture *picture, const Stmt *net);
+
+/* Graphviz text. */
+void picture_print_dot(Arena *arena, const Picture *picture, const LoweredProgram *program, FILE *out);
+
+/* The survey's words for it: update, structure, clusters, loss, negatives, views, parameters, states. */
+void picture_describe(Arena *arena, const Picture *picture, const LoweredProgram *program, FILE *out);
+
+#endif
