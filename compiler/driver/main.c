@@ -39,6 +39,10 @@ static const Command commands[] = {
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
+    {"compare", compare_command,
+     "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] [--data FOLDER] [--threads n] [--out FOLDER]\n"
+     "    Trains every file with every combination of settings and every seed, and prints one table: mean and deviation of the loss and of each\n"
+     "    evaluation. The folder (runs/compare, or --out) gets the runs, results.csv and comparison.svg; finished runs are not repeated."},
     {"graph", graph_command,
      "couplet graph FILE [-o PICTURE.svg] [--set tau=0.1]\n"
      "    The method as its paper draws it: branches, shared weights, stops, moving averages, memory and the loss. PICTURE is .svg, .pdf, .png (through\n"

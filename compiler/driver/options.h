@@ -28,6 +28,7 @@ int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
 int fmt_command(int argc, char **argv);
+int compare_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int describe_command(int argc, char **argv);
 int explain_command(int argc, char **argv);

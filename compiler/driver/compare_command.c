@@ -1,0 +1,270 @@
+/* couplet compare: trains every spec with every combination of settings and every seed, each as a `couplet train` of its own in a folder of
+ * the comparison. What is finished is not trained again, what was interrupted goes on: the same command picks up where it was. */
+#include "compiler/driver/compare.h"
+#include "compiler/driver/load.h"
+#include "runtime/files.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct Sweep {
+    const char *name;
+    ARRAY(const char *) values;
+    bool used;
+} Sweep;
+
+typedef struct Request {
+    ARRAY(const char *) files;
+    ARRAY(Sweep) sweeps;
+    ARRAY(const char *) passed; /* options for `couplet train`, as given */
+    const char *folder;
+    long seeds, first_seed;
+} Request;
+
+static volatile sig_atomic_t interrupted;
+static void note_signal(int number) {
+    (void)number;
+    interrupted = 1;
+}
+
+/* ---- the command line -------------------------------------------------------------------------------------------------- */
+
+static bool read_sweep(Arena *arena, Request *r, const char *text) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1]) {
+        fprintf(stderr, "couplet compare: --set needs NAME=VALUE or NAME=VALUE,VALUE,.., and `%s` was given\n", text);
+        return false;
+    }
+    Sweep sweep = {.name = arena_intern(arena, text, (size_t)(equals - text))};
+    for (const char *at = equals + 1; *at;) {
+        size_t length = strcspn(at, ",");
+        if (length) array_push(arena, &sweep.values, arena_intern(arena, at, length));
+        at += length + (at[length] == ',');
+    }
+    array_push(arena, &r->sweeps, sweep);
+    return sweep.values.count > 0;
+}
+
+static bool read_count(const char *name, const char *value, long low, long *out) {
+    char *end;
+    *out = strtol(value, &end, 10);
+    if (*value && !*end && *out >= low) return true;
+    fprintf(stderr, "couplet compare: %s needs a whole number of at least %ld, and `%s` was given\n", name, low, value);
+    return false;
+}
+
+static bool read_option(Arena *arena, Request *r, const char *name, const char *value) {
+    static const char *const passed[] = {"--data", "--epochs", "--threads"};
+    if (strcmp(name, "--set") == 0) return read_sweep(arena, r, value);
+    if (strcmp(name, "--seeds") == 0) return read_count(name, value, 1, &r->seeds);
+    if (strcmp(name, "--seed") == 0) return read_count(name, value, 0, &r->first_seed);
+    if (strcmp(name, "--out") == 0) {
+        r->folder = value;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+        if (strcmp(name, passed[i]) != 0) continue;
+        array_push(arena, &r->passed, name);
+        array_push(arena, &r->passed, value);
+        return true;
+    }
+    fprintf(stderr, "couplet compare: there is no option %s; there are --set, --seeds, --seed, --out, --data, --epochs and --threads\n", name);
+    return false;
+}
+
+static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i], *equals = strchr(arg, '=');
+        if (strncmp(arg, "--", 2) != 0) {
+            array_push(arena, &r->files, arg);
+            continue;
+        }
+        const char *name = equals ? arena_strndup(arena, arg, (size_t)(equals - arg)) : arg;
+        const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
+        if (!value) fprintf(stderr, "couplet compare: %s needs a value\n", name);
+        if (!value || !read_option(arena, r, name, value)) return false;
+    }
+    if (r->files.count == 0) fprintf(stderr, "couplet compare: files are needed, like examples/simclr.cpl examples/moco.cpl\n");
+    return r->files.count > 0;
+}
+
+/* ---- the variants -------------------------------------------------------------------------------------------------------- */
+
+static bool has_hyper(const Module *spec, const char *name) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        for (int p = 0; spec->stmts[i]->kind == STMT_HYPER && p < spec->stmts[i]->param_count; p++)
+            if (strcmp(spec->stmts[i]->params[p].name, name) == 0) return true;
+    return false;
+}
+
+static bool has_eval(const Module *spec) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_EVAL) return true;
+    return false;
+}
+
+/* Every combination of the sweeps that the spec knows; the others do not concern it. */
+static void add_variants(Comparison *c, Request *r, const Method *method, const char *file, const char *name, int sweep, Variant variant) {
+    if (sweep == r->sweeps.count) {
+        variant.label = name;
+        for (int i = 0; i < variant.sets.count; i++) variant.label = arena_printf(c->arena, "%s %s=%s", variant.label, variant.sets.items[i].name, variant.sets.items[i].value);
+        array_push(c->arena, &c->variants, variant);
+        return;
+    }
+    Sweep *s = &r->sweeps.items[sweep];
+    if (!has_hyper(method->spec, s->name)) {
+        add_variants(c, r, method, file, name, sweep + 1, variant);
+        return;
+    }
+    s->used = true;
+    for (int i = 0; i < s->values.count; i++) {
+        Variant with = variant;
+        memset(&with.sets, 0, sizeof with.sets); /* the array of the shorter one stays as it is */
+        for (int k = 0; k < variant.sets.count; k++) array_push(c->arena, &with.sets, variant.sets.items[k]);
+        const Setting set = {s->name, s->values.items[i]};
+        array_push(c->arena, &with.sets, set);
+        add_variants(c, r, method, file, name, sweep + 1, with);
+    }
+}
+
+static const char *unique_name(const Comparison *c, const char *name) {
+    const char *unique = name;
+    for (int n = 2;; n++) {
+        bool taken = false;
+        for (int i = 0; i < c->variants.count; i++) taken |= strcmp(c->variants.items[i].name, unique) == 0;
+        if (!taken) return unique;
+        unique = arena_printf(c->arena, "%s-%d", name, n);
+    }
+}
+
+/* All specs are checked before the first is trained: a mistake in the last should not wait for hours. */
+static bool plan(Comparison *c, Request *r) {
+    bool good = true;
+    for (int i = 0; i < r->files.count; i++) {
+        Diag *diag = diag_new(c->arena);
+        Method *method = load_method(c->arena, diag, r->files.items[i], NULL, false);
+        LoweredProgram *program = method ? load_lowered(c->arena, diag, method, NULL) : NULL;
+        diag_print(diag, stderr);
+        if (method && !program && diag_error_count(diag) == 0) fprintf(stderr, "couplet compare: `%s` has no `loss`: there is nothing to train\n", r->files.items[i]);
+        good &= program != NULL;
+        if (!program) continue;
+        const char *name = unique_name(c, method->spec->name);
+        const Variant variant = {.spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
+        add_variants(c, r, method, r->files.items[i], name, 0, variant);
+    }
+    for (int i = 0; good && i < r->sweeps.count; i++) {
+        if (r->sweeps.items[i].used) continue;
+        fprintf(stderr, "couplet compare: no spec has a hyper `%s`\n", r->sweeps.items[i].name);
+        good = false;
+    }
+    return good;
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------------------------------ */
+
+const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
+    const Variant *v = &c->variants.items[variant];
+    const char *name = v->name;
+    for (int i = 0; i < v->sets.count; i++) name = arena_printf(c->arena, "%s_%s=%s", name, v->sets.items[i].name, v->sets.items[i].value);
+    return arena_printf(c->arena, "%s/%s_seed=%ld", c->folder, name, c->first_seed + seed);
+}
+
+/* Runs with other options do not belong into one table: what was asked for is kept beside them. */
+static bool claim_folder(const Comparison *c, const Request *r) {
+    const char *path = arena_printf(c->arena, "%s/options.txt", c->folder);
+    Text text = {0};
+    for (int i = 0; i < r->passed.count; i += 2)
+        if (strcmp(r->passed.items[i], "--threads") != 0) text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
+    const char *wanted = text.data ? text.data : "";
+    char error[512], found[1024] = "";
+    bool good = couplet_folder_make(c->folder, error, sizeof error), same = true;
+    FILE *file = good ? fopen(path, "r") : NULL;
+    if (file) {
+        found[fread(found, 1, sizeof found - 1, file)] = 0;
+        fclose(file);
+        same = strcmp(found, wanted) == 0;
+    } else if (good) good = couplet_text_write(path, wanted, error, sizeof error);
+    if (!good) fprintf(stderr, "couplet compare: %s\n", error);
+    if (!same) fprintf(stderr, "couplet compare: the runs in `%s` were made with other options (%s); --out names another folder\n", c->folder, found[0] ? found : "none");
+    text_free(&text);
+    return good && same;
+}
+
+/* ---- the runs ---------------------------------------------------------------------------------------------------------------- */
+
+static int run_child(char **argv) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        execv("/proc/self/exe", argv);
+        _exit(127);
+    }
+    int status = 0;
+    while (child > 0 && waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return -1;
+    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool train_one(const Comparison *c, const Request *r, int variant, long seed, const char *folder) {
+    ARRAY(char *) argv = {0};
+    const Variant *v = &c->variants.items[variant];
+    const char *const start[] = {"couplet", "train", v->spec, "--quiet", "--out", folder, "--seed", arena_printf(c->arena, "%ld", c->first_seed + seed)};
+    for (size_t i = 0; i < sizeof start / sizeof *start; i++) array_push(c->arena, &argv, (char *)(uintptr_t)start[i]);
+    for (int i = 0; i < v->sets.count; i++) {
+        array_push(c->arena, &argv, (char *)(uintptr_t)"--set");
+        array_push(c->arena, &argv, arena_printf(c->arena, "%s=%s", v->sets.items[i].name, v->sets.items[i].value));
+    }
+    for (int i = 0; i < r->passed.count; i++) array_push(c->arena, &argv, (char *)(uintptr_t)r->passed.items[i]);
+    if (access(arena_printf(c->arena, "%s/checkpoint.safetensors", folder), F_OK) == 0) array_push(c->arena, &argv, (char *)(uintptr_t)"--resume");
+    array_push(c->arena, &argv, NULL);
+    return run_child(argv.items) == 0;
+}
+
+static bool run_all(Comparison *c, const Request *r) {
+    int total = (int)(c->variants.count * c->seeds), done = 0;
+    bool good = true;
+    c->outcomes = arena_array(c->arena, Outcome, total);
+    for (int v = 0; v < c->variants.count; v++)
+        for (long s = 0; s < c->seeds; s++) {
+            const Variant *variant = &c->variants.items[v];
+            const char *folder = comparison_run_folder(c, v, s);
+            Outcome *outcome = &c->outcomes[v * c->seeds + s];
+            done++;
+            outcome_read(c->arena, folder, variant->evaluates, outcome);
+            if (outcome->finished || interrupted) continue;
+            printf("run %d of %d: %s, seed %ld\n", done, total, variant->label, c->first_seed + s);
+            bool trained = train_one(c, r, v, s, folder);
+            outcome_read(c->arena, folder, variant->evaluates, outcome);
+            if (!trained) fprintf(stderr, "couplet compare: this run failed: %s, seed %ld (its message is above)\n", variant->label, c->first_seed + s);
+            good &= trained;
+        }
+    if (interrupted) fprintf(stderr, "couplet compare: interrupted; the same command goes on from here\n");
+    return good && !interrupted;
+}
+
+int compare_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Request request = {.folder = "runs/compare", .seeds = 1};
+    int status = 2;
+    if (read_request(arena, &request, argc, argv)) {
+        Comparison c = {.arena = arena, .folder = request.folder, .first_seed = request.first_seed, .seeds = request.seeds};
+        struct sigaction on_signal = {.sa_handler = note_signal};
+        sigaction(SIGINT, &on_signal, NULL); /* the child ends at its next step, with a checkpoint */
+        sigaction(SIGTERM, &on_signal, NULL);
+        status = 1;
+        if (plan(&c, &request) && claim_folder(&c, &request)) {
+            bool good = run_all(&c, &request);
+            comparison_print(&c, stdout);
+            good &= comparison_write_csv(&c);
+            if (!interrupted) good &= comparison_plot(&c);
+            if (good) printf("%s/results.csv has every run, %s/comparison.svg the plot\n", c.folder, c.folder);
+            status = good ? 0 : 1;
+        }
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,145 @@
+/* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what the evaluations say of each. */
+#include "compiler/driver/compare.h"
+#include "runtime/files.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Colours that stay apart for most eyes, and in print (Okabe, Ito). */
+static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"};
+enum { COLOURS = sizeof colours / sizeof *colours, POINTS = 120 };
+
+/* A label for gnuplot's enhanced text: a backslash before what it reads as a command. */
+static const char *plain(Arena *arena, const char *label) {
+    Text text = {0};
+    for (; *label; label++) text_printf(&text, "%s%c", strchr("_^@&~{}", *label) ? "\\\\" : "", *label);
+    const char *copy = arena_strndup(arena, text.data ? text.data : "", text.length);
+    text_free(&text);
+    return copy;
+}
+
+/* Means over the seeds and over pieces of the run, so that every curve has about as many points. */
+static void write_curve(const Comparison *c, int variant, Text *out) {
+    int longest = 0;
+    for (long s = 0; s < c->seeds; s++) {
+        int count = c->outcomes[variant * c->seeds + s].losses.count;
+        if (count > longest) longest = count;
+    }
+    int piece = longest / POINTS > 0 ? longest / POINTS : 1;
+    text_printf(out, "$curve%d << EOD\n", variant);
+    for (int at = 0; at < longest; at += piece) {
+        double sum = 0;
+        int count = 0;
+        for (long s = 0; s < c->seeds; s++) {
+            const Outcome *o = &c->outcomes[variant * c->seeds + s];
+            for (int i = at; i < at + piece && i < o->losses.count; i++, count++) sum += o->losses.items[i];
+        }
+        if (count) text_printf(out, "%g %.9g\n", at + 0.5 * (piece + 1), sum / count);
+    }
+    text_printf(out, "EOD\n");
+}
+
+/* The one setting that is swept, when it is numbers all along: the axis of the second plot. */
+static const char *swept_setting(const Comparison *c) {
+    const char *name = NULL;
+    for (int v = 0; v < c->variants.count; v++) {
+        const Variant *variant = &c->variants.items[v];
+        if (variant->sets.count != 1 || (name && strcmp(name, variant->sets.items[0].name) != 0)) return NULL;
+        name = variant->sets.items[0].name;
+    }
+    return c->variants.count > 1 ? name : NULL;
+}
+
+static void write_points(const Comparison *c, const Columns *columns, bool swept, Text *out) {
+    int column_count = columns->names.count ? columns->names.count : 1;
+    for (int i = 0; i < column_count; i++) {
+        text_printf(out, "$values%d << EOD\n", i);
+        for (int v = 0; v < c->variants.count; v++) {
+            double mean, deviation;
+            const char *column = columns->names.count ? columns->names.items[i] : NULL;
+            if (!comparison_statistics(c, v, column, &mean, &deviation)) continue;
+            double x = swept ? strtod(c->variants.items[v].sets.items[0].value, NULL) : v + (i - 0.5 * (column_count - 1)) * 0.8 / column_count;
+            text_printf(out, "%s%.9g %.9g %.9g\n", v && swept && strcmp(c->variants.items[v].name, c->variants.items[v - 1].name) != 0 ? "\n" : "", x, mean, isnan(deviation) ? 0 : deviation);
+        }
+        text_printf(out, "EOD\n");
+    }
+}
+
+static void plot_curves(const Comparison *c, Text *out) {
+    text_printf(out, "set xlabel 'step'\nset ylabel 'loss'\nset key outside below center horizontal maxcols 2\nplot ");
+    for (int v = 0; v < c->variants.count; v++)
+        text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"", v ? ", " : "", v, colours[v % COLOURS], plain(c->arena, c->variants.items[v].label));
+    text_printf(out, "\n");
+}
+
+static void plot_sweep(const Comparison *c, const Columns *columns, const char *setting, Text *out) {
+    double low = INFINITY, high = -INFINITY;
+    for (int v = 0; v < c->variants.count; v++) {
+        double value = strtod(c->variants.items[v].sets.items[0].value, NULL);
+        low = fmin(low, value);
+        high = fmax(high, value);
+    }
+    bool logarithmic = low > 0 && high / low >= 8;
+    double margin = logarithmic ? pow(high / low, 0.06) : 0.06 * (high - low);
+    if (logarithmic) text_printf(out, "set logscale x\nset xrange [%g:%g]\n", low / margin, high * margin);
+    else text_printf(out, "set xrange [%g:%g]\n", low - margin, high + margin);
+    text_printf(out, "set xtics (");
+    for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
+    text_printf(out, ")\nset xlabel \"%s\"\nplot ", plain(c->arena, setting));
+    int count = columns->names.count ? columns->names.count : 1;
+    for (int i = 0; i < count; i++)
+        text_printf(out, "%s$values%d using 1:2:3 with yerrorlines lw 1.6 pt 7 ps 0.6 lc rgb '%s' title \"%s\"", i ? ", " : "", i, colours[i % COLOURS], columns->names.count ? columns->names.items[i] : "loss");
+    text_printf(out, "\n");
+}
+
+static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
+    int count = columns->names.count ? columns->names.count : 1;
+    text_printf(out, "unset xlabel\nset style fill solid 0.85\nset boxwidth %g\nset xtics rotate by -25 (", 0.75 / count);
+    for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label), v);
+    text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [0:*]\nplot ", c->variants.count - 0.4);
+    for (int i = 0; i < count; i++)
+        text_printf(out, "%s$values%d using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc rgb '#333333' notitle", i ? ", " : "", i, colours[i % COLOURS],
+                    columns->names.count ? columns->names.items[i] : "loss", i);
+    text_printf(out, "\n");
+}
+
+static bool run_gnuplot(const char *script) {
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("gnuplot", "gnuplot", script, (char *)NULL);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    int status = 0;
+    if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
+        if (WEXITSTATUS(status) == 0) return true;
+        if (WEXITSTATUS(status) == 127) fprintf(stderr, "couplet compare: the program `gnuplot` is needed for the plot: install Debian's package gnuplot-nox; the table and results.csv are complete\n");
+        else fprintf(stderr, "couplet compare: gnuplot failed on `%s`\n", script);
+        return false;
+    }
+    fprintf(stderr, "couplet compare: gnuplot cannot be run: %s\n", strerror(errno));
+    return false;
+}
+
+bool comparison_plot(const Comparison *c) {
+    Columns columns = comparison_columns(c);
+    const char *swept = swept_setting(c), *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
+    Text text = {0};
+    for (int v = 0; v < c->variants.count; v++) write_curve(c, v, &text);
+    write_points(c, &columns, swept != NULL, &text);
+    text_printf(&text, "set terminal svg size 1000,440 font 'Helvetica,13' background '#ffffff'\nset output '%s/comparison.svg'\n", c->folder);
+    text_printf(&text, "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset multiplot layout 1,2\n");
+    plot_curves(c, &text);
+    text_printf(&text, "set ylabel '%s'\n", columns.names.count ? "accuracy in %" : "loss");
+    if (swept) plot_sweep(c, &columns, swept, &text);
+    else plot_bars(c, &columns, &text);
+    text_printf(&text, "unset multiplot\n");
+    char error[512];
+    bool good = couplet_text_write(script, text.data, error, sizeof error);
+    if (!good) fprintf(stderr, "couplet compare: %s\n", error);
+    text_free(&text);
+    return good && run_gnuplot(script);
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""compare.py COUPLET ROOT: a small comparison: its table, its files, and that it goes on where it was."""
+import csv
+import os
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+
+import command
+
+couplet, root = sys.argv[1:3]
+check = command.Checks()
+with tempfile.TemporaryDirectory() as folder:
+    data, out = folder + "/data", folder + "/out"
+    command.small_data(data, train=128, test=64)
+    first = command.write(folder + "/first.cpl", command.SMALL_SPEC.replace("epochs 2", "epochs 1"))
+    plain = re.sub(r"hyper tau.*\n", "", command.SMALL_SPEC.replace("epochs 2", "epochs 1").replace("/ tau", "/ 0.2"))
+    second = command.write(folder + "/second.cpl", plain)
+    line = ["compare", first, second, "--set", "tau=0.1,0.5", "--seeds", "2", "--data", data, "--out", out]
+
+    done = command.run(couplet, *line)
+    runs = re.findall(r"^run (\d) of 6: (.*), seed (\d)$", done.stdout, re.MULTILINE)
+    check(done.returncode == 0 and len(runs) == 6, "every combination is trained: tau concerns the first only", done.stdout + done.stderr)
+    check([r[1] for r in runs] == ["first tau=0.1"] * 2 + ["first tau=0.5"] * 2 + ["second"] * 2, "in order", runs)
+    with open(out + "/results.csv") as file:
+        rows = list(csv.DictReader(file))
+    check(len(rows) == 6 and {r["seed"] for r in rows} == {"0", "1"}, "results.csv has every run", rows)
+    for name in ("first tau=0.1", "first tau=0.5", "second"):
+        values = [[float(r[c]) for r in rows if r["method"] == name] for c in ("loss", "kNN (k = 5)")]
+        pattern = rf"^{re.escape(name)} +2 +{statistics.mean(values[0]):.4f} ± {statistics.stdev(values[0]):.4f} +{statistics.mean(values[1]):.2f} ± {statistics.stdev(values[1]):.2f} *$"
+        check(re.search(pattern, done.stdout, re.MULTILINE), f"mean and deviation of {name}", f"{pattern}\n{done.stdout}")
+    # The two temperatures are two runs, and a run of its own agrees with its line.
+    alone = command.run(couplet, "train", first, "--set", "tau=0.5", "--seed", "1", "--data", data, "--out", folder + "/alone", "--quiet")
+    with open(folder + "/alone/metrics.jsonl") as a, open(out + "/first_tau=0.5_seed=1/metrics.jsonl") as b:
+        steps = [[re.sub(r',"views_per_second.*', "", row) for row in file] for file in (a, b)]
+    check(alone.returncode == 0 and steps[0] == steps[1], "a run of the comparison is `couplet train` with these options")
+
+    if shutil.which("gnuplot"):
+        with open(out + "/comparison.svg") as file:
+            svg = file.read()
+        check("<svg" in svg and "first tau=0.1" in svg and "kNN" in svg, "comparison.svg")
+    else:
+        print("gnuplot is not installed: the plot is not made")
+
+    again = command.run(couplet, *line)
+    check(again.returncode == 0 and "run " not in again.stdout and again.stdout == re.sub(r"^run .*\n", "", done.stdout, flags=re.MULTILINE), "finished runs are not repeated", again.stdout)
+    shutil.rmtree(out + "/second_seed=1")
+    with open(out + "/first_tau=0.1_seed=0/metrics.jsonl") as file:
+        kept = file.readlines()
+    with open(out + "/first_tau=0.1_seed=0/metrics.jsonl", "w") as file:
+        file.writelines(row for row in kept if "after training" not in row)
+    again = command.run(couplet, *line)
+    runs = re.findall(r"^run \d of 6: (.*), seed (\d)$", again.stdout, re.MULTILINE)
+    check(again.returncode == 0 and runs == [("first tau=0.1", "0"), ("second", "1")], "what is missing is done, and no more", again.stdout + again.stderr)
+    check(again.stdout.splitlines()[-5:] == done.stdout.splitlines()[-5:], "and gives the same table", again.stdout)
+
+    for wrong, sentence in [(["--set", "tua=1"], "no spec has a hyper `tua`"), (["--epochs", "3"], "other options"), (["--seeds", "0"], "at least 1"), (["--sed", "1"], "there is no option --sed")]:
+        done = command.run(couplet, *line, *wrong)
+        check(done.returncode != 0 and sentence in done.stderr, f"{wrong[0]} {wrong[1]}", done.stderr)
+    broken = command.write(folder + "/broken.cpl", "loss x\n")
+    done = command.run(couplet, "compare", first, broken, "--out", folder + "/none", "--data", data)
+    check(done.returncode == 1 and "error[" in done.stderr and not os.path.exists(folder + "/none"), "a mistake in the last file is found before the first run", done.stderr)
+check.finish()
