@@ -82,6 +82,7 @@ typedef struct DataSource {
     const char *reader, *split; /* "fashion_mnist", "train" */
     int channels, height, width, classes;
     int64_t rows;  /* after the selection: the extent of a bank's first axis */
+    bool sized;    /* some array of the method has that extent */
     int64_t batch; /* of its own, or that of `train` */
     double per_class, fraction, imbalance; /* the selection; 0: not given, and at most one is */
     double seed;                           /* draws which samples are kept; negative: the first ones */

@@ -25,7 +25,10 @@ Dim *dim_of(Check *c, const Expr *e) {
         Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
         if (!s) return NULL;
         if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
-        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, s->stmt->data->rows);
+        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) {
+            s->stmt->data->sized = true;
+            return dim_const(c->dims, s->stmt->data->rows);
+        }
         bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
                       (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && is_numeric(s->type));
         return number ? dim_name(c->dims, s) : NULL;

@@ -3,6 +3,8 @@
 #ifndef COUPLET_RUNTIME_ABI_H
 #define COUPLET_RUNTIME_ABI_H
 
+#include "runtime/couplet.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +47,7 @@ typedef struct CoupletBuffer {
     int64_t offset;       /* IN_ARENA: bytes, a multiple of 128 */
     int slot;             /* IN_STATE: program->states; IN_INPUT: plan->inputs */
     const void *constant; /* IN_CONST */
+    int64_t packed_bytes; /* IN_CONST: above 0, `constant` is so many bytes that runtime/packed.h unpacks */
 } CoupletBuffer;
 
 typedef struct CoupletStep {
@@ -120,7 +123,7 @@ typedef struct CoupletSource {
     const char *reader; /* "fashion_mnist" */
     const char *split;  /* "train" or "test" */
     CoupletSelection selection;
-    int64_t rows;       /* what the program was compiled for */
+    int64_t rows;       /* that the program was compiled for; 0: any number, no array of it has a row for each image */
     int64_t batch;      /* images a step */
     bool drawn;         /* the step reads it */
     bool balanced;      /* batches draw a class first, all alike, then an image of it */
@@ -166,5 +169,19 @@ typedef struct CoupletProgram {
     CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input "image" u8[rows, ...] */
     int feature_count;
 } CoupletProgram;
+
+/* What a binary holds: one method, compiled for several levels of processor, the highest first, and weights to start from. */
+typedef struct CoupletVariant {
+    const char *level; /* "x86-64-v4"; NULL: any machine of this architecture */
+    const CoupletProgram *program;
+} CoupletVariant;
+
+struct CoupletMethod {
+    const char *name;
+    const CoupletVariant *variants;
+    int64_t variant_count;
+    const void *weights; /* a checkpoint, as in a file; NULL: none */
+    int64_t weight_bytes;
+};
 
 #endif

@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* At least one byte: no allocation is of nothing. */
+int64_t couplet_device_round(int64_t bytes) { return (bytes / COUPLET_DEVICE_ALIGNMENT + 1) * COUPLET_DEVICE_ALIGNMENT; }
+
 void couplet_device_free(CoupletDevice *device) {
     if (device) device->calls->close(device);
 }

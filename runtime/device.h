@@ -12,6 +12,10 @@
 
 typedef struct CoupletDevice CoupletDevice;
 
+enum { COUPLET_DEVICE_ALIGNMENT = 128 };
+/* What an allocation of so many bytes takes on the host. */
+int64_t couplet_device_round(int64_t bytes);
+
 typedef enum { COUPLET_FINITE, COUPLET_INFINITE, COUPLET_NOT_A_NUMBER } CoupletHealth;
 
 typedef struct CoupletDeviceFault {
@@ -53,6 +57,8 @@ struct CoupletDevice {
 
 /* The host's cores: `threads` may be NULL and must outlive the device. NULL when memory runs out. */
 CoupletDevice *couplet_host_device_new(CoupletThreads *threads);
+/* The same with all allocations inside `region`, aligned to COUPLET_DEVICE_ALIGNMENT, which must outlive the device. */
+CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes);
 void couplet_device_free(CoupletDevice *device);
 
 /* For those who implement a device: keeps the first fault, and returns false. */

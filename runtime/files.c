@@ -47,6 +47,22 @@ bool couplet_folder_make(const char *path, char *error, size_t error_bytes) {
 
 static bool partial_name(const char *path, char *out) { return snprintf(out, COUPLET_PATH_BYTES, "%s.partial", path) < COUPLET_PATH_BYTES; }
 
+bool couplet_run_folder(const char *name, bool resume, char *out, char *error, size_t error_bytes) {
+    char folder[COUPLET_PATH_BYTES], held[COUPLET_PATH_BYTES], checkpoint[COUPLET_PATH_BYTES];
+    for (int i = 1;; i++) {
+        int length = i == 1 ? snprintf(folder, sizeof folder, "runs/%s", name) : snprintf(folder, sizeof folder, "runs/%s-%d", name, i);
+        if (length >= (int)sizeof folder || !couplet_path_join(folder, "checkpoint.safetensors", checkpoint, error, error_bytes)) {
+            snprintf(error, error_bytes, "the method's name is too long for a folder");
+            return false;
+        }
+        if (i == 1) strcpy(held, folder);
+        if (access(checkpoint, F_OK) != 0) break;
+        strcpy(held, folder);
+    }
+    strcpy(out, resume ? held : folder);
+    return true;
+}
+
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes) {
     char partial[COUPLET_PATH_BYTES];
     errno = ENAMETOOLONG;

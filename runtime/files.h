@@ -12,6 +12,9 @@ enum { COUPLET_PATH_BYTES = 1024 };
 bool couplet_folder_make(const char *path, char *error, size_t error_bytes);
 /* "folder/name" into out[COUPLET_PATH_BYTES]; false when it does not fit. */
 bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes);
+/* The folder of a run without a name of its own, into out[COUPLET_PATH_BYTES]: the free one of runs/NAME, runs/NAME-2, ...; with `resume` the last one that
+ * holds a checkpoint. */
+bool couplet_run_folder(const char *name, bool resume, char *out, char *error, size_t error_bytes);
 
 /* Opens PATH.partial for writing; NULL with a sentence. couplet_file_commit flushes it to the disk and renames it, couplet_file_drop removes it. */
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);

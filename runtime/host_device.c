@@ -17,6 +17,9 @@ typedef struct Host {
     char **scratch; /* by worker */
     int64_t scratch_bytes;
     int64_t *faults; /* by worker */
+    /* The caller's arena, used as a stack: what is released last on top makes room again. NULL: malloc. */
+    char *region;
+    int64_t region_bytes, region_top;
     /* the step being run */
     const CoupletStep *step;
     int64_t first_tile; /* of the round */
@@ -27,18 +30,30 @@ static Host *host_of(CoupletDevice *device) { return (Host *)device; }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
-/* aligned_alloc wants a multiple of the alignment; zero bytes would be no allocation at all. */
-static void *aligned(int64_t bytes) { return aligned_alloc(128, ((size_t)bytes / 128 + 1) * 128); }
+/* aligned_alloc wants a multiple of the alignment. */
+static void *aligned(int64_t bytes) { return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, (size_t)couplet_device_round(bytes)); }
+
+static void *from_region(Host *host, int64_t bytes) {
+    int64_t at = host->region_top;
+    if (couplet_device_round(bytes) > host->region_bytes - at) return NULL;
+    host->region_top += couplet_device_round(bytes);
+    return host->region + at;
+}
 
 static void *allocate(CoupletDevice *device, int64_t bytes) {
-    void *memory = aligned(bytes);
-    if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %.1f MB are needed in one piece", (double)bytes / 1e6);
+    Host *host = host_of(device);
+    void *memory = host->region ? from_region(host, bytes) : aligned(bytes);
+    if (!memory && host->region)
+        couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "the arena of %.1f MB is too small: %.1f MB more are needed in one piece", (double)host->region_bytes / 1e6, (double)bytes / 1e6);
+    else if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %.1f MB are needed in one piece", (double)bytes / 1e6);
     return memory;
 }
 
+/* Runs release their memory in the opposite order of its allocation, and sessions end last. */
 static void release(CoupletDevice *device, void *memory) {
-    (void)device;
-    free(memory);
+    Host *host = host_of(device);
+    if (!host->region) free(memory);
+    else if (memory && (char *)memory - host->region < host->region_top) host->region_top = (char *)memory - host->region;
 }
 
 static void *part(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes) {
@@ -158,7 +173,9 @@ static void close_host(CoupletDevice *device) {
     free(host);
 }
 
-CoupletDevice *couplet_host_device_new(CoupletThreads *threads) {
+CoupletDevice *couplet_host_device_new(CoupletThreads *threads) { return couplet_host_device_in(threads, NULL, 0); }
+
+CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes) {
     static const CoupletDeviceCalls calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, launch, health, wait_for_all, close_host};
     Host *host = calloc(1, sizeof *host);
     if (!host) return NULL;
@@ -167,6 +184,8 @@ CoupletDevice *couplet_host_device_new(CoupletThreads *threads) {
     strcpy(host->device.name, "cpu");
     couplet_device_clear(&host->device);
     host->threads = threads;
+    host->region = region;
+    host->region_bytes = region_bytes;
     host->worker_count = couplet_threads_count(threads);
     host->scratch = calloc((size_t)host->worker_count, sizeof *host->scratch);
     host->faults = calloc((size_t)host->worker_count * FAULT_STRIDE, sizeof *host->faults);

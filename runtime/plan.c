@@ -1,5 +1,7 @@
 #include "runtime/plan.h"
 
+#include "runtime/packed.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +13,7 @@ struct CoupletRun {
     void *arena, *staging;
     void **places;  /* by buffer: its memory; NULL for states, and for inputs where the device is the host */
     void **copies;  /* by buffer: outputs on the host, made when they are first asked for */
+    void *tables;   /* constants that came packed */
     void *const *inputs, *const *states;
     double *milliseconds;
     CoupletWatch watch;
@@ -39,6 +42,45 @@ static int64_t staging_bytes(const CoupletPlan *plan) {
     return bytes;
 }
 
+static int64_t tables_bytes(const CoupletPlan *plan) {
+    int64_t bytes = 0;
+    for (int i = 0; i < plan->buffer_count; i++)
+        if (plan->buffers[i].packed_bytes) bytes += couplet_device_round(buffer_bytes(&plan->buffers[i]));
+    return bytes;
+}
+
+int64_t couplet_run_bytes(const CoupletPlan *plan) {
+    return couplet_device_round(plan->arena_bytes) + couplet_device_round(staging_bytes(plan)) + couplet_device_round(tables_bytes(plan));
+}
+
+/* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the buffer's place. */
+static bool unpack(CoupletRun *run, int number, char *at) {
+    const CoupletBuffer *b = &run->plan->buffers[number];
+    CoupletDevice *d = run->device;
+    if (!couplet_words_unpack(b->constant, b->packed_bytes, (int32_t *)(void *)at, couplet_buffer_count(b)))
+        return couplet_device_fail(d, COUPLET_FAULT_DEVICE, -1, "a table of the program is damaged");
+    if (d->is_host) run->places[number] = at;
+    return d->is_host || d->calls->write(d, run->places[number], 0, at, buffer_bytes(b));
+}
+
+/* Where the device is not the host, the tables are only on their way here. */
+static bool unpack_all(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    int64_t bytes = tables_bytes(run->plan), at = 0;
+    if (bytes == 0) return true;
+    char *tables = d->is_host ? d->calls->allocate(d, bytes) : malloc((size_t)bytes);
+    bool good = tables != NULL;
+    for (int i = 0; good && i < run->plan->buffer_count; i++) {
+        if (!run->plan->buffers[i].packed_bytes) continue;
+        good = unpack(run, i, tables + at);
+        at += couplet_device_round(buffer_bytes(&run->plan->buffers[i]));
+    }
+    if (d->is_host) run->tables = tables;
+    else good = good && d->calls->wait(d);
+    if (!d->is_host) free(tables);
+    return good;
+}
+
 /* Buffers that are allocations of their own where the device is not the host. */
 static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || b->place == COUPLET_IN_INPUT; }
 
@@ -48,12 +90,12 @@ static bool place_buffer(CoupletRun *run, int number) {
     void **place = &run->places[number];
     if (b->place == COUPLET_IN_ARENA) return (*place = d->calls->part(d, run->arena, b->offset, buffer_bytes(b))) != NULL;
     if (d->is_host) {
-        if (b->place == COUPLET_IN_CONST) *place = (void *)(uintptr_t)b->constant;
+        if (b->place == COUPLET_IN_CONST && !b->packed_bytes) *place = (void *)(uintptr_t)b->constant;
         return true;
     }
     if (!is_separate(b)) return true;
     *place = d->calls->allocate(d, buffer_bytes(b));
-    if (*place && b->place == COUPLET_IN_CONST) return d->calls->write(d, *place, 0, b->constant, buffer_bytes(b));
+    if (*place && b->place == COUPLET_IN_CONST && !b->packed_bytes) return d->calls->write(d, *place, 0, b->constant, buffer_bytes(b));
     return *place != NULL;
 }
 
@@ -67,6 +109,7 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     bool good = run->places && run->copies;
     good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) && (run->staging = device->calls->allocate(device, staging_bytes(plan)));
     for (int i = 0; good && i < plan->buffer_count; i++) good = place_buffer(run, i);
+    good = good && unpack_all(run);
     if (good && device->calls->prepare(device, plan, &run->code) && device->calls->wait(device)) return run;
     couplet_run_free(run);
     return NULL;
@@ -96,6 +139,7 @@ void couplet_run_free(CoupletRun *run) {
     if (run->code) d->calls->forget(d, run->code);
     if (run->places) release_places(run);
     for (int i = 0; run->copies && i < run->plan->buffer_count; i++) free(run->copies[i]);
+    if (run->tables) d->calls->release(d, run->tables);
     if (run->staging) d->calls->release(d, run->staging);
     if (run->arena) d->calls->release(d, run->arena);
     free(run->places);

@@ -16,6 +16,8 @@ typedef struct CoupletFault {
 CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads);
 /* On any device, which must outlive the run. NULL when the device has no room for it or cannot build its kernels: device->fault says why. */
 CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan);
+/* What a run takes of the device's memory, on the host. */
+int64_t couplet_run_bytes(const CoupletPlan *plan);
 /* `inputs[i]` is the array of plan->inputs[i] on the host, of that buffer's type and shape; `states[i]` the device's memory of the program's
  * state i. Neither is written. Allocates nothing. False when a kernel met a fault or the device failed; outputs are then worth nothing. */
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault);

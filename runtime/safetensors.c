@@ -121,26 +121,33 @@ static bool read_entries(const char *path, CoupletTensorFile *out, const char *d
     return false;
 }
 
-bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes) {
+bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
-    size_t length;
-    out->bytes = couplet_text_read(path, &length, error, error_bytes);
-    if (!out->bytes) return false;
+    const char *text = bytes;
     uint64_t header = 0;
-    for (int i = 0; i < LENGTH_BYTES && length >= LENGTH_BYTES; i++) header |= (uint64_t)(uint8_t)out->bytes[i] << (8 * i);
+    for (int i = 0; i < LENGTH_BYTES && length >= LENGTH_BYTES; i++) header |= (uint64_t)(uint8_t)text[i] << (8 * i);
     bool good = false;
-    if (length < LENGTH_BYTES) snprintf(error, error_bytes, "%s: the file has %zu bytes, too few for the length of a header", path, length);
+    if (length < LENGTH_BYTES) snprintf(error, error_bytes, "%s: the file has %zu bytes, too few for the length of a header", name, length);
     else if (header > length - LENGTH_BYTES)
-        snprintf(error, error_bytes, "%s: the header is said to have %llu bytes, and the file ends after %zu", path, (unsigned long long)header, length - LENGTH_BYTES);
+        snprintf(error, error_bytes, "%s: the header is said to have %llu bytes, and the file ends after %zu", name, (unsigned long long)header, length - LENGTH_BYTES);
     else {
         json_error_t found;
-        out->json = json_loadb(out->bytes + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &found);
+        out->json = json_loadb(text + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &found);
         if (json_is_object((json_t *)out->json))
-            good = read_entries(path, out, out->bytes + LENGTH_BYTES + header, (int64_t)(length - LENGTH_BYTES - header), error, error_bytes);
+            good = read_entries(name, out, text + LENGTH_BYTES + header, (int64_t)(length - LENGTH_BYTES - header), error, error_bytes);
         else
-            snprintf(error, error_bytes, "%s: the header is no JSON object (%s); this is no safetensors file, or it is damaged", path, out->json ? "something else" : found.text);
+            snprintf(error, error_bytes, "%s: the header is no JSON object (%s); this is no safetensors file, or it is damaged", name, out->json ? "something else" : found.text);
     }
     if (!good) couplet_tensors_free(out);
+    return good;
+}
+
+bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes) {
+    size_t length;
+    char *bytes = couplet_text_read(path, &length, error, error_bytes);
+    bool good = bytes && couplet_tensors_parse(path, bytes, length, out, error, error_bytes);
+    if (good) out->bytes = bytes;
+    else free(bytes);
     return good;
 }
 

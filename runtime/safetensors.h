@@ -20,7 +20,7 @@ typedef struct CoupletTensorFile {
     CoupletTensorEntry *entries;
     int count;
     void *json;  /* owns the names and the metadata */
-    char *bytes; /* owns the data */
+    char *bytes; /* owns the data; NULL: the caller does */
 } CoupletTensorFile;
 
 /* Written beside `path`, flushed and renamed: a failure (a full disk) leaves the old file as it was. */
@@ -29,6 +29,8 @@ bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, 
 /* Checks the header, and every array's type, shape and place, before anything is handed out. False with a sentence; nothing is then owned by the
  * caller. */
 bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes);
+/* The same of a file that is in memory already: `bytes`, aligned to 4, must outlive *out. `name` is for messages. */
+bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes);
 const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, const char *name); /* NULL: there is none */
 const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key);            /* NULL: there is none */
 void couplet_tensors_free(CoupletTensorFile *file);

@@ -51,6 +51,13 @@ static bool allocate(CoupletSession *s) {
     return true;
 }
 
+const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int64_t epoch, int64_t step) {
+    const CoupletPhase *found = &p->phases[0];
+    for (int i = 1; i < p->phase_count; i++)
+        if (p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
+    return found;
+}
+
 static void renew_words(CoupletSession *s) {
     s->seed_words[0] = (int32_t)(uint32_t)s->seed;
     s->seed_words[1] = (int32_t)(uint32_t)(s->seed >> 32);
@@ -257,23 +264,22 @@ static bool arrays_fit(const CoupletSession *s, const CoupletTensorFile *file, c
     return true;
 }
 
-bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, char *error, size_t error_bytes) {
-    CoupletTensorFile file;
-    if (!couplet_tensors_read(path, &file, error, error_bytes)) return false;
+/* Checks, takes, and frees the file. */
+static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *file, bool *same_plan, char *error, size_t error_bytes) {
     char method[24], plan[24];
     int64_t step, steps, epoch;
-    const char *found = couplet_tensors_metadata(&file, "method"), *seed = couplet_tensors_metadata(&file, "seed"), *found_plan = couplet_tensors_metadata(&file, "plan");
+    const char *found = couplet_tensors_metadata(file, "method"), *seed = couplet_tensors_metadata(file, "seed"), *found_plan = couplet_tensors_metadata(file, "plan");
     snprintf(method, sizeof method, "%016" PRIx64, s->program->method_hash);
     snprintf(plan, sizeof plan, "%016" PRIx64, s->program->plan_hash);
     bool good = false;
     if (!found || !seed) snprintf(error, error_bytes, "%s: this is no checkpoint of Couplet: it has no `%s`", path, found ? "seed" : "method");
     else if (strcmp(found, method) != 0) snprintf(error, error_bytes, "%s: this is the checkpoint of another method (%s, and this one is %s)", path, found, method);
     else
-        good = whole_number(&file, path, "step", &step, error, error_bytes) && whole_number(&file, path, "steps", &steps, error, error_bytes) &&
-               whole_number(&file, path, "epoch", &epoch, error, error_bytes) && arrays_fit(s, &file, path, error, error_bytes);
+        good = whole_number(file, path, "step", &step, error, error_bytes) && whole_number(file, path, "steps", &steps, error, error_bytes) &&
+               whole_number(file, path, "epoch", &epoch, error, error_bytes) && arrays_fit(s, file, path, error, error_bytes);
     CoupletDevice *d = s->device;
     for (int i = 0; good && i < s->program->state_count; i++)
-        good = d->calls->write(d, s->states[i], 0, couplet_tensors_find(&file, s->program->states[i].name)->data, (int64_t)info_bytes(&s->program->states[i])) ||
+        good = d->calls->write(d, s->states[i], 0, couplet_tensors_find(file, s->program->states[i].name)->data, (int64_t)info_bytes(&s->program->states[i])) ||
                fail_device(s, error, error_bytes);
     good = good && (d->calls->wait(d) || fail_device(s, error, error_bytes));
     if (good) {
@@ -283,8 +289,18 @@ bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, 
         s->seed = strtoull(seed, NULL, 10);
         *same_plan = found_plan && strcmp(found_plan, plan) == 0;
     }
-    couplet_tensors_free(&file);
+    couplet_tensors_free(file);
     return good;
+}
+
+bool couplet_session_load(CoupletSession *s, const char *path, bool *same_plan, char *error, size_t error_bytes) {
+    CoupletTensorFile file;
+    return couplet_tensors_read(path, &file, error, error_bytes) && take_file(s, path, &file, same_plan, error, error_bytes);
+}
+
+bool couplet_session_load_bytes(CoupletSession *s, const char *name, const void *bytes, size_t length, bool *same_plan, char *error, size_t error_bytes) {
+    CoupletTensorFile file;
+    return couplet_tensors_parse(name, bytes, length, &file, error, error_bytes) && take_file(s, name, &file, same_plan, error, error_bytes);
 }
 
 void couplet_session_free(CoupletSession *s) {

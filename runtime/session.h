@@ -23,6 +23,8 @@ typedef struct CoupletSession {
 /* Allocates the states on the device and runs the program's init plan with the seed: the same seed starts from the same bits. `device` and `threads`
  * must outlive the session. NULL with a sentence in `error`. */
 CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
+/* The last phase that has begun. */
+const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t epoch, int64_t step);
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
 
@@ -35,7 +37,8 @@ int64_t couplet_session_width(const CoupletSession *session, const char *feature
  * file and renamed. */
 bool couplet_session_save(const CoupletSession *session, const char *path, char *error, size_t error_bytes);
 /* A file of another method, or with missing, surplus or misshapen arrays, is refused and changes nothing. *same_plan tells whether going on is exact to the
- * bit. */
+ * bit. The second form reads a file that is in memory already; `name` is for messages. */
+bool couplet_session_load_bytes(CoupletSession *session, const char *name, const void *bytes, size_t length, bool *same_plan, char *error, size_t error_bytes);
 bool couplet_session_load(CoupletSession *session, const char *path, bool *same_plan, char *error, size_t error_bytes);
 void couplet_session_free(CoupletSession *session);
 

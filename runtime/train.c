@@ -125,14 +125,6 @@ static bool inputs_fit(Trainer *t, const CoupletPlan *plan) {
     return true;
 }
 
-/* The last phase that has begun. */
-static const CoupletPhase *phase_at(const CoupletProgram *p, int64_t epoch, int64_t step) {
-    const CoupletPhase *found = &p->phases[0];
-    for (int i = 1; i < p->phase_count; i++)
-        if (p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
-    return found;
-}
-
 /* Makes ready to run the steps of a phase; one phase has memory at a time. */
 static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     if (t->phase == phase) return true;
@@ -153,7 +145,7 @@ static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     CoupletFault fault;
     s->epoch = s->step / t->per_epoch;
-    if (!enter_phase(t, phase_at(t->program, s->epoch, s->step))) return false;
+    if (!enter_phase(t, couplet_program_phase(t->program, s->epoch, s->step))) return false;
     const CoupletPlan *plan = t->phase->train;
     couplet_session_scalars(s, plan, t->inputs);
     couplet_sources_next(&t->sources, plan, t->inputs);
@@ -289,7 +281,7 @@ static bool open_all(Trainer *t) {
     t->session->total_steps = (int64_t)floor(t->program->epochs * (double)t->per_epoch + 1e-9);
     if (t->session->total_steps < 1) t->session->total_steps = 1;
     if (o->resume && !resume(t)) return false;
-    if (!enter_phase(t, phase_at(t->program, t->session->step / t->per_epoch, t->session->step)) || !write_settings(t)) return false;
+    if (!enter_phase(t, couplet_program_phase(t->program, t->session->step / t->per_epoch, t->session->step)) || !write_settings(t)) return false;
     t->metrics = couplet_metrics_open(t->metrics_path, o->resume ? t->session->step : -1, t->error, t->error_bytes);
     if (!t->metrics) return false;
     return couplet_sources_begin(&t->sources, t->session->seed, t->session->step, t->error, t->error_bytes);

@@ -2,7 +2,7 @@
 # Both steps do nothing when there is nothing to do: dpkg is asked for all packages at once (about 20 ms), ninja finds
 # the build up to date.
 
-packages="gcc libc6-dev cmake ninja-build flex bison llvm-19-dev zlib1g-dev libcmocka-dev libjansson-dev \
+packages="gcc g++ libc6-dev cmake ninja-build flex bison llvm-19-dev zlib1g-dev libcmocka-dev libjansson-dev \
 python3 graphviz gnuplot-nox dataset-fashion-mnist ca-certificates git"
 
 fail() {

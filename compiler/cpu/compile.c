@@ -2,8 +2,7 @@
 #include "compiler/cpu/cpu.h"
 
 #include "compiler/cpu/emit.h"
-#include "compiler/cpu/processor.h"
-#include "compiler/plan/plan.h"
+#include "compiler/cpu/plans.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,25 +26,46 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
 
 PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes, .sweeps = true}; }
 
-CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
-                     CoupletPlan **plans, const char **error) {
-    const PlanTarget target = cpu_plan_target();
-    Plan *work = arena_array(arena, Plan, graph_count);
-    for (int i = 0; i < graph_count; i++) {
-        if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return NULL;
-        plans[i] = work[i].out;
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
+                    CoupletPlan **plans, const char **error) {
+    CpuPlans *made = arena_new_of(arena, CpuPlans);
+    made->processor = processor ? processor_find(processor) : processor_here();
+    if (!made->processor) {
+        *error = cpu_refuses(arena, processor);
+        return NULL;
     }
-    Kernel **kernels;
-    int count = plan_unique_kernels(arena, work, graph_count, &kernels);
+    const PlanTarget target = {.lanes = made->processor->lanes};
+    made->count = graph_count;
+    made->plans = arena_array(arena, Plan, graph_count);
+    for (int i = 0; i < graph_count; i++) {
+        if (!plan_make(&made->plans[i], arena, graphs[i], states, state_count, &target, error)) return NULL;
+        plans[i] = made->plans[i].out;
+    }
+    made->kernel_count = plan_unique_kernels(arena, made->plans, graph_count, &made->kernels);
+    return made;
+}
+
+CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error) {
     CpuCode *code = calloc(1, sizeof *code);
     if (!code) return NULL;
-    code->kernel_count = count;
-    code->module = module_build(arena, processor_here(), kernels, count, options->cache_folder, error);
+    code->kernel_count = plans->kernel_count;
+    code->module = module_build(arena, plans->processor, plans->kernels, plans->kernel_count, options->cache_folder, error);
     bool good = code->module != NULL;
-    for (int i = 0; good && i < graph_count; i++) good = find_code(&work[i], code->module, error);
+    for (int i = 0; good && i < plans->count; i++) good = find_code(&plans->plans[i], code->module, error);
     if (good) return code;
     cpu_free(code);
     return NULL;
+}
+
+CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
+                     CoupletPlan **plans, const char **error) {
+    CpuPlans *made = cpu_plans(arena, graphs, graph_count, states, state_count, NULL, plans, error);
+    return made ? cpu_jit(arena, made, options, error) : NULL;
+}
+
+const char *cpu_refuses(Arena *arena, const char *processor) {
+    if (processor_find(processor)) return NULL;
+    return arena_printf(arena, "there is no processor `%s` to compile for; there are %s", processor, processor_names(arena));
 }
 
 int cpu_kernel_count(const CpuCode *code) { return code->kernel_count; }

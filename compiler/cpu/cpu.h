@@ -7,14 +7,22 @@
 
 typedef struct CpuCode CpuCode; /* owns the machine code of its plans */
 
+typedef struct CpuPlans CpuPlans; /* plans and their kernels, without code yet; in the arena */
+
 typedef struct CpuOptions {
     const char *cache_folder; /* where objects are kept; NULL: nowhere */
 } CpuOptions;
 
-/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". NULL, with a
- * sentence in *error (in the arena), on failure. */
+/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". `processor` is a
+ * name that processor.h knows; NULL: this machine's. NULL, with a sentence in *error (in the arena), on failure. */
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
+                    CoupletPlan **plans, const char **error);
+/* Machine code in this process; sets the kernels of the plans. */
+CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error);
+/* Both. */
 CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error);
+
 /* What was done, for those who wait: kernels in the code, and whether they came from the cache. */
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
@@ -22,5 +30,28 @@ bool cpu_was_cached(const CpuCode *code);
 const char *cpu_cache_folder(Arena *arena);
 PlanTarget cpu_plan_target(void); /* what it asks of its kernels */
 void cpu_free(CpuCode *code);
+
+/* ---- ahead of time ------------------------------------------------------------------------------------------------ */
+
+/* Writes kernels and program as an object, whose only visible name is the hidden `symbol` of the program. Can be done in several threads, each
+ * with plans of its own. With `llvm`, writes LLVM's text instead. */
+bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program, const char *symbol, bool llvm, const char *path, const char **error);
+
+typedef struct CpuVariant {
+    const char *processor, *symbol; /* as handed to cpu_write_program */
+} CpuVariant;
+
+typedef struct CpuBinding {
+    const char *name, *symbol; /* of the method; of its CoupletMethod, which programs that link the object see */
+    const CpuVariant *variants;
+    int variant_count;
+    const void *weights;
+    size_t weight_bytes;
+    bool with_main; /* a `main` that hands the command line to couplet_command */
+} CpuBinding;
+/* Writes the object that holds the CoupletMethod of programs written before. */
+bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path, const char **error);
+/* NULL when `processor` is one to compile for; else a sentence. */
+const char *cpu_refuses(Arena *arena, const char *processor);
 
 #endif

@@ -1,5 +1,7 @@
 #include "compiler/cpu/processor.h"
 
+#include "runtime/method.h"
+
 #include <llvm-c/Core.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
@@ -17,22 +19,6 @@ static Processor native;
 static const Processor *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static bool has(int level) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    switch (level) {
-    case 0:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case 1: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-    default: return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt");
-    }
-#else
-    (void)level;
-    return false;
-#endif
-}
-
 /* The strings live as long as the process. */
 static void look(void) {
     LLVMInitializeNativeTarget();
@@ -41,7 +27,7 @@ static void look(void) {
     native = (Processor){name, features, name, strstr(features, "+avx512f") ? 16 : strstr(features, "+avx2") ? 8 : 4};
     here = &native;
     for (int i = LEVELS - 1; i >= 0; i--)
-        if (has(i)) here = &levels[i];
+        if (couplet_has_level(levels[i].name)) here = &levels[i];
 }
 
 const Processor *processor_here(void) {

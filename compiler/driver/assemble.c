@@ -73,7 +73,7 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
         const LoweredSource *from = &lowered->sources.items[i];
         const DataSource *d = from->data;
         const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
-        sources[i] = (CoupletSource){from->name, d->reader, d->split, selection, d->rows, d->batch, from->drawn, d->balanced};
+        sources[i] = (CoupletSource){from->name, d->reader, d->split, selection, d->sized ? d->rows : 0, d->batch, from->drawn, d->balanced};
     }
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
@@ -119,13 +119,12 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
-bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error) {
     int graph_count;
     Graph **graphs = all_graphs(arena, lowered, &graph_count);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    CpuOptions options = {cpu_cache_folder(arena)};
-    out->code = cpu_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, error);
-    if (!out->code) return false;
+    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, processor, plans, error)};
+    if (!out->plans) return false;
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
@@ -142,11 +141,24 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     return true;
 }
 
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out) {
+bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+    const CpuOptions options = {cpu_cache_folder(arena)};
+    if (!assemble_for(arena, method, lowered, NULL, out, error)) return false;
+    out->code = cpu_jit(arena, out->plans, &options, error);
+    return out->code != NULL;
+}
+
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method) {
     Diag *diag = diag_new(arena);
-    Method *method = load_method(arena, diag, path, options, true);
-    LoweredProgram *lowered = method ? lower_method(arena, diag, method, NULL) : NULL;
+    *method = load_method(arena, diag, path, options, true);
+    LoweredProgram *lowered = *method ? lower_method(arena, diag, *method, NULL) : NULL;
     show_messages(options, diag);
+    return lowered;
+}
+
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out) {
+    Method *method;
+    LoweredProgram *lowered = lower_spec(arena, options, path, &method);
     const char *failed = "out of memory";
     if (!lowered) return false;
     if (assemble(arena, method, lowered, out, &failed)) return true;

@@ -8,9 +8,15 @@
 #include "runtime/abi.h"
 
 typedef struct Assembled {
+    CpuPlans *plans;
     CpuCode *code; /* owns the plans' machine code: cpu_free after the program's last use */
     CoupletProgram *program;
 } Assembled;
+
+/* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method);
+/* The program without code, for a processor (NULL: this machine's). False, with a sentence in *error. */
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error);
 
 /* False, with a sentence in *error, when the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);

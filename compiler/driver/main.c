@@ -32,6 +32,10 @@ static const Command commands[] = {
     {"eval", eval_command,
      "couplet eval FOLDER [--data FOLDER] [--threads n]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
+    {"build", build_command,
+     "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN] [--set tau=0.1]\n"
+     "    Compiles the method ahead of time, for several processors in one file. exe: a program that trains, evaluates and embeds; lib: libNAME.a and\n"
+     "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it."},
     {"profile", profile_command,
      "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"

@@ -59,6 +59,9 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     if (strcmp(name, "data") == 0) o->data = value;
     else if (strcmp(name, "out") == 0) o->out = value;
     else if (strcmp(name, "fn") == 0) o->fn = value;
+    else if (strcmp(name, "emit") == 0) o->emit = value;
+    else if (strcmp(name, "target") == 0) o->target = value;
+    else if (strcmp(name, "embed-weights") == 0) o->embed_weights = value;
     else if (strcmp(name, "print-after") == 0) o->print_after = value;
     else if (strcmp(name, "device") == 0) o->device = value;
     else if (strcmp(name, "diagnostics") == 0) {

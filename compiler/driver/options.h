@@ -10,7 +10,7 @@ typedef struct Setting {
 
 typedef struct Options {
     const char *file;       /* the first argument that is no option */
-    const char *data, *out, *fn, *print_after, *device, *diagnostics;
+    const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics;
     long seed, threads, max_steps, checkpoint_every, steps, batch;
     double epochs; /* 0: as the spec says */
     bool has_seed, resume, quiet, numerics, by_kernel, bench, no_stream;
@@ -31,6 +31,7 @@ int fmt_command(int argc, char **argv);
 int compare_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int describe_command(int argc, char **argv);
+int build_command(int argc, char **argv);
 int explain_command(int argc, char **argv);
 
 #endif

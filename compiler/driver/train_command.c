@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static volatile sig_atomic_t stop;
 
@@ -22,17 +21,6 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* The free one of runs/NAME, runs/NAME-2, ...; with --resume, the last that holds a run. */
-static const char *run_folder(Arena *arena, const Options *o, const char *name) {
-    if (o->out) return o->out;
-    const char *folder = arena_printf(arena, "runs/%s", name), *held = folder;
-    for (int i = 2; access(arena_printf(arena, "%s/checkpoint.safetensors", folder), F_OK) == 0; i++) {
-        held = folder;
-        folder = arena_printf(arena, "runs/%s-%d", name, i);
-    }
-    return o->resume ? held : folder;
-}
-
 /* ---- the commands -------------------------------------------------------------------------------------------------- */
 
 typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
@@ -44,13 +32,14 @@ static int run_program(Arena *arena, const Options *o, const char *path, const c
     if (!o->quiet)
         printf("%s in %.2f s (%d kernels%s)\n", cpu_was_cached(assembled.code) ? "loaded" : "compiled", now() - start, cpu_kernel_count(assembled.code),
                cpu_was_cached(assembled.code) ? " from the cache" : "");
-    const CoupletTrainOptions options = {.folder = folder ? folder : run_folder(arena, o, assembled.program->name), .data = o->data, .seed = (uint64_t)o->seed,
+    char error[1024], made[COUPLET_PATH_BYTES];
+    bool good = folder || o->out || couplet_run_folder(assembled.program->name, o->resume, made, error, sizeof error);
+    const CoupletTrainOptions options = {.folder = folder ? folder : o->out ? o->out : made, .data = o->data, .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
                                          .quiet = o->quiet, .out = stdout, .stop = &stop};
-    char error[1024];
     signal(SIGINT, ask_to_stop);
     signal(SIGTERM, ask_to_stop);
-    bool good = work(assembled.program, &options, error, sizeof error);
+    good = good && work(assembled.program, &options, error, sizeof error);
     cpu_free(assembled.code);
     if (good) return 0;
     fflush(stdout);

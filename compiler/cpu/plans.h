@@ -1,0 +1,17 @@
+/* Plans for one processor, between their making and their code. */
+#ifndef COUPLET_COMPILER_CPU_PLANS_H
+#define COUPLET_COMPILER_CPU_PLANS_H
+
+#include "compiler/cpu/cpu.h"
+#include "compiler/cpu/processor.h"
+#include "compiler/plan/plan.h"
+
+struct CpuPlans {
+    const Processor *processor;
+    Plan *plans;
+    int count;
+    Kernel **kernels; /* each symbol once */
+    int kernel_count;
+};
+
+#endif

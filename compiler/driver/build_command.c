@@ -1,0 +1,215 @@
+/* couplet build: a spec to a program or a library that needs the runtime only. */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/build_header.h"
+#include "compiler/driver/link.h"
+#include "lang/diag.h"
+#include "runtime/files.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_TARGETS = 4 };
+
+typedef struct Build {
+    Arena *arena;
+    const Options *options;
+    Method *method;
+    LoweredProgram *lowered;
+    const char *name, *out; /* of the method as a C name; of what is made, without ending */
+    const char *targets[MAX_TARGETS];
+    int target_count;
+    Assembled programs[MAX_TARGETS];
+    char folder[64]; /* for objects; removed at the end */
+    const char *objects[MAX_TARGETS + 1];
+    int object_count;
+    char *weights; /* to be built in; NULL: none */
+    size_t weight_bytes;
+} Build;
+
+static bool fail(const char *sentence) {
+    fprintf(stderr, "couplet build: %s\n", sentence);
+    return false;
+}
+
+/* ---- objects ---------------------------------------------------------------------------------------------------------- */
+
+static const char *program_symbol(const Build *b, int target) {
+    char *level = arena_printf(b->arena, "%s", b->targets[target]);
+    for (char *at = level; *at; at++)
+        if (!isalnum((unsigned char)*at)) *at = '_';
+    return arena_printf(b->arena, "couplet_%s_%s", b->name, level);
+}
+
+static bool read_targets(Build *b) {
+    const char *list = b->options->target ? b->options->target : "x86-64-v4,x86-64-v3";
+#if !defined(__x86_64__)
+    if (!b->options->target) list = "native";
+#endif
+    char *copy = arena_printf(b->arena, "%s", list), *rest = NULL;
+    for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        const char *refused = cpu_refuses(b->arena, word);
+        if (refused) return fail(refused);
+        if (b->target_count == MAX_TARGETS) return fail("--target takes at most four processors");
+        b->targets[b->target_count++] = word;
+    }
+    return b->target_count > 0 || fail("--target names no processor");
+}
+
+static bool assemble_all(Build *b) {
+    for (int i = 0; i < b->target_count; i++) {
+        const char *error = "out of memory";
+        if (!assemble_for(b->arena, b->method, b->lowered, b->targets[i], &b->programs[i], &error)) return fail(error);
+    }
+    return true;
+}
+
+typedef struct Writing {
+    const Assembled *program;
+    const char *symbol, *path, *error;
+    Arena *arena;
+    bool llvm, good;
+} Writing;
+
+static void *write_program(void *context) {
+    Writing *w = context;
+    w->good = cpu_write_program(w->arena, w->program->plans, w->program->program, w->symbol, w->llvm, w->path, &w->error);
+    return NULL;
+}
+
+/* Side by side: one thread a target. */
+static bool write_programs(Build *b) {
+    Writing work[MAX_TARGETS];
+    pthread_t threads[MAX_TARGETS];
+    bool good = true;
+    for (int i = 0; i < b->target_count; i++) {
+        const char *path = arena_printf(b->arena, "%s/%d.o", b->folder, i);
+        work[i] = (Writing){.program = &b->programs[i], .symbol = program_symbol(b, i), .path = path, .error = "out of memory", .arena = arena_new()};
+        b->objects[b->object_count++] = path;
+    }
+    for (int i = 1; i < b->target_count; i++)
+        if (pthread_create(&threads[i], NULL, write_program, &work[i]) != 0) threads[i] = pthread_self();
+    write_program(&work[0]);
+    for (int i = 1; i < b->target_count; i++) {
+        if (pthread_equal(threads[i], pthread_self())) write_program(&work[i]);
+        else pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < b->target_count; i++) {
+        if (!work[i].good && good) good = fail(work[i].error);
+        arena_free(work[i].arena);
+    }
+    return good;
+}
+
+/* A run folder, or a checkpoint. */
+static bool read_weights(Build *b) {
+    char path[COUPLET_PATH_BYTES], error[512];
+    const char *given = b->options->embed_weights;
+    if (!given) return true;
+    if (couplet_path_join(given, "checkpoint.safetensors", path, error, sizeof error))
+        b->weights = couplet_text_read(access(path, F_OK) == 0 ? path : given, &b->weight_bytes, error, sizeof error);
+    return b->weights || fail(error);
+}
+
+static bool write_binding(Build *b, bool with_main) {
+    CpuVariant variants[MAX_TARGETS];
+    for (int i = 0; i < b->target_count; i++) variants[i] = (CpuVariant){b->targets[i], program_symbol(b, i)};
+    CpuBinding binding = {.name = b->method->spec->name, .symbol = arena_printf(b->arena, "couplet_%s", b->name), .variants = variants,
+                          .variant_count = b->target_count, .weights = b->weights, .weight_bytes = b->weight_bytes, .with_main = with_main};
+    const char *path = arena_printf(b->arena, "%s/method.o", b->folder), *error = "out of memory";
+    b->objects[b->object_count++] = path;
+    bool good = cpu_write_binding(b->arena, &binding, path, &error);
+    return good || fail(error);
+}
+
+static bool write_objects(Build *b, bool with_main) { return write_programs(b) && write_binding(b, with_main); }
+
+/* ---- what is made ------------------------------------------------------------------------------------------------------ */
+
+static bool make_header(Build *b) { return write_header(b->arena, b->programs[0].program, b->name, arena_printf(b->arena, "%s.h", b->out)); }
+
+static bool make_executable(Build *b) { return write_objects(b, true) && link_executable(b->arena, b->objects, b->object_count, b->out); }
+
+static bool make_object(Build *b) {
+    return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, arena_printf(b->arena, "%s.o", b->out)) && make_header(b);
+}
+
+/* In the folder of `out`: libNAME.a, libNAME.so, NAME.h, NAME.json. */
+static bool make_library(Build *b) {
+    const char *slash = strrchr(b->out, '/'), *base = slash ? slash + 1 : b->out;
+    int folder = slash ? (int)(slash + 1 - b->out) : 0;
+    const char *whole = arena_printf(b->arena, "%s/whole.o", b->folder);
+    const char *library = arena_printf(b->arena, "%.*slib%s", folder, b->out, base);
+    return write_objects(b, false) && link_object(b->arena, b->objects, b->object_count, whole) &&
+           link_archive(b->arena, &whole, 1, arena_printf(b->arena, "%s.a", library)) && link_shared(b->arena, &whole, 1, arena_printf(b->arena, "%s.so", library)) &&
+           make_header(b) && write_manifest(b->programs[0].program, b->name, b->targets, b->target_count, arena_printf(b->arena, "%s.json", b->out));
+}
+
+static bool make_llvm(Build *b) {
+    const char *error = "out of memory";
+    return cpu_write_program(b->arena, b->programs[0].plans, b->programs[0].program, program_symbol(b, 0), true, arena_printf(b->arena, "%s.ll", b->out), &error) || fail(error);
+}
+
+typedef struct Emit {
+    const char *name;
+    bool (*make)(Build *b);
+} Emit;
+
+static const Emit emits[] = {{"exe", make_executable}, {"lib", make_library}, {"object", make_object}, {"header", make_header}, {"llvm", make_llvm}};
+
+static const Emit *find_emit(const char *name) {
+    const char *names[sizeof emits / sizeof *emits];
+    for (size_t i = 0; i < sizeof emits / sizeof *emits; i++) {
+        if (strcmp(emits[i].name, name) == 0) return &emits[i];
+        names[i] = emits[i].name;
+    }
+    const char *near = diag_nearest(name, names, (int)(sizeof emits / sizeof *emits));
+    fprintf(stderr, "couplet build: --emit is exe, lib, object, header or llvm, and `%s` was given", name);
+    fprintf(stderr, near ? "; did you mean `%s`?\n" : "\n", near);
+    return NULL;
+}
+
+/* A C name: of a file "my-method.cpl", my_method. */
+static const char *c_name(Arena *arena, const char *name) {
+    char *made = arena_printf(arena, "%s%s", isdigit((unsigned char)*name) ? "_" : "", name);
+    for (char *at = made; *at; at++)
+        if (!isalnum((unsigned char)*at)) *at = '_';
+    return made;
+}
+
+static void remove_folder(const Build *b) {
+    for (int i = 0; i < b->object_count; i++) remove(b->objects[i]);
+    remove(arena_printf(b->arena, "%s/whole.o", b->folder));
+    rmdir(b->folder);
+}
+
+static bool build(Build *b, const Emit *emit) {
+    const char *place = getenv("TMPDIR");
+    snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
+    if (!read_targets(b) || !read_weights(b)) return false;
+    b->lowered = lower_spec(b->arena, b->options, b->options->file, &b->method);
+    if (!b->lowered) return false;
+    b->name = c_name(b->arena, b->method->spec->name);
+    b->out = b->options->out ? b->options->out : b->method->spec->name;
+    if (!assemble_all(b)) return false;
+    if (!mkdtemp(b->folder)) return fail("no folder for the objects can be made; the environment variable TMPDIR can name a place");
+    bool good = emit->make(b);
+    remove_folder(b);
+    return good;
+}
+
+int build_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "build", "out emit target embed-weights set epochs diagnostics", argc, argv)) {
+        const Emit *emit = find_emit(o.emit ? o.emit : "exe");
+        Build b = {.arena = arena, .options = &o};
+        if (emit) status = build(&b, emit) ? 0 : 1;
+        free(b.weights);
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,102 @@
+#include "compiler/driver/link.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+bool tool_run(const char *const *words) {
+    pid_t child;
+    int status = 0, failed = posix_spawnp(&child, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
+    if (failed) {
+        fprintf(stderr, "couplet: `%s` cannot be run: %s\n", words[0], strerror(failed));
+        return false;
+    }
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return false;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+    fprintf(stderr, "couplet: `%s` failed; the lines above, if any, are its own\n", words[0]);
+    return false;
+}
+
+const char *runtime_folder(Arena *arena) {
+    const char *set = getenv("COUPLET_RUNTIME");
+    if (set && *set) return set;
+    char here[1024];
+    ssize_t length = readlink("/proc/self/exe", here, sizeof here - 1);
+    char *slash = length > 0 ? memrchr(here, '/', (size_t)length) : NULL;
+    if (slash) {
+        *slash = 0;
+        static const char *const places[] = {"runtime", "../lib"}; /* of a build folder, of an installation */
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            const char *folder = arena_printf(arena, "%s/%s", here, places[i]);
+            if (access(arena_printf(arena, "%s/libcouplet.a", folder), R_OK) == 0) return folder;
+        }
+    }
+    fprintf(stderr, "couplet build: the runtime's library, libcouplet.a, is not beside this program; the environment variable COUPLET_RUNTIME can name its folder\n");
+    return NULL;
+}
+
+typedef struct Words {
+    ARRAY(const char *) items;
+} Words;
+
+static void add(Arena *arena, Words *w, const char *word) { array_push(arena, &w->items, word); }
+
+static void add_all(Arena *arena, Words *w, const char *const *words, int count) {
+    for (int i = 0; i < count; i++) add(arena, w, words[i]);
+}
+
+/* -fsanitize=.. of the build that the runtime is of, if any. */
+static void add_sanitizers(Arena *arena, Words *w) {
+    char *copy = arena_printf(arena, "%s", COUPLET_SANITIZERS), *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) add(arena, w, word);
+}
+
+static bool run(Arena *arena, Words *w) {
+    add(arena, w, NULL);
+    return tool_run(w->items.items);
+}
+
+bool link_executable(Arena *arena, const char *const *objects, int count, const char *out) {
+    const char *runtime = runtime_folder(arena);
+    if (!runtime) return false;
+    Words w = {{0}};
+    add_all(arena, &w, (const char *const[]){"cc", "-o", out}, 3);
+    add_sanitizers(arena, &w);
+    add_all(arena, &w, objects, count);
+    add(arena, &w, arena_printf(arena, "%s/libcouplet.a", runtime));
+    add_all(arena, &w, (const char *const[]){"-Wl,--gc-sections", "-Wl,--as-needed", "-s", "-lz", "-lm", "-pthread"}, 6);
+    return run(arena, &w);
+}
+
+bool link_shared(Arena *arena, const char *const *objects, int count, const char *out) {
+    const char *runtime = runtime_folder(arena), *slash = strrchr(out, '/');
+    if (!runtime) return false;
+    Words w = {{0}};
+    add_all(arena, &w, (const char *const[]){"cc", "-shared", "-o", out, arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)}, 5);
+    add_all(arena, &w, objects, count);
+    add_all(arena, &w, (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime), "-lcouplet"}, 3);
+    return run(arena, &w);
+}
+
+bool link_archive(Arena *arena, const char *const *objects, int count, const char *out) {
+    remove(out); /* ar adds to what is there */
+    Words w = {{0}};
+    add_all(arena, &w, (const char *const[]){"ar", "rcs", out}, 3);
+    add_all(arena, &w, objects, count);
+    return run(arena, &w);
+}
+
+bool link_object(Arena *arena, const char *const *objects, int count, const char *out) {
+    Words w = {{0}};
+    add_all(arena, &w, (const char *const[]){"cc", "-r", "-nostdlib", "-o", out}, 5);
+    add_all(arena, &w, objects, count);
+    if (!run(arena, &w)) return false;
+    return tool_run((const char *const[]){"objcopy", "--localize-hidden", out, NULL});
+}

@@ -1,0 +1,99 @@
+/* A method made by `couplet build`, for programs in C99 or C++.
+ *
+ * A method is a constant object, `couplet_NAME`, declared by the header that was built with it. A model is a method with its states: weights, running
+ * statistics, the optimiser's memory, queues. Models are independent of each other; one model is used by one thread at a time, and uses
+ * `threads` of its own. The same seed and the same inputs give the same bits for any number of threads.
+ *
+ * Nothing here prints, exits or aborts. A function that fails returns a status other than COUPLET_OK, leaves a sentence for
+ * couplet_model_error, and changes neither the model nor its arguments. */
+#ifndef COUPLET_H
+#define COUPLET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct CoupletMethod CoupletMethod;
+typedef struct CoupletModel CoupletModel;
+
+typedef enum CoupletStatus {
+    COUPLET_OK = 0,
+    COUPLET_ERROR_MEMORY,    /* memory, or the caller's arena, does not suffice; or a thread cannot be started */
+    COUPLET_ERROR_FILE,      /* a file that cannot be read or written, a full disk among the reasons */
+    COUPLET_ERROR_WEIGHTS,   /* a checkpoint that is damaged, or of another method */
+    COUPLET_ERROR_ARGUMENT,  /* a missing input, a wrong count, a name that the method does not have */
+    COUPLET_ERROR_NUMBERS,   /* a loss that is no number, an index out of range: the sentence names the line of the method */
+    COUPLET_ERROR_PROCESSOR  /* the method was compiled for processors that this machine has not */
+} CoupletStatus;
+
+/* ---- what a method needs and gives ------------------------------------------------------------------------------ */
+
+typedef enum CoupletElement { COUPLET_FLOAT32, COUPLET_INT32, COUPLET_UINT8 } CoupletElement;
+
+typedef struct CoupletShape {
+    const char *name;       /* "train.image": field of a data source of the method */
+    CoupletElement element; /* images are COUPLET_UINT8, 0 .. 255; labels and indices COUPLET_INT32, from 0 */
+    int rank;
+    int64_t extent[8];      /* images: samples, channels, rows, columns */
+} CoupletShape;
+
+/* Arrays that couplet_model_step reads, numbered from 0; -1 when this machine has no processor that the method was compiled for. */
+int couplet_method_input_count(const CoupletMethod *method);
+/* False (0) when there is no such input. */
+int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape);
+const char *couplet_method_name(const CoupletMethod *method);
+int64_t couplet_method_batch(const CoupletMethod *method);         /* samples of a step */
+int64_t couplet_method_image_bytes(const CoupletMethod *method);   /* of one image that couplet_model_embed takes; 0: the method has no features */
+int64_t couplet_method_feature_width(const CoupletMethod *method); /* floats of one image's features; 0: the method has no features */
+int64_t couplet_method_parameter_count(const CoupletMethod *method);
+size_t couplet_method_arena_bytes(const CoupletMethod *method);    /* that a model needs at most, see CoupletModelOptions */
+
+/* ---- models ------------------------------------------------------------------------------------------------------- */
+
+typedef struct CoupletModelOptions {
+    int threads;          /* 0: one for each core */
+    uint64_t seed;        /* of the initial weights and all draws */
+    int64_t total_steps;  /* of the whole training: schedules span it. Needed by couplet_model_step */
+    int64_t steps_per_epoch; /* for methods whose phases or schedules read `epoch`; 0: all steps are of epoch 0 */
+    void *arena;          /* aligned to 128 bytes; all large arrays are placed in it. NULL: the model allocates them */
+    size_t arena_bytes;
+} CoupletModelOptions;
+
+/* A model with its initial weights, or with those embedded in the method. `options` may be NULL, all zero: enough to embed. On failure *model is NULL and `error`, which may be
+ * NULL, gets a sentence of at most error_bytes. The method must outlive the model. */
+CoupletStatus couplet_model_new(const CoupletMethod *method, const CoupletModelOptions *options, CoupletModel **model, char *error, size_t error_bytes);
+void couplet_model_free(CoupletModel *model); /* NULL is fine */
+
+/* All states from a checkpoint (safetensors, as `couplet train` writes them), and back. Saving replaces the file as a whole or not at all. */
+CoupletStatus couplet_model_load(CoupletModel *model, const char *path);
+CoupletStatus couplet_model_save(CoupletModel *model, const char *path);
+
+typedef struct CoupletInput {
+    const char *name; /* as in CoupletShape */
+    const void *data; /* of that shape and element, dense, row major */
+    int64_t count;    /* its elements: checked */
+} CoupletInput;
+
+/* One step of training: forward, backward, optimiser, updates. *loss (nats, or what the method's formula gives) may be NULL. Inputs may come in any order;
+ * indices that a method without per-sample memory does not read need not be given. */
+CoupletStatus couplet_model_step(CoupletModel *model, const CoupletInput *inputs, int input_count, float *loss);
+int64_t couplet_model_steps(const CoupletModel *model); /* completed */
+
+/* Features of `count` images [count, channels, rows, columns], 0 .. 255, in evaluation mode, into out[count, feature width]. */
+CoupletStatus couplet_model_embed(CoupletModel *model, const uint8_t *images, int64_t count, float *out);
+
+/* What the last call that failed met; "" when none did. Valid until the next call for the model. */
+const char *couplet_model_error(const CoupletModel *model);
+const char *couplet_status_text(CoupletStatus status);
+
+/* The command line of a program that `couplet build` makes: train, eval, embed. Prints; returns what main returns. */
+int couplet_command(const CoupletMethod *method, int argument_count, char **arguments);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

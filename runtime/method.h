@@ -1,0 +1,13 @@
+/* Methods in a binary: which of their programs this machine runs. */
+#ifndef COUPLET_RUNTIME_METHOD_H
+#define COUPLET_RUNTIME_METHOD_H
+
+#include "runtime/abi.h"
+
+/* The program of the highest level that this processor has; NULL when it has none of them. */
+const CoupletProgram *couplet_method_program(const CoupletMethod *method);
+
+/* Whether this processor has a level of the x86-64 architecture ("x86-64-v3"); NULL: any machine has it. */
+bool couplet_has_level(const char *level);
+
+#endif

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""build.py COUPLET ROOT: programs and libraries made ahead of time: what they link, what they compute, what they say to wrong calls."""
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import command
+
+couplet, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+check = command.Checks()
+runtime = os.path.join(os.path.dirname(couplet), "runtime")
+FLAGS = shlex.split(os.environ.get("COUPLET_TEST_CFLAGS", "")) # the sanitizers of this build
+STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
+
+
+# Few kernels, so that libraries are made quickly.
+TINY_SPEC = """
+use nn, augment, optim, losses
+data train = data.fashion_mnist("train")
+data test  = data.fashion_mnist("test")
+view a, b = augment.flip(train.image)
+net small(width) = nn.conv3(width, stride = 4) >> relu >> nn.global_average_pool()
+net encoder = trunk: small(6) >> head: nn.linear(8)
+loss losses.nt_xent(encoder(a), encoder(b), 0.5)
+train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.1) }
+eval { knn(k = 5, features = encoder.trunk, bank = train, query = test) }
+"""
+
+
+def tool(*words, cwd=None):
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd, timeout=240)
+
+
+def build(spec, *options):
+    done = command.run(couplet, "build", spec, *options)
+    return check(done.returncode == 0, f"build {os.path.basename(spec)} {' '.join(map(os.path.basename, map(str, options)))}", done.stderr)
+
+
+def compile_c(source, folder, out, *libraries):
+    done = tool("cc", "-std=c99", *STRICT, *FLAGS, source, f"-I{folder}", f"-I{runtime}", *libraries, f"{runtime}/libcouplet.a", "-lz", "-lm", "-pthread", "-o", out)
+    return check(done.returncode == 0, f"{os.path.basename(source)} compiles as C99 and links", done.stderr)
+
+
+with tempfile.TemporaryDirectory() as folder:
+    spec = command.write(folder + "/small.cpl", command.SMALL_SPEC)
+    data = command.small_data(folder + "/data")
+    program = folder + "/small"
+    common = ("--data", data, "--seed", 5)
+
+    # An executable: the same bits as `couplet train`, from few libraries.
+    if build(spec, "-o", program):
+        libraries = set(re.findall(r"^\s*(\S+?)\.so", tool("ldd", program).stdout, re.MULTILINE)) - {"linux-vdso"}
+        allowed = {"libc", "libm", "libz", "libpthread", "libasan", "libubsan", "libstdc++", "libgcc_s", "libdl", "librt"} if FLAGS else {"libc", "libm", "libz", "libpthread"}
+        check({os.path.basename(name) for name in libraries} - {"ld-linux-x86-64"} <= allowed, "it needs libc, libm, libz and no more", libraries)
+        check(FLAGS or os.path.getsize(program) < 3e6, f"it has {os.path.getsize(program) / 1e6:.1f} MB, at most 3")
+        done = command.run(program, "train", *common, "--out", folder + "/built")
+        check(done.returncode == 0, "it trains and evaluates", done.stderr)
+        done = command.run(couplet, "train", spec, *common, "--out", folder + "/trained")
+        check(done.returncode == 0, "couplet train does the same", done.stderr)
+        check(command.last_checkpoint(folder + "/built") == command.last_checkpoint(folder + "/trained"), "both end with the same bytes")
+        check(command.losses(folder + "/built") == command.losses(folder + "/trained"), "and have the same loss curve")
+        command.run(program, *common, "--out", folder + "/stopped", "--max-steps", 9, "--threads", 1)
+        command.run(program, *common, "--out", folder + "/stopped", "--resume", "--threads", 2)
+        check(command.last_checkpoint(folder + "/stopped") == command.last_checkpoint(folder + "/built"), "stopped, resumed with other threads: the same bytes")
+        done = command.run(program, "embed", "--weights", folder + "/built/checkpoint.safetensors", "--data", data, "--out", folder + "/features.npy")
+        check(done.returncode == 0 and os.path.getsize(folder + "/features.npy") >= 128 * 32 * 4, "it embeds the test images", done.stderr)
+        done = command.run(program, "eval", "--out", folder + "/built", "--data", data)
+        check(done.returncode == 0 and "after training" in done.stdout, "it evaluates a run", done.stderr)
+        for words, word in ((["trian"], "trian"), (["--bacth", "3"], "bacth"), (["--seed", "x"], "seed"), (["--set", "tua=1"], "tua"), (["embed"], "--out"),
+                            (["embed", "--out", folder + "/f.npy"], "weights"), (["--data", folder + "/nowhere"], "nowhere")):
+            done = command.run(program, *words)
+            check(0 < done.returncode < 126 and word in done.stderr, f"`{' '.join(map(os.path.basename, words))}` is refused with a sentence", done.stderr)
+        done = command.run(program, *common, "--max-steps", 2, "--out", folder + "/cold", "--set", "tau=0.05")
+        check(command.losses(folder + "/cold") != command.losses(folder + "/built")[:2], "--set changes a hyper")
+
+    # Weights inside.
+    if build(spec, "-o", program, "--embed-weights", folder + "/built", "--target", "x86-64-v2"):
+        done = command.run(program, "embed", "--data", data, "--out", folder + "/embedded.npy")
+        check(done.returncode == 0, "with weights built in, embed needs none", done.stderr)
+
+    # Libraries: two methods in one program, from C99 and C++; a header that says sizes.
+    tiny = command.write(folder + "/small.cpl", TINY_SPEC)
+    other = command.write(folder + "/other.cpl", TINY_SPEC.replace("linear(8)", "linear(4)"))
+    if build(tiny, "--emit", "lib", "-o", folder + "/small") and build(other, "--emit", "lib", "-o", folder + "/other"):
+        for name in ("libsmall.a", "libsmall.so", "small.h", "small.json"):
+            check(os.path.exists(f"{folder}/{name}"), f"there is {name}")
+        names = tool("nm", "--defined-only", "-g", folder + "/libsmall.a").stdout
+        check(re.findall(r" [A-Z] (\S+)", names) == ["couplet_small"], "one name is visible in libsmall.a", names)
+        if compile_c(root + "/tests/driver/build/api.c", folder, folder + "/api", folder + "/libsmall.a", folder + "/libother.a"):
+            done = tool(folder + "/api", cwd=folder)
+            print(done.stdout, end="")
+            check(done.returncode == 0 and not done.stderr, "the C interface passes its checks", done.stderr)
+        header = command.write(folder + "/header.cc", '#include "small.h"\n#include "other.h"\nint main() { return couplet_method_batch(&couplet_small) == SMALL_BATCH ? 0 : 1; }\n')
+        done = tool("g++", "-std=c++11", *STRICT, *FLAGS, header, f"-I{folder}", f"-I{runtime}", folder + "/libsmall.a", f"{runtime}/libcouplet.a", "-lz", "-lm", "-pthread", "-o", folder + "/header")
+        if check(done.returncode == 0, "the headers compile as C++", done.stderr):
+            check(tool(folder + "/header").returncode == 0, "and the batch is what the header says")
+        done = tool("cc", "-std=c99", *STRICT, *FLAGS, "-x", "c", header, f"-I{folder}", f"-I{runtime}", f"-L{folder}", f"-L{runtime}", "-lsmall", "-lcouplet",
+                    f"-Wl,-rpath,{folder}:{runtime}", "-o", folder + "/shared")
+        if check(done.returncode == 0, "a program links the shared libraries", done.stderr.replace("int main()", "")):
+            check(tool(folder + "/shared").returncode == 0, "and runs with them")
+
+    # The examples in C, at most 80 lines each, on the method that they name.
+    command.write(folder + "/simclr.cpl", TINY_SPEC)
+    if build(folder + "/simclr.cpl", "--emit", "lib", "-o", folder + "/simclr"):
+        for name in ("neighbours", "train_own"):
+            source = f"{root}/examples/c/{name}.c"
+            check(open(source).read().count("\n") <= 80, f"{name}.c has at most 80 lines")
+            compile_c(source, folder, f"{folder}/{name}", folder + "/libsimclr.a")
+        done = tool(folder + "/train_own", 4, folder + "/own.safetensors")
+        check(done.returncode == 0 and len(done.stdout.splitlines()) == 4, "train_own makes four steps", done.stderr)
+        with open(folder + "/images.raw", "wb") as file:
+            file.write(bytes((i * i // 7 + i) % 256 for i in range(784 * 12)))
+        done = tool(folder + "/neighbours", folder + "/own.safetensors", folder + "/images.raw", 3)
+        check(done.returncode == 0 and len(done.stdout.splitlines()) == 5 and not done.stdout.startswith("3 "), "neighbours prints five", done.stdout + done.stderr)
+
+    # Other things to emit, and refusals.
+    if build(tiny, "--emit", "llvm", "-o", folder + "/text"):
+        check("define" in open(folder + "/text.ll").read(), "text.ll is LLVM's text")
+    if build(tiny, "--emit", "object", "-o", folder + "/one"):
+        check(os.path.exists(folder + "/one.o") and os.path.exists(folder + "/one.h"), "one.o comes with its header")
+    for options, word in ((("--emit", "lob"), "lib"), (("--target", "z80"), "z80"), (("--embed-weights", folder + "/nowhere"), "nowhere")):
+        done = command.run(couplet, "build", tiny, "-o", folder + "/refused", *options)
+        check(0 < done.returncode < 126 and word in done.stderr and not os.path.exists(folder + "/refused"), f"{options[0]} {os.path.basename(options[1])} is refused", done.stderr)
+check.finish()
