@@ -81,7 +81,7 @@ bool link_shared(Arena *arena, const char *const *objects, int count, const char
     Words w = {{0}};
     add_all(arena, &w, (const char *const[]){"cc", "-shared", "-o", out, arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)}, 5);
     add_all(arena, &w, objects, count);
-    add_all(arena, &w, (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime), "-lcouplet"}, 3);
+    add_all(arena, &w, (const char *const[]){"-Wl,--no-as-needed", arena_printf(arena, "-L%s", runtime), "-lcouplet", "-lm"}, 4);
     return run(arena, &w);
 }
 
