@@ -42,8 +42,6 @@ typedef struct Diag Diag;
 Diag *diag_new(Arena *arena);
 /* Starts a message; its code says whether it is an error or a warning. Notes and suggestions attach to the message started last. */
 void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* A message that still waits for its row in codes.def. */
-#define diag_error(diag, ...) diag_report((diag), CODE_UNSORTED, __VA_ARGS__)
 void diag_note(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -205,13 +205,19 @@ static bool reads_another(const Expr *e) {
     return e->args[0]->kind == EXPR_BINARY || e->args[0]->kind == EXPR_CALL || e->args[0]->kind == EXPR_INDEX;
 }
 
+/* max(0, near - far + margin): something is kept at a distance. */
+static bool is_margin(const Expr *e) {
+    const Symbol *s = e->kind == EXPR_CALL ? e->callee->symbol : NULL;
+    return s && s->kind == SYMBOL_BUILTIN && (strcmp(s->name, "max") == 0 || strcmp(s->name, "relu") == 0);
+}
+
 static bool find_separation(void *context, const FlowVisit *v) {
     Separation *s = context;
     const char *part;
     const Expr *e = v->e;
     if (e->kind == EXPR_STOP) s->stop = e;
     if (e->kind == EXPR_REDUCE) judge_reduction(s, v);
-    if (reads_another(e)) s->other = e;
+    if (reads_another(e) || is_margin(e)) s->other = e;
     if (e->symbol) {
         SymbolKind kind = e->symbol->kind;
         if (kind == SYMBOL_QUEUE || kind == SYMBOL_COLUMN || kind == SYMBOL_STATE) s->memory = e;

@@ -14,7 +14,7 @@ typedef struct Separation {
     const Expr *memory;    /* a queue, bank or state */
     const Expr *label;     /* labels or other fields of the data */
     const Expr *chained;   /* a network applied to what another one gives: a predictor, or a head */
-    const Expr *other;     /* a draw, or a read of another sample's row */
+    const Expr *other;     /* a draw, a read of another sample's row, or a margin */
 } Separation;
 
 Separation method_separation(Arena *arena, const Method *method);

@@ -23,7 +23,7 @@ static bool has_fault(Diag *diag, const Reference *run) {
     Span span;
     const char *fault = run ? reference_fault(run, &span) : "out of memory";
     if (!fault) return false;
-    if (run) diag_error(diag, span, "%s", fault);
+    if (run) diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
     else fprintf(stderr, "couplet gradcheck: %s\n", fault);
     return true;
 }

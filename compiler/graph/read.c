@@ -41,7 +41,7 @@ static Span here(const Reader *r) {
 
 /* The first error is the one that counts: what follows it would be guesses. */
 static bool wrong(Reader *r, const char *sentence) {
-    if (!r->failed) diag_error(r->diag, here(r), "%s", sentence);
+    if (!r->failed) diag_report(r->diag, CODE_GRAPH_TEXT, here(r), "%s", sentence);
     r->failed = true;
     return false;
 }
@@ -399,7 +399,7 @@ static bool read_definition(Reader *r) {
     if (!node) return wrong(r, "this is no node");
     bool same = node->type == (GType)type && node->rank == r->rank && memcmp(node->shape, r->shape, sizeof *r->shape * (size_t)r->rank) == 0;
     if (!same && !r->failed) {
-        diag_error(r->diag, begin, "this makes another array than the type before it says: its elements are %s", graph_type_words[node->type]);
+        diag_report(r->diag, CODE_GRAPH_TEXT, begin, "this makes another array than the type before it says: its elements are %s", graph_type_words[node->type]);
         r->failed = true;
     }
     if (r->g->nodes.count > before) { /* new, and nothing refers to it yet: it takes the number of the text */
@@ -460,6 +460,6 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source) {
     skip_space(&r);
     if (!r.failed && *r.at) wrong(&r, "nothing stands after the `}` of a graph");
     const char *violation = r.failed ? NULL : graph_verify(r.g);
-    if (violation) diag_error(diag, (Span){source, 0, 5, 1, 1}, "%s", violation);
+    if (violation) diag_report(diag, CODE_GRAPH_TEXT, (Span){source, 0, 5, 1, 1}, "%s", violation);
     return r.failed || violation ? NULL : r.g;
 }

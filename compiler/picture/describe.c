@@ -138,7 +138,7 @@ static void add_memory(LossFacts *f, const Symbol *s) {
 static void describe_negatives(const LossFacts *f, bool in_batch, const Separation *s, FILE *out) {
     fprintf(out, "negatives   ");
     if (f->memory.count == 0 && !in_batch) {
-        fprintf(out, "none; %s\n", s->stop ? "a stopped gradient keeps the features apart" : s->statistic ? "statistics over the batch keep the features apart" : "nothing named keeps the features apart");
+        fprintf(out, "none; %s\n", s->stop ? "a stopped gradient keeps the features apart" : s->statistic ? "statistics over the batch keep the features apart" : s->other ? "a margin or another sample's row keeps the features apart" : "nothing named keeps the features apart");
         return;
     }
     fprintf(out, "from ");
