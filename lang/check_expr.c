@@ -159,7 +159,7 @@ static Type *check_reduce(Check *c, Expr *e) {
     close_binders(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
     if (poisoned(body)) return body;
     if (body->rank > 0) {
-        diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "a reduction adds up numbers, and this is %s: an index is missing", type_text(c->arena, body));
+        diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "each term of a reduction is a number, and this is %s: an index is missing", type_text(c->arena, body));
         return type_poison(c);
     }
     bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
@@ -354,7 +354,7 @@ static Type *check_binary(Check *c, Expr *e) {
         bool fits = logic ? t->kind == KIND_BOOL : is_numeric(t) || (equality && t->kind == KIND_BOOL);
         if (fits) continue;
         diag_report(c->diag, logic ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[i]->span,
-                    logic ? "and, or need conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
+                    logic ? "`and` and `or` join conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
         if (t->kind == KIND_BOOL) diag_suggest(c->diag, "%s", "real(condition) is 1 or 0; a guard leaves terms out: `sum[i | condition] ..`");
         return type_poison(c);
     }
