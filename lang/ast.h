@@ -77,6 +77,8 @@ struct Expr {
     Symbol *symbol; /* NAME and MEMBER: what the name means */
 };
 
+enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };
+
 /* What a `data` statement draws from. */
 typedef struct DataSource {
     const char *reader, *split; /* "fashion_mnist", "train" */
@@ -128,7 +130,9 @@ typedef enum {
     STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
     STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
     STMT_EVAL,      /* eval { calls }: exprs */
-    STMT_WHEN       /* when value { body } else { otherwise } */
+    STMT_WHEN,      /* when value { body } else { otherwise } */
+    STMT_EVERY,     /* every epoch { body } */
+    STMT_OVER       /* over value { body }: a sweep of a data set, in `every epoch` */
 } StmtKind;
 
 /* Whether a read of a queue sees this step's push. */
@@ -228,6 +232,10 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
 
 /* Is it a call of a distribution, as after `~`? */
 bool is_distribution(const Expr *expr);
+
+/* Whether a network in the (checked) expression is applied to something that speaks of the index: such a let is unrolled. */
+bool net_takes_index(const Expr *e, const Binder *binder);
+
 /* `couplet check`: one line a name, with its type and shape, in source order. */
 void check_print(const Method *method, FILE *out);
 /* The tree as an indented text, for golden tests of the parser. */

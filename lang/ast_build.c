@@ -213,6 +213,19 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
     return s;
 }
 
+Stmt *ast_every(Parser *p, const char *what, Span what_span, StmtList *body, Span span) {
+    if (strcmp(what, "epoch") != 0) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch`, and found is `every %s`", what);
+    Stmt *s = ast_when(p, NULL, body, NULL, span);
+    s->kind = STMT_EVERY;
+    return s;
+}
+
+Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span) {
+    Stmt *s = ast_when(p, source, body, NULL, span);
+    s->kind = STMT_OVER;
+    return s;
+}
+
 Param ast_on(Parser *p, Param setting, Expr *part) {
     ARRAY(Expr *) parts = {setting.parts, setting.part_count, setting.part_count};
     array_push(p->arena, &parts, part);

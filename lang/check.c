@@ -226,13 +226,16 @@ static Type *elements_type(Check *c, Stmt *s) {
     pop_scope(c);
     close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
     if (value->kind == KIND_POISON) return value;
-    if (value->rank > 0) {
+    bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
+    for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
+    if (value->rank > 0 && !(unrolls && s->binder_count + value->rank <= MAX_RANK)) {
         diag_report(c->diag, CODE_INDEX_MISSING, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
         return type_poison(c);
     }
     Dim *dims[MAX_RANK];
     for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
-    return type_make(c, value->kind, s->binder_count, dims);
+    for (int i = 0; i < value->rank; i++) dims[s->binder_count + i] = value->dims[i];
+    return type_make(c, value->kind, s->binder_count + value->rank, dims);
 }
 
 Type *let_type(Check *c, Stmt *s) {

@@ -34,6 +34,8 @@ typedef struct Check {
     const CheckHooks *hooks;
     bool in_view; /* data fields are those of one sample */
     const DataSource *seen; /* the source of the field met last */
+    const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
+    bool in_epoch;           /* in `every epoch` */
     int64_t batch;
     ARRAY(Scheme *) schemes;
     ARRAY(Occurrence) occurrences;
@@ -65,6 +67,7 @@ void suggest_name(Check *c, const char *name);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
+void check_view(Check *c, Stmt *s);
 Param *train_setting(Module *spec, const char *name);
 
 /* check_memory.c */
@@ -75,7 +78,11 @@ void check_update(Check *c, Stmt *s);
 
 /* check_data.c */
 void check_data(Check *c, Stmt *s);
-Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image */
+Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
+int64_t batch_of(const Check *c, const DataSource *data);
+
+/* check_epoch.c */
+void check_every(Check *c, Stmt *s);
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);

@@ -289,6 +289,10 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     }
     if (strcmp(name, "filled") == 0) return filled_type(c, e);
     if (strcmp(name, "new") == 0) return new_type(c, e);
+    if (strcmp(name, "kmeans") == 0) {
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "kmeans gives two things, and stands where they are kept: `update centres, members <- kmeans(points, 100)` in `every epoch`");
+        return type_poison(c);
+    }
     if (strcmp(name, "bernoulli") == 0) return type_make(c, KIND_BOOL, 0, NULL);
     return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
 }
@@ -424,6 +428,22 @@ Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
         return type_poison(c);
     default: return type_poison(c);
     }
+}
+
+static bool speaks_of(const Expr *e, const Binder *binder) {
+    if (!e) return false;
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_INDEX && e->symbol->binder == binder) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (speaks_of(e->args[i], binder)) return true;
+    return speaks_of(e->callee, binder) || speaks_of(e->guard, binder);
+}
+
+bool net_takes_index(const Expr *e, const Binder *binder) {
+    if (!e) return false;
+    bool application = e->kind == EXPR_CALL && e->callee->type && e->callee->type->kind == KIND_NET;
+    for (int i = 0; i < e->arg_count; i++)
+        if ((application && speaks_of(e->args[i], binder)) || net_takes_index(e->args[i], binder)) return true;
+    return net_takes_index(e->callee, binder) || net_takes_index(e->guard, binder);
 }
 
 /* ---- the call ---------------------------------------------------------------------------------------------- */

@@ -111,28 +111,50 @@ void check_data(Check *c, Stmt *s) {
 
 /* ---- fields ------------------------------------------------------------------------------------------------- */
 
-Type *check_field(Check *c, Expr *e, Symbol *symbol) {
-    static const char *const fields[] = {"image", "label", "index"};
-    int field = -1;
-    for (int i = 0; i < 3; i++)
-        if (strcmp(fields[i], e->name) == 0) field = i;
-    if (field < 0) {
-        diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has image, label and index", symbol->name, e->name);
-        const char *near = diag_nearest(e->name, fields, 3);
-        if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->name, near);
-        return type_poison(c);
-    }
-    const DataSource *data = c->seen = symbol->stmt->data;
+static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data, int field) {
     Symbol *s = arena_new_of(c->arena, Symbol);
-    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = symbol->span, .stmt = symbol->stmt, .item = field};
-    e->symbol = s;
+    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = data->span, .stmt = data->stmt, .item = field};
+    return e->symbol = s;
+}
+
+static Type *field_type(Check *c, const DataSource *data, int field, int64_t rows /* 0: of one sample */) {
     Dim *dims[4];
     int rank = 0;
-    if (!c->in_view) dims[rank++] = dim_const(c->dims, data->batch);
+    if (rows) dims[rank++] = dim_const(c->dims, rows);
     if (field == 0) {
         dims[rank++] = dim_const(c->dims, data->channels);
         dims[rank++] = dim_const(c->dims, data->height);
         dims[rank++] = dim_const(c->dims, data->width);
     }
-    return s->type = type_make(c, field == 0 ? KIND_REAL : KIND_INT, rank, dims);
+    return type_make(c, field == 0 ? KIND_REAL : KIND_INT, rank, dims);
+}
+
+int64_t batch_of(const Check *c, const DataSource *data) {
+    if (c->sweep != data) return data->batch;
+    return data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+}
+
+Type *check_field(Check *c, Expr *e, Symbol *symbol) {
+    static const char *const fields[] = {"image", "label", "index", "all"};
+    bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
+    int field = -1;
+    for (int i = 0; i < (whole ? 3 : 4); i++)
+        if (strcmp(fields[i], e->name) == 0) field = i;
+    if (field < 0) {
+        diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has image, label and index", symbol->stmt->name, e->name);
+        const char *near = diag_nearest(e->name, fields, 3);
+        if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
+        return type_poison(c);
+    }
+    const DataSource *data = symbol->stmt->data;
+    Symbol *s = field_symbol(c, e, symbol, field);
+    if (field == 3) return s->type = type_make(c, KIND_DATA, 0, NULL);
+    if (whole) return s->type = field_type(c, data, field, data->rows);
+    c->seen = data;
+    if (c->in_epoch && c->sweep != data) {
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "between two epochs there is no batch of `%s`", symbol->name);
+        diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
+        return type_poison(c);
+    }
+    return s->type = field_type(c, data, field, c->in_view ? 0 : batch_of(c, data));
 }

@@ -253,7 +253,7 @@ static Type *check_member(Check *c, Expr *e) {
         e->symbol = found;
         return found->type ? found->type : type_poison(c);
     }
-    if (b && b->kind == SYMBOL_DATA) return check_field(c, e, b);
+    if (b && (b->kind == SYMBOL_DATA || (b->kind == SYMBOL_FIELD && t->kind == KIND_DATA))) return check_field(c, e, b);
     if (t->kind == KIND_NET) {
         Symbol *s = arena_new_of(c->arena, Symbol);
         *s = (Symbol){.kind = SYMBOL_NET_PART, .name = e->name, .span = base->span, .stmt = b ? b->stmt : NULL};

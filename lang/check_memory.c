@@ -6,8 +6,8 @@
 static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
 
 static void check_start(Check *c, const Stmt *s) {
-    if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0) return;
-    diag_report(c->diag, CODE_START_SHAPE, s->span, "rows start as `init unit_normal`, random vectors of length 1, or as zeros; `%s` is no start", s->init_name);
+    if (!s->init_name || strcmp(s->init_name, "unit_normal") == 0 || strcmp(s->init_name, "zero") == 0) return;
+    diag_report(c->diag, CODE_START_SHAPE, s->span, "rows start as `init unit_normal`, random vectors of length 1, or as `init zero`; `%s` is no start", s->init_name);
 }
 
 /* The axes behind the first: one row of `array`. */

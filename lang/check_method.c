@@ -34,12 +34,12 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
         }
         dims[rank++] = count;
     }
-    dims[rank++] = dim_const(c->dims, c->seen ? c->seen->batch : c->batch);
+    dims[rank++] = dim_const(c->dims, c->seen ? batch_of(c, c->seen) : c->batch);
     for (int i = 0; i < sample->rank && rank < MAX_RANK; i++) dims[rank++] = sample->dims[i];
     return type_make(c, KIND_REAL, rank, dims);
 }
 
-static void check_view(Check *c, Stmt *s) {
+void check_view(Check *c, Stmt *s) {
     c->in_view = true;
     c->seen = NULL;
     Type *t = check_expr(c, s->value);
@@ -79,7 +79,7 @@ static void check_condition(Check *c, Expr *condition, const char *of) {
 }
 
 static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
-    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_WHEN};
+    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_WHEN};
     push_scope(c);
     for (int i = 0; i < count; i++) {
         bool fits = false;
@@ -183,6 +183,8 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_TRAIN: check_train(c, s); break;
     case STMT_EVAL: check_eval(c, s); break;
     case STMT_WHEN: check_when(c, m, s); break;
+    case STMT_EVERY: check_every(c, s); break;
+    case STMT_OVER: diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep over a data set is work between epochs: it stands in `every epoch { .. }`"); break;
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);

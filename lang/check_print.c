@@ -21,8 +21,9 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_VIEW:
     case STMT_PARAM:
     case STMT_STATE:
+    case STMT_BANK:
     case STMT_DRAW: {
-        static const char *const words[] = {[STMT_HYPER] = "hyper", [STMT_VIEW] = "view", [STMT_PARAM] = "param", [STMT_STATE] = "state", [STMT_DRAW] = "draw"};
+        static const char *const words[] = {[STMT_HYPER] = "hyper", [STMT_VIEW] = "view", [STMT_PARAM] = "param", [STMT_STATE] = "state", [STMT_BANK] = "bank", [STMT_DRAW] = "draw"};
         for (int i = 0; i < s->param_count; i++) {
             fprintf(out, "%-6s ", words[s->kind]);
             print_param(arena, out, &s->params[i]);
@@ -52,6 +53,10 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         break;
     case STMT_LOSS:
         if (s->value->type) fprintf(out, "loss   %s\n", type_text(arena, s->value->type));
+        break;
+    case STMT_WHEN:
+        for (int i = 0; i < s->body_count; i++) print_stmt(arena, out, s->body[i]);
+        for (int i = 0; i < s->otherwise_count; i++) print_stmt(arena, out, s->otherwise[i]);
         break;
     default: break;
     }

@@ -32,7 +32,7 @@
 %token NUMBER "a number" NEWLINE "the end of the line"
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
-%token <name> QUEUE "queue" BANK "bank" WHEN "when" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
+%token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
 %token <name> SCAN "scan" NEXT "next"
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
@@ -141,6 +141,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | EVAL '{' calls '}'             { $$ = ast_stmt(p, STMT_EVAL, @$); if ($3) { $$->targets = $3->exprs.items; $$->target_count = $3->exprs.count; } }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
         | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
+        | EVERY NAME block               { $$ = ast_every(p, $2, @2, $3, @$); }
+        | OVER NAME block                { $$ = ast_over(p, ast_name(p, $2, @2), $3, @$); }
         ;
 /* Not a whole expression: `T (h = h0)` would read as a call. */
 rounds  : NUMBER                         { $$ = ast_number(p, @1); }

@@ -70,6 +70,7 @@ typedef struct CoupletCommit {
     int value;      /* buffer */
     int rows;       /* ROWS: buffer of int row numbers */
     int head, fill; /* PUSH: slots of the int counters */
+    const char *source; /* "examples/pcl.cpl:14" */
 } CoupletCommit;
 
 typedef struct CoupletNamed {
@@ -78,7 +79,8 @@ typedef struct CoupletNamed {
 } CoupletNamed;
 
 /* One graph, compiled. Inputs are arrays the caller hands over at each run, found by name: "train.image" (u8), "train.label",
- * "train.index" (i32), run scalars "step", "steps", "epoch" (i32[]), "seed" (i32[2], low and high word), "hyper.tau" (f32[] or i32[]). */
+ * "train.index" (i32), run scalars "step", "steps", "epoch" (i32[]), "seed" (i32[2], low and high word), "hyper.tau" (f32[] or i32[]); the
+ * whole of a source is "train.all.image" and so on. */
 typedef struct CoupletPlan {
     const char *name;
     const CoupletBuffer *buffers;
@@ -137,10 +139,29 @@ typedef struct CoupletEval {
     int bank, query;      /* sources */
 } CoupletEval;
 
+/* What `every epoch` does, one after the other, before the epoch's first step. */
+typedef enum {
+    COUPLET_ACTION_ONCE,  /* runs the plan and commits */
+    COUPLET_ACTION_SWEEP, /* the same for each batch of a source, in order; the last one reaches back so that it is full */
+    COUPLET_ACTION_KMEANS /* runs the plan and commits; then its output "points" f32[rows, width] is clustered into two states */
+} CoupletActionKind;
+typedef struct CoupletAction {
+    CoupletActionKind kind;
+    CoupletPlan *plan;
+    int source;           /* SWEEP: inputs "train.image" ... are of the plan's batch */
+    int centres, members; /* KMEANS: states f32[clusters, width] and i32[rows] */
+    int64_t iterations;
+    bool spherical, sampled;
+    uint32_t site;
+    const char *place;    /* "examples/pcl.cpl:20" */
+} CoupletAction;
+
 /* A stretch of the run: from this epoch and this step on, until a later phase has begun. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
     CoupletPlan *train; /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */
+    const CoupletAction *actions;
+    int action_count;
 } CoupletPhase;
 
 /* A method, compiled. */

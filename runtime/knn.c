@@ -1,4 +1,5 @@
 #include "runtime/evaluate.h"
+#include "runtime/similarity.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,14 +7,7 @@
 
 /* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that, and a panel that has been
  * fetched serves all queries of a tile. */
-enum { QUERIES = 8, TILE = 8 * QUERIES, LANES = 16, PANEL = 2 * LANES, MOST_NEIGHBOURS = 1024 };
-typedef float Lane __attribute__((vector_size(LANES * sizeof(float))));
-
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define FOR_THIS_MACHINE __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_THIS_MACHINE
-#endif
+enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS, MOST_NEIGHBOURS = 1024 };
 
 typedef struct Near {
     float similarity;
@@ -47,28 +41,6 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
             normalise(j->bank->values + (p * PANEL + i) * width, width, j->panels + p * width * PANEL + i, PANEL);
 }
 
-/* Written out, so that the sums stay in registers. */
-#define EACH_QUERY(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
-
-FOR_THIS_MACHINE
-static void similarities(const float *queries, const float *panel, int64_t width, float *out) {
-#define DECLARE(q) Lane low##q = {0}, high##q = {0};
-    EACH_QUERY(DECLARE)
-    for (int64_t d = 0; d < width; d++) {
-        Lane low, high;
-        memcpy(&low, panel + d * PANEL, sizeof low);
-        memcpy(&high, panel + d * PANEL + LANES, sizeof high);
-#define MULTIPLY(q)                                 \
-    low##q += queries[q * width + d] * low;         \
-    high##q += queries[q * width + d] * high;
-        EACH_QUERY(MULTIPLY)
-    }
-#define STORE(q)                                          \
-    memcpy(out + q * PANEL, &low##q, sizeof low##q);      \
-    memcpy(out + q * PANEL + LANES, &high##q, sizeof high##q);
-    EACH_QUERY(STORE)
-}
-
 /* The k best so far, best first; an equal one that comes later goes behind. */
 static void insert(Near *near, int k, float similarity, int32_t row) {
     int at = k - 1;
@@ -95,7 +67,7 @@ static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
     for (int64_t p = 0; p < j->panel_count; p++) {
         int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
         for (int64_t q = 0; q < count; q++) {
-            if (q % QUERIES == 0) similarities(j->queries + (first + q) * width, j->panels + p * width * PANEL, width, block);
+            if (q % QUERIES == 0) couplet_similarities(j->queries + (first + q) * width, j->panels + p * width * PANEL, width, block);
             const float *row = block + q % QUERIES * PANEL;
             Near *mine = near + q * j->k;
             for (int64_t i = 0; i < rows; i++)

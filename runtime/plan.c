@@ -357,8 +357,26 @@ static bool set_aside(CoupletRun *run) {
     return true;
 }
 
+/* Rows to be written are computed, so they are looked at before anything is. */
+static bool rows_inside(CoupletRun *run, const CoupletStateInfo *infos, CoupletFault *fault) {
+    const CoupletPlan *plan = run->plan;
+    for (int i = 0; i < plan->commit_count; i++) {
+        const CoupletCommit *c = &plan->commits[i];
+        if (c->kind != COUPLET_ROWS) continue;
+        const int32_t *rows = on_host(run, c->rows);
+        if (!rows) return fail(run, fault);
+        for (int64_t r = 0; r < plan->buffers[c->value].shape[0]; r++) {
+            if (rows[r] >= 0 && rows[r] < infos[c->state].shape[0]) continue;
+            *fault = (CoupletFault){couplet_fault_sentence(COUPLET_FAULT_INDEX), c->source};
+            return false;
+        }
+    }
+    return true;
+}
+
 bool couplet_run_commit(CoupletRun *run, void *const *states, const CoupletStateInfo *infos, CoupletFault *fault) {
     const CoupletPlan *plan = run->plan;
+    if (!rows_inside(run, infos, fault)) return false;
     if (!set_aside(run)) return fail(run, fault);
     int64_t aside = 0;
     for (int i = 0; i < plan->commit_count; i++) {

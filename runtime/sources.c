@@ -23,9 +23,15 @@ bool couplet_sources_open(const CoupletProgram *program, const char *folder, Cou
         snprintf(error, error_bytes, "out of memory");
         return false;
     }
-    for (int i = 0; i < program->source_count; i++)
+    int64_t most = 0;
+    for (int i = 0; i < program->source_count; i++) {
         if (!open_source(&program->sources[i], folder, &out->data[i], error, error_bytes)) return false;
-    return true;
+        if (out->data[i].count > most) most = out->data[i].count;
+    }
+    out->numbers = malloc(((size_t)most + 1) * sizeof *out->numbers);
+    for (int64_t i = 0; out->numbers && i < most; i++) out->numbers[i] = (int32_t)i;
+    if (!out->numbers) snprintf(error, error_bytes, "out of memory");
+    return out->numbers != NULL;
 }
 
 int64_t couplet_sources_batches(const CoupletSources *s) {
@@ -45,15 +51,31 @@ bool couplet_sources_begin(CoupletSources *s, uint64_t seed, int64_t first, char
     return true;
 }
 
-static void bind(const CoupletBatch *batch, const char *source, const CoupletPlan *plan, void **inputs) {
-    size_t length = strlen(source);
+/* Inputs named PREFIX.FIELD, where the prefix is "train" or "train.all". */
+static void bind(const CoupletBatch *batch, const char *prefix, const CoupletPlan *plan, void **inputs) {
+    size_t length = strlen(prefix);
     for (int i = 0; i < plan->input_count; i++) {
         const char *name = plan->inputs[i].name;
-        if (strncmp(name, source, length) != 0 || name[length] != '.') continue;
+        if (strncmp(name, prefix, length) != 0 || name[length] != '.') continue;
         const char *field = name + length + 1;
         if (strcmp(field, "image") == 0) inputs[i] = (void *)(uintptr_t)batch->images;
         if (strcmp(field, "label") == 0) inputs[i] = (void *)(uintptr_t)batch->labels;
         if (strcmp(field, "index") == 0) inputs[i] = (void *)(uintptr_t)batch->indices;
+    }
+}
+
+void couplet_sources_rows(const CoupletSources *s, int source, int64_t first, const CoupletPlan *plan, void **inputs) {
+    const CoupletDataset *data = &s->data[source];
+    const CoupletBatch batch = {data->images + first * data->image_bytes, data->labels + first, s->numbers + first, 0};
+    bind(&batch, s->program->sources[source].name, plan, inputs);
+}
+
+void couplet_sources_whole(const CoupletSources *s, const CoupletPlan *plan, void **inputs) {
+    for (int i = 0; i < s->program->source_count; i++) {
+        char prefix[300];
+        const CoupletBatch whole = {s->data[i].images, s->data[i].labels, s->numbers, 0};
+        snprintf(prefix, sizeof prefix, "%s.all", s->program->sources[i].name);
+        bind(&whole, prefix, plan, inputs);
     }
 }
 
@@ -71,6 +93,7 @@ void couplet_sources_close(CoupletSources *s) {
         if (s->loaders) couplet_loader_free(s->loaders[i]);
         if (s->data) couplet_dataset_free(&s->data[i]);
     }
+    free(s->numbers);
     free(s->loaders);
     free(s->data);
     *s = (CoupletSources){0};

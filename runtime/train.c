@@ -1,5 +1,6 @@
 #include "runtime/train.h"
 
+#include "runtime/epoch.h"
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
 #include "runtime/files.h"
@@ -145,9 +146,12 @@ static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     CoupletFault fault;
     s->epoch = s->step / t->per_epoch;
-    if (!enter_phase(t, couplet_program_phase(t->program, s->epoch, s->step))) return false;
+    const CoupletPhase *phase = couplet_program_phase(t->program, s->epoch, s->step);
+    if (s->step % t->per_epoch == 0 && !couplet_epoch_begin(s, phase, &t->sources, t->error, t->error_bytes)) return false;
+    if (!enter_phase(t, phase)) return false;
     const CoupletPlan *plan = t->phase->train;
     couplet_session_scalars(s, plan, t->inputs);
+    couplet_sources_whole(&t->sources, plan, t->inputs);
     couplet_sources_next(&t->sources, plan, t->inputs);
     for (int i = 0; i < plan->input_count; i++) {
         if (t->inputs[i]) continue;

@@ -44,7 +44,11 @@ static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram 
         hash = hash_bytes(hash, s->name, strlen(s->name) + 1);
         hash = hash_bytes(hash, (const char *)s->shape, sizeof s->shape);
     }
-    for (int i = 0; i < lowered->phases.count; i++) hash = hash_graph(hash, lowered->phases.items[i].train);
+    for (int i = 0; i < lowered->phases.count; i++) {
+        const LoweredPhase *phase = &lowered->phases.items[i];
+        hash = hash_graph(hash, phase->train);
+        for (int k = 0; k < phase->actions.count; k++) hash = hash_graph(hash, phase->actions.items[k].g);
+    }
     return hash;
 }
 
@@ -91,15 +95,40 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
 
 /* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
 static Graph **all_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
-    Graph **graphs = arena_array(arena, Graph *, 1 + lowered->phases.count + lowered->features.count);
+    int most = 1 + lowered->features.count;
+    for (int i = 0; i < lowered->phases.count; i++) most += 1 + lowered->phases.items[i].actions.count;
+    Graph **graphs = arena_array(arena, Graph *, most);
     *count = 0;
     graphs[(*count)++] = lowered->init;
-    for (int i = 0; i < lowered->phases.count; i++) graphs[(*count)++] = lowered->phases.items[i].train;
+    for (int i = 0; i < lowered->phases.count; i++) {
+        const LoweredPhase *phase = &lowered->phases.items[i];
+        graphs[(*count)++] = phase->train;
+        for (int k = 0; k < phase->actions.count; k++) graphs[(*count)++] = phase->actions.items[k].g;
+    }
     for (int i = 0; i < lowered->features.count; i++) {
         lowered->features.items[i]->name = lowered->feature_names.items[i];
         graphs[(*count)++] = lowered->features.items[i];
     }
     return graphs;
+}
+
+static int find_state(const CoupletProgram *program, const char *name) {
+    for (int i = 0; name && i < program->state_count; i++)
+        if (strcmp(program->states[i].name, name) == 0) return i;
+    return -1;
+}
+
+static CoupletAction *take_actions(Arena *arena, const LoweredPhase *phase, CoupletPlan **plans, CoupletProgram *program) {
+    CoupletAction *actions = arena_array(arena, CoupletAction, phase->actions.count + 1);
+    for (int i = 0; i < phase->actions.count; i++) {
+        const LoweredAction *from = &phase->actions.items[i];
+        actions[i] = (CoupletAction){.kind = (CoupletActionKind)from->kind, /* the two enums list the same kinds in the same order */
+                                     .plan = plans[i], .source = from->source, .centres = find_state(program, from->centres), .members = find_state(program, from->members),
+                                     .iterations = from->iterations, .spherical = from->spherical, .sampled = from->sampled, .site = (uint32_t)from->site,
+                                     .place = arena_printf(arena, "%s:%d", from->span.source->path, from->span.line)};
+        program->plan_hash = (program->plan_hash ^ plans[i]->hash) * 1099511628211u;
+    }
+    return actions;
 }
 
 /* The plans, in the order of all_graphs. */
@@ -109,8 +138,11 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->plan_hash = 1469598103934665603u;
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *from = &lowered->phases.items[i];
-        phases[i] = (CoupletPhase){from->from_epoch, from->from_step, *plans++};
+        phases[i] = (CoupletPhase){.from_epoch = from->from_epoch, .from_step = from->from_step, .train = *plans++};
         program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
+        phases[i].actions = take_actions(arena, from, plans, program);
+        phases[i].action_count = from->actions.count;
+        plans += from->actions.count;
     }
     program->phases = phases;
     program->phase_count = lowered->phases.count;

@@ -33,6 +33,7 @@ Value let_value(Lower *l, const Stmt *s) {
             value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
         return value;
     }
+    if (let_unrolls(s)) return unrolled_value(l, s);
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, outer);
     const GExpr *axes[GRAPH_MAX_RANK];
@@ -447,6 +448,14 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
 
 /* ---- the call ------------------------------------------------------------------------------------- */
 
+/* Its updates of running statistics would be many too. */
+static bool is_indexed(Lower *l, const Value *value) {
+    const GExpr *free[GRAPH_MAX_INDICES];
+    for (int i = 0; value->kind == VALUE_ARRAY && i < value->prefix_count; i++)
+        if (gx_free_indices(l->g, value->prefix[i], free) > 0) return true;
+    return false;
+}
+
 Value lower_call(Lower *l, const Expr *e) {
     const Expr *callee = e->callee;
     Symbol *symbol = callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->symbol : NULL;
@@ -469,5 +478,11 @@ Value lower_call(Lower *l, const Expr *e) {
         diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span, "this is applied like a network, and a network takes one array");
         return value_scalar(gx_real(l->g, 0));
     }
-    return net_apply(l, net, lower_value(l, e->args[0]), e);
+    Value input = lower_value(l, e->args[0]);
+    if (is_indexed(l, &input)) {
+        diag_report(l->diag, CODE_NETWORK_ARGUMENT, e->span, "a network is applied to one array at a time, and an index of a formula makes this many");
+        diag_suggest(l->diag, "name the results first: `let z[v] = encoder(g[v])`");
+        for (int i = 0; i < input.prefix_count; i++) input.prefix[i] = gx_int(l->g, 0); /* of the right shape, so that the rest is checked too */
+    }
+    return net_apply(l, net, input, e);
 }

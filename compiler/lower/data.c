@@ -18,23 +18,35 @@ int find_source(const Lower *l, const char *name) {
 
 /* The source that the step draws from first sets the epoch. */
 static void mark_drawn(Lower *l, const Stmt *source) {
-    int found = l->program ? find_source(l, source->name) : -1;
+    int found = l->program && !l->between ? find_source(l, source->name) : -1;
     if (found < 0) return;
     l->program->sources.items[found].drawn = true;
     if (l->program->train_source < 0) l->program->train_source = found;
 }
 
-static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
+static int64_t batch_of(const Lower *l, const DataSource *data) {
+    if (l->sweep != data) return data->batch;
+    return data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+}
+
+static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field, int64_t rows, Span span) {
     const DataSource *data = source->data;
-    mark_drawn(l, source);
     bool image = strcmp(field, "image") == 0;
-    const char *key = arena_printf(l->arena, "%s.%s", source->name, field);
-    int64_t shape[GRAPH_MAX_RANK] = {data->batch, data->channels, data->height, data->width};
+    const char *key = arena_printf(l->arena, "%s.%s", prefix, field);
+    int64_t shape[GRAPH_MAX_RANK] = {rows, data->channels, data->height, data->width};
     return graph_input(l->g, arena_intern(l->arena, key, strlen(key)), image ? GT_U8 : GT_INT, image ? 4 : 1, shape, span);
 }
 
+static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
+    mark_drawn(l, source);
+    return data_input(l, source, source->name, field, batch_of(l, source->data), span);
+}
+
 Value lower_field(Lower *l, const Expr *e) {
-    Value value = value_array(field_input(l, e->symbol->stmt, e->name, e->span));
+    const Stmt *source = e->symbol->stmt;
+    if (e->args[0]->kind == EXPR_MEMBER) /* train.all.image */
+        return value_array(data_input(l, source, arena_printf(l->arena, "%s.all", source->name), e->name, source->data->rows, e->span));
+    Value value = value_array(field_input(l, source, e->name, e->span));
     if (!l->sample) return value;
     value.prefix[value.prefix_count++] = l->sample;
     return value_rank(&value) ? value : value_scalar(gx_load(l->g, value.tensor, 1, value.prefix, NULL));
@@ -43,7 +55,7 @@ Value lower_field(Lower *l, const Expr *e) {
 /* ---- views ------------------------------------------------------------------------------------------ */
 
 static const Stmt *source_in(const Expr *e) {
-    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD) return e->symbol->stmt;
+    if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD && e->args[0]->kind == EXPR_NAME) return e->symbol->stmt;
     for (int i = 0; i < e->arg_count; i++) {
         const Stmt *found = source_in(e->args[i]);
         if (found) return found;
@@ -75,7 +87,7 @@ static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Pa
         axes[rank++] = graph_fresh_index(g, view_count(l, view));
         number = gx2(g, G_ADD, number, axes[0]);
     }
-    const GExpr *n = axes[rank++] = graph_fresh_index(g, source->data->batch);
+    const GExpr *n = axes[rank++] = graph_fresh_index(g, batch_of(l, source->data));
     l->draw_element = draw_key(l, source, n, views, number, s->span);
     l->sample = n;
     l->site = arena_printf(l->arena, "view %s", s->params[0].name);

@@ -415,7 +415,10 @@ static Value lower_name(Lower *l, const Expr *e) {
             function.frame = l->root;
             return function;
         }
-        diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here", symbol->name);
+        if (l->between && symbol->kind != SYMBOL_INDEX)
+            diag_report(l->diag, CODE_EVERY_EPOCH, e->span, "`%s` has no value here: it belongs to a step, or to the part of `every epoch` before the last sweep or k-means", symbol->name);
+        else
+            diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "`%s` has no value here", symbol->name);
         return value_scalar(zero(l));
     }
     if (symbol->kind == SYMBOL_HYPER && l->program) {

@@ -1,6 +1,6 @@
-/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; call.c functions and
- * built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
- * optimise.c gradients, rules and ema; phase.c `when`; features.c evaluation; function.c one function. */
+/* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; unroll.c networks over views;
+ * call.c functions and built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
+ * optimise.c gradients, rules and ema; phase.c `when`; epoch.c `every epoch`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -92,6 +92,8 @@ typedef struct Lower {
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
     const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
     bool in_condition;
+    bool between;            /* in `every epoch` */
+    const DataSource *sweep; /* in `over`: fields of this source are those of a sweep's batch */
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     GNode *embedding; /* first application of a network at method level */
@@ -148,6 +150,10 @@ void lower_scan(Lower *l, const Stmt *stmt);
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);
 bool lower_library(Lower *l, const char *name, const Value *args, Span span, Value *out); /* false: no call of that name */
 
+/* unroll.c */
+bool let_unrolls(const Stmt *let); /* its networks are applied to an index of its head */
+Value unrolled_value(Lower *l, const Stmt *let);
+
 /* net.c */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);
 Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path);
@@ -183,6 +189,8 @@ void declare_method_state(Lower *l, const Stmt *stmt, StateRole role);
 void push_queues(Lower *l, const Stmt *stmt);
 Value lower_new(Lower *l, const Expr *target); /* new(s) */
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
+GNode *new_value(Lower *l, const Stmt *update, GNode *state); /* the right side, of the state's shape */
+void write_rows(Lower *l, const Stmt *update);               /* update M[rows] <- values */
 void update_parameters(Lower *l); /* between the optimiser and the ema edges */
 void update_states(Lower *l);
 
@@ -206,6 +214,9 @@ void warn_unreached(Lower *l);
 void find_phases(Lower *l); /* from the conditions in the method */
 void enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
+
+/* epoch.c */
+void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options);
 
 /* features.c */
 void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);

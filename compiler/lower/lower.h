@@ -29,10 +29,23 @@ typedef struct LoweredEval {
     int bank, query; /* which of sources */
 } LoweredEval;
 
+/* A statement, or a few, of `every epoch`. */
+typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
+typedef struct LoweredAction {
+    LoweredActionKind kind;
+    Graph *g;                      /* KMEANS: its output "points" */
+    int source;                    /* SWEEP */
+    const char *centres, *members; /* KMEANS: states */
+    int64_t iterations, site;
+    bool spherical, sampled;
+    Span span;
+} LoweredAction;
+
 /* From this epoch and this step on, until a later phase begins; the last one that has begun holds. */
 typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
     Graph *train;
+    ARRAY(LoweredAction) actions; /* before an epoch's first step */
 } LoweredPhase;
 
 typedef struct LoweredProgram {

@@ -92,7 +92,7 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
     Graph *g = l->g;
     const Stmt *s = queue->symbol->stmt;
     const GExpr *fill = counter(l, s, "fill");
-    if (s->order == QUEUE_PUSH_FIRST) {
+    if (s->order == QUEUE_PUSH_FIRST && !l->between) {
         const Expr *pushed = s->param_count ? s->params[0].value : s->value;
         fill = gx2(g, G_ADD, fill, gx_int(g, lower_tensor(l, pushed)->shape[0]));
     }
@@ -233,6 +233,10 @@ static Value state_after(Lower *l, const Expr *target) {
 
 Value lower_new(Lower *l, const Expr *target) {
     const Symbol *s = target->symbol;
+    if (l->between) {
+        diag_report(l->diag, CODE_EVERY_EPOCH, target->span, "`new` is about a step, and between two epochs there is none: `%s` alone is what stands there", s->name);
+        return value_scalar(gx_real(l->g, 0));
+    }
     if (s->kind == SYMBOL_QUEUE && s->stmt->param_count) {
         diag_report(l->diag, CODE_QUEUE_ROW, target->span, "the queue `%s` has columns: `new(%s.%s)`", s->name, s->name, s->stmt->params[0].name);
         return value_scalar(gx_real(l->g, 0));
@@ -244,7 +248,8 @@ Value lower_new(Lower *l, const Expr *target) {
 
 /* ---- updates -------------------------------------------------------------------------------------------- */
 
-static void write_rows(Lower *l, const Stmt *s, GNode *state) {
+void write_rows(Lower *l, const Stmt *s) {
+    GNode *state = state_node(l, s->targets[0]->symbol->name);
     GCommit c;
     memset(&c, 0, sizeof c);
     c.kind = COMMIT_ROWS;
@@ -254,7 +259,7 @@ static void write_rows(Lower *l, const Stmt *s, GNode *state) {
     array_push(l->g->arena, &l->g->commits, c);
 }
 
-static GNode *new_value(Lower *l, const Stmt *s, GNode *state) {
+GNode *new_value(Lower *l, const Stmt *s, GNode *state) {
     Value value = lower_value(l, s->value);
     if (value.kind != VALUE_SCALAR && value_rank(&value) != state->rank) {
         diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than it has", s->targets[0]->name);
@@ -296,7 +301,7 @@ void update_states(Lower *l) {
         if (s->kind != STMT_UPDATE || updates_parameter(s)) continue;
         const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
         if (!bound || bound->kind != VALUE_ARRAY) continue;
-        if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s, bound->tensor);
+        if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s);
         else commit_state(l, bound->tensor, new_value(l, s, bound->tensor));
     }
 }

@@ -19,7 +19,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->training = training;
     l->current.count = l->renewed.count = 0;
     l->embedding = NULL;
-    l->finishing = false;
+    l->finishing = l->between = false;
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
     l->site_count = 0;
@@ -203,7 +203,10 @@ static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const 
 
 static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
     find_phases(l);
-    for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) lower_phase(l, &l->program->phases.items[i], train, options);
+    for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
+        lower_phase(l, &l->program->phases.items[i], train, options);
+        if (!diag_error_count(l->diag)) lower_epochs(l, &l->program->phases.items[i], options);
+    }
     if (diag_error_count(l->diag)) return;
     l->program->train = l->program->phases.items[0].train;
     warn_unreached(l);

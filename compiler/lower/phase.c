@@ -91,7 +91,10 @@ void find_phases(Lower *l) {
     }
     for (int e = 0; e <= epochs.count; e++) {
         for (int s = 0; s <= steps.count; s++) {
-            LoweredPhase phase = {e ? epochs.at[e - 1] : 0, s ? steps.at[s - 1] : 0, NULL};
+            LoweredPhase phase;
+            memset(&phase, 0, sizeof phase);
+            if (e) phase.from_epoch = epochs.at[e - 1];
+            if (s) phase.from_step = steps.at[s - 1];
             array_push(l->arena, &l->program->phases, phase);
         }
     }

@@ -185,6 +185,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
         c->state = find_state(states, state_count, from->state->name);
         c->value = from->value->mark;
         c->rows = from->rows ? from->rows->mark : -1;
+        c->source = place_of(p->arena, from->value);
         c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
         c->fill = from->fill ? find_state(states, state_count, from->fill->name) : -1;
     }

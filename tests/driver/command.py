@@ -63,6 +63,12 @@ when epoch >= 1 {
 } else {
   loss mean[i] (1 - dot(q[i], k[i])) + mean[i, j] dot(q[i], M[j]) / 10
 }
+state centres[6, 8] = 0, member : int[train] = 0
+every epoch {
+  over train { update M[train.index] <- normalise(online(train.image)) }
+  update centres, member <- kmeans(M, 6)
+}
+loss mean[i] -dot(q[i], centres[member[train.index[i]]]) / 10
 train {
   epochs 2, batch 32, clip 5
   optimiser optim.sgd(lr = anneal.warmup_cosine(0.1, 5), momentum = 0.9) on online, C
@@ -170,3 +176,15 @@ def arrays(folder):
         code = {"F32": "f", "I32": "i", "U8": "B"}[entry["dtype"]]
         found[name] = list(struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}", data[begin:end]))
     return found
+
+
+def images(folder, count, split="train"):
+    with gzip.open(f"{folder}/{split}-images-idx3-ubyte.gz") as file:
+        file.read(16)
+        return [file.read(784) for _ in range(count)]
+
+
+def labels(folder, count, split="train"):
+    with gzip.open(f"{folder}/{split}-labels-idx1-ubyte.gz") as file:
+        file.read(8)
+        return list(file.read(count))

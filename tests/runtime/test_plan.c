@@ -36,7 +36,7 @@ static CoupletPlan chain(CoupletKernel second, CoupletStep *steps, CoupletBuffer
     steps[1] = (CoupletStep){.kernel = second, .tiles = N, .buffer_count = 2, .buffers = second_buffers, .output_count = 1, .source = "a.cpl:2", .flops = 1e6};
     names[0] = (CoupletNamed){"x", 0};
     names[1] = (CoupletNamed){"loss", 2};
-    *commit = (CoupletCommit){COUPLET_ASSIGN, 0, 2, -1, -1, -1};
+    *commit = (CoupletCommit){.kind = COUPLET_ASSIGN, .state = 0, .value = 2, .rows = -1, .head = -1, .fill = -1};
     return (CoupletPlan){.name = "test", .buffers = buffers, .buffer_count = 3, .steps = steps, .step_count = 2, .commits = commit, .commit_count = 1, .inputs = names,
                          .input_count = 1, .outputs = names + 1, .output_count = 1, .arena_bytes = 256};
 }
@@ -109,7 +109,7 @@ static void queue_is_a_ring(void **state) {
     (void)state;
     CoupletBuffer buffers[1] = {{.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 2, .shape = {2, 1}}};
     const CoupletNamed input = {"k", 0};
-    const CoupletCommit commit = {COUPLET_PUSH, 0, 0, -1, 1, 2};
+    const CoupletCommit commit = {.kind = COUPLET_PUSH, .state = 0, .value = 0, .rows = -1, .head = 1, .fill = 2};
     const CoupletPlan plan = {.name = "q", .buffers = buffers, .buffer_count = 1, .commits = &commit, .commit_count = 1, .inputs = &input, .input_count = 1};
     const CoupletStateInfo infos[] = {{.name = "Q", .type = COUPLET_F32, .rank = 2, .shape = {5, 1}}, {.name = "Q.head", .type = COUPLET_I32}, {.name = "Q.fill", .type = COUPLET_I32}};
     float rows[2], queue[5] = {0};
@@ -131,7 +131,35 @@ static void queue_is_a_ring(void **state) {
     couplet_run_free(run);
 }
 
+/* Rows of a state, of equal ones the last; a row outside is a fault, and nothing is written then. */
+static void rows_are_looked_at(void **state) {
+    (void)state;
+    CoupletBuffer buffers[2] = {{.place = COUPLET_IN_INPUT, .type = COUPLET_F32, .rank = 2, .shape = {3, 1}}, {.place = COUPLET_IN_INPUT, .type = COUPLET_I32, .rank = 1, .shape = {3}, .slot = 1}};
+    const CoupletNamed inputs_of[2] = {{"k", 0}, {"rows", 1}};
+    const CoupletCommit commit = {.kind = COUPLET_ROWS, .state = 0, .value = 0, .rows = 1, .head = -1, .fill = -1, .source = "a.cpl:7"};
+    const CoupletPlan plan = {.name = "m", .buffers = buffers, .buffer_count = 2, .commits = &commit, .commit_count = 1, .inputs = inputs_of, .input_count = 2};
+    const CoupletStateInfo infos[] = {{.name = "M", .type = COUPLET_F32, .rank = 2, .shape = {4, 1}}};
+    float values[3] = {1, 2, 3}, bank[4] = {0};
+    int32_t rows[3] = {2, 0, 2};
+    void *inputs[] = {values, rows}, *states[] = {bank};
+    CoupletRun *run = couplet_run_new(&plan, NULL);
+    CoupletFault fault;
+    const float want[4] = {2, 0, 3, 0};
+    assert_true(couplet_run_steps(run, inputs, states, &fault));
+    assert_true(couplet_run_commit(run, states, infos, &fault));
+    assert_memory_equal(bank, want, sizeof bank);
+    for (int32_t outside = -1; outside <= 4; outside += 5) {
+        rows[1] = outside;
+        assert_true(couplet_run_steps(run, inputs, states, &fault));
+        assert_false(couplet_run_commit(run, states, infos, &fault));
+        assert_string_equal(fault.source, "a.cpl:7");
+        assert_memory_equal(bank, want, sizeof bank);
+    }
+    couplet_run_free(run);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_and_commits), cmocka_unit_test(names_the_first_nan), cmocka_unit_test(reports_faults), cmocka_unit_test(queue_is_a_ring)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_and_commits), cmocka_unit_test(names_the_first_nan), cmocka_unit_test(reports_faults), cmocka_unit_test(queue_is_a_ring),
+                                       cmocka_unit_test(rows_are_looked_at)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

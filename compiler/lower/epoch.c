@@ -1,0 +1,117 @@
+/* `every epoch`: its statements in order, as actions. Lets and updates that follow one another are one graph; a sweep is one, run for each batch; so is
+ * what k-means groups. Networks are in evaluation mode. */
+#include "compiler/lower/internal.h"
+
+#include <string.h>
+
+/* Names of the method's memory, which has one value between two steps. */
+static void show_memory(Lower *l) {
+    for (int i = 0; i < l->statements.count; i++) {
+        const Stmt *s = l->statements.items[i];
+        bool kept = s->kind == STMT_PARAM || s->kind == STMT_STATE || s->kind == STMT_BANK;
+        for (int p = 0; kept && p < s->param_count; p++) frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, s->params[p].name)));
+        if (s->kind == STMT_QUEUE && !s->param_count) frame_set(l, l->frame, s->symbol, value_array(state_now(l, s->name)));
+    }
+}
+
+static void begin_action(Lower *l) {
+    begin_graph(l, "epoch", false);
+    l->between = true;
+    show_memory(l);
+}
+
+static void end_action(Lower *l, LoweredPhase *phase, LoweredAction action, const LowerOptions *options) {
+    for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
+    bool works = l->g->commits.count || l->g->outputs.count;
+    if (works && !diag_error_count(l->diag)) {
+        pass_ran(l, l->g, "lower", options);
+        run_passes(l, l->g, PASS_after, options);
+        action.g = l->g;
+        array_push(l->arena, &phase->actions, action);
+    }
+    l->between = false;
+}
+
+static LoweredAction action_of(LoweredActionKind kind, Span span) {
+    LoweredAction action;
+    memset(&action, 0, sizeof action);
+    action.kind = kind;
+    action.span = span;
+    return action;
+}
+
+/* An update of a whole state: what follows sees the new value. */
+static void update_now(Lower *l, const Stmt *s) {
+    const Symbol *symbol = s->targets[0]->symbol;
+    GNode *value = new_value(l, s, state_node(l, symbol->name));
+    state_renew(l, symbol->name, value, s->span);
+    frame_set(l, l->frame, symbol, value_array(value));
+}
+
+static void lower_sweep(Lower *l, const Stmt *over, LoweredPhase *phase, const LowerOptions *options) {
+    begin_action(l);
+    l->sweep = over->value->symbol->stmt->data;
+    for (int i = 0; i < over->body_count; i++) {
+        const Stmt *s = over->body[i];
+        if (s->kind == STMT_LET) lower_let(l, s);
+        else if (s->kind == STMT_VIEW) lower_view(l, s);
+        else if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s);
+        else update_now(l, s);
+    }
+    l->sweep = NULL;
+    LoweredAction action = action_of(ACTION_SWEEP, over->span);
+    action.source = find_source(l, over->value->name);
+    end_action(l, phase, action, options);
+}
+
+static const Expr *named_option(const Expr *call, const char *name) {
+    for (int i = 0; call->arg_names && i < call->arg_count; i++)
+        if (call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return call->args[i];
+    return NULL;
+}
+
+/* Closes the graph at hand with the points as its output. */
+static void lower_kmeans(Lower *l, const Stmt *s, LoweredPhase *phase, const LowerOptions *options) {
+    const Expr *iterations = named_option(s->value, "iterations"), *spherical = named_option(s->value, "spherical"), *start = named_option(s->value, "start");
+    GNode *points = lower_tensor(l, s->value->args[0]);
+    graph_output(l->g, "points", points);
+    LoweredAction action = action_of(ACTION_KMEANS, s->span);
+    action.centres = s->targets[0]->symbol->name;
+    action.members = s->targets[1]->symbol->name;
+    action.iterations = iterations ? (int64_t)iterations->number : 20;
+    action.spherical = spherical && spherical->boolean;
+    action.sampled = start && strcmp(start->text, "sample") == 0;
+    action.site = site_key(arena_printf(l->arena, "kmeans %s", action.centres));
+    if (points->shape[0] < find_record(l, action.centres)->state.shape[0])
+        diag_report(l->diag, CODE_EVERY_EPOCH, s->span, "k-means needs at least as many points as clusters, and there are %lld", (long long)points->shape[0]);
+    end_action(l, phase, action, options);
+}
+
+static void lower_every(Lower *l, const Stmt *every, LoweredPhase *phase, const LowerOptions *options) {
+    begin_action(l);
+    for (int i = 0; i < every->body_count && !diag_error_count(l->diag); i++) {
+        const Stmt *s = every->body[i];
+        bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX, clusters = s->kind == STMT_UPDATE && s->target_count == 2;
+        if (s->kind == STMT_LET) {
+            lower_let(l, s);
+        } else if (s->kind == STMT_OVER) {
+            end_action(l, phase, action_of(ACTION_ONCE, every->span), options);
+            lower_sweep(l, s, phase, options);
+            begin_action(l);
+        } else if (clusters || rows) {
+            if (clusters) lower_kmeans(l, s, phase, options);
+            else write_rows(l, s);
+            if (rows) end_action(l, phase, action_of(ACTION_ONCE, s->span), options);
+            begin_action(l);
+        } else {
+            update_now(l, s);
+        }
+    }
+    end_action(l, phase, action_of(ACTION_ONCE, every->span), options);
+}
+
+void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
+    enter_phase(l, phase);
+    for (int i = 0; i < l->statements.count && !diag_error_count(l->diag); i++)
+        if (l->statements.items[i]->kind == STMT_EVERY) lower_every(l, l->statements.items[i], phase, options);
+}
