@@ -4,6 +4,8 @@
 #include <string.h>
 
 void declare_source(Lower *l, const Stmt *s) {
+    for (int i = 0; i < s->value->arg_count; i++) /* `fraction = f` decides how many rows there are */
+        if (s->value->args[i]->symbol) mark_static(l, s->value->args[i]->symbol);
     LoweredSource source = {s->name, s->data, false};
     array_push(l->arena, &l->program->sources, source);
 }
