@@ -7,9 +7,10 @@
 
 static const char kmeans_form[] = "update centres, members <- kmeans(points, 100)";
 
-static bool is_kmeans(const Stmt *s) {
+static bool is_kmeans(const Check *c, const Stmt *s) {
     const Expr *v = s->value;
-    return v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME && strcmp(v->callee->name, "kmeans") == 0;
+    const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME && strcmp(v->callee->name, "kmeans") == 0 ? find_symbol(c->scope, "kmeans") : NULL;
+    return callee && callee->kind == SYMBOL_BUILTIN;
 }
 
 static void check_kmeans_option(Check *c, const Expr *call, int at) {
@@ -111,7 +112,7 @@ void check_every(Check *c, Stmt *s) {
         case STMT_LET: check_let(c, part); break;
         case STMT_OVER: check_over(c, part); break;
         case STMT_UPDATE:
-            if (is_kmeans(part)) check_kmeans(c, part);
+            if (is_kmeans(c, part)) check_kmeans(c, part);
             else check_update(c, part);
             break;
         default: diag_report(c->diag, CODE_STATEMENT_PLACE, part->span, "`every epoch` is made of over, let and update"); break;
