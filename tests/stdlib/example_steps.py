@@ -14,7 +14,7 @@ with open(spec) as file:
     text = file.read()
 check(text.count("\n") <= 50, "at most 50 lines")
 with tempfile.TemporaryDirectory() as folder:
-    data = command.small_data(folder + "/data", train=1024)
+    data = command.small_data(folder + "/data", train=8192)  # 1 % of it is more than a batch of 64
     out = folder + "/run"
     done = command.run(couplet, "train", spec, "--max-steps", 3, "--data", data, "--out", out, "--seed", 1)
     if check(done.returncode == 0, "train --max-steps 3 exits 0", done.stderr[-2000:]):
