@@ -138,8 +138,7 @@ static GNode *start_of(Lower *l, const StateRecord *record) {
         Value rows = value_array(raw);
         return normalise_array(l, &rows, 1e-12, s->span).tensor;
     }
-    if (!record->start) /* a queue's ints name classes or rows: -1 is none */
-        return fill(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, s->role == ROLE_QUEUE ? -1 : 0));
+    if (!record->start) return fill(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0));
     Frame *outer = l->frame;
     l->frame = record->frame;
     GNode *node;
