@@ -179,6 +179,9 @@ CoupletStatus couplet_model_save(CoupletModel *m, const char *path) {
 static CoupletStatus enter_phase(CoupletModel *m) {
     const CoupletPhase *phase = couplet_program_phase(m->program, m->session->epoch, m->session->step);
     if (phase == m->phase) return COUPLET_OK;
+    if (phase->action_count)
+        return fail(m, COUPLET_ERROR_ARGUMENT, "%s: this method works on its whole data before each epoch, which one who hands it batches has not; its own program trains it",
+                    phase->actions[0].place);
     couplet_run_free(m->run);
     free(m->inputs);
     m->phase = NULL;
