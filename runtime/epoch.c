@@ -51,6 +51,10 @@ static int64_t sweep_rows(const Work *w) {
 static bool sweep(Work *w) {
     int64_t count = w->sources->data[w->action->source].count, rows = sweep_rows(w);
     if (rows == 0) return run_once(w); /* it reads no sample */
+    if (count < rows) {
+        snprintf(w->error, w->error_bytes, "%s: error: the sweep takes %" PRId64 " samples at a time, and there are %" PRId64, w->action->place, rows, count);
+        return false;
+    }
     for (int64_t done = 0; done < count; done += rows) {
         /* The last batch reaches back: what it writes again is what stands there. */
         couplet_sources_rows(w->sources, w->action->source, done + rows <= count ? done : count - rows, w->action->plan, w->inputs);
