@@ -149,7 +149,10 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     const DataSource *data = symbol->stmt->data;
     Symbol *s = field_symbol(c, e, symbol, field);
     if (field == 3) return s->type = type_make(c, KIND_DATA, 0, NULL);
-    if (whole) return s->type = field_type(c, data, field, data->rows);
+    if (whole) {
+        symbol->stmt->data->sized = true;
+        return s->type = field_type(c, data, field, data->rows);
+    }
     c->seen = data;
     if (c->in_epoch && c->sweep != data) {
         diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "between two epochs there is no batch of `%s`", symbol->name);
