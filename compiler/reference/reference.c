@@ -300,6 +300,8 @@ static bool reads(const GExpr *e, const bool *reached) {
 
 static bool is_reached(const GNode *n, const bool *reached) {
     if (n->kind == GN_STOP) return false;
+    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++)
+        if (n->operands[i] && reached[n->operands[i]->id]) return true;
     return (n->operand && reached[n->operand->id]) || reads(n->guard, reached) || reads(n->active, reached) || reads(n->value, reached);
 }
 

@@ -2,6 +2,7 @@
 """plain.py COUPLET ROOT: the losses of the library against the same formulas written out in plain Python, loop by loop, in float64.
 
 One row a loss: what it is called with, and a Python function of the same arguments."""
+import itertools
 import math
 import os
 import random
@@ -311,6 +312,25 @@ def cld(z, w, groups_z, groups_w, member_z, member_w, tau):
     return (cross_entropy(scaled(scores_of(z, groups_w), tau), member_w) + cross_entropy(scaled(scores_of(w, groups_z), tau), member_z)) / 2
 
 
+def batch_groups(x, groups, rounds):
+    u = units(x)
+    centres = u[:groups]
+    for _ in range(rounds):
+        member = nearest(u, centres)
+        lists = [[a for a, m in zip(u, member) if m == g] for g in range(groups)]
+        centres = [[mean(column) for column in zip(*rows)] if rows else old for rows, old in zip(lists, centres)]
+    return centres
+
+
+def nearest(x, centres):
+    return [min(range(len(centres)), key=lambda g: distance(unit(a), centres[g])) for a in x]
+
+
+def cld_in_batch(z, w, groups, rounds, tau):
+    first, second = batch_groups(z, groups, rounds), batch_groups(w, groups, rounds)
+    return cld(z, w, first, second, nearest(z, first), nearest(w, second), tau)
+
+
 def cluster_contrast(p, r, tau):
     a, b = [softmax(row) for row in p], [softmax(row) for row in r]
     balance = sum(log(len(x[0])) + sum(mean(column) * log(mean(column)) for column in transpose(x)) for x in (a, b))
@@ -376,6 +396,58 @@ def mmcl_given(x, z, alpha, sigma):
     return mean(sum(alpha[i][j] * (kernel(x[j], z[i], sigma) - kernel(x[i], z[i], sigma)) for j in others(i, len(x))) for i in range(len(x)))
 
 
+def solved(matrix, right):
+    """Gauss, with pivots."""
+    a = [row + [b] for row, b in zip(matrix, right)]
+    for c in range(len(a)):
+        best = max(range(c, len(a)), key=lambda r: abs(a[r][c]))
+        a[c], a[best] = a[best], a[c]
+        for r in others(c, len(a)):
+            a[r] = [x - a[r][c] / a[c][c] * y for x, y in zip(a[r], a[c])]
+    return [row[-1] / row[i] for i, row in enumerate(a)]
+
+
+def mmcl(x, z, limit, reg, sigma):
+    alpha = [[0.0] * len(x) for _ in x]
+    for i in range(len(x)):
+        rest = others(i, len(x))
+        m = [[1 + reg * (j == l) + kernel(x[j], x[l], sigma) - kernel(x[i], x[j], sigma) - kernel(x[i], x[l], sigma) for l in rest] for j in rest]
+        for j, a in zip(rest, solved(m, [2.0] * len(rest))):
+            alpha[i][j] = max(0, min(limit, a))
+    return mmcl_given(x, z, alpha, sigma)
+
+
+def tsc(q, k, labels, bank, bank_labels, targets, centroids, tau):
+    places = max(itertools.permutations(range(C)), key=lambda p: sum(dot(centroids[c], targets[p[c]]) for c in range(C)))
+    chosen = [[int(a == b) for b in bank_labels] for a in labels]
+    return tsc_given(q, k, bank, chosen, targets, [places[a] for a in labels], 0.2, tau)
+
+
+def concentration(v, centroids, member, tau):
+    raw = []
+    for c, centre in enumerate(centroids):
+        apart = [distance(a, centre) for a, m in zip(v, member) if m == c]
+        raw.append(mean(apart) / log(len(apart) + 10) if len(apart) > 1 else None)
+    most = max(x for x in raw if x is not None)
+    raw = [most if x is None else x for x in raw]
+    ordered = sorted(raw)
+
+    def percentile(p):
+        at = p * (len(ordered) - 1)
+        low = int(at)
+        return ordered[low] + (at - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+
+    clipped = [max(percentile(0.1), min(percentile(0.9), x)) for x in raw]
+    return [tau * x / mean(clipped) for x in clipped]
+
+
+def pico_prototypes(prototypes, q, guess, keep):
+    now = [list(row) for row in prototypes]
+    for a, y in zip(units(q), guess):
+        now[y] = unit(mix(keep, now[y], a))
+    return now
+
+
 # ---- the rows ---------------------------------------------------------------------------------------------------------------------------
 
 z, w, bank = gauss(N, D), gauss(N, D), units(gauss(K, D))
@@ -385,6 +457,7 @@ marks = [[int(i % N != j % N and (i + j) % N in (1, 3)) for j in range(2 * N)] f
 centres, logits, more = gauss(C, D), gauss(N, C), gauss(N, C)
 prior, phi, lam, mu, sure = [0.5, 0.3, 0.2], [0.2, 0.3, 0.25], [random.random() for _ in range(N)], [random.random() for _ in range(K)], [random.random() for _ in range(N)]
 path = [[0, 0, 0], [0, 0, 0], [0, 1, 2], [1, 2, 3], [1, 2, 4], [1, 3, 5]]
+weights = gauss(N, N)
 keep_c = [[1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0]]
 p_sure = [softmax([6 * x for x in row]) for row in logits]
 
@@ -424,6 +497,7 @@ ROWS = [
     ("proto_nce", dict(q=z, k=w, bank=bank, centroids=centres, phi=phi, member=y), queue_nce(z, w, bank, 0.2) + proto_term(z, centres, phi, y)),
     ("hcsc_prototype_given", dict(v=z, centroids=centres, phi=phi, member=y, keep=keep_c), hcsc_prototype(z, centres, phi, y, keep_c)),
     ("cld_given", dict(z=z, w=w, groups_z=centres, groups_w=bank[:C], member_z=y, member_w=y[::-1], tau=0.3), cld(z, w, centres, bank[:C], y, y[::-1], 0.3)),
+    ("cld", dict(z=bank + z, w=bank[::-1] + w, groups=4, rounds=5, tau=0.3), cld_in_batch(bank + z, bank[::-1] + w, 4, 5, 0.3)),
     ("cluster_contrast", dict(p=logits, r=more), cluster_contrast(logits, more, 1)),
     ("contrastive_clustering", dict(z=z, w=w, p=logits, r=more), nt_xent(z, w, 0.5) + cluster_contrast(logits, more, 1)),
     ("consistency", dict(p=p_sure, logits=more, threshold=0.9), consistency(p_sure, more, 0.9)),
@@ -440,8 +514,16 @@ ROWS = [
     ("triplet", dict(a=z, p=w, n=z[::-1], margin=0.2), mean(max(0, distance(unit(a), unit(p)) ** 2 - distance(unit(a), unit(n)) ** 2 + 0.2) for a, p, n in zip(z, w, z[::-1]))),
     ("triplet_distance", dict(a=z, p=w, n=z[::-1], margin=1), mean(max(0, distance(a, p) - distance(a, n) + 1) for a, p, n in zip(z, w, z[::-1]))),
     ("n_pair", dict(a=z, p=w, lam=0.02), n_pair(z, w, 0.02)),
-    ("mmcl_given", dict(x=z, z=w, alpha=[row[:N] for row in gauss(N, N)], sigma=0.7), None),
+    ("mmcl_given", dict(x=z, z=w, alpha=weights, sigma=0.7), mmcl_given(z, w, weights, 0.7)),
+    ("mmcl", dict(x=z, z=w, limit=0.8, reg=0.1, sigma=0.7), mmcl(z, w, 0.8, 0.1, 0.7)),
+    ("tsc", dict(q=z, k=w, labels=y, bank=bank, bank_labels=bank_y, targets=units(centres), centroids=bank[2:5], top=K, tau=0.2),
+     tsc(z, w, y, bank, bank_y, units(centres), bank[2:5], 0.2)),
+    ("uniform_targets", dict(targets=centres), mean(log(sum(exp(cos(a, b) / 0.07) for b in centres)) for a in centres)),
 ]
+# What is no number, through functions of laws.cpl that pick an entry.
+ENTRIES = [("concentration_entry", dict(v=z, centroids=bank[:C + 1], member=[0, 1, 2, 0, 1, 1], c=c), x)
+           for c, x in enumerate(concentration(z, bank[:C + 1], [0, 1, 2, 0, 1, 1], 0.2))]
+ENTRIES += [("pico_prototypes_entry", dict(prototypes=units(centres), q=z, guess=y, c=c, d=1), row[1]) for c, row in enumerate(pico_prototypes(units(centres), z, y, 0.99))]
 
 
 def flatten(values):
@@ -453,9 +535,7 @@ def shape_of(values):
 
 
 check = command.Checks()
-for name, given, expected in ROWS:
-    if name == "mmcl_given":
-        expected = mmcl_given(given["x"], given["z"], given["alpha"], given["sigma"])
+for name, given, expected in ROWS + ENTRIES:
     with tempfile.TemporaryDirectory() as folder:
         arguments = []
         for key, value in given.items():
@@ -465,7 +545,8 @@ for name, given, expected in ROWS:
             flat = flatten(value)
             npy.write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
             arguments += ["--in", f"{key}={folder}/{key}.npy"]
-        done = command.run(couplet, "grad", os.path.join(root, "stdlib/losses"), "--fn", name, "--device", "reference", *arguments)
+        file = os.path.join(root, "tests/stdlib/laws.cpl" if (name, given, expected) in ENTRIES else "stdlib/losses")
+        done = command.run(couplet, "grad", file, "--fn", name, "--device", "reference", *arguments)
     found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)
     value = float(found.group(1)) if found else math.nan
     check(abs(value - expected) <= 1e-10 * max(1, abs(expected)), f"{name}: {value:.12g}", f"expected {expected:.12g} {done.stderr}")
