@@ -157,7 +157,7 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, const c
     }
     double given = COUNT;
     bool has_default = type->rank == 0 && default_number(param, &given);
-    if (type->rank == 0 && type->kind != KIND_REAL) {
+    if (type->rank == 0 && (type->kind != KIND_REAL || (has_default && given == 0))) {
         input->is_constant = true;
         input->value = given;
         return true;

@@ -22,7 +22,8 @@ bool arrays_read(FunctionArrays *arrays, const Options *options, const char *com
 
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the parameter is likely to be:
  *   real arrays of two axes and more    features: normal
- *   real vectors, and numbers           weights, temperatures, coefficients: uniform in (0.25, 0.75); a number with a default has that
+ *   real vectors, and numbers           weights, temperatures, coefficients: uniform in (0.25, 0.75); a number with a default has that, and is
+ *                                       compiled in when it is 0: an epsilon or a term that is switched off
  *   bool arrays                         true or false alike
  *   int arrays                          classes 0, 1, 2; one that indexes an array stays inside it (arrays_fit_indices)
  *   int numbers                         their default, else 2: compiled in

@@ -63,8 +63,7 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
     GradientCheck check = {.entries = 1};
     for (int i = 0; i < input->rank; i++) check.entries *= input->shape[i];
     Slope slope = {base, output, input, values};
-    /* A number that is 0 is most likely an epsilon beside something small. */
-    double scale = largest_entry(values, check.entries), h = scale > 0 ? 1e-4 * scale : input->rank ? 1e-4 : 1e-7, size = 0, worst = -1;
+    double scale = largest_entry(values, check.entries), h = 1e-4 * (scale > 0 ? scale : 1), size = 0, worst = -1;
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
     double value = fabs(*reference_value(base, output));
