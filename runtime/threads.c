@@ -9,7 +9,7 @@
 
 enum {
     MAX_THREADS = 256,
-    CHUNKS_PER_THREAD = 4, /* so that a slow thread leaves work to the others */
+    CHUNKS_PER_THREAD = 16, /* so that a slow thread leaves work to the others */
     SPINS = 2000           /* about 50 microseconds: a step's kernels follow each other closer than that */
 };
 

@@ -1,4 +1,5 @@
 #include "compiler/driver/load.h"
+#include "compiler/driver/memory_report.h"
 #include "compiler/driver/print_after.h"
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
@@ -18,11 +19,16 @@ static void print_numerics(const Graph *g, FILE *out) {
     }
 }
 
+static bool report_memory(Arena *arena, Diag *diag, Method *method, const LoweredProgram *program) {
+    const LowerOptions options = {.settings = {.no_stream = true}};
+    return memory_report(arena, program, load_lowered(arena, diag, method, &options), stdout);
+}
+
 int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics memory diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         if (method) {
@@ -30,10 +36,11 @@ int check_command(int argc, char **argv) {
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
+            if (program && options.memory && !report_memory(arena, diag, method, program)) return 1;
         }
         show_messages(&options, diag);
         bool good = method && diag_error_count(diag) == 0;
-        if (good && !options.print_after && !options.numerics) check_print(method, stdout);
+        if (good && !options.print_after && !options.numerics && !options.memory) check_print(method, stdout);
         status = good ? 0 : 1;
     }
     arena_free(arena);

@@ -22,12 +22,17 @@ static int find_mirror(const Stream *s, const PairProduct *p) {
     return -1;
 }
 
-static void find_roots(Stream *s, int64_t threshold) {
+/* A product of pairs is large against its operands: making it again costs little against storing and reading it. A layer's output, or the gradient of its
+ * weights, is none. */
+static bool is_of_pairs(const PairProduct *p) { return p->rows * p->columns >= (p->rows + p->columns) * p->depth; }
+
+static void find_roots(Stream *s) {
     Graph *g = s->g;
+    int64_t forced = g->settings.stream_bytes, threshold = forced ? forced : STREAMED_BYTES;
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
-        if (!pair_product(g, n, &r->product) || bytes_of(n) < threshold) continue;
+        if (!pair_product(g, n, &r->product) || bytes_of(n) < threshold || (!forced && !is_of_pairs(&r->product))) continue;
         r->node = n;
         r->mirror = find_mirror(s, &r->product);
         s->root_count++;
@@ -48,7 +53,7 @@ void pass_stream(Graph *g) {
     graph_prune(g);
     Stream s = {.g = g};
     if (g->settings.no_stream) return;
-    find_roots(&s, g->settings.stream_bytes ? g->settings.stream_bytes : STREAMED_BYTES);
+    find_roots(&s);
     if (s.root_count == 0) return;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->id >= s.ids) s.ids = g->nodes.items[i]->id + 1;
