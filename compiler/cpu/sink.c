@@ -109,7 +109,7 @@ static void element_begin(Element *x, Frame *outer, const SweepSink *sink, bool 
 static void element_at(Element *x, LLVMValueRef row, LLVMValueRef column) {
     Frame *f = &x->open.inner;
     int of_row = x->columns ? x->sink->pair.other : x->sink->pair.own, of_column = x->columns ? x->sink->pair.own : x->sink->pair.other;
-    x->tile.at = sum_of(f, scaled(f, row, x->sweep->block_columns), column);
+    x->tile.at = sum_of(f, scaled(f, row, x->sweep->line), column);
     f->indices[of_row] = sum_of(f, x->first_row, row);
     f->indices[of_column] = sum_of(f, x->first_column, column);
 }

@@ -65,7 +65,7 @@ static void emit_source_helpers(Walk *w, int i) {
     w->operand[i] = emit_copy(&w->f, &copy, w->helpers++);
     PanelShape panels = {s->lanes, source->column.line, source->column.step, source->depth * s->panel};
     w->panels[i] = emit_panels(&w->f, &panels, w->helpers++);
-    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->block_columns, false};
+    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, false};
     w->product[i] = emit_block_product(&w->f, &product, w->helpers++);
 }
 
@@ -94,7 +94,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         c->row_weights = emit_weights(&w->f, sink, false, w->helpers++);
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
         c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, s->block_columns, 1, s->block_columns * s->panel, sink->width, true};
+        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true};
         c->row_product = emit_block_product(&w->f, &product, w->helpers++);
         c->row_load = emit_copy(&w->f, &load, w->helpers++);
         c->row_store = emit_copy(&w->f, &store, w->helpers++);
@@ -103,7 +103,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         if (!(s->mode == SWEEP_SYMMETRIC && sink->alike)) c->column_weights = emit_weights(&w->f, sink, true, w->helpers++);
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
         c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, 1, s->block_columns, s->block_rows * s->panel, sink->width, true};
+        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true};
         c->column_product = emit_block_product(&w->f, &product, w->helpers++);
         c->column_load = emit_copy(&w->f, &load, w->helpers++);
         c->column_store = emit_copy(&w->f, &store, w->helpers++);

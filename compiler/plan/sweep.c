@@ -125,7 +125,7 @@ static int64_t take(int64_t *at, int64_t floats) {
 
 void sweep_layout(const Sweep *s, SweepLayout *l) {
     memset(l, 0, sizeof *l);
-    int64_t at = 0, tile = s->strip * s->block_columns;
+    int64_t at = 0, tile = s->strip * s->line;
     bool weighs = false;
     for (int i = 0; i < s->source_count; i++) {
         l->row_operand[i] = take(&at, round_up(s->block_rows, s->strip_rows) * s->sources[i].depth);
@@ -162,6 +162,7 @@ static void choose_blocks(Sweep *s) {
         if (s->mode == SWEEP_ROWS) {
             while (s->block_rows > SMALLEST_BLOCK && blocks_of(s->rows, s->block_rows) < ENOUGH_BLOCKS) s->block_rows /= 2;
         }
+        s->line = s->block_columns + s->lanes;
         s->strip = s->block_rows < LARGEST_STRIP ? s->block_rows : LARGEST_STRIP;
         bool enough = s->mode == SWEEP_ROWS || blocks_of(smaller, block) >= ENOUGH_BLOCKS;
         if (sweep_scratch(s) <= 4 * SCRATCH_FLOATS && enough) return;

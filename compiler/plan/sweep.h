@@ -51,6 +51,7 @@ typedef struct Sweep {
     SweepSource sources[MOST_PAIR_SOURCES];
     SweepSink sinks[MOST_SINKS];
     int64_t block_rows, block_columns, strip; /* a task's block; rows of a tile */
+    int64_t line;                             /* floats from a row of a tile to the next: no power of two, so that a column of it spreads over a cache's sets */
     int64_t row_blocks, column_blocks, rounds, tasks;
     int cells; /* of all statistics */
 } Sweep;
@@ -73,7 +74,7 @@ double sweep_flops(const Sweep *s);
 typedef struct SweepLayout {
     int64_t row_operand[MOST_PAIR_SOURCES];    /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
     int64_t column_panels[MOST_PAIR_SOURCES];  /* [block_columns / panel][depth][panel] */
-    int64_t tiles[MOST_PAIR_SOURCES];          /* [strip][block_columns] */
+    int64_t tiles[MOST_PAIR_SOURCES];          /* [strip][line] */
     int64_t weights;                           /* the same */
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];   /* V of the tile's rows, of its columns: [width / panel][block][panel] */
