@@ -13,8 +13,9 @@ typedef struct Unfold {
 
 /* ---- places read on their own ----------------------------------------------------------------------------------- */
 
-static bool is_plain_pair(const GExpr *load) { return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX; }
-static bool is_plain(const GExpr *load) { return load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1]; }
+static bool is_plain(const GExpr *load) {
+    return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
+}
 
 /* T[f, g] at places that few indices make: a product of two rows. */
 static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
@@ -61,7 +62,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
     const ComputeSpec *element = u->element[id];
-    if (!element && u->of_pairs && is_plain_pair(e)) element = u->outer[id];
+    if (!element && u->of_pairs && is_plain(e)) element = u->outer[id];
     if (element) {
         const GExpr *value = gx_substitute(g, element->value, 2, element->out, e->args);
         return is_plain(e) ? value : gx_rewrite(g, value, ungather, NULL);
