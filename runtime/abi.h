@@ -50,8 +50,27 @@ typedef struct CoupletBuffer {
     int64_t packed_bytes; /* IN_CONST: above 0, `constant` is so many bytes that runtime/packed.h unpacks */
 } CoupletBuffer;
 
+/* A plain product of matrices, for a device's library: out[z] = left[z] right[z], rows one after the other in memory. Offsets and strides in elements. */
+typedef struct CoupletProduct {
+    bool left_transposed, right_transposed; /* as they lie */
+    int64_t rows, columns, inner, batch;
+    int64_t left_offset, right_offset, out_offset;
+    int64_t left_row, right_row, out_row;       /* from row to row */
+    int64_t left_batch, right_batch, out_batch; /* from matrix to matrix */
+} CoupletProduct;
+
+/* How a device other than the host runs a step: a kernel of plan->kernels over the step's buffers and a count, or a product of its first two buffers. */
+typedef struct CoupletLaunch {
+    const char *symbol;    /* steps of one shape but for their count share a kernel */
+    int64_t global, local; /* work-items in all, and in a group */
+    int64_t count;         /* the argument after the buffers: how many elements there are */
+    bool can_fault;        /* two more arguments: the word for faults, and the step's number; min(number * 8 + CoupletFaultKind) goes into the word */
+    const CoupletProduct *product; /* NULL: the kernel */
+} CoupletLaunch;
+
 typedef struct CoupletStep {
-    CoupletKernel kernel; /* runtime calls (bucket sort, top-k) have the same shape */
+    CoupletKernel kernel; /* on the host; runtime calls (bucket sort, top-k) have the same shape */
+    const CoupletLaunch *launch; /* on another device; NULL: there, too, `kernel` does it on the host */
     int64_t tiles;
     int64_t rounds;       /* 0 or 1: one. Round r does tiles [r * tiles, (r + 1) * tiles); only tiles of one round write disjoint memory */
     int buffer_count;
@@ -94,6 +113,7 @@ typedef struct CoupletPlan {
     const CoupletNamed *outputs;
     int output_count;
     int64_t arena_bytes, scratch_bytes;
+    const char *kernels; /* source of the device's program, shared by the plans of a method; NULL in plans for the host */
     uint64_t hash;
 } CoupletPlan;
 

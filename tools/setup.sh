@@ -3,6 +3,7 @@
 # the build up to date.
 
 packages="gcc g++ libc6-dev cmake ninja-build flex bison llvm-19-dev zlib1g-dev libcmocka-dev libjansson-dev \
+ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev \
 python3 graphviz gnuplot-nox dataset-fashion-mnist ca-certificates git"
 
 fail() {

@@ -1,6 +1,8 @@
 #include "compiler/driver/assemble.h"
 
 #include "compiler/driver/load.h"
+#include "compiler/opencl/opencl.h"
+#include "runtime/opencl/opencl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +96,7 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
 }
 
 /* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
-static Graph **all_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
+Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
     int most = 1 + lowered->features.count;
     for (int i = 0; i < lowered->phases.count; i++) most += 1 + lowered->phases.items[i].actions.count;
     Graph **graphs = arena_array(arena, Graph *, most);
@@ -131,7 +133,7 @@ static CoupletAction *take_actions(Arena *arena, const LoweredPhase *phase, Coup
     return actions;
 }
 
-/* The plans, in the order of all_graphs. */
+/* The plans, in the order of program_graphs. */
 static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan **plans, CoupletProgram *program) {
     CoupletPhase *phases = arena_array(arena, CoupletPhase, lowered->phases.count);
     program->init = *plans++;
@@ -151,12 +153,7 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
-bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error) {
-    int graph_count;
-    Graph **graphs = all_graphs(arena, lowered, &graph_count);
-    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, processor, plans, error)};
-    if (!out->plans) return false;
+static CoupletProgram *make_program(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletPlan **plans) {
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
@@ -169,7 +166,27 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
     program->batch = lowered->batch;
     program->views = lowered->views;
     program->epochs = lowered->epochs;
-    out->program = program;
+    return program;
+}
+
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error) {
+    int graph_count;
+    Graph **graphs = program_graphs(arena, lowered, &graph_count);
+    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
+    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, processor, plans, error)};
+    if (!out->plans) return false;
+    out->program = make_program(arena, method, lowered, plans);
+    return true;
+}
+
+static bool assemble_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+    int graph_count;
+    Graph **graphs = program_graphs(arena, lowered, &graph_count);
+    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    *out = (Assembled){.plans = NULL};
+    if (!opencl_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, &out->kernel_count, error)) return false;
+    out->program = make_program(arena, method, lowered, plans);
     return true;
 }
 
@@ -177,6 +194,7 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     const CpuOptions options = {cpu_cache_folder(arena)};
     if (!assemble_for(arena, method, lowered, NULL, out, error)) return false;
     out->code = cpu_jit(arena, out->plans, &options, error);
+    if (out->code) out->kernel_count = cpu_kernel_count(out->code);
     return out->code != NULL;
 }
 
@@ -189,12 +207,12 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
     return lowered;
 }
 
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out) {
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, DeviceKind device, Assembled *out) {
     Method *method;
     LoweredProgram *lowered = lower_spec(arena, options, path, &method);
     const char *failed = "out of memory";
     if (!lowered) return false;
-    if (assemble(arena, method, lowered, out, &failed)) return true;
+    if (device == ON_OPENCL ? assemble_opencl(arena, method, lowered, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;
     fprintf(stderr, "couplet %s: %s\n", command, failed);
     return false;
 }

@@ -1,27 +1,31 @@
-/* A lowered method, compiled for the CPU, as the program that the runtime trains. */
+/* A lowered method, compiled for a device, as the program that the runtime trains. */
 #ifndef COUPLET_DRIVER_ASSEMBLE_H
 #define COUPLET_DRIVER_ASSEMBLE_H
 
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/options.h"
 #include "compiler/lower/lower.h"
 #include "runtime/abi.h"
 
 typedef struct Assembled {
     CpuPlans *plans;
-    CpuCode *code; /* owns the plans' machine code: cpu_free after the program's last use */
+    CpuCode *code; /* owns the plans' machine code: cpu_free after the program's last use; both NULL when they are for an OpenCL device */
     CoupletProgram *program;
+    int kernel_count;
 } Assembled;
 
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method);
+/* All graphs that a program runs, in the order of its plans. */
+Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
 /* The program without code, for a processor (NULL: this machine's). False, with a sentence in *error. */
 bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error);
 
-/* False, with a sentence in *error, when the back end fails. */
+/* With the code for this machine. False, with a sentence in *error, when the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
 
 /* From the spec's file on, with the settings of the command line; false after messages on stderr. */
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, Assembled *out);
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, DeviceKind device, Assembled *out);
 
 #endif

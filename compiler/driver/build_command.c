@@ -1,6 +1,7 @@
 /* couplet build: a spec to a program or a library that needs the runtime only. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/build_header.h"
+#include "compiler/driver/build_opencl.h"
 #include "compiler/driver/link.h"
 #include "lang/diag.h"
 #include "runtime/files.h"
@@ -152,12 +153,17 @@ static bool make_llvm(Build *b) {
     return cpu_write_program(b->arena, b->programs[0].plans, b->programs[0].program, program_symbol(b, 0), true, arena_printf(b->arena, "%s.ll", b->out), &error) || fail(error);
 }
 
+static bool make_opencl(Build *b) { return build_opencl(b->arena, b->method, b->lowered, b->options->out ? b->options->out : arena_printf(b->arena, "%s.cl", b->out)); }
+
 typedef struct Emit {
     const char *name;
     bool (*make)(Build *b);
+    bool from_graphs; /* needs no code for a processor */
 } Emit;
 
-static const Emit emits[] = {{"exe", make_executable}, {"lib", make_library}, {"object", make_object}, {"header", make_header}, {"llvm", make_llvm}};
+static const Emit emits[] = {
+    {"exe", make_executable, false}, {"lib", make_library, false}, {"object", make_object, false}, {"header", make_header, false}, {"llvm", make_llvm, false}, {"opencl", make_opencl, true},
+};
 
 static const Emit *find_emit(const char *name) {
     const char *names[sizeof emits / sizeof *emits];
@@ -166,7 +172,7 @@ static const Emit *find_emit(const char *name) {
         names[i] = emits[i].name;
     }
     const char *near = diag_nearest(name, names, (int)(sizeof emits / sizeof *emits));
-    fprintf(stderr, "couplet build: --emit is exe, lib, object, header or llvm, and `%s` was given", name);
+    fprintf(stderr, "couplet build: --emit is exe, lib, object, header, llvm or opencl, and `%s` was given", name);
     fprintf(stderr, near ? "; did you mean `%s`?\n" : "\n", near);
     return NULL;
 }
@@ -193,6 +199,7 @@ static bool build(Build *b, const Emit *emit) {
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
+    if (emit->from_graphs) return emit->make(b);
     if (!assemble_all(b)) return false;
     if (!mkdtemp(b->folder)) return fail("no folder for the objects can be made; the environment variable TMPDIR can name a place");
     bool good = emit->make(b);

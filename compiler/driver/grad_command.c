@@ -1,13 +1,16 @@
-/* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled for the CPU, or in float64 by the
- * reference evaluator (--device reference). */
+/* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled for the CPU or an OpenCL device, or in
+ * float64 by the reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/lower/lower.h"
+#include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
+#include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 
 #include <errno.h>
@@ -69,12 +72,12 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
     return status;
 }
 
-/* ---- the CPU's kernels --------------------------------------------------------------------------------- */
+/* ---- compiled kernels ----------------------------------------------------------------------------------- */
 
-typedef struct CpuOutputs {
+typedef struct KernelOutputs {
     Arena *arena;
     const CoupletRun *run;
-} CpuOutputs;
+} KernelOutputs;
 
 static int64_t element_count(const GNode *n) {
     int64_t count = 1;
@@ -82,13 +85,27 @@ static int64_t element_count(const GNode *n) {
     return count;
 }
 
-static const double *read_cpu(void *context, const Graph *g, int output) {
-    CpuOutputs *outputs = context;
+static const double *read_kernels(void *context, const Graph *g, int output) {
+    KernelOutputs *outputs = context;
     const float *values = couplet_run_output(outputs->run, g->outputs.items[output].name);
     int64_t count = element_count(g->outputs.items[output].node);
     double *wide = arena_array(outputs->arena, double, count);
     for (int64_t i = 0; i < count; i++) wide[i] = (double)values[i];
     return wide;
+}
+
+static int run_kernels(Arena *arena, const Options *options, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletThreads *threads, FunctionArrays *arrays) {
+    CoupletFault fault;
+    KernelOutputs outputs = {arena, run};
+    void **inputs = arrays_narrow(arrays, g, plan);
+    if (!couplet_run_steps(run, inputs, NULL, &fault)) {
+        fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
+        return 1;
+    }
+    int status = report(options, g, read_kernels, &outputs);
+    if (status == 0 && options->by_kernel) bench_kernels(plan, run, inputs);
+    if (status == 0 && options->bench) bench_function(options->fn, plan, run, threads, inputs);
+    return status;
 }
 
 static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, FunctionArrays *arrays) {
@@ -99,35 +116,50 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Function
     CoupletThreads *threads = couplet_threads_new(options->threads ? (int)options->threads : options->bench ? 0 : 1);
     CoupletRun *run = code ? couplet_run_new(plan, threads) : NULL;
     int status = 1;
-    if (!run) {
-        fprintf(stderr, "couplet grad: %s\n", error);
-    } else {
-        CoupletFault fault;
-        CpuOutputs outputs = {arena, run};
-        void **inputs = arrays_narrow(arrays, g, plan);
-        if (!couplet_run_steps(run, inputs, NULL, &fault)) fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
-        else status = report(options, g, read_cpu, &outputs);
-        if (status == 0 && options->by_kernel) bench_kernels(plan, run, inputs);
-        if (status == 0 && options->bench) bench_function(options->fn, plan, run, threads, inputs);
-    }
+    if (run) status = run_kernels(arena, options, g, plan, run, threads, arrays);
+    else fprintf(stderr, "couplet grad: %s\n", error);
     couplet_run_free(run);
     couplet_threads_free(threads);
     cpu_free(code);
     return status;
 }
 
+static int evaluate_opencl(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g, FunctionArrays *arrays) {
+    CoupletPlan *plan;
+    const char *error = "out of memory";
+    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
+    int status = 1, kernel_count;
+    CoupletDevice *device = device_open(arena, "grad", choice);
+    if (!device) return 1;
+    bool good = opencl_compile(arena, &g, 1, NULL, 0, &opencl, &plan, &kernel_count, &error);
+    CoupletRun *run = good ? couplet_run_on(device, plan) : NULL;
+    if (run) status = run_kernels(arena, options, g, plan, run, NULL, arrays);
+    else fprintf(stderr, "couplet grad: %s\n", good ? device->fault.sentence : error);
+    couplet_run_free(run);
+    couplet_device_free(device);
+    return status;
+}
+
+static int evaluate(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g, FunctionArrays *arrays) {
+    switch (choice->kind) {
+    case ON_REFERENCE: return evaluate_reference(options, g, diag_new(arena), arrays);
+    case ON_OPENCL: return evaluate_opencl(arena, options, choice, g, arrays);
+    default: return evaluate_cpu(arena, options, g, arrays);
+    }
+}
+
 int grad_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     FunctionArrays arrays = {.arena = arena};
+    DeviceChoice choice;
     int status = 2;
     if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel no-stream", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
             status = 2;
-        } else if (options.device && strcmp(options.device, "cpu") != 0 && strcmp(options.device, "reference") != 0) {
-            fprintf(stderr, "couplet grad: --device is cpu or reference, and `%s` was given\n", options.device);
+        } else if (!device_choose("grad", options.device, true, &choice)) {
             status = 2;
         } else if (arrays_read(&arrays, &options, "grad")) {
             Diag *diag = diag_new(arena);
@@ -136,8 +168,7 @@ int grad_command(int argc, char **argv) {
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0);
             show_messages(&options, diag);
-            bool compiled = !options.device || strcmp(options.device, "cpu") == 0;
-            if (g) status = compiled ? evaluate_cpu(arena, &options, g, &arrays) : evaluate_reference(&options, g, diag_new(arena), &arrays);
+            if (g) status = evaluate(arena, &options, &choice, g, &arrays);
         }
     }
     arena_free(arena);

@@ -18,9 +18,10 @@ static const Command commands[] = {
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"
      "    --memory says what a step allocates, which arrays of pairs are never stored, and why others are."},
     {"grad", grad_command,
-     "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|reference]\n"
+     "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|opencl[:n]|reference]\n"
      "              [--no-stream] [--threads n] [--bench] [--by-kernel]\n"
-     "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default), or float64 by the reference evaluator."},
+     "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default, or an OpenCL device), or float64 by\n"
+     "    the reference evaluator."},
     {"gradcheck", gradcheck_command,
      "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--size N=8,D=5] [--batch n] [--seed n]\n"
      "    Gradients against central differences of the formula as written, in float64, input by input; exit code 1 when one is off by more than 1e-6.\n"
@@ -28,16 +29,18 @@ static const Command commands[] = {
      "    Arrays that are not given are made up."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
-     "              [--max-steps n] [--checkpoint-every n] [--no-stream] [--quiet]\n"
+     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--no-stream] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint."},
     {"eval", eval_command,
-     "couplet eval FOLDER [--data FOLDER] [--threads n]\n"
+     "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
     {"build", build_command,
-     "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN] [--set tau=0.1]\n"
+     "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
+     "              [--set tau=0.1]\n"
      "    Compiles the method ahead of time, for several processors in one file. exe: a program that trains, evaluates and embeds; lib: libNAME.a and\n"
-     "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it."},
+     "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it. opencl:\n"
+     "    the kernels as readable OpenCL C, each with its source line."},
     {"profile", profile_command,
      "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
@@ -60,6 +63,9 @@ static const Command commands[] = {
      "couplet fmt FILE... [--check] [--write]\n"
      "    The file in its one canonical layout, on standard output. --write puts it into the file; --check only says, by exit status 1 and a line\n"
      "    on standard error, that a file is laid out otherwise."},
+    {"devices", devices_command,
+     "couplet devices\n"
+     "    The devices that --device can name: the CPU, and OpenCL devices with platform, memory and versions."},
     {"explain", explain_command,
      "couplet explain [CODE]\n"
      "    What a message with this code (E101) means, with an example that gives it and one that is right; without a code, the list of all."},

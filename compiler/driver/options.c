@@ -64,6 +64,7 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     else if (strcmp(name, "embed-weights") == 0) o->embed_weights = value;
     else if (strcmp(name, "print-after") == 0) o->print_after = value;
     else if (strcmp(name, "device") == 0) o->device = value;
+    else if (strcmp(name, "emit") == 0) o->emit = value;
     else if (strcmp(name, "diagnostics") == 0) {
         o->diagnostics = value;
         if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;

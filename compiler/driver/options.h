@@ -32,6 +32,7 @@ int compare_command(int argc, char **argv);
 int graph_command(int argc, char **argv);
 int describe_command(int argc, char **argv);
 int build_command(int argc, char **argv);
+int devices_command(int argc, char **argv);
 int explain_command(int argc, char **argv);
 
 #endif

@@ -76,7 +76,7 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 
 static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
-    if (!assemble_spec(arena, o, o->file, "profile", &assembled)) return 1;
+    if (!assemble_spec(arena, o, o->file, "profile", ON_CPU, &assembled)) return 1;
     char error[512] = "out of memory";
     StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);

@@ -2,6 +2,7 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "runtime/files.h"
+#include "runtime/opencl/opencl.h"
 #include "runtime/train.h"
 
 #include <stdlib.h>
@@ -25,21 +26,47 @@ static double now(void) {
 
 typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
 
+/* An OpenCL device with the method's program built on it, before anything is said or written; without a device it is the host's turn. */
+typedef struct Ready {
+    CoupletDevice *device;
+    void *code;
+} Ready;
+
+static bool make_ready(Ready *r, const CoupletProgram *program, const char *command) {
+    if (!r->device || r->device->calls->prepare(r->device, program->train, &r->code)) return true;
+    fprintf(stderr, "couplet %s: %s: %s\n", command, r->device->name, r->device->fault.sentence);
+    return false;
+}
+
+static void give_up(Ready *r) {
+    if (r->code) r->device->calls->forget(r->device, r->code);
+    couplet_device_free(r->device);
+}
+
 static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, const char *command, Work work) {
     double start = now();
+    DeviceChoice choice;
     Assembled assembled;
-    if (!assemble_spec(arena, o, path, command, &assembled)) return 1;
+    Ready ready = {NULL, NULL};
+    if (!device_choose(command, o->device, false, &choice)) return 2;
+    if (choice.kind == ON_OPENCL && !(ready.device = device_open(arena, command, &choice))) return 1;
+    if (!assemble_spec(arena, o, path, command, choice.kind, &assembled) || !make_ready(&ready, assembled.program, command)) {
+        give_up(&ready);
+        return 1;
+    }
+    bool cached = ready.device ? couplet_opencl_was_cached(ready.device) : cpu_was_cached(assembled.code);
     if (!o->quiet)
-        printf("%s in %.2f s (%d kernels%s)\n", cpu_was_cached(assembled.code) ? "loaded" : "compiled", now() - start, cpu_kernel_count(assembled.code),
-               cpu_was_cached(assembled.code) ? " from the cache" : "");
+        printf("%s in %.2f s (%d kernels%s%s%s)\n", cached ? "loaded" : "compiled", now() - start, assembled.kernel_count, cached ? " from the cache" : "",
+               ready.device ? " for " : "", ready.device ? ready.device->name : "");
     char error[1024], made[COUPLET_PATH_BYTES];
     bool good = folder || o->out || couplet_run_folder(assembled.program->name, o->resume, made, error, sizeof error);
     const CoupletTrainOptions options = {.folder = folder ? folder : o->out ? o->out : made, .data = o->data, .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
-                                         .quiet = o->quiet, .out = stdout, .stop = &stop};
+                                         .quiet = o->quiet, .out = stdout, .stop = &stop, .device = ready.device};
     signal(SIGINT, ask_to_stop);
     signal(SIGTERM, ask_to_stop);
     good = good && work(assembled.program, &options, error, sizeof error);
+    give_up(&ready);
     cpu_free(assembled.code);
     if (good) return 0;
     fflush(stdout);
@@ -51,7 +78,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads out resume max-steps checkpoint-every no-stream quiet diagnostics", argc, argv))
+    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every no-stream quiet diagnostics", argc, argv))
         status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
     arena_free(arena);
     return status;
@@ -61,7 +88,7 @@ int eval_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "eval", "data threads quiet diagnostics", argc, argv)) {
+    if (options_read(arena, &o, "eval", "data threads device quiet diagnostics", argc, argv)) {
         char spec[COUPLET_PATH_BYTES], error[256];
         status = 1;
         if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, "eval", couplet_evaluate);

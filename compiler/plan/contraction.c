@@ -527,11 +527,24 @@ static bool can_pack(Contraction *c) {
     return true;
 }
 
+static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target) {
+    const Product *p = &c->form;
+    if (!addressable((double)element_count(p->a->tensor)) || !addressable((double)element_count(p->b->tensor))) return NULL;
+    MatrixProduct plain;
+    if (target->has_products && matrix_product(c->node, p, &plain)) {
+        c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
+        c->parts = c->tasks = 1;
+        return c;
+    }
+    return contraction_cut(arena, c, target->tile) ? c : NULL;
+}
+
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target) {
     Contraction *c = arena_new_of(arena, Contraction);
     Product *p = &c->form;
     if (!product_of(arena, node, p)) return NULL;
     c->node = node;
+    if (!target->lanes) return for_tiles(arena, c, target);
     c->lanes = target->lanes;
     c->packed = !reads_in_place(c);
     if (c->packed && !can_pack(c)) return NULL;

@@ -1,4 +1,4 @@
-/* A sum of products as register blocks: what its kernels and their tables agree on.
+/* A sum of products in blocks: what its kernels and their tables agree on. For a target with vector registers:
  *
  * A micro-kernel keeps a block of `rows` x `panel` sums in registers. The vector operand b gives a row of `panel` floats for each k: either where it
  * lies, when its columns lie side by side, or packed into panels first. The other operand is read where it lies, one value at a time, broadcast. The k
@@ -9,7 +9,10 @@
  * the task's bases, and equal ones are stored once.
  *
  * Where y is not contiguous along the vector side, or where there are too few tasks, sums go to an array of parts first, and a last kernel adds the
- * parts in order. How k is split is decided by the shape alone. */
+ * parts in order. How k is split is decided by the shape alone.
+ *
+ * For a target with tiles (a device of many work-items), tiled.c: a task is a square tile for one range of k, nothing is packed, and rows, columns and k
+ * are lists of offsets in the table. A plain matrix product needs none of this where a library does it. */
 #ifndef COUPLET_COMPILER_PLAN_CONTRACTION_H
 #define COUPLET_COMPILER_PLAN_CONTRACTION_H
 
@@ -42,6 +45,20 @@ typedef enum {
 /* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), runs hold triples (in a, in b, length). */
 typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_RUNS, TASK_RUN_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
 
+/* The table of a contraction in tiles. Positions in the table are in words; lists hold pairs: rows (in a, in y), columns (in b, in y), k (in a, in b). */
+typedef enum { TILED_TASKS /* where they begin */, TILED_PARTS, TILED_A_ALONG_K /* neighbours in k are neighbours in a */, TILED_B_ALONG_K, TILED_HEAD_WORDS } TiledHead;
+typedef enum { TILED_A, TILED_B, TILED_Y, TILED_ROWS, TILED_ROW_COUNT, TILED_COLUMNS, TILED_COLUMN_COUNT, TILED_K, TILED_K_COUNT, TILED_TASK_WORDS } TiledTask;
+
+/* y[z] = left[z] right[z] as matrices in memory, row by row; offsets and strides in elements. */
+typedef struct MatrixProduct {
+    bool swapped; /* left is the form's b */
+    bool left_transposed, right_transposed;
+    int64_t rows, columns, inner, batch;
+    int64_t left_offset, right_offset, y_offset;
+    int64_t left_row, right_row, y_row;          /* between rows, as they lie in memory */
+    int64_t left_batch, right_batch, y_batch;    /* between matrices */
+} MatrixProduct;
+
 typedef struct Contraction {
     Product form;
     const GNode *node;
@@ -55,6 +72,7 @@ typedef struct Contraction {
     int64_t task_rows;            /* about as many rows in a task */
     int64_t tasks;
     int64_t b_base;               /* packed: the position of k = n = z = 0 in b */
+    const MatrixProduct *plain;   /* for a library; else NULL */
     const int32_t *tables;
     int64_t table_count;
     uint64_t hash; /* equal for contractions with equal tables and code */
@@ -62,6 +80,10 @@ typedef struct Contraction {
 
 /* NULL when the node is none. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
+/* tiled.c: tasks and tables for tiles; false when they are too large to index. */
+bool contraction_cut(Arena *arena, Contraction *c, int64_t tile);
+/* matrix.c: whether the sum is one of matrices (or a batch of them) that lie in memory row by row or column by column. */
+bool matrix_product(const GNode *node, const Product *product, MatrixProduct *out);
 int64_t contraction_pack_count(const Contraction *c); /* floats */
 int64_t contraction_part_count(const Contraction *c); /* floats of all parts; 0 when y is written directly */
 int64_t contraction_pack_tiles(const Contraction *c);

@@ -40,9 +40,14 @@ typedef struct KernelList {
     ARRAY(GNode *) extra; /* tables are GN_CONST, their int32 data in aux; the others GN_COMPUTE without a formula */
 } KernelList;
 
-/* What a back end asks of its kernels. */
+/* What a back end asks of its kernels. Contractions are either blocked for vector registers, with a packed operand, or cut into square tiles
+ * whose operands are read where they lie. */
 typedef struct PlanTarget {
-    int64_t lanes; /* floats in a vector register: contractions are blocked for it */
+    const char *name;  /* part of the plan's hash */
+    int64_t alignment; /* of buffers in the arena, in bytes */
+    int64_t lanes;     /* floats in a vector register; 0: tiles */
+    int64_t tile;      /* rows and columns of a tile */
+    bool has_products; /* a library does plain matrix products */
     bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
 } PlanTarget;
 

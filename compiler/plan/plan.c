@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 128 };
-
 static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
 
 static int64_t element_count(const GNode *n) {
@@ -44,7 +42,7 @@ static int find_state(const ProgramState *states, int count, const char *name) {
     return -1;
 }
 
-static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const char **error) {
+static bool make_buffers(Plan *p, const ProgramState *states, int state_count, int64_t alignment, const char **error) {
     int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
@@ -75,7 +73,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
             break;
         default:
             b->place = COUPLET_IN_ARENA;
-            p->lives[i].bytes = (bytes_of(n) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+            p->lives[i].bytes = (bytes_of(n) + alignment - 1) / alignment * alignment;
             break;
         }
     }
@@ -200,7 +198,8 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
 bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int state_count, const PlanTarget *target, const char **error) {
     *p = (Plan){.arena = arena, .g = g, .out = arena_new_of(arena, CoupletPlan)};
     p->out->name = g->name;
-    if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, error)) return false;
+    if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, target->alignment, error)) return false;
+    for (const char *at = target->name; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     measure_lives(p);
     place_in_arena(p);
     for (int i = 0; i < p->kernels.items.count; i++) {

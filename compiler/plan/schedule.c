@@ -153,8 +153,12 @@ static void share_operands(Arena *arena, Graph *g, Contraction *c, KernelList *k
 }
 
 static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelList *kernels, SharedList *shared) {
-    const GNode *a = c->form.a->tensor, *b;
+    const GNode *a = c->form.a->tensor, *b = c->form.b->tensor;
     GNode *tables = NULL;
+    if (c->plain) {
+        push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, 1, 3, (const GNode *[]){c->plain->swapped ? b : a, c->plain->swapped ? a : b, c->node});
+        return;
+    }
     share_operands(arena, g, c, kernels, shared, &tables, &b);
     const GNode *sums = c->direct ? c->node : extra_node(arena, kernels, GN_COMPUTE, GT_REAL, contraction_part_count(c), c->node);
     push_kernel(arena, kernels, KERNEL_PRODUCT, g, c, c->tasks, 4, (const GNode *[]){a, tables, b, sums});

@@ -94,6 +94,7 @@ static Hash sign_expr(Signing *s, const GExpr *e) {
 static void sign_contraction(Hash *h, const Kernel *kernel) {
     const Contraction *c = kernel->contraction;
     add(h, (uint64_t)c->lanes);
+    add(h, c->plain != NULL);
     if (kernel->kind == KERNEL_GATHER_PARTIALS) return;
     add(h, (uint64_t)c->panel);
     add(h, c->masked);

@@ -1,10 +1,12 @@
 /* Random formulas and their gradients: every pass and the compiled kernels against the reference evaluator in float64 on the graph as it was made, and its
  * gradient against a difference along one direction. A float32 result may be as far off as rounding alone takes the reference.
- * usage: test_formulas [FIRST COUNT]; a formula that fails is printed with the command that runs it alone.
- *        test_formulas FILE.graph: the same for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs. */
+ * usage: test_formulas [opencl] [FIRST COUNT]; on the CPU, or on the first OpenCL device; a formula that fails is printed with the command that runs it alone.
+ *        test_formulas [opencl] FILE.graph: the same for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs. */
 #include "compiler/cpu/cpu.h"
+#include "compiler/opencl/opencl.h"
 #include "compiler/passes/passes.h"
 #include "compiler/reference/reference.h"
+#include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 #include "tests/compiler/formulas.h"
 
@@ -157,6 +159,40 @@ static bool prepare(Formula *f) {
     return !f->fault && round_and_pass(f);
 }
 
+/* ---- back ends --------------------------------------------------------------------------------------------------------- */
+
+/* What must agree bit for bit: the CPU on one thread and on two, or an OpenCL device with itself. */
+typedef struct Backend {
+    const char *name;
+    bool is_opencl;
+    CoupletThreads *threads;
+    CoupletDevice *one, *two;
+} Backend;
+
+static bool open_backend(Backend *b, bool is_opencl) {
+    char error[640];
+    *b = (Backend){.name = is_opencl ? "opencl" : "cpu", .is_opencl = is_opencl, .threads = couplet_threads_new(2)};
+    b->one = is_opencl ? couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error) : couplet_host_device_new(NULL);
+    b->two = is_opencl ? b->one : couplet_host_device_new(b->threads);
+    if (!b->one) printf("%s\n", error);
+    return b->one != NULL;
+}
+
+static void close_backend(Backend *b) {
+    if (b->two != b->one) couplet_device_free(b->two);
+    couplet_device_free(b->one);
+    couplet_threads_free(b->threads);
+}
+
+static bool compile(const Backend *b, Arena *arena, Graph *const *graphs, int count, CoupletPlan **plans, CpuCode **code, const char **error) {
+    const CpuOptions cpu = {NULL};
+    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
+    int kernels;
+    if (b->is_opencl) return opencl_compile(arena, graphs, count, NULL, 0, &opencl, plans, &kernels, error);
+    *code = cpu_compile(arena, graphs, count, NULL, 0, &cpu, plans, error);
+    return *code != NULL;
+}
+
 /* ---- kernels --------------------------------------------------------------------------------------------------------- */
 
 static void *narrow(Arena *arena, const GNode *n) {
@@ -174,22 +210,23 @@ static bool same_bits(const CoupletRun *one, const CoupletRun *two, const Values
     return memcmp(couplet_run_output(one, v->name), couplet_run_output(two, v->name), (size_t)v->count * 4) == 0;
 }
 
-static void compare_output(Formula *f, int i, const CoupletRun *one, const CoupletRun *two) {
+static void compare_output(Formula *f, const Backend *b, int i, const CoupletRun *one, const CoupletRun *two) {
     const Values *v = &f->exact[i];
     Values got = {v->name, arena_array(f->arena, double, v->count), v->count};
     for (int64_t k = 0; k < v->count; k++) got.values[k] = ((const float *)couplet_run_output(one, v->name))[k];
     double off = distance(&got, v), scale = largest(v), allowed = 8 * f->roundings[i] + 2e-6 * (1 + scale);
-    if (!(off <= allowed)) f->fault = arena_printf(f->arena, "cpu: `%s` is off by %.2g, and rounding explains %.2g; its largest entry is %g", v->name, off, allowed, scale);
-    else if (!same_bits(one, two, v)) f->fault = arena_printf(f->arena, "cpu: `%s` has other bits on two threads", v->name);
+    if (!(off <= allowed)) f->fault = arena_printf(f->arena, "%s: `%s` is off by %.2g, and rounding explains %.2g; its largest entry is %g", b->name, v->name, off, allowed, scale);
+    else if (!same_bits(one, two, v)) f->fault = arena_printf(f->arena, "%s: `%s` has other bits on two threads, or the second time", b->name, v->name);
 }
 
-static void run_kernels(Formula *f, const CoupletPlan *plan, CoupletThreads *threads) {
+static void run_kernels(Formula *f, const CoupletPlan *plan, const Backend *b) {
     void **inputs = arena_array(f->arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) inputs[i] = narrow(f->arena, f->g->nodes.items[plan->inputs[i].buffer]);
-    CoupletRun *one = couplet_run_new(plan, NULL), *two = couplet_run_new(plan, threads);
+    CoupletRun *one = couplet_run_on(b->one, plan), *two = couplet_run_on(b->two, plan);
     CoupletFault fault;
-    if (!couplet_run_steps(one, inputs, NULL, &fault) || !couplet_run_steps(two, inputs, NULL, &fault)) f->fault = arena_printf(f->arena, "cpu: %s", fault.sentence);
-    for (int i = 0; i < f->count && !f->fault; i++) compare_output(f, i, one, two);
+    if (!one || !two) f->fault = arena_printf(f->arena, "%s: %s", b->name, b->one->fault.sentence);
+    else if (!couplet_run_steps(one, inputs, NULL, &fault) || !couplet_run_steps(two, inputs, NULL, &fault)) f->fault = arena_printf(f->arena, "%s: %s", b->name, fault.sentence);
+    for (int i = 0; i < f->count && !f->fault; i++) compare_output(f, b, i, one, two);
     couplet_run_free(one);
     couplet_run_free(two);
 }
@@ -209,7 +246,7 @@ static int report(const Formula *f) {
     return 1;
 }
 
-static int run_batch(uint32_t first, int count, CoupletThreads *threads) {
+static int run_batch(uint32_t first, int count, const Backend *b) {
     Formula formulas[BATCH];
     Graph *graphs[BATCH];
     CoupletPlan *plans[BATCH];
@@ -221,12 +258,12 @@ static int run_batch(uint32_t first, int count, CoupletThreads *threads) {
         which[good] = i;
         graphs[good++] = formulas[i].g;
     }
-    const CpuOptions options = {NULL};
     const char *error = "out of memory";
     Arena *arena = arena_new();
-    CpuCode *code = good ? cpu_compile(arena, graphs, good, NULL, 0, &options, plans, &error) : NULL;
+    CpuCode *code = NULL;
+    bool compiled = good && compile(b, arena, graphs, good, plans, &code, &error);
     for (int i = 0; i < good; i++) {
-        if (code) run_kernels(&formulas[which[i]], plans[i], threads);
+        if (compiled) run_kernels(&formulas[which[i]], plans[i], b);
         else formulas[which[i]].fault = error;
     }
     for (int i = 0; i < count; i++) {
@@ -252,16 +289,14 @@ static bool read_graph(Formula *f) {
     return f->g != NULL;
 }
 
-static int run_file(const char *path, CoupletThreads *threads) {
+static int run_file(const char *path, const Backend *b) {
     Formula f = {.file = path, .arena = arena_new()};
     CoupletPlan *plan;
     CpuCode *code = NULL;
     if (read_graph(&f)) {
         f.count = f.g->outputs.count;
         f.exact = evaluate(&f, f.g, false);
-        const CpuOptions options = {NULL};
-        if (f.exact && round_and_pass(&f)) code = cpu_compile(f.arena, &f.g, 1, NULL, 0, &options, &plan, &f.fault);
-        if (code) run_kernels(&f, plan, threads);
+        if (f.exact && round_and_pass(&f) && compile(b, f.arena, &f.g, 1, &plan, &code, &f.fault)) run_kernels(&f, plan, b);
     }
     int faults = report(&f);
     cpu_free(code);
@@ -270,12 +305,15 @@ static int run_file(const char *path, CoupletThreads *threads) {
 }
 
 int main(int argc, char **argv) {
-    CoupletThreads *threads = couplet_threads_new(2);
+    Backend b;
+    bool is_opencl = argc > 1 && strcmp(argv[1], "opencl") == 0;
+    if (is_opencl) argc--, argv++;
+    if (!open_backend(&b, is_opencl)) return 1;
     bool is_file = argc == 2 && strstr(argv[1], ".graph");
     int first = argc > 2 ? atoi(argv[1]) : FIRST, count = is_file ? 0 : argc > 2 ? atoi(argv[2]) : COUNT, faults = 0;
-    for (int i = 0; i < count; i += BATCH) faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, threads);
-    if (is_file) faults = run_file(argv[count = 1], threads);
-    couplet_threads_free(threads);
+    for (int i = 0; i < count; i += BATCH) faults += run_batch((uint32_t)(first + i), count - i < BATCH ? count - i : BATCH, &b);
+    if (is_file) faults = run_file(argv[count = 1], &b);
+    close_backend(&b);
     printf("%d passed, %d failed\n", count - faults, faults);
     return faults != 0;
 }

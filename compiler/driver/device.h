@@ -1,0 +1,20 @@
+/* The device that the command line names, and opening it. */
+#ifndef COUPLET_DRIVER_DEVICE_H
+#define COUPLET_DRIVER_DEVICE_H
+
+#include "lang/support.h"
+#include "runtime/device.h"
+
+typedef enum { ON_CPU, ON_OPENCL, ON_REFERENCE } DeviceKind;
+
+typedef struct DeviceChoice {
+    DeviceKind kind;
+    int number; /* of opencl:n */
+} DeviceChoice;
+
+/* `text` is cpu, opencl, opencl:n, or (where allowed) reference; NULL is cpu. False after a message on stderr. */
+bool device_choose(const char *command, const char *text, bool with_reference, DeviceChoice *out);
+/* The chosen OpenCL device, its built programs cached beside the CPU's objects. NULL after a message on stderr. */
+CoupletDevice *device_open(Arena *arena, const char *command, const DeviceChoice *choice);
+
+#endif

@@ -1,0 +1,240 @@
+/* Plans, the launch of each step, and the text of the program. */
+#include "compiler/opencl/opencl.h"
+
+#include "compiler/opencl/emit.h"
+#include "compiler/plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const char opencl_prelude[]; /* prelude.cl, embedded at build */
+
+enum { ALIGNMENT = 512 /* what devices ask of a sub-buffer's origin, at most */ };
+
+/* One kernel of the plans, and the text it became: equal texts are one kernel of the program. */
+typedef struct Emitted {
+    const char *symbol; /* of the plan's kernel */
+    const char *text;   /* NULL: a product */
+    const Kernel *kernel;
+    CoupletLaunch launch;
+} Emitted;
+
+typedef struct Program {
+    Arena *arena;
+    const OpenclOptions *options;
+    const Plan *plans;
+    int plan_count;
+    Kernel **kernels;
+    Emitted *emitted; /* by symbol */
+    int count;
+    Text text;
+} Program;
+
+/* ---- one kernel ---------------------------------------------------------------------------------------------------- */
+
+static Geometry emit_compute(Frame *f) { return f->node->reducer == GR_NONE ? write_elements(f) : write_reduction(f); }
+
+/* A kind without an emitter is said to the user, with its line. */
+static Geometry (*const emitters[])(Frame *f) = {
+    [KERNEL_COMPUTE] = emit_compute,
+    [KERNEL_TOPK] = write_topk,
+    [KERNEL_CALL] = NULL, /* code of the runtime, which runs on the host */
+    [KERNEL_PACK] = NULL, /* tiles pack nothing */
+    [KERNEL_PRODUCT] = write_product,
+    [KERNEL_GATHER_PARTIALS] = write_gather_partials,
+};
+
+/* Arguments and body: all that makes a kernel what it is. */
+static const char *write_text(Arena *arena, Frame *f) {
+    const Kernel *k = f->kernel;
+    Text text = {0};
+    for (int i = 0; i + 1 < k->operand_count; i++) text_printf(&text, "const global %s *restrict a%d, ", element_c_type(k->operands[i]->type), i);
+    text_printf(&text, "global %s *restrict y, const int count%s) {\n", element_c_type(k->operands[k->operand_count - 1]->type), f->raises ? ", global int *restrict fault, const int number" : "");
+    text_append(&text, f->text.data, f->text.length);
+    text_printf(&text, "}\n\n");
+    const char *kept = arena_intern(arena, text.data, text.length);
+    text_free(&text);
+    return kept;
+}
+
+static void write_extents(Program *p, int rank, const int64_t *shape) {
+    for (int i = 0; i < rank; i++) text_printf(&p->text, "%s%lld", i ? ", " : "", (long long)shape[i]);
+}
+
+enum { PLACES = 4 };
+
+static bool runs(const Program *p, const CoupletStep *step, const Emitted *e) {
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->emitted[i].symbol, step->symbol) == 0) return e->text ? p->emitted[i].text == e->text : &p->emitted[i] == e;
+    return false;
+}
+
+/* The places in the spec that the kernel comes from: equal formulas share it. */
+static void write_places(Program *p, const Emitted *e) {
+    const char *shown[PLACES];
+    int count = 0, more = 0;
+    for (int i = 0; i < p->plan_count; i++) {
+        for (int s = 0; s < p->plans[i].out->step_count; s++) {
+            const CoupletStep *step = &p->plans[i].out->steps[s];
+            bool known = !runs(p, step, e);
+            for (int k = 0; k < count && !known; k++) known = strcmp(shown[k], step->source) == 0;
+            if (known) continue;
+            if (count < PLACES) shown[count++] = step->source;
+            else more++;
+        }
+    }
+    for (int i = 0; i < count; i++) text_printf(&p->text, "%s%s", i ? ", " : "", shown[i]);
+    if (more) text_printf(&p->text, " and %d more", more);
+}
+
+static const char *what_it_does(const Kernel *k) {
+    static const char *const reducers[] = {[GR_NONE] = "elements", [GR_SUM] = "sum", [GR_MAX] = "max", [GR_MIN] = "min", [GR_ARGMAX] = "argmax", [GR_ARGMIN] = "argmin",
+                                           [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp"};
+    switch (k->kind) {
+    case KERNEL_TOPK: return "topk";
+    case KERNEL_GATHER_PARTIALS: return "parts of a sum of products, added in order";
+    case KERNEL_PRODUCT: return k->contraction->plain ? "matrix product, done by CLBlast" : "sum of products, in tiles";
+    default: return reducers[k->node->reducer];
+    }
+}
+
+static void write_comment(Program *p, const Emitted *e) {
+    if (!p->options->comments) return;
+    const Kernel *k = e->kernel;
+    const GNode *n = k->node;
+    text_printf(&p->text, "/* ");
+    write_places(p, e);
+    text_printf(&p->text, ": %s", what_it_does(k));
+    if (n->name) text_printf(&p->text, " `%s`", n->name);
+    text_printf(&p->text, " [");
+    write_extents(p, n->rank, n->shape);
+    text_printf(&p->text, "]");
+    if (k->kind == KERNEL_COMPUTE && n->red_rank) {
+        text_printf(&p->text, " over [");
+        write_extents(p, n->red_rank, n->red_shape);
+        text_printf(&p->text, "]");
+    }
+    text_printf(&p->text, " */\n");
+}
+
+static bool fits(const Kernel *k) {
+    for (int i = 0; i < k->operand_count; i++)
+        if (elements_of(k->operands[i]) >= INT32_MAX) return false;
+    return true;
+}
+
+static const char *name_of(Arena *arena, const char *text) {
+    uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
+    for (const char *at = text; *at; at++) {
+        a = (a ^ (unsigned char)*at) * 1099511628211u;
+        b = (b ^ (unsigned char)*at) * 6364136223846793005u + 1;
+    }
+    return arena_printf(arena, "k%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+}
+
+static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error) {
+    const char *place = k->node->span.source ? arena_printf(p->arena, "%s:%d: ", k->node->span.source->path, k->node->span.line) : "";
+    if (!emitters[k->kind] || !fits(k)) {
+        *error = arena_printf(p->arena, emitters[k->kind] ? "%san array here has more than 2^31 elements, which OpenCL kernels do not index" : "%sthe OpenCL back end has no kernel for this formula", place);
+        return false;
+    }
+    Frame f = {.arena = p->arena, .kernel = k, .node = k->node, .depth = 1};
+    for (int i = 0; i < k->node->rank; i++) f.extents[i] = k->node->shape[i];
+    for (int i = 0; i < k->node->red_rank; i++) f.extents[k->node->rank + i] = k->node->red_shape[i];
+    Geometry shape = emitters[k->kind](&f);
+    out->text = write_text(p->arena, &f);
+    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, out->text), .global = shape.global, .local = GROUP, .count = shape.count, .can_fault = f.raises};
+    text_free(&f.text);
+    return true;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------------ */
+
+static const CoupletProduct *library_product(Arena *arena, const MatrixProduct *m) {
+    CoupletProduct *p = arena_new_of(arena, CoupletProduct);
+    *p = (CoupletProduct){.left_transposed = m->left_transposed, .right_transposed = m->right_transposed, .rows = m->rows, .columns = m->columns, .inner = m->inner,
+                          .batch = m->batch, .left_offset = m->left_offset, .right_offset = m->right_offset, .out_offset = m->y_offset, .left_row = m->left_row,
+                          .right_row = m->right_row, .out_row = m->y_row, .left_batch = m->left_batch, .right_batch = m->right_batch, .out_batch = m->y_batch};
+    return p;
+}
+
+static int by_symbol(const void *a, const void *b) { return strcmp(((const Emitted *)a)->symbol, ((const Emitted *)b)->symbol); }
+
+static bool emit_all(Program *p, const char **error) {
+    for (int i = 0; i < p->count; i++) {
+        Kernel *k = p->kernels[i];
+        Emitted *e = &p->emitted[i];
+        e->symbol = k->symbol;
+        e->kernel = k;
+        bool plain = k->contraction && k->contraction->plain;
+        if (!plain && !emit_kernel(p, k, e, error)) return false;
+    }
+    return true;
+}
+
+static bool is_repeated(const Program *p, int number) {
+    for (int i = 0; p->emitted[number].text && i < number; i++)
+        if (p->emitted[i].text == p->emitted[number].text) return true;
+    return false;
+}
+
+/* Each text once, in the order of the steps; the number of kernels. */
+static int write_program(Program *p) {
+    int count = 0;
+    text_printf(&p->text, "%s\n", opencl_prelude);
+    for (int i = 0; i < p->count; i++) {
+        const Emitted *e = &p->emitted[i];
+        if (is_repeated(p, i)) continue;
+        write_comment(p, e);
+        if (e->text) text_printf(&p->text, "kernel __attribute__((reqd_work_group_size(%d, 1, 1)))\nvoid %s(%s", GROUP, e->launch.symbol, e->text);
+        else if (p->options->comments) text_printf(&p->text, "\n");
+        count += e->text != NULL;
+    }
+    return count;
+}
+
+static void set_geometry(CoupletLaunch *launch, Geometry shape) {
+    launch->global = shape.global;
+    launch->count = shape.count;
+}
+
+static void set_launches(Program *p, Plan *plan) {
+    CoupletLaunch *launches = arena_array(p->arena, CoupletLaunch, plan->out->step_count + 1);
+    for (int i = 0; i < plan->out->step_count; i++) {
+        if (plan->kernels.items.items[i].kind == KERNEL_CALL) {
+            plan->steps[i].kernel = couplet_call;
+            continue;
+        }
+        const Emitted key = {.symbol = plan->steps[i].symbol};
+        const Emitted *found = bsearch(&key, p->emitted, (size_t)p->count, sizeof key, by_symbol);
+        const Kernel *k = &plan->kernels.items.items[i];
+        launches[i] = found->launch;
+        if (k->kind == KERNEL_PRODUCT) set_geometry(&launches[i], product_geometry(k));
+        if (k->kind == KERNEL_GATHER_PARTIALS) set_geometry(&launches[i], gather_geometry(k));
+        if (k->contraction && k->contraction->plain) launches[i].product = library_product(p->arena, k->contraction->plain);
+        plan->steps[i].launch = &launches[i];
+    }
+}
+
+bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
+                    CoupletPlan **plans, int *kernel_count, const char **error) {
+    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products};
+    Plan *work = arena_array(arena, Plan, graph_count);
+    for (int i = 0; i < graph_count; i++) {
+        if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return false;
+        plans[i] = work[i].out;
+    }
+    Program p = {.arena = arena, .options = options, .plans = work, .plan_count = graph_count};
+    p.count = plan_unique_kernels(arena, work, graph_count, &p.kernels);
+    p.emitted = arena_array(arena, Emitted, p.count + 1);
+    bool good = emit_all(&p, error);
+    if (good) *kernel_count = write_program(&p);
+    qsort(p.emitted, (size_t)p.count, sizeof *p.emitted, by_symbol);
+    const char *source = good ? arena_strndup(arena, p.text.data, p.text.length) : NULL;
+    text_free(&p.text);
+    for (int i = 0; good && i < graph_count; i++) {
+        set_launches(&p, &work[i]);
+        plans[i]->kernels = source;
+    }
+    return good;
+}

@@ -1,0 +1,17 @@
+/* A compute node without a reducer: a work-item for each element. */
+#include "compiler/opencl/emit.h"
+
+static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+
+Geometry write_elements(Frame *f) {
+    const GNode *n = f->node;
+    int64_t extents[2 * GRAPH_MAX_RANK], count = elements_of(n);
+    collapse_axes(n, extents);
+    write_line(f, "const int at = get_global_id(0);");
+    write_line(f, "if (at >= count) return;");
+    write_unravel(f, "at", 0, n->rank, extents);
+    Value active = n->active ? write_expr(f, n->active, NULL) : NULL, value = write_expr(f, n->value, active);
+    if (active) value = write_const(f, n->type == GT_REAL ? "float" : "long", "%s ? %s : 0", active, value);
+    write_store(f, "at", value);
+    return (Geometry){round_up(count, GROUP), count};
+}

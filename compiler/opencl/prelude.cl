@@ -1,0 +1,26 @@
+/* What the kernels call. */
+
+/* Floored division and its remainder. A divisor of 0 is taken as 1: what it would compute is guarded out. */
+long floor_mod(long a, long b) {
+    b = b == 0 ? 1 : b;
+    long r = a % b;
+    return r != 0 && (r ^ b) < 0 ? r + b : r;
+}
+
+long floor_div(long a, long b) {
+    b = b == 0 ? 1 : b;
+    long q = a / b, r = a % b;
+    return r != 0 && (r ^ b) < 0 ? q - 1 : q;
+}
+
+/* Philox 4x32-10 of (seed, step, site, element), one of its four words as a real in [0, 1): the same as runtime/random.h. */
+float random_unit(uint seed_low, uint seed_high, uint step, uint site, ulong element, int lane) {
+    uint4 x = (uint4)((uint)element, (uint)(element >> 32), site, step);
+    for (int round = 0; round < 10; round++) {
+        x = (uint4)(mul_hi(0xCD9E8D57u, x.s2) ^ x.s1 ^ seed_low, 0xCD9E8D57u * x.s2, mul_hi(0xD2511F53u, x.s0) ^ x.s3 ^ seed_high, 0xD2511F53u * x.s0);
+        seed_low += 0x9E3779B9u;
+        seed_high += 0xBB67AE85u;
+    }
+    uint word = lane == 0 ? x.s0 : lane == 1 ? x.s1 : lane == 2 ? x.s2 : x.s3;
+    return (float)(word >> 8) * 5.9604644775390625e-8f;
+}

@@ -1,0 +1,105 @@
+/* Sums of products cut into square tiles, for a device of many work-items. One kernel does them all: what tells one contraction from another is in
+ * its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
+#include "compiler/plan/contraction.h"
+
+#include <string.h>
+
+enum { ENOUGH_TILES = 256, MAX_PARTS = 32, MIN_PART_K = 128, PART_UNIT = 16 };
+
+typedef ARRAY(int32_t) Words;
+
+typedef struct Cutting {
+    Arena *arena;
+    Contraction *c;
+    int64_t tile, part_k;
+    Words table, tasks;
+} Cutting;
+
+static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int64_t size_of(const ProductRegion *r, const int *list, int count) {
+    int64_t size = 1;
+    for (int i = 0; i < count; i++) size *= r->index[list[i]].count;
+    return size;
+}
+
+/* The offsets of two operands over all values that the indices of a list take in a region, the last index fastest, as pairs; where they begin. */
+static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count, const Affine *first, const Affine *second) {
+    int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0, size = size_of(r, list, count);
+    for (int64_t i = 0; i < size; i++) {
+        array_push(t->arena, &t->table, (int32_t)one);
+        array_push(t->arena, &t->table, (int32_t)two);
+        for (int d = count - 1; d >= 0; d--) {
+            one += first->factor[list[d]];
+            two += second->factor[list[d]];
+            if (++value[d] < r->index[list[d]].count) break;
+            one -= value[d] * first->factor[list[d]];
+            two -= value[d] * second->factor[list[d]];
+            value[d] = 0;
+        }
+    }
+    return at;
+}
+
+/* The tiles of one region: rows are shared by all its z and parts. */
+static void cut_region(Cutting *t, const ProductRegion *r) {
+    const Product *p = &t->c->form;
+    int64_t rows = size_of(r, p->m, p->m_count), columns = size_of(r, p->n, p->n_count), inner = size_of(r, p->k, p->k_count), depth = size_of(r, p->z, p->z_count);
+    int64_t of_rows = add_pairs(t, r, p->m, p->m_count, &r->at_a, &r->at_y), of_columns = add_pairs(t, r, p->n, p->n_count, &r->at_b, &r->at_y);
+    int64_t of_inner = add_pairs(t, r, p->k, p->k_count, &r->at_a, &r->at_b);
+    int64_t in = add_pairs(t, r, p->z, p->z_count, &r->at_a, &r->at_b), out = add_pairs(t, r, p->z, p->z_count, &r->at_y, &r->at_y);
+    int64_t part_size = t->c->part_rows * p->n_size;
+    for (int64_t part = 0; part < t->c->parts; part++) {
+        int64_t begin = smaller(part * t->part_k, inner), here = smaller(t->part_k, inner - begin);
+        for (int64_t z = 0; z < depth; z++) {
+            const int32_t *in_z = t->table.items + in + 2 * z, *out_z = t->table.items + out + 2 * z;
+            for (int64_t m = 0; m < rows; m += t->tile) {
+                for (int64_t n = 0; n < columns; n += t->tile) {
+                    const int64_t task[TILED_TASK_WORDS] = {r->at_a.constant + in_z[0], r->at_b.constant + in_z[1], r->at_y.constant + out_z[0] + part * part_size,
+                                                            of_rows + 2 * m, smaller(t->tile, rows - m), of_columns + 2 * n, smaller(t->tile, columns - n),
+                                                            of_inner + 2 * begin, here};
+                    for (int i = 0; i < TILED_TASK_WORDS; i++) array_push(t->arena, &t->tasks, (int32_t)task[i]);
+                }
+            }
+        }
+    }
+}
+
+/* Ranges of k: only the shape decides. */
+static void choose_parts(Cutting *t) {
+    const Product *p = &t->c->form;
+    int64_t tiles = 0, longest = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        const ProductRegion *r = &p->regions[i];
+        int64_t inner = size_of(r, p->k, p->k_count);
+        tiles += size_of(r, p->z, p->z_count) * divide_up(size_of(r, p->m, p->m_count), t->tile) * divide_up(size_of(r, p->n, p->n_count), t->tile);
+        if (inner > longest) longest = inner;
+    }
+    int64_t parts = smaller(smaller(tiles ? divide_up(ENOUGH_TILES, tiles) : 1, longest / MIN_PART_K), MAX_PARTS);
+    if (parts < 1) parts = 1;
+    t->part_k = divide_up(divide_up(longest, parts), PART_UNIT) * PART_UNIT;
+    t->c->parts = longest ? divide_up(longest, t->part_k) : 1;
+}
+
+static bool along_inner(const Product *p, const Affine *at) { return p->k_count > 0 && at->factor[p->k[p->k_count - 1]] == 1; }
+
+bool contraction_cut(Arena *arena, Contraction *c, int64_t tile) {
+    const Product *p = &c->form;
+    Cutting t = {.arena = arena, .c = c, .tile = tile};
+    c->part_rows = p->m_size * p->z_size;
+    choose_parts(&t);
+    if ((double)c->parts * (double)c->part_rows * (double)p->n_size >= (double)INT32_MAX) return false;
+    c->direct = c->parts == 1;
+    const int32_t head[TILED_HEAD_WORDS] = {0, (int32_t)c->parts, along_inner(p, &p->regions[0].at_a), along_inner(p, &p->regions[0].at_b)};
+    for (int i = 0; i < TILED_HEAD_WORDS; i++) array_push(arena, &t.table, head[i]);
+    for (int i = 0; i < p->region_count; i++) cut_region(&t, &p->regions[i]);
+    t.table.items[TILED_TASKS] = t.table.count;
+    for (int i = 0; i < t.tasks.count; i++) array_push(arena, &t.table, t.tasks.items[i]);
+    c->tasks = t.tasks.count / TILED_TASK_WORDS;
+    c->tables = t.table.items;
+    c->table_count = t.table.count;
+    c->hash = 1469598103934665603u;
+    for (int64_t i = 0; i < c->table_count; i++) c->hash = (c->hash ^ (uint32_t)c->tables[i]) * 1099511628211u;
+    return true;
+}

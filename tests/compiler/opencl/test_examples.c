@@ -1,0 +1,274 @@
+/* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts of all states, the outputs, and everything the step
+ * would leave behind. All specs go into one program: what they share is built once.
+ * usage: test_examples SPEC... */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/load.h"
+#include "compiler/opencl/opencl.h"
+#include "runtime/opencl/opencl.h"
+#include "runtime/plan.h"
+#include "runtime/random.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_STATES = 1024, MOST_SPECS = 48 };
+static const double allowed = 3e-4; /* of the largest entry: float32 through a whole network, sums in another order */
+
+typedef struct Spec {
+    const char *path;
+    Assembled cpu;
+    LoweredProgram *lowered;
+    CoupletPlan *init, *train; /* for the device */
+    int slots[MOST_STATES];    /* of the joint table, by state of the program */
+} Spec;
+
+typedef struct Test {
+    Arena *arena;
+    Spec specs[MOST_SPECS];
+    int count;
+    ARRAY(ProgramState) states; /* of all specs: names are slots, shapes are each spec's own */
+    CoupletDevice *host, *device;
+    CoupletThreads *threads;
+} Test;
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+/* `name = 32` or `name 32` becomes `name = 4`: in place, filled up with spaces. */
+static void shrink(char *text, const char *name, const char *value) {
+    for (char *at = text; (at = strstr(at, name)) != NULL;) {
+        at += strlen(name);
+        while (*at == ' ' || *at == '=') at++;
+        size_t digits = strspn(at, "0123456789"), length = strlen(value);
+        if (digits < length) continue;
+        memset(at, ' ', digits);
+        memcpy(at, value, length);
+    }
+}
+
+static const char *small_copy(Test *t, const char *path, const char *folder) {
+    FILE *file = fopen(path, "rb");
+    char *text = arena_alloc(t->arena, 1 << 16);
+    if (!file) return NULL;
+    size_t length = fread(text, 1, (1 << 16) - 1, file);
+    fclose(file);
+    shrink(text, "width", "4");
+    shrink(text, "batch", "16");
+    const char *slash = strrchr(path, '/'), *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
+    file = fopen(made, "wb");
+    if (!file) return NULL;
+    fwrite(text, 1, length, file);
+    fclose(file);
+    return made;
+}
+
+static int joint_slot(Test *t, const ProgramState *state) {
+    for (int i = 0; i < t->states.count; i++)
+        if (strcmp(t->states.items[i].name, state->name) == 0) return i;
+    array_push(t->arena, &t->states, *state);
+    return t->states.count - 1;
+}
+
+static bool read_spec(Test *t, const char *path, const char *folder) {
+    Spec *s = &t->specs[t->count++];
+    Diag *diag = diag_new(t->arena);
+    Options none;
+    const char *error = "it cannot be read", *copy = small_copy(t, path, folder);
+    memset(&none, 0, sizeof none);
+    s->path = path;
+    Method *method = copy ? load_method(t->arena, diag, copy, &none, true) : NULL;
+    s->lowered = method ? lower_method(t->arena, diag, method, NULL) : NULL;
+    diag_print(diag, stderr);
+    if (copy) remove(copy);
+    if (!s->lowered || !assemble(t->arena, method, s->lowered, &s->cpu, &error)) {
+        printf("%s: %s\n", path, error);
+        return false;
+    }
+    if (s->lowered->states.count > MOST_STATES) return false;
+    for (int i = 0; i < s->lowered->states.count; i++) s->slots[i] = joint_slot(t, &s->lowered->states.items[i]);
+    return true;
+}
+
+static bool compile_all(Test *t) {
+    Graph **graphs = arena_array(t->arena, Graph *, 2 * t->count);
+    CoupletPlan **plans = arena_array(t->arena, CoupletPlan *, 2 * t->count);
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    const char *error = "out of memory";
+    int kernels;
+    for (int i = 0; i < t->count; i++) {
+        graphs[2 * i] = t->specs[i].lowered->init;
+        graphs[2 * i + 1] = t->specs[i].lowered->phases.items[0].train;
+    }
+    if (!opencl_compile(t->arena, graphs, 2 * t->count, t->states.items, t->states.count, &options, plans, &kernels, &error)) {
+        printf("%s\n", error);
+        return false;
+    }
+    for (int i = 0; i < t->count; i++) {
+        t->specs[i].init = plans[2 * i];
+        t->specs[i].train = plans[2 * i + 1];
+    }
+    printf("%d specs, %d kernels\n", t->count, kernels);
+    return true;
+}
+
+/* ---- arrays -------------------------------------------------------------------------------------------------------- */
+
+static int64_t bytes_of(const CoupletBuffer *b) { return couplet_buffer_count(b) * couplet_type_bytes(b->type); }
+
+/* Inputs by name, the same for both: noise for images, few classes, rows in order, the scalars of an early step. */
+static void *make_input(Test *t, const char *name, const CoupletBuffer *b) {
+    static const struct {
+        const char *name;
+        int32_t value;
+    } scalars[] = {{"seed", 3}, {"step", 1}, {"steps", 100}, {"epoch", 0}};
+    int64_t count = couplet_buffer_count(b);
+    unsigned char *data = arena_alloc(t->arena, (size_t)bytes_of(b) + 4);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = couplet_random_bits(7, 0, 0, 11, (uint64_t)i, 0);
+        int32_t word = (int32_t)(strstr(name, ".label") ? bits % 4 : (uint32_t)i);
+        float real = 0.25f;
+        for (size_t k = 0; k < sizeof scalars / sizeof *scalars; k++)
+            if (strcmp(name, scalars[k].name) == 0) word = i ? 0 : scalars[k].value;
+        if (b->type == COUPLET_U8) data[i] = (unsigned char)bits;
+        else memcpy(data + 4 * i, b->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
+    }
+    return data;
+}
+
+static void **make_inputs(Test *t, const Spec *s, const CoupletPlan *plan) {
+    void **inputs = arena_array(t->arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const char *name = plan->inputs[i].name;
+        const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
+        inputs[i] = make_input(t, name, b);
+        for (int h = 0; strncmp(name, "hyper.", 6) == 0 && h < s->cpu.program->hyper_count; h++) {
+            float real = (float)s->cpu.program->hypers[h].value;
+            int32_t word = (int32_t)s->cpu.program->hypers[h].value;
+            if (strcmp(s->cpu.program->hypers[h].name, name + 6) == 0) memcpy(inputs[i], b->type == COUPLET_F32 ? (void *)&real : (void *)&word, 4);
+        }
+    }
+    return inputs;
+}
+
+static double largest(const float *values, int64_t count) {
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs((double)values[i]));
+    return most;
+}
+
+static double difference(const float *got, const float *wanted, int64_t count, double scale) {
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        double off = fabs((double)got[i] - (double)wanted[i]);
+        if (!(off <= most)) most = isnan(off) ? HUGE_VAL : off;
+    }
+    return most / fmax(scale, largest(wanted, count));
+}
+
+static int compare(const Spec *s, const char *name, const CoupletBuffer *b, const void *got, const void *wanted, double scale, double *worst) {
+    if (!got || !wanted) return 1;
+    double off = 0;
+    if (b->type == COUPLET_F32) off = difference(got, wanted, couplet_buffer_count(b), scale);
+    else if (memcmp(got, wanted, (size_t)bytes_of(b)) != 0) off = HUGE_VAL;
+    if (off > *worst) *worst = off;
+    if (off <= allowed) return 0;
+    printf("%s: `%s` is off by %.2g of its largest entry\n", s->path, name, off);
+    return 1;
+}
+
+/* ---- one spec -------------------------------------------------------------------------------------------------------- */
+
+typedef struct Pair {
+    CoupletRun *cpu, *opencl;
+} Pair;
+
+static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu, const CoupletPlan *opencl, void **states, void **memory) {
+    CoupletFault fault = {"?", "?"};
+    p->cpu = couplet_run_on(t->host, cpu);
+    p->opencl = couplet_run_on(t->device, opencl);
+    if (!p->opencl) printf("%s: %s\n", s->path, t->device->fault.sentence);
+    if (p->cpu && p->opencl && couplet_run_steps(p->cpu, make_inputs(t, s, cpu), states, &fault) && couplet_run_steps(p->opencl, make_inputs(t, s, opencl), memory, &fault)) return true;
+    printf("%s: %s: %s\n", s->path, fault.source, fault.sentence);
+    return false;
+}
+
+/* Below this an array is mostly rounding: the gradient of a bias before a batch norm is 0 but for what larger gradients leave in it. */
+static double scale_of(const Spec *s, const Pair *p, const CoupletPlan *plan, CoupletRole role) {
+    double most = 0;
+    for (int i = 0; i < plan->commit_count; i++) {
+        const CoupletBuffer *b = &plan->buffers[plan->commits[i].value];
+        if (s->cpu.program->states[plan->commits[i].state].role != role || b->type != COUPLET_F32) continue;
+        most = fmax(most, largest(couplet_run_commit_value(p->cpu, i), couplet_buffer_count(b)));
+    }
+    return fmax(1e-3, most / 50);
+}
+
+static int compare_runs(const Spec *s, const Pair *p, const CoupletPlan *plan, double *worst) {
+    int wrong = 0;
+    for (int i = 0; i < plan->output_count; i++) {
+        const char *name = plan->outputs[i].name;
+        wrong += compare(s, name, couplet_plan_output(plan, name), couplet_run_output(p->opencl, name), couplet_run_output(p->cpu, name), 1e-3, worst);
+    }
+    for (int i = 0; i < plan->commit_count; i++) {
+        const CoupletStateInfo *info = &s->cpu.program->states[plan->commits[i].state];
+        wrong += compare(s, info->name, &plan->buffers[plan->commits[i].value], couplet_run_commit_value(p->opencl, i), couplet_run_commit_value(p->cpu, i),
+                         scale_of(s, p, plan, info->role), worst);
+    }
+    return wrong;
+}
+
+static int64_t state_bytes(const CoupletStateInfo *info) {
+    int64_t bytes = couplet_type_bytes(info->type);
+    for (int i = 0; i < info->rank; i++) bytes *= info->shape[i];
+    return bytes;
+}
+
+static int test_spec(Test *t, const Spec *s) {
+    const CoupletProgram *program = s->cpu.program;
+    void **states = arena_array(t->arena, void *, program->state_count + 1), **memory = arena_array(t->arena, void *, t->states.count + 1);
+    Pair start = {NULL, NULL}, step = {NULL, NULL};
+    CoupletFault fault;
+    double worst = 0;
+    int wrong = 1;
+    for (int i = 0; i < program->state_count; i++) {
+        states[i] = arena_alloc(t->arena, (size_t)state_bytes(&program->states[i]) + 64);
+        memory[s->slots[i]] = t->device->calls->allocate(t->device, state_bytes(&program->states[i]));
+    }
+    if (run_both(t, s, &start, program->init, s->init, states, memory)) {
+        wrong = compare_runs(s, &start, program->init, &worst);
+        couplet_run_commit(start.cpu, states, program->states, &fault);
+        for (int i = 0; i < program->state_count; i++) t->device->calls->write(t->device, memory[s->slots[i]], 0, states[i], state_bytes(&program->states[i]));
+        if (run_both(t, s, &step, program->phases[0].train, s->train, states, memory)) wrong += compare_runs(s, &step, program->phases[0].train, &worst);
+        else wrong++;
+    }
+    printf("%s: %s, worst %.2g\n", s->path, wrong ? "FAILED" : "ok", worst);
+    Pair *pairs[] = {&start, &step};
+    for (int i = 0; i < 2; i++) {
+        couplet_run_free(pairs[i]->cpu);
+        couplet_run_free(pairs[i]->opencl);
+    }
+    for (int i = 0; i < program->state_count; i++)
+        if (memory[s->slots[i]]) t->device->calls->release(t->device, memory[s->slots[i]]);
+    return wrong != 0;
+}
+
+int main(int argc, char **argv) {
+    Test t = {.arena = arena_new(), .threads = couplet_threads_new(2)};
+    char folder[] = "/tmp/couplet-examples-XXXXXX", error[640] = "no temporary folder";
+    int wrong = 0;
+    bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) && (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
+    if (!good) printf("%s\n", error);
+    for (int i = 1; good && i < argc && i <= MOST_SPECS; i++) good = read_spec(&t, argv[i], folder);
+    rmdir(folder);
+    good = good && compile_all(&t);
+    for (int i = 0; good && i < t.count; i++) wrong += test_spec(&t, &t.specs[i]);
+    for (int i = 0; i < t.count; i++) cpu_free(t.specs[i].cpu.code);
+    couplet_device_free(t.device);
+    couplet_device_free(t.host);
+    couplet_threads_free(t.threads);
+    arena_free(t.arena);
+    printf("%d failed\n", wrong);
+    return !good || wrong != 0;
+}
