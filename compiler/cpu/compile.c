@@ -24,7 +24,7 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes, .sweeps = true}; }
+PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes, .sweeps = true, .buckets = true}; }
 
 CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
                     CoupletPlan **plans, const char **error) {

@@ -221,9 +221,9 @@ static int run_batch(uint32_t first, int count, CoupletThreads *threads) {
         which[good] = i;
         graphs[good++] = formulas[i].g;
     }
-    const CpuOptions options = {NULL};
-    const char *error = "out of memory";
     Arena *arena = arena_new();
+    const CpuOptions options = {cpu_cache_folder(arena)};
+    const char *error = "out of memory";
     CpuCode *code = good ? cpu_compile(arena, graphs, good, NULL, 0, &options, plans, &error) : NULL;
     for (int i = 0; i < good; i++) {
         if (code) run_kernels(&formulas[which[i]], plans[i], threads);
