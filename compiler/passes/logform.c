@@ -114,7 +114,18 @@ static const GExpr *stopped(Graph *g, const GExpr *e) {
 /* A shift that is no infinity, so that a term of -inf lowered by it is 0 and not NaN. */
 static const GExpr *bounded(Graph *g, const GExpr *shift) { return gx2(g, G_MAX, shift, real(g, lowest)); }
 
-static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) { return gx2(g, G_MUL, scale_of(g, f), gx1(g, G_EXP, gx2(g, G_SUB, shift_of(g, f), by))); }
+/* Where the scale may be 0, the exponent may lie above all that count: it is kept from overflowing, so that 0 times it is 0. */
+static const GExpr *lowered(Graph *g, const LogForm *f, const GExpr *by) {
+    const GExpr *exponent = gx2(g, G_SUB, shift_of(g, f), by);
+    if (f->scale && !f->positive) exponent = gx2(g, G_MIN, exponent, real(g, highest_exponent));
+    return gx2(g, G_MUL, scale_of(g, f), gx1(g, G_EXP, exponent));
+}
+
+/* The shift of a term that counts. */
+static const GExpr *counting_shift(Graph *g, const LogForm *f) {
+    if (!f->scale || f->positive) return shift_of(g, f);
+    return gx_select(g, gx2(g, G_NE, f->scale, real(g, 0)), shift_of(g, f), real(g, -INFINITY));
+}
 
 /* ---- sums of terms ------------------------------------------------------------------------------------------------- */
 
@@ -157,7 +168,7 @@ static void cancel(Graph *g, SignedTerms *terms) {
 
 static LogForm sum_form(Graph *g, const GExpr *e) {
     SignedTerms terms = {.count = 0};
-    LogForm forms[MOST_TERMS];
+    LogForm forms[MOST_TERMS] = {{NULL, NULL, false}};
     if (!collect(g, e, false, &terms)) return plain(g, e);
     cancel(g, &terms);
     if (terms.count == 0) return plain(g, real(g, 0));
@@ -167,9 +178,13 @@ static LogForm sum_form(Graph *g, const GExpr *e) {
         units = units && is_unit(&forms[i]) && !terms.negative[i];
         positive = positive && forms[i].positive && !terms.negative[i];
     }
-    const GExpr *shift = shift_of(g, &forms[0]);
-    for (int i = 1; i < terms.count; i++) shift = units ? log_add(g, shift, shift_of(g, &forms[i])) : gx2(g, G_MAX, shift, shift_of(g, &forms[i]));
-    if (units) return (LogForm){shift, NULL, true};
+    if (units) {
+        const GExpr *log = shift_of(g, &forms[0]);
+        for (int i = 1; i < terms.count; i++) log = log_add(g, log, shift_of(g, &forms[i]));
+        return (LogForm){log, NULL, true};
+    }
+    const GExpr *shift = counting_shift(g, &forms[0]);
+    for (int i = 1; i < terms.count; i++) shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
     shift = stopped(g, bounded(g, shift));
     const GExpr *sum = NULL;
     for (int i = 0; i < terms.count; i++) {

@@ -94,7 +94,6 @@ static const Known known[] = {
     {"moco_v3", "tau = 0.005", "the gradient to tau is a difference of terms some hundred times its size"},
     {"sup_con_scaled", "tau = 0.005", "the same"},
     {"barlow", "all rows equal", "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
-    {"graph_contrast", "tau = 0.005", "stabilise: a constant beside a quotient of exps in the logarithm"},
     {NULL, NULL, NULL},
 };
 
