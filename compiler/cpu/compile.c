@@ -24,7 +24,8 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-PlanTarget cpu_plan_target(void) { return (PlanTarget){.lanes = processor_here()->lanes, .sweeps = true, .buckets = true}; }
+static PlanTarget plan_target(const Processor *processor) { return (PlanTarget){.lanes = processor->lanes, .sweeps = true, .buckets = true}; }
+PlanTarget cpu_plan_target(void) { return plan_target(processor_here()); }
 
 CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
                     CoupletPlan **plans, const char **error) {
@@ -34,7 +35,7 @@ CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const P
         *error = cpu_refuses(arena, processor);
         return NULL;
     }
-    const PlanTarget target = {.lanes = made->processor->lanes};
+    const PlanTarget target = plan_target(made->processor);
     made->count = graph_count;
     made->plans = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
