@@ -14,6 +14,7 @@ typedef struct Reduction {
     LLVMTypeRef type;
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
     bool exponentials;                          /* the second sweep of a log-sum-exp */
+    const Members *members;                     /* or NULL: all terms */
 } Reduction;
 
 static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
@@ -60,7 +61,8 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
 static void fold_term(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = r->node;
-    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, v = emit_expr_where(f, n->value, holds);
+    const GExpr *guard = r->members ? r->members->rest : n->guard;
+    LLVMValueRef holds = guard ? emit_expr(f, guard) : NULL, v = emit_expr_where(f, n->value, holds);
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
         /* -inf - -inf is no number: such a term weighs nothing. */
@@ -87,12 +89,18 @@ static void fold_term(Frame *f, Reduction *r) {
     if (r->position) local_set(f, r->position, LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), whole(f, 1), ""));
 }
 
-static void sweep(Frame *f, Reduction *r) {
+static void sweep_members(Frame *f, Reduction *r) {
+    LLVMValueRef member;
+    Loop loop = member_loop_begin(f, r->members, &member);
+    if (r->position) local_set(f, r->position, member);
+    fold_term(f, r);
+    loop_end(f, &loop);
+}
+
+static void sweep_all(Frame *f, Reduction *r) {
     const GNode *n = r->node;
     Loop loops[GRAPH_MAX_RANK];
     int depth = 0;
-    if (r->count) local_set(f, r->count, whole(f, 0));
-    if (r->position) local_set(f, r->position, whole(f, 0));
     for (int i = 0; i < n->red_rank; i++) {
         f->indices[n->rank + i] = whole(f, 0);
         if (r->extents[n->rank + i] == 1) continue;
@@ -103,10 +111,17 @@ static void sweep(Frame *f, Reduction *r) {
     while (depth > 0) loop_end(f, &loops[--depth]);
 }
 
-static LLVMValueRef reduce(Frame *f, const int64_t *extents) {
+static void sweep(Frame *f, Reduction *r) {
+    if (r->count) local_set(f, r->count, whole(f, 0));
+    if (r->position) local_set(f, r->position, whole(f, 0));
+    if (r->members) sweep_members(f, r);
+    else sweep_all(f, r);
+}
+
+LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = f->node;
-    Reduction r = {.node = n, .extents = extents};
+    Reduction r = {.node = n, .extents = extents, .members = members};
     r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : value_type(f->e, n->value->type);
     r.best = frame_local(f, r.type);
     if (n->empty_is_error && n->guard) r.count = frame_local(f, f->e->i64);
@@ -144,7 +159,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
     LLVMValueRef active = n->active ? emit_expr(f, n->active) : NULL;
     LLVMValueRef value;
     if (!active || n->reducer == GR_NONE) {
-        value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : reduce(f, extents);
+        value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : emit_reduction(f, extents, NULL);
         if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(value_type(f->e, n->type)), "");
     } else { /* a reduction that is not wanted is not swept, and cannot be empty */
         LLVMValueRef slot = frame_local(f, value_type(f->e, n->type));
@@ -153,7 +168,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
         LLVMBuildCondBr(b, active, then, after);
         LLVMPositionBuilderAtEnd(b, then);
         frame_forget(f);
-        local_set(f, slot, reduce(f, extents));
+        local_set(f, slot, emit_reduction(f, extents, NULL));
         LLVMBuildBr(b, after);
         LLVMPositionBuilderAtEnd(b, after);
         frame_forget(f);

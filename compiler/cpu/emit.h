@@ -70,6 +70,13 @@ LLVMBasicBlockRef frame_block(Frame *f, const char *name);
 Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
 Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
 void loop_end(Frame *f, Loop *loop);
+/* The members of a key that a reduction visits in place of all its terms (bucket.c): entries [begin, end) of the list. */
+typedef struct Members {
+    LLVMValueRef base, list, begin, end;
+    const GExpr *rest; /* what is still asked of each; or NULL */
+} Members;
+/* Sets the reduced indices; *member is their place in row-major order. */
+Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member);
 /* Asks LLVM not to unroll the loop whose branch back this is. */
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
 /* A local that lives in the entry block, where LLVM turns it into a register. */
@@ -106,6 +113,10 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 void emit_compute(Emitter *e, Kernel *kernel);
 /* A reduction along columns, results [begin, end) of the last axis; the other output indices are set. */
 void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
+/* The node's reducer over all terms, as loops of these extents, or over `members` alone. The output's indices are set. */
+LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members);
+void emit_bucket_sort(Emitter *e, Kernel *kernel);
+void emit_bucket(Emitter *e, Kernel *kernel);
 void emit_topk(Emitter *e, Kernel *kernel);
 /* Operands: b, tables; packed. */
 void emit_pack(Emitter *e, Kernel *kernel);

@@ -32,6 +32,8 @@ void emit_kernel(Emitter *e, Kernel *k) {
     case KERNEL_PRODUCT: emit_product(e, k); break;
     case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
     case KERNEL_SWEEP: emit_sweep(e, k); break;
+    case KERNEL_BUCKET_SORT: emit_bucket_sort(e, k); break;
+    case KERNEL_BUCKET: emit_bucket(e, k); break;
     }
 }
 

@@ -26,19 +26,6 @@ Source *read_text(Arena *arena, const char *path) {
     return source;
 }
 
-const Source *read_library(void *context, Arena *arena, const char *name, int part) {
-    (void)context;
-    for (const LibraryFile *file = library_files; file->module; file++) {
-        if (strcmp(file->module, name) != 0 || part-- > 0) continue;
-        Source *source = arena_new_of(arena, Source);
-        source->path = file->path;
-        source->text = file->text;
-        source->length = file->length;
-        return source;
-    }
-    return NULL;
-}
-
 /* What the files hold; where they cannot be read, as in `couplet check` without data, what they should hold: classes of one size. */
 static int64_t count_rows(void *context, const DataSource *d) {
     const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};

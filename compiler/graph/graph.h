@@ -146,6 +146,7 @@ typedef struct Graph {
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
     GraphSettings settings;
+    ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 

@@ -1,10 +1,10 @@
 /* Reverse-mode derivative of a graph. There is one rule: for a compute node y[o] = R over r of e(o, r), each load T[f(o, r)] in e gets
  *     dT[m] += sum over (o, r) with f(o, r) = m of  gy[o] * weight of the reducer * de/dload,
- * which is again a compute node over m. Equations f_k(o, r) = m_k are solved for an index where they can be (a plain or shifted index,
- * a rotation modulo its extent), and the index disappears from the sum; what cannot be solved stays as a guard EQ(f_k, m_k), which a back
- * end does by counting sort. Contributions are added in source order of the consumers: no atomics, one result. */
+ * which is again a compute node over m. Equations f_k(o, r) = m_k are solved for an index where they can be (solve.c), and the index disappears
+ * from the sum; what depends on data stays as a guard EQ(f_k, m_k), which a back end does by counting sort (plan/bucket.h). Contributions are added in source order of the consumers: no atomics, one result. */
 #include "compiler/passes/derivative.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/solve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,136 +19,6 @@ typedef struct Pass {
     Adjoint *of; /* by position in the node list at the start */
     int count;
 } Pass;
-
-/* ---- solving f(o, r) = m ----------------------------------------------------------------------------- */
-
-typedef struct Solver {
-    Graph *g;
-    int count;
-    const GExpr *index[2 * GRAPH_MAX_RANK];  /* the node's indices, fresh */
-    const GExpr *solved[2 * GRAPH_MAX_RANK]; /* in terms of m and unsolved indices, or NULL */
-    const GExpr *guard;
-} Solver;
-
-/* expr = factor * index + rest, affine in the index; false otherwise. */
-static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *factor, const GExpr **rest) {
-    int64_t f0, f1;
-    const GExpr *r0, *r1;
-    *factor = 0;
-    *rest = e;
-    if (e == index) {
-        *factor = 1;
-        *rest = gx_int(g, 0);
-        return true;
-    }
-    if (e->op == G_ADD || e->op == G_SUB) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0) || !split_affine(g, e->args[1], index, &f1, &r1)) return false;
-        *factor = e->op == G_ADD ? f0 + f1 : f0 - f1;
-        *rest = gx2(g, e->op, r0, r1);
-        return true;
-    }
-    if (e->op == G_MUL && e->args[1]->op == G_CONST) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0)) return false;
-        *factor = f0 * e->args[1]->integer;
-        *rest = gx2(g, G_MUL, r0, e->args[1]);
-        return true;
-    }
-    if (e->op == G_NEG) {
-        if (!split_affine(g, e->args[0], index, &f0, &r0)) return false;
-        *factor = -f0;
-        *rest = gx1(g, G_NEG, r0);
-        return true;
-    }
-    const GExpr *found[GRAPH_MAX_INDICES];
-    int count = gx_free_indices(g, e, found);
-    for (int i = 0; i < count; i++)
-        if (found[i] == index) return false;
-    return true;
-}
-
-static const GExpr *in_range(Graph *g, const GExpr *e, int64_t extent) {
-    const GExpr *low = gx2(g, G_LE, gx_int(g, 0), e), *high = gx2(g, G_LT, e, gx_int(g, extent));
-    return gx_and(g, gx_and(g, NULL, low), gx_and(g, NULL, high));
-}
-
-static const GExpr *apply(const Solver *s, const GExpr *e) {
-    const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
-    int count = 0;
-    for (int i = 0; i < s->count; i++) {
-        if (!s->solved[i]) continue;
-        from[count] = s->index[i];
-        to[count++] = s->solved[i];
-    }
-    return count ? gx_substitute(s->g, e, count, from, to) : e;
-}
-
-static void settle(Solver *s, int at, const GExpr *value) {
-    Graph *g = s->g;
-    for (int i = 0; i < s->count; i++)
-        if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, &s->index[at], &value);
-    if (s->guard) s->guard = gx_substitute(g, s->guard, 1, &s->index[at], &value);
-    s->solved[at] = value;
-    /* In front: what the other conditions read at this index is read only where the index is one. */
-    s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
-}
-
-/* f = m, through one index: the one with the largest extent, so that the smallest loop is left. */
-static bool solve_unit(Solver *s, const GExpr *f, const GExpr *m) {
-    Graph *g = s->g;
-    int best = -1;
-    const GExpr *best_value = NULL;
-    for (int i = 0; i < s->count; i++) {
-        int64_t factor;
-        const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || (factor != 1 && factor != -1)) continue;
-        if (best >= 0 && graph_index_extent(g, s->index[i]) <= graph_index_extent(g, s->index[best])) continue;
-        best = i;
-        best_value = factor == 1 ? gx2(g, G_SUB, m, rest) : gx2(g, G_SUB, rest, m);
-    }
-    if (best < 0) return false;
-    settle(s, best, best_value);
-    return true;
-}
-
-/* factor * index + rest = m with |factor| > 1 (a strided convolution): the index is (m - rest) / factor where that is whole. */
-static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
-    Graph *g = s->g;
-    for (int i = 0; i < s->count; i++) {
-        int64_t factor;
-        const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f, s->index[i], &factor, &rest) || factor <= 1) continue;
-        const GExpr *difference = gx2(g, G_SUB, m, rest), *by = gx_int(g, factor);
-        const GExpr *whole = gx2(g, G_EQ, gx2(g, G_MOD, difference, by), gx_int(g, 0));
-        settle(s, i, gx2(g, G_FLOORDIV, difference, by));
-        s->guard = gx_and(g, s->guard, gx_and(g, NULL, whole));
-        return true;
-    }
-    return false;
-}
-
-/* (+-index + rest) mod M = m with the index over the full range of M: the rotation backwards. */
-static bool solve_rotation(Solver *s, const GExpr *f, const GExpr *m) {
-    Graph *g = s->g;
-    if (f->op != G_MOD || f->args[1]->op != G_CONST) return false;
-    for (int i = 0; i < s->count; i++) {
-        int64_t factor;
-        const GExpr *rest;
-        if (s->solved[i] || !split_affine(g, f->args[0], s->index[i], &factor, &rest) || (factor != 1 && factor != -1)) continue;
-        if (graph_index_extent(g, s->index[i]) > f->args[1]->integer) continue;
-        const GExpr *back = factor == 1 ? gx2(g, G_SUB, m, rest) : gx2(g, G_SUB, rest, m);
-        settle(s, i, gx2(g, G_MOD, back, f->args[1]));
-        return true;
-    }
-    return false;
-}
-
-static void solve(Solver *s, const GExpr *f, const GExpr *m) {
-    f = apply(s, f);
-    /* A strided index leaves a small loop (the taps); solving for the tap instead would leave the large one. */
-    if (f->op == G_INDEX && solve_unit(s, f, m)) return;
-    if (solve_strided(s, f, m) || solve_unit(s, f, m) || solve_rotation(s, f, m)) return;
-    s->guard = gx_and(s->g, s->guard, gx_and(s->g, NULL, gx2(s->g, G_EQ, f, m)));
-}
 
 /* ---- one node ---------------------------------------------------------------------------------------- */
 
@@ -220,13 +90,11 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, GNode *gradient, int number
     for (int i = 0; i < y.red_rank; i++) s.index[s.count++] = y.red[i];
     ComputeSpec adjoint;
     memset(&adjoint, 0, sizeof adjoint);
-    for (int k = 0; k < tensor->rank; k++) {
-        adjoint.out[k] = graph_fresh_index(g, tensor->shape[k]);
-        solve(&s, load->args[k], adjoint.out[k]);
-    }
+    for (int k = 0; k < tensor->rank; k++) adjoint.out[k] = graph_fresh_index(g, tensor->shape[k]);
+    solve(&s, load->args, adjoint.out, tensor->rank);
     adjoint.out_rank = tensor->rank;
-    adjoint.value = apply(&s, value);
-    adjoint.guard = gx_and(g, s.guard, guard ? apply(&s, guard) : NULL);
+    adjoint.value = solver_apply(&s, value);
+    adjoint.guard = gx_and(g, s.guard, guard ? solver_apply(&s, guard) : NULL);
     for (int i = 0; i < s.count; i++)
         if (!s.solved[i]) adjoint.red[adjoint.red_rank++] = s.index[i];
     adjoint.reducer = adjoint.red_rank ? GR_SUM : GR_NONE;

@@ -1,6 +1,7 @@
 /* split: a large sum with few results is taken in two levels, so that there are enough tiles for every thread and the first level stays in a cache:
  * the statistics of a batch are sums of those of its samples. Only where the results lie side by side in what is read (sums_columns), since the other
  * order has its vectors along the sum already. */
+#include "compiler/graph/key.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
 #include "compiler/graph/walk.h"
@@ -22,7 +23,7 @@ static int kept_indices(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
     bool sum = node->reducer == GR_SUM || node->reducer == GR_MAX || node->reducer == GR_MIN;
-    if (node->kind != GN_COMPUTE || !sum || node->type != GT_REAL || node->active || node->empty_is_error || !sums_columns(node)) return 0;
+    if (node->kind != GN_COMPUTE || !sum || node->type != GT_REAL || node->active || node->empty_is_error || !sums_columns(node) || reduces_by_key(node)) return 0;
     if (extents(node->shape, node->rank) * extents(node->red_shape, node->red_rank) < SMALLEST_SUM || product_of(g->arena, node, &product) || pair_sink(g->arena, node, &sink)) return 0;
     int64_t tiles = extents(node->shape, node->rank - 1);
     int kept = 0;

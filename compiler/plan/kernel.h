@@ -15,11 +15,14 @@ typedef enum {
     KERNEL_PACK,    /* the vector operand of a contraction, in panels */
     KERNEL_PRODUCT, /* the contraction itself */
     KERNEL_GATHER_PARTIALS, /* adds the parts of a split contraction, in order */
-    KERNEL_SWEEP /* a pass over an array of pairs, tile by tile */
+    KERNEL_SWEEP, /* a pass over an array of pairs, tile by tile */
+    KERNEL_BUCKET_SORT, /* lists the members of every key (bucket.h) */
+    KERNEL_BUCKET       /* reduces each key's members */
 } KernelKind;
 
 struct Contraction;
 struct Sweep;
+struct Bucket;
 
 /* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
  * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
@@ -29,6 +32,8 @@ typedef struct Kernel {
     const GNode *node;
     const struct Contraction *contraction;
     const struct Sweep *sweep;
+    const struct Bucket *bucket;
+    int sorted; /* BUCKET: the operand that holds the lists */
     char symbol[SYMBOL_BYTES];
     int64_t tiles, rounds; /* tiles of one round write disjoint memory; rounds follow each other (0: one) */
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];
@@ -49,6 +54,7 @@ typedef struct PlanTarget {
     int64_t tile;      /* rows and columns of a tile */
     bool has_products; /* a library does plain matrix products */
     bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
+    bool buckets;  /* it has kernels for reductions by key; without, they are sweeps */
 } PlanTarget;
 
 /* False with a sentence when a node cannot be compiled (too many operands). */

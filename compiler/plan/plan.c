@@ -1,6 +1,7 @@
 /* Plans: buffers, the steps, the commits. */
 #include "compiler/plan/plan.h"
 
+#include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
 
@@ -107,8 +108,17 @@ static double work_of(const GNode *n) {
     return points * (1 + operations(n->value, 0));
 }
 
+/* Members are looked at twice by the sort, and once for each entry of the payload by the sum. */
+static double bucket_work(const Kernel *k) {
+    const Bucket *b = k->bucket;
+    double members = (double)(b->segments * b->members), lists = (double)(b->segments * b->targets_size), guard = 1 + operations(k->node->guard, 0);
+    if (k->kind == KERNEL_BUCKET_SORT) return lists + 2 * members * guard;
+    return (lists + members) * (double)b->payload * (1 + operations(k->node->value, 0));
+}
+
 static double step_work(const Kernel *k) {
     if (k->sweep) return sweep_flops(k->sweep);
+    if (k->bucket) return bucket_work(k);
     if (!k->contraction) return work_of(k->node);
     const Product *p = &k->contraction->form;
     if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
@@ -127,6 +137,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
         return arena_printf(arena, "%s %lld x %lld x %lld x %lld", kinds[k->kind], (long long)p->z_size, (long long)p->m_size, (long long)p->n_size, (long long)p->k_size);
     }
     Text text = {0};
+    if (k->bucket) text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
     text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->kind == KERNEL_CALL ? couplet_calls[k->node->call].name : reducers[k->node->reducer]);
     for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");

@@ -1,4 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
+#include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
 
@@ -43,13 +44,23 @@ static GNode *run_scalar(Graph *g, const char *name, int64_t count, int rank) {
     return graph_input(g, name, GT_INT, rank, &count, (Span){0});
 }
 
+/* The last operands: what draws read, then what is written. */
+static void close_kernel(Collect *c, const GNode *output) {
+    Kernel *k = c->kernel;
+    k->output_count = 1;
+    if (c->draws) {
+        k->operands[k->operand_count++] = run_scalar(k->graph, "seed", 2, 1);
+        k->operands[k->operand_count++] = run_scalar(k->graph, "step", 1, 0);
+    }
+    k->operands[k->operand_count++] = output;
+}
+
 static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
     Kernel k;
     memset(&k, 0, sizeof k);
     k.kind = node->kind == GN_TOPK ? KERNEL_TOPK : KERNEL_COMPUTE;
     k.graph = g;
     k.node = node;
-    k.output_count = 1;
     Collect c = {.kernel = &k, .fits = true};
     if (k.kind == KERNEL_TOPK) {
         add_operand(&c, node->operand);
@@ -62,16 +73,10 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
         collect(arena, &c, &seen, node->active);
         k.tiles = compute_tiles(node);
     }
-    if (c.draws) {
-        k.operands[k.operand_count++] = run_scalar(g, "seed", 2, 1);
-        k.operands[k.operand_count++] = run_scalar(g, "step", 1, 0);
-    }
-    k.operands[k.operand_count++] = node;
+    close_kernel(&c, node);
     array_push(arena, &kernels->items, k);
     return c.fits;
 }
-
-/* ---- library calls ---------------------------------------------------------------------------------------------- */
 
 static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
     GNode *n = arena_new_of(arena, GNode);
@@ -83,6 +88,8 @@ static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GTyp
     array_push(arena, &kernels->extra, n);
     return n;
 }
+
+/* ---- library calls ---------------------------------------------------------------------------------------------- */
 
 static void call_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
     CoupletCallSize size;
@@ -99,6 +106,40 @@ static void call_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels
     for (int i = 0; i < node->operand_count; i++) k.operands[k.operand_count++] = node->operands[i];
     k.operands[k.operand_count++] = node;
     array_push(arena, &kernels->items, k);
+}
+
+/* ---- reductions by key ----------------------------------------------------------------------------------------- */
+
+static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *kernels) {
+    const GNode *node = b->node;
+    GNode *lists = extra_node(arena, kernels, GN_COMPUTE, GT_INT, b->segments * bucket_list_size(b), node);
+    Kernel sort, sum;
+    memset(&sort, 0, sizeof sort);
+    sort.kind = KERNEL_BUCKET_SORT;
+    sort.graph = g;
+    sort.node = node;
+    sort.bucket = b;
+    sort.tiles = b->segments;
+    sum = sort;
+    Collect c = {.kernel = &sort, .fits = true};
+    Seen seen = {0};
+    for (int i = 0; i < b->conjunct_count; i++) {
+        if (b->targets[i] >= 0) collect(arena, &c, &seen, b->keys[i]);
+        else if (b->filters[i]) collect(arena, &c, &seen, b->conjuncts[i]);
+    }
+    close_kernel(&c, lists);
+    array_push(arena, &kernels->items, sort);
+    sum.kind = KERNEL_BUCKET;
+    sum.tiles = bucket_sum_tiles(b);
+    Collect d = {.kernel = &sum, .fits = true};
+    seen.count = 0;
+    collect(arena, &d, &seen, node->value);
+    collect(arena, &d, &seen, b->rest);
+    sum.sorted = sum.operand_count;
+    add_operand(&d, lists);
+    close_kernel(&d, node);
+    array_push(arena, &kernels->items, sum);
+    return c.fits && d.fits;
 }
 
 /* ---- contractions ---------------------------------------------------------------------------------------------- */
@@ -273,6 +314,8 @@ static bool place(Order *o, GNode *node) {
     if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) return true;
     if (node->streamed && o->target->sweeps) return true;
     Contraction *c = contraction_of(o->arena, node, o->target);
+    Bucket *b = c || !o->target->buckets ? NULL : bucket_of(o->arena, o->g, node);
+    if (b) return bucket_kernels(o->arena, o->g, b, o->kernels);
     if (!c) return one_kernel(o->arena, o->g, node, o->kernels);
     contraction_kernels(o->arena, o->g, c, o->kernels, &o->shared);
     return true;

@@ -94,12 +94,6 @@ static const Known known[] = {
     {"moco_v3", "tau = 0.005", "the gradient to tau is a difference of terms some hundred times its size"},
     {"sup_con_scaled", "tau = 0.005", "the same"},
     {"barlow", "all rows equal", "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
-    {"debiased", "tau = 0.005", "stabilise: a difference of exps and a maximum of two in one logarithm"},
-    {"bcl", "tau = 0.005", "stabilise: a weight that holds no exp inside the sum"},
-    {"bcl_total", "tau = 0.005", "the same"},
-    {"paco", "tau = 0.005", "stabilise: a factor that holds no exp (gamma) before one of two sums"},
-    {"paco", "scaled by 1e4", "the same"},
-    {"graph_contrast", "tau = 0.005", "stabilise: a constant beside a quotient of exps in the logarithm"},
     {NULL, NULL, NULL},
 };
 

@@ -1,0 +1,199 @@
+/* Reductions by key (compiler/plan/bucket.h): the counting sort of one segment's keys, and the sum of each target's members. */
+#include "compiler/cpu/emit.h"
+
+#include "compiler/plan/bucket.h"
+
+static LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
+static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, whole(f, b), ""); }
+
+/* ---- the sort -------------------------------------------------------------------------------------------------- */
+
+/* Sets the axes of a role from their place in row-major order. */
+static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef place) {
+    LLVMBuilderRef build = f->e->builder;
+    for (int a = b->node->rank - 1; a >= 0; a--) {
+        if (!(role_bits & 1 << b->role[a])) continue;
+        int64_t extent = b->node->shape[a];
+        f->indices[a] = LLVMBuildURem(build, place, whole(f, extent), "");
+        place = LLVMBuildUDiv(build, place, whole(f, extent), "");
+    }
+}
+
+/* The place of the targets' values among their combinations. */
+static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *values) {
+    LLVMValueRef place = whole(f, 0);
+    for (int a = 0; a < b->node->rank; a++)
+        if ((int)b->role[a] == role) place = add(f, times(f, place, b->node->shape[a]), values[a]);
+    return place;
+}
+
+/* The key of the member at hand; *listed tells whether it has one. Conditions are asked in the guard's order, each only where those before it hold. */
+static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef values[GRAPH_MAX_RANK] = {NULL}, mask = NULL;
+    for (int i = 0; i < b->conjunct_count; i++) {
+        LLVMValueRef holds;
+        if (b->targets[i] >= 0) {
+            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask), extent = whole(f, b->node->shape[b->targets[i]]);
+            holds = LLVMBuildICmp(build, LLVMIntULT, key, extent, "");
+            values[b->targets[i]] = LLVMBuildSelect(build, holds, key, whole(f, 0), "");
+        } else if (b->filters[i]) {
+            holds = emit_expr_where(f, b->conjuncts[i], mask);
+        } else {
+            continue;
+        }
+        mask = mask ? LLVMBuildAnd(build, mask, holds, "") : holds;
+    }
+    *listed = mask;
+    return place_of(f, b, BUCKET_TARGET, values);
+}
+
+typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member);
+
+static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisit visit) {
+    const GNode *n = b->node;
+    Loop loops[GRAPH_MAX_RANK];
+    LLVMValueRef member = whole(f, 0), listed;
+    for (int i = 0; i < n->red_rank; i++) {
+        loops[i] = loop_begin(f, whole(f, 0), whole(f, n->red_shape[i]));
+        f->indices[n->rank + i] = loops[i].index;
+        member = add(f, times(f, member, n->red_shape[i]), loops[i].index);
+    }
+    LLVMValueRef key = emit_key(f, b, &listed);
+    LLVMBasicBlockRef then = frame_block(f, "listed"), after = frame_block(f, "after");
+    LLVMBuildCondBr(f->e->builder, listed, then, after);
+    LLVMPositionBuilderAtEnd(f->e->builder, then);
+    frame_forget(f);
+    visit(f, b, list, key, member);
+    LLVMBuildBr(f->e->builder, after);
+    LLVMPositionBuilderAtEnd(f->e->builder, after);
+    frame_forget(f);
+    for (int i = n->red_rank - 1; i >= 0; i--) loop_end(f, &loops[i]);
+}
+
+static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
+    (void)b, (void)member;
+    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1];
+    element_store(f, GT_INT, base, at, add(f, element_load(f, GT_INT, base, at), whole(f, 1)));
+}
+
+/* The begin of each list moves to its end as it fills. */
+static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
+    LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1], place = element_load(f, GT_INT, base, at);
+    element_store(f, GT_INT, base, add(f, add(f, list, whole(f, b->targets_size)), place), member);
+    element_store(f, GT_INT, base, at, add(f, place, whole(f, 1)));
+}
+
+void emit_bucket_sort(Emitter *e, Kernel *kernel) {
+    Frame f;
+    const Bucket *b = kernel->bucket;
+    frame_begin(&f, e, kernel);
+    LLVMValueRef out = f.bases[kernel->operand_count - 1], sum = frame_local(&f, e->i64);
+    Loop segments = loop_begin(&f, f.begin, f.end);
+    LLVMValueRef list = times(&f, segments.index, bucket_list_size(b));
+    set_axes(&f, b, 1 << BUCKET_SEGMENT, segments.index);
+    Loop clear = loop_begin(&f, whole(&f, 0), whole(&f, b->targets_size));
+    element_store(&f, GT_INT, out, add(&f, list, clear.index), whole(&f, 0));
+    loop_end(&f, &clear);
+    each_member(&f, b, list, count_member);
+    local_set(&f, sum, whole(&f, 0));
+    Loop begins = loop_begin(&f, whole(&f, 0), whole(&f, b->targets_size));
+    LLVMValueRef at = add(&f, list, begins.index), count = element_load(&f, GT_INT, out, at), begin = local_get(&f, e->i64, sum);
+    element_store(&f, GT_INT, out, at, begin);
+    local_set(&f, sum, add(&f, begin, count));
+    loop_end(&f, &begins);
+    each_member(&f, b, list, list_member);
+    loop_end(&f, &segments);
+    frame_end(&f);
+}
+
+/* ---- the sum --------------------------------------------------------------------------------------------------- */
+
+static Members members_of(Frame *f, const Bucket *b, int sorted) {
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices), base = f->bases[sorted];
+    LLVMValueRef list = times(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
+    LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, whole(f, 0), "");
+    LLVMValueRef before = LLVMBuildSelect(build, first, whole(f, 0), LLVMBuildSub(build, key, whole(f, 1), ""), "");
+    Members m = {.base = base, .rest = b->rest};
+    m.begin = LLVMBuildSelect(build, first, whole(f, 0), element_load(f, GT_INT, base, add(f, list, before)), "");
+    m.end = element_load(f, GT_INT, base, add(f, list, key));
+    m.list = add(f, list, whole(f, b->targets_size));
+    return m;
+}
+
+Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member) {
+    LLVMBuilderRef build = f->e->builder;
+    const GNode *n = f->node;
+    Loop loop = loop_begin(f, m->begin, m->end);
+    LLVMValueRef place = *member = element_load(f, GT_INT, m->base, add(f, m->list, loop.index));
+    for (int i = n->red_rank - 1; i >= 0; i--) {
+        bool outermost = i == 0;
+        f->indices[n->rank + i] = outermost ? place : LLVMBuildURem(build, place, whole(f, n->red_shape[i]), "");
+        if (!outermost) place = LLVMBuildUDiv(build, place, whole(f, n->red_shape[i]), "");
+    }
+    return loop;
+}
+
+static LLVMValueRef output_place(Frame *f) {
+    LLVMValueRef at = whole(f, 0);
+    for (int a = 0; a < f->node->rank; a++) at = add(f, times(f, at, f->node->shape[a]), f->indices[a]);
+    return at;
+}
+
+static int payload_loops(Frame *f, const Bucket *b, Loop *loops) {
+    int depth = 0;
+    for (int a = 0; a < b->node->rank; a++) {
+        if (b->role[a] != BUCKET_PAYLOAD) continue;
+        loops[depth] = loop_begin(f, whole(f, 0), whole(f, b->node->shape[a]));
+        f->indices[a] = loops[depth++].index;
+    }
+    return depth;
+}
+
+/* A row of sums at a time: the payload is the inner loop, so that the members' rows are read as they lie. */
+static void add_rows(Frame *f, const Bucket *b, const Members *m) {
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef out = f->bases[f->kernel->operand_count - 1], member;
+    Loop loops[GRAPH_MAX_RANK];
+    int depth = payload_loops(f, b, loops);
+    element_store(f, GT_REAL, out, output_place(f), number(f, 0));
+    while (depth > 0) loop_end(f, &loops[--depth]);
+    Loop members = member_loop_begin(f, m, &member);
+    depth = payload_loops(f, b, loops);
+    LLVMValueRef holds = m->rest ? emit_expr(f, m->rest) : NULL, value = emit_expr_where(f, b->node->value, holds), at = output_place(f);
+    if (holds) value = LLVMBuildSelect(build, holds, value, number(f, 0), "");
+    element_store(f, GT_REAL, out, at, LLVMBuildFAdd(build, element_load(f, GT_REAL, out, at), value, ""));
+    while (depth > 0) loop_end(f, &loops[--depth]);
+    loop_end(f, &members);
+}
+
+static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
+    Loop loops[GRAPH_MAX_RANK];
+    int depth = payload_loops(f, b, loops);
+    LLVMValueRef value = emit_reduction(f, NULL, m);
+    element_store(f, f->node->type, f->bases[f->kernel->operand_count - 1], output_place(f), value);
+    while (depth > 0) loop_end(f, &loops[--depth]);
+}
+
+/* Operands: what the formula reads, with the sorted lists at kernel->sorted; the node. */
+void emit_bucket(Emitter *e, Kernel *kernel) {
+    Frame f;
+    const Bucket *b = kernel->bucket;
+    const GNode *n = b->node;
+    frame_begin(&f, e, kernel);
+    LLVMBuilderRef build = e->builder;
+    int64_t rows = b->targets_size * b->segments;
+    Loop tiles = loop_begin(&f, f.begin, f.end);
+    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)), last = add(&f, first, whole(&f, bucket_chunk(b)));
+    LLVMValueRef end = LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, whole(&f, rows), ""), last, whole(&f, rows), "");
+    Loop row = loop_begin(&f, first, end);
+    set_axes(&f, b, 1 << BUCKET_TARGET | 1 << BUCKET_SEGMENT, row.index);
+    Members m = members_of(&f, b, kernel->sorted);
+    bool whole_rows = n->reducer == GR_SUM && n->type == GT_REAL && !n->empty_is_error && b->payload > 1;
+    if (whole_rows) add_rows(&f, b, &m);
+    else reduce_elements(&f, b, &m);
+    loop_end(&f, &row);
+    loop_end(&f, &tiles);
+    frame_end(&f);
+}

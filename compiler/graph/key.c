@@ -1,0 +1,29 @@
+#include "compiler/graph/key.h"
+
+uint32_t key_indices(const GExpr *e) {
+    uint32_t bits = e->op == G_INDEX ? 1u << e->index : 0;
+    for (int i = 0; i < e->arg_count; i++) bits |= key_indices(e->args[i]);
+    return bits;
+}
+
+const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
+    if (conjunct->op != G_EQ || conjunct->args[0]->type != GT_INT) return NULL;
+    uint32_t reduced = ((1u << (n->rank + n->red_rank)) - 1) & ~((1u << n->rank) - 1);
+    for (int side = 0; side < 2; side++) {
+        const GExpr *index = conjunct->args[side], *key = conjunct->args[1 - side];
+        if (index->op != G_INDEX || index->index >= n->rank) continue;
+        uint32_t read = key_indices(key);
+        if (!(read & reduced) || read & 1u << index->index) continue;
+        *target = index->index;
+        return key;
+    }
+    return NULL;
+}
+
+static bool has_key(const GNode *n, const GExpr *guard) {
+    int target;
+    if (guard->op == G_AND) return has_key(n, guard->args[0]) || has_key(n, guard->args[1]);
+    return key_of(n, guard, &target) != NULL;
+}
+
+bool reduces_by_key(const GNode *n) { return n->kind == GN_COMPUTE && n->reducer != GR_NONE && n->guard && !n->active && has_key(n, n->guard); }

@@ -1,0 +1,17 @@
+/* What is provable of the size of an exponent: that it is a similarity of unit vectors over a temperature. */
+#ifndef COUPLET_COMPILER_PASSES_BOUND_H
+#define COUPLET_COMPILER_PASSES_BOUND_H
+
+#include "compiler/graph/graph.h"
+
+/* |value| <= size, or <= size / over, a scalar of the run such as the hyper tau. */
+typedef struct Bound {
+    double size;
+    const GNode *over;
+} Bound;
+
+bool bound_of(Graph *g, const GExpr *e, Bound *out);
+/* The bound of every exponent that the value is made of; false when one of them has none. */
+bool bound_of_exponents(Graph *g, const GExpr *e, Bound *out);
+
+#endif

@@ -1,0 +1,87 @@
+#include "compiler/plan/bucket.h"
+
+#include "compiler/graph/key.h"
+
+#include <string.h>
+
+enum { SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */, FEWEST_TARGETS = 3, TILES = 256 };
+
+static bool list_conjuncts(Bucket *b, const GExpr *guard) {
+    if (guard->op == G_AND) return list_conjuncts(b, guard->args[0]) && list_conjuncts(b, guard->args[1]);
+    if (b->conjunct_count == GRAPH_MAX_INDICES) return false;
+    b->targets[b->conjunct_count] = -1;
+    b->conjuncts[b->conjunct_count++] = guard;
+    return true;
+}
+
+/* One key a target; a second one is left to the sum. */
+static void take_keys(Bucket *b) {
+    for (int i = 0; i < b->conjunct_count; i++) {
+        int target;
+        const GExpr *key = key_of(b->node, b->conjuncts[i], &target);
+        if (!key || b->role[target] == BUCKET_TARGET) continue;
+        b->targets[i] = target;
+        b->keys[i] = key;
+        b->role[target] = BUCKET_TARGET;
+    }
+}
+
+/* A key may not read another key's target: then that equality is left to the sum. */
+static void drop_entangled(Bucket *b) {
+    for (int i = 0; i < b->conjunct_count; i++) {
+        if (b->targets[i] < 0) continue;
+        uint32_t read = key_indices(b->keys[i]);
+        for (int k = 0; k < b->conjunct_count; k++) {
+            if (b->targets[k] < 0 || !(read & 1u << b->targets[k])) continue;
+            b->role[b->targets[i]] = BUCKET_PAYLOAD;
+            b->targets[i] = -1;
+            break;
+        }
+    }
+}
+
+static void find_roles(Bucket *b) {
+    for (int i = 0; i < b->conjunct_count; i++) {
+        uint32_t read = b->targets[i] >= 0 ? key_indices(b->keys[i]) : 0;
+        for (int a = 0; a < b->node->rank; a++)
+            if (read & 1u << a) b->role[a] = BUCKET_SEGMENT;
+    }
+    b->targets_size = b->segments = b->payload = b->members = 1;
+    for (int a = 0; a < b->node->rank; a++) *(b->role[a] == BUCKET_TARGET ? &b->targets_size : b->role[a] == BUCKET_SEGMENT ? &b->segments : &b->payload) *= b->node->shape[a];
+    for (int i = 0; i < b->node->red_rank; i++) b->members *= b->node->red_shape[i];
+}
+
+/* Conditions of segments and members alone decide who is listed; the others are asked of each term. */
+static void find_filters(Bucket *b, Graph *g) {
+    uint32_t known = ~((1u << b->node->rank) - 1);
+    for (int a = 0; a < b->node->rank; a++)
+        if (b->role[a] == BUCKET_SEGMENT) known |= 1u << a;
+    for (int i = 0; i < b->conjunct_count; i++) {
+        if (b->targets[i] >= 0) continue;
+        b->filters[i] = !(key_indices(b->conjuncts[i]) & ~known);
+        if (!b->filters[i]) b->rest = gx_and(g, b->rest, b->conjuncts[i]);
+    }
+}
+
+static bool is_worth_it(const Bucket *b) {
+    double sweep = (double)b->targets_size * (double)b->segments * (double)b->payload * (double)b->members;
+    double lists = (double)b->segments * (double)bucket_list_size(b);
+    return b->targets_size >= FEWEST_TARGETS && sweep >= SMALLEST_SWEEP && b->targets_size < INT32_MAX && b->members < INT32_MAX && lists < INT32_MAX / 4;
+}
+
+Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
+    if (!reduces_by_key(node)) return NULL;
+    Bucket *b = arena_new_of(arena, Bucket);
+    b->node = node;
+    for (int a = 0; a < node->rank; a++) b->role[a] = BUCKET_PAYLOAD;
+    if (!list_conjuncts(b, node->guard)) return NULL;
+    take_keys(b);
+    drop_entangled(b);
+    find_roles(b);
+    find_filters(b, g);
+    return is_worth_it(b) ? b : NULL;
+}
+
+int64_t bucket_list_size(const Bucket *b) { return b->targets_size + b->members; }
+int64_t bucket_chunk(const Bucket *b) { return (b->targets_size * b->segments + TILES - 1) / TILES; }
+int64_t bucket_sum_tiles(const Bucket *b) { return (b->targets_size * b->segments + bucket_chunk(b) - 1) / bucket_chunk(b); }

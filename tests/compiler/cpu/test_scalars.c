@@ -1,0 +1,139 @@
+/* Every row of scalars.def and every reducer: compiled for the CPU in float32 against the reference evaluator in float64, on samples of the row's domain and
+ * at its edges. */
+#include "compiler/cpu/cpu.h"
+#include "compiler/reference/reference.h"
+#include "runtime/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT = 512 };
+
+typedef struct Row {
+    const char *name, *domain;
+    GOp op;
+    int arity;
+} Row;
+
+static const Row rows[] = {
+#define SCALAR(name, text, arity, result, rule, domain) {text, #domain, G_##name, arity},
+#include "compiler/graph/scalars.def"
+#undef SCALAR
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+/* Exact in float32. The first few are edges. */
+static double sample(const char *input, int64_t i) {
+    static const double edges[] = {0, 1, -1, 0.5, -0.5, 2, -2, 20, -20, 80, -80, 1e-6, -1e-6, 1e4, -1e4};
+    double u = i < (int64_t)(sizeof edges / sizeof *edges) ? edges[i] : 6 * sin(0.37 * (double)(i * (input[0] == 'x' ? 1 : 3)) + input[0]);
+    return (double)(float)u;
+}
+
+static const double *find(void *context, const GNode *n) {
+    if (strcmp(n->name, "x") != 0 && strcmp(n->name, "y") != 0) return NULL;
+    double *values = arena_array(context, double, COUNT);
+    for (int64_t i = 0; i < COUNT; i++) values[i] = sample(n->name, i);
+    return values;
+}
+
+/* An argument in the row's domain. */
+static const GExpr *in_domain(Graph *g, const GExpr *e, const char *domain) {
+    const GExpr *size = gx1(g, G_ABS, e), *above = gx2(g, G_ADD, size, gx_real(g, 1e-3));
+    if (strcmp(domain, "positive") == 0) return above;
+    if (strcmp(domain, "nonzero") == 0) return gx_select(g, gx2(g, G_LT, e, gx_real(g, 0)), gx1(g, G_NEG, above), above);
+    if (strcmp(domain, "unit") == 0) return gx1(g, G_SIN, e);
+    if (strcmp(domain, "int") == 0) return gx1(g, G_TO_INT, gx1(g, G_FLOOR, e));
+    if (strcmp(domain, "bool") == 0) return gx2(g, G_LT, e, gx_real(g, 0.3));
+    return e;
+}
+
+static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.out_rank = 1;
+    spec.out[0] = graph_fresh_index(g, COUNT);
+    const GExpr *a = gx_load(g, x, 1, spec.out, NULL), *b = gx_load(g, y, 1, spec.out, NULL);
+    const GExpr *args[3] = {in_domain(g, a, row->domain), in_domain(g, b, row->domain), a};
+    if (row->op == G_SELECT) args[0] = in_domain(g, b, "bool");
+    if (row->op == G_POW) args[1] = gx1(g, G_SIN, b);
+    if (row->op == G_SIN || row->op == G_COS) args[0] = gx2(g, G_MIN, a, gx_real(g, 100));
+    if (row->op == G_FLOORDIV || row->op == G_MOD) args[1] = gx2(g, G_ADD, gx1(g, G_ABS, args[1]), gx_int(g, 1));
+    spec.value = gx_op(g, row->op, row->arity, args);
+    if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
+    return graph_compute(g, &spec);
+}
+
+/* Over the 8 x 64 samples, with and without a guard. */
+static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.reducer = reducer;
+    spec.out_rank = spec.red_rank = 1;
+    spec.out[0] = graph_fresh_index(g, 8);
+    spec.red[0] = graph_fresh_index(g, COUNT / 8);
+    const GExpr *at = gx2(g, G_ADD, gx2(g, G_MUL, spec.out[0], gx_int(g, COUNT / 8)), spec.red[0]);
+    spec.value = gx_load(g, x, 1, &at, NULL);
+    if (reducer == GR_ANY || reducer == GR_ALL) spec.value = gx2(g, G_LT, gx_real(g, 5.9), spec.value);
+    if (guarded) spec.guard = gx2(g, G_NE, gx2(g, G_MOD, spec.red[0], gx_int(g, 3)), gx_int(g, 1));
+    GNode *made = graph_compute(g, &spec);
+    if (made->type == GT_REAL) return made;
+    ComputeSpec real;
+    memset(&real, 0, sizeof real);
+    real.out_rank = 1;
+    real.out[0] = graph_fresh_index(g, 8);
+    real.value = gx1(g, G_TO_REAL, gx_load(g, made, 1, real.out, NULL));
+    return graph_compute(g, &real);
+}
+
+static bool compare(Arena *arena, const char *name, const float *got, const Reference *exact, const Reference *rounded, const GNode *node) {
+    const double *want = reference_value(exact, node), *near = reference_value(rounded, node);
+    for (int64_t i = 0; i < node->shape[0]; i++) {
+        double off = fabs((double)got[i] - want[i]), allowed = 4 * fabs(near[i] - want[i]) + 4e-7 * fabs(want[i]) + 1e-37;
+        bool same = (isnan(want[i]) && isnan(got[i])) || (double)got[i] == want[i] || (isinf(near[i]) && (double)got[i] == near[i]);
+        if (same || off <= allowed) continue;
+        printf("%s: element %lld is %.9g, and %.12g in the reference\n", name, (long long)i, (double)got[i], want[i]);
+        return false;
+    }
+    (void)arena;
+    return true;
+}
+
+int main(void) {
+    static const char *const reducers[] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse"};
+    Arena *arena = arena_new();
+    Graph *g = graph_new(arena, "scalars");
+    const int64_t shape = COUNT;
+    GNode *x = graph_input(g, "x", GT_REAL, 1, &shape, (Span){0}), *y = graph_input(g, "y", GT_REAL, 1, &shape, (Span){0});
+    for (int i = 0; i < ROWS; i++) graph_output(g, rows[i].name, row_node(g, &rows[i], x, y));
+    for (int i = GR_SUM; i <= GR_LSE; i++)
+        for (int guarded = 0; guarded < 2; guarded++) graph_output(g, arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : ""), reducer_node(g, (GReducer)i, guarded, x));
+    const char *wrong = graph_verify(g), *error = "";
+    if (wrong) printf("%s\n", wrong);
+    Reference *exact = reference_run(g, find, arena), *rounded = reference_run_rounded(g, find, arena);
+    CoupletPlan *plan;
+    const CpuOptions options = {cpu_cache_folder(arena)};
+    CpuCode *code = cpu_compile(arena, &g, 1, NULL, 0, &options, &plan, &error);
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    if (wrong || !run || reference_fault(exact, NULL)) {
+        printf("%s\n", code ? "the reference has a fault" : error);
+        return 1;
+    }
+    void **inputs = arena_array(arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        float *values = arena_array(arena, float, COUNT);
+        for (int64_t k = 0; k < COUNT; k++) values[k] = (float)sample(plan->inputs[i].name, k);
+        inputs[i] = values;
+    }
+    CoupletFault fault;
+    int failed = !couplet_run_steps(run, inputs, NULL, &fault), tried = 0;
+    for (int i = 0; i < g->outputs.count; i++, tried++)
+        failed += !compare(arena, g->outputs.items[i].name, couplet_run_output(run, g->outputs.items[i].name), exact, rounded, g->outputs.items[i].node);
+    printf("%d operations and reducers, %d failed\n", tried, failed);
+    couplet_run_free(run);
+    cpu_free(code);
+    reference_free(exact);
+    reference_free(rounded);
+    arena_free(arena);
+    return failed != 0 || tried < ROWS;
+}

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""modules.py COUPLET TEST_METHOD ROOT [NAME...]: every network, augmentation, optimiser and schedule of the library in a small method of its own, one
+training step of it on the CPU against the reference evaluator. What the library has is read from its files, so a new entry is tested as soon as it is
+written; settings without a default get the value that VALUES has for their name, or 2."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+couplet, test_method, root = sys.argv[1:4]
+VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2}
+
+METHOD = """use nn, augment, optim, anneal
+data train = data.fashion_mnist("train")
+%s
+train { epochs 1, batch 4, optimiser %s }
+"""
+SMALL = "let v[n, c, i < 8, j < 8] = train.image[n, c, 3*i + 1, 3*j + 1]\n"
+FLAT = "let v[n, d < 12] = train.image[n, 0, 2*d + 1, d + 3]\n"
+SGD = "optim.sgd(lr = 0.1, momentum = 0.9)"
+
+
+def split_list(text):
+    """The parts of a comma list, brackets unbroken."""
+    parts, depth, part = [], 0, ""
+    for c in text:
+        depth += (c in "([") - (c in ")]")
+        if c == "," and depth == 0:
+            parts.append(part.strip())
+            part = ""
+        else:
+            part += c
+    return [p for p in parts + [part.strip()] if p]
+
+
+def settings(text):
+    """NAME = VALUE for each setting; `width` is small whatever its default, so that the reference has less to do."""
+    given = []
+    for part in split_list(text):
+        name, _, default = (s.strip() for s in part.partition("="))
+        name = name.split(":")[0].split("[")[0].strip()
+        if not default or name == "width":
+            given.append(f"{name} = {VALUES.get(name, 2)}")
+    return ", ".join(given)
+
+
+def entries(module):
+    with open(os.path.join(root, "stdlib", module + ".cpl")) as file:
+        return re.findall(r"^(fn|net|optimiser) (\w+)\(([^()]*(?:\([^()]*\)[^()]*)*)\)", file.read(), re.MULTILINE)
+
+
+def candidates():
+    """Name, and the specs one of which fits it: what a network takes and gives is for the checker to say."""
+    for _, name, config in entries("nn"):
+        net = f"net f = nn.{name}({settings(config)})\n"
+        losses = ["param q = 0.5\nloss mean[n, d] q * cos(real(d)) * o[n, d]^2", "param q = 0.5\nloss mean[n, c, i, j] q * cos(real(i + 2*j)) * o[n, c, i, j]^2"]
+        yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in (SMALL, FLAT) for loss in losses]
+    for _, name, params in entries("augment"):
+        given = settings(", ".join(split_list(params)[1:]))
+        body = f"view a, b = augment.{name}(train.image{', ' + given if given else ''})\nparam p[28] = 0.1\n"
+        losses = ["loss mean[n, c, i, j] (a[n, c, i, j] - p[i] * b[n, c, i, j])^2"]
+        yield "augment." + name, [METHOD % (body + loss, SGD) for loss in losses]
+    line = FLAT + "net f = nn.linear(3)\nlet o = f(v)\nloss mean[n, d] (o[n, d] - 0.5)^2"
+    for _, name, config in entries("optim"):
+        yield "optim." + name, [METHOD % (line, f"optim.{name}({settings(config)})")]
+    for _, name, params in entries("anneal"):
+        yield "anneal." + name, [METHOD % (line, f"optim.sgd(lr = anneal.{name}({settings(params)}))")]
+
+
+def run(folder, name, specs):
+    path = os.path.join(folder, name.replace(".", "_") + ".cpl")
+    complaint = ""
+    for spec in specs:
+        with open(path, "w") as file:
+            file.write(spec)
+        checked = subprocess.run([couplet, "check", path], capture_output=True, text=True)
+        if checked.returncode == 0:
+            done = subprocess.run([test_method, path], capture_output=True, text=True)
+            return done.returncode == 0, done.stdout
+        complaint = complaint or checked.stderr
+    return False, "no spec of this test fits it; teach tests/stdlib/modules.py how it is called:\n" + complaint
+
+
+failed = tried = 0
+with tempfile.TemporaryDirectory() as folder:
+    for name, specs in candidates():
+        if len(sys.argv) > 4 and name not in sys.argv[4:]:
+            continue
+        good, text = run(folder, name, specs)
+        print(f"{'ok     ' if good else 'FAILED '} {name}" + ("" if good else "\n" + text))
+        tried += 1
+        failed += not good
+print(f"{tried} entries, {failed} failed")
+sys.exit(failed != 0 or tried == 0)
