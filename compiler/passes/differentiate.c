@@ -150,6 +150,33 @@ static void solve(Solver *s, const GExpr *f, const GExpr *m) {
     s->guard = gx_and(s->g, s->guard, gx_and(s->g, NULL, gx2(s->g, G_EQ, f, m)));
 }
 
+typedef struct Equation {
+    const GExpr *f, *m;
+} Equation;
+
+/* e div c = high and e mod c = low are the digits of e = high * c + low: a merge or a split of axes, whose adjoint needs no search. */
+static int join_digits(Solver *s, Equation *equations, int count) {
+    Graph *g = s->g;
+    for (int i = 0; i < count; i++) {
+        const GExpr *f = equations[i].f;
+        if (f->op != G_MOD || f->args[1]->op != G_CONST || f->args[1]->integer <= 0) continue;
+        const GExpr *quotient = gx2(g, G_FLOORDIV, f->args[0], f->args[1]);
+        for (int k = 0; k < count; k++) {
+            if (k == i || equations[k].f != quotient) continue;
+            const GExpr *low = equations[i].m;
+            /* An axis longer than the digit's range: its rest is never read. */
+            int64_t from, to;
+            if (!gx_range(g, low, NULL, &from, &to) || to >= f->args[1]->integer) s->guard = gx_and(g, s->guard, gx2(g, G_LT, low, f->args[1]));
+            Equation joined = {f->args[0], gx2(g, G_ADD, gx2(g, G_MUL, equations[k].m, f->args[1]), low)};
+            int first = i < k ? i : k, last = i < k ? k : i;
+            equations[first] = joined;
+            memmove(&equations[last], &equations[last + 1], sizeof *equations * (size_t)(count - last - 1));
+            return join_digits(s, equations, count - 1);
+        }
+    }
+    return count;
+}
+
 /* ---- one node ---------------------------------------------------------------------------------------- */
 
 typedef struct Loads {
@@ -220,10 +247,13 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, GNode *gradient, int number
     for (int i = 0; i < y.red_rank; i++) s.index[s.count++] = y.red[i];
     ComputeSpec adjoint;
     memset(&adjoint, 0, sizeof adjoint);
+    Equation equations[GRAPH_MAX_RANK];
     for (int k = 0; k < tensor->rank; k++) {
         adjoint.out[k] = graph_fresh_index(g, tensor->shape[k]);
-        solve(&s, load->args[k], adjoint.out[k]);
+        equations[k] = (Equation){load->args[k], adjoint.out[k]};
     }
+    int count = join_digits(&s, equations, tensor->rank);
+    for (int k = 0; k < count; k++) solve(&s, equations[k].f, equations[k].m);
     adjoint.out_rank = tensor->rank;
     adjoint.value = apply(&s, value);
     adjoint.guard = gx_and(g, s.guard, guard ? apply(&s, guard) : NULL);
