@@ -230,6 +230,8 @@ typedef struct CheckHooks {
  * method even after errors (diag_error_count tells); only an error-free one may be lowered. */
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
+/* concat(a, b, axis = 2): the axis, counted from 0 (-1: no number), and how many arrays are joined. */
+int concat_axis(const Expr *call, int *arrays);
 /* Is it a call of a distribution, as after `~`? */
 bool is_distribution(const Expr *expr);
 

@@ -224,8 +224,10 @@ static Type *elements_type(Check *c, Stmt *s) {
     for (int i = 0; i < s->binder_count; i++) open_binder(c, s->binders[i]);
     Type *value = check_expr(c, s->value);
     pop_scope(c);
+    bool endless = false;
+    for (int i = 0; i < s->binder_count; i++) endless |= !s->binders[i]->extent;
     close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
-    if (value->kind == KIND_POISON) return value;
+    if (value->kind == KIND_POISON || endless) return type_poison(c); /* said already: what reads it is not to be blamed */
     bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
     for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
     if (value->rank > 0 && !(unrolls && s->binder_count + value->rank <= MAX_RANK)) {
@@ -384,9 +386,9 @@ static Module *load_module(Check *c, const char *name, Span span) {
     for (int part = 0; (source = c->hooks->module(c->hooks->context, c->arena, name, part)); part++)
         m = module_join(c->arena, m, parse_module(c->arena, c->diag, source, name));
     if (!m) {
-        static const char *const known[] = {"nn", "losses", "cluster", "optim", "anneal", "augment", "data"};
+        static const char *const known[] = {"nn", "losses", "cluster", "stats", "pair", "mix", "optim", "anneal", "augment", "data"};
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
-        const char *near = diag_nearest(name, known, 7);
+        const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         return NULL;
     }

@@ -178,25 +178,63 @@ static Type *pair_type(Check *c, const Expr *e) {
     return type_make(c, KIND_REAL, 0, NULL);
 }
 
+int concat_axis(const Expr *e, int *arrays) {
+    const Expr *last = e->args[e->arg_count - 1];
+    bool named = e->arg_names && e->arg_names[e->arg_count - 1] && strcmp(e->arg_names[e->arg_count - 1], "axis") == 0;
+    *arrays = named ? e->arg_count - 1 : e->arg_count;
+    if (!named) return 0;
+    return last->kind == EXPR_NUMBER && last->is_integer ? (int)last->number - 1 : -1;
+}
+
 static Type *concat_type(Check *c, const Expr *e) {
     Type *first = e->args[0]->type;
     Dim *total = NULL;
-    for (int i = 0; i < e->arg_count; i++) {
+    int arrays, axis = concat_axis(e, &arrays);
+    if (arrays < e->arg_count && (axis < 0 || axis >= first->rank)) {
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[arrays]->span, "the axis along which concat joins is a number in 1 .. %d here, the first array being %s", first->rank, type_text(c->arena, first));
+        return type_poison(c);
+    }
+    for (int i = 0; i < arrays; i++) {
         Type *t = e->args[i]->type;
         bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
-        for (int a = 1; fits && a < t->rank; a++) fits = t->dims[a] == first->dims[a];
+        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || t->dims[a] == first->dims[a];
         if (!fits) {
-            diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along the first axis, all other axes equal: %s and %s", type_text(c->arena, first),
+            diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along axis %d, all other axes equal: %s and %s", axis + 1, type_text(c->arena, first),
                        type_text(c->arena, t));
             diag_note(c->diag, e->args[0]->span, "the first is this");
+            if (t->kind == first->kind && t->rank == first->rank && axis == 0 && t->rank > 1) diag_suggest(c->diag, "another axis is named last: `concat(a, b, axis = 2)`");
             return type_poison(c);
         }
-        total = total ? dim_make(c->dims, DIM_ADD, total, t->dims[0]) : t->dims[0];
+        total = total ? dim_make(c->dims, DIM_ADD, total, t->dims[axis]) : t->dims[axis];
     }
     Dim *dims[MAX_RANK];
     memcpy(dims, first->dims, sizeof dims);
-    dims[0] = total;
+    dims[axis] = total;
     return type_make(c, first->kind, first->rank, dims);
+}
+
+static Type *reshape_type(Check *c, const Expr *e) {
+    Type *t = e->args[0]->type;
+    Dim *dims[MAX_RANK], *there = dim_const(c->dims, 1), *wanted = there;
+    if (t->rank == 0) {
+        diag_report(c->diag, CODE_NEEDS_AXES, e->args[0]->span, "`reshape` needs an array, and this is %s", type_text(c->arena, t));
+        return type_poison(c);
+    }
+    for (int i = 0; i < t->rank; i++) there = dim_make(c->dims, DIM_MUL, there, t->dims[i]);
+    for (int i = 1; i < e->arg_count; i++) {
+        dims[i - 1] = dim_of(c, e->args[i]);
+        if (!dims[i - 1]) {
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->args[i]->span, "an axis of `reshape` is a number known at compile time");
+            return type_poison(c);
+        }
+        wanted = dim_make(c->dims, DIM_MUL, wanted, dims[i - 1]);
+    }
+    /* Sizes that are only known in the end, such as ceil(H / 2), are compared when the dimensions are numbers. */
+    if (wanted != there && wanted->kind == DIM_CONST && there->kind == DIM_CONST) {
+        diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "reshape keeps every element, and here %s become %s", dim_text(c->arena, there), dim_text(c->arena, wanted));
+        return type_poison(c);
+    }
+    return type_make(c, t->kind, e->arg_count - 1, dims);
 }
 
 static Type *need_rank(Check *c, const Expr *e, int low, int high) {
@@ -261,6 +299,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "norm") == 0) return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
     if (strcmp(name, "normalise") == 0) return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
     if (strcmp(name, "concat") == 0) return concat_type(c, e);
+    if (strcmp(name, "reshape") == 0) return reshape_type(c, e);
     if (strcmp(name, "transpose") == 0) {
         if (!(t = need_rank(c, e, 2, 2))) return type_poison(c);
         dims[0] = t->dims[1];

@@ -35,6 +35,10 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_LET:
         if (s->symbol && s->symbol->type && !s->is_function) fprintf(out, "let    %s : %s\n", s->name, type_text(arena, s->symbol->type));
         break;
+    case STMT_SCAN:
+        for (int i = 0; i < s->carry_count; i++)
+            if (s->carry[i]->symbol) fprintf(out, "scan   %s : %s\n", s->carry[i]->name, type_text(arena, s->carry[i]->symbol->type));
+        break;
     case STMT_QUEUE:
         fprintf(out, "queue  %s : %s\n", s->name, type_text(arena, s->symbol->type));
         for (int i = 0; i < s->param_count; i++) fprintf(out, "       %s.%s : %s\n", s->name, s->params[i].name, type_text(arena, s->params[i].type));

@@ -294,6 +294,8 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->span = node->span;
 }
 
+uint32_t graph_expr_count(const Graph *g) { return g->tables->last_expr; }
+
 void graph_output(Graph *g, const char *name, GNode *node) {
     GOutput output = {name, node};
     array_push(g->arena, &g->outputs, output);

@@ -184,6 +184,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec);
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec);
 
 void graph_output(Graph *g, const char *name, GNode *node);
+uint32_t graph_expr_count(const Graph *g); /* ids of expressions are 1 .. this */
 
 /* Expressions. Constructors fold constants and apply the exact identities (x + 0, x * 1, select on a constant,
  * integer div and mod of known ranges); they never apply one that changes a NaN or an infinity. */

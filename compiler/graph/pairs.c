@@ -56,8 +56,15 @@ uint32_t index_mask(Arena *arena, const GExpr *expr) {
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
+/* Rows of merged axes (x[r div C, r mod C, d]) are no even rows to a sweep; such a product is stored. */
+static bool plain_indices(const GExpr *load) {
+    for (int i = 0; i < load->tensor->rank; i++)
+        if (load->args[i]->op == G_FLOORDIV || load->args[i]->op == G_MOD) return false;
+    return true;
+}
+
 static bool is_operand(Graph *g, const GNode *node, const GExpr *e, Affine *at) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->type == GT_REAL && affine_load(e, at) && load_is_inside(g, node, e);
+    return e->op == G_LOAD && !e->has_else && e->tensor->type == GT_REAL && plain_indices(e) && affine_load(e, at) && load_is_inside(g, node, e);
 }
 
 bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
@@ -131,7 +138,7 @@ static bool split_weight(Arena *arena, PairSink *s) {
     for (int i = 0; i < 2; i++) {
         const GExpr *v = value->args[i], *w = value->args[1 - i];
         uint32_t payload = 1u << s->payload;
-        if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL || !affine_load(v, &s->at_rows)) continue;
+        if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL || !plain_indices(v) || !affine_load(v, &s->at_rows)) continue;
         if (index_mask(arena, v) != (payload | 1u << s->other) || (index_mask(arena, w) & payload)) continue;
         s->weight = w;
         s->rows = v;

@@ -307,61 +307,6 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
     return out;
 }
 
-static Value concat(Lower *l, const Value *args, int count, Span span) {
-    Graph *g = l->g;
-    const GExpr *axes[GRAPH_MAX_RANK];
-    int rank = value_rank(&args[0]);
-    int64_t total = 0;
-    bool real = false;
-    for (int i = 0; i < count; i++) {
-        if (value_rank(&args[i]) != rank || args[i].kind != VALUE_ARRAY) {
-            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat needs arrays of one rank");
-            return args[0];
-        }
-        for (int a = 1; a < rank; a++)
-            if (value_extent(&args[i], a) != value_extent(&args[0], a)) {
-                diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins along the first axis, and axis %d differs: %lld and %lld", a + 1,
-                           (long long)value_extent(&args[0], a), (long long)value_extent(&args[i], a));
-                return args[0];
-            }
-        total += value_extent(&args[i], 0);
-        real |= args[i].tensor->type == GT_REAL || args[i].tensor->type == GT_U8;
-    }
-    axes[0] = graph_fresh_index(g, total);
-    for (int a = 1; a < rank; a++) axes[a] = graph_fresh_index(g, value_extent(&args[0], a));
-    const GExpr *result = NULL, *at[GRAPH_MAX_RANK];
-    memcpy(at, axes, sizeof at);
-    int64_t end = total;
-    for (int i = count - 1; i >= 0; i--) {
-        int64_t begin = end - value_extent(&args[i], 0);
-        at[0] = gx2(g, G_SUB, axes[0], gx_int(g, begin));
-        const GExpr *element = value_element(l, &args[i], at, span);
-        if (real) element = as_real(l, element);
-        result = result ? gx_select(g, gx2(g, G_LT, axes[0], gx_int(g, end)), element, result) : element;
-        end = begin;
-    }
-    return array_from(l, result, axes, rank, "concat", span);
-}
-
-static Value flatten(Lower *l, const Value *value, Span span) {
-    Graph *g = l->g;
-    int rank = value_rank(value);
-    if (rank <= 2) return *value;
-    const GExpr *axes[2], *at[GRAPH_MAX_RANK];
-    int64_t inner = 1;
-    for (int i = 1; i < rank; i++) inner *= value_extent(value, i);
-    axes[0] = graph_fresh_index(g, value_extent(value, 0));
-    axes[1] = graph_fresh_index(g, inner);
-    at[0] = axes[0];
-    const GExpr *rest = axes[1];
-    for (int i = rank - 1; i >= 1; i--) {
-        const GExpr *extent = gx_int(g, value_extent(value, i));
-        at[i] = i == 1 ? rest : gx2(g, G_MOD, rest, extent);
-        rest = gx2(g, G_FLOORDIV, rest, extent);
-    }
-    return array_from(l, value_element(l, value, at, span), axes, 2, "flatten", span);
-}
-
 /* Bilinear sampling at (row, column), clamped to the edge: the four corners, with integer positions whose range is provable. */
 static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row, const GExpr *column, Span span) {
     Graph *g = l->g;
@@ -396,6 +341,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     if (strcmp(name, "filled") == 0) return value_scalar(lower_filled(l, e->args[0], lower_scalar(l, e->args[1])));
     if (strcmp(name, "new") == 0) return lower_new(l, e->args[0]);
     for (int i = 0; i < count && i < MAX_ARGS; i++) args[i] = lower_value(l, e->args[i]);
+    Value arranged;
+    if (lower_arrangement(l, e, args, &arranged)) return arranged;
     if (strcmp(name, "real") == 0) {
         const GExpr *axes[GRAPH_MAX_RANK];
         int rank = fresh_axes(l, &args[0], axes);
@@ -418,24 +365,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     if (strcmp(name, "norm") == 0) return value_scalar(safe_root(l, dot(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
         return normalise_array(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
-    if (strcmp(name, "concat") == 0) return concat(l, args, count, e->span);
-    if (strcmp(name, "flatten") == 0) return flatten(l, &args[0], e->span);
-    if (strcmp(name, "transpose") == 0) {
-        const GExpr *axes[2] = {graph_fresh_index(g, value_extent(&args[0], 1)), graph_fresh_index(g, value_extent(&args[0], 0))};
-        const GExpr *at[2] = {axes[1], axes[0]};
-        return array_from(l, value_element(l, &args[0], at, e->span), axes, 2, "transpose", e->span);
-    }
     Value called;
     if (lower_library(l, name, args, e->span, &called)) return called;
-    if (strcmp(name, "range") == 0) {
-        double extent;
-        if (!lower_static(l, e->args[0], &extent) || extent < 1) {
-            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "range needs a positive compile-time number");
-            extent = 1;
-        }
-        const GExpr *i = graph_fresh_index(g, (int64_t)extent);
-        return array_from(l, i, &i, 1, "range", e->span);
-    }
     if (strcmp(name, "bilinear") == 0) {
         const GExpr *c = lower_scalar(l, e->args[1]), *row = lower_scalar(l, e->args[2]), *column = lower_scalar(l, e->args[3]);
         return value_scalar(bilinear(l, &args[0], c, row, column, e->span));

@@ -145,6 +145,9 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);
 
+/* arrange.c */
+bool lower_arrangement(Lower *l, const Expr *call, const Value *args, Value *out); /* false: no built-in that arranges arrays */
+
 /* library.c */
 /* A library call of `args`, each with the axes of its row; `count` as for graph_call. Free indices of the arguments count the rows. */
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span);

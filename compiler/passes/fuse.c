@@ -252,12 +252,30 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
     return graph_compute(g, &spec);
 }
 
-/* A sum of products takes plain views of other arrays only as long as it stays one. */
+/* A sum of products takes plain views of other arrays only as long as it stays one; a streamed one, as long as its rows lie evenly. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     Product form;
+    PairProduct pairs;
     GNode *made = renew(g, in, n);
-    if (product_of(g->arena, made, &form)) return made;
+    if (product_of(g->arena, made, &form) && (!n->streamed || pair_product(g, made, &pairs))) return made;
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
+    return renew(g, in, n);
+}
+
+static bool reads_streamed(const Survey *s) {
+    for (int i = 0; i < s->operands.count; i++)
+        if (s->operands.items[i]->streamed) return true;
+    return false;
+}
+
+/* A sink is to stay one, so its rows must lie evenly: then only what reads a streamed product itself is put in. */
+static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
+    Survey s;
+    for (uint32_t i = 0; i < in->count; i++) {
+        if (!in->inlined[i]) continue;
+        survey_node(g, &s, in->now[i]);
+        in->inlined[i] = reads_streamed(&s);
+    }
     return renew(g, in, n);
 }
 
@@ -312,8 +330,12 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     GNode *made = renew(g, in, n);
     if (made->kind != GN_COMPUTE) return made;
     Survey s;
+    PairSink sink;
+    PairProduct pairs;
     survey_node(g, &s, made);
-    if (s.operands.count <= MOST_IN_KERNEL) return renew_stored(g, made);
+    bool uneven = n->streamed && !pair_product(g, made, &pairs);
+    if (made->reducer != GR_NONE && reads_streamed(&s) && !pair_sink(g->arena, made, &sink)) return renew_sink(g, in, n);
+    if (s.operands.count <= MOST_IN_KERNEL && !uneven) return renew_stored(g, made);
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);
 }

@@ -16,6 +16,9 @@ struct Reference {
     Span span;
     const double *seed, *step;
     bool rounded; /* to float32, after every real operation */
+    /* Values of expressions at the present point, by id: a formula that stands in several places is a graph, and as a tree it may be without end. */
+    double *known;
+    uint64_t *known_at, turn;
 };
 
 typedef struct Point {
@@ -113,8 +116,16 @@ static double apply(Point *p, const GExpr *e) {
 }
 
 static double eval(Point *p, const GExpr *e) {
+    Reference *run = p->run;
+    bool shared = e->arg_count > 1;
+    if (shared && run->known_at[e->id] == run->turn) return run->known[e->id];
     double value = apply(p, e);
-    return e->type == GT_REAL ? rounded(p->run, value) : value;
+    if (e->type == GT_REAL) value = rounded(run, value);
+    if (shared) {
+        run->known[e->id] = value;
+        run->known_at[e->id] = run->turn;
+    }
+    return value;
 }
 
 /* The next point of a space, last axis fastest; false after the last. */
@@ -132,6 +143,7 @@ static double reduce(Point *p, const GNode *n) {
     int64_t *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
     do {
+        p->run->turn++;
         if (n->guard && eval(p, n->guard) == 0) {
             position++;
             continue;
@@ -180,6 +192,7 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
     Point p = {run, n, {0}};
     int64_t at = 0;
     do {
+        run->turn++;
         if (n->active && eval(&p, n->active) == 0) out[at++] = 0;
         else out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
     } while (advance(p.index, n->shape, n->rank));
@@ -220,6 +233,7 @@ static void run_call(Reference *run, const GNode *n, double *out) {
         for (int i = 0; i < n->operand_count; i++) in[i] = run->values[n->operands[i]->id] + row * couplet_call_elements(call->operand_axes[i], &size);
         CoupletFaultKind met = call->run(&size, in, out + row * size.result, work);
         if (met) fault(&p, couplet_fault_sentence(met));
+        for (int64_t i = 0; i < size.result; i++) out[row * size.result + i] = rounded(run, out[row * size.result + i]);
     }
     if (!work) fault(&p, couplet_fault_sentence(COUPLET_FAULT_MEMORY));
     free(work);
@@ -271,7 +285,9 @@ static Reference *run_new(const Graph *g, bool rounded) {
         if (g->nodes.items[i]->id >= run->count) run->count = g->nodes.items[i]->id + 1;
     run->values = calloc(run->count + 1, sizeof *run->values);
     run->owned = calloc(run->count + 1, sizeof *run->owned);
-    if (run->values && run->owned) return run;
+    run->known = calloc((size_t)graph_expr_count(g) + 1, sizeof *run->known);
+    run->known_at = calloc((size_t)graph_expr_count(g) + 1, sizeof *run->known_at);
+    if (run->values && run->owned && run->known && run->known_at) return run;
     reference_free(run);
     return NULL;
 }
@@ -290,19 +306,22 @@ Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *c
 
 /* ---- again, with one array changed ------------------------------------------------------------------------- */
 
-static bool reads(const GExpr *e, const bool *reached) {
-    if (!e) return false;
+/* What was looked through in this turn, and found not to read it, is not looked through again. */
+static bool reads(Reference *run, const GExpr *e, const bool *reached) {
+    if (!e || run->known_at[e->id] == run->turn) return false;
+    run->known_at[e->id] = run->turn;
     if (e->op == G_LOAD && reached[e->tensor->id]) return true;
     for (int i = 0; i < e->arg_count; i++)
-        if (reads(e->args[i], reached)) return true;
+        if (reads(run, e->args[i], reached)) return true;
     return false;
 }
 
-static bool is_reached(const GNode *n, const bool *reached) {
+static bool is_reached(Reference *run, const GNode *n, const bool *reached) {
     if (n->kind == GN_STOP) return false;
-    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++)
-        if (n->operands[i] && reached[n->operands[i]->id]) return true;
-    return (n->operand && reached[n->operand->id]) || reads(n->guard, reached) || reads(n->active, reached) || reads(n->value, reached);
+    for (int i = 0; i < n->operand_count; i++)
+        if (reached[n->operands[i]->id]) return true;
+    run->turn++;
+    return (n->operand && reached[n->operand->id]) || reads(run, n->guard, reached) || reads(run, n->active, reached) || reads(run, n->value, reached);
 }
 
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values) {
@@ -317,7 +336,7 @@ Reference *reference_rerun(const Reference *base, const GNode *changed, const do
     for (int i = 0; i < run->g->nodes.count && !run->fault[0]; i++) {
         const GNode *n = run->g->nodes.items[i];
         run->values[n->id] = n == changed ? (double *)(uintptr_t)values : base->values[n->id];
-        reached[n->id] = n == changed || is_reached(n, reached);
+        reached[n->id] = n == changed || is_reached(run, n, reached);
         if (n != changed && reached[n->id]) run_node(run, n, NULL, NULL);
     }
     free(reached);
@@ -344,5 +363,7 @@ void reference_free(Reference *run) {
         if (run->owned[i]) free(run->values[i]);
     free(run->values);
     free(run->owned);
+    free(run->known);
+    free(run->known_at);
     free(run);
 }

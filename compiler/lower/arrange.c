@@ -1,0 +1,135 @@
+/* Arrays arranged anew: joined, with axes merged, split or exchanged. All are reads at other indices; fuse puts them into what reads them. */
+#include "compiler/lower/internal.h"
+
+#include <string.h>
+
+/* ---- joining -------------------------------------------------------------------------------------------------- */
+
+static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
+    for (int i = 0; i < count; i++) {
+        if (args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != value_rank(&args[0])) {
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat needs arrays of one rank");
+            return false;
+        }
+        for (int a = 0; a < value_rank(&args[0]); a++) {
+            if (a == axis || value_extent(&args[i], a) == value_extent(&args[0], a)) continue;
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins along axis %d, and axis %d differs: %lld and %lld", axis + 1, a + 1,
+                        (long long)value_extent(&args[0], a), (long long)value_extent(&args[i], a));
+            return false;
+        }
+    }
+    return true;
+}
+
+static Value concat(Lower *l, const Value *args, int count, int axis, Span span) {
+    Graph *g = l->g;
+    if (!joins(l, args, count, axis, span)) return args[0];
+    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK], *result = NULL;
+    int rank = value_rank(&args[0]);
+    int64_t total = 0;
+    bool real = false;
+    for (int i = 0; i < count; i++) {
+        total += value_extent(&args[i], axis);
+        real |= args[i].tensor->type == GT_REAL || args[i].tensor->type == GT_U8;
+    }
+    for (int a = 0; a < rank; a++) axes[a] = graph_fresh_index(g, a == axis ? total : value_extent(&args[0], a));
+    memcpy(at, axes, sizeof at);
+    int64_t end = total;
+    for (int i = count - 1; i >= 0; i--) {
+        int64_t begin = end - value_extent(&args[i], axis);
+        at[axis] = gx2(g, G_SUB, axes[axis], gx_int(g, begin));
+        const GExpr *element = value_element(l, &args[i], at, span);
+        if (real) element = as_real(l, element);
+        result = result ? gx_select(g, gx2(g, G_LT, axes[axis], gx_int(g, end)), element, result) : element;
+        end = begin;
+    }
+    return array_from(l, result, axes, rank, "concat", span);
+}
+
+/* ---- axes ----------------------------------------------------------------------------------------------------- */
+
+/* Old axes first .. last - 1 are the digits of `flat`. */
+static void split_digits(Lower *l, const Value *value, const GExpr *flat, int first, int last, const GExpr **at) {
+    for (int i = last - 1; i >= first; i--) {
+        const GExpr *extent = gx_int(l->g, value_extent(value, i));
+        at[i] = i == first ? flat : gx2(l->g, G_MOD, flat, extent);
+        flat = gx2(l->g, G_FLOORDIV, flat, extent);
+    }
+}
+
+/* Row by row. The axes fall into groups of equal size on both sides, and only within one are indices taken apart. */
+static Value reshape(Lower *l, const Value *value, const int64_t *shape, int rank, Span span) {
+    Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    int old = 0, made = 0, old_rank = value_rank(value);
+    for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(g, shape[i]);
+    while (old < old_rank || made < rank) {
+        int first = old;
+        int64_t before = 1, after = 1;
+        const GExpr *flat = gx_int(g, 0);
+        do {
+            if (made == rank || (old < old_rank && before <= after)) {
+                before *= value_extent(value, old++);
+            } else {
+                after *= shape[made];
+                flat = gx2(g, G_ADD, gx2(g, G_MUL, flat, gx_int(g, shape[made])), axes[made]);
+                made++;
+            }
+        } while (before != after);
+        split_digits(l, value, flat, first, old, at);
+    }
+    return array_from(l, value_element(l, value, at, span), axes, rank, "reshape", span);
+}
+
+static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
+    int64_t shape[GRAPH_MAX_RANK], wanted = 1, there = 1;
+    int rank = e->arg_count - 1;
+    for (int i = 0; i < rank; i++) {
+        double extent = 1;
+        if (!lower_static(l, e->args[i + 1], &extent) || extent < 1) {
+            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span, "an axis of `reshape` is a positive number known at compile time");
+            return *value;
+        }
+        wanted *= shape[i] = (int64_t)extent;
+    }
+    for (int i = 0; i < value_rank(value); i++) there *= value_extent(value, i);
+    if (wanted == there) return reshape(l, value, shape, rank, e->span);
+    diag_report(l->diag, CODE_SHAPES_DIFFER, e->span, "reshape keeps every element, and here %lld become %lld", (long long)there, (long long)wanted);
+    return *value;
+}
+
+static Value flatten(Lower *l, const Value *value, Span span) {
+    int64_t shape[2] = {value_extent(value, 0), 1};
+    for (int i = 1; i < value_rank(value); i++) shape[1] *= value_extent(value, i);
+    return value_rank(value) <= 2 ? *value : reshape(l, value, shape, 2, span);
+}
+
+static Value transpose(Lower *l, const Value *value, Span span) {
+    const GExpr *axes[2] = {graph_fresh_index(l->g, value_extent(value, 1)), graph_fresh_index(l->g, value_extent(value, 0))};
+    const GExpr *at[2] = {axes[1], axes[0]};
+    return array_from(l, value_element(l, value, at, span), axes, 2, "transpose", span);
+}
+
+static Value range(Lower *l, const Expr *e) {
+    double extent;
+    if (!lower_static(l, e->args[0], &extent) || extent < 1) {
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "range needs a positive compile-time number");
+        extent = 1;
+    }
+    const GExpr *i = graph_fresh_index(l->g, (int64_t)extent);
+    return array_from(l, i, &i, 1, "range", e->span);
+}
+
+bool lower_arrangement(Lower *l, const Expr *e, const Value *args, Value *out) {
+    const char *name = e->callee->name;
+    int arrays;
+    if (strcmp(name, "concat") == 0) {
+        int axis = concat_axis(e, &arrays);
+        *out = concat(l, args, arrays, axis, e->span);
+    } else if (strcmp(name, "reshape") == 0) *out = reshape_to(l, e, &args[0]);
+    else if (strcmp(name, "flatten") == 0) *out = flatten(l, &args[0], e->span);
+    else if (strcmp(name, "transpose") == 0) *out = transpose(l, &args[0], e->span);
+    else if (strcmp(name, "range") == 0) *out = range(l, e);
+    else return false;
+    return true;
+}
