@@ -58,8 +58,8 @@ def candidates():
         yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in (SMALL, FLAT) for loss in losses]
     for _, name, params in entries("augment"):
         given = settings(", ".join(split_list(params)[1:]))
-        body = f"view a, b = augment.{name}(train.image{', ' + given if given else ''})\nparam p[28] = 0.1\n"
-        losses = ["loss mean[n, c, i, j] (a[n, c, i, j] - p[i] * b[n, c, i, j])^2"]
+        body = f"view a, b = augment.{name}(train.image{', ' + given if given else ''})\nparam q = 0.5\n"
+        losses = ["loss mean[n, c, i, j] (a[n, c, i, j] - q * b[n, c, i, j])^2"]
         yield "augment." + name, [METHOD % (body + loss, SGD) for loss in losses]
     line = FLAT + "net f = nn.linear(3)\nlet o = f(v)\nloss mean[n, d] (o[n, d] - 0.5)^2"
     for _, name, config in entries("optim"):
