@@ -56,6 +56,7 @@ static const char *small_copy(Test *t, const char *path, const char *folder) {
     fclose(file);
     shrink(text, "width", "4");
     shrink(text, "batch", "16");
+    shrink(text, "half", "8");
     shrink(text, "d0", "8"); /* of the features that are left */
     const char *slash = strrchr(path, '/'), *made = arena_printf(t->arena, "%s/%s", folder, slash ? slash + 1 : path);
     file = fopen(made, "wb");
