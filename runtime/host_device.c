@@ -4,10 +4,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
-    FAULT_STRIDE = 8    /* a cache line between the workers' faults */
+    FAULT_STRIDE = 8,   /* a cache line between the workers' faults */
+    LARGE_PAGE = 2 << 20
 };
 
 typedef struct Host {
@@ -30,8 +32,18 @@ static Host *host_of(CoupletDevice *device) { return (Host *)device; }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
-/* aligned_alloc wants a multiple of the alignment. */
-static void *aligned(int64_t bytes) { return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, (size_t)couplet_device_round(bytes)); }
+/* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows that a convolution reads side by side are otherwise more
+ * pages than the processor keeps addresses of. */
+static void *aligned(int64_t bytes) {
+    size_t size = (size_t)couplet_device_round(bytes);
+    if (size < 2 * LARGE_PAGE) return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, size);
+    size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    void *memory = aligned_alloc(LARGE_PAGE, size);
+#ifdef MADV_HUGEPAGE
+    if (memory) madvise(memory, size, MADV_HUGEPAGE); /* advice: whether it is taken does not matter */
+#endif
+    return memory;
+}
 
 static void *from_region(Host *host, int64_t bytes) {
     int64_t at = host->region_top;

@@ -70,6 +70,8 @@ LLVMBasicBlockRef frame_block(Frame *f, const char *name);
 Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
 Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
 void loop_end(Frame *f, Loop *loop);
+/* Asks LLVM not to unroll the loop whose branch back this is. */
+void loop_keep_rolled(Frame *f, LLVMValueRef branch);
 /* A local that lives in the entry block, where LLVM turns it into a register. */
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);

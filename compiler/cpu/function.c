@@ -2,6 +2,7 @@
  * loops their run-time checks for overlap. */
 #include "compiler/cpu/emit.h"
 
+#include <llvm-c/DebugInfo.h>
 #include <string.h>
 
 LLVMValueRef whole(Frame *f, int64_t value) { return LLVMConstInt(f->e->i64, (unsigned long long)value, 1); }
@@ -92,6 +93,16 @@ void loop_end(Frame *f, Loop *loop) {
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->end, ""), loop->body, loop->exit);
     LLVMPositionBuilderAtEnd(b, loop->exit);
     frame_forget(f);
+}
+
+void loop_keep_rolled(Frame *f, LLVMValueRef branch) {
+    static const char kind[] = "llvm.loop", wish[] = "llvm.loop.unroll.disable";
+    LLVMContextRef context = f->e->context;
+    LLVMMetadataRef text = LLVMMDStringInContext2(context, wish, sizeof wish - 1), item = LLVMMDNodeInContext2(context, &text, 1);
+    LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0), parts[2] = {place, item}; /* a loop's node names itself first */
+    LLVMMetadataRef node = LLVMMDNodeInContext2(context, parts, 2);
+    LLVMMetadataReplaceAllUsesWith(place, node);
+    LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(context, kind, sizeof kind - 1), LLVMMetadataAsValue(context, node));
 }
 
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {

@@ -55,7 +55,8 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
     LLVMValueRef next = add(t->f, loop->turn, whole(t->f, 1));
     LLVMAddIncoming(loop->turn, &next, &here, 1);
     for (int i = 0; i < t->rows * t->vectors; i++) LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, count, ""), loop->body, after);
+    /* Unrolled, the rows' addresses would need more registers than there are. */
+    loop_keep_rolled(t->f, LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, count, ""), loop->body, after));
     LLVMPositionBuilderAtEnd(b, after);
 }
 
