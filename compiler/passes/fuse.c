@@ -3,16 +3,20 @@
  *
  *  - a constant, or a plain read of another node, always;
  *  - with one consumer that reads it once, whatever it costs;
- *  - with several, when it is cheap, reads one array of its own size, and all of them take it, so that it is never stored.
+ *  - with several, when it is cheap, they all take it, so that it is never stored, and they read no more than it would cost to store it.
+ *
+ * A node that is stored for others is still computed anew where that is cheap and everything it reads is read there anyway (the activation, from the
+ * convolution, in the gradient of batch normalisation).
  *
  * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
+#include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
 #include <string.h>
 
-enum { CHEAP = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24, MOST_IN_KERNEL = 48 };
+enum { CHEAP = 8, MOST_ANEW = 8, MOST_OPERATIONS = 160, MOST_OPERANDS = 24, MOST_IN_KERNEL = 48 };
 
 /* ---- what a node costs -------------------------------------------------------------------------------------------- */
 
@@ -167,7 +171,8 @@ static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNo
         work += points(use->consumer);
     }
     if (reads == 1) return true;
-    return s.cost <= CHEAP && s.large_reads <= 1;
+    /* Stored, it is written once and read by each; put in, each reads what it reads. */
+    return s.cost <= CHEAP && s.large_reads * uses->items.count <= s.large_reads + 1 + uses->items.count;
 }
 
 /* ---- putting in ------------------------------------------------------------------------------------------------------- */
@@ -256,13 +261,59 @@ static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
+/* ---- computing anew what is stored ------------------------------------------------------------------------------------ */
+
+/* Whether every large array that `e` reads, it reads where the survey has a read already. */
+static bool reads_known(const Survey *s, const GExpr *e, int64_t large) {
+    if (e->op == G_LOAD) {
+        if (elements(e->tensor) < large) return true;
+        for (int i = 0; i < s->seen.count; i++)
+            if (s->seen.items[i] == e) return true;
+        return false;
+    }
+    for (int i = 0; i < e->arg_count; i++)
+        if (!reads_known(s, e->args[i], large)) return false;
+    return true;
+}
+
+typedef struct Anew {
+    const Survey *reads;
+    int64_t large;
+} Anew;
+
+static const GExpr *compute_anew(void *context, Graph *g, const GExpr *e) {
+    const Anew *anew = context;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->streamed) return e;
+    Survey s;
+    survey_node(g, &s, e->tensor);
+    if (elements(e->tensor) < anew->large || s.cost > CHEAP || s.operands.count > MOST_ANEW) return e;
+    const GExpr *value = in_place_of(g, e, e->tensor);
+    return value && reads_known(anew->reads, value, anew->large) ? value : e;
+}
+
+static GNode *renew_stored(Graph *g, GNode *made) {
+    if (made->kind != GN_COMPUTE || (made->reducer != GR_NONE && made->reducer != GR_SUM)) return made;
+    ComputeSpec spec;
+    Survey s;
+    PairSink sink;
+    if (made->streamed || pair_sink(g->arena, made, &sink)) return made;
+    memset(&s, 0, sizeof s);
+    graph_open(g, made, &spec);
+    s.large = points(made) / 4 > 1 ? points(made) / 4 : 2;
+    survey(g, &s, spec.value);
+    if (s.large_reads < 2) return made;
+    Anew anew = {&s, s.large};
+    spec.value = gx_rewrite(g, spec.value, compute_anew, &anew);
+    return graph_compute(g, &spec);
+}
+
 /* Many operands, each with operands of its own, can be more than one kernel reads: then all stay stored. */
 static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     GNode *made = renew(g, in, n);
     if (made->kind != GN_COMPUTE) return made;
     Survey s;
     survey_node(g, &s, made);
-    if (s.operands.count <= MOST_IN_KERNEL) return made;
+    if (s.operands.count <= MOST_IN_KERNEL) return renew_stored(g, made);
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);
 }

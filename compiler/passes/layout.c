@@ -72,10 +72,12 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
     if (p->n_count == 1) vote(l, node, p->n[0], p->terms);
     vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
     if (!has_sliding_axis(p->a)) return;
-    /* A window slides over a: its elements are walked along k where y's axes are not what slides, and along m where they are. */
+    /* A window slides over a. Its channels are walked along k in the convolution and along m in the gradient of the weights, its samples the other way
+     * round; each gets half a vote, and what else is computed with a decides. A single channel leaves nothing to choose. */
     int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
-    vote(l, p->a->tensor, along_k, along_m < 0 ? p->terms : p->terms / 2);
-    vote(l, p->a->tensor, along_m, along_k < 0 ? p->terms : p->terms / 2);
+    if (along_k < 0 || along_m < 0) return;
+    vote(l, p->a->tensor, along_k, p->terms / 2);
+    vote(l, p->a->tensor, along_m, p->terms / 2);
 }
 
 /* The axis to go last, or -1 to leave the order as it is. */

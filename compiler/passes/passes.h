@@ -46,6 +46,9 @@ void pass_contract(Graph *g);
  * in graph->choices. */
 void pass_stream(Graph *g);
 
+/* Takes costly parts that depend on few indices out of large spaces. */
+void pass_hoist(Graph *g);
+
 /* Puts elementwise nodes into their consumers where that spares storing them. */
 void pass_fuse(Graph *g);
 

@@ -186,11 +186,14 @@ typedef struct Shape {
     int rows, vectors;
 } Shape;
 
-/* All reach the peak of the multiply-add units on 32 vector registers; the narrow ones are for 16. */
-static const Shape wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}};
+/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
+static const Shape wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
 
-/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements. */
-static double shape_price(Shape s) { return 1 + 0.12 / s.vectors + 0.2 / s.rows; }
+/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves. */
+static double shape_price(Shape s) {
+    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = 4.0 / (s.rows * s.vectors);
+    return loads > latency ? loads : latency;
+}
 
 static int64_t rows_of_region(const Product *p, const ProductRegion *r) {
     int64_t rows = 1;

@@ -1,0 +1,100 @@
+/* hoist: what does not depend on every index of a large space is computed once for those it depends on: the root of a channel's variance for the
+ * channel, not for every pixel. Only what costs something: roots, quotients, transcendental functions; and a quotient by such a value becomes a product
+ * with its reciprocal, computed once too (a rounding more). Nothing is taken out from under a guard or an `if`, where it might not be defined. */
+#include "compiler/graph/pairs.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
+
+#include <string.h>
+
+enum { LARGE_SPACE = 4096, FEWER = 8 /* times fewer elements make it worth a node */ };
+
+typedef struct Hoist {
+    const GNode *node;
+} Hoist;
+
+static bool is_costly(GOp op) {
+    switch (op) {
+    case G_DIV:
+    case G_SQRT:
+    case G_RSQRT:
+    case G_EXP:
+    case G_LOG:
+    case G_TANH:
+    case G_SIGMOID:
+    case G_POW: return true;
+    default: return false;
+    }
+}
+
+static int64_t points(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    return count;
+}
+
+/* The indices of an expression, and the size of their space; 0 when they are too many. */
+static int64_t space_of(Graph *g, const GExpr *e, const GExpr **indices, int *count) {
+    int64_t size = 1;
+    *count = gx_free_indices(g, e, indices);
+    if (*count > GRAPH_MAX_RANK) return 0;
+    for (int i = 0; i < *count; i++) size *= graph_index_extent(g, indices[i]);
+    return size;
+}
+
+static bool draws(const GExpr *e) {
+    if (e->op == G_RANDOM) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (draws(e->args[i])) return true;
+    return false;
+}
+
+static const GExpr *as_node(Graph *g, const Hoist *h, const GExpr *e) {
+    const GExpr *indices[GRAPH_MAX_INDICES];
+    int count;
+    int64_t size = space_of(g, e, indices, &count);
+    if (e->type != GT_REAL || size == 0 || size * FEWER > points(h->node) || draws(e)) return NULL;
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.out_rank = count;
+    for (int i = 0; i < count; i++) spec.out[i] = indices[i];
+    spec.value = e;
+    spec.span = h->node->span;
+    GNode *made = graph_compute(g, &spec);
+    return gx_load(g, made, count, indices, NULL);
+}
+
+/* The largest parts that can be taken out, from the top. */
+static const GExpr *hoist(Graph *g, const Hoist *h, const GExpr *e) {
+    if (e->type != GT_REAL || e->op == G_CONST || e->op == G_LOAD || e->op == G_SELECT || e->op == G_RANDOM) return e;
+    const GExpr *taken = is_costly(e->op) ? as_node(g, h, e) : NULL;
+    if (taken) return taken;
+    if (e->op == G_DIV && e->args[1]->op != G_CONST) {
+        const GExpr *reciprocal = as_node(g, h, gx2(g, G_DIV, gx_real(g, 1), e->args[1]));
+        if (reciprocal) return gx2(g, G_MUL, hoist(g, h, e->args[0]), reciprocal);
+    }
+    const GExpr *args[GRAPH_MAX_RANK + 1];
+    bool changed = false;
+    for (int i = 0; i < e->arg_count; i++) {
+        args[i] = hoist(g, h, e->args[i]);
+        changed |= args[i] != e->args[i];
+    }
+    return changed ? gx_op(g, e->op, e->arg_count, args) : e;
+}
+
+static GNode *hoist_node(Graph *g, GNode *node) {
+    if (node->kind != GN_COMPUTE || node->type != GT_REAL || node->guard || node->active || points(node) < LARGE_SPACE) return node;
+    PairSink sink;
+    if ((node->reducer != GR_NONE && node->reducer != GR_SUM) || node->streamed || pair_sink(g->arena, node, &sink)) return node;
+    ComputeSpec spec;
+    Hoist h = {node};
+    graph_open(g, node, &spec);
+    spec.value = hoist(g, &h, spec.value);
+    return graph_compute(g, &spec);
+}
+
+void pass_hoist(Graph *g) {
+    rewrite_each(g, hoist_node);
+    graph_prune(g);
+}
