@@ -35,6 +35,10 @@ static const Command commands[] = {
     {"eval", eval_command,
      "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
+    {"bench", bench_command,
+     "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n]\n"
+     "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"
+     "    peak of this machine's multiply-add units, measured in the same run."},
     {"build", build_command,
      "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
      "              [--set tau=0.1]\n"

@@ -145,7 +145,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
         }
         if (!read_value(arena, o, command, name, value)) return false;
     }
-    if (!o->file) {
+    if (!o->file && !is_allowed(allowed, "[file]")) {
         fprintf(stderr, "couplet %s: a file is needed, like examples/simclr.cpl\n", command);
         return false;
     }

@@ -17,7 +17,7 @@ typedef struct Options {
     ARRAY(Setting) sets, inputs, sizes;
 } Options;
 
-/* False after a message on stderr. `allowed` lists the option names of the command, separated by spaces. */
+/* False after a message on stderr. `allowed` lists the option names of the command, separated by spaces; `[file]` among them: it works without one. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
 
 int check_command(int argc, char **argv);
@@ -26,6 +26,7 @@ int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
+int bench_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
 int fmt_command(int argc, char **argv);
 int compare_command(int argc, char **argv);

@@ -182,15 +182,17 @@ static bool y_contiguous(const Contraction *c) {
 
 /* ---- the block ---------------------------------------------------------------------------------------------------------------- */
 
-typedef struct Shape {
-    int rows, vectors;
-} Shape;
-
 /* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
-static const Shape wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
+static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
+
+const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
+    bool wide = lanes == 16;
+    *count = (int)(wide ? sizeof wide_shapes / sizeof *wide_shapes : sizeof narrow_shapes / sizeof *narrow_shapes);
+    return wide ? wide_shapes : narrow_shapes;
+}
 
 /* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves. */
-static double shape_price(Shape s) {
+static double shape_price(ContractionBlock s) {
     double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = 4.0 / (s.rows * s.vectors);
     return loads > latency ? loads : latency;
 }
@@ -209,8 +211,8 @@ static double padded_rows(int64_t rows, int64_t block) {
 
 static void choose_block(Contraction *c, bool in_place) {
     const Product *p = &c->form;
-    const Shape *shapes = c->lanes == 16 ? wide_shapes : narrow_shapes;
-    int count = c->lanes == 16 ? (int)(sizeof wide_shapes / sizeof *wide_shapes) : (int)(sizeof narrow_shapes / sizeof *narrow_shapes);
+    int count;
+    const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
     double best = 0;
     for (int i = 0; i < count; i++) {
         int64_t panel = shapes[i].vectors * c->lanes;

@@ -78,6 +78,12 @@ typedef struct Contraction {
     uint64_t hash; /* equal for contractions with equal tables and code */
 } Contraction;
 
+/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
+typedef struct ContractionBlock {
+    int rows, vectors;
+} ContractionBlock;
+const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
+
 /* NULL when the node is none. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
 /* tiled.c: tasks and tables for tiles; false when they are too large to index. */

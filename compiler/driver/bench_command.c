@@ -1,0 +1,112 @@
+/* couplet bench: timings as JSON, one object a line, each with its ratio to what this machine can do, measured in the same process. Without a file,
+ * products and convolutions (bench_shapes.def); with one, the training step of that spec. */
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/formula_bench.h"
+#include "compiler/driver/options.h"
+#include "compiler/driver/step_bench.h"
+#include "compiler/driver/yardstick.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_REPEATS = 64, STEPS = 15 };
+static const double enough_seconds = 0.25; /* of one row */
+
+typedef struct Bench {
+    CoupletThreads *threads;
+    CoupletDevice *device;
+    Yardstick best;
+    bool good;
+} Bench;
+
+/* Median of runs that together take about enough_seconds; 0 when the formula does not compile. */
+static double time_formula(const Bench *b, const char *function, const BenchInput *inputs, int count, const char *output) {
+    FormulaBench f;
+    if (!b->good) return 0;
+    double seconds[MOST_REPEATS], start = 0, total = 0;
+    int repeats = 0;
+    if (!formula_open(&f, function, inputs, count, output, b->threads)) return 0;
+    formula_run(&f);
+    while (repeats < MOST_REPEATS && (repeats < 5 || total < enough_seconds)) {
+        start = yardstick_now();
+        formula_run(&f);
+        seconds[repeats] = yardstick_now() - start;
+        total += seconds[repeats++];
+    }
+    formula_close(&f);
+    return yardstick_median(seconds, repeats);
+}
+
+static void print_row(Bench *b, const char *name, const char *pass, double flops, double seconds) {
+    b->good &= seconds > 0;
+    if (!b->good) return;
+    printf("{\"name\": \"%s\", \"pass\": \"%s\", \"ms\": %.4f, \"gflops\": %.1f, \"of_peak\": %.3f}\n", name, pass, seconds * 1e3, flops / seconds * 1e-9,
+           flops / seconds / b->best.flops);
+    fflush(stdout);
+}
+
+static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transposed_a, bool transposed_b) {
+    char name[96];
+    snprintf(name, sizeof name, "product %lld x %lld x %lld%s", (long long)m, (long long)n, (long long)k, transposed_a ? " (a transposed)" : transposed_b ? " (b transposed)" : "");
+    const BenchInput inputs[] = {{"a", 2, {transposed_a ? k : m, transposed_a ? m : k}}, {"b", 2, {transposed_b ? n : k, transposed_b ? k : n}}, {"g", 2, {m, n}}};
+    double seconds = time_formula(b, transposed_a ? "product_ta" : transposed_b ? "product_tb" : "product", inputs, 3, "grad_g");
+    print_row(b, name, "forward", 2.0 * (double)m * (double)n * (double)k, seconds);
+}
+
+static void bench_convolution(Bench *b, int64_t batch, int64_t channels, int64_t size, int64_t out, int64_t stride) {
+    static const char *const passes[][2] = {{"grad_g", "forward"}, {"grad_x", "backward to the input"}, {"grad_k", "backward to the weights"}};
+    int64_t small = (size + stride - 1) / stride;
+    char name[96];
+    snprintf(name, sizeof name, "convolution %lld x %lldch %lldx%lld to %lldch, stride %lld", (long long)batch, (long long)channels, (long long)size, (long long)size,
+             (long long)out, (long long)stride);
+    const BenchInput inputs[] = {{"x", 4, {batch, size, size, channels}}, {"k", 4, {out, channels, 3, 3}}, {"g", 4, {batch, small, small, out}}};
+    for (int i = 0; i < 3; i++)
+        print_row(b, name, passes[i][1], 18.0 * (double)(batch * small * small) * (double)(channels * out), time_formula(b, stride == 2 ? "convolution_2" : "convolution", inputs, 3, passes[i][0]));
+}
+
+static void bench_shapes(Bench *b) {
+#define PRODUCT(m, n, k, ta, tb) bench_product(b, m, n, k, ta, tb);
+#define CONVOLUTION(batch, channels, size, out, stride) bench_convolution(b, batch, channels, size, out, stride);
+#include "compiler/driver/bench_shapes.def"
+#undef PRODUCT
+#undef CONVOLUTION
+}
+
+static bool bench_step(Bench *b, Arena *arena, const Options *o) {
+    Assembled assembled;
+    StepTimes times;
+    char error[512];
+    double start = yardstick_now();
+    if (!assemble_spec(arena, o, o->file, "bench", ON_CPU, &assembled)) return false;
+    double ready = yardstick_now() - start, flops = 0;
+    const CoupletProgram *p = assembled.program;
+    bool good = step_measure(p, b->device, (int)(o->steps ? o->steps : STEPS), &times, error, sizeof error);
+    for (int i = 0; i < p->train->step_count; i++) flops += p->train->steps[i].flops;
+    if (good)
+        printf("{\"name\": \"%s\", \"pass\": \"step\", \"ms\": %.3f, \"views_per_second\": %.0f, \"gflops\": %.1f, \"of_peak\": %.3f, \"mb\": %.0f, \"compile_ms\": %.0f, \"cached\": %s}\n",
+               p->name, times.whole * 1e3, (double)p->views / times.whole, flops / times.whole * 1e-9, flops / times.whole / b->best.flops,
+               (double)p->train->arena_bytes * 1e-6, ready * 1e3, cpu_was_cached(assembled.code) ? "true" : "false");
+    else fprintf(stderr, "couplet bench: %s\n", error);
+    free(times.kernels);
+    cpu_free(assembled.code);
+    return good;
+}
+
+int bench_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "bench", "set threads steps [file]", argc, argv)) {
+        Bench b = {.threads = couplet_threads_new((int)o.threads), .good = true};
+        b.device = couplet_host_device_new(b.threads);
+        b.best = yardstick_measure(b.threads);
+        printf("{\"name\": \"this machine\", \"threads\": %d, \"gflops\": %.1f, \"gb_per_second\": %.1f}\n", couplet_threads_count(b.threads), b.best.flops * 1e-9, b.best.bytes * 1e-9);
+        if (!o.file) bench_shapes(&b);
+        else b.good = bench_step(&b, arena, &o);
+        couplet_device_free(b.device);
+        couplet_threads_free(b.threads);
+        status = b.good ? 0 : 1;
+    }
+    arena_free(arena);
+    return status;
+}

@@ -1,0 +1,87 @@
+#include "compiler/driver/formula_bench.h"
+
+#include "compiler/driver/load.h"
+#include "compiler/lower/lower.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each is the sum of g times something; the gradient of g is that something by itself, those of the others the passes backward. */
+#define CONVOLUTION(name, times)                                                                                                                   \
+    "fn " name "(x[N, H, W, C], k[O, C, A, B], g[N, P, Q, O]) {\n"                                                                                 \
+    "  let y[n, i < P, j < Q, o] = sum[c, a, b] (x[n, " times "i + a - 1, " times "j + b - 1, c] else 0) * k[o, c, a, b]\n"                        \
+    "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"                                                                                     \
+    "}\n"
+static const char formulas[] = "fn product(a[M, K], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[k, n])\n"
+                               "fn product_ta(a[K, M], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[k, m] * b[k, n])\n"
+                               "fn product_tb(a[M, K], b[N, K], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[n, k])\n"
+                               CONVOLUTION("convolution", "") CONVOLUTION("convolution_2", "2 * ");
+
+static Graph *lower_formula(Arena *arena, const char *function, const BenchInput *inputs, int input_count, const char *output) {
+    Diag *diag = diag_new(arena);
+    Source *source = arena_new_of(arena, Source);
+    *source = (Source){.path = "bench", .text = formulas, .length = sizeof formulas - 1};
+    Module *spec = parse_module(arena, diag, source, "bench");
+    Method *method = spec ? check_method(arena, diag, spec, &(CheckHooks){0}) : NULL;
+    FunctionInput given[BENCH_MAX_INPUTS];
+    memset(given, 0, sizeof given);
+    for (int i = 0; i < input_count; i++) {
+        given[i].name = inputs[i].name;
+        given[i].type = GT_REAL;
+        given[i].rank = inputs[i].rank;
+        memcpy(given[i].shape, inputs[i].shape, sizeof inputs[i].shape);
+    }
+    Graph *g = method && !diag_error_count(diag) ? lower_function(arena, diag, method, function, given, input_count, NULL) : NULL;
+    diag_print(diag, stderr);
+    if (!g) return NULL; /* our own text: a fault of this file */
+    for (int i = 0; i < g->outputs.count; i++)
+        if (strcmp(g->outputs.items[i].name, output) == 0) g->outputs.items[0] = g->outputs.items[i];
+    g->outputs.count = 1;
+    graph_prune(g);
+    return g;
+}
+
+bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count, const char *output, CoupletThreads *threads) {
+    memset(b, 0, sizeof *b);
+    b->arena = arena_new();
+    const char *error = "out of memory";
+    CpuOptions options = {cpu_cache_folder(b->arena)};
+    Graph *g = lower_formula(b->arena, function, inputs, input_count, output);
+    b->code = g ? cpu_compile(b->arena, &g, 1, NULL, 0, &options, &b->plan, &error) : NULL;
+    b->run = b->code ? couplet_run_new(b->plan, threads) : NULL;
+    if (!b->run) {
+        fprintf(stderr, "couplet bench: %s: %s\n", function, error);
+        formula_close(b);
+        return false;
+    }
+    for (int i = 0; i < b->plan->input_count && i < BENCH_MAX_INPUTS; i++) {
+        const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
+        int64_t count = couplet_buffer_count(buffer);
+        b->names[i] = b->plan->inputs[i].name;
+        b->inputs[i] = b->arrays[i] = aligned_alloc(128, ((size_t)count * 4 / 128 + 1) * 128);
+        for (int64_t k = 0; b->arrays[i] && k < count; k++) b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;
+    }
+    return true;
+}
+
+void formula_run(FormulaBench *b) {
+    CoupletFault fault;
+    couplet_run_steps(b->run, b->inputs, NULL, &fault);
+}
+
+float *formula_input(FormulaBench *b, const char *name) {
+    for (int i = 0; i < BENCH_MAX_INPUTS; i++)
+        if (b->names[i] && strcmp(b->names[i], name) == 0) return b->arrays[i];
+    return NULL;
+}
+
+const float *formula_output(const FormulaBench *b, const char *output) { return couplet_run_output(b->run, output); }
+
+void formula_close(FormulaBench *b) {
+    couplet_run_free(b->run);
+    cpu_free(b->code);
+    for (int i = 0; i < BENCH_MAX_INPUTS; i++) free(b->arrays[i]);
+    if (b->arena) arena_free(b->arena);
+    memset(b, 0, sizeof *b);
+}

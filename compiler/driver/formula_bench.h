@@ -1,0 +1,34 @@
+/* One formula, compiled and timed: what `couplet bench` and the comparison with other libraries share. */
+#ifndef COUPLET_DRIVER_FORMULA_BENCH_H
+#define COUPLET_DRIVER_FORMULA_BENCH_H
+
+#include "compiler/cpu/cpu.h"
+#include "runtime/plan.h"
+
+enum { BENCH_MAX_INPUTS = 4 };
+
+typedef struct FormulaBench {
+    Arena *arena;
+    CpuCode *code;
+    CoupletPlan *plan;
+    CoupletRun *run;
+    void *inputs[BENCH_MAX_INPUTS + 4]; /* by the plan's inputs */
+    const char *names[BENCH_MAX_INPUTS];
+    float *arrays[BENCH_MAX_INPUTS];
+} FormulaBench;
+
+typedef struct BenchInput {
+    const char *name;
+    int rank;
+    int64_t shape[4];
+} BenchInput;
+
+/* Compiles the value or a gradient (`output`: "value", "grad_a", ...) of a function of bench.cpl. Arrays hold small made-up numbers. False after a
+ * message on stderr. */
+bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count, const char *output, CoupletThreads *threads);
+void formula_run(FormulaBench *b); /* once */
+float *formula_input(FormulaBench *b, const char *name);
+const float *formula_output(const FormulaBench *b, const char *output);
+void formula_close(FormulaBench *b);
+
+#endif

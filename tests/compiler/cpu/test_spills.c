@@ -1,0 +1,106 @@
+/* Every block shape, masked and not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
+ * processor, and the innermost loop with multiply-adds is searched for vector registers that go to the stack or come from it. */
+#include "compiler/cpu/generate.h"
+#include "compiler/cpu/processor.h"
+#include "compiler/plan/contraction.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_LINES = 1 << 16 };
+
+static bool is_vector_on_stack(const char *line) {
+    bool vector = strstr(line, "%zmm") || strstr(line, "%ymm");
+    return vector && strstr(line, "(%rsp"); /* rbp serves as an ordinary register */
+}
+
+/* Lines [begin, end] of the loop are between a label and a jump back to it. Fewest lines with all the block's multiply-adds. */
+static bool find_loop(char **lines, int count, int operations, int *begin, int *end) {
+    bool found = false;
+    for (int i = 0; i < count; i++) {
+        size_t length = strcspn(lines[i], ":");
+        if (lines[i][0] != '.' || lines[i][length] != ':') continue;
+        int fused = 0;
+        for (int k = i + 1; k < count && strncmp(lines[k], ".Lfunc_end", 10) != 0; k++) {
+            fused += strstr(lines[k], "vfmadd") != NULL;
+            bool jump = lines[k][0] == '\t' && lines[k][1] == 'j', back = false;
+            const char *target = jump ? strstr(lines[k], ".L") : NULL;
+            if (target) back = strncmp(target, lines[i], length) == 0 && (target[length] == 0 || target[length] == ' ' || target[length] == '\t');
+            if (!back || fused < operations || (found && k - i >= *end - *begin)) continue;
+            *begin = i;
+            *end = k;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static int check_text(char *text, const char *what, int operations) {
+    char **lines = calloc(MOST_LINES, sizeof *lines), *rest = NULL;
+    int count = 0, begin = 0, end = 0, faults = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line && count < MOST_LINES; line = strtok_r(NULL, "\n", &rest)) lines[count++] = line;
+    if (!find_loop(lines, count, operations, &begin, &end)) {
+        printf("FAILED  %s: no loop with %d multiply-adds was found\n", what, operations);
+        faults = 1;
+    } else {
+        for (int i = begin; i <= end; i++) {
+            if (!is_vector_on_stack(lines[i])) continue;
+            printf("FAILED  %s: a vector register is spilled in the inner loop: %s\n", what, lines[i]);
+            faults = 1;
+        }
+        if (!faults) printf("ok      %s: %d lines\n", what, end - begin);
+    }
+    free(lines);
+    return faults;
+}
+
+static int check_shape(const Processor *processor, ContractionBlock shape, bool masked) {
+    Arena *arena = arena_new();
+    const char *error = "out of memory";
+    Emitter e;
+    Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked};
+    GNode node = {.kind = GN_COMPUTE};
+    Kernel kernel = {.kind = KERNEL_PRODUCT, .node = &node, .contraction = &c, .symbol = "block", .operand_count = 4, .output_count = 1};
+    LLVMTargetMachineRef machine = processor_machine(arena, processor, &error);
+    LLVMMemoryBufferRef text = NULL;
+    if (machine) {
+        emitter_open(&e, arena);
+        emit_kernel(&e, &kernel);
+        processor_prepare(processor, machine, e.module);
+        if (optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
+    }
+    char *what = arena_printf(arena, "%s, %d x %d%s", processor->name, shape.rows, (int)c.panel, masked ? ", masked" : "");
+    int faults = 1;
+    if (text) {
+        char *copy = arena_strndup(arena, LLVMGetBufferStart(text), LLVMGetBufferSize(text));
+        faults = check_text(copy, what, shape.rows * shape.vectors);
+        LLVMDisposeMemoryBuffer(text);
+    } else {
+        printf("FAILED  %s: %s\n", what, error);
+    }
+    if (machine) {
+        emitter_close(&e);
+        LLVMDisposeTargetMachine(machine);
+    }
+    arena_free(arena);
+    return faults;
+}
+
+int main(void) {
+    static const char *const names[] = {"x86-64-v3", "x86-64-v4"};
+    int faults = 0, count;
+    for (int i = 0; i < 2; i++) {
+        const Processor *processor = processor_find(names[i]);
+        if (!processor) continue;
+        const ContractionBlock *shapes = contraction_shapes(processor->lanes, &count);
+        for (int k = 0; k < count; k++) faults += check_shape(processor, shapes[k], false) + check_shape(processor, shapes[k], true);
+    }
+    /* What must be found: 32 sums leave no register for what is multiplied. */
+    const Processor *wide = processor_find("x86-64-v4");
+    printf("the next one has to fail:\n");
+    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false)) {
+        printf("FAILED  a block of 32 vectors passes for one without spills\n");
+        faults++;
+    }
+    return faults ? 1 : 0;
+}
