@@ -60,24 +60,32 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
 }
 
-static bool fold_int(GOp op, int64_t a, int64_t b, int64_t *out) {
+bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
     switch (op) {
-    case G_ADD: *out = a + b; return true;
-    case G_SUB: *out = a - b; return true;
-    case G_MUL: *out = a * b; return true;
-    case G_NEG: *out = -a; return true;
-    case G_MAX: *out = a > b ? a : b; return true;
-    case G_MIN: *out = a < b ? a : b; return true;
-    case G_ABS: *out = a < 0 ? -a : a; return true;
-    case G_SIGN: *out = (a > 0) - (a < 0); return true;
+    case G_ADD: *out = v[0] + v[1]; return true;
+    case G_SUB: *out = v[0] - v[1]; return true;
+    case G_MUL: *out = v[0] * v[1]; return true;
+    case G_NEG: *out = -v[0]; return true;
+    case G_MAX: *out = v[0] > v[1] ? v[0] : v[1]; return true;
+    case G_MIN: *out = v[0] < v[1] ? v[0] : v[1]; return true;
+    case G_ABS: *out = v[0] < 0 ? -v[0] : v[0]; return true;
+    case G_SIGN: *out = (v[0] > 0) - (v[0] < 0); return true;
     case G_FLOORDIV:
-        if (b == 0) return false;
-        *out = floor_div(a, b);
+        if (v[1] == 0) return false;
+        *out = floor_div(v[0], v[1]);
         return true;
     case G_MOD:
-        if (b == 0) return false;
-        *out = a - b * floor_div(a, b);
+        if (v[1] == 0) return false;
+        *out = v[0] - v[1] * floor_div(v[0], v[1]);
         return true;
+    case G_LT: *out = v[0] < v[1]; return true;
+    case G_LE: *out = v[0] <= v[1]; return true;
+    case G_EQ: *out = v[0] == v[1]; return true;
+    case G_NE: *out = v[0] != v[1]; return true;
+    case G_AND: *out = v[0] && v[1]; return true;
+    case G_OR: *out = v[0] || v[1]; return true;
+    case G_NOT: *out = !v[0]; return true;
+    case G_SELECT: *out = v[0] ? v[1] : v[2]; return true;
     default: return false;
     }
 }
@@ -131,8 +139,9 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
         double value;
         return fold_real(op, args[0]->real, count > 1 ? args[1]->real : 0, &value) ? gx_real(g, value) : NULL;
     }
+    const int64_t given[2] = {args[0]->integer, count > 1 ? args[1]->integer : 0};
     int64_t value;
-    return fold_int(op, args[0]->integer, count > 1 ? args[1]->integer : 0, &value) ? gx_int(g, value) : NULL;
+    return gx_of_ints(op, given, &value) ? gx_int(g, value) : NULL;
 }
 
 static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const GExpr *b) {

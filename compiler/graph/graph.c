@@ -329,23 +329,34 @@ static void visit_node(Walk *w, GNode *node) {
     array_push(w->g->arena, &w->order, node);
 }
 
-void graph_prune(Graph *g) {
-    Walk w;
-    memset(&w, 0, sizeof w);
-    w.g = g;
-    w.expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
-    if (!w.expr_seen) return; /* dead nodes only cost time */
+/* Marks what an output or a commit reaches, and lists it in topological order. False when there is no memory for it. */
+static bool walk_reached(Graph *g, Walk *w) {
+    memset(w, 0, sizeof *w);
+    w->g = g;
+    w->expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
+    if (!w->expr_seen) return false;
     for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
-    for (int i = 0; i < g->outputs.count; i++) visit_node(&w, g->outputs.items[i].node);
+    for (int i = 0; i < g->outputs.count; i++) visit_node(w, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {
         const GCommit *c = &g->commits.items[i];
-        visit_node(&w, c->state);
-        visit_node(&w, c->value);
-        visit_node(&w, c->rows);
-        visit_node(&w, c->head);
-        visit_node(&w, c->fill);
+        visit_node(w, c->state);
+        visit_node(w, c->value);
+        visit_node(w, c->rows);
+        visit_node(w, c->head);
+        visit_node(w, c->fill);
     }
-    free(w.expr_seen);
+    free(w->expr_seen);
+    return true;
+}
+
+void graph_mark_reached(Graph *g) {
+    Walk w;
+    walk_reached(g, &w);
+}
+
+void graph_prune(Graph *g) {
+    Walk w;
+    if (!walk_reached(g, &w)) return; /* dead nodes only cost time */
     /* What was dropped must not be found again by graph_compute. */
     GraphTables *t = g->tables;
     t->compute_count = 0;

@@ -207,6 +207,9 @@ const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context
 const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to);
 /* Collects the distinct fresh indices of an expression in order of first occurrence; returns the count (<= GRAPH_MAX_INDICES). */
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
+/* What an operation makes of whole numbers and truth values (0, 1): `values` has one for each argument, at least two. False when it is no operation of
+ * these, or divides by 0. */
+bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
@@ -220,6 +223,8 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
 void graph_prune(Graph *g);
+/* Sets `mark` of those nodes to 1, of all others to 0. */
+void graph_mark_reached(Graph *g);
 
 /* What a method is lowered to: graphs over one set of named states. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;

@@ -37,25 +37,10 @@ static bool evaluate(const GExpr *e, const int64_t *values, int64_t *out) {
     if (e->op == G_LOAD || e->op == G_RANDOM || e->type == GT_REAL || e->arg_count > 3) return false;
     for (int i = 0; i < e->arg_count; i++)
         if (!evaluate(e->args[i], values, &v[i])) return false;
-    int64_t quotient = v[1] ? v[0] / v[1] - (v[0] % v[1] != 0 && (v[0] % v[1] < 0) != (v[1] < 0)) : 0;
-    switch (e->op) {
-    case G_CONST: *out = e->integer; return true;
-    case G_INDEX: *out = values[e->index]; return true;
-    case G_ADD: *out = v[0] + v[1]; return true;
-    case G_SUB: *out = v[0] - v[1]; return true;
-    case G_MUL: *out = v[0] * v[1]; return true;
-    case G_NEG: *out = -v[0]; return true;
-    case G_FLOORDIV: *out = quotient; return v[1] != 0;
-    case G_MOD: *out = v[0] - quotient * v[1]; return v[1] != 0;
-    case G_LT: *out = v[0] < v[1]; return true;
-    case G_LE: *out = v[0] <= v[1]; return true;
-    case G_EQ: *out = v[0] == v[1]; return true;
-    case G_NE: *out = v[0] != v[1]; return true;
-    case G_AND: *out = v[0] && v[1]; return true;
-    case G_OR: *out = v[0] || v[1]; return true;
-    case G_NOT: *out = !v[0]; return true;
-    default: return false;
-    }
+    if (e->op == G_CONST) *out = e->integer;
+    else if (e->op == G_INDEX) *out = values[e->index];
+    else return gx_of_ints(e->op, v, out);
+    return true;
 }
 
 static bool holds(const Condition *c, const int64_t *values, bool *out) {

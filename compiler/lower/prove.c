@@ -13,11 +13,6 @@ typedef struct Assignment {
     int64_t value[GRAPH_MAX_INDICES];
 } Assignment;
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    int64_t q = a / b;
-    return (a % b != 0 && (a % b < 0) != (b < 0)) ? q - 1 : q;
-}
-
 /* False: depends on data. */
 static bool eval_int(const GExpr *e, const Assignment *at, int64_t *out) {
     if (e->op == G_CONST && e->type != GT_REAL) {
@@ -37,32 +32,7 @@ static bool eval_int(const GExpr *e, const Assignment *at, int64_t *out) {
     int64_t v[3] = {0};
     for (int i = 0; i < e->arg_count && i < 3; i++)
         if (e->args[i]->type == GT_REAL || !eval_int(e->args[i], at, &v[i])) return false;
-    switch (e->op) {
-    case G_ADD: *out = v[0] + v[1]; return true;
-    case G_SUB: *out = v[0] - v[1]; return true;
-    case G_MUL: *out = v[0] * v[1]; return true;
-    case G_NEG: *out = -v[0]; return true;
-    case G_MAX: *out = v[0] > v[1] ? v[0] : v[1]; return true;
-    case G_MIN: *out = v[0] < v[1] ? v[0] : v[1]; return true;
-    case G_ABS: *out = v[0] < 0 ? -v[0] : v[0]; return true;
-    case G_FLOORDIV:
-        if (v[1] == 0) return false;
-        *out = floor_div(v[0], v[1]);
-        return true;
-    case G_MOD:
-        if (v[1] == 0) return false;
-        *out = v[0] - v[1] * floor_div(v[0], v[1]);
-        return true;
-    case G_LT: *out = v[0] < v[1]; return true;
-    case G_LE: *out = v[0] <= v[1]; return true;
-    case G_EQ: *out = v[0] == v[1]; return true;
-    case G_NE: *out = v[0] != v[1]; return true;
-    case G_AND: *out = v[0] && v[1]; return true;
-    case G_OR: *out = v[0] || v[1]; return true;
-    case G_NOT: *out = !v[0]; return true;
-    case G_SELECT: *out = v[0] ? v[1] : v[2]; return true;
-    default: return false;
-    }
+    return gx_of_ints(e->op, v, out);
 }
 
 /* May the condition hold? Conjuncts that depend on data may. */

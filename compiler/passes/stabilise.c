@@ -23,34 +23,6 @@ static void note(Graph *g, const Stabilise *s, const char *text) {
     if (s->node->mark) array_push(g->arena, &g->notes, ((GNote){s->node->span, text}));
 }
 
-static void mark_needed(Graph *g, GNode *node);
-
-static void mark_read(Graph *g, const GExpr *e) {
-    if (!e) return;
-    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, 0);
-    if (g->marks.items[e->id]) return;
-    g->marks.items[e->id] = 1;
-    if (e->tensor) mark_needed(g, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) mark_read(g, e->args[i]);
-}
-
-static void mark_needed(Graph *g, GNode *node) {
-    if (!node || node->mark) return;
-    node->mark = 1;
-    mark_needed(g, node->operand);
-    for (int i = 0; i < node->operand_count; i++) mark_needed(g, node->operands[i]);
-    mark_read(g, node->guard);
-    mark_read(g, node->active);
-    mark_read(g, node->value);
-}
-
-static void mark_needs(Graph *g) {
-    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
-    g->marks.count = 0;
-    for (int i = 0; i < g->outputs.count; i++) mark_needed(g, g->outputs.items[i].node);
-    g->marks.count = 0; /* from here on they are holds_exp's */
-}
-
 /* Said, not used: in a log the shifted form costs next to nothing where it is not needed. */
 static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     Bound bound;
@@ -97,9 +69,10 @@ static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with simplify. */
 void pass_stabilise(Graph *g) {
     Stabilise s = {NULL};
-    mark_needs(g);
+    g->marks.count = 0; /* they are holds_exp's */
+    graph_mark_reached(g);
     rewrite_nodes(g, visit_log, &s, false);
-    mark_needs(g);
+    graph_mark_reached(g);
     rewrite_nodes(g, visit_quotient, &s, false);
     for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
 }
