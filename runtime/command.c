@@ -2,6 +2,7 @@
 #include "runtime/couplet.h"
 
 #include "runtime/files.h"
+#include "runtime/interrupt.h"
 #include "runtime/method.h"
 #include "runtime/npy.h"
 #include "runtime/train.h"
@@ -9,13 +10,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-
-static volatile sig_atomic_t stop;
-
-static void ask_to_stop(int signal_number) {
-    stop = 1;
-    signal(signal_number, SIG_DFL); /* the second time ends at once */
-}
 
 typedef struct CommandLine {
     const CoupletMethod *method;
@@ -122,8 +116,7 @@ static int run(CommandLine *c, Work work) {
     bool good = true;
     if (c->out) c->train.folder = c->out;
     else if ((good = couplet_run_folder(program.name, c->train.resume, folder, error, sizeof error))) c->train.folder = folder;
-    signal(SIGINT, ask_to_stop);
-    signal(SIGTERM, ask_to_stop);
+    c->train.stop = couplet_catch_interrupts();
     good = good && work(&program, &c->train, error, sizeof error);
     free(hypers);
     return good ? 0 : fail(c, error);
@@ -211,7 +204,7 @@ static int usage(const CommandLine *c, FILE *out) {
 }
 
 int couplet_command(const CoupletMethod *method, int argc, char **argv) {
-    CommandLine c = {.method = method, .program = argv[0], .train = {.out = stdout, .stop = &stop}};
+    CommandLine c = {.method = method, .program = argv[0], .train = {.out = stdout}};
     /* A full disk and a reader that went away must come back as errors of write, not as signals. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);

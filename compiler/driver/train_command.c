@@ -2,19 +2,13 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "runtime/files.h"
+#include "runtime/interrupt.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/train.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static volatile sig_atomic_t stop;
-
-static void ask_to_stop(int signal_number) {
-    stop = 1;
-    signal(signal_number, SIG_DFL); /* the second time ends at once */
-}
 
 static double now(void) {
     struct timespec t;
@@ -62,9 +56,7 @@ static int run_program(Arena *arena, const Options *o, const char *path, const c
     bool good = folder || o->out || couplet_run_folder(assembled.program->name, o->resume, made, error, sizeof error);
     const CoupletTrainOptions options = {.folder = folder ? folder : o->out ? o->out : made, .data = o->data, .seed = (uint64_t)o->seed,
                                          .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
-                                         .quiet = o->quiet, .out = stdout, .stop = &stop, .device = ready.device};
-    signal(SIGINT, ask_to_stop);
-    signal(SIGTERM, ask_to_stop);
+                                         .quiet = o->quiet, .out = stdout, .stop = couplet_catch_interrupts(), .device = ready.device};
     good = good && work(assembled.program, &options, error, sizeof error);
     give_up(&ready);
     cpu_free(assembled.code);
