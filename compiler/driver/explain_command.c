@@ -67,6 +67,6 @@ int explain_command(int argc, char **argv) {
     fprintf(stderr, "couplet explain: there is no code `%s`", argv[0]);
     const char *near = diag_nearest(argv[0], names, CODE_COUNT);
     if (near) fprintf(stderr, "; did you mean %s?", near);
-    fprintf(stderr, " `couplet explain` lists all\n");
+    fprintf(stderr, "; `couplet explain` lists all\n");
     return 2;
 }

@@ -22,6 +22,15 @@ const Stmt *find_function(const Method *method, const char *name) {
     return NULL;
 }
 
+static void suggest_function(Diag *diag, const Module *module, const char *name) {
+    const char *names[256];
+    int count = 0;
+    for (int i = 0; i < module->stmt_count && count < 256; i++)
+        if (module->stmts[i]->kind == STMT_FN) names[count++] = module->stmts[i]->name;
+    const char *near = diag_nearest(name, names, count);
+    if (near) diag_suggest(diag, "did you mean `%s`?", near);
+}
+
 static const FunctionInput *find_input(const FunctionInput *inputs, int count, const char *name) {
     for (int i = 0; i < count; i++)
         if (strcmp(inputs[i].name, name) == 0) return &inputs[i];
@@ -64,6 +73,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     if (!fn) {
         Span span = method->spec->stmt_count ? method->spec->stmts[0]->span : (Span){0};
         diag_report(diag, CODE_FUNCTION_INPUT, span, "this file has no function `%s`", name);
+        suggest_function(diag, method->spec, name);
         return NULL;
     }
     read_hypers(l, method->spec, inputs, input_count);
