@@ -32,3 +32,24 @@ def write(path, shape, values, descr="<f4"):
     with open(path, "wb") as file:
         file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
         file.write(struct.pack(f"<{len(values)}{CODES[descr]}", *values))
+
+
+def flatten(values):
+    return [x for v in values for x in flatten(v)] if isinstance(values, list) else [values]
+
+
+def shape_of(values):
+    return (len(values), *shape_of(values[0])) if isinstance(values, list) else ()
+
+
+def arguments(folder, given):
+    """What `couplet grad` is called with: nested lists become files in the folder (of ints where all entries are), numbers are set."""
+    words = []
+    for key, value in given.items():
+        if not isinstance(value, list):
+            words += ["--set", f"{key}={value}"]
+            continue
+        flat = flatten(value)
+        write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
+        words += ["--in", f"{key}={folder}/{key}.npy"]
+    return words

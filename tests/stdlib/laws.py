@@ -26,14 +26,6 @@ def unit_rows(rows):
     return [[x / math.sqrt(sum(y * y for y in row)) for x in row] for row in rows]
 
 
-def flatten(values):
-    return [x for v in values for x in flatten(v)] if isinstance(values, list) else [values]
-
-
-def shape_of(values):
-    return (len(values), *shape_of(values[0])) if isinstance(values, list) else ()
-
-
 class Result:
     def __init__(self, done, gradients):
         found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)
@@ -44,14 +36,7 @@ class Result:
 def loss(name, file=LOSSES, **given):
     """Lists are arrays (of ints where all entries are), numbers are numbers."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = []
-        for key, value in given.items():
-            if not isinstance(value, list):
-                arguments += ["--set", f"{key}={value}"]
-                continue
-            flat = flatten(value)
-            npy.write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
-            arguments += ["--in", f"{key}={folder}/{key}.npy"]
+        arguments = npy.arguments(folder, given)
         done = command.run(couplet, "grad", file, "--fn", name, "--device", "reference", "--out", folder, *arguments)
         gradients = {f[5:-4]: npy.read(os.path.join(folder, f))[1] for f in os.listdir(folder) if f.startswith("grad_")}
         return Result(done, gradients)

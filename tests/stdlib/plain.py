@@ -526,25 +526,10 @@ ENTRIES = [("concentration_entry", dict(v=z, centroids=bank[:C + 1], member=[0, 
 ENTRIES += [("pico_prototypes_entry", dict(prototypes=units(centres), q=z, guess=y, c=c, d=1), row[1]) for c, row in enumerate(pico_prototypes(units(centres), z, y, 0.99))]
 
 
-def flatten(values):
-    return [x for v in values for x in flatten(v)] if isinstance(values, list) else [values]
-
-
-def shape_of(values):
-    return (len(values), *shape_of(values[0])) if isinstance(values, list) else ()
-
-
 check = command.Checks()
 for name, given, expected in ROWS + ENTRIES:
     with tempfile.TemporaryDirectory() as folder:
-        arguments = []
-        for key, value in given.items():
-            if not isinstance(value, list):
-                arguments += ["--set", f"{key}={value}"]
-                continue
-            flat = flatten(value)
-            npy.write(f"{folder}/{key}.npy", shape_of(value), flat, "<i4" if all(isinstance(x, int) for x in flat) else "<f8")
-            arguments += ["--in", f"{key}={folder}/{key}.npy"]
+        arguments = npy.arguments(folder, given)
         file = os.path.join(root, "tests/stdlib/laws.cpl" if (name, given, expected) in ENTRIES else "stdlib/losses")
         done = command.run(couplet, "grad", file, "--fn", name, "--device", "reference", *arguments)
     found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)

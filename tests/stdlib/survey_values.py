@@ -70,25 +70,9 @@ VALUES = [
 ]
 
 
-def flatten(values):
-    return [x for v in values for x in flatten(v)] if isinstance(values, list) else [values]
-
-
-def shape_of(values):
-    return (len(values), *shape_of(values[0])) if isinstance(values, list) else ()
-
-
 def run(folder, name, reals, numbers, ints):
     """The value and, where a is read, the gradient to it."""
-    arguments = []
-    for key in reals.split():
-        npy.write(f"{folder}/{key}.npy", shape_of(REALS[key]), flatten(REALS[key]), "<f8")
-        arguments += ["--in", f"{key}={folder}/{key}.npy"]
-    for key, values in ints.items():
-        npy.write(f"{folder}/{key}.npy", shape_of(values), flatten(values), "<i4")
-        arguments += ["--in", f"{key}={folder}/{key}.npy"]
-    for key, value in numbers.items():
-        arguments += ["--set", f"{key}={value}"]
+    arguments = npy.arguments(folder, {**{key: REALS[key] for key in reals.split()}, **ints, **numbers})
     spec = os.path.join(root, "tests/stdlib/survey_values.cpl")
     done = command.run(couplet, "grad", spec, "--fn", name, "--device", "reference", "--out", folder, *arguments)
     found = re.search(r"^value: (\S+)$", done.stdout, re.MULTILINE)

@@ -25,17 +25,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     return 0;
 }
 
-#ifndef COUPLET_LIBFUZZER
-int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        FILE *file = fopen(argv[i], "rb");
-        if (!file) return 1;
-        static uint8_t data[1 << 20];
-        size_t length = fread(data, 1, sizeof data, file);
-        fclose(file);
-        LLVMFuzzerTestOneInput(data, length);
-    }
-    printf("%d files\n", argc - 1);
-    return 0;
-}
-#endif
+#include "tests/fuzz_main.h"

@@ -10,5 +10,5 @@ for file in tests/compiler/passes/golden/*.graph; do
     csplit -s -z -f "$build/graphs/$(basename "$file" .graph)" "$file" '/^# after/' '{*}'
 done
 ${CLANG:-clang-19} -g -O1 -std=gnu17 -D_GNU_SOURCE -DCOUPLET_LIBFUZZER -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. \
-    tests/compiler/graph/fuzz/fuzz.c compiler/graph/*.c lang/support.c lang/diag.c -lm -o "$build/fuzz_graph"
+    tests/compiler/graph/fuzz/fuzz.c compiler/graph/*.c lang/support.c lang/diag.c lang/codes.c runtime/calls.c -lm -o "$build/fuzz_graph"
 exec "$build/fuzz_graph" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -artifact_prefix="$build/" "$build/graphs"
