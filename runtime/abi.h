@@ -37,7 +37,7 @@ typedef void (*CoupletKernel)(void *const *buffers, int64_t begin, int64_t end, 
 /* The kernel of every library call (runtime/calls.h). */
 void couplet_call(void *const *buffers, int64_t begin, int64_t end, const CoupletWorker *worker);
 
-typedef enum { COUPLET_IN_ARENA, COUPLET_IN_STATE, COUPLET_IN_INPUT, COUPLET_IN_CONST } CoupletPlace;
+typedef enum { COUPLET_IN_ARENA, COUPLET_IN_STATE, COUPLET_IN_INPUT, COUPLET_IN_CONST, COUPLET_NOWHERE /* an array of pairs that is never stored */ } CoupletPlace;
 
 typedef struct CoupletBuffer {
     CoupletPlace place;

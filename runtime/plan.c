@@ -88,6 +88,7 @@ static bool place_buffer(CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
     void **place = &run->places[number];
+    if (b->place == COUPLET_NOWHERE) return true;
     if (b->place == COUPLET_IN_ARENA) return (*place = d->calls->part(d, run->arena, b->offset, buffer_bytes(b))) != NULL;
     if (d->is_host) {
         if (b->place == COUPLET_IN_CONST && !b->packed_bytes) *place = (void *)(uintptr_t)b->constant;

@@ -32,6 +32,7 @@ void emit_kernel(Emitter *e, Kernel *k) {
     case KERNEL_PRODUCT: emit_product(e, k); break;
     case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
     case KERNEL_SWEEP: emit_sweep(e, k); break;
+    case KERNEL_SWEEP_JOIN: break; /* vectors cut no columns into parts */
     case KERNEL_BUCKET_SORT: emit_bucket_sort(e, k); break;
     case KERNEL_BUCKET: emit_bucket(e, k); break;
     }

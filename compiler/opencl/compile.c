@@ -42,14 +42,18 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_PACK] = NULL, /* tiles pack nothing */
     [KERNEL_PRODUCT] = write_product,
     [KERNEL_GATHER_PARTIALS] = write_gather_partials,
+    [KERNEL_SWEEP] = write_sweep,
+    [KERNEL_SWEEP_JOIN] = write_sweep_join,
 };
 
 /* Arguments and body: all that makes a kernel what it is. */
 static const char *write_text(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
     Text text = {0};
-    for (int i = 0; i + 1 < k->operand_count; i++) text_printf(&text, "const global %s *restrict a%d, ", element_c_type(k->operands[i]->type), i);
-    text_printf(&text, "global %s *restrict y, const int count%s) {\n", element_c_type(k->operands[k->operand_count - 1]->type), f->raises ? ", global int *restrict fault, const int number" : "");
+    int inputs = k->operand_count - k->output_count;
+    for (int i = 0; i < inputs; i++) text_printf(&text, "const global %s *restrict a%d, ", element_c_type(k->operands[i]->type), i);
+    for (int i = inputs; i < k->operand_count; i++) text_printf(&text, "global %s *restrict %s, ", element_c_type(k->operands[i]->type), output_name(f, i));
+    text_printf(&text, "const int count%s) {\n", f->raises ? ", global int *restrict fault, const int number" : "");
     text_append(&text, f->text.data, f->text.length);
     text_printf(&text, "}\n\n");
     const char *kept = arena_intern(arena, text.data, text.length);
@@ -218,7 +222,7 @@ static void set_launches(Program *p, Plan *plan) {
 
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
                     CoupletPlan **plans, int *kernel_count, const char **error) {
-    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products};
+    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true};
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
         if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return false;

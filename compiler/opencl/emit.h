@@ -26,6 +26,7 @@ typedef struct Frame {
     Text text;
     int depth, variables;
     bool raises;
+    int row_index; /* in a sweep: the index of the node that is the tile's row */
     Known known;
 } Frame;
 
@@ -50,6 +51,8 @@ Value real_text(Frame *f, double value);
 const char *value_c_type(GType type);   /* float, long, int: of a value that may be as large as can be */
 const char *element_c_type(GType type); /* float, int, uchar: in memory */
 int64_t elements_of(const GNode *n);
+int operand_of(const Frame *f, const GNode *tensor); /* its number, -1: none */
+Value output_name(Frame *f, int operand);            /* of one that is written */
 
 /* The indices lists[first], lists[first + 1], ... (with their loop extents) from their position `at`, counted row by row. */
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents);
@@ -59,10 +62,15 @@ void write_unravel(Frame *f, Value at, int first, int count, const int64_t *exte
 Value write_expr(Frame *f, const GExpr *expr, Value mask);
 void write_store(Frame *f, Value at, Value value); /* of the kernel's output */
 
+/* The element of a streamed product at the place of its tile that is at hand (sweep.c). */
+Value sweep_element(Frame *f, const GExpr *load);
+
 /* ---- kernels: each writes the body, whose text is then framed by its head ---------------------------------------- */
 
 Geometry write_elements(Frame *f);
 Geometry write_reduction(Frame *f);
+Geometry write_sweep(Frame *f);
+Geometry write_sweep_join(Frame *f);
 Geometry write_topk(Frame *f);
 Geometry write_product(Frame *f);
 Geometry write_gather_partials(Frame *f);

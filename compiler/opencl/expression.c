@@ -124,12 +124,6 @@ static bool reads_data(const GExpr *e) {
     return false;
 }
 
-static int operand_of(const Frame *f, const GNode *tensor) {
-    for (int i = 0; i < f->kernel->operand_count; i++)
-        if (f->kernel->operands[i] == tensor) return i;
-    return -1;
-}
-
 static Value element_at(Frame *f, const GNode *tensor, Value at) {
     int operand = operand_of(f, tensor);
     switch (tensor->type) {
@@ -142,6 +136,7 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
 
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
     const GNode *tensor = load->tensor;
+    if (tensor->streamed && f->kernel->kind == KERNEL_SWEEP) return sweep_element(f, load);
     Value at = NULL, inside = NULL;
     bool checked = false;
     for (int i = 0; i < tensor->rank; i++) {

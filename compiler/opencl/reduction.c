@@ -1,10 +1,7 @@
 /* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes` work-items; lane l takes the terms l, l + lanes, ...
  * in order, and the lanes are joined by a tree in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
  * the same bits come out at every run; nothing is atomic. */
-#include "compiler/opencl/emit.h"
-
-#include <math.h>
-#include <string.h>
+#include "compiler/opencl/fold.h"
 
 enum { LONG_ROW = 512, SHORT_ROW = 64, COLUMNS = 32 };
 
@@ -13,12 +10,9 @@ typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
     int64_t columns, lanes, terms;
-    const char *type; /* of the accumulator */
-    bool is_sum, counts, exponentials;
+    Fold fold;
+    bool exponentials;
 } Reduction;
-
-static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
-static bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
 
 /* ---- the shape of a group -------------------------------------------------------------------------------------- */
 
@@ -52,50 +46,16 @@ static void shape_group(Reduction *r) {
 
 /* ---- folding ------------------------------------------------------------------------------------------------------ */
 
-static Value neutral(const Reduction *r) {
-    const GNode *n = r->node;
-    if (strcmp(r->type, "float") == 0) return r->is_sum ? "0.0f" : takes_smallest(n) ? "INFINITY" : "-INFINITY";
-    if (n->reducer == GR_ALL) return "1";
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
-    return takes_smallest(n) ? "INT_MAX" : "INT_MIN";
-}
+static const Cells own_cells = {.best = "best", .winner = "winner", .terms = "terms"};
 
-/* `a` against `b`, where a NaN is better than any number. */
-static Value better(const Reduction *r, Value a, Value b) {
-    const char *sign = takes_smallest(r->node) ? "<" : ">";
-    if (strcmp(r->type, "float") != 0) return arena_printf(r->f->arena, "%s %s %s", a, sign, b);
-    return arena_printf(r->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
-}
-
-static void fold(const Reduction *r, Value term, Value holds) {
-    Frame *f = r->f;
-    switch (r->node->reducer) {
-    case GR_ANY: write_line(f, "best |= %s;", term); return;
-    case GR_ALL: write_line(f, "best &= %s;", term); return;
-    default: break;
-    }
-    if (r->is_sum) {
-        write_line(f, "best += %s;", term);
-    } else if (takes_position(r->node)) {
-        /* The first term wins against the neutral value even when it equals it. */
-        write_open(f, "if (%s(winner < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "", better(r, term, "best"));
-        write_line(f, "best = %s;", term);
-        write_line(f, "winner = term;");
-        write_close(f);
-    } else {
-        write_line(f, "if (%s) best = %s;", better(r, term, "best"), term);
-    }
-}
-
-static void fold_term(const Reduction *r, Value active) {
+static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
     const GNode *n = r->node;
     Value holds = n->guard ? write_expr(f, n->guard, active) : NULL, term = write_expr(f, n->value, mask_and(f, active, holds));
     /* -inf - -inf is no number: such a term weighs nothing. */
     if (r->exponentials) term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);
-    if (holds) term = write_const(f, r->type, "%s ? %s : %s", holds, term, neutral(r));
-    fold(r, term, holds);
-    if (r->counts) write_line(f, holds ? "terms += %s;" : "terms++;", holds);
+    if (holds) term = write_const(f, r->fold.type, "%s ? %s : %s", holds, term, fold_neutral(&r->fold));
+    fold_term(&r->fold, &own_cells, term, holds, "term");
 }
 
 /* ---- a sweep over the terms ------------------------------------------------------------------------------------------ */
@@ -113,7 +73,7 @@ static void sweep_alone(const Reduction *r, Value active) {
         write_open(f, "for (int i%d = 0; i%d < %lld; i%d++)", i, i, (long long)r->extents[i], i);
         depth++;
     }
-    fold_term(r, NULL);
+    take_term(r, NULL);
     if (takes_position(n)) write_line(f, "term++;");
     while (depth-- > 0) write_close(f);
 }
@@ -124,32 +84,7 @@ static void sweep_lanes(const Reduction *r, Value active) {
     Value terms = active ? arena_printf(f->arena, "(%s ? %lld : 0)", active, (long long)r->terms) : arena_printf(f->arena, "%lld", (long long)r->terms);
     write_open(f, "for (int term = lane; term < %s; term += %lld)", terms, (long long)r->lanes);
     write_unravel(f, "term", n->rank, n->red_rank, r->extents);
-    fold_term(r, NULL);
-    write_close(f);
-}
-
-/* Two work-items' shares, `here` and `there`, become one. */
-static void join(const Reduction *r) {
-    Frame *f = r->f;
-    write_line(f, "const %s there = bests[me + reach * %lld];", r->type, (long long)r->columns);
-    switch (r->node->reducer) {
-    case GR_ANY: write_line(f, "bests[me] |= there;"); return;
-    case GR_ALL: write_line(f, "bests[me] &= there;"); return;
-    default: break;
-    }
-    if (r->is_sum) {
-        write_line(f, "bests[me] += there;");
-        return;
-    }
-    write_line(f, "const %s here = bests[me];", r->type);
-    if (!takes_position(r->node)) {
-        write_line(f, "if (%s) bests[me] = there;", better(r, "there", "here"));
-        return;
-    }
-    write_line(f, "const int mine = winners[me], other = winners[me + reach * %lld];", (long long)r->columns);
-    write_open(f, "if (other >= 0 && (mine < 0 || %s || (!(%s) && other < mine)))", better(r, "there", "here"), better(r, "here", "there"));
-    write_line(f, "bests[me] = there;");
-    write_line(f, "winners[me] = other;");
+    take_term(r, NULL);
     write_close(f);
 }
 
@@ -157,21 +92,22 @@ static void join(const Reduction *r) {
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
     bool positions = takes_position(r->node);
+    const Cells mine = {.best = "bests[me]", .winner = "winners[me]", .terms = "counts[me]"}, other = {.best = "bests[other]", .winner = "winners[other]", .terms = "counts[other]"};
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "bests[me] = best;");
     if (positions) write_line(f, "winners[me] = winner;");
-    if (r->counts) write_line(f, "counts[me] = terms;");
+    if (r->fold.counts) write_line(f, "counts[me] = terms;");
     write_open(f, "for (int reach = %lld; reach > 0; reach /= 2)", (long long)(r->lanes / 2));
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_open(f, "if (lane < reach)");
-    join(r);
-    if (r->counts) write_line(f, "counts[me] += counts[me + reach * %lld];", (long long)r->columns);
+    write_line(f, "const int other = me + reach * %lld;", (long long)r->columns);
+    fold_join(&r->fold, &mine, &other);
     write_close(f);
     write_close(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "best = bests[column];");
     if (positions) write_line(f, "winner = winners[column];");
-    if (r->counts) write_line(f, "terms = counts[column];");
+    if (r->fold.counts) write_line(f, "terms = counts[column];");
 }
 
 static void sweep(const Reduction *r, Value active) {
@@ -195,13 +131,13 @@ static void declare(const Reduction *r) {
         write_line(f, "const int column = me %% %lld, lane = me / %lld;", (long long)r->columns, (long long)r->columns);
         write_line(f, "const int place = get_group_id(0) * %lld + column;", (long long)r->columns);
         write_line(f, "const int at = min(place, count - 1);");
-        write_line(f, "local %s bests[%d];", r->type, GROUP);
+        write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
         if (takes_position(r->node)) write_line(f, "local int winners[%d];", GROUP);
-        if (r->counts) write_line(f, "local int counts[%d];", GROUP);
+        if (r->fold.counts) write_line(f, "local int counts[%d];", GROUP);
     }
-    write_line(f, "%s best = %s;", r->type, neutral(r));
+    write_line(f, "%s best = %s;", r->fold.type, fold_neutral(&r->fold));
     if (takes_position(r->node)) write_line(f, "int winner = -1;");
-    if (r->counts) write_line(f, "int terms = 0;");
+    if (r->fold.counts) write_line(f, "int terms = 0;");
 }
 
 static Value finish(Reduction *r, Value active) {
@@ -210,8 +146,8 @@ static Value finish(Reduction *r, Value active) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
         write_line(f, "const float top = isinf(best) ? 0.0f : best;");
         write_line(f, "best = 0.0f;");
-        r->is_sum = r->exponentials = true;
-        if (r->counts) write_line(f, "terms = 0;");
+        r->fold.is_sum = r->exponentials = true;
+        if (r->fold.counts) write_line(f, "terms = 0;");
         sweep(r, active);
         return "top + log(best)";
     }
@@ -223,16 +159,16 @@ Geometry write_reduction(Frame *f) {
     const GNode *n = f->node;
     int64_t extents[2 * GRAPH_MAX_RANK];
     collapse_axes(n, extents);
-    Reduction r = {.f = f, .node = n, .extents = extents, .terms = 1, .is_sum = n->reducer == GR_SUM, .counts = n->empty_is_error && n->guard};
+    Reduction r = {.f = f, .node = n, .extents = extents, .terms = 1, .fold = fold_of(f, n)};
     for (int i = 0; i < n->red_rank; i++) r.terms *= n->red_shape[i];
-    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? "long" : value_c_type(n->value->type);
+    if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
     declare(&r);
     write_unravel(f, "at", 0, n->rank, extents);
     Value active = n->active ? write_expr(f, n->active, NULL) : NULL;
     sweep(&r, active);
     Value result = finish(&r, active);
-    if (r.counts) write_fault(f, mask_and(f, active, "terms == 0"), COUPLET_FAULT_EMPTY);
+    if (r.fold.counts) write_fault(f, mask_and(f, active, "terms == 0"), COUPLET_FAULT_EMPTY);
     if (active) result = arena_printf(f->arena, "%s ? %s : 0", active, result);
     if (r.lanes > 1) write_open(f, "if (lane == 0 && place < count)");
     write_store(f, "at", result);

@@ -88,6 +88,17 @@ int64_t elements_of(const GNode *n) {
     return count;
 }
 
+int operand_of(const Frame *f, const GNode *tensor) {
+    for (int i = 0; i < f->kernel->operand_count; i++)
+        if (f->kernel->operands[i] == tensor) return i;
+    return -1;
+}
+
+Value output_name(Frame *f, int operand) {
+    const Kernel *k = f->kernel;
+    return k->output_count == 1 ? "y" : arena_printf(f->arena, "y%d", operand - (k->operand_count - k->output_count));
+}
+
 void write_unravel(Frame *f, Value at, int first, int count, const int64_t *extents) {
     for (int i = first + count - 1; i >= first; i--) {
         bool outermost = true;

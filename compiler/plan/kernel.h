@@ -16,6 +16,7 @@ typedef enum {
     KERNEL_PRODUCT, /* the contraction itself */
     KERNEL_GATHER_PARTIALS, /* adds the parts of a split contraction, in order */
     KERNEL_SWEEP, /* a pass over an array of pairs, tile by tile */
+    KERNEL_SWEEP_JOIN, /* puts the parts of one of its sinks together, in order */
     KERNEL_BUCKET_SORT, /* lists the members of every key (bucket.h) */
     KERNEL_BUCKET       /* reduces each key's members */
 } KernelKind;
@@ -34,6 +35,7 @@ typedef struct Kernel {
     const struct Sweep *sweep;
     const struct Bucket *bucket;
     int sorted; /* BUCKET: the operand that holds the lists */
+    int sink;   /* SWEEP_JOIN: which one */
     char symbol[SYMBOL_BYTES];
     int64_t tiles, rounds; /* tiles of one round write disjoint memory; rounds follow each other (0: one) */
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];

@@ -22,6 +22,8 @@ void measure_lives(Plan *p) {
         p->lives[c->value->mark].last = steps;
         if (c->rows) p->lives[c->rows->mark].last = steps;
     }
+    for (int i = 0; i < p->out->buffer_count; i++)
+        if (p->buffers[i].place == COUPLET_IN_ARENA && p->lives[i].last < 0) p->buffers[i].place = COUPLET_NOWHERE;
 }
 
 static int by_size(const void *a, const void *b) {

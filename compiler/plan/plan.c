@@ -117,6 +117,7 @@ static double bucket_work(const Kernel *k) {
 }
 
 static double step_work(const Kernel *k) {
+    if (k->kind == KERNEL_SWEEP_JOIN) return (double)(k->sweep->parts * element_count(k->node));
     if (k->sweep) return sweep_flops(k->sweep);
     if (k->bucket) return bucket_work(k);
     if (!k->contraction) return work_of(k->node);
@@ -130,6 +131,7 @@ static double step_work(const Kernel *k) {
 static const char *label_of(Arena *arena, const Kernel *k) {
     static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp"};
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
+    if (k->kind == KERNEL_SWEEP_JOIN) return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
     if (k->sweep)
         return arena_printf(arena, "sweep of %lld x %lld pairs for %d, %s", (long long)k->sweep->rows, (long long)k->sweep->columns, k->sweep->sink_count, sweep_mode_name(k->sweep->mode));
     if (k->contraction) {

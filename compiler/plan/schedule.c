@@ -208,6 +208,14 @@ static void contraction_kernels(Arena *arena, Graph *g, Contraction *c, KernelLi
 
 /* ---- sweeps ------------------------------------------------------------------------------------------------------ */
 
+static void join_kernel(Arena *arena, const Kernel *sweep, int sink, const GNode *parts, KernelList *kernels) {
+    Kernel k = {.kind = KERNEL_SWEEP_JOIN, .graph = sweep->graph, .node = sweep->sweep->sinks[sink].pair.node, .sweep = sweep->sweep, .sink = sink, .tiles = 1};
+    k.operands[k.operand_count++] = parts;
+    k.operands[k.operand_count++] = k.node;
+    k.output_count = 1;
+    array_push(arena, &kernels->items, k);
+}
+
 static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kernels) {
     Kernel k;
     memset(&k, 0, sizeof k);
@@ -229,10 +237,13 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
     }
     if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS) return false;
     int64_t state = sweep_state_count(sweep);
-    if (state) k.operands[k.operand_count++] = extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node);
-    for (int i = 0; i < sweep->sink_count; i++) k.operands[k.operand_count++] = sweep->sinks[i].pair.node;
-    k.output_count = sweep->sink_count + (state ? 1 : 0);
+    const GNode *kept = state ? extra_node(arena, kernels, GN_COMPUTE, GT_REAL, state, k.node) : NULL;
+    bool joins = sweep->parts > 1;
+    if (kept) k.operands[k.operand_count++] = kept;
+    for (int i = 0; !joins && i < sweep->sink_count; i++) k.operands[k.operand_count++] = sweep->sinks[i].pair.node;
+    k.output_count = (joins ? 0 : sweep->sink_count) + (kept ? 1 : 0);
     array_push(arena, &kernels->items, k);
+    for (int i = 0; joins && i < sweep->sink_count; i++) join_kernel(arena, &k, i, kept, kernels);
     return true;
 }
 
@@ -289,13 +300,13 @@ static bool place(Order *o, GNode *node);
 static bool place_sweep(Order *o, GNode *seed) {
     Sweep *sweep = arena_new_of(o->arena, Sweep);
     ARRAY(GNode *) members = {0};
-    if (!sweep_add(o->g, sweep, o->sinks[seed->id])) return false;
+    if (!sweep_add(o->g, sweep, o->sinks[seed->id], o->target)) return false;
     array_push(o->arena, &members, seed);
     memset(o->waits, 0, o->ids);
     for (int i = 0; i < o->g->nodes.count; i++) {
         GNode *n = o->g->nodes.items[i];
         if (n == seed || n->id >= o->ids || o->done[n->id] || !o->sinks[n->id]) continue;
-        if (each_operand_of(o, n, does_not_wait) && sweep_add(o->g, sweep, o->sinks[n->id])) array_push(o->arena, &members, n);
+        if (each_operand_of(o, n, does_not_wait) && sweep_add(o->g, sweep, o->sinks[n->id], o->target)) array_push(o->arena, &members, n);
     }
     for (int i = 0; i < members.count; i++)
         if (!each_operand_of(o, members.items[i], place)) return false;

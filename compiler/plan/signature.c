@@ -132,7 +132,7 @@ static void sign_operand(const Kernel *kernel, Hash *h, const SweepOperand *o) {
 }
 
 static void sign_sweep(Signing *s, Hash *h, const Sweep *w) {
-    const int64_t numbers[] = {w->mode, w->lanes, w->rows, w->columns, w->source_count, w->sink_count, w->block_rows, w->block_columns, w->strip, w->line};
+    const int64_t numbers[] = {w->mode, w->lanes, w->rows, w->columns, w->source_count, w->sink_count, w->block_rows, w->block_columns, w->strip, w->line, w->parts, s->kernel->sink};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) add(h, (uint64_t)numbers[i]);
     for (int i = 0; i < w->source_count; i++) {
         const SweepSource *source = &w->sources[i];

@@ -7,7 +7,9 @@ enum {
     ENOUGH_BLOCKS = 16,          /* so that every thread has some in each round */
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
-    LARGEST_STRIP = 64
+    LARGEST_STRIP = 64,
+    ENOUGH_TASKS = 256, /* groups of work-items that fill a device */
+    MOST_PARTS = 16
 };
 
 static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
@@ -64,6 +66,14 @@ static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
     return extents && (s->sink_count == 0 || *shared > 0) && s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
 }
 
+/* What a task of square tiles sums is kept in registers: one wide sum is cut into chunks, several share what there is. */
+static bool has_room(const Sweep *s, const PairSink *sink) {
+    int64_t floats = 0;
+    for (int i = 0; i < s->sink_count; i++) floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
+    if (sink->payload >= 0) floats += round_up(sink->node->shape[sink->payload], SWEEP_CHUNK_UNIT);
+    return s->sink_count == 0 || floats <= SWEEP_CHUNK;
+}
+
 static int cells_of(const GNode *n) {
     int cells = n->reducer == GR_LSE || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
     return cells + (n->empty_is_error && n->guard ? 1 : 0);
@@ -85,9 +95,11 @@ static bool alike(const PairSink *s, const GExpr *a, const GExpr *b, int depth) 
     return alike(s, a->args[0], b->args[1], depth + 1) && alike(s, a->args[1], b->args[0], depth + 1);
 }
 
-bool sweep_add(Graph *g, Sweep *s, const PairSink *pair) {
+bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *target) {
     int row_shared, column_shared;
-    bool as_row = fits(g, s, pair, false, &row_shared), as_column = fits(g, s, pair, true, &column_shared);
+    bool tiles = target->lanes == 0;
+    if (tiles && !has_room(s, pair)) return false;
+    bool as_row = fits(g, s, pair, false, &row_shared), as_column = !tiles && fits(g, s, pair, true, &column_shared);
     if (!as_row && !as_column) return false;
     bool by_column = as_column && (!as_row || column_shared > row_shared);
     SweepSource sources[MOST_PAIR_SOURCES];
@@ -149,6 +161,7 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
 }
 
 int64_t sweep_scratch(const Sweep *s) {
+    if (s->lanes == 0) return 0;
     SweepLayout l;
     sweep_layout(s, &l);
     return 4 * l.count;
@@ -169,8 +182,34 @@ static void choose_blocks(Sweep *s) {
     }
 }
 
+/* A task is a block of rows, a chunk of the payload and a part of the columns. */
+static void cut_into_tiles(Sweep *s, int64_t tile) {
+    int64_t widest = 0;
+    for (int i = 0; i < s->sink_count; i++) {
+        if (s->sinks[i].payload > widest) widest = s->sinks[i].payload;
+        s->cells += s->sinks[i].cells;
+    }
+    s->mode = SWEEP_ROWS;
+    s->rounds = 1;
+    s->block_rows = s->block_columns = s->strip = tile;
+    s->row_blocks = blocks_of(s->rows, tile);
+    s->column_blocks = blocks_of(s->columns, tile);
+    s->chunks = widest ? blocks_of(widest, SWEEP_CHUNK) : 1;
+    s->chunk = round_up(blocks_of(widest, s->chunks), SWEEP_CHUNK_UNIT);
+    int64_t parts = blocks_of(ENOUGH_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
+    if (parts > most) parts = most;
+    s->part_columns = blocks_of(s->column_blocks, parts) * tile;
+    s->parts = blocks_of(s->columns, s->part_columns);
+    s->tasks = s->row_blocks * s->chunks * s->parts;
+}
+
 void sweep_finish(Sweep *s, const PlanTarget *target) {
     bool columns = false, symmetric = true;
+    s->parts = s->chunks = 1;
+    if (target->lanes == 0) {
+        cut_into_tiles(s, target->tile);
+        return;
+    }
     s->lanes = target->lanes;
     s->panel = 2 * s->lanes;
     s->strip_rows = s->lanes >= 16 ? 8 : 4;
@@ -190,8 +229,15 @@ void sweep_finish(Sweep *s, const PlanTarget *target) {
     s->tasks = s->mode == SWEEP_ROWS ? s->row_blocks : s->mode == SWEEP_BOTH ? less : s->row_blocks / 2 + 1;
 }
 
+int64_t sweep_part_offset(const Sweep *s, int sink) {
+    int64_t offset = 0;
+    for (int i = 0; i < sink; i++) offset += (s->sinks[i].payload ? s->sinks[i].payload : s->sinks[i].cells) * s->parts * s->rows;
+    return offset;
+}
+
 int64_t sweep_state_count(const Sweep *s) {
     int64_t count = 0;
+    if (s->parts > 1) return sweep_part_offset(s, s->sink_count);
     if (s->mode == SWEEP_ROWS) return 0;
     for (int i = 0; i < s->sink_count; i++) count += s->sinks[i].cells * (s->sinks[i].by_column ? s->columns : s->rows);
     return count;

@@ -8,14 +8,23 @@
  *     SWEEP_SYMMETRIC  T[i, j] = T[j, i], half of the tiles: each pair of blocks meets once, and the tile serves the rows of both; in
  *                      round r blocks i and j with i + j = r (mod blocks) meet, a block with itself among them
  *
- * Rounds follow each other, so every result is added up in an order that the plan alone decides, in place and without copies for threads. */
+ * Rounds follow each other, so every result is added up in an order that the plan alone decides, in place and without copies for threads.
+ *
+ * A device of square tiles knows rows only: a group of work-items keeps what its rows' sinks need in registers and goes over the columns, so that
+ * nothing is added in memory. Sinks of columns are a sweep of their own with the product turned, and a symmetric tile serves one side. Where there
+ * are too few blocks of rows to fill a device, the columns are cut into parts; KERNEL_SWEEP_JOIN puts the parts of one sink together, in order. */
 #ifndef COUPLET_COMPILER_PLAN_SWEEP_H
 #define COUPLET_COMPILER_PLAN_SWEEP_H
 
 #include "compiler/graph/pairs.h"
 #include "compiler/plan/kernel.h"
 
-enum { MOST_SINKS = 12, SWEEP_CELLS = 3 /* at most, of 4 bytes, that a statistic keeps for a row */ };
+enum {
+    MOST_SINKS = 12,
+    SWEEP_CELLS = 3,       /* at most, of 4 bytes, that a statistic keeps for a row */
+    SWEEP_CHUNK = 256,     /* floats that the weighted sums of a row take at most in a square-tiled task */
+    SWEEP_CHUNK_UNIT = 16
+};
 
 typedef enum { SWEEP_ROWS, SWEEP_BOTH, SWEEP_SYMMETRIC } SweepMode;
 
@@ -54,6 +63,9 @@ typedef struct Sweep {
     int64_t line;                             /* floats from a row of a tile to the next: no power of two, so that a column of it spreads over a cache's sets */
     int64_t row_blocks, column_blocks, rounds, tasks;
     int cells; /* of all statistics */
+    /* Square tiles only. */
+    int64_t chunk, chunks; /* entries of a payload that a task sums, a multiple of SWEEP_CHUNK_UNIT, and how many such make the payload */
+    int64_t parts, part_columns; /* ranges of columns; 1 and all of them on other targets */
 } Sweep;
 
 const char *sweep_mode_name(SweepMode mode);
@@ -62,12 +74,13 @@ bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink);
 bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink);
 
 /* Adds a sink that shares a source and the extents, in the orientation that shares most; false when it does not fit. The first sink decides. */
-bool sweep_add(Graph *g, Sweep *s, const PairSink *sink);
+bool sweep_add(Graph *g, Sweep *s, const PairSink *sink, const PlanTarget *target);
 /* Mode, blocks and rounds, when all sinks are known. */
 void sweep_finish(Sweep *s, const PlanTarget *target);
 
-int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task; 0 for SWEEP_ROWS */
-int64_t sweep_scratch(const Sweep *s);     /* bytes */
+int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task, and parts that wait to be joined */
+int64_t sweep_part_offset(const Sweep *s, int sink); /* where a sink's parts begin in it: [cell][part][row] or [part][row][payload] */
+int64_t sweep_scratch(const Sweep *s);     /* bytes; 0 where square tiles have memory of their own */
 double sweep_flops(const Sweep *s);
 
 /* Where things lie in a worker's scratch, in floats. */

@@ -8,6 +8,7 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
     case COUPLET_IN_INPUT: fprintf(out, "input \"%s\"", node->name); return;
     case COUPLET_IN_STATE: fprintf(out, "state \"%s\"", node->name); return;
     case COUPLET_IN_CONST: fprintf(out, "constant"); return;
+    case COUPLET_NOWHERE: fprintf(out, "nowhere"); return;
     case COUPLET_IN_ARENA: break;
     }
     if (node) fprintf(out, "%%%u ", node->id);

@@ -6,11 +6,14 @@
  *     faults_..   it ends with a named error, on both
  *     frugal_..   ten times its int argument takes no more memory
  * A function with an array of pairs runs twice: with every such array streamed, and with every one stored.
- * usage: test_language FILE... */
+ * On the first OpenCL device it is only the kernels that are tried, and arrays of pairs are streamed.
+ * usage: test_language [opencl] FILE... */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
+#include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
+#include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 
 #include <math.h>
@@ -18,6 +21,8 @@
 #include <string.h>
 
 enum { MOST_INPUTS = 12, MOST_OUTPUTS = 16 };
+
+static CoupletDevice *opencl; /* NULL: everything but OpenCL is tried */
 
 typedef struct Case {
     Arena *arena;
@@ -148,23 +153,17 @@ static void **narrow(Case *c, const Graph *g, const CoupletPlan *plan) {
     return inputs;
 }
 
-static void compare_cpu(Case *c, Graph *g, bool must_fault) {
-    CoupletPlan *plan;
-    const char *error = "out of memory";
-    CpuOptions options = {NULL};
-    CpuCode *code = cpu_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &error);
-    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
-    CoupletThreads *threads = couplet_threads_new(2);
-    CoupletRun *threaded = code ? couplet_run_new(plan, threads) : NULL;
+/* The second run is on two threads; on OpenCL it is the same again. Their bits are equal. */
+static void compare_runs(Case *c, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletRun *again, bool must_fault, const char *error) {
     CoupletFault fault = {error, "compiling"};
     bool done = run && couplet_run_steps(run, narrow(c, g, plan), NULL, &fault);
-    if (done == must_fault) printf("  %s: on the CPU: %s\n", c->fn->name, done ? "no error, and there should be one" : fault.sentence), c->failures++;
-    if (done && !couplet_run_steps(threaded, narrow(c, g, plan), NULL, &fault)) printf("  %s: on two threads: %s\n", c->fn->name, fault.sentence), c->failures++;
+    if (done == must_fault || !run) printf("  %s: %s\n", c->fn->name, done ? "no error, and there should be one" : fault.sentence), c->failures++;
+    if (done && !couplet_run_steps(again, narrow(c, g, plan), NULL, &fault)) printf("  %s: the second run: %s\n", c->fn->name, fault.sentence), c->failures++;
     for (int o = 0; done && !must_fault && o < g->outputs.count; o++) {
         const GNode *n = g->outputs.items[o].node;
         const float *values = couplet_run_output(run, g->outputs.items[o].name);
-        if (memcmp(values, couplet_run_output(threaded, g->outputs.items[o].name), (size_t)elements(n->rank, n->shape) * sizeof *values) != 0)
-            printf("  %s: `%s` has other bits on two threads\n", c->fn->name, g->outputs.items[o].name), c->failures++;
+        if (memcmp(values, couplet_run_output(again, g->outputs.items[o].name), (size_t)elements(n->rank, n->shape) * sizeof *values) != 0)
+            printf("  %s: `%s` has other bits the second time\n", c->fn->name, g->outputs.items[o].name), c->failures++;
         int64_t size = elements(n->rank, n->shape);
         double largest = 1e-3;
         for (int64_t i = 0; i < size; i++) largest = fmax(largest, fabs(c->raw[o][i]));
@@ -172,10 +171,32 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
         for (int64_t i = 0; i < size && !(law && o > 0); i++)
             if (!(fabs((double)values[i] - c->raw[o][i]) <= (law ? 1e-5 : 1e-5 * largest))) complain(c, g->outputs.items[o].name, (double)values[i], c->raw[o][i]);
     }
+}
+
+static void compare_cpu(Case *c, Graph *g, bool must_fault) {
+    CoupletPlan *plan = NULL;
+    const char *error = "out of memory";
+    CpuOptions options = {NULL};
+    CpuCode *code = cpu_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &error);
+    CoupletThreads *threads = couplet_threads_new(2);
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL, *threaded = code ? couplet_run_new(plan, threads) : NULL;
+    compare_runs(c, g, plan, run, threaded, must_fault, error);
     couplet_run_free(run);
     couplet_run_free(threaded);
     couplet_threads_free(threads);
     cpu_free(code);
+}
+
+static void compare_opencl(Case *c, Graph *g, bool must_fault) {
+    CoupletPlan *plan = NULL;
+    const char *error = "?";
+    int kernels;
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    bool compiled = opencl_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &kernels, &error);
+    CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL, *again = run ? couplet_run_on(opencl, plan) : NULL;
+    compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);
+    couplet_run_free(run);
+    couplet_run_free(again);
 }
 
 static void make_inputs(Case *c, const Stmt *fn) {
@@ -216,17 +237,18 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
     if (!g) {
         diag_print(diag, stdout);
         c.failures++;
-    } else if (faults) {
+    } else if (faults && !opencl) {
         Reference *run = reference_run(g, find, &c);
         if (!reference_fault(run, NULL)) printf("  %s: the reference evaluator meets no error, and should\n", fn->name), c.failures++;
         reference_free(run);
-    } else {
+    } else if (!opencl) {
         if (starts_with(fn->name, "law_") && !(fabs(c.raw[0][0]) <= 1e-9)) complain(&c, "the value", c.raw[0][0], 0);
         compare_passes(&c, g);
         bool differs = !starts_with(fn->name, "law_") && !starts_with(fn->name, "stopped_");
         if (differs && !starts_with(fn->name, "large_") && !starts_with(fn->name, "frugal_")) compare_differences(&c, g);
     }
-    if (g) compare_cpu(&c, g, faults);
+    if (g && opencl) compare_opencl(&c, g, faults);
+    else if (g) compare_cpu(&c, g, faults);
     if (g) *pairs = g->choices.count;
     printf("%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "", c.failures ? "FAILED" : "ok");
     arena_free(c.arena);
@@ -235,7 +257,7 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
 
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
     int pairs = 0, failed = try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1}, &pairs);
-    if (pairs) failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
+    if (pairs && !opencl) failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
     return failed;
 }
 
@@ -257,7 +279,13 @@ static int try_file(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    int failed = argc < 2;
-    for (int i = 1; i < argc; i++) failed += try_file(argv[i]);
+    char error[640];
+    int first = argc > 1 && strcmp(argv[1], "opencl") == 0 ? 2 : 1, failed = argc <= first;
+    if (first == 2 && !(opencl = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error))) {
+        printf("%s\n", error);
+        return 1;
+    }
+    for (int i = first; i < argc; i++) failed += try_file(argv[i]);
+    couplet_device_free(opencl);
     return failed != 0;
 }

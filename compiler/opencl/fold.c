@@ -1,0 +1,73 @@
+#include "compiler/opencl/fold.h"
+
+#include <string.h>
+
+bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
+bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
+
+Fold fold_of(Frame *f, const GNode *n) {
+    return (Fold){.f = f, .node = n, .type = value_c_type(n->value->type), .is_sum = n->reducer == GR_SUM, .counts = n->empty_is_error && n->guard};
+}
+
+static bool is_real(const Fold *fold) { return strcmp(fold->type, "float") == 0; }
+
+Value fold_neutral(const Fold *fold) {
+    const GNode *n = fold->node;
+    if (is_real(fold)) return fold->is_sum ? "0.0f" : takes_smallest(n) ? "INFINITY" : "-INFINITY";
+    if (n->reducer == GR_ALL) return "1";
+    if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
+    return takes_smallest(n) ? "INT_MAX" : "INT_MIN";
+}
+
+/* `a` against `b`, where a NaN is better than any number. */
+static Value better(const Fold *fold, Value a, Value b) {
+    const char *sign = takes_smallest(fold->node) ? "<" : ">";
+    if (!is_real(fold)) return arena_printf(fold->f->arena, "%s %s %s", a, sign, b);
+    return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
+}
+
+/* Reducers whose shares are joined as terms are. True when it was one. */
+static bool combine(const Fold *fold, Value best, Value term) {
+    const char *sign = fold->node->reducer == GR_ANY ? "|" : fold->node->reducer == GR_ALL ? "&" : fold->is_sum ? "+" : NULL;
+    if (sign) write_line(fold->f, "%s %s= %s;", best, sign, term);
+    else if (!takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, best), best, term);
+    return sign || !takes_position(fold->node);
+}
+
+void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value place) {
+    Frame *f = fold->f;
+    if (!combine(fold, c->best, term)) {
+        /* The first term wins against the neutral value even when it equals it. */
+        write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "", c->winner, better(fold, term, c->best));
+        write_line(f, "%s = %s;", c->best, term);
+        write_line(f, "%s = %s;", c->winner, place);
+        write_close(f);
+    }
+    if (fold->counts) write_line(f, holds ? "%s += %s;" : "%s++;", c->terms, holds);
+}
+
+void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
+    Frame *f = fold->f;
+    if (takes_position(fold->node)) {
+        Value theirs = better(fold, other->best, mine->best), ours = better(fold, mine->best, other->best);
+        write_open(f, "if (%s >= 0 && (%s < 0 || %s || (!(%s) && %s < %s)))", other->winner, mine->winner, theirs, ours, other->winner, mine->winner);
+        write_line(f, "%s = %s;", mine->best, other->best);
+        write_line(f, "%s = %s;", mine->winner, other->winner);
+        write_close(f);
+    } else {
+        combine(fold, mine->best, other->best);
+    }
+    if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
+}
+
+/* A share without a term has the largest term -inf and the sum 0, and stays so; one with +inf is shifted by 0. */
+void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *other) {
+    Frame *f = fold->f;
+    Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best), other->best, mine->best);
+    Value shift = write_const(f, "float", "isinf(%s) ? 0.0f : %s", most, most);
+    write_line(f, "%s = %s * exp(%s - %s) + %s * exp(%s - %s);", mine->sum, mine->sum, mine->best, shift, other->sum, other->best, shift);
+    write_line(f, "%s = %s;", mine->best, most);
+    if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
+}
+
+Value fold_log(const Fold *fold, const Cells *c) { return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, c->sum); }

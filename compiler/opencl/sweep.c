@@ -1,0 +1,387 @@
+/* A sweep over an array of pairs (compiler/plan/sweep.h). A group of work-items takes a block of rows and goes over the columns of its part, a square
+ * tile at a time: it makes the tile of every product in registers, lets each statistic take the tile's terms, and for each weighted sum puts the
+ * weights of the tile into local memory and multiplies them with the rows that are summed. Statistics and sums stay in registers to the end of
+ * the part, so nothing is added in memory and the order of every sum is the program's own. */
+#include "compiler/opencl/fold.h"
+#include "compiler/plan/sweep.h"
+
+enum {
+    SIDE = 16,          /* work-items along each side of a tile */
+    BLOCK = TILE / SIDE,
+    STRIP = 16,         /* of the depth of a product */
+    LINE = TILE + 1,    /* a column more than is used, so that a walk down meets other banks */
+    STRIPS = 2 * STRIP * LINE
+};
+
+typedef struct Writing {
+    Frame *f;
+    const Sweep *s;
+    int first_output; /* operand of the first sink, or of the parts */
+} Writing;
+
+/* ---- texts -------------------------------------------------------------------------------------------------------- */
+
+static Value number_text(Frame *f, int64_t n) { return arena_printf(f->arena, "%lld", (long long)n); }
+
+/* `at * by`, or nothing to multiply with. */
+static Value times(Frame *f, Value at, int64_t by) { return by == 1 ? at : arena_printf(f->arena, "%s * %lld", at, (long long)by); }
+
+/* Element (r, k) of an operand. */
+static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
+    Value start = o->start ? arena_printf(f->arena, "%lld + ", (long long)o->start) : "";
+    return arena_printf(f->arena, "a%d[%s%s + %s]", operand_of(f, o->array), start, times(f, r, o->line), times(f, k, o->step));
+}
+
+static Cells cells_of(Frame *f, const char *row, int sink) {
+    return (Cells){.best = arena_printf(f->arena, "best%d[%s]", sink, row), .sum = arena_printf(f->arena, "sum%d[%s]", sink, row),
+                   .winner = arena_printf(f->arena, "winner%d[%s]", sink, row), .terms = arena_printf(f->arena, "terms%d[%s]", sink, row)};
+}
+
+static bool is_log(const SweepSink *k) { return k->pair.node->reducer == GR_LSE; }
+
+/* Whole numbers are kept in four bytes, as they are stored. */
+static Fold fold_of_sink(Frame *f, const SweepSink *k) {
+    Fold fold = fold_of(f, k->pair.node);
+    if (k->pair.node->value->type != GT_REAL) fold.type = "int";
+    return fold;
+}
+
+/* The cells of a statistic, in the order in which parts lie: their names, types and starts. */
+typedef struct CellList {
+    Value name[SWEEP_CELLS];
+    const char *type[SWEEP_CELLS];
+    Value start[SWEEP_CELLS];
+    int count;
+} CellList;
+
+static void add_cell(CellList *l, Value name, const char *type, Value start) {
+    l->name[l->count] = name;
+    l->type[l->count] = type;
+    l->start[l->count++] = start;
+}
+
+static CellList list_cells(const SweepSink *k, const Fold *fold, const Cells *c) {
+    CellList l = {.count = 0};
+    add_cell(&l, c->best, fold->type, fold_neutral(fold));
+    if (is_log(k)) add_cell(&l, c->sum, "float", "0.0f");
+    if (takes_position(k->pair.node)) add_cell(&l, c->winner, "int", "-1");
+    if (fold->counts) add_cell(&l, c->terms, "int", "0");
+    return l;
+}
+
+/* Whole numbers travel through arrays of floats bit by bit. */
+static Value packed(Frame *f, const char *type, Value v) { return type[0] == 'i' ? arena_printf(f->arena, "as_float(%s)", v) : v; }
+static Value unpacked(Frame *f, const char *type, Value v) { return type[0] == 'i' ? arena_printf(f->arena, "as_int(%s)", v) : v; }
+
+/* ---- what a group keeps --------------------------------------------------------------------------------------------- */
+
+static void write_task(Writing *w) {
+    Frame *f = w->f;
+    const Sweep *s = w->s;
+    write_line(f, "const int rows = %lld, columns = %lld;", (long long)s->rows, (long long)s->columns);
+    write_line(f, "const int me = get_local_id(0), across = me %% %d, down = me / %d, task = get_group_id(0);", SIDE, SIDE);
+    write_line(f, "const int first_row = task / %lld * %d;", (long long)(s->chunks * s->parts), TILE);
+    if (s->chunks > 1) write_line(f, "const int first_entry = task / %lld %% %lld * %lld;", (long long)s->parts, (long long)s->chunks, (long long)s->chunk);
+    if (s->parts > 1) write_line(f, "const int part = task %% %lld, begin = part * %lld, end = min(begin + %lld, columns);", (long long)s->parts, (long long)s->part_columns, (long long)s->part_columns);
+    write_line(f, "local float strips[%d], tile[%d];", STRIPS, TILE * LINE);
+}
+
+static int64_t sum_columns(const Writing *w, const SweepSink *k) {
+    int64_t width = w->s->chunks > 1 ? w->s->chunk : (k->payload + SWEEP_CHUNK_UNIT - 1) / SWEEP_CHUNK_UNIT * SWEEP_CHUNK_UNIT;
+    return width / SIDE;
+}
+
+static void declare_sink(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    if (k->payload) {
+        long long columns = (long long)sum_columns(w, k);
+        write_line(f, "float sums%d[%d][%lld];", i, BLOCK, columns);
+        write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
+        write_line(f, "    for (int j = 0; j < %lld; j++) sums%d[i][j] = 0.0f;", columns, i);
+        return;
+    }
+    const Cells size = cells_of(f, number_text(f, BLOCK), i), at = cells_of(f, "i", i);
+    const Fold fold = fold_of_sink(f, k);
+    const CellList sizes = list_cells(k, &fold, &size), list = list_cells(k, &fold, &at);
+    for (int c = 0; c < list.count; c++) {
+        write_line(f, "%s %s;", list.type[c], sizes.name[c]);
+        write_line(f, "for (int i = 0; i < %d; i++) %s = %s;", BLOCK, list.name[c], list.start[c]);
+    }
+}
+
+/* ---- the tile of a product ------------------------------------------------------------------------------------------- */
+
+/* A strip of the operand's rows and the depth: neighbouring work-items read neighbouring elements. */
+static void load_strip(Frame *f, const SweepOperand *o, int64_t depth, const char *first, const char *count, int64_t whole, int to) {
+    write_open(f, "for (int i = me; i < %d; i += %d)", TILE * STRIP, GROUP);
+    if (o->step == 1) write_line(f, "const int depth = i %% %d, line = i / %d;", STRIP, STRIP);
+    else write_line(f, "const int depth = i / %d, line = i %% %d;", TILE, TILE);
+    Value line = whole % TILE ? arena_printf(f->arena, "min(%s + line, %s - 1)", first, count) : arena_printf(f->arena, "(%s + line)", first);
+    Value element = element_text(f, o, line, "(k + depth)");
+    if (depth % STRIP) element = arena_printf(f->arena, "k + depth < %lld ? %s : 0.0f", (long long)depth, element);
+    write_line(f, "strips[%sdepth * %d + line] = %s;", to ? arena_printf(f->arena, "%d + ", to) : "", LINE, element);
+    write_close(f);
+}
+
+static void multiply(Frame *f, int source) {
+    write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
+    write_line(f, "float left[%d], right[%d];", BLOCK, BLOCK);
+    write_line(f, "for (int i = 0; i < %d; i++) left[i] = strips[depth * %d + down + i * %d];", BLOCK, LINE, SIDE);
+    write_line(f, "for (int j = 0; j < %d; j++) right[j] = strips[%d + depth * %d + across + j * %d];", BLOCK, STRIP * LINE, LINE, SIDE);
+    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = fma(left[i], right[j], t%d[i][j]);", BLOCK, source, source);
+    write_close(f);
+}
+
+static void make_tile(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSource *source = &w->s->sources[i];
+    write_line(f, "float t%d[%d][%d];", i, BLOCK, BLOCK);
+    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = 0.0f;", BLOCK, i);
+    write_open(f, "for (int k = 0; k < %lld; k += %d)", (long long)source->depth, STRIP);
+    load_strip(f, &source->row, source->depth, "first_row", "rows", w->s->rows, 0);
+    load_strip(f, &source->column, source->depth, "first_column", "columns", w->s->columns, STRIP * LINE);
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    multiply(f, i);
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    write_close(f);
+}
+
+Value sweep_element(Frame *f, const GExpr *load) {
+    bool flipped = load->args[0]->index != f->row_index;
+    for (int i = 0; i < f->kernel->sweep->source_count; i++) {
+        const SweepSource *source = &f->kernel->sweep->sources[i];
+        if (source->node == load->tensor && (source->symmetric || source->flipped == flipped)) return arena_printf(f->arena, "t%d[i][j]", i);
+    }
+    return "NAN"; /* a sink's sources are all in its sweep */
+}
+
+/* ---- what a sink does with it ------------------------------------------------------------------------------------------ */
+
+static void enter_sink(Writing *w, const SweepSink *k) {
+    Frame *f = w->f;
+    const GNode *n = f->node = k->pair.node;
+    for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
+    f->row_index = k->pair.own;
+    f->indices[k->pair.own] = "row";
+    f->indices[k->pair.other] = "column";
+}
+
+/* Rows behind the last repeat it, and are dropped at the end. */
+static void open_row(Writing *w) {
+    write_open(w->f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_line(w->f, w->s->rows % TILE ? "const int row = min(first_row + down + i * %d, rows - 1);" : "const int row = first_row + down + i * %d;", SIDE);
+}
+
+/* Columns behind the last count for nothing: the mask says which are there, NULL when all are. */
+static Value open_column(Writing *w) {
+    write_open(w->f, "for (int j = 0; j < %d; j++)", BLOCK);
+    if (w->s->columns % TILE == 0) {
+        write_line(w->f, "const int column = first_column + across + j * %d;", SIDE);
+        return NULL;
+    }
+    write_line(w->f, "const int place = first_column + across + j * %d, column = min(place, columns - 1);", SIDE);
+    return write_const(w->f, "int", "place < columns");
+}
+
+static void take_terms(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    const GNode *n = k->pair.node;
+    const Fold fold = fold_of_sink(f, k);
+    const Cells cells = cells_of(f, "i", i);
+    enter_sink(w, k);
+    open_row(w);
+    if (is_log(k)) write_line(f, "const float before = %s;", cells.best);
+    if (is_log(k)) write_line(f, "float exponents[%d];", BLOCK);
+    Value holds = open_column(w);
+    if (n->guard) {
+        Value guard = write_expr(f, n->guard, holds);
+        holds = holds ? write_const(f, "int", "%s && %s", holds, guard) : guard;
+    }
+    Value term = write_expr(f, n->value, holds);
+    if (holds) term = write_const(f, fold.type, "%s ? %s : %s", holds, term, fold_neutral(&fold));
+    if (is_log(k)) write_line(f, "exponents[j] = %s;", term);
+    fold_term(&fold, &cells, term, holds, "column");
+    write_close(f);
+    if (is_log(k)) { /* -inf - -inf is no number: such a term weighs nothing */
+        write_line(f, "const float shift = isinf(%s) ? 0.0f : %s;", cells.best, cells.best);
+        write_line(f, "if (%s > before) %s *= exp(before - shift);", cells.best, cells.sum);
+        write_line(f, "for (int j = 0; j < %d; j++) %s += exponents[j] != -INFINITY ? exp(exponents[j] - shift) : 0.0f;", BLOCK, cells.sum);
+    }
+    write_close(f);
+}
+
+static void write_weights(Writing *w, const SweepSink *k) {
+    Frame *f = w->f;
+    enter_sink(w, k);
+    open_row(w);
+    Value holds = open_column(w), weight = write_expr(f, k->pair.weight, holds);
+    write_line(f, holds ? "tile[(down + i * %d) * %d + across + j * %d] = %s ? %s : 0.0f;" : "tile[(down + i * %d) * %d + across + j * %d] = %s%s;", SIDE, LINE, SIDE, holds ? holds : "", weight);
+    write_close(f);
+    write_close(f);
+}
+
+/* The largest power of two of rows that the strips hold. */
+static int64_t rows_at_once(int64_t width) {
+    int64_t rows = TILE;
+    while (rows * width > STRIPS) rows /= 2;
+    return rows;
+}
+
+static void load_rows(Writing *w, const SweepSink *k, int64_t width, int64_t at_once) {
+    Frame *f = w->f;
+    write_open(f, "for (int i = me; i < %lld; i += %d)", (long long)(at_once * width), GROUP);
+    if (k->rows.step == 1) write_line(f, "const int line = i / %lld, entry = i %% %lld;", (long long)width, (long long)width);
+    else write_line(f, "const int line = i %% %lld, entry = i / %lld;", (long long)at_once, (long long)at_once);
+    write_line(f, "const int column = first_column + first + line, k = %sentry;", w->s->chunks > 1 ? "first_entry + " : "");
+    Value inside = NULL;
+    if (w->s->columns % TILE) inside = "column < columns";
+    if (k->payload % width) inside = mask_and(f, inside, arena_printf(f->arena, "k < %lld", (long long)k->payload));
+    Value element = element_text(f, &k->rows, "column", "k");
+    write_line(f, inside ? "strips[line * %lld + entry] = %s ? %s : 0.0f;" : "strips[line * %lld + entry] = %s%s;", (long long)width, inside ? inside : "", element);
+    write_close(f);
+}
+
+static void add_rows(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    long long columns = (long long)sum_columns(w, k), width = columns * SIDE, at_once = (long long)rows_at_once(width);
+    write_weights(w, k);
+    write_open(f, "for (int first = 0; first < %d; first += %lld)", TILE, at_once);
+    load_rows(w, k, width, at_once);
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    write_open(f, "for (int line = 0; line < %lld; line++)", at_once);
+    write_line(f, "float left[%d];", BLOCK);
+    write_line(f, "for (int i = 0; i < %d; i++) left[i] = tile[(down + i * %d) * %d + first + line];", BLOCK, SIDE, LINE);
+    write_open(f, "for (int j = 0; j < %lld; j++)", columns);
+    write_line(f, "const float right = strips[line * %lld + across + j * %d];", width, SIDE);
+    write_line(f, "for (int i = 0; i < %d; i++) sums%d[i][j] = fma(left[i], right, sums%d[i][j]);", BLOCK, i, i);
+    write_close(f);
+    write_close(f);
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    write_close(f);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------ */
+
+static Value output_of(const Writing *w, int sink) { return output_name(w->f, w->first_output + (w->s->parts > 1 ? 0 : sink)); }
+
+static Value sum_place(const Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    if (w->s->parts > 1)
+        return arena_printf(f->arena, "%lld + (part * rows + row) * %lld + k", (long long)sweep_part_offset(w->s, i), (long long)k->payload);
+    return k->pair.own == 0 ? arena_printf(f->arena, "row * %lld + k", (long long)k->payload) : arena_printf(f->arena, "k * %lld + row", (long long)k->pair.node->shape[1]);
+}
+
+static void store_sums(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_open(f, "for (int j = 0; j < %lld; j++)", (long long)sum_columns(w, k));
+    write_line(f, "const int row = first_row + down + i * %d, k = %sacross + j * %d;", SIDE, w->s->chunks > 1 ? "first_entry + " : "", SIDE);
+    write_line(f, "if (row < rows && k < %lld) %s[%s] = sums%d[i][j];", (long long)k->payload, output_of(w, i), sum_place(w, i), i);
+    write_close(f);
+    write_close(f);
+}
+
+static void declare_cells(Frame *f, const CellList *l) {
+    for (int c = 0; c < l->count; c++) write_line(f, "%s %s = %s;", l->type[c], l->name[c], l->start[c]);
+}
+
+static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine, const Cells *other) {
+    if (is_log(k)) fold_join_exponentials(fold, mine, other);
+    else fold_join(fold, mine, other);
+}
+
+static void store_statistic(Frame *f, const SweepSink *k, const Fold *fold, const Cells *c, Value to) {
+    if (fold->counts) write_fault(f, arena_printf(f->arena, "%s == 0", c->terms), COUPLET_FAULT_EMPTY);
+    write_line(f, takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : c->best);
+}
+
+static const Cells mine = {.best = "best", .sum = "sum", .winner = "winner", .terms = "terms"};
+static const Cells other = {.best = "other_best", .sum = "other_sum", .winner = "other_winner", .terms = "other_terms"};
+
+/* The shares of the work-items across a row go to local memory, and one work-item joins them in order. */
+static void finish_statistic(Writing *w, int i) {
+    Frame *f = w->f;
+    const SweepSink *k = &w->s->sinks[i];
+    const Fold fold = fold_of_sink(f, k);
+    const Cells own = cells_of(f, "i", i);
+    const CellList list = list_cells(k, &fold, &own), to = list_cells(k, &fold, &mine), from = list_cells(k, &fold, &other);
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    for (int c = 0; c < list.count; c++)
+        write_line(f, "for (int i = 0; i < %d; i++) tile[%d + (down + i * %d) * %d + across] = %s;", BLOCK, c * TILE * SIDE, SIDE, SIDE, packed(f, list.type[c], list.name[c]));
+    write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    write_open(f, "if (me < %d && first_row + me < rows%s)", TILE, w->s->chunks > 1 ? " && first_entry == 0" : "");
+    write_line(f, "const int row = first_row + me;");
+    declare_cells(f, &to);
+    write_open(f, "for (int lane = 0; lane < %d; lane++)", SIDE);
+    for (int c = 0; c < from.count; c++)
+        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "tile[%d + me * %d + lane]", c * TILE * SIDE, SIDE)));
+    join_cells(k, &fold, &mine, &other);
+    write_close(f);
+    if (w->s->parts == 1) store_statistic(f, k, &fold, &mine, output_of(w, i));
+    for (int c = 0; w->s->parts > 1 && c < to.count; c++)
+        write_line(f, "%s[%lld + part * rows + row] = %s;", output_of(w, i), (long long)(sweep_part_offset(w->s, i) + c * w->s->parts * w->s->rows), packed(f, to.type[c], to.name[c]));
+    write_close(f);
+}
+
+/* ---- the kernels ---------------------------------------------------------------------------------------------------------- */
+
+Geometry write_sweep(Frame *f) {
+    const Sweep *s = f->kernel->sweep;
+    Writing w = {.f = f, .s = s, .first_output = f->kernel->operand_count - f->kernel->output_count};
+    write_task(&w);
+    for (int i = 0; i < s->sink_count; i++) declare_sink(&w, i);
+    write_open(f, s->parts > 1 ? "for (int first_column = begin; first_column < end; first_column += %d)" : "for (int first_column = 0; first_column < columns; first_column += %d)", TILE);
+    for (int i = 0; i < s->source_count; i++) make_tile(&w, i);
+    for (int i = 0; i < s->sink_count; i++) {
+        if (s->sinks[i].payload) add_rows(&w, i);
+        else take_terms(&w, i);
+    }
+    write_close(f);
+    for (int i = 0; i < s->sink_count; i++) {
+        if (s->sinks[i].payload) store_sums(&w, i);
+        else finish_statistic(&w, i);
+    }
+    return (Geometry){s->tasks * GROUP, s->tasks};
+}
+
+static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
+    long long offset = (long long)sweep_part_offset(s, f->kernel->sink);
+    write_line(f, "float sum = 0.0f;");
+    write_line(f, "for (int part = 0; part < %lld; part++) sum += a0[%lld + part * %lld + at];", (long long)s->parts, offset, (long long)(s->rows * k->payload));
+    if (k->pair.own == 0) write_line(f, "y[at] = sum;");
+    else write_line(f, "y[at %% %lld * %lld + at / %lld] = sum;", (long long)k->payload, (long long)s->rows, (long long)k->payload);
+}
+
+static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
+    const Fold fold = fold_of_sink(f, k);
+    const CellList to = list_cells(k, &fold, &mine), from = list_cells(k, &fold, &other);
+    write_line(f, "const int row = at;");
+    declare_cells(f, &to);
+    write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
+    for (int c = 0; c < from.count; c++) {
+        long long start = (long long)(sweep_part_offset(s, f->kernel->sink) + c * s->parts * s->rows);
+        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "a0[%lld + part * %lld + row]", start, (long long)s->rows)));
+    }
+    join_cells(k, &fold, &mine, &other);
+    write_close(f);
+    store_statistic(f, k, &fold, &mine, "y");
+}
+
+Geometry write_sweep_join(Frame *f) {
+    const Sweep *s = f->kernel->sweep;
+    const SweepSink *k = &s->sinks[f->kernel->sink];
+    int64_t count = elements_of(k->pair.node);
+    write_line(f, "const int at = get_global_id(0);");
+    write_line(f, "if (at >= count) return;");
+    if (k->payload) join_sums(f, s, k);
+    else join_statistic(f, s, k);
+    return (Geometry){(count + GROUP - 1) / GROUP * GROUP, count};
+}
