@@ -16,7 +16,23 @@
 static const char formulas[] = "fn product(a[M, K], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[k, n])\n"
                                "fn product_ta(a[K, M], b[K, N], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[k, m] * b[k, n])\n"
                                "fn product_tb(a[M, K], b[N, K], g[M, N]) = sum[m, n] g[m, n] * (sum[k] a[m, k] * b[n, k])\n"
-                               CONVOLUTION("convolution", "") CONVOLUTION("convolution_2", "2 * ");
+                               CONVOLUTION("convolution", "") CONVOLUTION("convolution_2", "2 * ")
+                               "fn layer(x[N, H, W, C], scale[C], shift[C], k[O, C, A, B], g[N, H, W, O]) {\n"
+                               "  let m[c] = mean[n, i, j] x[n, i, j, c]\n"
+                               "  let v[c] = mean[n, i, j] (x[n, i, j, c] - m[c])^2\n"
+                               "  let h[n, i, j, c] = relu(scale[c] * (x[n, i, j, c] - m[c]) / sqrt(v[c] + 0.00001) + shift[c])\n"
+                               "  let y[n, i < H, j < W, o] = sum[c, a, b] (h[n, i + a - 1, j + b - 1, c] else 0) * k[o, c, a, b]\n"
+                               "  return sum[n, i, j, o] g[n, i, j, o] * y[n, i, j, o]\n"
+                               "}\n";
+
+/* One output, or (NULL) all gradients. */
+static void keep_outputs(Graph *g, const char *output) {
+    int kept = 0;
+    for (int i = 0; i < g->outputs.count; i++)
+        if ((strcmp(g->outputs.items[i].name, output ? output : "value") == 0) == (output != NULL)) g->outputs.items[kept++] = g->outputs.items[i];
+    g->outputs.count = kept;
+    graph_prune(g);
+}
 
 static Graph *lower_formula(Arena *arena, const char *function, const BenchInput *inputs, int input_count, const char *output) {
     Diag *diag = diag_new(arena);
@@ -35,10 +51,7 @@ static Graph *lower_formula(Arena *arena, const char *function, const BenchInput
     Graph *g = method && !diag_error_count(diag) ? lower_function(arena, diag, method, function, given, input_count, NULL) : NULL;
     diag_print(diag, stderr);
     if (!g) return NULL; /* our own text: a fault of this file */
-    for (int i = 0; i < g->outputs.count; i++)
-        if (strcmp(g->outputs.items[i].name, output) == 0) g->outputs.items[0] = g->outputs.items[i];
-    g->outputs.count = 1;
-    graph_prune(g);
+    keep_outputs(g, output);
     return g;
 }
 

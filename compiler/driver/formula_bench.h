@@ -5,14 +5,14 @@
 #include "compiler/cpu/cpu.h"
 #include "runtime/plan.h"
 
-enum { BENCH_MAX_INPUTS = 4 };
+enum { BENCH_MAX_INPUTS = 6 };
 
 typedef struct FormulaBench {
     Arena *arena;
     CpuCode *code;
     CoupletPlan *plan;
     CoupletRun *run;
-    void *inputs[BENCH_MAX_INPUTS + 4]; /* by the plan's inputs */
+    void *inputs[BENCH_MAX_INPUTS]; /* by the plan's inputs */
     const char *names[BENCH_MAX_INPUTS];
     float *arrays[BENCH_MAX_INPUTS];
 } FormulaBench;
@@ -23,8 +23,8 @@ typedef struct BenchInput {
     int64_t shape[4];
 } BenchInput;
 
-/* Compiles the value or a gradient (`output`: "value", "grad_a", ...) of a function of bench.cpl. Arrays hold small made-up numbers. False after a
- * message on stderr. */
+/* Compiles the value or a gradient (`output`: "value", "grad_a", ...; NULL: all gradients) of a function in formula_bench.c. Arrays hold small made-up
+ * numbers. False after a message on stderr. */
 bool formula_open(FormulaBench *b, const char *function, const BenchInput *inputs, int input_count, const char *output, CoupletThreads *threads);
 void formula_run(FormulaBench *b); /* once */
 float *formula_input(FormulaBench *b, const char *name);
