@@ -2,28 +2,32 @@
 
 #include "compiler/driver/yardstick.h"
 
-#include <time.h>
-
 static const double turn_seconds = 0.03;
 /* Longer than a thread of OpenBLAS or libgomp spins before it sleeps: 2^26 cycles, and 300,000 rounds. */
 static const long pause_nanoseconds = 40 * 1000 * 1000;
 
-static void take_turn(Contender *c) {
+static double now(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void take_turn(Contender *c, clockid_t clock) {
     nanosleep(&(struct timespec){0, pause_nanoseconds}, NULL);
     c->run(c->context);
-    double begin = yardstick_now(), end = begin;
+    double begin = now(clock), end = begin;
     do {
         double start = end;
         c->run(c->context);
-        end = yardstick_now();
+        end = now(clock);
         if (c->runs < MOST_RUNS) c->seconds[c->runs++] = end - start;
     } while (end - begin < turn_seconds);
 }
 
-void contest(Contender *contenders, int count, int rounds) {
+void contest(Contender *contenders, int count, int rounds, clockid_t clock) {
     for (int i = 0; i < count; i++) contenders[i].runs = 0;
     for (int r = 0; r < rounds; r++)
-        for (int i = 0; i < count; i++) take_turn(&contenders[(i + r) % count]);
+        for (int i = 0; i < count; i++) take_turn(&contenders[(i + r) % count], clock);
 }
 
 double contender_median(Contender *c) { return yardstick_median(c->seconds, c->runs); }

@@ -4,7 +4,7 @@
 #ifndef COUPLET_TESTS_BENCH_CONTEST_H
 #define COUPLET_TESTS_BENCH_CONTEST_H
 
-#include <stdbool.h>
+#include <time.h>
 
 enum { MOST_RUNS = 512 };
 
@@ -16,7 +16,8 @@ typedef struct Contender {
     int runs;
 } Contender;
 
-void contest(Contender *contenders, int count, int rounds);
+/* `clock`: CLOCK_MONOTONIC; on one thread CLOCK_THREAD_CPUTIME_ID leaves out what others do meanwhile. */
+void contest(Contender *contenders, int count, int rounds, clockid_t clock);
 double contender_median(Contender *c); /* seconds */
 double contender_fastest(Contender *c);
 

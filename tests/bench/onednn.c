@@ -131,7 +131,7 @@ static const dnnl_memory_desc_t *layout_in(dnnl_primitive_desc_t pd, int which) 
 
 void dnn_run(void *operation) {
     DnnOperation *o = operation;
-    for (int i = 0; i < o->step_count; i++) dnnl_primitive_execute(o->steps[i].primitive, stream, o->steps[i].count, o->steps[i].arguments);
+    for (int i = 0; i < o->step_count; i++) check(o, dnnl_primitive_execute(o->steps[i].primitive, stream, o->steps[i].count, o->steps[i].arguments), "running a primitive");
     dnnl_stream_wait(stream);
 }
 
@@ -295,7 +295,7 @@ DnnOperation *dnn_layer(const ConvolutionShape *s, const float *x, const float *
     const Array *d_normal_n = relaid(o, d_normal, inside);
     step = add_step(o, n.backward);
     add_argument(step, DNNL_ARG_SRC, in), add_argument(step, DNNL_ARG_MEAN, mean), add_argument(step, DNNL_ARG_VARIANCE, variance), add_argument(step, DNNL_ARG_DIFF_DST, d_normal_n);
-    add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_WORKSPACE, signs), add_argument(step, DNNL_ARG_DIFF_SRC, d_in);
+    add_argument(step, DNNL_ARG_SCALE, scale), add_argument(step, DNNL_ARG_SHIFT, shift), add_argument(step, DNNL_ARG_WORKSPACE, signs), add_argument(step, DNNL_ARG_DIFF_SRC, d_in);
     add_argument(step, DNNL_ARG_DIFF_SCALE, d_scale), add_argument(step, DNNL_ARG_DIFF_SHIFT, d_shift);
     o->result = d_in;
     const dnnl_primitive_desc_t used[] = {n.forward, n.backward, to_input, to_weights, c.forward};

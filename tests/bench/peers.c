@@ -1,6 +1,7 @@
 /* peers [--markdown] [--fastest] [--threads n] [--rounds n] [products] [convolutions] [layers]: Couplet's products and convolutions beside oneDNN's and OpenBLAS', in turns within this process, on as
  * many threads each, on the same arrays. Every result is compared with the peer's. A row is a line of JSON, or of a Markdown table: times are medians, a ratio is the peer's time divided
- * by ours, so that above 1 ours is the faster. With --fastest, times are those of the fastest runs instead: for a first look on a machine that others use too. oneDNN's time is that of its fastest way: matmul or sgemm; blocked layouts or channels last. */
+ * by ours, so that above 1 ours is the faster. With --fastest, times are those of the fastest runs instead, and on
+ * one thread the processor's instead of the clock's: for a first look on a machine that others use too. oneDNN's time is that of its fastest way: matmul or sgemm; blocked layouts or channels last. */
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/yardstick.h"
 #include "tests/bench/contest.h"
@@ -80,7 +81,8 @@ static void print_row(const Bench *b, Row *r) {
 }
 
 static void measure(const Bench *b, Row *r) {
-    contest(r->contenders, r->count, b->rounds);
+    bool alone = b->figure == contender_median || couplet_threads_count(b->threads) > 1;
+    contest(r->contenders, r->count, b->rounds, alone ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID);
     print_row(b, r);
 }
 
