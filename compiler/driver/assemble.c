@@ -200,7 +200,7 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
 
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method) {
     Diag *diag = diag_new(arena);
-    const LowerOptions lower = {.settings = {.no_stream = options->no_stream}};
+    const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
     *method = load_method(arena, diag, path, options, true);
     LoweredProgram *lowered = *method ? lower_method(arena, diag, *method, &lower) : NULL;
     show_messages(options, diag);

@@ -28,11 +28,11 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics memory diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics memory no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         if (method) {
-            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after};
+            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse}};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);

@@ -154,7 +154,7 @@ int grad_command(int argc, char **argv) {
     FunctionArrays arrays = {.arena = arena};
     DeviceChoice choice;
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel no-stream", argc, argv) && print_after_exists("grad", options.print_after)) {
+    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel no-stream no-fuse", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
@@ -164,7 +164,7 @@ int grad_command(int argc, char **argv) {
         } else if (arrays_read(&arrays, &options, "grad")) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
-            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream}};
+            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}};
             Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0);
             show_messages(&options, diag);

@@ -13,13 +13,13 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics] [--memory] [--diagnostics json]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--memory] [--no-fuse] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"
      "    --memory says what a step allocates, which arrays of pairs are never stored, and why others are."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|opencl[:n]|reference]\n"
-     "              [--no-stream] [--threads n] [--bench] [--by-kernel]\n"
+     "              [--no-stream] [--no-fuse] [--threads n] [--bench] [--by-kernel]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default, or an OpenCL device), or float64 by\n"
      "    the reference evaluator."},
     {"gradcheck", gradcheck_command,
@@ -29,7 +29,7 @@ static const Command commands[] = {
      "    Arrays that are not given are made up."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
-     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--no-stream] [--quiet]\n"
+     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--no-stream] [--no-fuse] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint."},
     {"eval", eval_command,

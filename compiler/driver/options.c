@@ -103,7 +103,7 @@ static bool *find_flag(Options *o, const char *name) {
         bool *flag;
     } flags[] = {{"resume", &o->resume},       {"quiet", &o->quiet}, {"by-kernel", &o->by_kernel},
                  {"numerics", &o->numerics},   {"bench", &o->bench}, {"no-stream", &o->no_stream},
-                 {"memory", &o->memory}};
+                 {"memory", &o->memory},       {"no-fuse", &o->no_fuse}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(flags[i].name, name) == 0) return flags[i].flag;
     return NULL;

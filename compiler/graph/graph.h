@@ -134,6 +134,7 @@ typedef struct GChoice {
 /* What whoever asks for a graph leaves to its passes, or does not. */
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
+    bool no_fuse;         /* every node has a kernel of its own */
     int64_t stream_bytes; /* products of pairs from this size on are streamed; 0: the pass decides */
 } GraphSettings;
 

@@ -342,6 +342,7 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
 
 void pass_fuse(Graph *g) {
     graph_prune(g);
+    if (g->settings.no_fuse) return;
     uint32_t ids = 0;
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);

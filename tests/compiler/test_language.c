@@ -5,8 +5,8 @@
  *     large_..    no central differences: there are too many of them
  *     faults_..   it ends with a named error, on both
  *     frugal_..   ten times its int argument takes no more memory
- * A function with an array of pairs runs twice: with every such array streamed, and with every one stored.
- * On the first OpenCL device it is only the kernels that are tried, and arrays of pairs are streamed.
+ * Each runs fused and, without that pass, as one kernel a node; a function with an array of pairs once more, with every such array stored.
+ * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are streamed.
  * usage: test_language [opencl] FILE... */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
@@ -250,7 +250,7 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
     if (g && opencl) compare_opencl(&c, g, faults);
     else if (g) compare_cpu(&c, g, faults);
     if (g) *pairs = g->choices.count;
-    printf("%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "", c.failures ? "FAILED" : "ok");
+    printf("%s%s%s: %s\n", fn->name, settings.no_stream ? ", stored" : "", settings.no_fuse ? ", not fused" : "", c.failures ? "FAILED" : "ok");
     arena_free(c.arena);
     return c.failures != 0;
 }
@@ -258,6 +258,7 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
 static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
     int pairs = 0, failed = try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1}, &pairs);
     if (pairs && !opencl) failed |= try_with(diag, method, fn, (GraphSettings){.no_stream = true}, &pairs);
+    if (!opencl) failed |= try_with(diag, method, fn, (GraphSettings){.stream_bytes = 1, .no_fuse = true}, &pairs);
     return failed;
 }
 

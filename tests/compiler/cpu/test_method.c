@@ -1,6 +1,6 @@
 /* One training step of a method on the CPU in float32 against the reference evaluator in float64, which runs the graph as it stands before the
  * passes that serve a back end only. Every commit (parameters, optimiser state, running statistics, queues) and the loss are compared.
- * usage: test_method SPEC... */
+ * usage: test_method [--no-fuse] SPEC... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
@@ -196,13 +196,13 @@ static bool compare_phase(Test *t, const char *path, const LoweredProgram *lower
     return worst <= 2e-4;
 }
 
-static int compare(const char *path) {
+static int compare(const char *path, GraphSettings settings) {
     Test t = {.arena = arena_new()};
     Diag *diag = diag_new(t.arena);
     Options none;
     memset(&none, 0, sizeof none);
     Method *method = load_method(t.arena, diag, path, &none, true);
-    const LowerOptions options = {.after = watch, .context = &t};
+    const LowerOptions options = {.after = watch, .context = &t, .settings = settings};
     LoweredProgram *lowered = method ? lower_method(t.arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);
     Assembled program;
@@ -219,8 +219,8 @@ static int compare(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    int wrong = 0;
-    for (int i = 1; i < argc; i++) wrong += compare(argv[i]);
-    printf("%d passed, %d failed\n", argc - 1 - wrong, wrong);
+    int wrong = 0, first = argc > 1 && strcmp(argv[1], "--no-fuse") == 0 ? 2 : 1;
+    for (int i = first; i < argc; i++) wrong += compare(argv[i], (GraphSettings){.no_fuse = first == 2});
+    printf("%d passed, %d failed\n", argc - first - wrong, wrong);
     return wrong != 0;
 }
