@@ -42,6 +42,8 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_PACK] = NULL, /* tiles pack nothing */
     [KERNEL_PRODUCT] = write_product,
     [KERNEL_GATHER_PARTIALS] = write_gather_partials,
+    [KERNEL_BUCKET_SORT] = write_bucket_sort,
+    [KERNEL_BUCKET] = write_reduction,
     [KERNEL_SWEEP] = write_sweep,
     [KERNEL_SWEEP_JOIN] = write_sweep_join,
 };
@@ -96,6 +98,9 @@ static const char *what_it_does(const Kernel *k) {
                                            [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp"};
     switch (k->kind) {
     case KERNEL_TOPK: return "topk";
+    case KERNEL_SWEEP: return "a sweep over pairs, tile by tile, for";
+    case KERNEL_SWEEP_JOIN: return "the parts of a sweep, joined in order, for";
+    case KERNEL_BUCKET_SORT: return "members listed by key, for";
     case KERNEL_GATHER_PARTIALS: return "parts of a sum of products, added in order";
     case KERNEL_PRODUCT: return k->contraction->plain ? "matrix product, done by CLBlast" : "sum of products, in tiles";
     default: return reducers[k->node->reducer];
@@ -222,7 +227,7 @@ static void set_launches(Program *p, Plan *plan) {
 
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
                     CoupletPlan **plans, int *kernel_count, const char **error) {
-    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true};
+    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true};
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
         if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return false;

@@ -28,6 +28,7 @@ typedef struct Frame {
     bool raises;
     int row_index; /* in a sweep: the index of the node that is the tile's row */
     Known known;
+    Known checked; /* by expression: whether it can raise a fault; of the node at hand */
 } Frame;
 
 /* How a kernel is started, and the argument `count`, which is not in its text: kernels that differ by nothing else are one. */
@@ -68,7 +69,8 @@ Value sweep_element(Frame *f, const GExpr *load);
 /* ---- kernels: each writes the body, whose text is then framed by its head ---------------------------------------- */
 
 Geometry write_elements(Frame *f);
-Geometry write_reduction(Frame *f);
+Geometry write_reduction(Frame *f); /* of all terms, or by key */
+Geometry write_bucket_sort(Frame *f);
 Geometry write_sweep(Frame *f);
 Geometry write_sweep_join(Frame *f);
 Geometry write_topk(Frame *f);

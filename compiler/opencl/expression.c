@@ -18,8 +18,7 @@ static void place(Known *known, const GExpr *expr, Value mask, Value value) {
     known->values[at] = value;
 }
 
-static void remember(Frame *f, const GExpr *expr, Value mask, Value value) {
-    Known *known = &f->known;
+static void remember(Frame *f, Known *known, const GExpr *expr, Value mask, Value value) {
     if (2 * known->count >= known->capacity) {
         Known old = *known;
         known->capacity = old.capacity ? 2 * old.capacity : 64;
@@ -202,15 +201,35 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
     }
 }
 
+/* Whether an index read from data may leave its array: nothing else is said under a mask. */
+static bool may_fault(Frame *f, const GExpr *e) {
+    static const char no[] = "no", yes[] = "yes";
+    if (e->arg_count == 0) return false;
+    if (f->checked.capacity) {
+        int at = slot_of(&f->checked, e, NULL);
+        if (f->checked.keys[at]) return f->checked.values[at] == yes;
+    }
+    bool may = false;
+    for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(f, e->args[i]);
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
+        int64_t low, high;
+        bool safe = gx_range(f->kernel->graph, e->args[i], f->extents, &low, &high) && low >= 0 && high < e->tensor->shape[i];
+        may = !safe && reads_data(e->args[i]);
+    }
+    remember(f, &f->checked, e, NULL, may ? yes : no);
+    return may;
+}
+
 Value write_expr(Frame *f, const GExpr *e, Value mask) {
     if (e->op == G_CONST) return constant(f, e);
     if (e->op == G_INDEX) return f->indices[e->index];
+    if (mask && !may_fault(f, e)) mask = NULL;
     if (mask) mask = arena_intern(f->arena, mask, strlen(mask)); /* equal conditions are one key */
     if (f->known.capacity) {
         int at = slot_of(&f->known, e, mask);
         if (f->known.keys[at]) return f->known.values[at];
     }
     Value value = write_new(f, e, mask);
-    remember(f, e, mask, value);
+    remember(f, &f->known, e, mask, value);
     return value;
 }

@@ -1,13 +1,18 @@
 /* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes` work-items; lane l takes the terms l, l + lanes, ...
  * in order, and the lanes are joined by a tree in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
- * the same bits come out at every run; nothing is atomic. */
+ * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms are the members of its list (bucket.c). */
+#include "compiler/opencl/bucket.h"
 #include "compiler/opencl/fold.h"
+
+#include <string.h>
 
 enum { LONG_ROW = 512, SHORT_ROW = 64, COLUMNS = 32 };
 
 typedef struct Reduction {
     Frame *f;
     const GNode *node;
+    const Bucket *bucket; /* NULL: all terms */
+    const GExpr *guard;   /* of the terms that are visited */
     const int64_t *extents;
     int64_t columns, lanes, terms;
     Fold fold;
@@ -38,7 +43,7 @@ static int64_t power_of_two_for(int64_t count) {
 static void shape_group(Reduction *r) {
     bool by_output = false;
     int64_t outputs = elements_of(r->node);
-    if (r->terms < SHORT_ROW) r->columns = GROUP;
+    if (r->bucket || r->terms < SHORT_ROW) r->columns = GROUP;
     else if (reads_columns(r->node->value, r->node, &by_output) && by_output) r->columns = outputs < COLUMNS ? power_of_two_for(outputs) : COLUMNS;
     else r->columns = r->terms < LONG_ROW ? GROUP / SHORT_ROW : 1;
     r->lanes = GROUP / r->columns;
@@ -51,7 +56,7 @@ static const Cells own_cells = {.best = "best", .winner = "winner", .terms = "te
 static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
     const GNode *n = r->node;
-    Value holds = n->guard ? write_expr(f, n->guard, active) : NULL, term = write_expr(f, n->value, mask_and(f, active, holds));
+    Value holds = r->guard ? write_expr(f, r->guard, active) : NULL, term = write_expr(f, n->value, mask_and(f, active, holds));
     /* -inf - -inf is no number: such a term weighs nothing. */
     if (r->exponentials) term = write_const(f, "float", "%s != -INFINITY ? exp(%s - top) : 0.0f", term, term);
     if (holds) term = write_const(f, r->fold.type, "%s ? %s : %s", holds, term, fold_neutral(&r->fold));
@@ -110,7 +115,20 @@ static void join_lanes(const Reduction *r) {
     if (r->fold.counts) write_line(f, "terms = counts[column];");
 }
 
+static void sweep_members(const Reduction *r) {
+    Frame *f = r->f;
+    write_open(f, "for (int i = begin; i < end; i++)");
+    write_line(f, "const int term = listed[i];");
+    write_unravel(f, "term", r->node->rank, r->node->red_rank, r->extents);
+    take_term(r, NULL);
+    write_close(f);
+}
+
 static void sweep(const Reduction *r, Value active) {
+    if (r->bucket) {
+        sweep_members(r);
+        return;
+    }
     if (r->lanes == 1) {
         sweep_alone(r, active);
         return;
@@ -157,14 +175,17 @@ static Value finish(Reduction *r, Value active) {
 
 Geometry write_reduction(Frame *f) {
     const GNode *n = f->node;
+    const Bucket *b = f->kernel->bucket;
     int64_t extents[2 * GRAPH_MAX_RANK];
-    collapse_axes(n, extents);
-    Reduction r = {.f = f, .node = n, .extents = extents, .terms = 1, .fold = fold_of(f, n)};
+    if (b) memcpy(extents, f->extents, sizeof extents);
+    else collapse_axes(n, extents);
+    Reduction r = {.f = f, .node = n, .bucket = b, .guard = b ? b->rest : n->guard, .extents = extents, .terms = 1, .fold = fold_of(f, n)};
     for (int i = 0; i < n->red_rank; i++) r.terms *= n->red_shape[i];
     if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
     declare(&r);
     write_unravel(f, "at", 0, n->rank, extents);
+    if (b) write_members(f, b);
     Value active = n->active ? write_expr(f, n->active, NULL) : NULL;
     sweep(&r, active);
     Value result = finish(&r, active);

@@ -165,6 +165,7 @@ static void enter_sink(Writing *w, const SweepSink *k) {
     const GNode *n = f->node = k->pair.node;
     for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
+    f->checked = (Known){.count = 0};
     f->row_index = k->pair.own;
     f->indices[k->pair.own] = "row";
     f->indices[k->pair.other] = "column";

@@ -1,0 +1,11 @@
+/* Between bucket.c and reduction.c. */
+#ifndef COUPLET_COMPILER_OPENCL_BUCKET_H
+#define COUPLET_COMPILER_OPENCL_BUCKET_H
+
+#include "compiler/opencl/emit.h"
+#include "compiler/plan/bucket.h"
+
+/* For the output element whose indices are set: its members are listed[begin] .. listed[end - 1], places among all terms in ascending order. */
+void write_members(Frame *f, const Bucket *bucket);
+
+#endif
