@@ -40,6 +40,11 @@ typedef struct CoupletDeviceCalls {
     bool (*copy)(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes);
     /* Row rows[i] of `to` = row i of `from`, for i < count; of several with one number the last stays. */
     bool (*write_rows)(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes);
+    /* Row i of `to` = row rows[i] of `from`. */
+    bool (*gather_rows)(CoupletDevice *device, void *to, const void *from, const void *rows, int64_t count, int64_t row_bytes);
+    /* Rows of `from` into a ring of `length` rows, from row *head on; and then: *head and *fill, ints of the device, move on by `count`. */
+    bool (*push_rows)(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes);
+    bool (*move_head)(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length);
     /* Step `number` of the plan; buffers[i] is the memory of step->buffers[i]. A fault that a kernel meets comes back here or from wait. */
     bool (*launch)(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers);
     /* The worst value in `count` arrays of floats. */

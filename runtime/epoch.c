@@ -9,7 +9,7 @@
 
 typedef struct Work {
     CoupletSession *session;
-    const CoupletSources *sources;
+    CoupletSources *sources;
     const CoupletAction *action;
     CoupletRun *run;
     void **inputs;
@@ -94,7 +94,7 @@ static bool act(Work *w) {
     const CoupletAction *a = w->action;
     w->run = couplet_run_on(w->session->device, a->plan);
     w->inputs = calloc((size_t)a->plan->input_count + 1, sizeof *w->inputs);
-    bool good = w->run && w->inputs;
+    bool good = w->run && w->inputs && couplet_sources_attach(w->sources, w->session->device, a->plan, w->run);
     if (!good) {
         snprintf(w->error, w->error_bytes, "%s: error: this needs %.0f MB: %s", a->place, (double)a->plan->arena_bytes / 1e6, w->session->device->fault.sentence);
     } else {
@@ -107,7 +107,7 @@ static bool act(Work *w) {
     return good;
 }
 
-bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, const CoupletSources *sources, char *error, size_t error_bytes) {
+bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, CoupletSources *sources, char *error, size_t error_bytes) {
     for (int i = 0; i < phase->action_count; i++) {
         Work w = {.session = session, .sources = sources, .action = &phase->actions[i], .error = error, .error_bytes = error_bytes};
         if (!act(&w)) return false;

@@ -95,6 +95,28 @@ static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_
     return true;
 }
 
+static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows, int64_t count, int64_t row_bytes) {
+    (void)device;
+    const int32_t *numbers = rows;
+    for (int64_t i = 0; i < count; i++) memcpy((char *)to + i * row_bytes, (const char *)from + numbers[i] * row_bytes, (size_t)row_bytes);
+    return true;
+}
+
+static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes) {
+    (void)device;
+    int64_t first = *(const int32_t *)head;
+    for (int64_t i = 0; i < count; i++) memcpy((char *)ring + (first + i) % length * row_bytes, (const char *)from + from_offset + i * row_bytes, (size_t)row_bytes);
+    return true;
+}
+
+static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length) {
+    (void)device;
+    int32_t *at = head, *filled = fill;
+    *at = (int32_t)((*at + count) % length);
+    *filled = (int32_t)(*filled + count < length ? *filled + count : length);
+    return true;
+}
+
 /* ---- kernels ------------------------------------------------------------------------------------------------------ */
 
 static bool grow_scratch(Host *host, int64_t bytes) {
@@ -188,7 +210,7 @@ static void close_host(CoupletDevice *device) {
 CoupletDevice *couplet_host_device_new(CoupletThreads *threads) { return couplet_host_device_in(threads, NULL, 0); }
 
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes) {
-    static const CoupletDeviceCalls calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, launch, health, wait_for_all, close_host};
+    static const CoupletDeviceCalls calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, gather_rows, push_rows, move_head, launch, health, wait_for_all, close_host};
     Host *host = calloc(1, sizeof *host);
     if (!host) return NULL;
     host->device.calls = &calls;

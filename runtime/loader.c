@@ -83,7 +83,7 @@ static void gather(CoupletLoader *l, int64_t number) {
     if (l->order_epoch != epoch) make_order(l, epoch);
     for (int64_t i = 0; i < l->feed.batch; i++) {
         int32_t row = l->order[first + i];
-        memcpy(slot->images + i * data->image_bytes, data->images + row * data->image_bytes, (size_t)data->image_bytes);
+        if (!l->feed.without_images) memcpy(slot->images + i * data->image_bytes, data->images + row * data->image_bytes, (size_t)data->image_bytes);
         slot->labels[i] = data->labels[row];
         slot->indices[i] = row;
     }
@@ -115,7 +115,7 @@ int64_t couplet_loader_batches(const CoupletDataset *data, int64_t batch) { retu
 static bool allocate(CoupletLoader *l) {
     for (int i = 0; i < SLOTS; i++) {
         Slot *s = &l->slots[i];
-        s->images = malloc((size_t)(l->feed.batch * l->data->image_bytes));
+        s->images = malloc(l->feed.without_images ? 1 : (size_t)(l->feed.batch * l->data->image_bytes));
         s->labels = malloc((size_t)l->feed.batch * sizeof *s->labels);
         s->indices = malloc((size_t)l->feed.batch * sizeof *s->indices);
         if (!s->images || !s->labels || !s->indices) return false;

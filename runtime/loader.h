@@ -19,6 +19,7 @@ typedef struct CoupletFeed {
     int64_t batch;
     uint32_t stream; /* sources side by side shuffle apart: a number for each */
     bool balanced;   /* with replacement: a class first, all alike, then an image of it. Else each image once an epoch */
+    bool without_images; /* they are gathered elsewhere, by their indices */
 } CoupletFeed;
 
 /* Begins at batch `first`. NULL with a sentence when the batch is larger than the data, or memory or threads run out. The data must outlive it. */

@@ -6,6 +6,13 @@
 #include <string.h>
 #include <time.h>
 
+/* How an input comes to a device that is not the host. */
+typedef struct Feed {
+    enum { FEED_ARRAY, FEED_ROWS, FEED_RESIDENT } kind;
+    const void *table; /* ROWS: what the rows are gathered from */
+    void *numbers;     /* ROWS: their numbers, on the device */
+} Feed;
+
 struct CoupletRun {
     const CoupletPlan *plan;
     CoupletDevice *device, *own_device;
@@ -14,6 +21,7 @@ struct CoupletRun {
     void **places;  /* by buffer: its memory; NULL for states, and for inputs where the device is the host */
     void **copies;  /* by buffer: outputs on the host, made when they are first asked for */
     void *tables;   /* constants that came packed */
+    Feed *feeds;    /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
     CoupletWatch watch;
@@ -107,7 +115,8 @@ CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan) {
     run->device = device;
     run->places = calloc((size_t)plan->buffer_count + 1, sizeof *run->places);
     run->copies = calloc((size_t)plan->buffer_count + 1, sizeof *run->copies);
-    bool good = run->places && run->copies;
+    run->feeds = calloc((size_t)plan->input_count + 1, sizeof *run->feeds);
+    bool good = run->places && run->copies && run->feeds;
     good = good && (run->arena = device->calls->allocate(device, plan->arena_bytes)) && (run->staging = device->calls->allocate(device, staging_bytes(plan)));
     for (int i = 0; good && i < plan->buffer_count; i++) good = place_buffer(run, i);
     good = good && unpack_all(run);
@@ -126,6 +135,10 @@ CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads) {
 
 static void release_places(CoupletRun *run) {
     CoupletDevice *d = run->device;
+    for (int i = 0; run->feeds && i < run->plan->input_count; i++) {
+        if (run->feeds[i].numbers) d->calls->release(d, run->feeds[i].numbers);
+        if (run->feeds[i].kind == FEED_RESIDENT) run->places[run->plan->inputs[i].buffer] = NULL; /* the caller's */
+    }
     for (int i = 0; i < run->plan->buffer_count; i++) {
         const CoupletBuffer *b = &run->plan->buffers[i];
         if (!run->places[i]) continue;
@@ -145,6 +158,7 @@ void couplet_run_free(CoupletRun *run) {
     if (run->arena) d->calls->release(d, run->arena);
     free(run->places);
     free(run->copies);
+    free(run->feeds);
     couplet_device_free(run->own_device);
     free(run);
 }
@@ -159,7 +173,9 @@ static void *memory_of(const CoupletRun *run, int number) {
 /* The array on the host: where it lies, or a copy made now. NULL when the device fails, or memory runs out. */
 static const void *on_host(const CoupletRun *run, int number) {
     CoupletDevice *d = run->device;
+    const CoupletBuffer *b = &run->plan->buffers[number];
     if (d->is_host) return memory_of(run, number);
+    if (b->place == COUPLET_IN_INPUT && run->feeds[b->slot].kind == FEED_ARRAY) return run->inputs[b->slot];
     int64_t bytes = buffer_bytes(&run->plan->buffers[number]);
     if (!run->copies[number]) run->copies[number] = malloc((size_t)bytes + 1);
     if (!run->copies[number]) couplet_device_fail(d, COUPLET_FAULT_MEMORY, -1, "out of memory for a result of %.1f MB on the host", (double)bytes / 1e6);
@@ -210,14 +226,45 @@ static bool run_step(CoupletRun *run, int number) {
     return !run->watch || show_step(run, number);
 }
 
-static bool send_inputs(CoupletRun *run) {
+static int64_t row_bytes(const CoupletBuffer *value) { return buffer_bytes(value) / (value->shape[0] ? value->shape[0] : 1); }
+
+static bool send_input(CoupletRun *run, int input) {
     CoupletDevice *d = run->device;
-    for (int i = 0; !d->is_host && i < run->plan->input_count; i++) {
-        int number = run->plan->inputs[i].buffer;
-        const CoupletBuffer *b = &run->plan->buffers[number];
-        if (!d->calls->write(d, run->places[number], 0, run->inputs[b->slot], buffer_bytes(b))) return false;
+    int number = run->plan->inputs[input].buffer;
+    const CoupletBuffer *b = &run->plan->buffers[number];
+    const Feed *feed = &run->feeds[input];
+    switch (feed->kind) {
+    case FEED_RESIDENT: return true;
+    case FEED_ROWS:
+        return d->calls->write(d, feed->numbers, 0, run->inputs[input], b->shape[0] * (int64_t)sizeof(int32_t)) &&
+               d->calls->gather_rows(d, run->places[number], feed->table, feed->numbers, b->shape[0], row_bytes(b));
+    default: return d->calls->write(d, run->places[number], 0, run->inputs[input], buffer_bytes(b));
     }
+}
+
+static bool send_inputs(CoupletRun *run) {
+    for (int i = 0; !run->device->is_host && i < run->plan->input_count; i++)
+        if (!send_input(run, i)) return false;
     return true;
+}
+
+bool couplet_run_feed_rows(CoupletRun *run, int input, const void *table) {
+    Feed *feed = &run->feeds[input];
+    if (run->device->is_host) return true;
+    feed->numbers = run->device->calls->allocate(run->device, run->plan->buffers[run->plan->inputs[input].buffer].shape[0] * (int64_t)sizeof(int32_t));
+    if (!feed->numbers) return false;
+    feed->kind = FEED_ROWS;
+    feed->table = table;
+    return true;
+}
+
+void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
+    CoupletDevice *d = run->device;
+    int number = run->plan->inputs[input].buffer;
+    if (d->is_host) return;
+    d->calls->release(d, run->places[number]);
+    run->places[number] = memory;
+    run->feeds[input].kind = FEED_RESIDENT;
 }
 
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault) {
@@ -233,9 +280,11 @@ bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states
 
 /* ---- the finite check ------------------------------------------------------------------------------------- */
 
+enum { MOST_ARRAYS = 256 /* that are looked at before the device is asked */ };
+
 typedef struct Arrays {
-    const void *memory[COUPLET_MAX_KERNEL_BUFFERS];
-    int64_t lengths[COUPLET_MAX_KERNEL_BUFFERS];
+    const void *memory[MOST_ARRAYS];
+    int64_t lengths[MOST_ARRAYS];
     int count;
 } Arrays;
 
@@ -252,7 +301,7 @@ static bool look_at(CoupletRun *run, Arrays *arrays, int number, CoupletHealth *
     if (b->type != COUPLET_F32) return true;
     arrays->memory[arrays->count] = memory_of(run, number);
     arrays->lengths[arrays->count++] = couplet_buffer_count(b);
-    return arrays->count < COUPLET_MAX_KERNEL_BUFFERS || flush(run, arrays, worst);
+    return arrays->count < MOST_ARRAYS || flush(run, arrays, worst);
 }
 
 static bool results_health(CoupletRun *run, CoupletHealth *worst) {
@@ -295,53 +344,25 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
 
 /* ---- commits -------------------------------------------------------------------------------------------------- */
 
-static int64_t row_bytes(const CoupletBuffer *value) { return buffer_bytes(value) / (value->shape[0] ? value->shape[0] : 1); }
-
-static bool read_counter(CoupletRun *run, const void *state, int32_t *out) { return run->device->calls->read(run->device, out, state, 0, sizeof *out); }
-
-/* The rows fill the ring from its head on: one copy to the end, and one more from the start. */
-static bool push_rows(CoupletRun *run, const CoupletCommit *c, const void *from, int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
-    CoupletDevice *d = run->device;
-    const CoupletBuffer *value = &run->plan->buffers[c->value];
-    int64_t length = infos[c->state].shape[0], rows = value->shape[0], row = row_bytes(value), done = 0;
-    int32_t head;
-    if (!read_counter(run, states[c->head], &head)) return false;
-    while (done < rows) {
-        int64_t at = (head + done) % length, here = length - at < rows - done ? length - at : rows - done;
-        if (!d->calls->copy(d, states[c->state], at * row, from, from_offset + done * row, here * row)) return false;
-        done += here;
-    }
-    return true;
-}
-
 static bool commit_one(CoupletRun *run, const CoupletCommit *c, const void *from, int64_t from_offset, void *const *states, const CoupletStateInfo *infos) {
     CoupletDevice *d = run->device;
     const CoupletBuffer *value = &run->plan->buffers[c->value];
     switch (c->kind) {
     case COUPLET_ASSIGN: return d->calls->copy(d, states[c->state], 0, from, from_offset, buffer_bytes(value));
     case COUPLET_ROWS: return d->calls->write_rows(d, states[c->state], from, from_offset, memory_of(run, c->rows), value->shape[0], row_bytes(value));
-    default: return push_rows(run, c, from, from_offset, states, infos);
+    default: return d->calls->push_rows(d, states[c->state], infos[c->state].shape[0], states[c->head], from, from_offset, value->shape[0], row_bytes(value));
     }
-}
-
-static bool move_head(CoupletRun *run, const CoupletCommit *c, void *const *states, const CoupletStateInfo *infos) {
-    CoupletDevice *d = run->device;
-    int64_t length = infos[c->state].shape[0], rows = run->plan->buffers[c->value].shape[0];
-    int32_t head, fill;
-    if (!read_counter(run, states[c->head], &head) || !read_counter(run, states[c->fill], &fill)) return false;
-    head = (int32_t)((head + rows) % length);
-    fill = (int32_t)(fill + rows < length ? fill + rows : length);
-    return d->calls->write(d, states[c->head], 0, &head, sizeof head) && d->calls->write(d, states[c->fill], 0, &fill, sizeof fill) && d->calls->wait(d);
 }
 
 /* The columns of a queue share a head and a fill, which move once, after the last column. */
 static bool move_heads(CoupletRun *run, void *const *states, const CoupletStateInfo *infos) {
     const CoupletPlan *plan = run->plan;
+    CoupletDevice *d = run->device;
     for (int i = 0; i < plan->commit_count; i++) {
         const CoupletCommit *c = &plan->commits[i];
         bool moved = c->kind != COUPLET_PUSH;
         for (int k = 0; k < i; k++) moved |= plan->commits[k].kind == COUPLET_PUSH && plan->commits[k].head == c->head;
-        if (!moved && !move_head(run, c, states, infos)) return false;
+        if (!moved && !d->calls->move_head(d, states[c->head], states[c->fill], plan->buffers[c->value].shape[0], infos[c->state].shape[0])) return false;
     }
     return true;
 }

@@ -18,6 +18,10 @@ CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads);
 CoupletRun *couplet_run_on(CoupletDevice *device, const CoupletPlan *plan);
 /* What a run takes of the device's memory, on the host. */
 int64_t couplet_run_bytes(const CoupletPlan *plan);
+/* On a device that is not the host an input need not be sent at each step. Either inputs[input] holds the numbers of its rows (i32), which are gathered
+ * from `table`; or it is `memory` itself, whole. Both are memory of the device, are only read, and outlive the run. */
+bool couplet_run_feed_rows(CoupletRun *run, int input, const void *table);
+void couplet_run_feed_resident(CoupletRun *run, int input, void *memory);
 /* `inputs[i]` is the array of plan->inputs[i] on the host, of that buffer's type and shape; `states[i]` the device's memory of the program's
  * state i. Neither is written. Allocates nothing. False when a kernel met a fault or the device failed; outputs are then worth nothing. */
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault);

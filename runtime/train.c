@@ -135,7 +135,7 @@ static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    if (t->run && t->inputs) return inputs_fit(t, plan);
+    if (t->run && t->inputs && couplet_sources_attach(&t->sources, t->device, plan, t->run)) return inputs_fit(t, plan);
     snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s", (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
     return false;
 }
@@ -292,8 +292,8 @@ static bool open_all(Trainer *t) {
 }
 
 static void close_all(Trainer *t) {
-    couplet_sources_close(&t->sources);
     couplet_run_free(t->run);
+    couplet_sources_close(&t->sources);
     couplet_session_free(t->session);
     couplet_device_free(t->own_device);
     couplet_threads_free(t->threads);

@@ -97,10 +97,7 @@ static bool start(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
     return CL(cl, clEnqueueNDRangeKernel(cl->queue, kernel, 1, NULL, &global, &local, 0, NULL, NULL));
 }
 
-static bool set_word(Opencl *cl, cl_mem word, cl_int value) {
-    /* Blocking: the value lies on this function's stack, and on an idle queue the wait is short. */
-    return CL(cl, clEnqueueWriteBuffer(cl->queue, word, CL_TRUE, 0, sizeof value, &value, 0, NULL, NULL));
-}
+static bool set_word(Opencl *cl, cl_mem word, cl_int value) { return CL(cl, clEnqueueFillBuffer(cl->queue, word, &value, sizeof value, 0, sizeof value, 0, NULL, NULL)); }
 
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
     Opencl *cl = opencl_of(device);
@@ -209,16 +206,39 @@ static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_
            set_int(cl, k, 5, row_bytes) && start(cl, k, row_bytes, ROWS_GROUP);
 }
 
+static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows, int64_t count, int64_t row_bytes) {
+    Opencl *cl = opencl_of(device);
+    cl_kernel k = cl->gather;
+    return set_memory(cl, k, 0, to) && set_memory(cl, k, 1, from) && set_memory(cl, k, 2, rows) && set_int(cl, k, 3, count) && set_int(cl, k, 4, row_bytes) &&
+           start(cl, k, count * row_bytes, ROWS_GROUP);
+}
+
+static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes) {
+    Opencl *cl = opencl_of(device);
+    cl_kernel k = cl->push;
+    return set_memory(cl, k, 0, ring) && set_memory(cl, k, 1, from) && set_offset(cl, k, 2, from_offset) && set_memory(cl, k, 3, head) && set_int(cl, k, 4, length) &&
+           set_int(cl, k, 5, count) && set_int(cl, k, 6, row_bytes) && start(cl, k, count * row_bytes, ROWS_GROUP);
+}
+
+static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length) {
+    Opencl *cl = opencl_of(device);
+    cl_kernel k = cl->advance;
+    return set_memory(cl, k, 0, head) && set_memory(cl, k, 1, fill) && set_int(cl, k, 2, count) && set_int(cl, k, 3, length) && start(cl, k, 1, ROWS_GROUP);
+}
+
 bool opencl_open_support(Opencl *cl) {
     cl->support = opencl_load(cl, opencl_support);
     return cl->support && CL_MAKE(cl, cl->health, clCreateKernel, cl->support, "health") && CL_MAKE(cl, cl->rows, clCreateKernel, cl->support, "rows") &&
+           CL_MAKE(cl, cl->gather, clCreateKernel, cl->support, "gather") && CL_MAKE(cl, cl->push, clCreateKernel, cl->support, "push") &&
+           CL_MAKE(cl, cl->advance, clCreateKernel, cl->support, "advance") &&
            CL_MAKE(cl, cl->fault_word, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, sizeof(cl_int), NULL) &&
            CL_MAKE(cl, cl->health_word, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, sizeof(cl_int), NULL) && set_word(cl, cl->fault_word, INT_MAX);
 }
 
 void opencl_close_support(Opencl *cl) {
-    if (cl->health) clReleaseKernel(cl->health);
-    if (cl->rows) clReleaseKernel(cl->rows);
+    cl_kernel kernels[] = {cl->health, cl->rows, cl->gather, cl->push, cl->advance};
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (kernels[i]) clReleaseKernel(kernels[i]);
     if (cl->fault_word) clReleaseMemObject(cl->fault_word);
     if (cl->health_word) clReleaseMemObject(cl->health_word);
     if (cl->support) opencl_unload(cl, opencl_support);
@@ -234,4 +254,4 @@ static void close_device(CoupletDevice *device) {
     free(cl);
 }
 
-const CoupletDeviceCalls opencl_calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, launch, health, wait_for_all, close_device};
+const CoupletDeviceCalls opencl_calls = {prepare, forget, allocate, release, part, drop, write_to, read_from, copy, write_rows, gather_rows, push_rows, move_head, launch, health, wait_for_all, close_device};

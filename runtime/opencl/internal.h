@@ -27,7 +27,7 @@ typedef struct Opencl {
     int64_t memory, piece, in_use; /* bytes: the device's, the largest allocation, what is allocated */
     Loaded loaded[MAX_LOADED];
     cl_program support;
-    cl_kernel health, rows;
+    cl_kernel health, rows, gather, push, advance;
     cl_mem fault_word, health_word;
     bool may_have_faults; /* a kernel that can was launched since the last wait */
     long calls, fail_at;  /* for tests: the call that is made to fail; 0: none */

@@ -13,3 +13,21 @@ kernel void rows(global uchar *to, const global uchar *from, const ulong from_of
     if (byte >= row_bytes) return;
     for (int i = 0; i < count; i++) to[(ulong)numbers[i] * row_bytes + byte] = from[from_offset + (ulong)i * row_bytes + byte];
 }
+
+/* Row i of `to` = row numbers[i] of `from`: a work-item for each byte. */
+kernel void gather(global uchar *to, const global uchar *from, const global int *numbers, const int count, const int row_bytes) {
+    const ulong at = get_global_id(0), row = at / row_bytes;
+    if (row < (ulong)count) to[at] = from[(ulong)numbers[row] * row_bytes + at % row_bytes];
+}
+
+/* Rows of `from` into a ring, from row head[0] on: a work-item for each byte. */
+kernel void push(global uchar *ring, const global uchar *from, const ulong from_offset, const global int *head, const int length, const int count, const int row_bytes) {
+    const ulong at = get_global_id(0), row = at / row_bytes;
+    if (row < (ulong)count) ring[(head[0] + row) % length * row_bytes + at % row_bytes] = from[from_offset + at];
+}
+
+kernel void advance(global int *head, global int *fill, const int count, const int length) {
+    if (get_global_id(0) > 0) return;
+    head[0] = (head[0] + count) % length;
+    fill[0] = min(fill[0] + count, length);
+}
