@@ -1,10 +1,12 @@
 /* couplet bench: timings as JSON, one object a line, each with its ratio to what this machine can do, measured in the same process. Without a file,
- * products and convolutions (bench_shapes.def); with one, the training step of that spec. */
+ * products and convolutions (bench_shapes.def); with one, the training step of that spec, also on an OpenCL device. */
 #include "compiler/driver/assemble.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/driver/yardstick.h"
+#include "runtime/opencl/opencl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,43 +80,57 @@ static void measure_machine(Bench *b) {
            b->best.bytes * 1e-9);
 }
 
-/* The spec first: its mistakes are said before anything is measured. */
-static bool bench_step(Bench *b, Arena *arena, const Options *o) {
+static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes *times, double ready, bool cached) {
+    double flops = 0;
+    for (int i = 0; i < p->train->step_count; i++) flops += p->train->steps[i].flops;
+    printf("{\"name\": \"%s\", \"pass\": \"step\", \"device\": \"%s\", \"ms\": %.3f, \"views_per_second\": %.0f, \"gflops\": %.1f", p->name, b->device->name, times->whole * 1e3,
+           (double)p->views / times->whole, flops / times->whole * 1e-9);
+    if (b->device->is_host) printf(", \"of_peak\": %.3f", flops / times->whole / b->best.flops);
+    printf(", \"mb\": %.0f, \"compile_ms\": %.0f, \"cached\": %s}\n", (double)p->train->arena_bytes * 1e-6, ready * 1e3, cached ? "true" : "false");
+}
+
+/* The spec first: its mistakes are said before anything is measured. What an OpenCL device could do at its best is not measured. */
+static bool bench_step(Bench *b, Arena *arena, const Options *o, DeviceKind kind) {
     Assembled assembled;
     StepTimes times;
     char error[512];
     double start = yardstick_now();
-    if (!assemble_spec(arena, o, o->file, "bench", ON_CPU, &assembled)) return false;
-    double ready = yardstick_now() - start, flops = 0;
-    measure_machine(b);
+    if (!assemble_spec(arena, o, o->file, "bench", kind, &assembled)) return false;
+    double ready = yardstick_now() - start;
+    if (b->device->is_host) measure_machine(b);
     const CoupletProgram *p = assembled.program;
-    bool good = step_measure(p, b->device, (int)(o->steps ? o->steps : STEPS), &times, error, sizeof error);
-    for (int i = 0; i < p->train->step_count; i++) flops += p->train->steps[i].flops;
-    if (good)
-        printf("{\"name\": \"%s\", \"pass\": \"step\", \"ms\": %.3f, \"views_per_second\": %.0f, \"gflops\": %.1f, \"of_peak\": %.3f, \"mb\": %.0f, \"compile_ms\": %.0f, \"cached\": %s}\n",
-               p->name, times.whole * 1e3, (double)p->views / times.whole, flops / times.whole * 1e-9, flops / times.whole / b->best.flops,
-               (double)p->train->arena_bytes * 1e-6, ready * 1e3, cpu_was_cached(assembled.code) ? "true" : "false");
+    bool good = step_measure(p, b->device, (int)(o->steps ? o->steps : STEPS), false, &times, error, sizeof error);
+    if (good) print_step(b, p, &times, ready, b->device->is_host ? cpu_was_cached(assembled.code) : couplet_opencl_was_cached(b->device));
     else fprintf(stderr, "couplet bench: %s\n", error);
-    free(times.kernels);
     cpu_free(assembled.code);
     return good;
+}
+
+static bool bench(Arena *arena, const Options *o) {
+    Bench b = {.threads = couplet_threads_new((int)o->threads), .good = true};
+    DeviceChoice choice;
+    b.good = device_choose("bench", o->device, false, &choice);
+    if (b.good && choice.kind == ON_OPENCL && !o->file) {
+        fprintf(stderr, "couplet bench: products and convolutions by themselves are measured on the CPU only; tools/bench_opencl.py measures a device\n");
+        b.good = false;
+    }
+    if (b.good) b.device = choice.kind == ON_OPENCL ? device_open(arena, "bench", &choice) : couplet_host_device_new(b.threads);
+    b.good = b.device != NULL;
+    if (b.good && o->file) b.good = bench_step(&b, arena, o, choice.kind);
+    if (b.good && !o->file) {
+        measure_machine(&b);
+        bench_shapes(&b);
+    }
+    couplet_device_free(b.device);
+    couplet_threads_free(b.threads);
+    return b.good;
 }
 
 int bench_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "bench", "set threads steps [file]", argc, argv)) {
-        Bench b = {.threads = couplet_threads_new((int)o.threads), .good = true};
-        b.device = couplet_host_device_new(b.threads);
-        if (!o.file) {
-            measure_machine(&b);
-            bench_shapes(&b);
-        } else b.good = bench_step(&b, arena, &o);
-        couplet_device_free(b.device);
-        couplet_threads_free(b.threads);
-        status = b.good ? 0 : 1;
-    }
+    if (options_read(arena, &o, "bench", "set threads steps device [file]", argc, argv)) status = bench(arena, &o) ? 0 : 1;
     arena_free(arena);
     return status;
 }

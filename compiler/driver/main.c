@@ -36,7 +36,7 @@ static const Command commands[] = {
      "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
     {"bench", bench_command,
-     "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n]\n"
+     "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
      "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"
      "    peak of this machine's multiply-add units, measured in the same run."},
     {"build", build_command,

@@ -82,7 +82,7 @@ static int profile(Arena *arena, const Options *o) {
     CoupletThreads *threads = couplet_threads_new((int)o->threads);
     CoupletDevice *device = couplet_host_device_new(threads);
     Yardstick best = yardstick_measure(threads);
-    bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), &times, error, sizeof error);
+    bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), true, &times, error, sizeof error);
     if (good) print_table(assembled.program->train, &times, &best, o->by_kernel, couplet_threads_count(threads));
     else fprintf(stderr, "couplet profile: %s\n", error);
     free(times.kernels);

@@ -17,6 +17,7 @@ typedef struct Bench {
     CoupletRun *run;
     void **inputs, **made_up; /* made_up: those of the inputs that are ours to free */
     double *now, *kernels, *whole;
+    bool by_kernel;
     char *error;
     size_t error_bytes;
 } Bench;
@@ -89,21 +90,21 @@ static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     b->kernels = calloc(kernels * (size_t)steps, sizeof *b->kernels);
     b->whole = calloc((size_t)steps, sizeof *b->whole);
     if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, device->fault.kind ? device->fault.sentence : "out of memory");
-    couplet_run_profile(b->run, b->now);
+    if (b->by_kernel) couplet_run_profile(b->run, b->now);
     return bind_inputs(b);
 }
 
 static bool take_medians(Bench *b, int steps, StepTimes *times) {
-    times->kernels = calloc((size_t)b->plan->step_count + 1, sizeof *times->kernels);
-    if (!times->kernels) return fail(b, "out of memory");
-    for (int k = 0; k < b->plan->step_count; k++) times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
+    times->kernels = b->by_kernel ? calloc((size_t)b->plan->step_count + 1, sizeof *times->kernels) : NULL;
+    if (b->by_kernel && !times->kernels) return fail(b, "out of memory");
+    for (int k = 0; times->kernels && k < b->plan->step_count; k++) times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
     times->whole = yardstick_median(b->whole, steps);
     times->steps = steps;
     return true;
 }
 
-bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, StepTimes *times, char *error, size_t error_bytes) {
-    Bench b = {.program = program, .plan = program->train, .error = error, .error_bytes = error_bytes};
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes) {
+    Bench b = {.program = program, .plan = program->train, .by_kernel = by_kernel, .error = error, .error_bytes = error_bytes};
     memset(times, 0, sizeof *times);
     bool good = open_bench(&b, device, steps) && run_all(&b, steps) && take_medians(&b, steps, times);
     for (int i = 0; b.made_up && i < b.plan->input_count; i++) free(b.made_up[i]);

@@ -12,7 +12,7 @@ typedef struct StepTimes {
 } StepTimes;
 
 /* Runs the program's step `steps` times after one that warms up, on images, labels and indices that are made up, from freshly started states.
- * False with a sentence; times->kernels is NULL then. */
-bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, StepTimes *times, char *error, size_t error_bytes);
+ * Without `by_kernel` times->kernels stays NULL, and a device need not wait after each kernel. False with a sentence; times->kernels is NULL then. */
+bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes);
 
 #endif
