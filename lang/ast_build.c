@@ -1,6 +1,7 @@
 /* Builders of the tree: one call an action of the grammar. */
 #include "lang/ast_build.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,9 @@ Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
     return e;
 }
 
+/* 512MiB: a number of bytes. */
+static double unit_of(const char *unit) { return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1; }
+
 Expr *ast_number(Parser *p, Span span) {
     Expr *e = ast_expr(p, EXPR_NUMBER, span);
     char text[128];
@@ -23,8 +27,11 @@ Expr *ast_number(Parser *p, Span span) {
     if (length > 127) length = 127;
     memcpy(text, p->source->text + span.begin, (size_t)length);
     text[length] = 0;
-    e->number = strtod(text, NULL);
-    e->is_integer = strpbrk(text, ".eE") == NULL;
+    char *unit;
+    e->number = strtod(text, &unit);
+    e->is_integer = strpbrk(text, ".eE") == NULL || *unit;
+    e->number *= unit_of(unit);
+    if (*unit) e->number = floor(e->number);
     return e;
 }
 

@@ -123,7 +123,7 @@ static void check_setting(Check *c, Param *p) {
 }
 
 static void check_train(Check *c, Stmt *s) {
-    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip", "freeze"};
+    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip", "freeze", "memory"};
     enum { KNOWN = sizeof known / sizeof *known };
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
@@ -133,7 +133,7 @@ static void check_train(Check *c, Stmt *s) {
             check_setting(c, p);
             continue;
         }
-        diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed, clip and freeze", p->name);
+        diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed, clip, freeze and memory", p->name);
         const char *near = diag_nearest(p->name, known, KNOWN);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         else diag_suggest(c->diag, "%s", "what belongs to the optimiser stands in its call: `optimiser optim.sgd(lr = 0.1)`");

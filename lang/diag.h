@@ -19,6 +19,7 @@ typedef struct Span {
     int begin, end;
     int line, column;
 } Span;
+static inline bool span_same(Span a, Span b) { return a.source == b.source && a.begin == b.begin && a.end == b.end; }
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;
 

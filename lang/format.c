@@ -70,6 +70,7 @@ static int word_length(const char *at, WordKind *kind) {
         if (at[n] == '.' && isdigit((unsigned char)at[n + 1])) n += 1 + (int)strspn(at + n + 1, "0123456789");
         int sign = (at[n] == 'e' || at[n] == 'E') && (at[n + 1] == '-' || at[n + 1] == '+');
         if ((at[n] == 'e' || at[n] == 'E') && isdigit((unsigned char)at[n + 1 + sign])) n += 1 + sign + (int)strspn(at + n + 1 + sign, "0123456789");
+        if (at[n] && strchr("KMG", at[n]) && strncmp(at + n + 1, "iB", 2) == 0) n += 3;
     } else {
         *kind = strchr("([{", *at) ? WORD_OPEN : strchr(")]}", *at) ? WORD_CLOSE : WORD_OPERATOR;
         for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)

@@ -1,5 +1,6 @@
 #include "compiler/driver/assemble.h"
 
+#include "compiler/driver/budget.h"
 #include "compiler/driver/load.h"
 #include "compiler/opencl/opencl.h"
 #include "runtime/opencl/opencl.h"
@@ -198,18 +199,24 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     return out->code != NULL;
 }
 
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method) {
+PlanTarget device_target(DeviceKind device) {
+    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
+    return device == ON_OPENCL ? opencl_plan_target(&opencl) : cpu_plan_target();
+}
+
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method) {
     Diag *diag = diag_new(arena);
-    const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
+    const PlanTarget target = device_target(device);
+    const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
     *method = load_method(arena, diag, path, options, true);
-    LoweredProgram *lowered = *method ? lower_method(arena, diag, *method, &lower) : NULL;
+    LoweredProgram *lowered = *method ? lower_within(arena, diag, *method, &lower, &target) : NULL;
     show_messages(options, diag);
     return lowered;
 }
 
 bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, DeviceKind device, Assembled *out) {
     Method *method;
-    LoweredProgram *lowered = lower_spec(arena, options, path, &method);
+    LoweredProgram *lowered = lower_spec(arena, options, path, device, &method);
     const char *failed = "out of memory";
     if (!lowered) return false;
     if (device == ON_OPENCL ? assemble_opencl(arena, method, lowered, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;

@@ -16,7 +16,9 @@ typedef struct Assembled {
 } Assembled;
 
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, Method **method);
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method);
+/* What plans for it ask of their kernels. */
+PlanTarget device_target(DeviceKind device);
 /* All graphs that a program runs, in the order of its plans. */
 Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
 /* The program without code, for a processor (NULL: this machine's). False, with a sentence in *error. */

@@ -195,7 +195,7 @@ static bool build(Build *b, const Emit *emit) {
     const char *place = getenv("TMPDIR");
     snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
     if (!read_targets(b) || !read_weights(b)) return false;
-    b->lowered = lower_spec(b->arena, b->options, b->options->file, &b->method);
+    b->lowered = lower_spec(b->arena, b->options, b->options->file, emit->from_graphs ? ON_OPENCL : ON_CPU, &b->method);
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
@@ -211,7 +211,7 @@ int build_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "build", "out emit target embed-weights set epochs diagnostics", argc, argv)) {
+    if (options_read(arena, &o, "build", "out emit target embed-weights set epochs memory diagnostics", argc, argv)) {
         const Emit *emit = find_emit(o.emit ? o.emit : "exe");
         Build b = {.arena = arena, .options = &o};
         if (emit) status = build(&b, emit) ? 0 : 1;

@@ -19,24 +19,24 @@ static void print_numerics(const Graph *g, FILE *out) {
     }
 }
 
-static bool report_memory(Arena *arena, Diag *diag, Method *method, const LoweredProgram *program) {
+static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program, int64_t asked) {
     const LowerOptions options = {.settings = {.no_stream = true}};
-    return memory_report(arena, program, load_lowered(arena, diag, method, &options), stdout);
+    return memory_report(arena, program, lower_method(arena, diag_new(arena), method, &options), asked, stdout);
 }
 
 int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics memory no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set epochs print-after numerics memory [memory] no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options, true);
         if (method) {
-            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse}};
+            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse}, .memory = options.memory_bytes};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
-            if (program && options.memory && !report_memory(arena, diag, method, program)) return 1;
+            if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
         }
         show_messages(&options, diag);
         bool good = method && diag_error_count(diag) == 0;

@@ -1,6 +1,8 @@
 /* couplet grad: value and gradients of one function on given arrays, in float32 by kernels compiled for the CPU or an OpenCL device, or in
  * float64 by the reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/budget.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/function_bench.h"
@@ -154,7 +156,7 @@ int grad_command(int argc, char **argv) {
     FunctionArrays arrays = {.arena = arena};
     DeviceChoice choice;
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel no-stream no-fuse", argc, argv) && print_after_exists("grad", options.print_after)) {
+    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel memory no-stream no-fuse", argc, argv) && print_after_exists("grad", options.print_after)) {
         status = 1;
         if (!options.fn) {
             fprintf(stderr, "couplet grad: --fn NAME says which function\n");
@@ -164,8 +166,9 @@ int grad_command(int argc, char **argv) {
         } else if (arrays_read(&arrays, &options, "grad")) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
-            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}};
-            Graph *g = method ? lower_function(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch) : NULL;
+            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}, .memory = options.memory_bytes};
+            const PlanTarget target = device_target(choice.kind);
+            Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0);
             show_messages(&options, diag);
             if (g) status = evaluate(arena, &options, &choice, g, &arrays);

@@ -1,5 +1,8 @@
 #include "compiler/driver/load.h"
 
+#include "compiler/cpu/cpu.h"
+#include "compiler/driver/budget.h"
+
 #include "runtime/selection.h"
 
 #include <dirent.h>
@@ -174,8 +177,9 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
 }
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+    const PlanTarget target = cpu_plan_target();
     for (int i = 0; i < method->spec->stmt_count; i++)
-        if (method->spec->stmts[i]->kind == STMT_LOSS || method->spec->stmts[i]->kind == STMT_TRAIN) return lower_method(arena, diag, method, options);
+        if (method->spec->stmts[i]->kind == STMT_LOSS || method->spec->stmts[i]->kind == STMT_TRAIN) return lower_within(arena, diag, method, options, &target);
     return NULL;
 }
 

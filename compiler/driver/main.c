@@ -13,13 +13,13 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics] [--memory] [--no-fuse] [--diagnostics json]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--memory [512MiB]] [--no-fuse] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"
-     "    --memory says what a step allocates, which arrays of pairs are never stored, and why others are."},
+     "    --memory says what a step and its loss allocate and which arrays of pairs are stored, and why; with a size, what becomes of them within it."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|opencl[:n]|reference]\n"
-     "              [--no-stream] [--no-fuse] [--threads n] [--bench] [--by-kernel]\n"
+     "              [--memory 512MiB] [--no-stream] [--no-fuse] [--threads n] [--bench] [--by-kernel]\n"
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default, or an OpenCL device), or float64 by\n"
      "    the reference evaluator."},
     {"gradcheck", gradcheck_command,
@@ -29,7 +29,7 @@ static const Command commands[] = {
      "    Arrays that are not given are made up."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
-     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--no-stream] [--no-fuse] [--quiet]\n"
+     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint."},
     {"eval", eval_command,
@@ -41,12 +41,12 @@ static const Command commands[] = {
      "    peak of this machine's multiply-add units, measured in the same run."},
     {"build", build_command,
      "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
-     "              [--set tau=0.1]\n"
+     "              [--set tau=0.1] [--memory 512MiB]\n"
      "    Compiles the method ahead of time, for several processors in one file. exe: a program that trains, evaluates and embeds; lib: libNAME.a and\n"
      "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it. opencl:\n"
      "    the kernels as readable OpenCL C, each with its source line."},
     {"profile", profile_command,
-     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--by-kernel]\n"
+     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--memory 512MiB] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
     {"doc", doc_command,

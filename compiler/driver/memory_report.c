@@ -5,37 +5,70 @@
 
 static const double mib = 1 << 20;
 
-static bool peak_of(Arena *arena, Graph *g, const LoweredProgram *program, double *arena_mib, double *scratch_mib) {
+static bool make_plan(Arena *arena, Graph *g, const LoweredProgram *program, Plan *plan) {
     const PlanTarget target = cpu_plan_target();
     const char *error = NULL;
-    Plan plan;
-    if (!plan_make(&plan, arena, g, program->states.items, program->states.count, &target, &error)) {
-        fprintf(stderr, "%s\n", error);
-        return false;
-    }
-    *arena_mib = (double)plan.out->arena_bytes / mib;
-    *scratch_mib = (double)plan.out->scratch_bytes / mib;
-    return true;
+    if (plan_make(plan, arena, g, program->states.items, program->states.count, &target, &error)) return true;
+    fprintf(stderr, "%s\n", error);
+    return false;
 }
+
+/* ---- the loss ------------------------------------------------------------------------------------------------------ */
+
+static bool is_of_loss(const Graph *g, Span span) {
+    for (int i = 0; i < g->loss.count; i++)
+        if (span_same(g->loss.items[i], span)) return true;
+    return false;
+}
+
+/* The most bytes that arrays which the loss's own kernels make, its gradients among them, take at once. */
+static int64_t loss_peak(Arena *arena, const Graph *g, const Plan *plan) {
+    int64_t peak = 0;
+    int steps = plan->kernels.items.count;
+    bool *of_loss = arena_array(arena, bool, steps + 1);
+    for (int s = 0; s < steps; s++) of_loss[s] = is_of_loss(g, plan->kernels.items.items[s].node->span);
+    for (int s = 0; s < steps; s++) {
+        int64_t bytes = 0;
+        for (int b = 0; b < plan->out->buffer_count; b++) {
+            const Life *life = &plan->lives[b];
+            if (life->bytes && of_loss[life->first] && life->first <= s && s <= life->last) bytes += life->bytes;
+        }
+        if (bytes > peak) peak = bytes;
+    }
+    return peak;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------------------------------- */
 
 static void print_choice(const GChoice *c, FILE *out) {
     if (c->span.source) fprintf(out, "%s:%d: ", c->span.source->path, c->span.line);
-    fprintf(out, "an array of %lld x %lld pairs, %.1f MiB, is ", (long long)c->shape[0], (long long)c->shape[1], (double)c->bytes / mib);
-    if (!c->refusal) fprintf(out, "made tile by tile and never stored\n");
-    else if (c->where.source) fprintf(out, "stored: %s (%s:%d)\n", c->refusal, c->where.source->path, c->where.line);
-    else fprintf(out, "stored: %s\n", c->refusal);
+    fprintf(out, "an array of %lld x %lld pairs is ", (long long)c->shape[0], (long long)c->shape[1]);
+    const char *but = c->stored < c->streamed ? "; there is no room for it" : "";
+    if (c->is_streamed)
+        fprintf(out, "made tile by tile, %d time%s: about %.3g ms a step, against %.3g ms stored, with %.1f MiB%s\n", c->passes, c->passes == 1 ? "" : "s", c->streamed, c->stored,
+                (double)c->bytes / mib, but);
+    else if (!c->reason)
+        fprintf(out, "stored, with %.1f MiB: about %.3g ms a step, against %.3g ms tile by tile, %d time%s\n", (double)c->bytes / mib, c->stored, c->streamed, c->passes,
+                c->passes == 1 ? "" : "s");
+    else if (c->where.source)
+        fprintf(out, "stored, with %.1f MiB: %s (%s:%d)\n", (double)c->bytes / mib, c->reason, c->where.source->path, c->where.line);
+    else fprintf(out, "stored, with %.1f MiB: %s\n", (double)c->bytes / mib, c->reason);
 }
 
-bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, FILE *out) {
+bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, int64_t asked, FILE *out) {
+    int64_t budget = asked ? asked : program->memory;
     for (int i = 0; i < program->phases.count; i++) {
         Graph *step = program->phases.items[i].train;
-        double now, before, scratch, unused;
-        if (!peak_of(arena, step, program, &now, &scratch)) return false;
+        Plan now, before;
+        if (!make_plan(arena, step, program, &now)) return false;
         for (int k = 0; k < step->choices.count; k++) print_choice(&step->choices.items[k], out);
-        fprintf(out, "a step needs %.1f MiB for its arrays, and %.1f MiB for each thread\n", now, scratch);
+        fprintf(out, "a step needs %.1f MiB for its arrays", (double)now.out->arena_bytes / mib);
+        if (budget) fprintf(out, ", of %.1f MiB that it may take", (double)budget / mib);
+        fprintf(out, ", and %.1f MiB for each thread\n", (double)now.out->scratch_bytes / mib);
+        fprintf(out, "of these the loss and its gradient need %.1f MiB\n", (double)loss_peak(arena, step, &now) / mib);
         if (!stored || i >= stored->phases.count || step->choices.count == 0) continue;
-        if (!peak_of(arena, stored->phases.items[i].train, stored, &before, &unused)) return false;
-        fprintf(out, "with every array of pairs stored it would need %.1f MiB\n", before);
+        if (!make_plan(arena, stored->phases.items[i].train, stored, &before)) return false;
+        fprintf(out, "with every array of pairs stored a step would need %.1f MiB\n", (double)before.out->arena_bytes / mib);
     }
     return true;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SMALLEST_SIZE = 1 << 16 /* bytes */ };
+
 static bool is_allowed(const char *allowed, const char *name) {
     size_t length = strlen(name);
     for (const char *at = allowed; (at = strstr(at, name)) != NULL; at += length)
@@ -28,6 +30,23 @@ static bool read_long(const char *command, const char *name, const char *value, 
     *out = strtol(value, &end, 10);
     if (*value && !*end && *out >= low) return true;
     fprintf(stderr, "couplet %s: --%s needs a whole number of at least %ld, and `%s` was given\n", command, name, low, value);
+    return false;
+}
+
+/* 512MiB, 1.5GiB, or bytes. */
+static bool read_size(const char *command, const char *name, const char *value, int64_t *out) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
+    char *unit;
+    double number = strtod(value, &unit);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strcmp(units[i].name, unit) != 0 || unit == value || !(number * units[i].bytes >= SMALLEST_SIZE && number * units[i].bytes < 0x1p62)) continue;
+        *out = (int64_t)(number * units[i].bytes);
+        return true;
+    }
+    fprintf(stderr, "couplet %s: --%s needs a size of at least 64KiB, like 512MiB or 1.5GiB, and `%s` was given\n", command, name, value);
     return false;
 }
 
@@ -76,6 +95,7 @@ static bool read_value(Arena *arena, Options *o, const char *command, const char
     } else if (strcmp(name, "threads") == 0) return read_long(command, name, value, 1, &o->threads);
     else if (strcmp(name, "max-steps") == 0) return read_long(command, name, value, 1, &o->max_steps);
     else if (strcmp(name, "checkpoint-every") == 0) return read_long(command, name, value, 1, &o->checkpoint_every);
+    else if (strcmp(name, "memory") == 0) return read_size(command, name, value, &o->memory_bytes);
     else if (strcmp(name, "steps") == 0) return read_long(command, name, value, 1, &o->steps);
     else if (strcmp(name, "batch") == 0) return read_long(command, name, value, 1, &o->batch);
     else if (strcmp(name, "size") == 0) return read_sizes(arena, o, command, value);
@@ -103,10 +123,17 @@ static bool *find_flag(Options *o, const char *name) {
         bool *flag;
     } flags[] = {{"resume", &o->resume},       {"quiet", &o->quiet}, {"by-kernel", &o->by_kernel},
                  {"numerics", &o->numerics},   {"bench", &o->bench}, {"no-stream", &o->no_stream},
-                 {"memory", &o->memory},       {"no-fuse", &o->no_fuse}};
+                 {"no-fuse", &o->no_fuse}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (strcmp(flags[i].name, name) == 0) return flags[i].flag;
     return NULL;
+}
+
+/* `check --memory` reports, and `check --memory 512MiB` reports what becomes of the step under that budget. */
+static bool stands_alone(Options *o, const char *allowed, const char *name, const char *value, const char *next) {
+    if (strcmp(name, "memory") != 0 || !is_allowed(allowed, "[memory]")) return false;
+    o->memory = true;
+    return !value && !(next && next[0] >= '0' && next[0] <= '9');
 }
 
 bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc, char **argv) {
@@ -138,6 +165,7 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
             *flag = true;
             continue;
         }
+        if (stands_alone(o, allowed, name, value, i + 1 < argc ? argv[i + 1] : NULL)) continue;
         if (!value && i + 1 < argc) value = argv[++i];
         if (!value) {
             fprintf(stderr, "couplet %s: --%s needs a value\n", command, name);

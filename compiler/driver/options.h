@@ -13,6 +13,7 @@ typedef struct Options {
     const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics;
     long seed, threads, max_steps, checkpoint_every, steps, batch;
     double epochs; /* 0: as the spec says */
+    int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool has_seed, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, memory;
     ARRAY(Setting) sets, inputs, sizes;
 } Options;

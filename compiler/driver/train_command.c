@@ -70,7 +70,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every no-stream no-fuse quiet diagnostics", argc, argv))
+    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every memory no-stream no-fuse quiet diagnostics", argc, argv))
         status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
     arena_free(arena);
     return status;

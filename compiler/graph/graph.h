@@ -122,20 +122,25 @@ typedef struct GNote {
     const char *text;
 } GNote;
 
-/* What the stream pass decided about a large array that a contraction makes: `couplet check --memory`. */
+/* What the stream pass decided about a large array that a contraction makes: `couplet check --memory`. Times are the model's (compiler/passes/stream/cost.c). */
 typedef struct GChoice {
     Span span;
     int rank;
-    int64_t shape[GRAPH_MAX_RANK], bytes;
-    const char *refusal; /* why it is stored after all; NULL: it is streamed */
-    Span where;          /* of the formula that the refusal speaks of */
+    int64_t shape[GRAPH_MAX_RANK], bytes; /* bytes: of the array and of what is made of it, stored */
+    int passes;              /* over the pairs, streamed */
+    double stored, streamed; /* milliseconds of a step; 0: not compared, since there is no choice */
+    bool is_streamed;
+    const char *reason; /* why it is stored although there is no room for it, or cannot be streamed; NULL: the faster of the two */
+    Span where;         /* of the formula that the reason speaks of */
 } GChoice;
 
 /* What whoever asks for a graph leaves to its passes, or does not. */
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
     bool no_fuse;         /* every node has a kernel of its own */
-    int64_t stream_bytes; /* products of pairs from this size on are streamed; 0: the pass decides */
+    int64_t stream_bytes; /* products of pairs from this size on are streamed, whatever is faster; 0: the pass decides */
+    bool is_bounded;      /* `stored_bytes` holds; else the pass has a bound of its own */
+    int64_t stored_bytes; /* what the products of pairs that are faster stored may take together */
 } GraphSettings;
 
 typedef struct Graph {
@@ -146,6 +151,7 @@ typedef struct Graph {
     ARRAY(GCommit) commits; /* done together, after the finite check */
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
+    ARRAY(Span) loss; /* the formulas of the loss, behind the networks: `couplet check --memory` says what they need */
     GraphSettings settings;
     ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
     struct GraphTables *tables; /* hash-consing; private to graph.c */

@@ -1,6 +1,6 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; unroll.c networks over views;
  * call.c functions and built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
- * optimise.c gradients, rules and ema; phase.c `when`; epoch.c `every epoch`; features.c evaluation; function.c one function. */
+ * loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`; epoch.c `every epoch`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
 
@@ -96,6 +96,7 @@ typedef struct Lower {
     const DataSource *sweep; /* in `over`: fields of this source are those of a sweep's batch */
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
+    ARRAY(GNode *) applied; /* what networks and their layers gave */
     GNode *embedding; /* first application of a network at method level */
     int depth;
     bool keep_gradients; /* as outputs of the training graphs */
@@ -217,6 +218,9 @@ void warn_unreached(Lower *l);
 void find_phases(Lower *l); /* from the conditions in the method */
 void enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
+
+/* loss.c */
+void note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options);

@@ -61,6 +61,8 @@ typedef struct LoweredProgram {
     int64_t batch;
     int64_t views; /* images that the views of a step make */
     double epochs;
+    int64_t memory; /* bytes: `train { memory 512MiB }`; 0: not stated */
+    Span memory_span;
 } LoweredProgram;
 
 /* `after` is called with each graph when it is lowered ("lower") and after each pass; may be NULL. */
@@ -68,6 +70,7 @@ typedef struct LowerOptions {
     PassWatch after;
     void *context;
     GraphSettings settings;
+    int64_t memory; /* bytes that a step may take, in place of what the spec says; 0: as that says. Whoever chooses settings sees to it (driver/budget.h) */
 } LowerOptions;
 
 /* NULL after errors, which are in diag. */

@@ -17,7 +17,7 @@ static Frame *method_frame(Lower *l) {
 void begin_graph(Lower *l, const char *name, bool training) {
     l->g = graph_new(l->arena, name);
     l->training = training;
-    l->current.count = l->renewed.count = 0;
+    l->current.count = l->renewed.count = l->applied.count = 0;
     l->embedding = NULL;
     l->finishing = l->between = false;
     l->condition = l->draw_element = l->sample = NULL;
@@ -72,7 +72,7 @@ static GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span s
     return graph_compute(l->g, &spec);
 }
 
-enum { MOST_LOSSES = 16 };
+enum { MOST_LOSSES = 16, SMALLEST_BUDGET = 1 << 16 };
 typedef struct LossTerm {
     const GExpr *sum;
     const Stmt *trains;
@@ -137,7 +137,9 @@ static void stabilised_groups(Lower *l, const LossTerms *terms, LossGroup *group
         if (terms->count > 1) part = gx_load(g, scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
         total = total ? gx2(g, G_ADD, total, part) : part;
     }
-    graph_output(g, "loss", scalar_node(l, total, "loss", terms->of[terms->count - 1].span));
+    GNode *loss = scalar_node(l, total, "loss", terms->of[terms->count - 1].span);
+    note_loss_formulas(l, loss);
+    graph_output(g, "loss", loss);
     if (l->embedding) graph_output(g, "embedding", l->embedding);
     int outputs = g->outputs.count;
     for (int i = 0; i < terms->count && terms->count > 1; i++) graph_output(g, "part", scalar_node(l, terms->of[i].sum, "part of the loss", terms->of[i].span));
@@ -214,6 +216,17 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
         diag_report(l->diag, CODE_VIEW, train->span, "the method draws from no data: it has no `view` and reads no field of a data set");
 }
 
+static void read_budget(Lower *l, const Expr *setting) {
+    double bytes = 0;
+    if (!setting) return;
+    l->program->memory_span = setting->span;
+    if (!lower_static(l, setting, &bytes) || bytes < SMALLEST_BUDGET) {
+        diag_report(l->diag, CODE_TRAIN_SETTING, setting->span, "`memory` is what the arrays of a step may take, known at compile time and at least 64KiB; this is %.0f bytes", bytes);
+        diag_suggest(l->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
+    }
+    l->program->memory = (int64_t)bytes;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
 static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *method, bool keep_gradients, const LowerOptions *options) {
@@ -240,6 +253,7 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = -1;
+    read_budget(l, find_setting(train, "memory"));
     if (batch < 1 || epochs <= 0) diag_report(diag, CODE_TRAIN_SETTING, train->span, "batch and epochs are positive numbers");
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);

@@ -338,11 +338,12 @@ static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
 
 Value net_apply(Lower *l, Net *net, Value input, const Expr *call) {
     switch (net->kind) {
-    case NET_LAYER: return apply_layer(l, net, input, call);
-    case NET_FUNCTION: return apply_function(l, net, input, call);
+    case NET_LAYER: input = apply_layer(l, net, input, call); break;
+    case NET_FUNCTION: input = apply_function(l, net, input, call); break;
     case NET_CHAIN:
         for (int i = 0; i < net->parts.count; i++) input = net_apply(l, net->parts.items[i], input, call);
-        return input;
+        break;
     }
+    if (input.kind == VALUE_ARRAY) array_push(l->arena, &l->applied, input.tensor);
     return input;
 }

@@ -225,9 +225,13 @@ static void set_launches(Program *p, Plan *plan) {
     }
 }
 
+PlanTarget opencl_plan_target(const OpenclOptions *options) {
+    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true};
+}
+
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
                     CoupletPlan **plans, int *kernel_count, const char **error) {
-    const PlanTarget target = {.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true};
+    const PlanTarget target = opencl_plan_target(options);
     Plan *work = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {
         if (!plan_make(&work[i], arena, graphs[i], states, state_count, &target, error)) return false;

@@ -3,13 +3,14 @@
 #ifndef COUPLET_COMPILER_OPENCL_H
 #define COUPLET_COMPILER_OPENCL_H
 
-#include "compiler/graph/graph.h"
-#include "runtime/abi.h"
+#include "compiler/plan/kernel.h"
 
 typedef struct OpenclOptions {
     bool has_products; /* plain matrix products go to CLBlast */
     bool comments;     /* for readers: each kernel below the formulas it computes. The runtime is given none, so that a moved line builds nothing anew. */
 } OpenclOptions;
+
+PlanTarget opencl_plan_target(const OpenclOptions *options);
 
 /* plans[i] runs graphs[i]; states are numbered as in `states`. Everything lives in the arena; plans[i]->kernels is the source. False, with a
  * sentence in *error, on failure. */

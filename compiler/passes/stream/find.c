@@ -110,7 +110,7 @@ static void refuse(Stream *s, uint64_t roots, const char *why, Span where) {
 
 static int candidate_of(const Stream *s, const GNode *n) {
     for (int i = 0; i < s->root_count; i++)
-        if (s->roots[i].node == n && !s->roots[i].refusal) return i;
+        if (s->roots[i].node == n && !s->roots[i].refusal && !s->roots[i].kept) return i;
     return -1;
 }
 

@@ -2,6 +2,7 @@
  *
  *     stream.c   the pass: which products are worth it, in order
  *     find.c     every user of a product, and whether tiles serve it
+ *     cost.c     of those that tiles serve, which are faster stored, and for which of them there is room
  *     unfold.c   users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
  *     hoist.c    what a tile need not compute: parts that read one index of the pair
  *     merge.c    weighted sums of the same rows become one */
@@ -20,6 +21,12 @@ typedef struct Root {
     int mirror; /* an earlier root whose transpose this is; -1: none */
     const char *refusal;
     Span where;
+    bool kept;  /* tiles could serve it; it is faster stored, and there is room */
+    struct Cost {
+        int passes;              /* sweeps over it */
+        double streamed, stored; /* milliseconds */
+        int64_t bytes;           /* stored, with what is made of it */
+    } cost;
 } Root;
 
 /* How a node uses products, or elements made of them. */
@@ -44,6 +51,7 @@ typedef struct Stream {
 } Stream;
 
 void stream_find(Stream *s);
+void stream_choose(Stream *s);
 void stream_unfold(Stream *s);
 void stream_merge(Graph *g);
 

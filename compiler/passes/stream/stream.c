@@ -2,10 +2,14 @@
  * never stored. Which arrays those are is read off the graph: no loss is known here.
  *
  * A product T[i, j] is streamed when every user is served by a tile (find.c), elements of T being put into their users, and reads at few chosen
- * places (s[i, pos(i)]) being computed on their own. What cannot be is stored, and the reason is kept for `couplet check --memory`. */
+ * places (s[i, pos(i)]) being computed on their own, and when that is faster than storing it, or there is no room (cost.c). What cannot be is stored;
+ * the reason is kept for `couplet check --memory`. */
 #include "compiler/passes/stream/internal.h"
 
-enum { STREAMED_BYTES = 1 << 20 /* smaller arrays stay in the caches anyway */ };
+enum {
+    SMALLEST = 1 << 20,         /* bytes: less stays in the caches, and is stored without a word */
+    SMALLEST_IN_NEED = 1 << 17  /* the same where memory is short */
+};
 
 static int64_t bytes_of(const GNode *n) { return 4 * n->shape[0] * n->shape[1]; }
 
@@ -28,7 +32,7 @@ static bool is_of_pairs(const PairProduct *p) { return p->rows * p->columns >= (
 
 static void find_roots(Stream *s) {
     Graph *g = s->g;
-    int64_t forced = g->settings.stream_bytes, threshold = forced ? forced : STREAMED_BYTES;
+    int64_t forced = g->settings.stream_bytes, threshold = forced ? forced : g->settings.is_bounded ? SMALLEST_IN_NEED : SMALLEST;
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
@@ -43,8 +47,10 @@ static void report(Stream *s) {
     for (int i = 0; i < s->root_count; i++) {
         const Root *r = &s->roots[i];
         const GNode *n = r->node;
-        if (!r->refusal && s->root_of[n->id] < 0) continue; /* a user of another one */
-        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = bytes_of(n), .refusal = r->refusal, .where = r->where};
+        bool streamed = s->root_of[n->id] >= 0;
+        if (!r->refusal && !r->kept && !streamed) continue; /* a user of another one */
+        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = r->refusal ? bytes_of(n) : r->cost.bytes,
+                          .passes = r->cost.passes, .stored = r->cost.stored, .streamed = r->cost.streamed, .is_streamed = streamed, .reason = r->refusal, .where = r->where};
         array_push(s->g->arena, &s->g->choices, choice);
     }
 }
@@ -61,6 +67,8 @@ void pass_stream(Graph *g) {
     s.use = arena_array(g->arena, Use, s.ids);
     s.own = arena_array(g->arena, int, s.ids);
     s.root_of = arena_array(g->arena, int, s.ids);
+    stream_find(&s);
+    stream_choose(&s);
     stream_find(&s);
     report(&s);
     bool any = false;

@@ -1,0 +1,127 @@
+/* What it costs to stream a product of pairs, and what it costs to store it.
+ *
+ * Streamed, every pass makes the product again, half of it when it is symmetric, and waits for all threads after each round. Stored, it is made
+ * once, but written, and read by each of its users; a sum of rows has its weights written and read as well. Elementwise work is the same both ways.
+ * So a deep product that several levels of statistics read is faster stored, and a large shallow one faster streamed: memory is slower than the
+ * caches. The constants are those of two cores with 1 MiB of second cache each; what matters is their ratio. */
+#include "compiler/passes/stream/internal.h"
+
+#include <stdlib.h>
+
+static const struct {
+    double product;       /* operations in a nanosecond: of a stored product */
+    double tiles;         /* of the same, in tiles */
+    double cache, memory; /* bytes in a nanosecond */
+    double round;         /* nanoseconds: for a round's start and end */
+} machine = {180, 150, 60, 14, 2500};
+
+enum {
+    IN_CACHE = 2 << 20,             /* bytes that stay there from one kernel to the next */
+    STORED_BY_DEFAULT = 64 << 20,   /* what may be stored where no budget is stated */
+    PAIRS_IN_ROUND = 1 << 14
+};
+
+/* ---- who reads what ---------------------------------------------------------------------------------------------- */
+
+typedef struct Operands {
+    ARRAY(const GExpr *) seen;
+    ARRAY(const GNode *) items;
+} Operands;
+
+static void collect(Arena *arena, Operands *o, const GExpr *e) {
+    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
+    for (int i = 0; i < o->seen.count; i++)
+        if (o->seen.items[i] == e) return;
+    array_push(arena, &o->seen, e);
+    if (e->op == G_LOAD) array_push(arena, &o->items, e->tensor);
+    for (int i = 0; i < e->arg_count; i++) collect(arena, o, e->args[i]);
+}
+
+/* By position in the graph. */
+static Operands *all_operands(const Graph *g) {
+    Operands *all = arena_array(g->arena, Operands, g->nodes.count + 1);
+    for (int i = 0; i < g->nodes.count; i++) {
+        const GNode *n = g->nodes.items[i];
+        if (n->operand) array_push(g->arena, &all[i].items, n->operand);
+        for (int k = 0; k < n->operand_count; k++) array_push(g->arena, &all[i].items, n->operands[k]);
+        collect(g->arena, &all[i], n->value);
+        collect(g->arena, &all[i], n->guard);
+        collect(g->arena, &all[i], n->active);
+    }
+    return all;
+}
+
+typedef struct Users {
+    int passes, sums, statistics;
+} Users;
+
+/* The passes over one root: a user that reads the result of another one waits for the next pass. */
+static Users users_of(const Stream *s, const Operands *operands, int root) {
+    Users users = {0};
+    int *levels = arena_array(s->g->arena, int, s->ids); /* by node id: the passes that it has waited for */
+    for (int i = 0; i < s->g->nodes.count; i++) {
+        const GNode *n = s->g->nodes.items[i];
+        uint64_t roots = 0;
+        for (int k = 0; k < operands[i].items.count; k++) {
+            const GNode *read = operands[i].items.items[k];
+            roots |= s->made_of[read->id];
+            if (levels[read->id] > levels[n->id]) levels[n->id] = levels[read->id];
+        }
+        if (s->use[n->id] <= USE_ELEMENT || !(roots & (uint64_t)1 << root)) continue;
+        if (++levels[n->id] > users.passes) users.passes = levels[n->id];
+        if (s->use[n->id] == USE_WEIGHTS) users.sums++;
+        else users.statistics++;
+    }
+    return users;
+}
+
+/* ---- the model ----------------------------------------------------------------------------------------------------- */
+
+static struct Cost cost_of(const Stream *s, const Operands *operands, int root) {
+    const PairProduct *p = &s->roots[root].product;
+    const Users users = users_of(s, operands, root);
+    double pairs = (double)p->rows * (double)p->columns, work = 2 * pairs * (double)p->depth;
+    double bytes = 4 * pairs * (users.sums ? 2 : 1), moved = 4 * pairs * (1 + users.statistics + 3 * users.sums);
+    double rounds = users.passes * (pairs / PAIRS_IN_ROUND > 16 ? 16 : pairs / PAIRS_IN_ROUND);
+    double streamed = users.passes * work * (p->symmetric ? 0.5 : 1) / machine.tiles + rounds * machine.round;
+    double stored = work / machine.product + moved / (bytes > IN_CACHE ? machine.memory : machine.cache);
+    return (struct Cost){users.passes, streamed * 1e-6, stored * 1e-6, (int64_t)bytes};
+}
+
+/* ---- the choice ---------------------------------------------------------------------------------------------------- */
+
+typedef struct Candidate {
+    int root;
+    double gain; /* milliseconds for a byte */
+} Candidate;
+
+static int by_gain(const void *a, const void *b) {
+    const Candidate *x = a, *y = b;
+    return x->gain < y->gain ? 1 : x->gain > y->gain ? -1 : x->root - y->root;
+}
+
+/* A transpose shares the fate of what it is the transpose of. */
+static int leader(const Stream *s, int root) { return s->roots[root].mirror >= 0 ? s->roots[root].mirror : root; }
+
+void stream_choose(Stream *s) {
+    Candidate candidates[MOST_ROOTS];
+    int count = 0;
+    const GraphSettings *settings = &s->g->settings;
+    const Operands *operands = all_operands(s->g);
+    int64_t room = settings->is_bounded ? settings->stored_bytes : STORED_BY_DEFAULT;
+    for (int i = 0; i < s->root_count; i++) {
+        Root *r = &s->roots[i];
+        if (r->refusal || s->root_of[r->node->id] < 0) continue;
+        r->cost = cost_of(s, operands, i);
+        if (leader(s, i) == i && r->cost.stored < r->cost.streamed) candidates[count++] = (Candidate){i, (r->cost.streamed - r->cost.stored) / (double)r->cost.bytes};
+    }
+    if (settings->stream_bytes) return;
+    qsort(candidates, (size_t)count, sizeof *candidates, by_gain);
+    for (int i = 0; i < count; i++) {
+        Root *r = &s->roots[candidates[i].root];
+        if (r->cost.bytes > room) continue;
+        room -= r->cost.bytes;
+        r->kept = true;
+    }
+    for (int i = 0; i < s->root_count; i++) s->roots[i].kept = s->roots[leader(s, i)].kept;
+}
