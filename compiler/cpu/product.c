@@ -11,7 +11,8 @@ typedef struct Task {
     int rows, vectors; /* of a block */
     LLVMValueRef tables, a_step, b_step;
     LLVMValueRef a, y;               /* at the task's bases */
-    LLVMValueRef runs, run_count;    /* run_count may be 0: then y is */
+    LLVMValueRef chunk;              /* 0: y is written, else it is added to */
+    LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
     LLVMValueRef panel, y_panel;     /* of b, of y */
     LLVMValueRef masks[MAX_SUMS];    /* by vector; NULL: full */
     LLVMValueRef sums[MAX_SUMS];
@@ -60,7 +61,7 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* All runs of k for the rows at `row`. */
+/* All runs of the chunk's k for the rows at `row`. */
 static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
@@ -88,23 +89,46 @@ static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums)
     }
 }
 
+/* What a block's sums begin with: zeros, or what y holds after the chunks before. */
+static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
+    LLVMBuilderRef b = t->f->e->builder;
+    int count = t->rows * t->vectors;
+    LLVMValueRef zero = LLVMConstNull(t->vector), held[MAX_SUMS];
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), again = frame_block(t->f, "again"), after = frame_block(t->f, "begun");
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, t->chunk, whole(t->f, 0), ""), after, again);
+    LLVMPositionBuilderAtEnd(b, again);
+    for (int r = 0; r < t->rows; r++) {
+        LLVMValueRef row = float_at(t->f, t->y_panel, table_at(t->f, t->tables, rows_at, 2 * r + 1));
+        for (int v = 0; v < t->vectors; v++)
+            held[r * t->vectors + v] = t->masks[v] ? vector_load_masked(t->f, t->vector, row, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, row, v * t->c->lanes);
+    }
+    again = LLVMGetInsertBlock(b);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+    for (int i = 0; i < count; i++) {
+        sums[i] = LLVMBuildPhi(b, t->vector, "");
+        LLVMAddIncoming(sums[i], &zero, &before, 1);
+        LLVMAddIncoming(sums[i], &held[i], &again, 1);
+    }
+}
+
 /* One block: rows_at is where its rows begin in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef row[MAX_SUMS], zeros[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
+    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
     int count = t->rows * t->vectors;
     for (int r = 0; r < t->rows; r++) row[r] = float_at(t->f, t->a, table_at(t->f, t->tables, rows_at, 2 * r));
-    for (int i = 0; i < count; i++) zeros[i] = LLVMConstNull(t->vector);
+    load_block(t, rows_at, begun);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, whole(t->f, 0), ""), some, after);
     LLVMPositionBuilderAtEnd(b, some);
-    sum_runs(t, row, zeros, sums);
+    sum_runs(t, row, begun, sums);
     LLVMBasicBlockRef summed = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
     for (int i = 0; i < count; i++) {
         kept[i] = LLVMBuildPhi(b, t->vector, "");
-        LLVMAddIncoming(kept[i], &zeros[i], &before, 1);
+        LLVMAddIncoming(kept[i], &begun[i], &before, 1);
         LLVMAddIncoming(kept[i], &sums[i], &summed, 1);
     }
     store_block(t, rows_at, kept);
@@ -133,17 +157,22 @@ void emit_product(Emitter *e, Kernel *kernel) {
     for (int i = 0; i < TASK_WORDS; i++) words[i] = table_at(&f, tables, task, i);
     t.a = float_at(&f, f.bases[0], words[TASK_A]);
     t.y = float_at(&f, f.bases[3], words[TASK_Y]);
-    t.runs = words[TASK_RUNS];
-    t.run_count = words[TASK_RUN_COUNT];
     LLVMValueRef b_base = float_at(&f, f.bases[2], words[TASK_B]);
+    Loop chunks = loop_begin(&f, whole(&f, 0), words[TASK_CHUNK_COUNT]);
+    LLVMValueRef chunk_at = add(&f, words[TASK_CHUNKS], times(&f, chunks.index, 2));
+    t.chunk = chunks.index;
+    t.runs = table_at(&f, tables, chunk_at, 0);
+    t.run_count = table_at(&f, tables, chunk_at, 1);
+    /* Panels inside rows: y is then written along its rows, which the processor foresees, and the rows of a stay in the first-level cache. */
+    Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     t.panel = float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
     t.y_panel = float_at(&f, t.y, times(&f, panels.index, c->panel));
     set_masks(&t, panels.index);
-    Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     emit_block(&t, add(&f, words[TASK_ROWS], times(&f, blocks.index, 2)));
-    loop_end(&f, &blocks);
     loop_end(&f, &panels);
+    loop_end(&f, &blocks);
+    loop_end(&f, &chunks);
     loop_end(&f, &tasks);
     frame_end(&f);
 }

@@ -3,16 +3,7 @@
 
 #include <string.h>
 
-enum {
-    ENOUGH_TASKS = 24,        /* for a few threads to share */
-    MOST_TASK_ROWS = 192,
-    FEWEST_BLOCKS = 3,        /* in a task */
-    LONG_K = 2048,            /* beyond it a wide panel leaves the second-level cache */
-    FAR_APART = 512,          /* floats between rows of b beyond which reading it in place thrashes the first-level cache */
-    PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
-    MAX_PARTS = 64,
-    MIN_PART_K = 64
-};
+enum { FAR_APART = 512 /* floats between rows of b beyond which reading it in place thrashes the first-level cache */ };
 
 static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
 static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
@@ -180,56 +171,6 @@ static bool y_contiguous(const Contraction *c) {
     return true;
 }
 
-/* ---- the block ---------------------------------------------------------------------------------------------------------------- */
-
-/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
-static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
-
-const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
-    bool wide = lanes == 16;
-    *count = (int)(wide ? sizeof wide_shapes / sizeof *wide_shapes : sizeof narrow_shapes / sizeof *narrow_shapes);
-    return wide ? wide_shapes : narrow_shapes;
-}
-
-/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves. */
-static double shape_price(ContractionBlock s) {
-    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = 4.0 / (s.rows * s.vectors);
-    return loads > latency ? loads : latency;
-}
-
-static int64_t rows_of_region(const Product *p, const ProductRegion *r) {
-    int64_t rows = 1;
-    for (int i = 0; i < p->m_count; i++) rows *= r->index[p->m[i]].count;
-    return rows;
-}
-
-/* Rows that are computed for so many of a region, in tasks of the largest size. */
-static double padded_rows(int64_t rows, int64_t block) {
-    int64_t task = smaller(rows, MOST_TASK_ROWS);
-    return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
-}
-
-static void choose_block(Contraction *c, bool in_place) {
-    const Product *p = &c->form;
-    int count;
-    const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
-    double best = 0;
-    for (int i = 0; i < count; i++) {
-        int64_t panel = shapes[i].vectors * c->lanes;
-        if (in_place && p->n_size % panel != 0) continue;
-        if (p->k_size > LONG_K && shapes[i].vectors > 2 && !in_place) continue;
-        double columns = (double)round_up(p->n_size, panel), rows = 0;
-        for (int r = 0; r < p->region_count; r++) rows += padded_rows(rows_of_region(p, &p->regions[r]), shapes[i].rows);
-        double cost = columns * rows * shape_price(shapes[i]);
-        if (best > 0 && cost >= best) continue;
-        best = cost;
-        c->rows = shapes[i].rows;
-        c->panel = panel;
-    }
-    c->panels = divide_up(p->n_size, c->panel);
-    c->masked = p->n_size % c->panel != 0;
-}
-
 /* b is read in place when its columns are contiguous, fill vectors, and its rows are near each other or few. */
 static bool reads_in_place(const Contraction *c) {
     const Product *p = &c->form;
@@ -239,72 +180,43 @@ static bool reads_in_place(const Contraction *c) {
     return k < 0 || at->factor[k] <= FAR_APART || p->m_size * p->z_size <= 32;
 }
 
-/* ---- splitting k ---------------------------------------------------------------------------------------------------------------- */
-
-/* Parts are ranges of the outermost reduced index that no region cuts. When y is written directly, there is one. */
-static int split_index(const Contraction *c) {
-    const Product *p = &c->form;
-    for (int i = 0; i < p->k_count; i++) {
-        bool whole = true;
-        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == extent_of(c->node, p->k[i]);
-        if (whole && extent_of(c->node, p->k[i]) > 1) return p->k[i];
-    }
-    return -1;
-}
-
-/* Floats of a and b that the regions read, one after the other, when k is not split. */
-static double read_by_regions(const Contraction *c) {
-    const Product *p = &c->form;
-    double floats = 0;
-    for (int i = 0; i < p->region_count; i++) {
-        double k = 1, m = (double)rows_of_region(p, &p->regions[i]);
-        for (int d = 0; d < p->k_count; d++) k *= (double)p->regions[i].index[p->k[d]].count;
-        double a = m * k * (double)p->z_size, all_of_a = (double)element_count(p->a->tensor);
-        floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
-    }
-    return floats;
-}
-
-static int64_t choose_parts(const Contraction *c) {
-    const Product *p = &c->form;
-    int index = split_index(c);
-    if (index < 0) return 1;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)element_count(p->a->tensor) + (double)element_count(p->b->tensor);
-    int64_t parts = 1;
-    /* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts are written and added, which must cost less. */
-    double again = read_by_regions(c) - read;
-    if (read > 16 * PART_FLOATS) parts = (int64_t)(read / PART_FLOATS) + 1;
-    while (parts > 1 && 2 * (double)parts * outputs > again) parts /= 2;
-    int64_t row_tasks = divide_up(p->m_size, FEWEST_BLOCKS * c->rows) * p->z_size * c->panels;
-    if (parts * row_tasks < ENOUGH_TASKS) parts = divide_up(ENOUGH_TASKS, row_tasks);
-    int64_t most = p->k_size / MIN_PART_K;
-    if (parts > most) parts = most < 1 ? 1 : most;
-    if (parts > MAX_PARTS) parts = MAX_PARTS;
-    int64_t extent = extent_of(c->node, index), step = divide_up(extent, smaller(parts, extent));
-    return divide_up(extent, step);
-}
-
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
 
-/* The runs of k of one part, relative to its first k. */
-static int64_t store_runs(Builder *b, const ProductRegion *r, const Affine *at_b, int64_t *run_count) {
+/* What was listed since `runs` runs is a chunk: where it begins, relative to the list, and its number of runs. The runs listed so far. */
+static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
+    int64_t listed = b->list.count / 3;
+    add_words(b->arena, chunks, (const int32_t[2]){(int32_t)(3 * runs), (int32_t)(listed - runs)}, 2);
+    return listed;
+}
+
+/* The runs of one part's k, relative to its first k, none longer than a chunk, and the chunks: how many of those runs each takes. */
+static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b, int64_t *chunk_count) {
     const Product *p = &b->c->form;
     Walk w = walk_of(r, p->k, p->k_count, &r->at_a, at_b);
     walk_merge(&w);
     int64_t length = w.count ? w.extent[w.count - 1] : 1, count = walk_size(&w);
-    *run_count = 0;
-    if (count == 0) return 0;
     const int32_t *head = b->table.items;
     bool steps_fit = w.count == 0 || (w.first[w.count - 1] == head[HEAD_A_STEP] && w.second[w.count - 1] == head[HEAD_B_STEP]);
     if (!steps_fit) length = 1; /* a region with one value of the innermost index walks by another */
     else if (w.count) w.count--;
+    Words chunks = {0};
+    int64_t chunk = b->c->choice.chunk, piece = chunk < length ? divide_up(length, divide_up(length, chunk)) : length, runs = 0, in_chunk = 0;
     b->list.count = 0;
-    *run_count = count / length;
-    for (int64_t i = 0; i < *run_count; i++) {
-        const int32_t run[3] = {(int32_t)w.at_first, (int32_t)w.at_second, (int32_t)length};
-        add_words(b->arena, &b->list, run, 3);
-        walk_on(&w);
+    for (int64_t i = 0; i < count / (length ? length : 1); i++, walk_on(&w)) {
+        for (int64_t at = 0; at < length; at += piece) {
+            int64_t here = smaller(piece, length - at);
+            if (in_chunk && in_chunk + here > chunk) runs = close_chunk(b, &chunks, runs), in_chunk = 0;
+            const int32_t run[3] = {(int32_t)(w.at_first + at * head[HEAD_A_STEP]), (int32_t)(w.at_second + at * head[HEAD_B_STEP]), (int32_t)here};
+            add_words(b->arena, &b->list, run, 3);
+            in_chunk += here;
+        }
     }
+    close_chunk(b, &chunks, runs);
+    int64_t runs_at = store_list(b);
+    for (int64_t i = 0; i < chunks.count; i += 2) chunks.items[i] += (int32_t)runs_at;
+    *chunk_count = chunks.count / 2;
+    b->list.count = 0;
+    add_words(b->arena, &b->list, chunks.items, chunks.count);
     return store_list(b);
 }
 
@@ -333,8 +245,8 @@ static Cut cut_rows(const Contraction *c, const Walk *m) {
     Cut cut = {1, 1, 1};
     for (int d = m->count - 1; d >= 0; d--) {
         cut.extent = m->extent[d];
-        if (cut.inside * cut.extent > c->task_rows + c->task_rows / 4) {
-            int64_t turns = cut.inside == 1 ? round_up(c->task_rows, c->rows) : c->task_rows / cut.inside;
+        if (cut.inside * cut.extent > c->choice.task_rows + c->choice.task_rows / 4) {
+            int64_t turns = cut.inside == 1 ? round_up(c->choice.task_rows, c->rows) : c->choice.task_rows / cut.inside;
             if (turns < 1) turns = 1;
             cut.turns = divide_up(cut.extent, divide_up(cut.extent, turns));
             if (cut.inside == 1) cut.turns = round_up(cut.turns, c->rows);
@@ -350,16 +262,16 @@ typedef struct Place {
     int64_t a, b, y;
 } Place;
 
-static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t runs_at, int64_t runs, int64_t panel_begin, int64_t panel_end) {
-    const int64_t task[TASK_WORDS] = {at.a, at.b, at.y, rows_at, rows, runs_at, runs, panel_begin, panel_end};
+static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_t chunks_at, int64_t chunks, int64_t panel_begin, int64_t panel_end) {
+    const int64_t task[TASK_WORDS] = {at.a, at.b, at.y, rows_at, rows, chunks_at, chunks, panel_begin, panel_end};
     for (int i = 0; i < TASK_WORDS; i++) array_push(b->arena, &b->tasks, (int32_t)task[i]);
 }
 
 /* One z of one region, for one range of k: `r` has only that range, `at` is where its first element lies. */
-static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at, int64_t panels_in_task) {
+static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
-    int64_t runs, runs_at = store_runs(b, r, at_b, &runs);
+    int64_t chunks, chunks_at = store_chunks(b, r, at_b, &chunks), together = c->choice.task_panels;
     Walk m = walk_of(r, p->m, p->m_count, &r->at_a, &r->at_y);
     int64_t rows = walk_size(&m), turn = 0;
     Cut cut = cut_rows(c, &m);
@@ -368,31 +280,16 @@ static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *a
         turn = (turn + cut.turns) >= cut.extent ? 0 : turn + cut.turns;
         Place place = {at.a + m.at_first, at.b, c->direct ? at.y + m.at_second : at.y + first * p->n_size};
         int64_t rows_at = store_rows(b, &m, here, c->direct ? 0 : p->n_size);
-        for (int64_t panel = 0; panel < c->panels; panel += panels_in_task)
-            add_task(b, place, rows_at, here, runs_at, runs, panel, smaller(panel + panels_in_task, c->panels));
+        for (int64_t panel = 0; panel < c->panels; panel += together)
+            add_task(b, place, rows_at, here, chunks_at, chunks, panel, smaller(panel + together, c->panels));
     }
 }
 
-static int64_t row_tasks(const Contraction *c, int64_t rows) {
-    int64_t tasks = 0;
-    for (int i = 0; i < c->form.region_count; i++) tasks += divide_up(rows_of_region(&c->form, &c->form.regions[i]), rows);
-    return c->parts * c->form.z_size * tasks;
-}
-
-/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. */
-static void choose_tasks(Contraction *c, int64_t *panels_in_task) {
-    int64_t fewest = FEWEST_BLOCKS * c->rows;
-    c->task_rows = MOST_TASK_ROWS;
-    while (c->task_rows > fewest && row_tasks(c, c->task_rows) * c->panels < ENOUGH_TASKS) c->task_rows -= c->rows;
-    int64_t tasks = row_tasks(c, c->task_rows);
-    *panels_in_task = tasks >= ENOUGH_TASKS ? c->panels : divide_up(c->panels, smaller(divide_up(ENOUGH_TASKS, tasks), c->panels));
-}
-
-static void add_part_tasks(Builder *b, int64_t part, int64_t step, int64_t together) {
+static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
     int64_t row = 0;
-    int index = split_index(c);
+    int index = contraction_split_index(c);
     for (int i = 0; i < p->region_count; i++) {
         ProductRegion r = p->regions[i];
         Affine at_b = b_of(c, &r);
@@ -405,8 +302,8 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step, int64_t toget
         for (int64_t k = 0; k < walk_size(&z); k++) {
             Place at = {r.at_a.constant + z.at_first + (index < 0 ? 0 : first * r.at_a.factor[index]), at_b.constant + z.at_second + (index < 0 ? 0 : first * at_b.factor[index]),
                         c->direct ? r.at_y.constant + z_of_y.at_first : (part * c->part_rows + row) * p->n_size};
-            add_region_tasks(b, &r, &at_b, at, together);
-            row += rows_of_region(p, &r);
+            add_region_tasks(b, &r, &at_b, at);
+            row += contraction_region_rows(p, &r);
             walk_on(&z);
             walk_on(&z_of_y);
         }
@@ -490,11 +387,9 @@ static void make_tables(Arena *arena, Contraction *c) {
     int32_t head[HEAD_COUNT] = {0};
     set_steps(c, head);
     add_words(arena, &b.table, head, HEAD_COUNT);
-    int index = split_index(c);
+    int index = contraction_split_index(c);
     int64_t step = index < 0 ? 1 : divide_up(extent_of(c->node, index), c->parts);
-    int64_t panels_in_task;
-    choose_tasks(c, &panels_in_task);
-    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step, panels_in_task);
+    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step);
     c->tasks = b.tasks.count / TASK_WORDS;
     int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
     set_head(&b, HEAD_TASKS, at);
@@ -544,6 +439,17 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
     return contraction_cut(arena, c, target->tile) ? c : NULL;
 }
 
+static void take_choice(Contraction *c) {
+    const Product *p = &c->form;
+    c->rows = c->choice.block.rows;
+    c->panel = c->choice.block.vectors * c->lanes;
+    c->panels = divide_up(p->n_size, c->panel);
+    c->masked = p->n_size % c->panel != 0;
+    int index = contraction_split_index(c);
+    int64_t extent = index < 0 ? 1 : extent_of(c->node, index), parts = smaller(c->choice.parts, extent);
+    c->parts = divide_up(extent, divide_up(extent, parts));
+}
+
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target) {
     Contraction *c = arena_new_of(arena, Contraction);
     Product *p = &c->form;
@@ -553,8 +459,8 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     c->lanes = target->lanes;
     c->packed = !reads_in_place(c);
     if (c->packed && !can_pack(c)) return NULL;
-    choose_block(c, !c->packed);
-    c->parts = choose_parts(c);
+    contraction_choose(c);
+    take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;
     c->part_rows = p->m_size * p->z_size;
     double largest = (double)element_count(node) * (double)c->parts, packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
@@ -564,6 +470,5 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
 }
 
 int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0; }
-int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }
-int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
+int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
 int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }

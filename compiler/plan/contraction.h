@@ -4,7 +4,8 @@
  * lies, when its columns lie side by side, or packed into panels first. The other operand is read where it lies, one value at a time, broadcast. The k
  * that take part come as runs, in which both operands advance by constant steps.
  *
- * A task does some rows of y, for a range of panels and a range of k. Everything that a task needs is in tables, so that one piece of code serves
+ * A task does some rows of y, for a range of panels and a range of k, which it takes in chunks: all its rows and panels with one chunk of k, so that what is read stays in the caches, then
+ * with the next, added to what y holds by then. Everything that a task needs is in tables, so that one piece of code serves
  * all contractions that have the same block: the regions of a convolution, its gradients, other layers. Row lists and lists of runs are relative to
  * the task's bases, and equal ones are stored once.
  *
@@ -42,8 +43,8 @@ typedef enum {
     HEAD_COUNT
 } ContractionHead;
 
-/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), runs hold triples (in a, in b, length). */
-typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_RUNS, TASK_RUN_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
+/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), chunks pairs (where their runs begin, how many), runs triples (in a, in b, length). */
+typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_CHUNKS, TASK_CHUNK_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
 
 /* The table of a contraction in tiles. Positions in the table are in words; lists hold pairs: rows (in a, in y), columns (in b, in y), k (in a, in b). */
 typedef enum { TILED_TASKS /* where they begin */, TILED_PARTS, TILED_A_ALONG_K /* neighbours in k are neighbours in a */, TILED_B_ALONG_K, TILED_HEAD_WORDS } TiledHead;
@@ -59,9 +60,25 @@ typedef struct MatrixProduct {
     int64_t left_batch, right_batch, y_batch;    /* between matrices */
 } MatrixProduct;
 
+/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
+typedef struct ContractionBlock {
+    int rows, vectors;
+} ContractionBlock;
+const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
+
+/* How the work is cut. Any choice gives the same sums to rounding, and the same bits for any number of threads. */
+typedef struct ContractionChoice {
+    ContractionBlock block;
+    int64_t parts;       /* ranges of k that are summed apart, at most */
+    int64_t task_rows;   /* about as many rows in a task */
+    int64_t task_panels; /* panels in a task */
+    int64_t chunk;       /* of k, at most, for all rows and panels of a task before the next */
+} ContractionChoice;
+
 typedef struct Contraction {
     Product form;
     const GNode *node;
+    ContractionChoice choice;
     int64_t lanes, panel, panels; /* floats in a vector; columns in a panel; panels of one z */
     int rows;                     /* of a block */
     bool packed;                  /* b is, into panels; else it is read where it lies */
@@ -69,7 +86,6 @@ typedef struct Contraction {
     bool masked;                  /* the last panel is not full */
     int64_t parts;                /* ranges of k */
     int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
-    int64_t task_rows;            /* about as many rows in a task */
     int64_t tasks;
     int64_t b_base;               /* packed: the position of k = n = z = 0 in b */
     const MatrixProduct *plain;   /* for a library; else NULL */
@@ -78,11 +94,11 @@ typedef struct Contraction {
     uint64_t hash; /* equal for contractions with equal tables and code */
 } Contraction;
 
-/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
-typedef struct ContractionBlock {
-    int rows, vectors;
-} ContractionBlock;
-const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
+/* choice.c: the choice by a model of costs, for a form whose operands' places are known. */
+void contraction_choose(Contraction *c);
+bool contraction_fits(const Contraction *c, ContractionBlock block); /* b read in place takes whole panels only */
+int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
+int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
 /* NULL when the node is none. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);

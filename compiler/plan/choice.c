@@ -1,0 +1,189 @@
+/* How a contraction is cut: the block of sums in registers, the ranges of k, the rows and panels of a task. A small model of costs, its numbers from measurements. What it says for a
+ * contraction can be replaced by what was measured for it (tuning.h). */
+#include "compiler/plan/contraction.h"
+
+#include <stdlib.h>
+
+enum {
+    ENOUGH_TASKS = 24,        /* for a few threads to share */
+    MOST_TASK_ROWS = 192,
+    FEWEST_BLOCKS = 3,        /* in a task */
+    LONG_K = 2048,            /* beyond it a wide panel leaves the second-level cache */
+    PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
+    MAX_PARTS = 64,
+    MIN_PART_K = 64,
+    CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
+    PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
+    CHUNK = 256,              /* of k, where ... */
+    LINE_FLOATS = 16          /* ... each k of a is in another cache line */
+};
+
+static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a float from the third-level cache */, PART_COST = 8 /* that many times for a float of a part */,
+                    UNEVEN = 2 /* tasks that are waited for at the end */;
+
+static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+
+static int64_t element_count(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+/* ---- the block ---------------------------------------------------------------------------------------------------------------- */
+
+/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
+static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
+
+const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
+    bool wide = lanes == 16;
+    *count = (int)(wide ? sizeof wide_shapes / sizeof *wide_shapes : sizeof narrow_shapes / sizeof *narrow_shapes);
+    return wide ? wide_shapes : narrow_shapes;
+}
+
+/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves. */
+static double shape_price(ContractionBlock s) {
+    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = 4.0 / (s.rows * s.vectors);
+    return loads > latency ? loads : latency;
+}
+
+int64_t contraction_region_rows(const Product *p, const ProductRegion *r) {
+    int64_t rows = 1;
+    for (int i = 0; i < p->m_count; i++) rows *= r->index[p->m[i]].count;
+    return rows;
+}
+
+/* Rows that are computed for so many of a region, in tasks of the largest size. */
+static double padded_rows(int64_t rows, int64_t block) {
+    int64_t task = smaller(rows, MOST_TASK_ROWS);
+    return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
+}
+
+bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->packed || c->form.n_size % (block.vectors * c->lanes) == 0; }
+
+static void choose_block(Contraction *c) {
+    const Product *p = &c->form;
+    int count;
+    const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
+    double best = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t panel = shapes[i].vectors * c->lanes;
+        if (!contraction_fits(c, shapes[i])) continue;
+        if (p->k_size > LONG_K && shapes[i].vectors > 2 && c->packed) continue;
+        double columns = (double)round_up(p->n_size, panel), rows = 0;
+        for (int r = 0; r < p->region_count; r++) rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
+        double cost = columns * rows * shape_price(shapes[i]);
+        if (best > 0 && cost >= best) continue;
+        best = cost;
+        c->choice.block = shapes[i];
+    }
+}
+
+/* ---- splitting k ---------------------------------------------------------------------------------------------------------------- */
+
+int contraction_split_index(const Contraction *c) {
+    const Product *p = &c->form;
+    for (int i = 0; i < p->k_count; i++) {
+        bool whole = true;
+        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == extent_of(c->node, p->k[i]);
+        if (whole && extent_of(c->node, p->k[i]) > 1) return p->k[i];
+    }
+    return -1;
+}
+
+/* Floats of a and b that the regions read, one after the other, when k is not split. */
+static double read_by_regions(const Contraction *c) {
+    const Product *p = &c->form;
+    double floats = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        double k = 1, m = (double)contraction_region_rows(p, &p->regions[i]);
+        for (int d = 0; d < p->k_count; d++) k *= (double)p->regions[i].index[p->k[d]].count;
+        double a = m * k * (double)p->z_size, all_of_a = (double)element_count(p->a->tensor);
+        floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
+    }
+    return floats;
+}
+
+/* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts are written and added, which must cost less. */
+static int64_t fewest_parts(const Contraction *c) {
+    const Product *p = &c->form;
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)element_count(p->a->tensor) + (double)element_count(p->b->tensor);
+    double again = read_by_regions(c) - read;
+    int64_t parts = read > 16 * PART_FLOATS ? (int64_t)(read / PART_FLOATS) + 1 : 1;
+    while (parts > 1 && 2 * (double)parts * outputs > again) parts /= 2;
+    return parts;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------------------------------------------- */
+
+static int64_t row_tasks(const Contraction *c, int64_t rows) {
+    int64_t tasks = 0;
+    for (int i = 0; i < c->form.region_count; i++) tasks += divide_up(contraction_region_rows(&c->form, &c->form.regions[i]), rows);
+    return c->choice.parts * c->form.z_size * tasks;
+}
+
+/* The innermost index of k that takes more than one value: how far a goes from one k to the next. */
+static int64_t step_in_a(const Product *p) {
+    for (int i = p->k_count - 1; i >= 0; i--)
+        if (p->regions[0].index[p->k[i]].count > 1) return p->regions[0].at_a.factor[p->k[i]];
+    return 1;
+}
+
+/* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
+static int64_t choose_chunk(const Contraction *c) {
+    int64_t k = divide_up(c->form.k_size, c->choice.parts);
+    return llabs(step_in_a(&c->form)) >= LINE_FLOATS && k > CHUNK ? CHUNK : k;
+}
+
+/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay in the cache while all rows of the task pass by. */
+static void choose_tasks(Contraction *c) {
+    ContractionChoice *choice = &c->choice;
+    int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes, panels = divide_up(c->form.n_size, panel);
+    choice->task_rows = MOST_TASK_ROWS;
+    while (choice->task_rows > fewest && row_tasks(c, choice->task_rows) * panels < ENOUGH_TASKS) choice->task_rows -= choice->block.rows;
+    int64_t tasks = row_tasks(c, choice->task_rows), wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks), most = PANEL_FLOATS / (smaller(choice->chunk, PANEL_FLOATS) * panel);
+    if (most < 1) most = 1;
+    if (wanted * most < panels) wanted = divide_up(panels, most);
+    choice->task_panels = divide_up(panels, smaller(wanted, panels));
+}
+
+/* In multiply-adds: what is computed, unevenly shared when there are few tasks, and what is read and written beyond the second-level cache. */
+static double cost_of_tasks(const Contraction *c) {
+    const Product *p = &c->form;
+    const ContractionChoice *choice = &c->choice;
+    double panels = (double)divide_up(p->n_size, choice->block.vectors * c->lanes), groups = (double)divide_up((int64_t)panels, choice->task_panels), k = (double)p->k_size, rows = 0, turns = 0;
+    for (int i = 0; i < p->region_count; i++) {
+        int64_t here = contraction_region_rows(p, &p->regions[i]);
+        rows += (double)here;
+        turns += (double)divide_up(here, choice->task_rows);
+    }
+    double z = (double)p->z_size, tasks = (double)choice->parts * z * turns * groups;
+    double read = z * k * (rows * groups + (double)p->n_size * turns), written = z * (double)p->m_size * (double)p->n_size * (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
+    if (element_count(p->a->tensor) + element_count(p->b->tensor) <= CACHE_FLOATS) read = 0;
+    double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
+    return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
+}
+
+void contraction_choose(Contraction *c) {
+    choose_block(c);
+    int64_t fewest = 1, most = 1;
+    if (contraction_split_index(c) >= 0) {
+        most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
+        fewest = smaller(fewest_parts(c), most);
+    }
+    ContractionChoice best = {0};
+    double least = 0;
+    for (int64_t parts = fewest < 1 ? 1 : fewest; parts <= most || !least; parts += divide_up(parts, 4)) {
+        c->choice.parts = parts;
+        c->choice.chunk = choose_chunk(c);
+        choose_tasks(c);
+        double cost = cost_of_tasks(c);
+        if (least && cost >= least) continue;
+        least = cost;
+        best = c->choice;
+    }
+    c->choice = best;
+}
