@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-enum { MOST_GATHERS = 8 /* places read on their own, for each row and column of the product */ };
+enum {
+    MOST_GATHERS = 8, /* places read on their own, for each row and column of the product; */
+    SMALL_PART = 16   /* or so many times fewer than it has elements */
+};
 
 typedef struct Loads {
     ARRAY(const GExpr *) seen, items; /* items: loads of products and of elements */
@@ -36,7 +39,8 @@ static bool few_places(Stream *s, const GNode *n, const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(s->g->arena, load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
         if (mask & 1u << i) places *= extent_of(n, i);
-    return !load->has_else && places <= MOST_GATHERS * (load->tensor->shape[0] + load->tensor->shape[1]);
+    int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
+    return !load->has_else && (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
 }
 
 /* ---- weighted sums ---------------------------------------------------------------------------------------------- */
@@ -122,8 +126,10 @@ static void visit_held(Stream *s, const GNode *n, const GNode *operand, const ch
 
 static void visit(Stream *s, GNode *n, uint64_t *refused) {
     Loads loads = {0};
-    if (n->operand) visit_held(s, n, n->operand, n->kind == GN_TOPK ? "topk wants whole rows of it" : "a stop holds it", refused);
-    for (int i = 0; i < n->operand_count; i++) visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
+    bool rows = stream_takes_rows(n);
+    if (rows && s->made_of[n->operand ? n->operand->id : n->operands[0]->id]) s->use[n->id] = USE_ROWS;
+    if (n->operand && !rows) visit_held(s, n, n->operand, n->kind == GN_TOPK ? "as many places of each row are chosen as it has" : "a stop holds it", refused);
+    for (int i = 0; i < n->operand_count && !rows; i++) visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
     if (n->kind != GN_COMPUTE) return;
     collect(s, &loads, n->value);
     collect(s, &loads, n->guard);

@@ -5,6 +5,8 @@
  *     cost.c     of those that tiles serve, which are faster stored, and for which of them there is room
  *     unfold.c   users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
  *     hoist.c    what a tile need not compute: parts that read one index of the pair
+ *     strips.c   what wants whole rows of a product
+ *     scatter.c  what few chosen places send back
  *     merge.c    weighted sums of the same rows become one */
 #ifndef COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
 #define COUPLET_COMPILER_PASSES_STREAM_INTERNAL_H
@@ -36,7 +38,8 @@ typedef enum {
     USE_ELEMENT, /* element by element: of the tile too */
     USE_SINK,    /* a statistic of rows or columns */
     USE_WEIGHTS, /* weights of a sum of rows */
-    USE_TOTAL    /* reduced over both indices */
+    USE_TOTAL,   /* reduced over both indices */
+    USE_ROWS     /* whole rows of it are wanted: they are stored a strip at a time */
 } Use;
 
 typedef struct Stream {
@@ -54,6 +57,14 @@ void stream_find(Stream *s);
 void stream_choose(Stream *s);
 void stream_unfold(Stream *s);
 void stream_merge(Graph *g);
+
+/* Whether a node wants whole rows and makes few results of them; the same results from strips of rows, of elements as `element` makes them. */
+bool stream_takes_rows(const GNode *node);
+GNode *stream_in_strips(Graph *g, const GNode *node, const ComputeSpec *element);
+/* Turns a sum over few places that a guard picks into an expression of the pair. False when it is none; then nothing is changed. */
+bool stream_scatter(Graph *g, ComputeSpec *spec);
+/* The expression with every read of a streamed product as a product of its own over the indices read. */
+const GExpr *stream_ungather_all(Graph *g, const GExpr *expr);
 
 /* A pair expression with its parts that read one of the two indices (or none) replaced by reads of nodes of their own. `guarded`: it is evaluated
  * only where a guard holds, so a part that may fault must stay where it is. */

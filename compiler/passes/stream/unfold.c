@@ -40,6 +40,13 @@ static const GExpr *ungather(void *context, Graph *g, const GExpr *e) {
     return e->op == G_LOAD && e->tensor->streamed && !is_plain(e) ? product_of_rows(g, e) : e;
 }
 
+static const GExpr *ungather_any(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD && e->tensor->streamed ? product_of_rows(g, e) : e;
+}
+
+const GExpr *stream_ungather_all(Graph *g, const GExpr *expr) { return gx_rewrite(g, expr, ungather_any, NULL); }
+
 /* ---- elements into their users ------------------------------------------------------------------------------------ */
 
 static const GExpr *of_root(Unfold *u, const GExpr *load, int number) {
@@ -189,18 +196,31 @@ static bool reads_rows_only(const GExpr *e, int64_t size) {
 }
 
 static void note_outer(Unfold *u, const GNode *n) {
-    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->rank != 2 || n->active) return;
+    if (n->kind != GN_COMPUTE || (n->reducer != GR_NONE && n->reducer != GR_SUM) || n->rank != 2 || n->active || n->streamed) return;
     ComputeSpec *spec = arena_new_of(u->g->arena, ComputeSpec);
     u->of_pairs = true;
     graph_open(u->g, n, spec);
     spec->value = gx_rewrite(u->g, spec->value, insert, u);
+    spec->guard = gx_rewrite(u->g, spec->guard, insert, u);
+    if (n->reducer == GR_SUM && !stream_scatter(u->g, spec)) return;
     if (reads_rows_only(spec->value, elements(n))) u->outer[n->id] = spec;
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------------- */
 
+static GNode *renew_rows(Unfold *u, const GNode *n) {
+    const GNode *operand = n->operand ? n->operand : n->operands[0];
+    const ComputeSpec *element = u->element[operand->id];
+    ComputeSpec product;
+    if (element) return stream_in_strips(u->g, n, element);
+    graph_open(u->g, operand, &product); /* the product itself */
+    product.value = of_root(u, gx_load(u->g, (GNode *)(uintptr_t)operand, 2, product.out, NULL), u->s->root_of[operand->id]);
+    return stream_in_strips(u->g, n, &product);
+}
+
 static GNode *renew(Unfold *u, GNode *n) {
     Graph *g = u->g;
+    if (u->s->use[n->id] == USE_ROWS) return renew_rows(u, n);
     if (n->operand) {
         GNode *operand = u->now[n->operand->id];
         if (operand == n->operand) return n;
