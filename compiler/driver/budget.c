@@ -69,6 +69,30 @@ static Attempt stream_more(const Work *w, const LowerOptions *options, Attempt n
     return now.peak < first.peak ? now : first; /* where it does not help, what is faster */
 }
 
+/* Arrays are computed again: how many is told by an estimate, and measured by the plan. */
+static Attempt recompute_more(const Work *w, const LowerOptions *options, Attempt now, int64_t budget) {
+    enum { MOST_TRIES = 4 };
+    Diag *quiet = diag_new(w->arena);
+    Attempt best = now;
+    int64_t kept = budget;
+    for (int i = 0; i < MOST_TRIES && best.peak > budget && kept > budget / 4; i++) {
+        GraphSettings settings = now.settings;
+        settings.kept_bytes = kept;
+        Attempt next = lower_with(w, quiet, options, settings, true);
+        if (next.peak < best.peak) best = next;
+        kept -= next.peak > budget ? next.peak - budget : 0;
+    }
+    return best;
+}
+
+static Attempt search(const Work *w, const LowerOptions *options, Attempt best, int64_t budget) {
+    bool streams = !options->settings.no_stream;
+    if (streams) best = stream_more(w, options, best, budget);
+    if (best.peak > budget) best = recompute_more(w, options, best, budget);
+    if (streams && best.peak > budget) best = stream_more(w, options, best, budget);
+    return best;
+}
+
 /* ---- when nothing more helps --------------------------------------------------------------------------------------- */
 
 static void refuse(Diag *diag, const Attempt *best, int64_t budget, Span span, bool may_stream) {
@@ -100,7 +124,7 @@ static Attempt lower_in_budget(const Work *w, Diag *diag, const LowerOptions *op
     if (!options->memory && !place) return lower_with(w, diag, options, options->settings, false);
     Attempt best = lower_with(w, diag_new(w->arena), &silent, options->settings, true);
     int64_t budget = options->memory ? options->memory : best.program ? best.program->memory : 0;
-    if (best.peak > budget && !options->settings.no_stream) best = stream_more(w, &silent, best, budget);
+    if (best.peak > budget) best = search(w, &silent, best, budget);
     Attempt taken = lower_with(w, diag, options, best.settings, false);
     if (best.peak <= budget || taken.peak < 0) return taken;
     refuse(diag, &best, budget, options->memory ? (Span){0} : *place, !options->settings.no_stream);

@@ -55,6 +55,24 @@ static void print_choice(const GChoice *c, FILE *out) {
     else fprintf(out, "stored, with %.1f MiB: %s\n", (double)c->bytes / mib, c->reason);
 }
 
+/* A line for each formula whose arrays are computed again. */
+static void print_again(const Graph *g, FILE *out) {
+    for (int i = 0; i < g->again.count; i++) {
+        const Span *span = &g->again.items[i].span;
+        int64_t bytes = 0;
+        int count = 0;
+        bool said = false;
+        for (int k = 0; k < g->again.count; k++) {
+            bool same = g->again.items[k].span.source == span->source && g->again.items[k].span.line == span->line;
+            said |= same && k < i;
+            count += same;
+            bytes += same ? g->again.items[k].bytes : 0;
+        }
+        if (said || !span->source) continue;
+        fprintf(out, "%s:%d: %d array%s, %.1f MiB, computed again for the gradient instead of being kept\n", span->source->path, span->line, count, count == 1 ? "" : "s", (double)bytes / mib);
+    }
+}
+
 bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, int64_t asked, FILE *out) {
     int64_t budget = asked ? asked : program->memory;
     for (int i = 0; i < program->phases.count; i++) {
@@ -62,6 +80,7 @@ bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredPro
         Plan now, before;
         if (!make_plan(arena, step, program, &now)) return false;
         for (int k = 0; k < step->choices.count; k++) print_choice(&step->choices.items[k], out);
+        print_again(step, out);
         fprintf(out, "a step needs %.1f MiB for its arrays", (double)now.out->arena_bytes / mib);
         if (budget) fprintf(out, ", of %.1f MiB that it may take", (double)budget / mib);
         fprintf(out, ", and %.1f MiB for each thread\n", (double)now.out->scratch_bytes / mib);

@@ -83,7 +83,7 @@ static uint64_t node_hash(const void *slot) {
     uint64_t hash = mix(n->reducer, (uint64_t)n->rank);
     for (int i = 0; i < n->rank; i++) hash = mix(hash, (uint64_t)n->shape[i]);
     for (int i = 0; i < n->red_rank; i++) hash = mix(hash, (uint64_t)n->red_shape[i]);
-    hash = mix(hash, n->value->id);
+    hash = mix(hash, n->value->id + (n->again ? 1u << 30 : 0));
     hash = mix(hash, n->guard ? n->guard->id : 0);
     hash = mix(hash, n->active ? n->active->id : 0);
     return hash;
@@ -91,7 +91,7 @@ static uint64_t node_hash(const void *slot) {
 
 static bool node_same(const GNode *a, const GNode *b) {
     return a->reducer == b->reducer && a->rank == b->rank && a->red_rank == b->red_rank && a->value == b->value && a->guard == b->guard &&
-           a->active == b->active && a->empty_is_error == b->empty_is_error && a->streamed == b->streamed && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
+           a->active == b->active && a->empty_is_error == b->empty_is_error && a->streamed == b->streamed && a->again == b->again && memcmp(a->shape, b->shape, sizeof a->shape) == 0 &&
            memcmp(a->red_shape, b->red_shape, sizeof a->red_shape) == 0;
 }
 
@@ -242,6 +242,7 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
     node->active = draft->active;
     node->empty_is_error = draft->empty_is_error;
     node->streamed = draft->streamed;
+    node->again = draft->again;
     t->computes[at] = node;
     t->compute_count++;
     return node;
@@ -272,6 +273,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
     if (draft.active && draft.active->op == G_CONST && draft.active->integer) draft.active = NULL;
     draft.empty_is_error = spec->empty_is_error && draft.guard;
     draft.streamed = spec->streamed;
+    draft.again = spec->again;
     return graph_intern_compute(g, &draft, spec->name, spec->span);
 }
 
@@ -290,6 +292,7 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->active = node->active ? gx_substitute(g, node->active, count, from, to) : NULL;
     spec->empty_is_error = node->empty_is_error;
     spec->streamed = node->streamed;
+    spec->again = node->again;
     spec->name = node->name;
     spec->span = node->span;
 }
@@ -337,7 +340,8 @@ static bool walk_reached(Graph *g, Walk *w) {
     if (!w->expr_seen) return false;
     for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
     for (int i = 0; i < g->outputs.count; i++) visit_node(w, g->outputs.items[i].node);
-    for (int i = 0; i < g->commits.count; i++) {
+    /* The last layer's gradients first: each frees what it reads before the next is made. */
+    for (int i = g->commits.count - 1; i >= 0; i--) {
         const GCommit *c = &g->commits.items[i];
         visit_node(w, c->state);
         visit_node(w, c->value);

@@ -89,6 +89,7 @@ struct GNode {
     const GExpr *value;
     bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
                           * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
+    bool again;    /* the same as an earlier node, computed once more so that the earlier one need not be kept: scheduled right ahead of who reads it */
     bool streamed; /* made tile by tile where it is used, and never stored whole: compiler/graph/pairs.h. Its value is what it is without */
     /* call */
     CoupletCallKind call;
@@ -134,12 +135,19 @@ typedef struct GChoice {
     Span where;         /* of the formula that the reason speaks of */
 } GChoice;
 
+/* An array that is computed again instead of kept. */
+typedef struct GAgain {
+    Span span;
+    int64_t bytes;
+} GAgain;
+
 /* What whoever asks for a graph leaves to its passes, or does not. */
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
     bool no_fuse;         /* every node has a kernel of its own */
     int64_t stream_bytes; /* products of pairs from this size on are streamed, whatever is faster; 0: the pass decides */
     bool is_bounded;      /* `stored_bytes` holds; else the pass has a bound of its own */
+    int64_t kept_bytes;   /* above 0: arrays are computed again until about so much is alive at once */
     int64_t stored_bytes; /* what the products of pairs that are faster stored may take together */
 } GraphSettings;
 
@@ -151,6 +159,7 @@ typedef struct Graph {
     ARRAY(GCommit) commits; /* done together, after the finite check */
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
+    ARRAY(GAgain) again;
     ARRAY(Span) loss; /* the formulas of the loss, behind the networks: `couplet check --memory` says what they need */
     GraphSettings settings;
     ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
@@ -181,7 +190,7 @@ typedef struct ComputeSpec {
     const GExpr *out[GRAPH_MAX_RANK]; /* fresh indices, in the order of the output's axes */
     const GExpr *red[GRAPH_MAX_RANK];
     const GExpr *value, *guard, *active;
-    bool empty_is_error, streamed;
+    bool empty_is_error, streamed, again;
     const char *name;
     Span span;
 } ComputeSpec;

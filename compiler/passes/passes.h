@@ -55,4 +55,7 @@ void pass_fuse(Graph *g);
 /* Takes large sums with few results in two levels. */
 void pass_split(Graph *g);
 
+/* Computes again what would be kept for the gradient, until settings.kept_bytes are alive at once. */
+void pass_recompute(Graph *g);
+
 #endif

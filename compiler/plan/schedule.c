@@ -315,10 +315,17 @@ static bool place_sweep(Order *o, GNode *seed) {
     return sweep_kernel(o->arena, o->g, sweep, o->kernels);
 }
 
+static bool place_kept(Order *o, GNode *node) { return node->again || place(o, node); }
+
+/* What is computed again comes last, right ahead of who reads it. */
+static bool place_operands(Order *o, const GNode *node) {
+    return (!o->g->again.count || each_operand_of(o, node, place_kept)) && each_operand_of(o, node, place);
+}
+
 /* False when a kernel would read too many arrays. */
 static bool place(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
-    if (!each_operand_of(o, node, place)) return false;
+    if (!place_operands(o, node)) return false;
     if (o->sinks[node->id]) return place_sweep(o, node);
     o->done[node->id] = true;
     if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->kernels);
@@ -349,7 +356,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     }
     for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
         GNode *node = g->nodes.items[i];
-        if (place(&o, node)) continue;
+        if (place_kept(&o, node)) continue;
         *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
                               node->span.line, MAX_KERNEL_OPERANDS - 3);
         return false;

@@ -61,4 +61,25 @@ with tempfile.TemporaryDirectory() as folder:
     for bad in ("lots", "12", "5MB", "-1GiB"):
         done = command.run(couplet, "train", spec, "--memory", bad)
         check(done.returncode == 2 and "needs a size of at least 64KiB" in done.stderr, f"--memory {bad} is no size", done.stderr)
+    # Activations computed again: the same bits in less memory.
+    data = command.small_data(folder + "/data")
+    net = command.write(folder + "/net.cpl", command.SMALL_SPEC.replace("width = 4", "width = 16"))
+
+    def peak(*memory):
+        done = command.run(couplet, "check", net, "--memory", *memory)
+        check(done.returncode == 0, f"check --memory {' '.join(memory)} exits 0", done.stderr)
+        return float(re.search(r"a step needs ([\d.]+) MiB", done.stdout)[1]), done.stdout
+
+    def train(name, *options):
+        done = command.run(couplet, "train", net, "--data", data, "--out", f"{folder}/{name}", "--max-steps", "3", "--seed", "1", *options)
+        check(done.returncode == 0, f"{name} trains", done.stderr)
+        return command.arrays(f"{folder}/{name}")
+
+    whole, _ = peak()
+    budget = f"{0.8 * whole:.2f}MiB"
+    less, report = peak(budget)
+    check(less <= 0.8 * whole + 0.05, "fewer activations are kept", (whole, less))
+    check(re.search(r"\.cpl:\d+: \d+ arrays?, [\d.]+ MiB, computed again for the gradient instead of being kept", report), "and the report says which", report)
+    kept, again = train("kept"), train("again", "--memory", budget)
+    check(kept == again, "training leaves the same bits")
 check.finish()

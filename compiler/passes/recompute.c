@@ -1,0 +1,275 @@
+/* recompute: where memory is short, what the forward pass made and only the gradient reads once more is computed again there, instead of being kept from
+ * one to the other.
+ *
+ * When an array is alive is told from the order of the nodes. At the fullest moment the pass looks for the array that frees most: one that is read before
+ * and after, less what must be kept longer for it to be computed again. Elementwise work goes first (activations, normalised values, whose operands are
+ * kept anyway); sums and products follow. The same formula of the same operands gives the same bits. */
+#include "compiler/passes/passes.h"
+
+#include <string.h>
+
+enum { SMALLEST = 1 << 14 /* bytes worth a kernel */, MOST_TRIES = 2048 };
+
+typedef struct Array {
+    GNode *node;
+    int64_t bytes; /* 0: it is not in the arena, or it stays */
+    bool stays;    /* it cannot be computed again */
+    ARRAY(int) operands, uses; /* positions: of what it reads, of who reads it */
+    int cut;       /* reads behind it are of the second copy; -1: there is one */
+} Array;
+
+typedef struct Recompute {
+    Graph *g;
+    int count;
+    Array *arrays; /* by position */
+    int *position; /* by node id */
+    uint32_t ids;
+    int64_t *full; /* by position: bytes alive */
+} Recompute;
+
+/* ---- who reads what ------------------------------------------------------------------------------------------------ */
+
+static int64_t bytes_of(const GNode *n) {
+    int64_t bytes = n->type == GT_REAL || n->type == GT_INT ? 4 : 1;
+    for (int i = 0; i < n->rank; i++) bytes *= n->shape[i];
+    return bytes;
+}
+
+static void add_read(Recompute *r, int reader, const GNode *tensor) {
+    int at = r->position[tensor->id];
+    Array *a = &r->arrays[reader], *b = &r->arrays[at];
+    if (tensor->streamed) { /* it is made where it is used, of the operands that it was given */
+        for (int i = 0; i < b->operands.count; i++) {
+            r->arrays[b->operands.items[i]].stays = true;
+            add_read(r, reader, r->arrays[b->operands.items[i]].node);
+        }
+        return;
+    }
+    for (int i = 0; i < a->operands.count; i++)
+        if (a->operands.items[i] == at) return;
+    array_push(r->g->arena, &a->operands, at);
+    array_push(r->g->arena, &b->uses, reader);
+}
+
+typedef struct Seen {
+    ARRAY(const GExpr *) items;
+} Seen;
+
+static void add_reads(Recompute *r, Seen *seen, int reader, const GExpr *e) {
+    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
+    for (int i = 0; i < seen->items.count; i++)
+        if (seen->items.items[i] == e) return;
+    array_push(r->g->arena, &seen->items, e);
+    if (e->op == G_LOAD) add_read(r, reader, e->tensor);
+    for (int i = 0; i < e->arg_count; i++) add_reads(r, seen, reader, e->args[i]);
+}
+
+static void keep(Recompute *r, const GNode *n) {
+    Array *a = &r->arrays[r->position[n->id]];
+    a->stays = true;
+    array_push(r->g->arena, &a->uses, r->count); /* to the end */
+}
+
+static void survey(Recompute *r) {
+    Graph *g = r->g;
+    for (int i = 0; i < r->count; i++) {
+        GNode *n = g->nodes.items[i];
+        Array *a = &r->arrays[i];
+        Seen seen = {{NULL, 0, 0}};
+        bool computed = n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
+        *a = (Array){.node = n, .bytes = computed && !n->streamed ? bytes_of(n) : 0, .stays = n->kind != GN_COMPUTE || n->streamed, .cut = -1};
+        if (n->operand) add_read(r, i, n->operand);
+        for (int k = 0; k < n->operand_count; k++) add_read(r, i, n->operands[k]);
+        add_reads(r, &seen, i, n->value);
+        add_reads(r, &seen, i, n->guard);
+        add_reads(r, &seen, i, n->active);
+        for (int k = 0; k < a->operands.count; k++) a->stays |= r->arrays[a->operands.items[k]].node->streamed;
+        for (int k = 0; n->kind == GN_COMPUTE && k < seen.items.count; k++) a->stays |= seen.items.items[k]->op == G_LOAD && seen.items.items[k]->tensor->streamed;
+    }
+    for (int i = 0; i < g->outputs.count; i++) keep(r, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++) {
+        keep(r, g->commits.items[i].value);
+        if (g->commits.items[i].rows) keep(r, g->commits.items[i].rows);
+    }
+}
+
+/* ---- how full it is --------------------------------------------------------------------------------------------------- */
+
+/* The last read up to a position, or the array's own; the first one behind it, or -1. */
+static int last_until(const Array *a, int own, int at) {
+    int last = own;
+    for (int i = 0; i < a->uses.count; i++)
+        if (a->uses.items[i] <= at && a->uses.items[i] > last) last = a->uses.items[i];
+    return last;
+}
+
+static int first_behind(const Array *a, int at) {
+    int first = -1;
+    for (int i = 0; i < a->uses.count; i++)
+        if (a->uses.items[i] > at && (first < 0 || a->uses.items[i] < first)) first = a->uses.items[i];
+    return first;
+}
+
+static void fill(Recompute *r, int from, int to, int64_t bytes) {
+    r->full[from] += bytes;
+    r->full[to + 1] -= bytes;
+}
+
+/* The fullest position. */
+static int measure(Recompute *r) {
+    int fullest = 0;
+    memset(r->full, 0, sizeof *r->full * (size_t)(r->count + 2)); /* first what changes, then what is alive */
+    for (int i = 0; i < r->count; i++) {
+        const Array *a = &r->arrays[i];
+        if (!a->bytes) continue;
+        fill(r, i, last_until(a, i, a->cut < 0 ? r->count : a->cut), a->bytes);
+        int again = a->cut < 0 ? -1 : first_behind(a, a->cut);
+        if (again >= 0) fill(r, again, last_until(a, again, r->count), a->bytes);
+    }
+    for (int i = 0; i <= r->count; i++) {
+        if (i) r->full[i] += r->full[i - 1];
+        if (r->full[i] > r->full[fullest]) fullest = i;
+    }
+    return fullest;
+}
+
+/* ---- the choice ---------------------------------------------------------------------------------------------------------- */
+
+/* What is freed at a position when the array is computed again behind it; at most 0: nothing. */
+static int64_t freed(const Recompute *r, int number, int at) {
+    const Array *a = &r->arrays[number];
+    if (a->stays || a->cut >= 0 || a->bytes < SMALLEST || number >= at) return 0;
+    int again = first_behind(a, at - 1);
+    if (again <= at) return 0;
+    int64_t bytes = a->bytes;
+    for (int i = 0; i < a->operands.count; i++) {
+        int number_of = a->operands.items[i];
+        const Array *o = &r->arrays[number_of];
+        int last = o->cut < 0 || o->cut >= at ? last_until(o, number_of, r->count) : 0;
+        bool there = o->cut >= 0 && o->cut < at ? true : last >= at; /* alive at the position anyway, or computed again itself */
+        if (!there) bytes -= o->bytes;
+    }
+    return bytes;
+}
+
+/* The array that frees most at a position; -1: none does. */
+static int best_at(const Recompute *r, int at, bool elementwise) {
+    int best = -1;
+    int64_t most = 0;
+    for (int i = 0; i < at; i++) {
+        if (elementwise && r->arrays[i].node->reducer != GR_NONE) continue;
+        int64_t bytes = freed(r, i, at);
+        if (bytes > most) {
+            most = bytes;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void drop(Recompute *r, int number, int at) {
+    Array *a = &r->arrays[number];
+    a->cut = at - 1;
+    int again = first_behind(a, a->cut);
+    for (int i = 0; i < a->operands.count; i++) array_push(r->g->arena, &r->arrays[a->operands.items[i]].uses, again);
+}
+
+static void undo(Recompute *r, int number) {
+    Array *a = &r->arrays[number];
+    a->cut = -1;
+    a->stays = true;
+    for (int i = 0; i < a->operands.count; i++) r->arrays[a->operands.items[i]].uses.count--;
+}
+
+static void choose(Recompute *r, int64_t allowed) {
+    int at = measure(r);
+    for (int tries = 0; tries < MOST_TRIES && r->full[at] > allowed; tries++) {
+        int64_t before = r->full[at];
+        int best = best_at(r, at, true);
+        if (best < 0) best = best_at(r, at, false);
+        if (best < 0) return;
+        drop(r, best, at);
+        at = measure(r);
+        if (r->full[at] <= before) continue;
+        undo(r, best); /* it would be fuller elsewhere */
+        at = measure(r);
+    }
+}
+
+/* ---- the graph with the second copies -------------------------------------------------------------------------------------- */
+
+typedef struct Renew {
+    Recompute *r;
+    GNode **now, **copies; /* by position */
+    int at;                /* where it is read */
+} Renew;
+
+static GNode *read_at(Renew *w, int number, int at);
+
+static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
+    Renew *w = context;
+    if (e->op != G_LOAD || e->tensor->id >= w->r->ids) return e;
+    GNode *node = read_at(w, w->r->position[e->tensor->id], w->at);
+    return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
+}
+
+static GNode *renew(Renew *w, const GNode *n, int at, bool again) {
+    Graph *g = w->r->g;
+    ComputeSpec spec;
+    int outer = w->at;
+    w->at = at;
+    graph_open(g, n, &spec);
+    spec.value = gx_rewrite(g, spec.value, redirect, w);
+    spec.guard = gx_rewrite(g, spec.guard, redirect, w);
+    spec.active = gx_rewrite(g, spec.active, redirect, w);
+    spec.again |= again;
+    w->at = outer;
+    return graph_compute(g, &spec);
+}
+
+static GNode *read_at(Renew *w, int number, int at) {
+    const Array *a = &w->r->arrays[number];
+    if (a->cut < 0 || at <= a->cut) return w->now[number];
+    if (!w->copies[number]) w->copies[number] = renew(w, a->node, first_behind(a, a->cut), true);
+    return w->copies[number];
+}
+
+static void rebuild(Recompute *r) {
+    Graph *g = r->g;
+    Renew w = {r, arena_array(g->arena, GNode *, r->count + 1), arena_array(g->arena, GNode *, r->count + 1), 0};
+    for (int i = 0; i < r->count; i++) {
+        GNode *n = r->arrays[i].node;
+        w.now[i] = n;
+        if (n->kind == GN_COMPUTE) w.now[i] = renew(&w, n, i, false);
+        else if (n->kind == GN_TOPK) w.now[i] = graph_topk(g, read_at(&w, r->position[n->operand->id], i), n->shape[n->rank - 1], n->span);
+        else if (n->kind == GN_CALL) {
+            GNode *operands[COUPLET_CALL_OPERANDS];
+            for (int k = 0; k < n->operand_count; k++) operands[k] = read_at(&w, r->position[n->operands[k]->id], i);
+            w.now[i] = graph_call_again(g, n, operands);
+        }
+    }
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = w.now[r->position[g->outputs.items[i].node->id]];
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *c = &g->commits.items[i];
+        c->value = w.now[r->position[c->value->id]];
+        if (c->rows) c->rows = w.now[r->position[c->rows->id]];
+    }
+    graph_prune(g);
+}
+
+void pass_recompute(Graph *g) {
+    if (!g->settings.kept_bytes) return;
+    graph_prune(g);
+    Recompute r = {.g = g, .count = g->nodes.count};
+    for (int i = 0; i < r.count; i++)
+        if (g->nodes.items[i]->id >= r.ids) r.ids = g->nodes.items[i]->id + 1;
+    r.arrays = arena_array(g->arena, Array, r.count + 1);
+    r.position = arena_array(g->arena, int, r.ids);
+    r.full = arena_array(g->arena, int64_t, r.count + 2);
+    for (int i = 0; i < r.count; i++) r.position[g->nodes.items[i]->id] = i;
+    survey(&r);
+    choose(&r, g->settings.kept_bytes);
+    for (int i = 0; i < r.count; i++)
+        if (r.arrays[i].cut >= 0) array_push(g->arena, &g->again, ((GAgain){r.arrays[i].node->span, r.arrays[i].bytes}));
+    if (g->again.count) rebuild(&r);
+}
