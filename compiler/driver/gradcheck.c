@@ -1,11 +1,12 @@
 #include "compiler/driver/gradcheck.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-void snapshot_lower(void *context, const Graph *g, const char *pass) {
+void snapshot_pass(void *context, const Graph *g, const char *pass) {
     Snapshot *s = context;
-    if (s->taken || strcmp(pass, "lower") != 0 || strcmp(g->name, s->name) != 0) return;
+    if (s->taken || strcmp(pass, s->pass) != 0 || strcmp(g->name, s->name) != 0) return;
     s->taken = true;
     s->graph = *g;
     /* Nodes are never changed once they are made; only the lists go on. */
@@ -59,10 +60,13 @@ static double nearest_difference(const Slope *s, int64_t at, double h, double gr
     return best;
 }
 
-GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, double *values, const double *gradient, int64_t most) {
-    GradientCheck check = {.entries = 1};
+GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, const double *values, const double *gradient, int64_t most) {
+    GradientCheck check = {.entries = 1, .off = HUGE_VAL};
     for (int i = 0; i < input->rank; i++) check.entries *= input->shape[i];
-    Slope slope = {base, output, input, values};
+    /* A copy: a stop of the input itself shares the base run's array, which must not move. */
+    Slope slope = {base, output, input, malloc(sizeof *values * (size_t)check.entries)};
+    if (!slope.values) return check;
+    memcpy(slope.values, values, sizeof *values * (size_t)check.entries);
     double scale = largest_entry(values, check.entries), h = 1e-4 * (scale > 0 ? scale : 1), size = 0, worst = -1;
     int64_t stride = check.entries > most ? check.entries / most : 1;
     check.largest = largest_entry(gradient, check.entries);
@@ -79,5 +83,6 @@ GradientCheck gradient_check(const Reference *base, const GNode *output, const G
         check.expected = expected;
     }
     check.off = worst / fmax(floor, fmax(size, check.largest));
+    free(slope.values);
     return check;
 }

@@ -6,13 +6,14 @@
 #include "compiler/lower/lower.h"
 #include "compiler/reference/reference.h"
 
-/* A graph as it stood after a pass; later passes do not change it. For use as LowerOptions.after's context: see snapshot_lower. */
+/* A graph as it stood after a pass; later passes do not change it. snapshot_pass is for use as LowerOptions.after, with it as the context. */
 typedef struct Snapshot {
     const char *name; /* of the graph that is wanted: "train", the function's name */
+    const char *pass; /* "lower": the formula as written */
     Graph graph;
     bool taken;
 } Snapshot;
-void snapshot_lower(void *snapshot, const Graph *graph, const char *pass);
+void snapshot_pass(void *snapshot, const Graph *graph, const char *pass);
 
 typedef struct GradientCheck {
     int64_t entries, tried;
@@ -22,9 +23,9 @@ typedef struct GradientCheck {
     double found, expected;  /* there: gradient, difference */
 } GradientCheck;
 
-/* One input or state of `forward`, whose run `base` is. values are its elements (put back as they were), gradient is what is checked, at
+/* One input or state of `forward`, whose run `base` is. values are its elements, gradient is what is checked, at
  * no more than `most` entries, spread evenly. Deviations count relative to the largest entry of either, or to 1e-4 of the value if that is more: below
  * it the differences are rounding. */
-GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, double *values, const double *gradient, int64_t most);
+GradientCheck gradient_check(const Reference *base, const GNode *output, const GNode *input, const double *values, const double *gradient, int64_t most);
 
 #endif

@@ -84,7 +84,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
         if (strncmp(gradient->name, "grad_", 5) != 0) continue;
         const GNode *input = find_node(s->forward, gradient->name + 5);
         if (!input) continue; /* nothing reads it: the gradient is 0 */
-        double *values = (double *)(uintptr_t)s->source(s->context, input);
+        const double *values = s->source(s->context, input);
         GradientCheck check = gradient_check(base, output, input, values, reference_value(run, gradient->node), s->entries);
         good = print_row(gradient->name + 5, &check, width);
     }
@@ -97,8 +97,8 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     const Stmt *fn = find_function(method, name);
     FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
     arrays->arena = arena;
-    Snapshot written = {.name = name};
-    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
+    Snapshot written = {.name = name, .pass = "lower"};
+    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
     if (!arrays_read(arrays, o, "gradcheck") || (fn && !arrays_make_up(arrays, fn, o, "gradcheck"))) return false;
     Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
     if (!g) return false;
@@ -175,8 +175,8 @@ static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method
         fprintf(stderr, "couplet gradcheck: a loss of `%s` trains only some parts, so no parameter's gradient is that of the whole loss; check its functions with --fn\n", o->file);
         return false;
     }
-    Snapshot written = {.name = "train"};
-    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
+    Snapshot written = {.name = "train", .pass = "lower"};
+    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
     LoweredProgram *program = lower_method_with_gradients(arena, diag, method, &lower);
     if (!program) return false;
     MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};

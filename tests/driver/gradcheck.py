@@ -20,6 +20,7 @@ fn smooth(x[N, D], tau = 0.5) = mean[i] log(sum[d] exp(x[i, d] / tau))
 fn hinge(x[N]) = sum[i] max(0, x[i])
 fn scaled(x[N]) = sum[i] scale * x[i]
 fn held(x[N], y[N]) = sum[i] x[i] * stop(y[i])
+fn own_weight(x[N]) = sum[i] x[i] * stop(x[i])
 fn labelled(x[N, C], y : int[N]) = mean[i] -x[i, y[i]]
 """
 
@@ -27,7 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/functions.cpl", FUNCTIONS)
 
     done = command.run(couplet, "gradcheck", spec)
-    check(done.returncode == 0 and "5 functions, 0 wrong" in done.stdout, "every function of a file", done.stdout + done.stderr)
+    check(done.returncode == 0 and "6 functions, 0 wrong" in done.stdout, "every function of a file", done.stdout + done.stderr)
     done = command.run(couplet, "gradcheck", spec, "--fn", "smooth", "--size", "N=8,D=3")
     rows = [line.split() for line in done.stdout.splitlines()]
     check(done.returncode == 0 and ["x", "24"] in [r[:2] for r in rows] and ["tau", "1"] in [r[:2] for r in rows], "sizes by --size, numbers checked too", done.stdout)

@@ -119,8 +119,8 @@ typedef struct Loss {
 static bool build(Loss *l, const Method *method, const Stmt *fn) {
     static Options none;
     Diag *diag = diag_new(l->arena);
-    Snapshot written = {.name = fn->name};
-    const LowerOptions lower = {.after = snapshot_lower, .context = &written};
+    Snapshot written = {.name = fn->name, .pass = "lower"};
+    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
     l->fn = fn;
     l->arrays.arena = l->arena;
     if (!arrays_make_up(&l->arrays, fn, &none, "test")) return false;
