@@ -17,22 +17,39 @@ static bool is_plain(const GExpr *load) {
     return load->tensor->rank == 2 && !load->has_else && load->args[0] != load->args[1] && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX;
 }
 
-/* T[f, g] at places that few indices make: a product of two rows. */
+/* Where both places lie inside T: NULL when that is known. */
+static const GExpr *inside(Graph *g, const GExpr *load) {
+    const GExpr *all = NULL;
+    for (int i = 0; i < 2; i++) {
+        int64_t min, max, extent = load->tensor->shape[i];
+        if (gx_range(g, load->args[i], NULL, &min, &max) && min >= 0 && max < extent) continue;
+        const GExpr *above = gx2(g, G_LE, gx_int(g, 0), load->args[i]), *below = gx2(g, G_LT, load->args[i], gx_int(g, extent));
+        all = gx_and(g, all, gx_and(g, above, below));
+    }
+    return all;
+}
+
+/* T[f, g] at places that few indices make: a product of two rows. The places are computed for all values of these indices, also where a guard or a choice keeps the
+ * user from reading: there they may lie outside T. A user that does read outside reads the operands there, and so meets the fault that it would have met. */
 static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     ComputeSpec product, places;
     graph_open(g, load->tensor, &product);
     memset(&places, 0, sizeof places);
-    const GExpr *free[GRAPH_MAX_INDICES], *at[2];
+    const GExpr *free[GRAPH_MAX_INDICES], *at[2], *fits = inside(g, load);
     int count = gx_free_indices(g, load, free);
     for (int i = 0; i < count; i++) places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
     for (int i = 0; i < 2; i++) at[i] = gx_substitute(g, load->args[i], count, free, places.out);
+    if (fits) places.guard = gx_substitute(g, fits, count, free, places.out);
     places.reducer = GR_SUM;
     places.out_rank = count;
     places.red_rank = 1;
     places.red[0] = product.red[0];
     places.span = product.span;
     places.value = gx_substitute(g, product.value, 2, product.out, at);
-    return gx_load(g, graph_compute(g, &places), count, free, NULL);
+    const GExpr *read = gx_load(g, graph_compute(g, &places), count, free, NULL);
+    if (!fits) return read;
+    const GExpr *from[3] = {product.out[0], product.out[1], product.red[0]}, *to[3] = {load->args[0], load->args[1], gx_int(g, 0)};
+    return gx_select(g, fits, read, gx_substitute(g, product.value, 3, from, to));
 }
 
 static const GExpr *ungather(void *context, Graph *g, const GExpr *e) {
