@@ -116,7 +116,11 @@ static bool widen(Graph *g, const GExpr *e, Bound *all, int depth) {
         *all = (Bound){fmax(all->size, one.size), one.over};
         return true;
     }
-    if (e->op == G_LOAD) return widen(g, e->tensor->value, all, depth + 1);
+    if (e->op == G_LOAD) {
+        const GNode *n = e->tensor;
+        while (n->kind == GN_STOP) n = n->operand;
+        return widen(g, n->value, all, depth + 1);
+    }
     for (int i = 0; i < e->arg_count; i++)
         if (!widen(g, e->args[i], all, depth + 1)) return false;
     return true;

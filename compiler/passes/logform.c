@@ -9,7 +9,11 @@ static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
 
 static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
 static bool is_real(const GExpr *e, double value) { return e->op == G_CONST && e->type == GT_REAL && e->real == value; }
-static bool is_node(const GExpr *e) { return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == GN_COMPUTE; }
+static bool is_read(const GExpr *e, GNodeKind kind) { return e->op == G_LOAD && !e->has_else && e->type == GT_REAL && e->tensor->kind == kind; }
+static bool is_node(const GExpr *e) { return is_read(e, GN_COMPUTE); }
+static bool is_stopped(const GExpr *e) { return is_read(e, GN_STOP); }
+/* What a stop holds: the same value, with a gradient. */
+static const GExpr *behind_stop(Graph *g, const GExpr *e) { return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL); }
 
 /* ---- does it hold an exponential --------------------------------------------------------------------------------- */
 
@@ -35,9 +39,10 @@ static bool finds_exp(Graph *g, const GExpr *e) {
     case G_SELECT: return any_holds(g, e, 1);
     case G_POW: return e->args[1]->op == G_CONST && holds_exp(g, e->args[0]);
     case G_LOAD: {
+        if (is_stopped(e)) return holds_exp(g, behind_stop(g, e));
         if (!is_node(e)) return false;
         GReducer r = e->tensor->reducer;
-        return (r == GR_NONE ? !e->tensor->active : r == GR_SUM) && holds_exp(g, e->tensor->value);
+        return (r == GR_NONE ? !e->tensor->active : r == GR_SUM || r == GR_MAX || r == GR_MIN) && holds_exp(g, e->tensor->value);
     }
     default: return false;
     }
@@ -47,7 +52,10 @@ static bool finds_exp(Graph *g, const GExpr *e) {
 bool holds_exp(Graph *g, const GExpr *e) {
     if (e->type != GT_REAL) return false;
     while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, UNKNOWN);
-    if (g->marks.items[e->id] == UNKNOWN) g->marks.items[e->id] = finds_exp(g, e) ? WITH : WITHOUT;
+    if (g->marks.items[e->id] == UNKNOWN) {
+        signed char found = finds_exp(g, e) ? WITH : WITHOUT; /* may make marks move */
+        g->marks.items[e->id] = found;
+    }
     return g->marks.items[e->id] == WITH;
 }
 
@@ -90,10 +98,10 @@ static LogForm power(Graph *g, const LogForm *f, double exponent) {
     return (LogForm){f->shift ? gx2(g, G_MUL, f->shift, real(g, exponent)) : NULL, scale, f->positive};
 }
 
-/* log(exp(a) + exp(b)), either of which may be -inf. */
+/* log(exp(a) + exp(b)), either of which may be -inf. No maximum and no distance: of equal ones each has half of the gradient. */
 static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
-    const GExpr *distance = gx1(g, G_ABS, gx2(g, G_SUB, a, b));
-    return gx2(g, G_ADD, gx2(g, G_MAX, a, b), gx1(g, G_LOG1P, gx1(g, G_EXP, gx1(g, G_NEG, distance))));
+    const GExpr *turned = gx2(g, G_LT, a, b), *high = gx_select(g, turned, b, a), *low = gx_select(g, turned, a, b);
+    return gx2(g, G_ADD, high, gx1(g, G_SOFTPLUS, gx2(g, G_SUB, low, high)));
 }
 
 /* ---- shared shifts ------------------------------------------------------------------------------------------------- */
@@ -257,8 +265,26 @@ static LogForm sum_node_form(Graph *g, const GExpr *load) {
     return (LogForm){bounded(g, gx_load(g, shift, spec.out_rank, load->args, NULL)), node_at(g, &spec, load, false), f.positive};
 }
 
+/* The largest of exponentials is that of the largest exponent. */
+static LogForm extreme_node_form(Graph *g, const GExpr *load) {
+    ComputeSpec spec;
+    graph_open(g, load->tensor, &spec);
+    LogForm f = log_form(g, spec.value);
+    if (!is_unit(&f)) return plain(g, load);
+    spec.name = NULL;
+    spec.value = shift_of(g, &f);
+    return (LogForm){node_at(g, &spec, load, false), NULL, true};
+}
+
+/* A stopped weight has the form of what it holds, with both parts stopped. */
+static LogForm stopped_form(Graph *g, const GExpr *e) {
+    LogForm f = log_form(g, behind_stop(g, e));
+    return (LogForm){f.shift ? stopped(g, f.shift) : NULL, f.scale ? stopped(g, f.scale) : NULL, f.positive};
+}
+
 LogForm log_form(Graph *g, const GExpr *e) {
     if (!holds_exp(g, e)) return plain(g, e);
+    if (is_stopped(e)) return stopped_form(g, e);
     LogForm a, b;
     switch (e->op) {
     case G_EXP: return (LogForm){e->args[0], NULL, true};
@@ -284,7 +310,12 @@ LogForm log_form(Graph *g, const GExpr *e) {
         return chosen(g, e->args[0], &a, &b, a.positive && b.positive);
     default: break; /* a read of a node */
     }
-    return e->tensor->reducer == GR_SUM ? sum_node_form(g, e) : log_form(g, value_behind(g, e));
+    switch (e->tensor->reducer) {
+    case GR_SUM: return sum_node_form(g, e);
+    case GR_MAX:
+    case GR_MIN: return extreme_node_form(g, e);
+    default: return log_form(g, value_behind(g, e));
+    }
 }
 
 const GExpr *log_of_form(Graph *g, const LogForm *f) {
