@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_TARGETS = 4 };
@@ -191,6 +192,18 @@ static void remove_folder(const Build *b) {
     rmdir(b->folder);
 }
 
+/* Asked before anything is compiled, and in a sentence of ours rather than the linker's. */
+static bool can_write(const Build *b, const Emit *emit) {
+    char error[512];
+    struct stat info;
+    bool as_named = emit->make == make_executable || emit->from_graphs;
+    if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode)) return fail(arena_printf(b->arena, "%s is a folder: -o names the file that is made", b->out));
+    FILE *probe = couplet_file_begin(b->out, error, sizeof error);
+    if (!probe) return fail(error);
+    couplet_file_drop(b->out, probe);
+    return true;
+}
+
 static bool build(Build *b, const Emit *emit) {
     const char *place = getenv("TMPDIR");
     snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
@@ -199,6 +212,7 @@ static bool build(Build *b, const Emit *emit) {
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
+    if (!can_write(b, emit)) return false;
     if (emit->from_graphs) return emit->make(b);
     if (!assemble_all(b)) return false;
     if (!mkdtemp(b->folder)) return fail("no folder for the objects can be made; the environment variable TMPDIR can name a place");

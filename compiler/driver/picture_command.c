@@ -30,11 +30,11 @@ static bool ends_with(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* Runs Graphviz on the text in `from`; false after a line on stderr. */
-static bool run_dot(const char *from, const char *format, const char *to) {
+/* Runs Graphviz from one open file to another; false after a line on stderr. */
+static bool run_dot(FILE *from, const char *format, FILE *to) {
     pid_t child = fork();
     if (child == 0) {
-        execlp("dot", "dot", format, "-o", to, from, (char *)NULL);
+        if (dup2(fileno(from), STDIN_FILENO) >= 0 && dup2(fileno(to), STDOUT_FILENO) >= 0) execlp("dot", "dot", format, (char *)NULL);
         _exit(errno == ENOENT ? 127 : 126);
     }
     int status = 0;
@@ -44,26 +44,26 @@ static bool run_dot(const char *from, const char *format, const char *to) {
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127) fprintf(stderr, "couplet graph: the program `dot` is needed for pictures: install Debian's package graphviz, or ask for a .dot file\n");
-    else fprintf(stderr, "couplet graph: `dot` failed on `%s`\n", from);
+    else fprintf(stderr, "couplet graph: Graphviz's `dot` failed; the lines above, if any, are its own\n");
     return false;
 }
 
 static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
+    char error[512] = "";
     bool plain = ends_with(path, ".dot");
-    char error[512], *text = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&text, &length);
-    if (!memory) return false;
-    picture_print_dot(arena, drawn->picture, drawn->program, memory);
-    fclose(memory);
-    const char *from = plain ? path : arena_printf(arena, "%s.dot", path);
-    bool good = couplet_text_write(from, text, error, sizeof error);
+    FILE *file = couplet_file_begin(path, error, sizeof error), *text = plain ? file : tmpfile();
+    if (file && !text) snprintf(error, sizeof error, "no temporary file can be made: %s", strerror(errno));
+    bool good = file && text, drawn_well = good;
+    if (good) {
+        picture_print_dot(arena, drawn->picture, drawn->program, text);
+        if (!plain) rewind(text);
+        drawn_well = plain || run_dot(text, ends_with(path, ".png") ? "-Tpng" : ends_with(path, ".pdf") ? "-Tpdf" : "-Tsvg", file);
+    }
+    if (drawn_well) good = couplet_file_commit(path, file, error, sizeof error);
+    else if (file) couplet_file_drop(path, file);
+    if (text && !plain) fclose(text);
     if (!good) fprintf(stderr, "couplet graph: %s\n", error);
-    free(text);
-    if (!good || plain) return good;
-    good = run_dot(from, ends_with(path, ".png") ? "-Tpng" : ends_with(path, ".pdf") ? "-Tpdf" : "-Tsvg", path);
-    unlink(from);
-    return good;
+    return good && drawn_well;
 }
 
 int graph_command(int argc, char **argv) {

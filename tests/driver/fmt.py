@@ -52,7 +52,7 @@ for path in files:
     with open(path) as file:
         text = file.read()
     name = os.path.relpath(path, root)
-    examine(text, name)
+    check(examine(text, name) == text, f"{name}: laid out as `couplet fmt` does it", f"couplet fmt --write {name}")
     examine(mangled(text, source), f"{name}, mangled")
 check(len(files) >= 10, f"{len(files)} files")
 for path in [root + "/README.md", *sorted(glob.glob(root + "/docs/*.md"))]:
