@@ -1,0 +1,165 @@
+/* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a binary, and an OpenCL device, on the same formulas.
+ * usage: differ [--on LIST] [--save FOLDER] formulas FROM TO    random formulas FROM .. TO
+ *        differ [..] library [NAME..]                           functions of the library ("losses.nt_xent", "stats")
+ *        differ [..] FILE.cpl..                                 the last function of each; of a method one training step
+ *        differ show NUMBER                                     the text of a random formula
+ * LIST: cpu, binary, opencl, separated by commas; else the environment variable DIFFER_ON, else cpu,binary. FOLDER: for what disagrees, made small. */
+#include "tests/differ/generate.h"
+#include "tests/differ/library.h"
+#include "tests/differ/shrink.h"
+
+#include "compiler/driver/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOGETHER = 25 };
+
+typedef struct Differ {
+    unsigned wanted;
+    const char *folder; /* for what disagrees */
+    Backends *backends;
+    int tried, faults, wrong, loose;
+} Differ;
+
+/* Arrays in which rounding may take more than a thousandth: there is little to compare. */
+static bool is_loose(const Subject *s) {
+    for (int i = 0; i < s->answer_count; i++) {
+        double most = 1;
+        for (int64_t k = 0; k < s->answers[i].count; k++) most = s->answers[i].exact[k] > most ? s->answers[i].exact[k] : -s->answers[i].exact[k] > most ? -s->answers[i].exact[k] : most;
+        if (!(s->answers[i].allowed <= 1e-3 * most)) return true;
+    }
+    return false;
+}
+
+/* Which back ends a smaller formula must be tried on. */
+static unsigned needed(const Differ *d, int kind) {
+    if (kind == WRONG_BEFORE) return 0;
+    if (kind == OTHER_BITS) return d->wanted & 7u;
+    return 1u << (kind - OTHER_VALUE);
+}
+
+static void report(Differ *d, const Subject *s, const Verdict *v) {
+    if (v->kind == AGREES) return;
+    d->wrong++;
+    if (!s->text || v->kind == NOT_COMPILED) {
+        printf("\n%s: %s\n%s", s->name, v->sentence, s->text ? s->text : "");
+        return;
+    }
+    Arena *arena = arena_new();
+    const char *small = shrink(d->backends, arena, s->text, v->kind, needed(d, v->kind));
+    Subject again;
+    Verdict now;
+    subject_of_text(&again, arena, s->name, small);
+    judge(d->backends, &again, 1, d->wanted, &now);
+    printf("\n%s: %s\n%s", s->name, v->sentence, s->text);
+    char *name = arena_printf(arena, "%s", s->name);
+    for (char *at = name; *at; at++)
+        if (*at == ' ' || *at == '/') *at = '_';
+    show_case(arena, d->folder, name, small, now.sentence ? now.sentence : v->sentence);
+    arena_free(arena);
+}
+
+static void try_all(Differ *d, Subject *subjects, int count) {
+    Verdict verdicts[TOGETHER];
+    judge(d->backends, subjects, count, d->wanted, verdicts);
+    for (int i = 0; i < count; i++) {
+        d->tried++;
+        d->faults += subjects[i].fault != NULL;
+        d->loose += is_loose(&subjects[i]);
+        report(d, &subjects[i], &verdicts[i]);
+        arena_free(subjects[i].arena);
+    }
+    fflush(stdout);
+}
+
+/* Subjects one after the other, so many at a time. */
+typedef struct Batch {
+    Differ *d;
+    Subject subjects[TOGETHER];
+    int count;
+} Batch;
+
+static void finish(Batch *b) {
+    if (b->count) try_all(b->d, b->subjects, b->count);
+    b->count = 0;
+}
+
+static Subject *next(Batch *b) {
+    if (b->count == TOGETHER) finish(b);
+    return &b->subjects[b->count++];
+}
+
+static void try_formulas(Batch *b, uint32_t from, uint32_t to) {
+    for (uint32_t number = from; number <= to; number++) {
+        Arena *arena = arena_new();
+        subject_of_text(next(b), arena, arena_printf(arena, "formula %u", number), generate_formula(arena, number));
+    }
+}
+
+static bool is_named(const char *name, char **names, int count) {
+    for (int i = 0; i < count; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(name, names[i], length) == 0 && (name[length] == 0 || name[length] == '.')) return true;
+    }
+    return count == 0;
+}
+
+static void try_library(Batch *b, char **names, int count) {
+    Arena *arena = arena_new();
+    for (const LibraryCase *c = library_cases(arena); c->name; c++)
+        if (is_named(c->name, names, count)) subject_of_text(next(b), arena_new(), c->name, c->text);
+    finish(b);
+    arena_free(arena);
+}
+
+static void try_file(Batch *b, const char *path) {
+    Arena *arena = arena_new();
+    const Source *source = read_text(arena, path);
+    if (!source) {
+        b->d->wrong++;
+        arena_free(arena);
+    } else if (strstr(source->text, "\nloss ")) {
+        finish(b); /* one method at a time: they take memory */
+        subject_of_method(next(b), arena, path);
+        finish(b);
+        printf("%s\n", path);
+    } else {
+        subject_of_text(next(b), arena, path, source->text);
+    }
+}
+
+static unsigned read_backends(const char *list) {
+    unsigned wanted = 0;
+    if (strstr(list, "cpu")) wanted |= 1u << ON_ONE_THREAD | 1u << ON_TWO_THREADS;
+    if (strstr(list, "binary")) wanted |= 1u << IN_A_BINARY;
+    if (strstr(list, "opencl")) wanted |= 1u << ON_A_DEVICE;
+    return wanted;
+}
+
+int main(int argc, char **argv) {
+    const char *on = getenv("DIFFER_ON");
+    Differ d = {.wanted = read_backends(on ? on : "cpu,binary"), .folder = "differ_cases"};
+    Batch b = {.d = &d};
+    int at = 1;
+    setenv("COUPLET_RUNTIME", DIFFER_RUNTIME, 0);
+    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
+        if (strcmp(argv[at], "--on") == 0) d.wanted = read_backends(argv[at + 1]);
+        if (strcmp(argv[at], "--save") == 0) d.folder = argv[at + 1];
+    }
+    if (at >= argc) return 2;
+    if (strcmp(argv[at], "show") == 0 && at + 1 < argc) {
+        Arena *arena = arena_new();
+        fputs(generate_formula(arena, (uint32_t)strtoul(argv[at + 1], NULL, 10)), stdout);
+        arena_free(arena);
+        return 0;
+    }
+    if (!(d.backends = backends_open(d.wanted))) return 1;
+    if (strcmp(argv[at], "formulas") == 0 && at + 2 < argc) try_formulas(&b, (uint32_t)strtoul(argv[at + 1], NULL, 10), (uint32_t)strtoul(argv[at + 2], NULL, 10));
+    else if (strcmp(argv[at], "library") == 0) try_library(&b, argv + at + 1, argc - at - 1);
+    else for (; at < argc; at++) try_file(&b, argv[at]);
+    finish(&b);
+    backends_close(d.backends);
+    printf("%d tried, %d disagree; %d meet a fault everywhere, in %d rounding leaves little to compare\n", d.tried, d.wrong, d.faults, d.loose);
+    return d.wrong != 0 || d.tried == 0;
+}

@@ -1,0 +1,232 @@
+#include "tests/differ/subject.h"
+
+#include "compiler/driver/load.h"
+#include "runtime/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rounding takes a back end as far as it takes the reference evaluator when that rounds, times this: sums go in another order. */
+enum { ORDERS = 8 };
+static const double last_place = 2e-6;
+
+int64_t subject_elements(const GNode *node) {
+    int64_t count = 1;
+    for (int i = 0; i < node->rank; i++) count *= node->shape[i];
+    return count;
+}
+
+static double largest(const double *values, int64_t count) {
+    double most = 0;
+    for (int64_t i = 0; i < count; i++) most = fmax(most, fabs(values[i]));
+    return most;
+}
+
+/* ---- answers in float64 ------------------------------------------------------------------------------------------------- */
+
+static void answer(Subject *s, const char *name, const GNode *node, const Reference *exact, const Reference *rounded) {
+    Answer *a = &s->answers[s->answer_count++];
+    const double *values = reference_value(exact, node), *others = reference_value(rounded, node);
+    *a = (Answer){.name = name, .type = node->type, .count = subject_elements(node)};
+    a->exact = arena_array(s->arena, double, a->count);
+    memcpy(a->exact, values, sizeof *values * (size_t)a->count);
+    double off = 0;
+    for (int64_t i = 0; i < a->count; i++) {
+        double here = fabs(values[i] - others[i]);
+        if (!(here <= off)) off = isnan(here) && isnan(values[i]) ? off : here;
+    }
+    a->allowed = ORDERS * off + last_place * (1 + largest(values, a->count));
+}
+
+static void take_answers(Subject *s, const Graph *g) {
+    Reference *exact = reference_run(g, s->source, s->context), *rounded = reference_run_rounded(g, s->source, s->context);
+    const char *fault = exact && rounded ? reference_fault(exact, NULL) : NULL;
+    if (!exact || !rounded) s->error = "out of memory";
+    if (fault) s->fault = arena_printf(s->arena, "%s", fault);
+    s->answers = arena_array(s->arena, Answer, g->outputs.count + g->commits.count + 1);
+    s->answer_count = 0;
+    for (int i = 0; !s->error && !fault && i < g->outputs.count; i++) answer(s, g->outputs.items[i].name, g->outputs.items[i].node, exact, rounded);
+    for (int i = 0; !s->error && !fault && i < g->commits.count; i++) answer(s, g->commits.items[i].state->name, g->commits.items[i].value, exact, rounded);
+    reference_free(exact);
+    reference_free(rounded);
+}
+
+/* The graph says after a pass what it said before. */
+static void compare_pass(Subject *s, const Graph *g, const char *pass) {
+    Reference *run = reference_run(g, s->source, s->context);
+    const char *fault = run ? reference_fault(run, NULL) : "out of memory";
+    if (fault && !s->fault) s->error = arena_printf(s->arena, "after %s the reference evaluator says: %s", pass, fault);
+    if (!fault && s->fault) s->error = arena_printf(s->arena, "after %s there is no fault, and there was one: %s", pass, s->fault);
+    for (int i = 0; !s->error && !s->fault && i < g->outputs.count; i++) {
+        const Answer *a = &s->answers[i];
+        const double *now = reference_value(run, g->outputs.items[i].node);
+        double scale = largest(a->exact, a->count);
+        for (int64_t k = 0; !s->error && k < a->count; k++) {
+            bool same = fabs(now[k] - a->exact[k]) <= 1e-9 * scale + 1e-11 || (isnan(now[k]) && isnan(a->exact[k])) || now[k] == a->exact[k];
+            if (!same) s->error = arena_printf(s->arena, "after %s, entry %lld of `%s` is %.12g, and was %.12g", pass, (long long)k, a->name, now[k], a->exact[k]);
+        }
+    }
+    reference_free(run);
+}
+
+/* ---- functions ----------------------------------------------------------------------------------------------------------- */
+
+/* The function's arrays; and the run that it is part of, at its sixth step. */
+static const double *function_array(void *context, const GNode *node) {
+    static const struct {
+        const char *name;
+        double value;
+    } scalars[] = {{"step", 5}, {"steps", 100}, {"epoch", 1}};
+    const Subject *s = context;
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars; i++)
+        if (strcmp(node->name, scalars[i].name) == 0) return &scalars[i].value;
+    return arrays_find(s->arrays, node);
+}
+
+typedef struct Watching {
+    Subject *s;
+    Snapshot written;
+} Watching;
+
+static void watch_function(void *context, const Graph *g, const char *pass) {
+    Watching *w = context;
+    snapshot_pass(&w->written, g, pass);
+    snapshot_pass(&w->s->differentiated, g, pass);
+    if (strcmp(pass, "lower") == 0) arrays_fit_indices(w->s->arrays, g);
+    if (strcmp(pass, "differentiate") == 0) take_answers(w->s, g);
+    else if (w->s->answers && !w->s->error) compare_pass(w->s, g, pass);
+}
+
+/* Slopes to the left and to the right that differ: a maximum whose two sides are equal, say. Any number between them is a gradient. */
+static bool is_kink(const Reference *base, const GNode *value, const GNode *input, const double *values, int64_t at, double gradient) {
+    double *moved = malloc(sizeof *values * (size_t)subject_elements(input)), slopes[2] = {0, 0}, h = 1e-6 * (1 + fabs(values[at]));
+    for (int side = 0; moved && side < 2; side++) {
+        memcpy(moved, values, sizeof *values * (size_t)subject_elements(input));
+        moved[at] += side ? h : -h;
+        Reference *run = reference_rerun(base, input, moved);
+        if (run && !reference_fault(run, NULL)) slopes[side] = (*reference_value(run, value) - *reference_value(base, value)) / (side ? h : -h);
+        reference_free(run);
+    }
+    free(moved);
+    double low = fmin(slopes[0], slopes[1]), high = fmax(slopes[0], slopes[1]), slack = 1e-3 * (1 + fabs(gradient));
+    return high - low > slack && gradient > low - slack && gradient < high + slack;
+}
+
+/* The value is that of the formula as written, the gradients are its slopes. */
+static void check_written(Subject *s, const Graph *written) {
+    enum { ENTRIES = 2 };
+    Reference *base = reference_run(written, s->source, s->context);
+    const GNode *value = written->outputs.items[0].node;
+    double found = base && !reference_fault(base, NULL) ? *reference_value(base, value) : NAN;
+    if (!s->fault && !(fabs(found - s->answers[0].exact[0]) <= 1e-9 * (1 + fabs(found))))
+        s->error = arena_printf(s->arena, "the formula as written is %.12g, and after `stabilise` it is %.12g", found, s->answers[0].exact[0]);
+    for (int i = 1; !s->error && !s->fault && i < s->answer_count; i++) {
+        for (int k = 0; k < written->nodes.count; k++) {
+            const GNode *input = written->nodes.items[k];
+            if (input->kind != GN_INPUT || strcmp(input->name, s->answers[i].name + strlen("grad_")) != 0) continue;
+            GradientCheck check = gradient_check(base, value, input, s->source(s->context, input), s->answers[i].exact, ENTRIES);
+            if (!(check.off <= 1e-4) && !is_kink(base, value, input, s->source(s->context, input), check.worst, check.found))
+                s->error = arena_printf(s->arena, "entry %lld of `%s` is %.9g, and the differences of the formula as written give %.9g", (long long)check.worst, s->answers[i].name,
+                                        check.found, check.expected);
+        }
+    }
+    reference_free(base);
+}
+
+/* `# N=5 D=3 seed=7`. */
+static void read_head(Arena *arena, const char *text, Options *o, GraphSettings *settings) {
+    memset(o, 0, sizeof *o);
+    if (*text != '#') return;
+    char *line = arena_strndup(arena, text + 1, strcspn(text, "\n") - 1), *rest = NULL;
+    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        char *equals = strchr(word, '=');
+        if (!equals) continue;
+        *equals = 0;
+        if (strcmp(word, "seed") == 0) o->seed = strtol(equals + 1, NULL, 10);
+        else if (strcmp(word, "stream") == 0) settings->stream_bytes = strtol(equals + 1, NULL, 10);
+        else array_push(arena, &o->sizes, ((Setting){word, equals + 1}));
+    }
+}
+
+static const char *last_function(const Method *method) {
+    const char *name = NULL;
+    for (int i = 0; i < method->spec->stmt_count; i++)
+        if (method->spec->stmts[i]->kind == STMT_FN) name = method->spec->stmts[i]->name;
+    return name;
+}
+
+static const char *messages(Arena *arena, const Diag *diag) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (!memory) return "out of memory";
+    diag_print(diag, memory);
+    fclose(memory);
+    const char *copy = arena_printf(arena, "it does not compile:\n%s", text);
+    free(text);
+    return copy;
+}
+
+void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text) {
+    *s = (Subject){.arena = arena, .name = name, .text = text, .source = function_array, .context = s};
+    Diag *diag = diag_new(arena);
+    Options o;
+    GraphSettings settings = {0};
+    read_head(arena, text, &o, &settings);
+    Method *method = load_text(arena, diag, name, text);
+    s->function = last_function(method);
+    s->arrays = arena_new_of(arena, FunctionArrays);
+    s->arrays->arena = arena;
+    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, find_function(method, s->function), &o, "differ")) {
+        s->error = messages(arena, diag);
+        return;
+    }
+    Watching w = {.s = s, .written = {.name = s->function, .pass = "lower"}};
+    s->differentiated = (Snapshot){.name = s->function, .pass = "differentiate"};
+    const LowerOptions options = {.after = watch_function, .context = &w, .settings = settings};
+    s->g = lower_function(arena, diag, method, s->function, s->arrays->inputs, s->arrays->count, &options);
+    if (!s->g) s->error = messages(arena, diag);
+    else if (!s->error) check_written(s, &w.written.graph);
+}
+
+/* ---- rounding or a mistake ------------------------------------------------------------------------------------------------- */
+
+typedef struct Moved {
+    const Subject *s;
+    uint32_t turn;
+    ARRAY(const GNode *) nodes; /* asked for so far, and their arrays */
+    ARRAY(double *) arrays;
+} Moved;
+
+static const double *moved_array(void *context, const GNode *node) {
+    Moved *m = context;
+    const double *values = m->s->source(m->s->context, node);
+    int64_t count = subject_elements(node);
+    if (!values || node->kind != GN_INPUT || node->type != GT_REAL) return values;
+    double *moved = arena_array(m->s->arena, double, count);
+    for (int64_t i = 0; i < count; i++) {
+        double u = couplet_random_unit(m->turn, 0, 0, (uint32_t)node->id, (uint64_t)i, 0);
+        moved[i] = values[i] + (2 * u - 1) * 4e-7 * (1 + fabs(values[i]));
+    }
+    return moved;
+}
+
+bool subject_is_fragile(Subject *s, const double *off) {
+    enum { TURNS = 24 };
+    if (!s->differentiated.taken) return false;
+    double *reach = arena_array(s->arena, double, s->answer_count);
+    for (uint32_t turn = 1; turn <= TURNS; turn++) {
+        Moved m = {.s = s, .turn = turn};
+        const Graph *g = &s->differentiated.graph;
+        Reference *run = turn % 2 ? reference_run(g, moved_array, &m) : reference_run_rounded(g, moved_array, &m);
+        for (int i = 0; run && !reference_fault(run, NULL) && i < s->answer_count; i++) {
+            const double *values = reference_value(run, g->outputs.items[i].node);
+            for (int64_t k = 0; k < s->answers[i].count; k++) reach[i] = fmax(reach[i], fabs(values[k] - s->answers[i].exact[k]));
+        }
+        reference_free(run);
+    }
+    for (int i = 0; i < s->answer_count; i++)
+        if (!(off[i] <= ORDERS * reach[i] || off[i] <= s->answers[i].allowed)) return false;
+    return true;
+}
