@@ -27,6 +27,9 @@ typedef enum {
     REDUCE_SOFTMAX /* keeps its index, which is bound outside */,
     REDUCE_TOPK /* topk[j, r] e: the index of the r-th largest; r is bound outside */
 } ReduceKind;
+enum { REDUCE_KINDS = REDUCE_TOPK + 1 };
+/* "sum", "mean", ..: by kind. None of them can name anything else. */
+extern const char *const reduce_names[REDUCE_KINDS];
 
 typedef enum {
     EXPR_NUMBER,  /* number; is_integer when written without point or exponent */

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const reduce_names[REDUCE_KINDS] = {"sum", "mean", "max", "min",          "argmax",    "argmin",  "count",
+                                                "any", "all",  "var", "var_unbiased", "logsumexp", "softmax", "topk"};
+
 Span ast_span(Span a, Span b) {
     if (b.end > a.end) a.end = b.end;
     return a;

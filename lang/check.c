@@ -33,6 +33,13 @@ Symbol *find_symbol(const Scope *scope, const char *name) {
     return NULL;
 }
 
+/* `let all = x`, and `all[i]` would reduce. */
+static void refuse_reserved(Check *c, const char *name, Span span) {
+    for (int i = 0; i < REDUCE_KINDS; i++)
+        if (strcmp(reduce_names[i], name) == 0)
+            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name anything else: `%s[i]` would reduce over `i`", name, name);
+}
+
 Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
     for (int i = 0; i < c->scope->symbols.count; i++) {
         Symbol *other = c->scope->symbols.items[i];
@@ -41,6 +48,7 @@ Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *st
         diag_note(c->diag, other->span, "the first time is here");
         break;
     }
+    if (kind != SYMBOL_BUILTIN) refuse_reserved(c, name, span);
     Symbol *s = arena_new_of(c->arena, Symbol);
     *s = (Symbol){.kind = kind, .name = name, .span = span, .stmt = stmt, .param = param, .module = c->module};
     array_push(c->arena, &c->scope->symbols, s);
@@ -192,7 +200,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         check_body(c, s->body, s->body_count);
         scheme->result = c->result;
         if (!scheme->result && s->kind != STMT_OPTIMISER) {
-            diag_report(c->diag, CODE_RETURN, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
+            if (!c->is_broken) diag_report(c->diag, CODE_RETURN, s->name_span, "`%s` returns nothing; its last statement should be `return ..`", s->name);
             scheme->result = type_poison(c);
         }
     }
@@ -415,6 +423,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->diag = diag;
     c->dims = dim_table_new(arena);
     c->hooks = hooks;
+    c->is_broken = diag_error_count(diag) > 0;
     c->batch = 256;
     c->method = arena_new_of(arena, Method);
     c->method->spec = spec;

@@ -36,6 +36,7 @@ typedef struct Check {
     const DataSource *seen; /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
     bool in_epoch;           /* in `every epoch` */
+    bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
     ARRAY(Scheme *) schemes;
     ARRAY(Occurrence) occurrences;
