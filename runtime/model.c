@@ -202,7 +202,7 @@ static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input
         if (!is_data(&plan->inputs[i])) continue;
         const CoupletInput *given = NULL;
         for (int k = 0; k < input_count; k++)
-            if (strcmp(inputs[k].name, plan->inputs[i].name) == 0) given = &inputs[k];
+            if (inputs[k].name && strcmp(inputs[k].name, plan->inputs[i].name) == 0) given = &inputs[k];
         int64_t expected = couplet_buffer_count(&plan->buffers[plan->inputs[i].buffer]);
         if (!given || !given->data) return fail(m, COUPLET_ERROR_ARGUMENT, "the step reads `%s`, which was not given", plan->inputs[i].name);
         if (given->count != expected)

@@ -1,10 +1,16 @@
-/* The C interface from outside: two methods in one program, wrong calls, damaged files. Built and run by build.py. */
+/* The C interface from outside: two methods in one program, wrong calls, damaged files, a full disk, a kill. Built and run by build.py, with the sanitizers of
+ * the build where it has some. */
+#define _POSIX_C_SOURCE 200809L
 #include "other.h"
 #include "small.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 static int faults;
 
@@ -42,11 +48,41 @@ static void write_file(const char *path, const char *bytes, size_t length) {
     fclose(file);
 }
 
-static void damaged_weights(CoupletModel *model) {
-    static char bytes[1 << 20];
-    FILE *file = fopen("saved.safetensors", "rb");
-    size_t length = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+static size_t read_file(const char *path, char *bytes, size_t most) {
+    FILE *file = fopen(path, "rb");
+    size_t length = file ? fread(bytes, 1, most, file) : 0;
     if (file) fclose(file);
+    return length;
+}
+
+static char bytes[1 << 20];
+
+/* One bit in many places: a number among the weights may have changed, anything else is told. */
+static void flipped_bits(CoupletModel *model, size_t length) {
+    int taken = 0, refused = 0, other = 0;
+    for (size_t at = 0; at < length; at += at < 2048 ? 23 : 997) {
+        bytes[at] = (char)(bytes[at] ^ 0x14);
+        write_file("flipped.safetensors", bytes, length);
+        CoupletStatus status = couplet_model_load(model, "flipped.safetensors");
+        taken += status == COUPLET_OK;
+        refused += status == COUPLET_ERROR_WEIGHTS && strstr(couplet_model_error(model), "flipped.safetensors");
+        other += status != COUPLET_OK && status != COUPLET_ERROR_WEIGHTS;
+        bytes[at] = (char)(bytes[at] ^ 0x14);
+    }
+    check(taken && refused && !other, "weights with a bit inverted, in many places", "a status that does not fit");
+}
+
+static void cut_weights(CoupletModel *model, size_t length) {
+    int refused = 0, tried = 0;
+    for (size_t cut = 0; cut < length; cut += 1 + length / 40, tried++) {
+        write_file("cut.safetensors", bytes, cut);
+        refused += couplet_model_load(model, "cut.safetensors") == COUPLET_ERROR_WEIGHTS;
+    }
+    check(refused == tried, "weights cut anywhere", "one was taken");
+}
+
+static void damaged_weights(CoupletModel *model) {
+    size_t length = read_file("saved.safetensors", bytes, sizeof bytes);
     float *before = features_of(model);
     write_file("cut.safetensors", bytes, length / 2);
     expect(model, couplet_model_load(model, "cut.safetensors"), COUPLET_ERROR_WEIGHTS, "cut.safetensors", "weights cut short");
@@ -58,6 +94,61 @@ static void damaged_weights(CoupletModel *model) {
     check(before && after && memcmp(before, after, sizeof(float) * 3 * SMALL_FEATURES) == 0, "the model is as it was", "its features changed");
     free(before);
     free(after);
+    bytes[3] = 0;
+    flipped_bits(model, length);
+    cut_weights(model, length);
+    expect(model, couplet_model_load(model, "saved.safetensors"), COUPLET_OK, "", "and after all that the whole file");
+}
+
+/* What is written first is PATH.partial: on a full disk the file that was there stays. */
+static void full_disk(CoupletModel *model) {
+    static char after[1 << 20];
+    size_t length = read_file("saved.safetensors", bytes, sizeof bytes);
+    if (access("/dev/full", W_OK) != 0 || symlink("/dev/full", "saved.safetensors.partial") != 0) return;
+    expect(model, couplet_model_save(model, "saved.safetensors"), COUPLET_ERROR_FILE, "No space left", "saving on a full disk");
+    unlink("saved.safetensors.partial");
+    check(read_file("saved.safetensors", after, sizeof after) == length && memcmp(bytes, after, length) == 0, "what was saved before is still there", "it changed");
+}
+
+static void save_without_end(void) {
+    CoupletModel *model;
+    CoupletModelOptions options = {0};
+    options.threads = 1;
+    if (couplet_model_new(&couplet_small, &options, &model, NULL, 0) != COUPLET_OK) _exit(1);
+    while (couplet_model_save(model, "killed.safetensors") == COUPLET_OK) continue;
+    _exit(1);
+}
+
+static void killed_while_saving(CoupletModel *model) {
+    int whole = 0;
+    for (int i = 0; i < 5; i++) {
+        pid_t child = fork();
+        if (child == 0) save_without_end();
+        for (int waited = 0; waited < 500 && access("killed.safetensors", F_OK) != 0; waited++) nanosleep(&(struct timespec){0, 10000000}, NULL);
+        nanosleep(&(struct timespec){0, 3100000 * (i + 1)}, NULL);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        whole += couplet_model_load(model, "killed.safetensors") == COUPLET_OK;
+    }
+    check(whole == 5, "killed while saving, five times: the file is whole", couplet_model_error(model));
+    expect(model, couplet_model_load(model, "saved.safetensors"), COUPLET_OK, "", "and the model goes on");
+}
+
+static void wrong_shapes(CoupletModel *model) {
+    static const struct {
+        const char *name;
+        int64_t count;
+        const char *sentence;
+    } rows[] = {{"train.image", 0, "no images"}, {"train.image", -1, "fewer than none"}, {"train.image", (int64_t)1 << 60, "more than there can be"},
+                {"train.label", SMALL_BATCH, "a name that the step does not read"}, {"", 1, "an empty name"}, {NULL, 1, "no name"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const CoupletInput inputs[] = {{rows[i].name, images, rows[i].count}, {"train.index", indices, SMALL_BATCH}};
+        expect(model, couplet_model_step(model, inputs, 2, NULL), COUPLET_ERROR_ARGUMENT, "train.image", rows[i].sentence);
+    }
+    const CoupletInput no_data = {"train.image", NULL, sizeof images};
+    expect(model, couplet_model_step(model, &no_data, 1, NULL), COUPLET_ERROR_ARGUMENT, "train.image", "no array");
+    expect(model, couplet_model_embed(model, images, -3, NULL), COUPLET_ERROR_ARGUMENT, "-3 images", "features of fewer than no images");
+    expect(model, couplet_model_embed(model, NULL, 0, NULL), COUPLET_OK, "", "features of none are none");
 }
 
 static void arenas(void) {
@@ -107,6 +198,9 @@ int main(void) {
     expect(model, couplet_model_save(model, "saved.safetensors"), COUPLET_OK, "", "saving");
     expect(model, couplet_model_save(model, "/dev/full/x"), COUPLET_ERROR_FILE, "/dev/full/x", "saving where nothing can be");
     damaged_weights(model);
+    full_disk(model);
+    killed_while_saving(model);
+    wrong_shapes(model);
     expect(other, couplet_model_load(other, "saved.safetensors"), COUPLET_ERROR_WEIGHTS, "another method", "weights of another method");
     expect(model, couplet_model_embed(model, NULL, 3, &again), COUPLET_ERROR_ARGUMENT, "3 images", "features of no images");
     options.threads = 2;
