@@ -33,13 +33,6 @@ Symbol *find_symbol(const Scope *scope, const char *name) {
     return NULL;
 }
 
-/* `let all = x`, and `all[i]` would reduce. */
-static void refuse_reserved(Check *c, const char *name, Span span) {
-    for (int i = 0; i < REDUCE_KINDS; i++)
-        if (strcmp(reduce_names[i], name) == 0)
-            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name anything else: `%s[i]` would reduce over `i`", name, name);
-}
-
 Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
     for (int i = 0; i < c->scope->symbols.count; i++) {
         Symbol *other = c->scope->symbols.items[i];
@@ -48,7 +41,6 @@ Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *st
         diag_note(c->diag, other->span, "the first time is here");
         break;
     }
-    if (kind != SYMBOL_BUILTIN) refuse_reserved(c, name, span);
     Symbol *s = arena_new_of(c->arena, Symbol);
     *s = (Symbol){.kind = kind, .name = name, .span = span, .stmt = stmt, .param = param, .module = c->module};
     array_push(c->arena, &c->scope->symbols, s);
@@ -259,6 +251,13 @@ Type *let_type(Check *c, Stmt *s) {
     return t;
 }
 
+/* `let all = x`, and `all[i]` would reduce. A number may have such a name. */
+static void refuse_reserved(Check *c, const char *name, Span span) {
+    for (int i = 0; i < REDUCE_KINDS; i++)
+        if (strcmp(reduce_names[i], name) == 0)
+            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name anything else: `%s[i]` would reduce over `i`", name, name);
+}
+
 void check_let(Check *c, Stmt *s) {
     if (s->is_function) {
         s->symbol = declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
@@ -269,6 +268,7 @@ void check_let(Check *c, Stmt *s) {
     Type *t = let_type(c, s);
     s->symbol = declare(c, SYMBOL_LET, s->name, s->name_span, s, NULL);
     s->symbol->type = t;
+    if (t->rank) refuse_reserved(c, s->name, s->name_span);
 }
 
 static TypeKind owned_kind(Check *c, const Param *p, SymbolKind kind) {
