@@ -179,7 +179,7 @@ typedef struct CoupletAction {
 /* A stretch of the run: from this epoch and this step on, until a later phase has begun. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
-    CoupletPlan *train; /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D]) for the watch on collapse, if there is one */
+    CoupletPlan *train; /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D] or [views, batch, D]) for the watch on collapse, if there is one */
     const CoupletAction *actions;
     int action_count;
 } CoupletPhase;

@@ -200,14 +200,18 @@ static bool metrics_step(Trainer *t, float loss) {
 static double deviation(const Trainer *t) {
     const CoupletBuffer *b = couplet_plan_output(t->phase->train, "embedding");
     const float *embedding = b ? couplet_run_output(t->run, "embedding") : NULL;
-    return embedding ? couplet_embedding_deviation(embedding, b->shape[0], b->shape[1]) : NAN;
+    if (!embedding) return NAN;
+    int64_t views = b->rank == 3 ? b->shape[0] : 1;
+    return couplet_embedding_deviation(embedding, views * b->shape[b->rank - 2], b->shape[b->rank - 1]);
 }
 
 static bool end_epoch(Trainer *t) {
     const CoupletSession *s = t->session;
     double mean = t->loss_count ? t->loss_sum / (double)t->loss_count : NAN, spread = deviation(t), rate = views_per_second(t);
     erase_line(t);
-    say(t, "epoch %-3" PRId64 " loss %.4f   embedding deviation %.3f   %.0f views/s\n", s->step / t->per_epoch, mean, spread, rate);
+    char watch[48] = "";
+    if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
+    say(t, "epoch %-3" PRId64 " loss %.4f   %s%.0f views/s\n", s->step / t->per_epoch, mean, watch, rate);
     if (spread < collapsed && !t->warned) {
         say(t, "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is spread out)\n", spread);
         t->warned = true;

@@ -415,5 +415,7 @@ Value lower_call(Lower *l, const Expr *e) {
         diag_suggest(l->diag, "name the results first: `let z[v] = encoder(g[v])`");
         for (int i = 0; i < input.prefix_count; i++) input.prefix[i] = gx_int(l->g, 0); /* of the right shape, so that the rest is checked too */
     }
-    return net_apply(l, net, input, e);
+    Value result = net_apply(l, net, input, e);
+    if (!l->frame->owner && !l->encoded && is_embedding(l, &result)) l->encoded = result.tensor;
+    return result;
 }

@@ -97,7 +97,8 @@ typedef struct Lower {
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
-    GNode *embedding; /* first application of a network at method level */
+    GNode *embedding; /* the first rows with a name */
+    GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
     int depth;
     bool keep_gradients; /* as outputs of the training graphs */
     LoweredProgram *program;
@@ -229,6 +230,7 @@ void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options);
 void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);
 
 /* method.c */
+bool is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch, D] or [views, batch, D] */
 void begin_graph(Lower *l, const char *name, bool training);
 const Expr *find_setting(const Stmt *block, const char *name);
 /* The passes of a stage; and the end of one that was called by itself, or of lowering: both show the graph to whoever watches and verify it. */

@@ -18,7 +18,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->g = graph_new(l->arena, name);
     l->training = training;
     l->current.count = l->renewed.count = l->applied.count = 0;
-    l->embedding = NULL;
+    l->embedding = l->encoded = NULL;
     l->finishing = l->between = false;
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
@@ -83,11 +83,16 @@ typedef struct LossTerms {
     int count;
 } LossTerms;
 
-/* The first rows of reals that have a name: watched for collapse. */
+bool is_embedding(const Lower *l, const Value *value) {
+    if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL) return false;
+    int rank = value_rank(value);
+    return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->program->batch;
+}
+
+/* The first rows that have a name are watched for collapse. */
 static void take_embedding(Lower *l, const Stmt *let) {
     const Value *value = l->embedding || !let->value ? NULL : frame_find(l->frame, let->symbol);
-    bool rows = value && value->kind == VALUE_ARRAY && value_rank(value) == 2 && value->prefix_count == 0;
-    if (rows && value->tensor->type == GT_REAL && value->tensor->shape[0] == l->program->batch) l->embedding = value->tensor;
+    if (value && is_embedding(l, value)) l->embedding = value->tensor;
 }
 
 /* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
@@ -140,7 +145,8 @@ static void stabilised_groups(Lower *l, const LossTerms *terms, LossGroup *group
     GNode *loss = scalar_node(l, total, "loss", terms->of[terms->count - 1].span);
     note_loss_formulas(l, loss);
     graph_output(g, "loss", loss);
-    if (l->embedding) graph_output(g, "embedding", l->embedding);
+    GNode *embedding = l->embedding ? l->embedding : l->encoded;
+    if (embedding) graph_output(g, "embedding", embedding);
     int outputs = g->outputs.count;
     for (int i = 0; i < terms->count && terms->count > 1; i++) graph_output(g, "part", scalar_node(l, terms->of[i].sum, "part of the loss", terms->of[i].span));
     pass_ran(l, g, "lower", options);
