@@ -3,6 +3,7 @@
 #include "runtime/method.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
 #include <string.h>
@@ -19,8 +20,16 @@ static Processor native;
 static const Processor *here;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Two passes of code generation that cost a third of its time, and gain nothing here: addresses are a base and one index as they are emitted, and the processor
+ * reorders instructions itself. LLVM knows these options for the whole process only. */
+static void spare_passes(void) {
+    static const char *const options[] = {"couplet", "-disable-lsr", "-disable-post-ra"};
+    LLVMParseCommandLineOptions(sizeof options / sizeof *options, options, NULL);
+}
+
 /* The strings live as long as the process. */
 static void look(void) {
+    spare_passes();
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
     const char *features = LLVMGetHostCPUFeatures(), *name = LLVMGetHostCPUName();
