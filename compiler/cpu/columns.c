@@ -5,9 +5,8 @@
 #include <math.h>
 
 static LLVMValueRef position(Frame *f) {
-    const GNode *n = f->node;
-    LLVMValueRef at = f->indices[0];
-    for (int i = 1; i < n->rank; i++) at = LLVMBuildNSWAdd(f->e->builder, LLVMBuildNSWMul(f->e->builder, at, whole(f, n->shape[i]), ""), f->indices[i], "");
+    LLVMValueRef at = NULL;
+    for (int i = 0; i < f->node->rank; i++) at = step_along(f, at, i, f->node->shape[i]);
     return at;
 }
 
@@ -40,11 +39,12 @@ void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValu
     for (int i = n->rank; i < n->rank + n->red_rank; i++) {
         f->indices[i] = whole(f, 0);
         if (extents[i] == 1) continue;
-        loops[depth] = loop_begin(f, whole(f, 0), whole(f, extents[i]));
+        loops[depth] = loop_begin(f, whole(f, 0), axis_count(f, extents, i));
         f->indices[i] = loops[depth++].index;
     }
     loops[depth] = loop_begin(f, begin, end);
     f->indices[last] = loops[depth++].index;
     add_term(f, y);
-    while (depth > 0) loop_end(f, &loops[--depth]);
+    loop_end(f, &loops[--depth]);
+    while (depth > 0) loop_keep_rolled(f, loop_end(f, &loops[--depth])); /* a copy of the row's loop for each turn would gain nothing */
 }

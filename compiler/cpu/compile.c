@@ -24,7 +24,7 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-static PlanTarget target_of(const Processor *p) { return (PlanTarget){.name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true}; }
+static PlanTarget target_of(const Processor *p) { return (PlanTarget){.name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true}; }
 
 PlanTarget cpu_plan_target(void) { return target_of(processor_here()); }
 

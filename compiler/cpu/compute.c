@@ -104,7 +104,7 @@ static void sweep_all(Frame *f, Reduction *r) {
     for (int i = 0; i < n->red_rank; i++) {
         f->indices[n->rank + i] = whole(f, 0);
         if (r->extents[n->rank + i] == 1) continue;
-        loops[depth] = loop_begin(f, whole(f, 0), whole(f, r->extents[n->rank + i]));
+        loops[depth] = loop_begin(f, whole(f, 0), axis_count(f, r->extents, n->rank + i));
         f->indices[n->rank + i] = loops[depth++].index;
     }
     fold_term(f, r);
@@ -175,7 +175,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
         value = local_get(f, value_type(f->e, n->type), slot);
     }
     LLVMValueRef at = NULL;
-    for (int i = 0; i < n->rank; i++) at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(f, n->shape[i]), ""), f->indices[i], "") : f->indices[i];
+    for (int i = 0; i < n->rank; i++) at = step_along(f, at, i, n->shape[i]);
     element_store(f, n->type, f->bases[f->kernel->operand_count - 1], at ? at : whole(f, 0), value);
 }
 
@@ -187,19 +187,20 @@ static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef ti
     for (int i = axes - 1; i >= 0; i--) {
         bool outermost = true;
         for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
-        f->indices[i] = extents[i] == 1 ? whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, whole(f, extents[i]), "");
-        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, whole(f, extents[i]), "");
+        f->indices[i] = extents[i] == 1 ? whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, axis_count(f, extents, i), "");
+        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, axis_count(f, extents, i), "");
     }
 }
 
 /* The values of an axis in the tile: all, or a chunk. */
-static void axis_range(Frame *f, int64_t extent, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
+static void axis_range(Frame *f, const int64_t *extents, int axis, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef size = f->chunk ? f->chunk : whole(f, chunk);
     *begin = whole(f, 0);
-    *end = whole(f, extent);
+    *end = axis_count(f, extents, axis);
     if (!chunk) return;
-    *begin = LLVMBuildNSWMul(b, tile, whole(f, chunk), "");
-    LLVMValueRef next = LLVMBuildNSWAdd(b, *begin, whole(f, chunk), "");
+    *begin = LLVMBuildNSWMul(b, tile, size, "");
+    LLVMValueRef next = LLVMBuildNSWAdd(b, *begin, size, "");
     *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
 }
 
@@ -217,13 +218,13 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     LLVMValueRef tile = loops[0].index;
     set_tile(&f, axes, extents, tile);
     if (sums_columns(n)) {
-        axis_range(&f, extents[axes], chunk, tile, &begin, &end);
+        axis_range(&f, extents, axes, chunk, tile, &begin, &end);
         emit_columns(&f, extents, begin, end);
     } else {
         for (int i = axes; i < n->rank; i++) {
             f.indices[i] = whole(&f, 0);
             if (extents[i] == 1) continue;
-            axis_range(&f, extents[i], i == axes ? chunk : 0, tile, &begin, &end);
+            axis_range(&f, extents, i, i == axes ? chunk : 0, tile, &begin, &end);
             loops[depth] = loop_begin(&f, begin, end);
             f.indices[i] = loops[depth++].index;
         }

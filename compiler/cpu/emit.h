@@ -10,6 +10,7 @@
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
 #define COUPLET_COMPILER_CPU_EMIT_H
 
+#include "compiler/plan/arguments.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
 
@@ -52,6 +53,7 @@ typedef struct Frame {
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
     const TileReads *tile; /* NULL: nothing is streamed here */
+    LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS]; /* of kernel->arguments, by axis and by number */
     ValueMap known;
 } Frame;
 
@@ -69,7 +71,8 @@ LLVMValueRef number(Frame *f, double value);
 LLVMBasicBlockRef frame_block(Frame *f, const char *name);
 Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
 Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
-void loop_end(Frame *f, Loop *loop);
+/* The branch back. */
+LLVMValueRef loop_end(Frame *f, Loop *loop);
 /* The members of a key that a reduction visits in place of all its terms (bucket.c): entries [begin, end) of the list. */
 typedef struct Members {
     LLVMValueRef base, list, begin, end;
@@ -79,6 +82,10 @@ typedef struct Members {
 Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member);
 /* Asks LLVM not to unroll the loop whose branch back this is. */
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
+/* The turns of an axis: extents[axis], or what the table says. */
+LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis);
+/* One more subscript, that walks along an axis of the node, after the position `at` (NULL: it is the first); `extent` where the kernel has no arguments. */
+LLVMValueRef step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent);
 /* A local that lives in the entry block, where LLVM turns it into a register. */
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);

@@ -77,6 +77,13 @@ static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
     return LLVMGetUndef(s->e->f32); /* a sink's sources are all in its sweep */
 }
 
+/* Every subscript is an index that covers its axis (arguments.h). */
+static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
+    LLVMValueRef at = NULL;
+    for (int i = 0; i < load->tensor->rank; i++) at = step_along(s, at, load->args[i]->index, load->tensor->shape[i]);
+    return element_load(s, load->tensor->type, base, at ? at : whole(s, 0));
+}
+
 static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     GNode *tensor = load->tensor;
@@ -85,6 +92,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     bool checked = false;
     for (int i = 0; i < s->kernel->operand_count; i++)
         if (s->kernel->operands[i] == tensor) base = s->bases[i];
+    if (s->kernel->arguments) return emit_walk(s, load, base);
     for (int i = 0; i < tensor->rank; i++) {
         LLVMValueRef index = emit(s, load->args[i], mask);
         int64_t low, high;
@@ -205,7 +213,8 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i32 = s->e->i32, i64 = s->e->i64;
-    LLVMValueRef site = emit(s, e->args[0], mask), element = emit(s, e->args[1], mask), key[2], x[4];
+    const Arguments *arguments = s->kernel->arguments;
+    LLVMValueRef site = arguments ? s->constants[argument_find(arguments, e->args[0])] : emit(s, e->args[0], mask), element = emit(s, e->args[1], mask), key[2], x[4];
     const int first = s->kernel->operand_count - 3;
     for (int i = 0; i < 2; i++) {
         LLVMValueRef at = whole(s, i);
@@ -231,11 +240,16 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     return LLVMBuildFMul(b, LLVMBuildUIToFP(b, high, s->e->f32, ""), number(s, 0x1p-24), "");
 }
 
+static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
+    int number_of = s->kernel->arguments ? argument_find(s->kernel->arguments, e) : -1;
+    return number_of < 0 ? number(s, e->real) : s->constants[number_of];
+}
+
 static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     switch (e->op) {
     case G_CONST:
-        if (e->type == GT_REAL) return number(s, e->real);
+        if (e->type == GT_REAL) return emit_real_constant(s, e);
         return e->type == GT_INT ? whole(s, e->integer) : LLVMConstInt(s->e->i1, (unsigned long long)e->integer, 0);
     case G_INDEX: return s->indices[e->index];
     case G_LOAD: return emit_load(s, e, mask);

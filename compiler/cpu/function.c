@@ -36,6 +36,32 @@ static void emit_entry(Emitter *e, const Kernel *kernel, LLVMTypeRef body_type, 
     LLVMBuildRetVoid(e->builder);
 }
 
+/* The table's numbers, before any loop. */
+static void load_arguments(Frame *f) {
+    const Arguments *a = f->kernel->arguments;
+    LLVMBuilderRef b = f->e->builder;
+    for (int i = 0; i < f->node->rank + f->node->red_rank; i++) {
+        int loop = a->loop_of[i];
+        if (loop < 0) continue;
+        f->counts[i] = argument_is_literal(a, loop) ? whole(f, a->extents[loop]) : element_load(f, GT_INT, f->bases[0], whole(f, loop));
+    }
+    if (a->chunk) f->chunk = element_load(f, GT_INT, f->bases[0], whole(f, argument_of_chunk(a)));
+    for (int i = 0; i < a->constant_count; i++) {
+        bool real = a->constants[i]->type == GT_REAL;
+        LLVMTypeRef type = real ? f->e->f32 : f->e->i32;
+        LLVMValueRef at = whole(f, argument_of_constant(a, i)), place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, ""), value = LLVMBuildLoad2(b, type, place, "");
+        f->constants[i] = real ? value : LLVMBuildZExt(b, value, f->e->i64, "");
+    }
+}
+
+LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis) { return f->counts[axis] ? f->counts[axis] : whole(f, extents[axis]); }
+
+LLVMValueRef step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent) {
+    if (f->kernel->arguments && f->kernel->arguments->loop_of[axis] < 0) return at;
+    LLVMValueRef count = f->counts[axis] ? f->counts[axis] : whole(f, extent);
+    return at ? LLVMBuildNSWAdd(f->e->builder, LLVMBuildNSWMul(f->e->builder, at, count, ""), f->indices[axis], "") : f->indices[axis];
+}
+
 void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     memset(f, 0, sizeof *f);
     f->e = e;
@@ -67,6 +93,7 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     f->scratch = LLVMGetParam(f->function, 2);
     f->fault = LLVMGetParam(f->function, 3);
     for (int i = 0; i < kernel->operand_count; i++) f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
+    if (kernel->arguments) load_arguments(f);
 }
 
 void frame_end(Frame *f) { LLVMBuildRetVoid(f->e->builder); }
@@ -85,14 +112,15 @@ Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t ste
 
 Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end) { return loop_begin_step(f, begin, end, 1); }
 
-void loop_end(Frame *f, Loop *loop) {
+LLVMValueRef loop_end(Frame *f, Loop *loop) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, whole(f, loop->step), "next");
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
     LLVMAddIncoming(loop->index, &next, &here, 1);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->end, ""), loop->body, loop->exit);
+    LLVMValueRef back = LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->end, ""), loop->body, loop->exit);
     LLVMPositionBuilderAtEnd(b, loop->exit);
     frame_forget(f);
+    return back;
 }
 
 void loop_keep_rolled(Frame *f, LLVMValueRef branch) {

@@ -26,7 +26,7 @@ typedef struct Part {
     Arena *arena;
     const Processor *processor;
     Kernel **kernels;
-    int count;
+    int count, weight;
     LLVMMemoryBufferRef object;
     const char *error;
     char path[1024]; /* in the cache; empty: none */
@@ -55,7 +55,14 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t length) {
     return hash;
 }
 
-static int by_symbol(const void *a, const void *b) { return strcmp((*(Kernel *const *)a)->symbol, (*(Kernel *const *)b)->symbol); }
+/* How long a kernel takes to compile, roughly, beside the shortest. */
+static int weight(const Kernel *k) { return k->kind == KERNEL_SWEEP ? 12 : k->kind == KERNEL_PRODUCT ? 3 : k->kind == KERNEL_PACK ? 2 : 1; }
+
+/* The longest first. */
+static int by_weight(const void *a, const void *b) {
+    const Kernel *p = *(Kernel *const *)a, *q = *(Kernel *const *)b;
+    return weight(p) != weight(q) ? weight(q) - weight(p) : strcmp(p->symbol, q->symbol);
+}
 
 static void part_name(Part *part, const char *folder) {
     part->path[0] = 0;
@@ -184,6 +191,7 @@ static LLVMOrcLLJITRef link_parts(Arena *arena, const Processor *processor, Part
     return NULL;
 }
 
+/* The next kernel goes to the part that has least to do. */
 static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **kernels, int count) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     int part_count = (count + KERNELS_PER_PART - 1) / KERNELS_PER_PART;
@@ -193,11 +201,14 @@ static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **
     for (int i = 0; i < part_count; i++) {
         parts[i].arena = arena_new();
         parts[i].processor = processor;
-        parts[i].kernels = arena_array(arena, Kernel *, count / part_count + 1);
+        parts[i].kernels = arena_array(arena, Kernel *, count + 1);
     }
     for (int i = 0; i < count; i++) {
-        Part *part = &parts[i % part_count];
+        Part *part = &parts[0];
+        for (int k = 1; k < part_count; k++)
+            if (parts[k].weight < part->weight) part = &parts[k];
         part->kernels[part->count++] = kernels[i];
+        part->weight += weight(kernels[i]);
     }
     return part_count;
 }
@@ -205,7 +216,7 @@ static int deal(Part *parts, Arena *arena, const Processor *processor, Kernel **
 CpuModule *module_build(Arena *arena, const Processor *processor, Kernel **kernels, int count, const char *cache_folder, const char **error) {
     CpuModule *module = calloc(1, sizeof *module);
     if (!module) return NULL;
-    qsort(kernels, (size_t)count, sizeof *kernels, by_symbol);
+    qsort(kernels, (size_t)count, sizeof *kernels, by_weight);
     Part parts[MAX_PARTS];
     memset(parts, 0, sizeof parts);
     int part_count = deal(parts, arena, processor, kernels, count);

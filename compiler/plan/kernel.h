@@ -21,6 +21,7 @@ typedef enum {
     KERNEL_BUCKET       /* reduces each key's members */
 } KernelKind;
 
+struct Arguments;
 struct Contraction;
 struct Sweep;
 struct Bucket;
@@ -34,6 +35,7 @@ typedef struct Kernel {
     const struct Contraction *contraction;
     const struct Sweep *sweep;
     const struct Bucket *bucket;
+    const struct Arguments *arguments; /* COMPUTE: its first operand is their table (arguments.h); NULL: all is in the code */
     int sorted; /* BUCKET: the operand that holds the lists */
     int sink;   /* SWEEP_JOIN: which one */
     char symbol[SYMBOL_BYTES];
@@ -57,6 +59,7 @@ typedef struct PlanTarget {
     bool has_products; /* a library does plain matrix products */
     bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
     bool buckets;  /* it has kernels for reductions by key; without, they are sweeps */
+    bool arguments; /* kernels that differ only in sizes and constants are one, and take these from a table */
 } PlanTarget;
 
 /* False with a sentence when a node cannot be compiled (too many operands). */

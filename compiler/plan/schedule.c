@@ -1,4 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
+#include "compiler/plan/arguments.h"
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
@@ -55,7 +56,26 @@ static void close_kernel(Collect *c, const GNode *output) {
     k->operands[k->operand_count++] = output;
 }
 
-static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
+static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
+    GNode *n = arena_new_of(arena, GNode);
+    n->kind = kind;
+    n->type = type;
+    n->rank = 1;
+    n->shape[0] = count;
+    n->span = like->span;
+    array_push(arena, &kernels->extra, n);
+    return n;
+}
+
+static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments *a, const GNode *node) {
+    int count;
+    const int32_t *table = arguments_table(arena, a, &count);
+    GNode *made = extra_node(arena, kernels, GN_CONST, GT_INT, count, node);
+    made->aux = (void *)(uintptr_t)table;
+    return made;
+}
+
+static bool one_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *target, KernelList *kernels) {
     Kernel k;
     memset(&k, 0, sizeof k);
     k.kind = node->kind == GN_TOPK ? KERNEL_TOPK : KERNEL_COMPUTE;
@@ -68,6 +88,8 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
         for (int i = 0; i + 1 < node->rank; i++) k.tiles *= node->shape[i];
     } else {
         Seen seen = {0};
+        k.arguments = target->arguments ? arguments_of(arena, node) : NULL;
+        if (k.arguments) add_operand(&c, arguments_node(arena, kernels, k.arguments, node));
         collect(arena, &c, &seen, node->value);
         collect(arena, &c, &seen, node->guard);
         collect(arena, &c, &seen, node->active);
@@ -76,17 +98,6 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels)
     close_kernel(&c, node);
     array_push(arena, &kernels->items, k);
     return c.fits;
-}
-
-static GNode *extra_node(Arena *arena, KernelList *kernels, GNodeKind kind, GType type, int64_t count, const GNode *like) {
-    GNode *n = arena_new_of(arena, GNode);
-    n->kind = kind;
-    n->type = type;
-    n->rank = 1;
-    n->shape[0] = count;
-    n->span = like->span;
-    array_push(arena, &kernels->extra, n);
-    return n;
 }
 
 /* ---- library calls ---------------------------------------------------------------------------------------------- */
@@ -334,7 +345,7 @@ static bool place(Order *o, GNode *node) {
     Contraction *c = contraction_of(o->arena, node, o->target);
     Bucket *b = c || !o->target->buckets ? NULL : bucket_of(o->arena, o->g, node);
     if (b) return bucket_kernels(o->arena, o->g, b, o->kernels);
-    if (!c) return one_kernel(o->arena, o->g, node, o->kernels);
+    if (!c) return one_kernel(o->arena, o->g, node, o->target, o->kernels);
     contraction_kernels(o->arena, o->g, c, o->kernels, &o->shared);
     return true;
 }

@@ -1,7 +1,10 @@
 /* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
  * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
+#include "compiler/plan/arguments.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
+
+#include "compiler/graph/walk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,9 +58,48 @@ static void add_array(Hash *h, const GNode *n) {
     for (int i = 0; i < n->rank; i++) add(h, (uint64_t)n->shape[i]);
 }
 
+typedef enum { IS_ARGUMENT = 1000, IS_POSITION, IS_LOOP, HAS_ONE_TURN } Tag; /* beside the operations */
+
+static Hash sign_expr(Signing *s, const GExpr *e);
+
+static void sign_loop(Hash *h, const Arguments *a, int axis) {
+    add(h, a->loop_of[axis] < 0 ? HAS_ONE_TURN : IS_LOOP);
+    add(h, (uint64_t)(a->loop_of[axis] + 1));
+}
+
+static void add_argument(Hash *h, const Arguments *a, const GExpr *constant) {
+    add(h, IS_ARGUMENT);
+    add(h, (uint64_t)argument_find(a, constant));
+}
+
+/* What the code takes from the table counts by its place there. False: the expression counts by what it is. */
+static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
+    const Arguments *a = s->kernel->arguments;
+    if (!a) return false;
+    if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0) add_argument(h, a, e);
+    else if (e->op == G_INDEX) sign_loop(h, a, e->index);
+    else if (argument_is_position(a, s->kernel->node, e)) add(h, IS_POSITION);
+    else if (e->op == G_LOAD) {
+        add(h, G_LOAD);
+        add(h, e->tensor->type);
+        for (int i = 0; i < s->kernel->operand_count; i++)
+            if (s->kernel->operands[i] == e->tensor) add(h, (uint64_t)i);
+        for (int i = 0; i < e->tensor->rank; i++)
+            if (a->loop_of[e->args[i]->index] >= 0) sign_loop(h, a, e->args[i]->index);
+    } else if (e->op == G_RANDOM) {
+        Hash element = sign_expr(s, e->args[1]);
+        add(h, G_RANDOM);
+        add_argument(h, a, e->args[0]);
+        add(h, element.a);
+        add(h, element.b);
+        add(h, (uint64_t)e->args[2]->integer);
+    } else return false;
+    return true;
+}
+
 static Hash sign_expr(Signing *s, const GExpr *e) {
     Hash h = {11, 13};
-    if (!e) return h;
+    if (!e || sign_by_argument(s, &h, e)) return h;
     if (s->capacity) {
         int at = slot(s, e);
         if (s->keys[at]) return s->values[at];
@@ -106,7 +148,24 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
     snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a, (unsigned long long)h->b);
 }
 
-static void sign_node(Signing *s, Hash *h, const GNode *n) {
+/* The loops of a node whose kernel takes their extents from a table: how many there are, which are in tiles, how each tile goes. */
+static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    collapse_axes(n, extents);
+    int axes = tile_axes(n, extents, &chunk);
+    add(h, n->type);
+    add(h, n->reducer);
+    add(h, n->empty_is_error);
+    add(h, sums_columns(n));
+    add(h, chunk != 0);
+    for (int i = 0; i < n->rank + n->red_rank; i++) {
+        if (a->loop_of[i] < 0) continue;
+        add(h, i >= n->rank ? 3 : i >= axes ? 2 : 1);
+        add(h, argument_is_literal(a, a->loop_of[i]) ? (uint64_t)a->extents[a->loop_of[i]] : 0);
+    }
+}
+
+static void sign_shape(Hash *h, const GNode *n) {
     add_array(h, n);
     for (int i = 0; i < n->operand_count; i++) add_array(h, n->operands[i]);
     if (n->kind == GN_CALL) add(h, n->call);
@@ -115,6 +174,11 @@ static void sign_node(Signing *s, Hash *h, const GNode *n) {
     add(h, n->empty_is_error);
     for (int i = 0; i < n->red_rank; i++) add(h, (uint64_t)n->red_shape[i]);
     if (n->operand) add_array(h, n->operand);
+}
+
+static void sign_node(Signing *s, Hash *h, const GNode *n) {
+    if (s->kernel->arguments) sign_loops(h, s->kernel->arguments, n);
+    else sign_shape(h, n);
     const GExpr *parts[3] = {n->value, n->guard, n->active};
     for (int i = 0; i < 3; i++) {
         Hash part = sign_expr(s, parts[i]);
@@ -154,6 +218,7 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
     Signing s = {.kernel = kernel, .arena = arena};
     Hash h = {1, 2};
     add(&h, kernel->kind);
+    add(&h, kernel->arguments != NULL);
     if (kernel->contraction) {
         sign_contraction(&h, kernel);
     } else {

@@ -2,6 +2,7 @@
  * the same bits. */
 #include "compiler/plan/kernel.h"
 
+#include "compiler/graph/affine.h"
 #include "compiler/graph/walk.h"
 
 enum {
@@ -9,10 +10,11 @@ enum {
     COLUMNS = 16      /* of a column sum, in a tile: a multiple of these */
 };
 
-/* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap. */
+/* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap, or in the number that the two make. */
 static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
+    Affine sum;
     if (!e) return true;
-    if (e->op == G_INDEX) return e->index != p && e->index != p + 1;
+    if (e->op != G_LOAD && affine_of(e, &sum)) return sum.factor[p] == sum.factor[p + 1] * shape[p + 1];
     int first = 0;
     if (e->op == G_LOAD) {
         const GNode *t = e->tensor;

@@ -1,0 +1,95 @@
+#include "compiler/plan/arguments.h"
+
+#include "compiler/graph/affine.h"
+
+#include <string.h>
+
+enum { LONGEST_LITERAL = 16 };
+
+typedef struct Walk {
+    Arena *arena;
+    const GNode *node;
+    Arguments *found;
+    ARRAY(const GExpr *) seen;
+} Walk;
+
+bool argument_is_literal(const Arguments *a, int loop) { return a->extents[loop] <= LONGEST_LITERAL; }
+
+int argument_find(const Arguments *a, const GExpr *constant) {
+    for (int i = 0; i < a->constant_count; i++)
+        if (a->constants[i] == constant) return i;
+    return -1;
+}
+
+bool argument_is_position(const Arguments *a, const GNode *n, const GExpr *e) {
+    Affine affine;
+    int loops = 0;
+    for (int i = 0; i < n->rank; i++) loops += a->loop_of[i] >= 0;
+    if (loops != 1 || e->op == G_INDEX || e->op == G_CONST || !affine_of(e, &affine) || affine.constant != 0) return false;
+    for (int i = n->rank; i < n->rank + n->red_rank; i++)
+        if (affine.factor[i] != 0) return false;
+    int64_t stride = 1;
+    for (int i = n->rank - 1; i >= 0; stride *= n->shape[i--])
+        if (n->shape[i] > 1 && affine.factor[i] != stride) return false;
+    return true;
+}
+
+static bool add_constant(Arguments *a, const GExpr *e) {
+    if (argument_find(a, e) >= 0) return true;
+    if (a->constant_count == MOST_CONSTANTS) return false;
+    a->constants[a->constant_count++] = e;
+    return true;
+}
+
+static int64_t extent_of(const GNode *n, int axis) { return axis < n->rank ? n->shape[axis] : n->red_shape[axis - n->rank]; }
+
+/* Every subscript is an index of the node that covers its axis: the loops' extents are all that its place in memory depends on. */
+static bool walks_along(const GNode *n, const GExpr *load) {
+    if (load->has_else || load->tensor->streamed) return false;
+    for (int i = 0; i < load->tensor->rank; i++)
+        if (load->args[i]->op != G_INDEX || extent_of(n, load->args[i]->index) != load->tensor->shape[i]) return false;
+    return true;
+}
+
+static bool walk(Walk *w, const GExpr *e) {
+    if (!e || e->op == G_INDEX) return true;
+    if (e->op == G_CONST) return e->type != GT_REAL || e->real == 0 || add_constant(w->found, e);
+    for (int i = 0; i < w->seen.count; i++)
+        if (w->seen.items[i] == e) return true;
+    array_push(w->arena, &w->seen, e);
+    if (e->op == G_LOAD) return walks_along(w->node, e);
+    if (argument_is_position(w->found, w->node, e)) return true;
+    if (e->op == G_RANDOM) return e->args[0]->op == G_CONST && add_constant(w->found, e->args[0]) && walk(w, e->args[1]);
+    for (int i = 0; i < e->arg_count; i++)
+        if (!walk(w, e->args[i])) return false;
+    return true;
+}
+
+const Arguments *arguments_of(Arena *arena, const GNode *n) {
+    Arguments *a = arena_new_of(arena, Arguments);
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    collapse_axes(n, extents);
+    tile_axes(n, extents, &a->chunk);
+    for (int i = 0; i < n->rank + n->red_rank; i++) {
+        a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;
+        if (extents[i] > INT32_MAX) return NULL;
+        if (extents[i] != 1) a->extents[a->loop_count++] = extents[i];
+    }
+    Walk w = {.arena = arena, .node = n, .found = a};
+    return walk(&w, n->value) && walk(&w, n->guard) && walk(&w, n->active) ? a : NULL;
+}
+
+const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count) {
+    *count = argument_of_constant(a, a->constant_count);
+    int32_t *table = arena_array(arena, int32_t, *count);
+    for (int i = 0; i < a->loop_count; i++) table[i] = (int32_t)a->extents[i];
+    table[argument_of_chunk(a)] = (int32_t)a->chunk;
+    for (int i = 0; i < a->constant_count; i++) {
+        const GExpr *e = a->constants[i];
+        float real = (float)e->real;
+        uint32_t word = (uint32_t)e->integer; /* a site counts by its low 32 bits (runtime/random.h) */
+        if (e->type == GT_REAL) memcpy(&word, &real, sizeof word);
+        memcpy(&table[argument_of_constant(a, i)], &word, sizeof word);
+    }
+    return table;
+}
