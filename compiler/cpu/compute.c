@@ -193,12 +193,12 @@ static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef ti
 }
 
 /* The values of an axis in the tile: all, or a chunk. */
-static void axis_range(Frame *f, const int64_t *extents, int axis, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
+static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef size = f->chunk ? f->chunk : whole(f, chunk);
     *begin = whole(f, 0);
     *end = axis_count(f, extents, axis);
-    if (!chunk) return;
+    if (!cut) return;
     *begin = LLVMBuildNSWMul(b, tile, size, "");
     LLVMValueRef next = LLVMBuildNSWAdd(b, *begin, size, "");
     *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
@@ -210,6 +210,7 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     collapse_axes(n, extents);
     int axes = tile_axes(n, extents, &chunk);
+    const bool cut = kernel->arguments ? kernel->arguments->chunk != 0 : chunk != 0;
     frame_begin(&f, e, kernel);
     Loop loops[GRAPH_MAX_RANK + 1];
     LLVMValueRef begin, end;
@@ -218,13 +219,13 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     LLVMValueRef tile = loops[0].index;
     set_tile(&f, axes, extents, tile);
     if (sums_columns(n)) {
-        axis_range(&f, extents, axes, chunk, tile, &begin, &end);
+        axis_range(&f, extents, axes, cut, chunk, tile, &begin, &end);
         emit_columns(&f, extents, begin, end);
     } else {
         for (int i = axes; i < n->rank; i++) {
             f.indices[i] = whole(&f, 0);
             if (extents[i] == 1) continue;
-            axis_range(&f, extents, i, i == axes ? chunk : 0, tile, &begin, &end);
+            axis_range(&f, extents, i, cut && i == axes, chunk, tile, &begin, &end);
             loops[depth] = loop_begin(&f, begin, end);
             f.indices[i] = loops[depth++].index;
         }

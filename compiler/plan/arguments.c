@@ -25,7 +25,7 @@ bool argument_is_position(const Arguments *a, const GNode *n, const GExpr *e) {
     Affine affine;
     int loops = 0;
     for (int i = 0; i < n->rank; i++) loops += a->loop_of[i] >= 0;
-    if (loops != 1 || e->op == G_INDEX || e->op == G_CONST || !affine_of(e, &affine) || affine.constant != 0) return false;
+    if (loops != 1 || e->op == G_CONST || !affine_of(e, &affine) || affine.constant != 0) return false;
     for (int i = n->rank; i < n->rank + n->red_rank; i++)
         if (affine.factor[i] != 0) return false;
     int64_t stride = 1;
@@ -69,7 +69,10 @@ const Arguments *arguments_of(Arena *arena, const GNode *n) {
     Arguments *a = arena_new_of(arena, Arguments);
     int64_t extents[2 * GRAPH_MAX_RANK];
     collapse_axes(n, extents);
-    tile_axes(n, extents, &a->chunk);
+    int axes = tile_axes(n, extents, &a->chunk);
+    bool one_tile = axes < n->rank;
+    for (int i = 0; i < axes; i++) one_tile &= extents[i] == 1;
+    if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes]; /* as if it were cut, so that long and short are one form */
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         a->loop_of[i] = extents[i] == 1 ? -1 : a->loop_count;
         if (extents[i] > INT32_MAX) return NULL;

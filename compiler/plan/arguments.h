@@ -11,7 +11,7 @@ typedef struct Arguments {
     int loop_count;                      /* collapsed axes of more than one turn, in order */
     int loop_of[2 * GRAPH_MAX_RANK];     /* of an axis; -1: it has one turn */
     int64_t extents[2 * GRAPH_MAX_RANK]; /* of a loop */
-    int64_t chunk;                       /* of the axis that tiles cut (tile_axes); 0: none */
+    int64_t chunk;                       /* of the axis that tiles cut (tile_axes), or all of it; 0: none */
     int constant_count;
     const GExpr *constants[MOST_CONSTANTS]; /* reals other than 0, and the sites of draws */
 } Arguments;

@@ -77,8 +77,8 @@ static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
     const Arguments *a = s->kernel->arguments;
     if (!a) return false;
     if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0) add_argument(h, a, e);
-    else if (e->op == G_INDEX) sign_loop(h, a, e->index);
     else if (argument_is_position(a, s->kernel->node, e)) add(h, IS_POSITION);
+    else if (e->op == G_INDEX) sign_loop(h, a, e->index);
     else if (e->op == G_LOAD) {
         add(h, G_LOAD);
         add(h, e->tensor->type);
@@ -157,7 +157,7 @@ static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
     add(h, n->reducer);
     add(h, n->empty_is_error);
     add(h, sums_columns(n));
-    add(h, chunk != 0);
+    add(h, a->chunk != 0);
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         if (a->loop_of[i] < 0) continue;
         add(h, i >= n->rank ? 3 : i >= axes ? 2 : 1);

@@ -72,6 +72,7 @@ int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
     int axis = n->rank;
     *chunk = 0;
     while (axis > 0 && work < TILE_WORK) work *= extents[--axis];
+    while (axis < n->rank && extents[axis] == 1) axis++;
     int64_t outer = 1;
     for (int i = 0; i < axis; i++) outer *= extents[i];
     if (outer == 1 && axis < n->rank && work >= 2 * TILE_WORK) { /* all of the work sits in the axis just taken */

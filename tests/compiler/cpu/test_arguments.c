@@ -1,0 +1,163 @@
+/* Kernels that differ only in sizes and constants: which share code, which must not, and that each is right with the numbers of its own table. All nodes are in one
+ * graph, and are compared with the reference evaluator. */
+#include "compiler/cpu/cpu.h"
+#include "compiler/plan/plan.h"
+#include "compiler/reference/reference.h"
+#include "runtime/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 1 << 16 };
+
+typedef struct Test {
+    Arena *arena;
+    Graph *g;
+    int failures, count;
+} Test;
+
+static double sample(const GNode *n, int64_t i) { return (double)(float)(0.01 * (double)((i * 7 + n->shape[0]) % 101) - 0.3); }
+
+static int64_t elements(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
+static const double *find(void *context, const GNode *n) {
+    double *values = arena_array(context, double, MOST);
+    for (int64_t i = 0; i < elements(n) && n->type == GT_REAL; i++) values[i] = sample(n, i);
+    return values;
+}
+
+static GNode *input(Test *t, int rank, const int64_t *shape) {
+    const char *name = "x";
+    for (int i = 0; i < rank; i++) name = arena_printf(t->arena, "%s_%d", name, (int)shape[i]);
+    return graph_input(t->g, name, GT_REAL, rank, shape, (Span){0});
+}
+
+typedef struct Form {
+    ComputeSpec spec;
+    const GExpr *x; /* the read of an input of the loops' extents */
+} Form;
+
+/* A node of `rank` axes, the first `reduced` of them summed. */
+static Form form(Test *t, int rank, int reduced, const int64_t *shape) {
+    Form f;
+    const GExpr *index[GRAPH_MAX_RANK];
+    memset(&f, 0, sizeof f);
+    for (int i = 0; i < rank; i++) {
+        index[i] = graph_fresh_index(t->g, shape[i]);
+        if (i < reduced) f.spec.red[f.spec.red_rank++] = index[i];
+        else f.spec.out[f.spec.out_rank++] = index[i];
+    }
+    f.spec.reducer = reduced ? GR_SUM : GR_NONE;
+    f.x = gx_load(t->g, input(t, rank, shape), rank, index, NULL);
+    return f;
+}
+
+static void finish(Test *t, Form *f, const GExpr *value) {
+    f->spec.value = value;
+    graph_output(t->g, arena_printf(t->arena, "y%d", t->count++), graph_compute(t->g, &f->spec));
+}
+
+/* a x + b of every element. */
+static void line(Test *t, int rank, const int64_t *shape, double a, double b) {
+    Form f = form(t, rank, 0, shape);
+    finish(t, &f, gx2(t->g, G_ADD, gx2(t->g, G_MUL, gx_real(t->g, a), f.x), gx_real(t->g, b)));
+}
+
+static void column_sums(Test *t, const int64_t *shape, double a) {
+    Form f = form(t, 2, 1, shape);
+    finish(t, &f, gx2(t->g, G_MUL, gx_real(t->g, a), f.x));
+}
+
+/* x and a draw numbered by the place of the element. */
+static void drawn(Test *t, int rank, const int64_t *shape, int64_t site) {
+    Form f = form(t, rank, 0, shape);
+    const GExpr *at = f.spec.out[0];
+    for (int i = 1; i < rank; i++) at = gx2(t->g, G_ADD, gx2(t->g, G_MUL, at, gx_int(t->g, shape[i])), f.spec.out[i]);
+    finish(t, &f, gx2(t->g, G_ADD, f.x, gx_random(t->g, site, at, 0)));
+}
+
+/* Every element plus its number along the last axis: that is no walk through memory, and the loops stay apart. */
+static void numbered(Test *t, const int64_t *shape) {
+    Form f = form(t, 2, 0, shape);
+    finish(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
+}
+
+static void compare(Test *t, const CoupletRun *run, const Reference *exact, int number) {
+    const GNode *node = t->g->outputs.items[number].node;
+    const float *got = couplet_run_output(run, t->g->outputs.items[number].name);
+    const double *want = reference_value(exact, node);
+    for (int64_t i = 0; i < elements(node); i++) {
+        if (fabs((double)got[i] - want[i]) <= 1e-5 * (1 + fabs(want[i]))) continue;
+        printf("FAILED  node %d: element %lld is %.9g, and %.9g in the reference\n", number, (long long)i, (double)got[i], want[i]);
+        t->failures++;
+        return;
+    }
+}
+
+/* The number of kernels that the nodes from `first` on have. */
+static void expect(Test *t, const CoupletPlan *plan, const char *what, int first, int last, int kernels) {
+    int found = 0;
+    for (int i = first; i < last; i++) {
+        bool known = false;
+        for (int k = first; k < i; k++) known |= strcmp(plan->steps[i].symbol, plan->steps[k].symbol) == 0;
+        found += !known;
+    }
+    if (found != kernels) t->failures++;
+    printf("%s  %s: %d nodes, %d kernels (expected %d)\n", found == kernels ? "ok    " : "FAILED", what, last - first, found, kernels);
+}
+
+int main(void) {
+    Test t = {.arena = arena_new()};
+    t.g = graph_new(t.arena, "arguments");
+    line(&t, 1, (const int64_t[]){100}, 0.5, 3);
+    line(&t, 3, (const int64_t[]){7, 20, 33}, 2, -1);
+    line(&t, 2, (const int64_t[]){300, 64}, 0.25, 0.125);
+    int lines = t.count;
+    column_sums(&t, (const int64_t[]){50, 32}, 0.5);
+    column_sums(&t, (const int64_t[]){400, 100}, 0.125);
+    column_sums(&t, (const int64_t[]){3, 32}, 2); /* a short loop is spelled out */
+    int sums = t.count;
+    drawn(&t, 1, (const int64_t[]){90}, 12345);
+    drawn(&t, 4, (const int64_t[]){6, 5, 3, 3}, 999);
+    drawn(&t, 2, (const int64_t[]){64, 40}, 0x7fffffff);
+    int draws = t.count;
+    numbered(&t, (const int64_t[]){20, 30});
+    numbered(&t, (const int64_t[]){40, 50});
+    line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
+
+    const char *wrong = graph_verify(t.g), *error = "out of memory";
+    CoupletPlan *plan;
+    const CpuOptions options = {NULL};
+    CpuCode *code = wrong ? NULL : cpu_compile(t.arena, &t.g, 1, NULL, 0, &options, &plan, &error);
+    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    if (!run) {
+        printf("FAILED  %s\n", wrong ? wrong : error);
+        return 1;
+    }
+    void **inputs = arena_array(t.arena, void *, plan->input_count + 1);
+    for (int i = 0; i < plan->input_count; i++) {
+        const GNode *n = t.g->nodes.items[plan->inputs[i].buffer];
+        float *values = arena_array(t.arena, float, elements(n) + 2);
+        for (int64_t k = 0; k < elements(n) && n->type == GT_REAL; k++) values[k] = (float)sample(n, k);
+        inputs[i] = values;
+    }
+    Reference *exact = reference_run(t.g, find, t.arena);
+    CoupletFault fault;
+    if (!couplet_run_steps(run, inputs, NULL, &fault)) printf("FAILED  %s\n", fault.sentence), t.failures++;
+    for (int i = 0; i < t.count; i++) compare(&t, run, exact, i);
+    expect(&t, plan, "lines", 0, lines, 1);
+    expect(&t, plan, "sums of columns", lines, sums, 2);
+    expect(&t, plan, "draws", sums, draws, 1);
+    expect(&t, plan, "numbered", draws, draws + 2, 1);
+    expect(&t, plan, "all", 0, t.count, 6);
+    reference_free(exact);
+    couplet_run_free(run);
+    cpu_free(code);
+    arena_free(t.arena);
+    return t.failures != 0;
+}
