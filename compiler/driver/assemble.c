@@ -22,22 +22,6 @@ static uint64_t hash_bytes(uint64_t hash, const char *text, size_t length) {
     return hash;
 }
 
-static uint64_t hash_graph(uint64_t hash, const Graph *g) {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&text, &length);
-    if (!memory) return hash;
-    graph_print(g, memory);
-    fclose(memory);
-    bool comment = false;
-    for (size_t i = 0; i < length; i++) {
-        comment = text[i] == '#' || (comment && text[i] != '\n');
-        if (!comment) hash = hash_bytes(hash, text + i, 1);
-    }
-    free(text);
-    return hash;
-}
-
 /* What a checkpoint must agree with: the states, and the step as the language means it (before any pass that serves a back end only). Places in
  * the source do not count. */
 static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram *lowered) {
@@ -49,8 +33,8 @@ static uint64_t method_hash(const CoupletProgram *program, const LoweredProgram 
     }
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *phase = &lowered->phases.items[i];
-        hash = hash_graph(hash, phase->train);
-        for (int k = 0; k < phase->actions.count; k++) hash = hash_graph(hash, phase->actions.items[k].g);
+        hash = hash_bytes(hash, (const char *)&phase->train->meaning, sizeof phase->train->meaning);
+        for (int k = 0; k < phase->actions.count; k++) hash = hash_bytes(hash, (const char *)&phase->actions.items[k].g->meaning, sizeof hash);
     }
     return hash;
 }

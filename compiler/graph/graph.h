@@ -157,6 +157,7 @@ typedef struct Graph {
     ARRAY(GNode *) nodes;
     ARRAY(GOutput) outputs; /* what the caller reads: "loss", "features", "grad_z" ... */
     ARRAY(GCommit) commits; /* done together, after the finite check */
+    uint64_t meaning; /* hash of what was lowered, ahead of the passes that serve a back end: what a checkpoint must agree with */
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
     ARRAY(GAgain) again;
@@ -233,6 +234,8 @@ bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min,
 /* ---- text, checks ------------------------------------------------------------------------------ */
 /* The text form, one node a line or a few, for --print-after; described in text.c. */
 void graph_print(const Graph *g, FILE *out);
+/* Of that text, without places in the source. */
+uint64_t graph_hash(const Graph *g);
 /* The graph that such a text says: printed again it is the same text. NULL after errors, which are in diag. */
 Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 /* Shapes, index numbers, types, order, in-range loads where provable, names. Returns NULL, or the first violation as a sentence. */

@@ -246,3 +246,20 @@ void graph_print(const Graph *g, FILE *out) {
     fprintf(out, "}\n");
     free(p.uses);
 }
+
+uint64_t graph_hash(const Graph *g) {
+    uint64_t hash = 1469598103934665603u;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    if (!memory) return hash;
+    graph_print(g, memory);
+    fclose(memory);
+    bool comment = false;
+    for (size_t i = 0; i < length; i++) {
+        comment = text[i] == '#' || (comment && text[i] != '\n');
+        if (!comment) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+    }
+    free(text);
+    return hash;
+}

@@ -161,8 +161,15 @@ static void report(Lower *l, const char *wrong) {
     if (wrong) diag_report(l->diag, CODE_SYNTAX, nowhere, "%s", wrong);
 }
 
+/* What passes, budgets and devices make of a graph does not count: a checkpoint goes on with another plan. */
+static void note_meaning(Graph *g) {
+    graph_prune(g);
+    g->meaning = graph_hash(g);
+}
+
 void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options) {
     if (diag_error_count(l->diag)) return;
+    if (stage == PASS_after) note_meaning(g);
     if (options) g->settings = options->settings;
     report(l, passes_run(g, stage, options ? options->after : NULL, options ? options->context : NULL));
 }

@@ -82,4 +82,6 @@ with tempfile.TemporaryDirectory() as folder:
     check(re.search(r"\.cpl:\d+: \d+ arrays?, [\d.]+ MiB, computed again for the gradient instead of being kept", report), "and the report says which", report)
     kept, again = train("kept"), train("again", "--memory", budget)
     check(kept == again, "training leaves the same bits")
+    done = command.run(couplet, "train", net, "--data", data, "--out", f"{folder}/kept", "--max-steps", "5", "--resume", "--memory", budget)
+    check(done.returncode == 0 and "not exactly to the bit" in done.stdout, "a run goes on within another budget, and says that its plan is another one", done.stdout + done.stderr)
 check.finish()
