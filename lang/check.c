@@ -232,6 +232,7 @@ static Type *elements_type(Check *c, Stmt *s) {
     for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
     if (value->rank > 0 && !(unrolls && s->binder_count + value->rank <= MAX_RANK)) {
         diag_report(c->diag, CODE_INDEX_MISSING, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
+        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or a reduction makes one number of a row");
         return type_poison(c);
     }
     Dim *dims[MAX_RANK];
@@ -255,7 +256,7 @@ Type *let_type(Check *c, Stmt *s) {
 static void refuse_reserved(Check *c, const char *name, Span span) {
     for (int i = 0; i < REDUCE_KINDS; i++)
         if (strcmp(reduce_names[i], name) == 0)
-            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name anything else: `%s[i]` would reduce over `i`", name, name);
+            diag_report(c->diag, CODE_RESERVED_NAME, span, "`%s` is a reduction and cannot name an array: `%s[i]` would reduce over `i`", name, name);
 }
 
 void check_let(Check *c, Stmt *s) {
@@ -434,6 +435,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
     if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
     if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
+    if (loses && !trains) diag_suggest(diag, "`train { epochs 10, batch 256, optimiser optim.sgd(lr = 0.1, momentum = 0.9) }`");
     check_edges(arena, diag, c->method);
     return c->method;
 }

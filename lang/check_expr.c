@@ -85,6 +85,7 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
     diag_report(c->diag, CODE_TWO_EXTENTS, span, "the index `%s` runs over %s here, which is %s", binder->name, what, dim_text(c->arena, dim));
     const Occurrence *first = occurrence_of(c, binder);
     if (first) diag_note(c->diag, first->span, "and over %s here, which is %s", first->what, dim_text(c->arena, binder->extent));
+    diag_suggest(c->diag, "axes of one length have one name in the signature; axes of two lengths have an index each");
 }
 
 /* `quiet`: something in the body is wrong already, and it may be the array that would have told. */
@@ -160,6 +161,7 @@ static Type *check_reduce(Check *c, Expr *e) {
     if (poisoned(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "each term of a reduction is a number, and this is %s: an index is missing", type_text(c->arena, body));
+        diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or one more index of the reduction makes one number of a row");
         return type_poison(c);
     }
     bool truth = e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
@@ -321,6 +323,7 @@ static Type *check_index(Check *c, Expr *e) {
         if (poisoned(index->type)) continue;
         if (index->type->kind != KIND_INT || index->type->rank != 0) {
             diag_report(c->diag, CODE_INDEX_KIND, index->span, "an index is a whole number, and this is %s", type_text(c->arena, index->type));
+            if (index->type->kind == KIND_REAL && index->type->rank == 0) diag_suggest(c->diag, "`floor(x)` and `round(x)` make whole numbers of reals");
             continue;
         }
         if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
@@ -338,6 +341,7 @@ static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
+        diag_suggest(c->diag, "only a number goes with an array of any shape; where rows or columns repeat, write the elements: `let y[i, d] = a[i, d] + b[d]`");
         return type_poison(c);
     }
     const Type *shaped = a->rank ? a : b;

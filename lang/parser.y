@@ -395,7 +395,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     text_free(&text);
     for (int i = 0; i < count; i++)
         if (found == YYSYMBOL_REDUCER && expected[i] == YYSYMBOL_NAME)
-            diag_suggest(p->diag, "`%.*s` is a reduction and cannot name anything else", span.end - span.begin, p->source->text + span.begin);
+            diag_suggest(p->diag, "`%.*s` is a reduction and cannot name an array", span.end - span.begin, p->source->text + span.begin);
     suggest_habit(p, span);
     return 0;
 }

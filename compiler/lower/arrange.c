@@ -8,7 +8,7 @@
 static bool joins(Lower *l, const Value *args, int count, int axis, Span span) {
     for (int i = 0; i < count; i++) {
         if (args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != value_rank(&args[0])) {
-            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat needs arrays of one rank");
+            diag_report(l->diag, CODE_SHAPES_DIFFER, span, "concat joins arrays with equally many axes, and here are %d and %d", value_rank(&args[0]), value_rank(&args[i]));
             return false;
         }
         for (int a = 0; a < value_rank(&args[0]); a++) {
@@ -113,7 +113,7 @@ static Value transpose(Lower *l, const Value *value, Span span) {
 static Value range(Lower *l, const Expr *e) {
     double extent;
     if (!lower_static(l, e->args[0], &extent) || extent < 1) {
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "range needs a positive compile-time number");
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "`range` needs a number above 0 that is known at compile time");
         extent = 1;
     }
     const GExpr *i = graph_fresh_index(l->g, (int64_t)extent);
