@@ -28,6 +28,7 @@ void emit_kernel(Emitter *e, Kernel *k) {
     case KERNEL_COMPUTE: emit_compute(e, k); break;
     case KERNEL_TOPK: emit_topk(e, k); break;
     case KERNEL_CALL: break; /* code of the runtime */
+    case KERNEL_ORDER: break; /* here it is a call */
     case KERNEL_PACK: emit_pack(e, k); break;
     case KERNEL_PRODUCT: emit_product(e, k); break;
     case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;

@@ -3,9 +3,9 @@
 #include "compiler/driver/print_after.h"
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
-    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count);
-    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count);
-    print_after_place(arena, pass, program->init, program->states.items, program->states.count);
+    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, false);
+    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count, false);
+    print_after_place(arena, pass, program->init, program->states.items, program->states.count, false);
 }
 
 /* What was done so that the numbers stay finite and exact, a line for each formula. */

@@ -169,7 +169,7 @@ int grad_command(int argc, char **argv) {
             LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}, .memory = options.memory_bytes};
             const PlanTarget target = device_target(choice.kind);
             Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
-            if (g) print_after_place(arena, options.print_after, g, NULL, 0);
+            if (g) print_after_place(arena, options.print_after, g, NULL, 0, choice.kind == ON_OPENCL);
             show_messages(&options, diag);
             if (g) status = evaluate(arena, &options, &choice, g, &arrays);
         }

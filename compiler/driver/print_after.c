@@ -1,6 +1,6 @@
 #include "compiler/driver/print_after.h"
 
-#include "compiler/cpu/cpu.h"
+#include "compiler/driver/assemble.h"
 #include "compiler/plan/plan.h"
 
 #include <string.h>
@@ -17,11 +17,12 @@ void print_after_pass(void *pass, const Graph *g, const char *done) {
     if (pass && strcmp(pass, done) == 0) graph_print(g, stdout);
 }
 
-void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count) {
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, bool for_opencl) {
     if (!pass || strcmp(pass, "place") != 0) return;
-    const PlanTarget target = cpu_plan_target();
+    const PlanTarget target = device_target(for_opencl ? ON_OPENCL : ON_CPU);
     const char *error = NULL;
     Plan plan;
     if (plan_make(&plan, arena, g, states, state_count, &target, &error)) plan_print(&plan, stdout);
     else fprintf(stderr, "%s\n", error);
+    fflush(stdout);
 }

@@ -8,7 +8,7 @@
 bool print_after_exists(const char *command, const char *pass);
 /* For LowerOptions: the context is the name of the pass; NULL prints nothing. */
 void print_after_pass(void *pass, const Graph *g, const char *done);
-/* The plan of the graph for this machine's processor, when `pass` is `place`. */
-void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count);
+/* The plan of the graph for this machine's processor, or for OpenCL devices, when `pass` is `place`. */
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, bool for_opencl);
 
 #endif

@@ -9,7 +9,10 @@
 
 extern const char opencl_prelude[]; /* prelude.cl, embedded at build */
 
-enum { ALIGNMENT = 512 /* what devices ask of a sub-buffer's origin, at most */ };
+enum {
+    ALIGNMENT = 512, /* what devices ask of a sub-buffer's origin, at most */
+    ORDER = 4096     /* positions of a row that are put in order in local memory */
+};
 
 /* One kernel of the plans, and the text it became: equal texts are one kernel of the program. */
 typedef struct Emitted {
@@ -39,6 +42,7 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_COMPUTE] = emit_compute,
     [KERNEL_TOPK] = write_topk,
     [KERNEL_CALL] = NULL, /* code of the runtime, which runs on the host */
+    [KERNEL_ORDER] = write_order,
     [KERNEL_PACK] = NULL, /* tiles pack nothing */
     [KERNEL_PRODUCT] = write_product,
     [KERNEL_GATHER_PARTIALS] = write_gather_partials,
@@ -93,17 +97,41 @@ static void write_places(Program *p, const Emitted *e) {
     if (more) text_printf(&p->text, " and %d more", more);
 }
 
+static const char *const reducers[] = {[GR_NONE] = "elements", [GR_SUM] = "sum", [GR_MAX] = "max", [GR_MIN] = "min", [GR_ARGMAX] = "argmax", [GR_ARGMIN] = "argmin",
+                                       [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp"};
+
+/* A word for a kernel's name; and what is said of it. */
+static const char *word_of(const Kernel *k) {
+    static const char *const words[] = {[KERNEL_TOPK] = "topk", [KERNEL_ORDER] = "order", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "parts",
+                                        [KERNEL_SWEEP] = "sweep", [KERNEL_SWEEP_JOIN] = "join", [KERNEL_BUCKET_SORT] = "members"};
+    return k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET ? reducers[k->node->reducer] : words[k->kind];
+}
+
 static const char *what_it_does(const Kernel *k) {
-    static const char *const reducers[] = {[GR_NONE] = "elements", [GR_SUM] = "sum", [GR_MAX] = "max", [GR_MIN] = "min", [GR_ARGMAX] = "argmax", [GR_ARGMIN] = "argmin",
-                                           [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp"};
     switch (k->kind) {
     case KERNEL_TOPK: return "topk";
+    case KERNEL_ORDER: return couplet_calls[k->node->call].name;
     case KERNEL_SWEEP: return "a sweep over pairs, tile by tile, for";
     case KERNEL_SWEEP_JOIN: return "the parts of a sweep, joined in order, for";
     case KERNEL_BUCKET_SORT: return "members listed by key, for";
     case KERNEL_GATHER_PARTIALS: return "parts of a sum of products, added in order";
     case KERNEL_PRODUCT: return k->contraction->plain ? "matrix product, done by CLBlast" : "sum of products, in tiles";
     default: return reducers[k->node->reducer];
+    }
+}
+
+/* What the arguments are in the first step that runs the kernel. */
+static void write_operands(Program *p, const Kernel *k) {
+    int inputs = k->operand_count - k->output_count;
+    text_printf(&p->text, "\n  ");
+    for (int i = 0; i < k->operand_count; i++) {
+        const GNode *n = k->operands[i];
+        if (i < inputs) text_printf(&p->text, " a%d", i);
+        else text_printf(&p->text, k->output_count == 1 ? " y" : " y%d", i - inputs);
+        if (n->name) text_printf(&p->text, " `%s`", n->name);
+        text_printf(&p->text, " [");
+        write_extents(p, n->rank, n->shape);
+        text_printf(&p->text, i + 1 < k->operand_count ? "]," : "]");
     }
 }
 
@@ -118,11 +146,12 @@ static void write_comment(Program *p, const Emitted *e) {
     text_printf(&p->text, " [");
     write_extents(p, n->rank, n->shape);
     text_printf(&p->text, "]");
-    if (k->kind == KERNEL_COMPUTE && n->red_rank) {
+    if ((k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET || k->kind == KERNEL_SWEEP) && n->red_rank) {
         text_printf(&p->text, " over [");
         write_extents(p, n->red_rank, n->red_shape);
         text_printf(&p->text, "]");
     }
+    if (k->operand_count && e->text) write_operands(p, k);
     text_printf(&p->text, " */\n");
 }
 
@@ -132,13 +161,13 @@ static bool fits(const Kernel *k) {
     return true;
 }
 
-static const char *name_of(Arena *arena, const char *text) {
+static const char *name_of(Arena *arena, const char *word, const char *text) {
     uint64_t a = 1469598103934665603u, b = 7809847782465536322u;
     for (const char *at = text; *at; at++) {
         a = (a ^ (unsigned char)*at) * 1099511628211u;
         b = (b ^ (unsigned char)*at) * 6364136223846793005u + 1;
     }
-    return arena_printf(arena, "k%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
+    return arena_printf(arena, "%s_%016llx%016llx", word, (unsigned long long)a, (unsigned long long)b);
 }
 
 static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error) {
@@ -152,7 +181,7 @@ static bool emit_kernel(Program *p, Kernel *k, Emitted *out, const char **error)
     for (int i = 0; i < k->node->red_rank; i++) f.extents[k->node->rank + i] = k->node->red_shape[i];
     Geometry shape = emitters[k->kind](&f);
     out->text = write_text(p->arena, &f);
-    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, out->text), .global = shape.global, .local = GROUP, .count = shape.count, .can_fault = f.raises};
+    out->launch = (CoupletLaunch){.symbol = name_of(p->arena, word_of(k), out->text), .global = shape.global, .local = GROUP, .count = shape.count, .can_fault = f.raises};
     text_free(&f.text);
     return true;
 }
@@ -183,7 +212,7 @@ static bool emit_all(Program *p, const char **error) {
 
 static bool is_repeated(const Program *p, int number) {
     for (int i = 0; p->emitted[number].text && i < number; i++)
-        if (p->emitted[i].text == p->emitted[number].text) return true;
+        if (p->emitted[i].text == p->emitted[number].text && strcmp(p->emitted[i].launch.symbol, p->emitted[number].launch.symbol) == 0) return true;
     return false;
 }
 
@@ -226,7 +255,7 @@ static void set_launches(Program *p, Plan *plan) {
 }
 
 PlanTarget opencl_plan_target(const OpenclOptions *options) {
-    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true};
+    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true, .order = ORDER};
 }
 
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,

@@ -71,6 +71,7 @@ Value sweep_element(Frame *f, const GExpr *load);
 Geometry write_elements(Frame *f);
 Geometry write_reduction(Frame *f); /* of all terms, or by key */
 Geometry write_bucket_sort(Frame *f);
+Geometry write_order(Frame *f);
 Geometry write_sweep(Frame *f);
 Geometry write_sweep_join(Frame *f);
 Geometry write_topk(Frame *f);

@@ -4,12 +4,14 @@
 #define COUPLET_COMPILER_OPENCL_H
 
 #include "compiler/plan/kernel.h"
+#include "runtime/abi.h"
 
 typedef struct OpenclOptions {
     bool has_products; /* plain matrix products go to CLBlast */
     bool comments;     /* for readers: each kernel below the formulas it computes. The runtime is given none, so that a moved line builds nothing anew. */
 } OpenclOptions;
 
+/* What its plans are made for. */
 PlanTarget opencl_plan_target(const OpenclOptions *options);
 
 /* plans[i] runs graphs[i]; states are numbered as in `states`. Everything lives in the arena; plans[i]->kernels is the source. False, with a

@@ -13,6 +13,14 @@ long floor_div(long a, long b) {
     return r != 0 && (r ^ b) < 0 ? q - 1 : q;
 }
 
+/* Whether position p of a row of reals comes before q: ascending, or descending; ties to the lower position, NaN last, and behind it what is no position. */
+int stands_before(const global float *x, int count, int descending, int p, int q) {
+    if (p >= count || q >= count) return p < q;
+    float a = x[p], b = x[q];
+    if (isnan(a) || isnan(b)) return isnan(a) == isnan(b) ? p < q : isnan(b);
+    return a == b ? p < q : (a < b) != descending;
+}
+
 /* Philox 4x32-10 of (seed, step, site, element), one of its four words as a real in [0, 1): the same as runtime/random.h. */
 float random_unit(uint seed_low, uint seed_high, uint step, uint site, ulong element, int lane) {
     uint4 x = (uint4)((uint)element, (uint)(element >> 32), site, step);

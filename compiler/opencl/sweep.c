@@ -21,6 +21,9 @@ typedef struct Writing {
 
 /* ---- texts -------------------------------------------------------------------------------------------------------- */
 
+/* `at` behind an offset. */
+static Value behind(Frame *f, int64_t offset, Value at) { return offset ? arena_printf(f->arena, "%lld + %s", (long long)offset, at) : at; }
+
 static Value number_text(Frame *f, int64_t n) { return arena_printf(f->arena, "%lld", (long long)n); }
 
 /* `at * by`, or nothing to multiply with. */
@@ -28,8 +31,8 @@ static Value times(Frame *f, Value at, int64_t by) { return by == 1 ? at : arena
 
 /* Element (r, k) of an operand. */
 static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
-    Value start = o->start ? arena_printf(f->arena, "%lld + ", (long long)o->start) : "";
-    return arena_printf(f->arena, "a%d[%s%s + %s]", operand_of(f, o->array), start, times(f, r, o->line), times(f, k, o->step));
+    Value at = arena_printf(f->arena, "%s + %s", times(f, r, o->line), times(f, k, o->step));
+    return arena_printf(f->arena, "a%d[%s]", operand_of(f, o->array), behind(f, o->start, at));
 }
 
 static Cells cells_of(Frame *f, const char *row, int sink) {
@@ -137,6 +140,8 @@ static void multiply(Frame *f, int source) {
 static void make_tile(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSource *source = &w->s->sources[i];
+    write_line(f, "/* A tile of the product of a%d and a%d: this work-item's rows down, down + %d, .. and columns across, across + %d, .. */", operand_of(f, source->row.array),
+               operand_of(f, source->column.array), SIDE, SIDE);
     write_line(f, "float t%d[%d][%d];", i, BLOCK, BLOCK);
     write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = 0.0f;", BLOCK, i);
@@ -195,6 +200,7 @@ static void take_terms(Writing *w, int i) {
     const Fold fold = fold_of_sink(f, k);
     const Cells cells = cells_of(f, "i", i);
     enter_sink(w, k);
+    write_line(f, "/* What the statistic %d keeps of each row takes the tile's terms. */", i);
     open_row(w);
     if (is_log(k)) write_line(f, "const float before = %s;", cells.best);
     if (is_log(k)) write_line(f, "float exponents[%d];", BLOCK);
@@ -219,6 +225,7 @@ static void take_terms(Writing *w, int i) {
 static void write_weights(Writing *w, const SweepSink *k) {
     Frame *f = w->f;
     enter_sink(w, k);
+    write_line(f, "/* The tile's weights, and then their sum of the rows of a%d. */", operand_of(f, k->rows.array));
     open_row(w);
     Value holds = open_column(w), weight = write_expr(f, k->pair.weight, holds);
     write_line(f, holds ? "tile[(down + i * %d) * %d + across + j * %d] = %s ? %s : 0.0f;" : "tile[(down + i * %d) * %d + across + j * %d] = %s%s;", SIDE, LINE, SIDE, holds ? holds : "", weight);
@@ -275,7 +282,7 @@ static Value sum_place(const Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
     if (w->s->parts > 1)
-        return arena_printf(f->arena, "%lld + (part * rows + row) * %lld + k", (long long)sweep_part_offset(w->s, i), (long long)k->payload);
+        return behind(f, sweep_part_offset(w->s, i), arena_printf(f->arena, "(part * rows + row) * %lld + k", (long long)k->payload));
     return k->pair.own == 0 ? arena_printf(f->arena, "row * %lld + k", (long long)k->payload) : arena_printf(f->arena, "k * %lld + row", (long long)k->pair.node->shape[1]);
 }
 
@@ -314,21 +321,23 @@ static void finish_statistic(Writing *w, int i) {
     const Fold fold = fold_of_sink(f, k);
     const Cells own = cells_of(f, "i", i);
     const CellList list = list_cells(k, &fold, &own), to = list_cells(k, &fold, &mine), from = list_cells(k, &fold, &other);
+    write_line(f, "/* The shares of the work-items across a row become one. */");
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     for (int c = 0; c < list.count; c++)
-        write_line(f, "for (int i = 0; i < %d; i++) tile[%d + (down + i * %d) * %d + across] = %s;", BLOCK, c * TILE * SIDE, SIDE, SIDE, packed(f, list.type[c], list.name[c]));
+        write_line(f, "for (int i = 0; i < %d; i++) tile[%s] = %s;", BLOCK, behind(f, c * TILE * SIDE, arena_printf(f->arena, "(down + i * %d) * %d + across", SIDE, SIDE)),
+                   packed(f, list.type[c], list.name[c]));
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_open(f, "if (me < %d && first_row + me < rows%s)", TILE, w->s->chunks > 1 ? " && first_entry == 0" : "");
     write_line(f, "const int row = first_row + me;");
     declare_cells(f, &to);
     write_open(f, "for (int lane = 0; lane < %d; lane++)", SIDE);
     for (int c = 0; c < from.count; c++)
-        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "tile[%d + me * %d + lane]", c * TILE * SIDE, SIDE)));
+        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "tile[%s]", behind(f, c * TILE * SIDE, arena_printf(f->arena, "me * %d + lane", SIDE)))));
     join_cells(k, &fold, &mine, &other);
     write_close(f);
     if (w->s->parts == 1) store_statistic(f, k, &fold, &mine, output_of(w, i));
     for (int c = 0; w->s->parts > 1 && c < to.count; c++)
-        write_line(f, "%s[%lld + part * rows + row] = %s;", output_of(w, i), (long long)(sweep_part_offset(w->s, i) + c * w->s->parts * w->s->rows), packed(f, to.type[c], to.name[c]));
+        write_line(f, "%s[%s] = %s;", output_of(w, i), behind(f, sweep_part_offset(w->s, i) + c * w->s->parts * w->s->rows, "part * rows + row"), packed(f, to.type[c], to.name[c]));
     write_close(f);
 }
 
@@ -354,9 +363,9 @@ Geometry write_sweep(Frame *f) {
 }
 
 static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
-    long long offset = (long long)sweep_part_offset(s, f->kernel->sink);
+    Value place = arena_printf(f->arena, "part * %lld + at", (long long)(s->rows * k->payload));
     write_line(f, "float sum = 0.0f;");
-    write_line(f, "for (int part = 0; part < %lld; part++) sum += a0[%lld + part * %lld + at];", (long long)s->parts, offset, (long long)(s->rows * k->payload));
+    write_line(f, "for (int part = 0; part < %lld; part++) sum += a0[%s];", (long long)s->parts, behind(f, sweep_part_offset(s, f->kernel->sink), place));
     if (k->pair.own == 0) write_line(f, "y[at] = sum;");
     else write_line(f, "y[at %% %lld * %lld + at / %lld] = sum;", (long long)k->payload, (long long)s->rows, (long long)k->payload);
 }
@@ -368,8 +377,8 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
     declare_cells(f, &to);
     write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
     for (int c = 0; c < from.count; c++) {
-        long long start = (long long)(sweep_part_offset(s, f->kernel->sink) + c * s->parts * s->rows);
-        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "a0[%lld + part * %lld + row]", start, (long long)s->rows)));
+        Value place = behind(f, sweep_part_offset(s, f->kernel->sink) + c * s->parts * s->rows, arena_printf(f->arena, "part * %lld + row", (long long)s->rows));
+        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "a0[%s]", place)));
     }
     join_cells(k, &fold, &mine, &other);
     write_close(f);

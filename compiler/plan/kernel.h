@@ -12,6 +12,7 @@ typedef enum {
     KERNEL_COMPUTE,
     KERNEL_TOPK,
     KERNEL_CALL,    /* a library call: couplet_call in the runtime; its first operand is a table of the call and its sizes */
+    KERNEL_ORDER,   /* positions of rows in order: an argsort or select that the device does itself */
     KERNEL_PACK,    /* the vector operand of a contraction, in panels */
     KERNEL_PRODUCT, /* the contraction itself */
     KERNEL_GATHER_PARTIALS, /* adds the parts of a split contraction, in order */
@@ -58,6 +59,7 @@ typedef struct PlanTarget {
     int64_t tile;      /* rows and columns of a tile */
     bool has_products; /* a library does plain matrix products */
     bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
+    int64_t order; /* positions in a row that it puts in order itself; with more it is a call, and 0: always */
     bool buckets;  /* it has kernels for reductions by key; without, they are sweeps */
     bool arguments; /* kernels that differ only in sizes and constants are one, and take these from a table */
 } PlanTarget;

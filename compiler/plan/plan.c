@@ -140,7 +140,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     }
     Text text = {0};
     if (k->bucket) text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
-    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->kind == KERNEL_CALL ? couplet_calls[k->node->call].name : reducers[k->node->reducer]);
+    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name : reducers[k->node->reducer]);
     for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");
     for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);

@@ -102,9 +102,18 @@ static bool one_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *ta
 
 /* ---- library calls ---------------------------------------------------------------------------------------------- */
 
-static void call_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
+static bool is_order(const GNode *node, const CoupletCallSize *size, int64_t most) {
+    return (node->call == COUPLET_CALL_ARGSORT || node->call == COUPLET_CALL_SELECT) && size->rows <= most;
+}
+
+static void call_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *target, KernelList *kernels) {
     CoupletCallSize size;
     int64_t rows = graph_call_size(node, &size);
+    if (is_order(node, &size, target->order)) {
+        Kernel order = {.kind = KERNEL_ORDER, .graph = g, .node = node, .tiles = rows, .operands = {node->operands[0], node}, .operand_count = 2, .output_count = 1};
+        array_push(arena, &kernels->items, order);
+        return;
+    }
     Kernel k = {.kind = KERNEL_CALL, .graph = g, .node = node, .tiles = rows, .output_count = 1};
     int32_t *head = arena_array(arena, int32_t, 4);
     head[0] = (int32_t)node->call;
@@ -339,7 +348,7 @@ static bool place(Order *o, GNode *node) {
     if (!place_operands(o, node)) return false;
     if (o->sinks[node->id]) return place_sweep(o, node);
     o->done[node->id] = true;
-    if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->kernels);
+    if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->target, o->kernels);
     if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) return true;
     if (node->streamed && o->target->sweeps) return true;
     Contraction *c = contraction_of(o->arena, node, o->target);

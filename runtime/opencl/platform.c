@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 16384, ALIGNMENT_BITS = 4096 };
+enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768, ALIGNMENT_BITS = 4096 };
 
 /* In the order of the list. */
 static const struct {

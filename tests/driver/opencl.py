@@ -143,7 +143,7 @@ def writes_kernels(folder):
     done = command.run(couplet, "build", f"{root}/examples/simclr.cpl", "--emit", "opencl", "-o", path)
     text = open(path).read() if check(done.returncode == 0, "couplet build --emit opencl exits 0", done.stderr) else ""
     kernels = len(re.findall(r"^kernel ", text, re.M))
-    placed = len(re.findall(r"^/\* \S+\.cpl:\d+[^\n]*\*/\nkernel ", text, re.M))
+    placed = len(re.findall(r"^/\* \S+\.cpl:\d+[^*]*\*/\nkernel ", text, re.M))
     check(kernels > 50 and kernels == placed, "each kernel stands below its source line", (kernels, placed))
     done = command.run(couplet, "build", f"{root}/examples/simclr.cpl", "--emit", "cuda")
     check(done.returncode == 2 and "`cuda`" in done.stderr and "opencl" in done.stderr, "an unknown kind lists what there is", done.stderr)
