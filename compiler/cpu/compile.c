@@ -3,6 +3,7 @@
 
 #include "compiler/cpu/emit.h"
 #include "compiler/cpu/plans.h"
+#include "compiler/plan/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,19 +25,28 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
     return true;
 }
 
-static PlanTarget target_of(const Processor *p) { return (PlanTarget){.name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true}; }
+static PlanTarget target_of(const Processor *p, const Tuning *tuning) {
+    return (PlanTarget){.tuning = tuning, .name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true};
+}
 
-PlanTarget cpu_plan_target(void) { return target_of(processor_here()); }
+const char *cpu_tuning_path(Arena *arena) {
+    const char *folder = cpu_cache_folder(arena);
+    return folder ? arena_printf(arena, "%s/tuned-%s", folder, processor_here()->tune) : NULL;
+}
 
-CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
+PlanTarget cpu_plan_target(Arena *arena) { return target_of(processor_here(), tuning_read(arena, cpu_tuning_path(arena))); }
+
+const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step) { return &plans->plans[plan].kernels.items.items[step]; }
+
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuTarget *wanted,
                     CoupletPlan **plans, const char **error) {
     CpuPlans *made = arena_new_of(arena, CpuPlans);
-    made->processor = processor ? processor_find(processor) : processor_here();
+    made->processor = wanted && wanted->processor ? processor_find(wanted->processor) : processor_here();
     if (!made->processor) {
-        *error = cpu_refuses(arena, processor);
+        *error = cpu_refuses(arena, wanted->processor);
         return NULL;
     }
-    const PlanTarget target = target_of(made->processor);
+    const PlanTarget target = wanted ? target_of(made->processor, wanted->tuning) : cpu_plan_target(arena);
     made->count = graph_count;
     made->plans = arena_array(arena, Plan, graph_count);
     for (int i = 0; i < graph_count; i++) {

@@ -13,9 +13,15 @@ typedef struct CpuOptions {
     const char *cache_folder; /* where objects are kept; NULL: nowhere */
 } CpuOptions;
 
-/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". `processor` is a
- * name that processor.h knows; NULL: this machine's. NULL, with a sentence in *error (in the arena), on failure. */
-CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const char *processor,
+/* What plans are made for. */
+typedef struct CpuTarget {
+    const char *processor;       /* a name that processor.h knows; NULL: this machine's */
+    const struct Tuning *tuning; /* how contractions are cut (plan/tuning.h); NULL: by the model of costs */
+} CpuTarget;
+
+/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". Without a target
+ * they are for this machine, with what was measured on it. NULL, with a sentence in *error (in the arena), on failure. */
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuTarget *wanted,
                     CoupletPlan **plans, const char **error);
 /* Machine code in this process; sets the kernels of the plans. */
 CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error);
@@ -28,7 +34,11 @@ int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 /* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
-PlanTarget cpu_plan_target(void); /* what it asks of its kernels */
+PlanTarget cpu_plan_target(Arena *arena); /* what it asks of its kernels on this machine */
+/* Where the measured choices for this machine are, beside the objects; NULL: nowhere. */
+const char *cpu_tuning_path(Arena *arena);
+/* The kernel of a step of graphs[plan]. */
+const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step);
 void cpu_free(CpuCode *code);
 
 /* ---- ahead of time ------------------------------------------------------------------------------------------------ */

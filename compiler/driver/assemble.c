@@ -154,11 +154,11 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
     return program;
 }
 
-bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error) {
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const CpuTarget *wanted, Assembled *out, const char **error) {
     int graph_count;
     Graph **graphs = program_graphs(arena, lowered, &graph_count);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, processor, plans, error)};
+    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, wanted, plans, error)};
     if (!out->plans) return false;
     out->program = make_program(arena, method, lowered, plans);
     return true;
@@ -183,14 +183,14 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     return out->code != NULL;
 }
 
-PlanTarget device_target(DeviceKind device) {
+PlanTarget device_target(Arena *arena, DeviceKind device) {
     const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
-    return device == ON_OPENCL ? opencl_plan_target(&opencl) : cpu_plan_target();
+    return device == ON_OPENCL ? opencl_plan_target(&opencl) : cpu_plan_target(arena);
 }
 
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method) {
     Diag *diag = diag_new(arena);
-    const PlanTarget target = device_target(device);
+    const PlanTarget target = device_target(arena, device);
     const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
     *method = load_method(arena, diag, path, options, true);
     LoweredProgram *lowered = *method ? lower_within(arena, diag, *method, &lower, &target) : NULL;

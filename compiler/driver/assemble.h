@@ -18,11 +18,11 @@ typedef struct Assembled {
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method);
 /* What plans for it ask of their kernels. */
-PlanTarget device_target(DeviceKind device);
+PlanTarget device_target(Arena *arena, DeviceKind device);
 /* All graphs that a program runs, in the order of its plans. */
 Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
-/* The program without code, for a processor (NULL: this machine's). False, with a sentence in *error. */
-bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *processor, Assembled *out, const char **error);
+/* The program without code, for a target (NULL: this machine, as it was tuned). False, with a sentence in *error. */
+bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const CpuTarget *wanted, Assembled *out, const char **error);
 
 /* With the code for this machine. False, with a sentence in *error, when the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);

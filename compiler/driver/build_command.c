@@ -63,7 +63,8 @@ static bool read_targets(Build *b) {
 static bool assemble_all(Build *b) {
     for (int i = 0; i < b->target_count; i++) {
         const char *error = "out of memory";
-        if (!assemble_for(b->arena, b->method, b->lowered, b->targets[i], &b->programs[i], &error)) return fail(error);
+        const CpuTarget target = {.processor = b->targets[i]}; /* what was measured here says nothing of where it will run */
+        if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error)) return fail(error);
     }
     return true;
 }

@@ -167,7 +167,7 @@ int grad_command(int argc, char **argv) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
             LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}, .memory = options.memory_bytes};
-            const PlanTarget target = device_target(choice.kind);
+            const PlanTarget target = device_target(arena, choice.kind);
             Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0, choice.kind == ON_OPENCL);
             show_messages(&options, diag);

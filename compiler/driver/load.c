@@ -177,7 +177,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
 }
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    const PlanTarget target = cpu_plan_target();
+    const PlanTarget target = cpu_plan_target(arena);
     for (int i = 0; i < method->spec->stmt_count; i++)
         if (method->spec->stmts[i]->kind == STMT_LOSS || method->spec->stmts[i]->kind == STMT_TRAIN) return lower_within(arena, diag, method, options, &target);
     return NULL;

@@ -49,6 +49,10 @@ static const Command commands[] = {
      "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--memory 512MiB] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
+    {"tune", tune_command,
+     "couplet tune FILE [--set tau=0.1] [--threads n] [--steps n]\n"
+     "    Measures on this machine how the sums of products of FILE's training step are best cut into blocks and tasks, and keeps that beside the compiled\n"
+     "    kernels: what is compiled here afterwards uses it. Nothing needs it."},
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},

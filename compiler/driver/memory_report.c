@@ -6,7 +6,7 @@
 static const double mib = 1 << 20;
 
 static bool make_plan(Arena *arena, Graph *g, const LoweredProgram *program, Plan *plan) {
-    const PlanTarget target = cpu_plan_target();
+    const PlanTarget target = cpu_plan_target(arena);
     const char *error = NULL;
     if (plan_make(plan, arena, g, program->states.items, program->states.count, &target, &error)) return true;
     fprintf(stderr, "%s\n", error);

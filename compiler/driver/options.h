@@ -29,6 +29,7 @@ int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
 int bench_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
+int tune_command(int argc, char **argv);
 int fmt_command(int argc, char **argv);
 int compare_command(int argc, char **argv);
 int graph_command(int argc, char **argv);

@@ -12,6 +12,7 @@ enum {
     PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
     MAX_PARTS = 64,
     MIN_PART_K = 64,
+    SMALLEST_TRIED = 8,       /* sums in a block */
     CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
     PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
     CHUNK = 256,              /* of k, where ... */
@@ -135,7 +136,7 @@ static int64_t step_in_a(const Product *p) {
 /* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
 static int64_t choose_chunk(const Contraction *c) {
     int64_t k = divide_up(c->form.k_size, c->choice.parts);
-    return llabs(step_in_a(&c->form)) >= LINE_FLOATS && k > CHUNK ? CHUNK : k;
+    return llabs(step_in_a(&c->form)) >= LINE_FLOATS && k > CHUNK ? CHUNK : c->form.k_size;
 }
 
 /* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay in the cache while all rows of the task pass by. */
@@ -144,7 +145,7 @@ static void choose_tasks(Contraction *c) {
     int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes, panels = divide_up(c->form.n_size, panel);
     choice->task_rows = MOST_TASK_ROWS;
     while (choice->task_rows > fewest && row_tasks(c, choice->task_rows) * panels < ENOUGH_TASKS) choice->task_rows -= choice->block.rows;
-    int64_t tasks = row_tasks(c, choice->task_rows), wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks), most = PANEL_FLOATS / (smaller(choice->chunk, PANEL_FLOATS) * panel);
+    int64_t tasks = row_tasks(c, choice->task_rows), wanted = tasks >= ENOUGH_TASKS ? 1 : divide_up(ENOUGH_TASKS, tasks), together = smaller(choice->chunk, divide_up(c->form.k_size, choice->parts)), most = PANEL_FLOATS / (together * panel);
     if (most < 1) most = 1;
     if (wanted * most < panels) wanted = divide_up(panels, most);
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
@@ -167,8 +168,8 @@ static double cost_of_tasks(const Contraction *c) {
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
 }
 
-void contraction_choose(Contraction *c) {
-    choose_block(c);
+/* Parts and tasks for the block at hand. */
+static void choose_cut(Contraction *c) {
     int64_t fewest = 1, most = 1;
     if (contraction_split_index(c) >= 0) {
         most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
@@ -186,4 +187,54 @@ void contraction_choose(Contraction *c) {
         best = c->choice;
     }
     c->choice = best;
+}
+
+void contraction_choose(Contraction *c) {
+    choose_block(c);
+    choose_cut(c);
+}
+
+/* ---- what may be tried -------------------------------------------------------------------------------------------------------------- */
+
+int contraction_candidates(const Contraction *of, ContractionChoice *out) {
+    Contraction c = *of;
+    int count = 0, shapes;
+    contraction_choose(&c);
+    const ContractionChoice model = out[count++] = c.choice;
+    const ContractionBlock *blocks = contraction_shapes(c.lanes, &shapes);
+    for (int i = 0; i < shapes; i++) {
+        c.choice.block = blocks[i];
+        if (blocks[i].rows * blocks[i].vectors < SMALLEST_TRIED || !contraction_fits(&c, blocks[i])) continue;
+        if (blocks[i].rows == model.block.rows && blocks[i].vectors == model.block.vectors) continue;
+        choose_cut(&c);
+        out[count++] = c.choice;
+    }
+    int64_t longest = contraction_split_index(of) >= 0 ? smaller(MAX_PARTS, c.form.k_size / MIN_PART_K) : 1;
+    out[count] = model;
+    out[count++].task_rows = divide_up(model.task_rows, 2);
+    out[count] = model;
+    out[count++].task_panels = divide_up(model.task_panels, 2);
+    out[count] = model;
+    out[count++].chunk = model.chunk == CHUNK ? 2 * CHUNK : CHUNK;
+    out[count] = model;
+    if (2 * model.parts <= longest) out[count++].parts = 2 * model.parts;
+    out[count] = model;
+    if (model.parts > 1) out[count++].parts = model.parts / 2;
+    return count;
+}
+
+uint64_t contraction_key(const Contraction *c) {
+    const Product *p = &c->form;
+    int indices = c->node->rank + c->node->red_rank;
+    const int64_t sides[] = {c->lanes, c->packed, p->z_size, p->m_size, p->n_size, p->k_size, p->region_count, indices};
+    uint64_t key = 1469598103934665603u;
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) key = (key ^ (uint64_t)sides[i]) * 1099511628211u;
+    for (int i = 0; i < p->region_count; i++) {
+        const ProductRegion *r = &p->regions[i];
+        for (int d = 0; d < indices; d++) {
+            const int64_t walk[] = {r->index[d].begin, r->index[d].step, r->index[d].count, r->at_a.factor[d], r->at_b.factor[d], r->at_y.factor[d]};
+            for (size_t k = 0; k < sizeof walk / sizeof *walk; k++) key = (key ^ (uint64_t)walk[k]) * 1099511628211u;
+        }
+    }
+    return key;
 }

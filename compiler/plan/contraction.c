@@ -439,6 +439,15 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
     return contraction_cut(arena, c, target->tile) ? c : NULL;
 }
 
+/* A file of choices may be of another version. */
+static bool is_known(const Contraction *c, ContractionBlock block) {
+    int count;
+    const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
+    for (int i = 0; i < count; i++)
+        if (shapes[i].rows == block.rows && shapes[i].vectors == block.vectors) return contraction_fits(c, block);
+    return false;
+}
+
 static void take_choice(Contraction *c) {
     const Product *p = &c->form;
     c->rows = c->choice.block.rows;
@@ -459,7 +468,9 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     c->lanes = target->lanes;
     c->packed = !reads_in_place(c);
     if (c->packed && !can_pack(c)) return NULL;
-    contraction_choose(c);
+    const ContractionChoice *measured = tuning_find(target->tuning, contraction_key(c));
+    if (measured && is_known(c, measured->block)) c->choice = *measured;
+    else contraction_choose(c);
     take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;
     c->part_rows = p->m_size * p->z_size;

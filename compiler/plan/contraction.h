@@ -19,8 +19,9 @@
 
 #include "compiler/graph/product.h"
 #include "compiler/plan/kernel.h"
+#include "compiler/plan/tuning.h"
 
-enum { PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum { MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
 
 /* The table begins with these. */
 typedef enum {
@@ -60,21 +61,6 @@ typedef struct MatrixProduct {
     int64_t left_batch, right_batch, y_batch;    /* between matrices */
 } MatrixProduct;
 
-/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
-typedef struct ContractionBlock {
-    int rows, vectors;
-} ContractionBlock;
-const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
-
-/* How the work is cut. Any choice gives the same sums to rounding, and the same bits for any number of threads. */
-typedef struct ContractionChoice {
-    ContractionBlock block;
-    int64_t parts;       /* ranges of k that are summed apart, at most */
-    int64_t task_rows;   /* about as many rows in a task */
-    int64_t task_panels; /* panels in a task */
-    int64_t chunk;       /* of k, at most, for all rows and panels of a task before the next */
-} ContractionChoice;
-
 typedef struct Contraction {
     Product form;
     const GNode *node;
@@ -94,8 +80,14 @@ typedef struct Contraction {
     uint64_t hash; /* equal for contractions with equal tables and code */
 } Contraction;
 
+/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
+const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
 /* choice.c: the choice by a model of costs, for a form whose operands' places are known. */
 void contraction_choose(Contraction *c);
+/* What is worth measuring, the model's choice first; how many. `out` has room for MOST_CANDIDATES. */
+int contraction_candidates(const Contraction *c, ContractionChoice *out);
+/* Equal for contractions among whose cuts one is the fastest for all: the same sides and strides, for as many lanes. */
+uint64_t contraction_key(const Contraction *c);
 bool contraction_fits(const Contraction *c, ContractionBlock block); /* b read in place takes whole panels only */
 int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);

@@ -218,6 +218,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     for (int i = 0; i < p->kernels.items.count; i++) {
         Kernel *kernel = &p->kernels.items.items[i];
         sign_kernel(arena, kernel);
+        if (kernel->contraction) p->out->hash = (p->out->hash ^ kernel->contraction->hash) * 1099511628211u; /* sums in another order are other bits */
         for (const char *at = kernel->symbol; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     }
     make_steps(p);

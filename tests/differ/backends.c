@@ -233,7 +233,8 @@ static CoupletProgram *make_program(Round *r, CoupletPlan **plans) {
 
 static bool build_binary(Round *r, CoupletPlan **plans, const char *out) {
     const char *object = arena_printf(r->arena, "%s/program.o", r->b->folder), *objects[] = {DIFFER_CLIENT, object};
-    CpuPlans *made = cpu_plans(r->arena, r->graphs, r->count, r->states.items, r->states.count, processor_here()->name, plans, &r->error);
+    const CpuTarget target = {.processor = processor_here()->name};
+    CpuPlans *made = cpu_plans(r->arena, r->graphs, r->count, r->states.items, r->states.count, &target, plans, &r->error);
     if (!made) return false;
     bool good = cpu_write_program(r->arena, made, make_program(r, plans), "couplet_differ", false, object, &r->error) && link_executable(r->arena, objects, 2, out);
     remove(object);
