@@ -145,8 +145,8 @@ static void wrong_shapes(CoupletModel *model) {
         const CoupletInput inputs[] = {{rows[i].name, images, rows[i].count}, {"train.index", indices, SMALL_BATCH}};
         expect(model, couplet_model_step(model, inputs, 2, NULL), COUPLET_ERROR_ARGUMENT, "train.image", rows[i].sentence);
     }
-    const CoupletInput no_data = {"train.image", NULL, sizeof images};
-    expect(model, couplet_model_step(model, &no_data, 1, NULL), COUPLET_ERROR_ARGUMENT, "train.image", "no array");
+    const CoupletInput no_data[] = {{"train.image", NULL, sizeof images}, {"train.index", indices, SMALL_BATCH}};
+    expect(model, couplet_model_step(model, no_data, 2, NULL), COUPLET_ERROR_ARGUMENT, "train.image", "no array");
     expect(model, couplet_model_embed(model, images, -3, NULL), COUPLET_ERROR_ARGUMENT, "-3 images", "features of fewer than no images");
     expect(model, couplet_model_embed(model, NULL, 0, NULL), COUPLET_OK, "", "features of none are none");
 }
