@@ -81,16 +81,10 @@ typedef struct KernelOutputs {
     const CoupletRun *run;
 } KernelOutputs;
 
-static int64_t element_count(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
-
 static const double *read_kernels(void *context, const Graph *g, int output) {
     KernelOutputs *outputs = context;
     const float *values = couplet_run_output(outputs->run, g->outputs.items[output].name);
-    int64_t count = element_count(g->outputs.items[output].node);
+    int64_t count = graph_element_count(g->outputs.items[output].node);
     double *wide = arena_array(outputs->arena, double, count);
     for (int64_t i = 0; i < count; i++) wide[i] = (double)values[i];
     return wide;

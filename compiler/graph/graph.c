@@ -353,6 +353,14 @@ static bool walk_reached(Graph *g, Walk *w) {
     return true;
 }
 
+int64_t graph_extent(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
+
+int64_t graph_element_count(const GNode *n) {
+    int64_t count = 1;
+    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
+    return count;
+}
+
 void graph_mark_reached(Graph *g) {
     Walk w;
     walk_reached(g, &w);

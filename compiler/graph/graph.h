@@ -244,6 +244,9 @@ const char *graph_verify(const Graph *g);
 void graph_prune(Graph *g);
 /* Sets `mark` of those nodes to 1, of all others to 0. */
 void graph_mark_reached(Graph *g);
+/* Of an index of a compute node: the axes of its result come first, then those that are reduced. */
+int64_t graph_extent(const GNode *n, int index);
+int64_t graph_element_count(const GNode *n);
 
 /* What a method is lowered to: graphs over one set of named states. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;

@@ -12,8 +12,6 @@ enum {
     MAX_REGIONS = 64
 };
 
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
 /* ---- conditions --------------------------------------------------------------------------------------------------- */
 
 /* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read that is 0 elsewhere. */
@@ -67,7 +65,7 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
         if (*place >= 0) return false;
         *place = i;
     }
-    int64_t grid = (made.out < 0 ? 1 : extent_of(c->node, made.out)) * (made.red < 0 ? 1 : extent_of(c->node, made.red));
+    int64_t grid = (made.out < 0 ? 1 : graph_extent(c->node, made.out)) * (made.red < 0 ? 1 : graph_extent(c->node, made.red));
     if (grid > MAX_GRID) return false;
     if (made.out >= 0 && made.red >= 0) {
         int *partner = &c->partner[made.red];
@@ -121,7 +119,7 @@ static bool progression_of(const bool *allowed, int64_t extent, Progression *out
 
 /* The values of `red` that take part when `out` (or nothing, -1) has the value at hand. */
 static bool partners_of(const Conditions *c, int out, int red, int64_t *values, bool *allowed, Progression *p) {
-    int64_t extent = extent_of(c->node, red);
+    int64_t extent = graph_extent(c->node, red);
     for (int64_t v = 0; v < extent; v++) {
         allowed[v] = true;
         values[red] = v;
@@ -161,21 +159,21 @@ static bool classes_of(Arena *arena, const Conditions *c, int out, Classes *all)
     int64_t values[GRAPH_MAX_INDICES] = {0}, widest = 1;
     for (int i = 0; i < c->count; i++) cut |= c->items[i].out == out;
     for (int r = n->rank; r < n->rank + n->red_rank; r++)
-        if (extent_of(n, r) > widest) widest = extent_of(n, r);
+        if (graph_extent(n, r) > widest) widest = graph_extent(n, r);
     all->count = 0;
     Class one;
     memset(&one, 0, sizeof one);
-    one.values = (Progression){0, 1, extent_of(n, out)};
+    one.values = (Progression){0, 1, graph_extent(n, out)};
     if (!cut) return join_class(all, &one);
     bool *allowed = arena_array(arena, bool, widest);
-    for (int64_t v = 0; v < extent_of(n, out); v++) {
+    for (int64_t v = 0; v < graph_extent(n, out); v++) {
         one.values = (Progression){v, 1, 1};
         values[out] = v;
         for (int r = n->rank; r < n->rank + n->red_rank; r++) {
             bool alone = true; /* a condition on the output index alone empties the first reduced one */
             for (int k = n->rank; k < n->rank + n->red_rank; k++) alone &= c->partner[k] != out;
             if (c->partner[r] != out && !(alone && r == n->rank)) continue;
-            if (extent_of(n, r) * extent_of(n, out) > MAX_GRID || !partners_of(c, out, r, values, allowed, &one.partners[r])) return false;
+            if (graph_extent(n, r) * graph_extent(n, out) > MAX_GRID || !partners_of(c, out, r, values, allowed, &one.partners[r])) return false;
             if (one.partners[r].count == 0) one.partners[r] = (Progression){0, 1, 0};
         }
         if (!join_class(all, &one)) return false;
@@ -262,10 +260,10 @@ static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
     int64_t count = 1, values[GRAPH_MAX_INDICES] = {0};
     memset(&plain, 0, sizeof plain);
     for (int r = n->rank; r < n->rank + n->red_rank; r++) {
-        plain.index[r] = (Progression){0, 1, extent_of(n, r)};
+        plain.index[r] = (Progression){0, 1, graph_extent(n, r)};
         bool alone = false; /* conditions on the reduced index by itself */
         for (int i = 0; i < c->count; i++) alone |= c->items[i].red == r && c->items[i].out < 0;
-        if (alone && c->partner[r] < 0 && !partners_of(c, -1, r, values, arena_array(arena, bool, extent_of(n, r)), &plain.index[r])) return false;
+        if (alone && c->partner[r] < 0 && !partners_of(c, -1, r, values, arena_array(arena, bool, graph_extent(n, r)), &plain.index[r])) return false;
     }
     for (int i = 0; i < n->rank; i++) {
         if (!classes_of(arena, c, i, &classes[i])) return false;

@@ -1,7 +1,6 @@
 /* A compute node without a reducer: a work-item for each element. */
 #include "compiler/opencl/emit.h"
-
-static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
+#include "compiler/plan/whole.h"
 
 Geometry write_elements(Frame *f) {
     const GNode *n = f->node;

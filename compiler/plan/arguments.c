@@ -41,13 +41,11 @@ static bool add_constant(Arguments *a, const GExpr *e) {
     return true;
 }
 
-static int64_t extent_of(const GNode *n, int axis) { return axis < n->rank ? n->shape[axis] : n->red_shape[axis - n->rank]; }
-
 /* Every subscript is an index of the node that covers its axis: the loops' extents are all that its place in memory depends on. */
 static bool walks_along(const GNode *n, const GExpr *load) {
     if (load->has_else || load->tensor->streamed) return false;
     for (int i = 0; i < load->tensor->rank; i++)
-        if (load->args[i]->op != G_INDEX || extent_of(n, load->args[i]->index) != load->tensor->shape[i]) return false;
+        if (load->args[i]->op != G_INDEX || graph_extent(n, load->args[i]->index) != load->tensor->shape[i]) return false;
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* How a contraction is cut: the block of sums in registers, the ranges of k, the rows and panels of a task. A small model of costs, its numbers from measurements. What it says for a
  * contraction can be replaced by what was measured for it (tuning.h). */
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/whole.h"
 
 #include <stdlib.h>
 
@@ -21,18 +22,6 @@ enum {
 
 static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a float from the third-level cache */, PART_COST = 8 /* that many times for a float of a part */,
                     UNEVEN = 2 /* tasks that are waited for at the end */;
-
-static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
-static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
-static int64_t element_count(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
 
 /* ---- the block ---------------------------------------------------------------------------------------------------------------- */
 
@@ -89,8 +78,8 @@ int contraction_split_index(const Contraction *c) {
     const Product *p = &c->form;
     for (int i = 0; i < p->k_count; i++) {
         bool whole = true;
-        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == extent_of(c->node, p->k[i]);
-        if (whole && extent_of(c->node, p->k[i]) > 1) return p->k[i];
+        for (int r = 0; r < p->region_count; r++) whole &= p->regions[r].index[p->k[i]].count == graph_extent(c->node, p->k[i]);
+        if (whole && graph_extent(c->node, p->k[i]) > 1) return p->k[i];
     }
     return -1;
 }
@@ -102,7 +91,7 @@ static double read_by_regions(const Contraction *c) {
     for (int i = 0; i < p->region_count; i++) {
         double k = 1, m = (double)contraction_region_rows(p, &p->regions[i]);
         for (int d = 0; d < p->k_count; d++) k *= (double)p->regions[i].index[p->k[d]].count;
-        double a = m * k * (double)p->z_size, all_of_a = (double)element_count(p->a->tensor);
+        double a = m * k * (double)p->z_size, all_of_a = (double)graph_element_count(p->a->tensor);
         floats += (a < all_of_a ? a : all_of_a) + (double)(p->n_size * p->z_size) * k;
     }
     return floats;
@@ -111,7 +100,7 @@ static double read_by_regions(const Contraction *c) {
 /* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts are written and added, which must cost less. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
-    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)element_count(p->a->tensor) + (double)element_count(p->b->tensor);
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
     double again = read_by_regions(c) - read;
     int64_t parts = read > 16 * PART_FLOATS ? (int64_t)(read / PART_FLOATS) + 1 : 1;
     while (parts > 1 && 2 * (double)parts * outputs > again) parts /= 2;
@@ -163,7 +152,7 @@ static double cost_of_tasks(const Contraction *c) {
     }
     double z = (double)p->z_size, tasks = (double)choice->parts * z * turns * groups;
     double read = z * k * (rows * groups + (double)p->n_size * turns), written = z * (double)p->m_size * (double)p->n_size * (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
-    if (element_count(p->a->tensor) + element_count(p->b->tensor) <= CACHE_FLOATS) read = 0;
+    if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS) read = 0;
     double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
 }

@@ -1,21 +1,10 @@
 /* How a sum of products is cut into blocks and tasks, and its tables. */
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/whole.h"
 
 #include <string.h>
 
 enum { FAR_APART = 512 /* floats between rows of b beyond which reading it in place thrashes the first-level cache */ };
-
-static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
-static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
-static int64_t element_count(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
 
@@ -137,12 +126,12 @@ static Affine b_of(const Contraction *c, const ProductRegion *r) {
         const Progression *k = &r->index[p->k[i]];
         at.constant += stride * k->begin;
         at.factor[p->k[i]] = stride * k->step;
-        stride *= extent_of(c->node, p->k[i]);
+        stride *= graph_extent(c->node, p->k[i]);
     }
     int64_t z_stride = p->k_size * c->panel * c->panels;
     for (int i = p->z_count - 1; i >= 0; i--) {
         at.factor[p->z[i]] = z_stride;
-        z_stride *= extent_of(c->node, p->z[i]);
+        z_stride *= graph_extent(c->node, p->z[i]);
     }
     return at;
 }
@@ -157,7 +146,7 @@ bool contraction_columns_contiguous(const Contraction *c) {
 bool contraction_k_contiguous(const Contraction *c) {
     const Product *p = &c->form;
     int k = innermost(p->k, p->k_count);
-    return k >= 0 && p->regions[0].at_b.factor[k] == 1 && extent_of(c->node, k) % c->lanes == 0;
+    return k >= 0 && p->regions[0].at_b.factor[k] == 1 && graph_extent(c->node, k) % c->lanes == 0;
 }
 
 /* y along n, in the product's order: contiguous when n is the last axis, or a run of the last axes. */
@@ -166,7 +155,7 @@ static bool y_contiguous(const Contraction *c) {
     int64_t stride = 1;
     for (int i = p->n_count - 1; i >= 0; i--) {
         if (p->regions[0].at_y.factor[p->n[i]] != stride) return false;
-        stride *= extent_of(c->node, p->n[i]);
+        stride *= graph_extent(c->node, p->n[i]);
     }
     return true;
 }
@@ -356,7 +345,7 @@ static void store_pack_offsets(Builder *b) {
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
         int64_t step = whole.index[i].step;
         if (step > 1) whole.at_b.factor[i] /= step;
-        whole.index[i] = (Progression){0, 1, extent_of(c->node, i)};
+        whole.index[i] = (Progression){0, 1, graph_extent(c->node, i)};
     }
     set_head(b, HEAD_B_OF_K, store_offsets(b, &whole, p->k, p->k_count, &whole.at_b, p->k_size, 0));
     set_head(b, HEAD_B_OF_N, store_offsets(b, &whole, p->n, p->n_count, &whole.at_b, c->panels * c->panel, 0));
@@ -388,7 +377,7 @@ static void make_tables(Arena *arena, Contraction *c) {
     set_steps(c, head);
     add_words(arena, &b.table, head, HEAD_COUNT);
     int index = contraction_split_index(c);
-    int64_t step = index < 0 ? 1 : divide_up(extent_of(c->node, index), c->parts);
+    int64_t step = index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
     for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step);
     c->tasks = b.tasks.count / TASK_WORDS;
     int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
@@ -429,7 +418,7 @@ static bool can_pack(Contraction *c) {
 
 static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *target) {
     const Product *p = &c->form;
-    if (!addressable((double)element_count(p->a->tensor)) || !addressable((double)element_count(p->b->tensor))) return NULL;
+    if (!addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor))) return NULL;
     MatrixProduct plain;
     if (target->has_products && matrix_product(c->node, p, &plain)) {
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
@@ -455,7 +444,7 @@ static void take_choice(Contraction *c) {
     c->panels = divide_up(p->n_size, c->panel);
     c->masked = p->n_size % c->panel != 0;
     int index = contraction_split_index(c);
-    int64_t extent = index < 0 ? 1 : extent_of(c->node, index), parts = smaller(c->choice.parts, extent);
+    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);
     c->parts = divide_up(extent, divide_up(extent, parts));
 }
 
@@ -474,8 +463,8 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;
     c->part_rows = p->m_size * p->z_size;
-    double largest = (double)element_count(node) * (double)c->parts, packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
-    if (!addressable(largest) || !addressable((double)element_count(p->a->tensor)) || !addressable((double)element_count(p->b->tensor)) || !addressable(packed)) return NULL;
+    double largest = (double)graph_element_count(node) * (double)c->parts, packed = (double)(p->z_size * c->panels) * (double)(p->k_size * c->panel);
+    if (!addressable(largest) || !addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor)) || !addressable(packed)) return NULL;
     make_tables(arena, c);
     return c;
 }

@@ -3,14 +3,12 @@
 
 #include <string.h>
 
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
 /* The step in memory when the indices of the list, counted up together, move by one; false when it is not always the same. 0 for a single turn. */
 static bool step_of(const GNode *node, const int *list, int count, const Affine *at, int64_t *step) {
     int64_t turns = 1;
     *step = 0;
     for (int d = count - 1; d >= 0; d--) {
-        int64_t extent = extent_of(node, list[d]), factor = at->factor[list[d]];
+        int64_t extent = graph_extent(node, list[d]), factor = at->factor[list[d]];
         if (extent == 1) continue;
         if (turns == 1) *step = factor;
         else if (factor != *step * turns) return false;
@@ -40,7 +38,7 @@ typedef struct Steps {
 static bool is_whole(const GNode *node, const Product *p) {
     for (int i = 0; i < node->rank + node->red_rank; i++) {
         const Progression *at = &p->regions[0].index[i];
-        if (at->begin != 0 || at->count != extent_of(node, i) || (at->step != 1 && at->count > 1)) return false;
+        if (at->begin != 0 || at->count != graph_extent(node, i) || (at->step != 1 && at->count > 1)) return false;
     }
     return p->region_count == 1;
 }

@@ -10,20 +10,14 @@
 
 static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
 
-static int64_t element_count(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
-
-static int64_t bytes_of(const GNode *n) { return element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
+static int64_t bytes_of(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
 
 static const char *place_of(Arena *arena, const GNode *node) {
     return node->span.source ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line) : "?";
 }
 
 static const void *constant_data(Arena *arena, const GNode *n) {
-    int64_t count = element_count(n);
+    int64_t count = graph_element_count(n);
     unsigned char *data = arena_alloc(arena, (size_t)bytes_of(n));
     for (int64_t i = 0; i < count; i++) {
         float real = (float)n->data[i];
@@ -101,7 +95,7 @@ static double call_work(const GNode *n) {
 }
 
 static double work_of(const GNode *n) {
-    double points = (double)element_count(n);
+    double points = (double)graph_element_count(n);
     for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
     if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
     if (n->kind == GN_CALL) return call_work(n);
@@ -117,7 +111,7 @@ static double bucket_work(const Kernel *k) {
 }
 
 static double step_work(const Kernel *k) {
-    if (k->kind == KERNEL_SWEEP_JOIN) return (double)(k->sweep->parts * element_count(k->node));
+    if (k->kind == KERNEL_SWEEP_JOIN) return (double)(k->sweep->parts * graph_element_count(k->node));
     if (k->sweep) return sweep_flops(k->sweep);
     if (k->bucket) return bucket_work(k);
     if (!k->contraction) return work_of(k->node);

@@ -1,4 +1,5 @@
 #include "compiler/plan/sweep.h"
+#include "compiler/plan/whole.h"
 
 #include <string.h>
 
@@ -12,7 +13,6 @@ enum {
     MOST_PARTS = 16
 };
 
-static int64_t round_up(int64_t a, int64_t by) { return (a + by - 1) / by * by; }
 static int64_t blocks_of(int64_t n, int64_t block) { return (n + block - 1) / block; }
 
 /* ---- sources and sinks -------------------------------------------------------------------------------------------- */
@@ -51,12 +51,10 @@ static int gather_sources(Graph *g, const PairSink *sink, bool by_column, SweepS
     return sink->source_count;
 }
 
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
 static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column, int *shared) {
     SweepSource sources[MOST_PAIR_SOURCES];
     int count = gather_sources(g, sink, by_column, sources), fresh = 0;
-    int64_t own = extent_of(sink->node, sink->own), other = extent_of(sink->node, sink->other);
+    int64_t own = graph_extent(sink->node, sink->own), other = graph_extent(sink->node, sink->other);
     *shared = 0;
     for (int i = 0; i < count; i++) {
         if (has_source(s, &sources[i])) ++*shared;
@@ -107,8 +105,8 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     for (int i = 0; i < count; i++)
         if (!has_source(s, &sources[i])) s->sources[s->source_count++] = sources[i];
     if (s->sink_count == 0) {
-        s->rows = extent_of(pair->node, pair->own);
-        s->columns = extent_of(pair->node, pair->other);
+        s->rows = graph_extent(pair->node, pair->own);
+        s->columns = graph_extent(pair->node, pair->other);
     }
     SweepSink *sink = &s->sinks[s->sink_count++];
     *sink = (SweepSink){.pair = *pair, .by_column = by_column};

@@ -1,6 +1,7 @@
 /* Sums of products cut into square tiles, for a device of many work-items. One kernel does them all: what tells one contraction from another is in
  * its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
 #include "compiler/plan/contraction.h"
+#include "compiler/plan/whole.h"
 
 #include <string.h>
 
@@ -14,9 +15,6 @@ typedef struct Cutting {
     int64_t tile, part_k;
     Words table, tasks;
 } Cutting;
-
-static int64_t divide_up(int64_t a, int64_t by) { return (a + by - 1) / by; }
-static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static int64_t size_of(const ProductRegion *r, const int *list, int count) {
     int64_t size = 1;

@@ -30,15 +30,13 @@ static bool is_pair(const GExpr *load) {
     return !load->has_else && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1];
 }
 
-static int64_t extent_of(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
-
 /* A place is computed on its own, as a product of two rows: worth it when there are not many more of them than rows. */
 static bool few_places(Stream *s, const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
     for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(s->g->arena, load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
-        if (mask & 1u << i) places *= extent_of(n, i);
+        if (mask & 1u << i) places *= graph_extent(n, i);
     int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
     return !load->has_else && (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
 }
