@@ -21,7 +21,7 @@ static int64_t add_words(Arena *arena, Words *w, const int32_t *words, int64_t c
         w->items = items;
         w->capacity = capacity;
     }
-    memcpy(w->items + w->count, words, sizeof *words * (size_t)count);
+    if (count) memcpy(w->items + w->count, words, sizeof *words * (size_t)count);
     w->count += count;
     return w->count - count;
 }
