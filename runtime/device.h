@@ -2,8 +2,8 @@
  * checkpoints know nothing else of a device.
  *
  * Memory is a handle: on the host a plain pointer, elsewhere what the device made of it. Work is done in the order it was asked for, and may
- * still be under way when a function returns; `read` and `wait` wait for all that came before. A function that returns false has put the reason
- * into device->fault; the first reason stays until couplet_device_clear. Not re-entrant: one caller at a time. */
+ * still be under way when a function returns; `read` and `wait` wait for all that came before, and so does whatever fails. A function that returns
+ * false has put the reason into device->fault; the first reason stays until couplet_device_clear. Not re-entrant: one caller at a time. */
 #ifndef COUPLET_RUNTIME_DEVICE_H
 #define COUPLET_RUNTIME_DEVICE_H
 
@@ -34,7 +34,7 @@ typedef struct CoupletDeviceCalls {
     /* A piece of an allocation as memory of its own: `offset` is a multiple of the plan's alignment. Dropped before the allocation is released. */
     void *(*part)(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes);
     void (*drop)(CoupletDevice *device, void *part);
-    /* From the host; `from` must stay as it is until the next read or wait. */
+    /* From the host; `from` must stay as it is until the next read, wait or failure. */
     bool (*write)(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes);
     bool (*read)(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes);
     bool (*copy)(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes);

@@ -34,6 +34,8 @@ static bool is_loss(long code) { return code == CL_DEVICE_NOT_AVAILABLE || code 
 bool opencl_check(Opencl *cl, long code, const char *call, const char *file, int line) {
     if (++cl->calls == cl->fail_at) code = CL_OUT_OF_RESOURCES;
     if (code == CL_SUCCESS) return true;
+    /* Copies asked for earlier may still read memory that the caller gives up now. */
+    if (cl->queue) clFinish(cl->queue);
     const char *open = strchr(call, '('), *slash = strrchr(file, '/');
     int length = open ? (int)(open - call) : (int)strlen(call);
     const char *meaning = is_memory(code) ? "the device is out of memory" : is_loss(code) ? "the device failed or was lost" : "a call to OpenCL failed";

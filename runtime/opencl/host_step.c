@@ -37,7 +37,7 @@ bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number
         if (fault) good = couplet_device_fail(device, (CoupletFaultKind)fault, number, "%s", couplet_fault_sentence(fault));
     }
     for (int i = step->buffer_count - step->output_count; i < step->buffer_count && good; i++) good = device->calls->write(device, memory[i], 0, arrays.buffers[i], arrays.bytes[i]);
-    good = good && device->calls->wait(device); /* before the copies go */
+    good = device->calls->wait(device) && good; /* before the copies go */
     for (int i = 0; i < step->buffer_count; i++) free(arrays.buffers[i]);
     free(arrays.scratch);
     return good;

@@ -93,7 +93,8 @@ def calls_of_a_run(folder, data, spec):
 
 def lost_device(folder, data, spec):
     low, high = calls_of_a_run(folder, data, spec)
-    for number in (1, 5, low, (low + high) // 3):
+    # Calls of the opening and, from `low` on, of every kind within a step: copies are under way when some of those fail.
+    for number in (1, 5, *range(low, low + 28, 4), (low + high) // 3):
         out = f"{folder}/lost{number}"
         first = train(out, data, spec, "--device", "opencl", "--max-steps", 1)
         before = command.last_checkpoint(out)
