@@ -1,5 +1,7 @@
 #include "runtime/threads.h"
 
+#include "runtime/cores.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,6 +20,7 @@ enum {
 struct CoupletThreads {
     int count;
     pthread_t *ids;
+    CoupletCores *cores;
     CoupletTiles work;
     void *context;
     int64_t tiles, chunk;
@@ -69,6 +72,7 @@ static void *serve(void *argument) {
     for (;;) {
         seen = wait_for_work(worker.pool, seen);
         if (atomic_load(&worker.pool->ending)) return NULL;
+        couplet_cores_settle(worker.pool->cores, worker.number);
         take_chunks(worker.pool, worker.number);
         atomic_fetch_sub_explicit(&worker.pool->busy, 1, memory_order_release);
     }
@@ -82,18 +86,13 @@ static void publish(CoupletThreads *pool) {
     pthread_mutex_unlock(&pool->lock);
 }
 
-static int cores(void) {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-    return 1;
-}
-
 CoupletThreads *couplet_threads_new(int count) {
-    if (count <= 0) count = cores();
+    if (count <= 0) count = couplet_cores_count();
     if (count > MAX_THREADS) count = MAX_THREADS;
     CoupletThreads *pool = calloc(1, sizeof *pool);
     if (!pool) return NULL;
     pool->count = 1;
+    pool->cores = couplet_cores_new(count);
     pool->ids = calloc((size_t)count, sizeof *pool->ids);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
@@ -126,6 +125,7 @@ void couplet_threads_run(CoupletThreads *pool, int64_t tiles, CoupletTiles work,
     if (pool->chunk < 1) pool->chunk = 1;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     atomic_store_explicit(&pool->busy, pool->count - 1, memory_order_relaxed);
+    couplet_cores_settle(pool->cores, 0);
     publish(pool);
     take_chunks(pool, 0);
     for (int spins = 0; atomic_load_explicit(&pool->busy, memory_order_acquire) > 0; spins++) {
@@ -141,6 +141,7 @@ void couplet_threads_free(CoupletThreads *pool) {
     for (int i = 1; i < pool->count; i++) pthread_join(pool->ids[i], NULL);
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->wake);
+    couplet_cores_free(pool->cores);
     free(pool->ids);
     free(pool);
 }
