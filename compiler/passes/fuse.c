@@ -340,6 +340,17 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
+/* Of what is returned or committed: the node itself, or the one that it repeats element by element (the gradient of a factor is often all of a product), which
+ * is spared a copy. What is returned of inputs, states and constants is one. */
+static GNode *itself(GNode *node) {
+    const GExpr *e = node->value;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active || e->op != G_LOAD || e->has_else) return node;
+    if (e->tensor->kind != GN_COMPUTE || e->tensor->streamed || e->tensor->rank != node->rank) return node;
+    for (int i = 0; i < node->rank; i++)
+        if (e->args[i]->op != G_INDEX || e->args[i]->index != i || e->tensor->shape[i] != node->shape[i]) return node;
+    return e->tensor;
+}
+
 void pass_fuse(Graph *g) {
     graph_prune(g);
     if (g->settings.no_fuse) return;
@@ -362,10 +373,10 @@ void pass_fuse(Graph *g) {
         in.now[n->id] = made;
         everywhere[n->id] = goes_everywhere(g, &pass, n, made);
     }
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = in.now[g->outputs.items[i].node->id];
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = itself(in.now[g->outputs.items[i].node->id]);
     for (int i = 0; i < g->commits.count; i++) {
         GCommit *c = &g->commits.items[i];
-        c->value = in.now[c->value->id];
+        c->value = itself(in.now[c->value->id]);
         if (c->rows) c->rows = in.now[c->rows->id];
     }
     graph_prune(g);
