@@ -44,7 +44,7 @@ typedef struct CoupletBuffer {
     CoupletType type;
     int rank;
     int64_t shape[COUPLET_MAX_RANK];
-    int64_t offset;       /* IN_ARENA: bytes, a multiple of 128 */
+    int64_t offset;       /* IN_ARENA: bytes, a multiple of 128. IN_INPUT of a plan for another device: where it is sent to, or -1: memory of its own */
     int slot;             /* IN_STATE: program->states; IN_INPUT: plan->inputs */
     const void *constant; /* IN_CONST */
     int64_t packed_bytes; /* IN_CONST: above 0, `constant` is so many bytes that runtime/packed.h unpacks */

@@ -89,15 +89,16 @@ static bool unpack_all(CoupletRun *run) {
     return good;
 }
 
-/* Buffers that are allocations of their own where the device is not the host. */
-static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || b->place == COUPLET_IN_INPUT; }
+/* Buffers that are allocations of their own where the device is not the host, and those that are parts of the arena. */
+static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || (b->place == COUPLET_IN_INPUT && b->offset < 0); }
+static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) { return b->place == COUPLET_IN_ARENA || (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0); }
 
 static bool place_buffer(CoupletRun *run, int number) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
     void **place = &run->places[number];
     if (b->place == COUPLET_NOWHERE) return true;
-    if (b->place == COUPLET_IN_ARENA) return (*place = d->calls->part(d, run->arena, b->offset, buffer_bytes(b))) != NULL;
+    if (is_part(d, b)) return (*place = d->calls->part(d, run->arena, b->offset, buffer_bytes(b))) != NULL;
     if (d->is_host) {
         if (b->place == COUPLET_IN_CONST && !b->packed_bytes) *place = (void *)(uintptr_t)b->constant;
         return true;
@@ -142,7 +143,7 @@ static void release_places(CoupletRun *run) {
     for (int i = 0; i < run->plan->buffer_count; i++) {
         const CoupletBuffer *b = &run->plan->buffers[i];
         if (!run->places[i]) continue;
-        if (b->place == COUPLET_IN_ARENA) d->calls->drop(d, run->places[i]);
+        if (is_part(d, b)) d->calls->drop(d, run->places[i]);
         else if (!d->is_host) d->calls->release(d, run->places[i]);
     }
 }
@@ -262,7 +263,8 @@ void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
     CoupletDevice *d = run->device;
     int number = run->plan->inputs[input].buffer;
     if (d->is_host) return;
-    d->calls->release(d, run->places[number]);
+    if (is_part(d, &run->plan->buffers[number])) d->calls->drop(d, run->places[number]);
+    else d->calls->release(d, run->places[number]);
     run->places[number] = memory;
     run->feeds[input].kind = FEED_RESIDENT;
 }
@@ -330,6 +332,7 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
     if (worst == COUPLET_FINITE) return true;
     const CoupletPlan *plan = run->plan;
     const char *infinite = NULL;
+    if (!send_inputs(run)) return fail(run, fault); /* what no later step reads was written over */
     for (int i = 0; i < plan->step_count; i++) {
         if (!launch(run, i) || !step_health(run, i, &worst)) return fail(run, fault);
         if (worst == COUPLET_NOT_A_NUMBER) {

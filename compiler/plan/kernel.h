@@ -62,6 +62,7 @@ typedef struct PlanTarget {
     int64_t order; /* positions in a row that it puts in order itself; with more it is a call, and 0: always */
     const struct Tuning *tuning; /* how contractions are cut, where it was measured; NULL: by the model of costs alone */
     bool buckets;  /* it has kernels for reductions by key; without, they are sweeps */
+    bool sends_inputs; /* inputs are copied to the device before the first step, into the arena */
     bool arguments; /* kernels that differ only in sizes and constants are one, and take these from a table */
 } PlanTarget;
 

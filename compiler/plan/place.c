@@ -14,8 +14,10 @@ void measure_lives(Plan *p) {
             life->last = s;
         }
     }
-    for (int i = 0; i < p->out->buffer_count; i++)
-        if (p->lives[i].first < 0) p->lives[i].bytes = 0; /* streamed: no kernel stores it */
+    for (int i = 0; i < p->out->buffer_count; i++) {
+        if (p->lives[i].first < 0) p->lives[i].bytes = 0; /* streamed: no kernel stores it; or an input that none reads */
+        if (p->buffers[i].place == COUPLET_IN_INPUT) p->lives[i].first = 0; /* all are sent before the first step */
+    }
     for (int i = 0; i < p->g->outputs.count; i++) p->lives[p->g->outputs.items[i].node->mark].last = steps;
     for (int i = 0; i < p->g->commits.count; i++) {
         const GCommit *c = &p->g->commits.items[i];

@@ -4,6 +4,7 @@
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
+#include "compiler/plan/whole.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,10 @@ static int find_state(const ProgramState *states, int count, const char *name) {
     return -1;
 }
 
-static bool make_buffers(Plan *p, const ProgramState *states, int state_count, int64_t alignment, const char **error) {
+/* "train.all.image" stays on the device between steps (runtime/sources.c). */
+static bool is_whole_source(const GNode *input) { return strstr(input->name, ".all.") != NULL; }
+
+static bool make_buffers(Plan *p, const ProgramState *states, int state_count, const PlanTarget *target, const char **error) {
     int nodes = p->g->nodes.count, count = nodes + p->kernels.extra.count;
     CoupletNamed *inputs = arena_array(p->arena, CoupletNamed, count + 1);
     p->buffers = arena_array(p->arena, CoupletBuffer, count + 1);
@@ -54,6 +58,8 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, i
         case GN_INPUT:
             b->place = COUPLET_IN_INPUT;
             b->slot = p->out->input_count;
+            b->offset = -1;
+            if (target->sends_inputs && !is_whole_source(n)) p->lives[i].bytes = round_up(bytes_of(n), target->alignment);
             inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
             break;
         case GN_STATE:
@@ -68,7 +74,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, i
             break;
         default:
             b->place = COUPLET_IN_ARENA;
-            p->lives[i].bytes = (bytes_of(n) + alignment - 1) / alignment * alignment;
+            p->lives[i].bytes = round_up(bytes_of(n), target->alignment);
             break;
         }
     }
@@ -205,7 +211,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
 bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int state_count, const PlanTarget *target, const char **error) {
     *p = (Plan){.arena = arena, .g = g, .out = arena_new_of(arena, CoupletPlan)};
     p->out->name = g->name;
-    if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, target->alignment, error)) return false;
+    if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, target, error)) return false;
     for (const char *at = target->name; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     measure_lives(p);
     place_in_arena(p);

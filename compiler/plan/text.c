@@ -5,13 +5,17 @@ static void print_buffer(const Plan *p, int number, FILE *out) {
     const CoupletBuffer *b = &p->buffers[number];
     const GNode *node = number < p->g->nodes.count ? p->g->nodes.items[number] : NULL;
     switch (b->place) {
-    case COUPLET_IN_INPUT: fprintf(out, "input \"%s\"", node->name); return;
+    case COUPLET_IN_INPUT:
+        fprintf(out, "input \"%s\"", node->name);
+        if (b->offset < 0) return;
+        fprintf(out, " ");
+        break;
     case COUPLET_IN_STATE: fprintf(out, "state \"%s\"", node->name); return;
     case COUPLET_IN_CONST: fprintf(out, "constant"); return;
     case COUPLET_NOWHERE: fprintf(out, "nowhere"); return;
     case COUPLET_IN_ARENA: break;
     }
-    if (node) fprintf(out, "%%%u ", node->id);
+    if (node && b->place == COUPLET_IN_ARENA) fprintf(out, "%%%u ", node->id);
     fprintf(out, "@%lld+%lld", (long long)b->offset, (long long)p->lives[number].bytes);
 }
 
