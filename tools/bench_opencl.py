@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""bench_opencl.py [--couplet build/release/couplet] [--device opencl[:n]] [--rows 1024,4096,16384,65536] [--steps n]
+"""bench_opencl.py [--couplet build/release/couplet] [--device opencl[:n]] [--rows 1024,4096,16384,65536] [--steps n] [--torch PYTHON]
 
 The benchmarks of an OpenCL device, as JSON lines: NT-Xent with its gradients at D = 128 for each number of rows, then a training step of SimCLR with the
-convnet of examples/simclr.cpl and with ResNet-18. Everything runs on made-up arrays. What a line means is said in docs/benchmarks.md."""
+convnet of examples/simclr.cpl (batch 256) and with ResNet-18 (tests/bench/resnet18.cpl, batch 64). Everything runs on made-up arrays. With --torch and a Python
+that has torch and CUDA, torch does each row after us on the same card, in float32, and "of_torch" is its time divided by ours."""
 import argparse
 import array
+import json
 import pathlib
 import random
+import statistics
 import struct
 import subprocess
 import sys
@@ -33,23 +36,37 @@ def run(*words):
     return done.returncode == 0, done.stdout
 
 
+def torch_side(o, row):
+    """Warm, then two seconds of runs."""
+    peer = subprocess.run([o.torch, ROOT / "tests/bench/torch_peer.py", row, "1", "cuda"], input="2\n", text=True, capture_output=True)
+    if peer.returncode != 0:
+        return {"torch": peer.stderr.strip().split("\n")[-1][:160]}
+    ready, answer = peer.stdout.strip().split("\n")
+    answer = json.loads(answer)
+    return {"torch": ready.split()[1], "torch_ms": round(1e3 * statistics.median(answer["seconds"]), 3), "torch_mib": round(answer["mib"], 1)}
+
+
+def show(o, row, good, text):
+    ours = next((json.loads(line) for line in text.splitlines() if line.startswith("{")), None) if good else None
+    line = {"row": row, **(ours or {"failed": True})}
+    if o.torch:
+        line.update(torch_side(o, row))
+        if ours and "torch_ms" in line:
+            line["of_torch"] = round(line["torch_ms"] / line["ms"], 2)
+    print(json.dumps(line), flush=True)
+
+
 def losses(o, folder):
-    for rows in o.rows.split(","):
+    for rows in filter(None, o.rows.split(",")):
         for seed, name in enumerate("zw"):
             write_rows(f"{folder}/{name}.npy", int(rows), seed)
-        good, text = run(o.couplet, "grad", ROOT / "stdlib/losses/batch.cpl", "--fn", "nt_xent", "--in", f"z={folder}/z.npy", "--in", f"w={folder}/w.npy",
-                         "--set", "tau=0.5", "--device", o.device, "--bench")
-        line = next((line for line in text.splitlines() if line.startswith("{")), None)
-        print(line.replace("{", f'{{"rows": {rows}, ', 1) if good and line else f'{{"rows": {rows}, "function": "nt_xent", "failed": true}}', flush=True)
+        show(o, f"nt_xent_{rows}", *run(o.couplet, "grad", ROOT / "stdlib/losses/batch.cpl", "--fn", "nt_xent", "--in", f"z={folder}/z.npy", "--in", f"w={folder}/w.npy",
+                                        "--set", "tau=0.5", "--device", o.device, "--bench"))
 
 
-def steps(o, folder):
-    simclr = (ROOT / "examples/simclr.cpl").read_text()
-    specs = {"simclr_convnet": simclr, "simclr_resnet18": simclr.replace("nn.convnet(width = 32)", "nn.resnet18(width = 64)")}
-    for name, text in specs.items():
-        pathlib.Path(f"{folder}/{name}.cpl").write_text(text)
-        good, text = run(o.couplet, "bench", f"{folder}/{name}.cpl", "--device", o.device, "--steps", o.steps)
-        print(text.strip() if good else f'{{"name": "{name}", "failed": true}}', flush=True)
+def steps(o):
+    for row, spec in ("convnet", "examples/simclr.cpl"), ("resnet18", "tests/bench/resnet18.cpl"):
+        show(o, row, *run(o.couplet, "bench", ROOT / spec, "--device", o.device, "--steps", o.steps))
 
 
 def main():
@@ -58,11 +75,12 @@ def main():
     parser.add_argument("--device", default="opencl")
     parser.add_argument("--rows", default="1024,4096,16384,65536")
     parser.add_argument("--steps", default=20)
+    parser.add_argument("--torch", metavar="PYTHON")
     o = parser.parse_args()
     sys.stderr.write(run(o.couplet, "devices")[1])
     with tempfile.TemporaryDirectory() as folder:
         losses(o, folder)
-        steps(o, folder)
+    steps(o)
 
 
 main()

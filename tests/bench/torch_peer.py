@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""torch_peer.py ROW THREADS: torch's side of one row of torch_rows.py. It says "ready" when it is warm; then each line with a number of seconds on its standard input is
-answered with a line of JSON: the seconds of each run that began within that time, the memory that runs took beyond their inputs, and the cores in use meanwhile."""
+"""torch_peer.py ROW THREADS [DEVICE]: torch's side of one row of torch_rows.py, or on DEVICE (cuda) of tools/bench_opencl.py. It says "ready" when it is
+warm; then each line with a number of seconds on its standard input is answered with a line of JSON: the seconds of each run that began within that time,
+the memory that runs took beyond their inputs, and the cores in use meanwhile."""
 import json
 import math
 import resource
@@ -108,40 +109,62 @@ def training_step(network, batch):
 
 
 STEPS = {
-    "nt_xent_1024": lambda: loss_step(nt_xent, 1024, False, 0.5),
-    "nt_xent_4096": lambda: loss_step(nt_xent, 4096, False, 0.5),
-    "nt_xent_8192": lambda: loss_step(nt_xent, 8192, False, 0.5),
-    "sup_con_4096": lambda: loss_step(sup_con, 4096, True, 0.5),
-    "debiased_4096": lambda: loss_step(debiased, 4096, False, 0.5),
-    "own_invention_4096": lambda: loss_step(own_invention, 4096, True, 0.5),
-    "convnet": lambda: training_step(convnet, 256),
-    "resnet18": lambda: training_step(resnet18, 64),
+    "nt_xent": lambda n: loss_step(nt_xent, n, False, 0.5),
+    "sup_con": lambda n: loss_step(sup_con, n, True, 0.5),
+    "debiased": lambda n: loss_step(debiased, n, False, 0.5),
+    "own_invention": lambda n: loss_step(own_invention, n, True, 0.5),
+    "convnet": lambda n: training_step(convnet, 256),
+    "resnet18": lambda n: training_step(resnet18, 64),
 }
 
 
-def peak_mib():
+def make_step(row):
+    """ROW is a key of STEPS, and for the losses a number of pairs: nt_xent_8192."""
+    name, _, pairs = row.rpartition("_")
+    return STEPS[name](int(pairs)) if pairs.isdigit() else STEPS[row](None)
+
+
+def peak_mib(device):
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def answer(step, seconds, before):
+def answer(step, seconds, before, device):
     runs, begin, processor = [], time.perf_counter(), time.process_time()
     while not runs or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         step()
         runs.append(time.perf_counter() - start)
     cores = (time.process_time() - processor) / (time.perf_counter() - begin)
-    print(json.dumps({"seconds": runs, "mib": peak_mib() - before, "cores": cores}), flush=True)
+    print(json.dumps({"seconds": runs, "mib": peak_mib(device) - before, "cores": cores}), flush=True)
+
+
+def use(device):
+    """Everything on the card, in float32 as ours is: torch would round what goes into its convolutions to tf32."""
+    if device == "cuda":
+        torch.set_default_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def ended(step, device):
+    def run():
+        step()
+        torch.cuda.synchronize()
+    return run if device == "cuda" else step
 
 
 def main():
+    device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
     torch.manual_seed(0)
     torch.set_num_threads(int(sys.argv[2]))
-    step = STEPS[sys.argv[1]]()
-    before = peak_mib()
+    use(device)
+    step = ended(make_step(sys.argv[1]), device)
+    before = peak_mib(device)
     step()
     print("ready", torch.__version__, flush=True)
     for line in sys.stdin:
-        answer(step, float(line), before)
+        answer(step, float(line), before, device)
 
 
 if __name__ == "__main__":
