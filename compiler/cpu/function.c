@@ -93,6 +93,8 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     f->scratch = LLVMGetParam(f->function, 2);
     f->fault = LLVMGetParam(f->function, 3);
     for (int i = 0; i < kernel->operand_count; i++) f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
+    for (int i = 0; i < kernel->operand_count; i++)
+        if (kernel->operands[i] == kernel->over) f->bases[i] = f->bases[kernel->operand_count - 1]; /* one pointer: two that are noalias must not meet */
     if (kernel->arguments) load_arguments(f);
 }
 

@@ -57,8 +57,9 @@ static const char *write_text(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
     Text text = {0};
     int inputs = k->operand_count - k->output_count;
-    for (int i = 0; i < inputs; i++) text_printf(&text, "const global %s *restrict a%d, ", element_c_type(k->operands[i]->type), i);
-    for (int i = inputs; i < k->operand_count; i++) text_printf(&text, "global %s *restrict %s, ", element_c_type(k->operands[i]->type), output_name(f, i));
+    for (int i = 0; i < inputs; i++) text_printf(&text, "const global %s *%sa%d, ", element_c_type(k->operands[i]->type), k->operands[i] == k->over ? "" : "restrict ", i);
+    for (int i = inputs; i < k->operand_count; i++)
+        text_printf(&text, "global %s *%s%s, ", element_c_type(k->operands[i]->type), k->over ? "" : "restrict ", output_name(f, i));
     text_printf(&text, "const int count%s) {\n", f->raises ? ", global int *restrict fault, const int number" : "");
     text_append(&text, f->text.data, f->text.length);
     text_printf(&text, "}\n\n");

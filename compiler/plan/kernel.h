@@ -37,6 +37,7 @@ typedef struct Kernel {
     const struct Sweep *sweep;
     const struct Bucket *bucket;
     const struct Arguments *arguments; /* COMPUTE: its first operand is their table (arguments.h); NULL: all is in the code */
+    const GNode *over; /* COMPUTE: the operand whose memory the result takes, element by element; NULL: none (place.c) */
     int sorted; /* BUCKET: the operand that holds the lists */
     int sink;   /* SWEEP_JOIN: which one */
     char symbol[SYMBOL_BYTES];

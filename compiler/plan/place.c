@@ -1,4 +1,4 @@
-/* Where each buffer lies in the arena: what is never alive together shares memory. */
+/* Where each buffer lies in the arena: what is never alive together shares memory, and elementwise work is done over an array that ends with it. */
 #include "compiler/plan/plan.h"
 
 #include <stdlib.h>
@@ -28,35 +28,104 @@ void measure_lives(Plan *p) {
         if (p->buffers[i].place == COUPLET_IN_ARENA && p->lives[i].last < 0) p->buffers[i].place = COUPLET_NOWHERE;
 }
 
+/* ---- one array over another ------------------------------------------------------------------------------------ */
+
+typedef struct Walk {
+    Arena *arena;
+    const GNode *from;
+    ARRAY(const GExpr *) seen;
+} Walk;
+
+static bool is_own_index(const GExpr *load, int axis) {
+    const GExpr *at = load->args[axis];
+    return (at->op == G_INDEX && at->index == axis) || load->tensor->shape[axis] == 1;
+}
+
+/* Whether every read of the array is of the element that is being made. */
+static bool stays_in_place(Walk *w, const GExpr *e) {
+    if (!e || e->op == G_CONST || e->op == G_INDEX) return true;
+    for (int i = 0; i < w->seen.count; i++)
+        if (w->seen.items[i] == e) return true;
+    array_push(w->arena, &w->seen, e);
+    for (int i = 0; e->op == G_LOAD && e->tensor == w->from && i < e->tensor->rank; i++)
+        if (!is_own_index(e, i)) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!stays_in_place(w, e->args[i])) return false;
+    return true;
+}
+
+/* Equal types, too: OpenCL C takes it that pointers to different ones do not meet. */
+static bool is_alike(const GNode *a, const GNode *b) {
+    return a->type == b->type && a->rank == b->rank && memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
+}
+
+/* Every tile writes elements of its own and reads an array that is written over at these alone, so any number of threads may do them. */
+static void write_over(Plan *p, int step) {
+    Kernel *k = &p->kernels.items.items[step];
+    const GNode *n = k->node;
+    if (k->kind != KERNEL_COMPUTE || n->reducer != GR_NONE || !p->lives[n->mark].bytes) return;
+    for (int i = 0; i < k->operand_count - k->output_count && !k->over; i++) {
+        const GNode *from = k->operands[i];
+        Life *life = &p->lives[from->mark];
+        Walk w = {.arena = p->arena, .from = from};
+        if (!life->bytes || life->last != step || !is_alike(from, n)) continue;
+        if (!stays_in_place(&w, n->value) || !stays_in_place(&w, n->guard) || !stays_in_place(&w, n->active)) continue;
+        k->over = from;
+        life->last = step - 1; /* from here on its memory is the result's */
+        life->next = &p->lives[n->mark];
+    }
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------ */
+
+/* Arrays that are written one over another lie at one place, from the first to the last. */
+typedef struct Block {
+    Life *head;
+    int last;
+    int64_t offset;
+} Block;
+
 static int by_size(const void *a, const void *b) {
-    const Life *x = a, *y = b;
+    const Life *x = ((const Block *)a)->head, *y = ((const Block *)b)->head;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
     return x->buffer - y->buffer;
 }
 
+static int make_blocks(Plan *p, Block *blocks) {
+    int count = p->out->buffer_count, block_count = 0;
+    bool *follows = arena_array(p->arena, bool, count + 1);
+    for (int i = 0; i < count; i++)
+        if (p->lives[i].next) follows[p->lives[i].next->buffer] = true;
+    for (int i = 0; i < count; i++) {
+        if (!p->lives[i].bytes || follows[i]) continue;
+        const Life *tail = &p->lives[i];
+        while (tail->next) tail = tail->next;
+        blocks[block_count++] = (Block){&p->lives[i], tail->last, 0};
+    }
+    qsort(blocks, (size_t)block_count, sizeof *blocks, by_size);
+    return block_count;
+}
+
 /* The largest first, each at the lowest place that is free for as long as it lives. */
 void place_in_arena(Plan *p) {
-    int count = p->out->buffer_count;
-    Life *order = arena_array(p->arena, Life, count + 1), **placed = arena_array(p->arena, Life *, count + 1);
-    memcpy(order, p->lives, sizeof *order * (size_t)count);
-    qsort(order, (size_t)count, sizeof *order, by_size);
-    int placed_count = 0;
-    for (int i = 0; i < count && order[i].bytes; i++) {
-        Life *life = &order[i];
-        int64_t offset = 0;
+    for (int s = 0; s < p->kernels.items.count; s++) write_over(p, s);
+    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1);
+    int count = make_blocks(p, blocks);
+    for (int i = 0; i < count; i++) {
+        Block *block = &blocks[i];
+        int64_t offset = 0, bytes = block->head->bytes;
         for (bool moved = true; moved;) {
             moved = false;
-            for (int k = 0; k < placed_count; k++) {
-                const Life *other = placed[k];
-                bool together = life->first <= other->last && other->first <= life->last;
-                if (!together || offset >= other->offset + other->bytes || other->offset >= offset + life->bytes) continue;
-                offset = other->offset + other->bytes;
+            for (int k = 0; k < i; k++) {
+                const Block *other = &blocks[k];
+                bool together = block->head->first <= other->last && other->head->first <= block->last;
+                if (!together || offset >= other->offset + other->head->bytes || other->offset >= offset + bytes) continue;
+                offset = other->offset + other->head->bytes;
                 moved = true;
             }
         }
-        life->offset = offset;
-        placed[placed_count++] = life;
-        p->buffers[life->buffer].offset = offset;
-        if (offset + life->bytes > p->out->arena_bytes) p->out->arena_bytes = offset + life->bytes;
+        block->offset = offset;
+        for (const Life *life = block->head; life; life = life->next) p->buffers[life->buffer].offset = offset;
+        if (offset + bytes > p->out->arena_bytes) p->out->arena_bytes = offset + bytes;
     }
 }

@@ -166,7 +166,7 @@ static void make_steps(Plan *p) {
         int *buffers = arena_array(p->arena, int, k->operand_count);
         CoupletStep *s = &steps[i];
         for (int b = 0; b < k->operand_count; b++) {
-            buffers[b] = k->operands[b]->mark;
+            buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark; /* one array for both: parts of one memory that overlap are undefined in OpenCL */
             s->bytes += (double)bytes_of(k->operands[b]);
         }
         s->tiles = k->tiles;

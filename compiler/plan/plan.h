@@ -7,7 +7,8 @@
 
 typedef struct Life {
     int buffer, first, last; /* steps */
-    int64_t bytes, offset;
+    int64_t bytes;
+    struct Life *next; /* of the array that is written over it, one step after its last; NULL: none */
 } Life;
 
 typedef struct Plan {
@@ -28,7 +29,7 @@ int plan_unique_kernels(Arena *arena, const Plan *plans, int plan_count, Kernel 
 /* text.c: the steps, their kernels and where each of their buffers lies. */
 void plan_print(const Plan *plan, FILE *out);
 
-/* place.c: when each buffer of the arena is alive, and where it lies. */
+/* place.c: when each buffer of the arena is alive, and where it lies; which kernels write over an operand (Kernel.over). */
 void measure_lives(Plan *plan);
 void place_in_arena(Plan *plan);
 

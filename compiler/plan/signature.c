@@ -223,6 +223,8 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
         sign_contraction(&h, kernel);
     } else {
         add(&h, (uint64_t)kernel->operand_count);
+        for (int i = 0; kernel->over && i < kernel->operand_count; i++)
+            if (kernel->operands[i] == kernel->over) add(&h, (uint64_t)i);
         if (kernel->sweep) sign_sweep(&s, &h, kernel->sweep);
         else sign_node(&s, &h, kernel->node);
     }

@@ -26,7 +26,7 @@ void plan_print(const Plan *p, FILE *out) {
         fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");
-            print_buffer(p, s->buffers[b], out);
+            print_buffer(p, p->kernels.items.items[i].operands[b]->mark, out); /* what is written over, too, by its own name */
         }
         fprintf(out, "    # %s\n", s->source);
     }
