@@ -2,7 +2,10 @@
  * piece of code serves every contraction with the same block. */
 #include "compiler/cpu/vector.h"
 
-enum { MAX_SUMS = 32 };
+enum {
+    MAX_SUMS = 32,
+    AHEAD = 32 /* of k: beyond what the processor has under way by itself, and measured */
+};
 
 typedef struct Task {
     Frame *f;
@@ -18,9 +21,10 @@ typedef struct Task {
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
-/* One k of a run: a row of the panel times a column of a. */
+/* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the first. */
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b, const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
+    if (t->c->ahead) prefetch(t->f, float_at(t->f, row[0], add(t->f, a_at, times(t->f, t->a_step, AHEAD))));
     for (int v = 0; v < t->vectors; v++) column[v] = vector_load(t->f, t->vector, b, v * t->c->lanes);
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef value = LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, float_at(t->f, row[r], a_at), "");

@@ -66,6 +66,15 @@ LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t 
     return LLVMBuildICmp(f->e->builder, LLVMIntSLT, LLVMConstVector(places, lanes), all, "");
 }
 
+void prefetch(Frame *f, LLVMValueRef at) {
+    Emitter *e = f->e;
+    static const char name[] = "llvm.prefetch";
+    unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
+    LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, &e->ptr, 1);
+    LLVMValueRef read = LLVMConstInt(e->i32, 0, 0), all_levels = LLVMConstInt(e->i32, 3, 0), data = LLVMConstInt(e->i32, 1, 0), args[4] = {at, read, all_levels, data};
+    LLVMBuildCall2(e->builder, LLVMIntrinsicGetType(e->context, id, &e->ptr, 1), function, args, 4, "");
+}
+
 LLVMValueRef vector_table(Frame *f, LLVMTypeRef type, LLVMValueRef tables, LLVMValueRef at) {
     LLVMTypeRef words = LLVMVectorType(f->e->i32, LLVMGetVectorSize(type));
     LLVMValueRef v = LLVMBuildLoad2(f->e->builder, words, LLVMBuildInBoundsGEP2(f->e->builder, f->e->i32, tables, &at, 1, ""), "");

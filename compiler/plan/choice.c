@@ -16,8 +16,8 @@ enum {
     SMALLEST_TRIED = 8,       /* sums in a block */
     CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
     PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
-    CHUNK = 256,              /* of k, where ... */
-    LINE_FLOATS = 16          /* ... each k of a is in another cache line */
+    CHUNK = 256,              /* of k, where each k of a is in another cache line */
+    LINE_FLOATS = 16
 };
 
 static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a float from the third-level cache */, PART_COST = 8 /* that many times for a float of a part */,
@@ -122,10 +122,12 @@ static int64_t step_in_a(const Product *p) {
     return 1;
 }
 
+bool contraction_strides_a(const Contraction *c) { return llabs(step_in_a(&c->form)) >= LINE_FLOATS; }
+
 /* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
 static int64_t choose_chunk(const Contraction *c) {
     int64_t k = divide_up(c->form.k_size, c->choice.parts);
-    return llabs(step_in_a(&c->form)) >= LINE_FLOATS && k > CHUNK ? CHUNK : c->form.k_size;
+    return contraction_strides_a(c) && k > CHUNK ? CHUNK : c->form.k_size;
 }
 
 /* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay in the cache while all rows of the task pass by. */

@@ -70,6 +70,7 @@ typedef struct Contraction {
     bool packed;                  /* b is, into panels; else it is read where it lies */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
     bool masked;                  /* the last panel is not full */
+    bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
     int64_t parts;                /* ranges of k */
     int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
     int64_t tasks;
@@ -90,6 +91,7 @@ int contraction_candidates(const Contraction *c, ContractionChoice *out);
 uint64_t contraction_key(const Contraction *c);
 bool contraction_fits(const Contraction *c, ContractionBlock block); /* b read in place takes whole panels only */
 int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
+bool contraction_strides_a(const Contraction *c); /* each k of a is in another cache line: no processor foresees that beyond a page */
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
 /* NULL when the node is none. */

@@ -140,8 +140,12 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
     if (kernel->kind == KERNEL_GATHER_PARTIALS) return;
     add(h, (uint64_t)c->panel);
     add(h, c->masked);
-    if (kernel->kind == KERNEL_PRODUCT) add(h, (uint64_t)c->rows);
-    else add(h, contraction_columns_contiguous(c) ? 1 : contraction_k_contiguous(c) ? 2 : 3);
+    if (kernel->kind == KERNEL_PRODUCT) {
+        add(h, (uint64_t)c->rows);
+        add(h, c->ahead);
+        return;
+    }
+    add(h, contraction_columns_contiguous(c) ? 1 : contraction_k_contiguous(c) ? 2 : 3);
 }
 
 static void name_kernel(Kernel *kernel, const Hash *h) {
