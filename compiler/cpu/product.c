@@ -25,7 +25,8 @@ typedef struct Task {
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b, const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
     if (t->c->ahead) prefetch(t->f, float_at(t->f, row[0], add(t->f, a_at, times(t->f, t->a_step, AHEAD))));
-    for (int v = 0; v < t->vectors; v++) column[v] = vector_load(t->f, t->vector, b, v * t->c->lanes);
+    for (int v = 0; v < t->vectors; v++)
+        column[v] = t->masks[v] && !t->c->packed ? vector_load_masked(t->f, t->vector, b, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, b, v * t->c->lanes);
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef value = LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, float_at(t->f, row[r], a_at), "");
         LLVMValueRef all = vector_splat(t->f, t->vector, value);

@@ -52,7 +52,7 @@ static double padded_rows(int64_t rows, int64_t block) {
     return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
 }
 
-bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->packed || c->form.n_size % (block.vectors * c->lanes) == 0; }
+bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->packed || c->lanes >= MASKED_LANES || c->form.n_size % (block.vectors * c->lanes) == 0; }
 
 static void choose_block(Contraction *c) {
     const Product *p = &c->form;

@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-enum { FAR_APART = 512 /* floats between rows of b beyond which reading it in place thrashes the first-level cache */ };
+enum {
+    FAR_APART = 512, /* floats between rows of b beyond which reading it in place thrashes the first-level cache, which costs a twentieth of the product ... */
+    FEW_ROWS = 512   /* ... as packing does for so many rows of y */
+};
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
 
@@ -160,13 +163,14 @@ static bool y_contiguous(const Contraction *c) {
     return true;
 }
 
-/* b is read in place when its columns are contiguous, fill vectors, and its rows are near each other or few. */
+/* b is read in place when its columns are contiguous, fill vectors or can be masked, and when its rows are near each other or packing them would serve few rows of y. */
 static bool reads_in_place(const Contraction *c) {
     const Product *p = &c->form;
-    if (!contraction_columns_contiguous(c) || p->n_size % c->lanes != 0) return false;
+    if (!contraction_columns_contiguous(c)) return false;
+    if (c->lanes < MASKED_LANES && p->n_size % c->lanes != 0) return false;
     const Affine *at = &p->regions[0].at_b;
     int k = innermost(p->k, p->k_count);
-    return k < 0 || at->factor[k] <= FAR_APART || p->m_size * p->z_size <= 32;
+    return k < 0 || at->factor[k] <= FAR_APART || p->m_size <= FEW_ROWS;
 }
 
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Every block shape, masked and not, with a fetched ahead and not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
+/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
  * processor, and the innermost loop with multiply-adds is searched for vector registers that go to the stack or come from it. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
@@ -54,11 +54,11 @@ static int check_text(char *text, const char *what, int operations) {
     return faults;
 }
 
-static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool ahead) {
+static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, bool ahead) {
     Arena *arena = arena_new();
     const char *error = "out of memory";
     Emitter e;
-    Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked, .ahead = ahead};
+    Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked, .packed = packed, .ahead = ahead};
     GNode node = {.kind = GN_COMPUTE};
     Kernel kernel = {.kind = KERNEL_PRODUCT, .node = &node, .contraction = &c, .symbol = "block", .operand_count = 4, .output_count = 1};
     LLVMTargetMachineRef machine = processor_machine(arena, processor, &error);
@@ -69,7 +69,7 @@ static int check_shape(const Processor *processor, ContractionBlock shape, bool 
         processor_prepare(processor, machine, e.module);
         if (optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
     }
-    char *what = arena_printf(arena, "%s, %d x %d%s%s", processor->name, shape.rows, (int)c.panel, masked ? ", masked" : "", ahead ? ", ahead" : "");
+    char *what = arena_printf(arena, "%s, %d x %d%s%s%s", processor->name, shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", ahead ? ", ahead" : "");
     int faults = 1;
     if (text) {
         char *copy = arena_strndup(arena, LLVMGetBufferStart(text), LLVMGetBufferSize(text));
@@ -93,13 +93,17 @@ int main(void) {
         const Processor *processor = processor_find(names[i]);
         if (!processor) continue;
         const ContractionBlock *shapes = contraction_shapes(processor->lanes, &count);
-        for (int k = 0; k < count; k++)
-            for (int way = 0; way < 4; way++) faults += check_shape(processor, shapes[k], way & 1, way & 2);
+        for (int k = 0; k < count; k++) {
+            for (int way = 0; way < 8; way++) {
+                bool masked = way & 1, packed = way & 2;
+                if (packed || !masked || processor->lanes >= MASKED_LANES) faults += check_shape(processor, shapes[k], masked, packed, way & 4);
+            }
+        }
     }
     /* What must be found: 32 sums leave no register for what is multiplied. */
     const Processor *wide = processor_find("x86-64-v4");
     printf("the next one has to fail:\n");
-    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false, false)) {
+    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false, true, false)) {
         printf("FAILED  a block of 32 vectors passes for one without spills\n");
         faults++;
     }
