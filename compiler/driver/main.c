@@ -46,7 +46,7 @@ static const Command commands[] = {
      "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it. opencl:\n"
      "    the kernels as readable OpenCL C, each with its source line."},
     {"profile", profile_command,
-     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--memory 512MiB] [--by-kernel]\n"
+     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--memory 512MiB] [--device cpu|opencl[:n]] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
     {"tune", tune_command,

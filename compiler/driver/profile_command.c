@@ -1,6 +1,7 @@
 /* couplet profile: where the time of a training step goes, by source line. The step runs on made-up images, so it needs no data and measures
- * nothing but itself; every kernel's figure is the median over the steps. */
+ * nothing but itself; every kernel's figure is the median over the steps. On a device each kernel is waited for, which is part of its time. */
 #include "compiler/driver/assemble.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/driver/yardstick.h"
@@ -23,7 +24,7 @@ static int slowest_first(const void *a, const void *b) {
 }
 
 static void add_step(Row *row, const CoupletStep *step, double seconds, const Yardstick *best) {
-    double compute = step->flops / best->flops, memory = best->bytes > 0 ? step->bytes / best->bytes : 0;
+    double compute = best->flops > 0 ? step->flops / best->flops : 0, memory = best->bytes > 0 ? step->bytes / best->bytes : 0;
     row->source = step->source;
     row->seconds += seconds;
     row->flops += step->flops;
@@ -47,11 +48,19 @@ static int collect_rows(const CoupletPlan *plan, const double *seconds, const Ya
 }
 
 static void print_row(const Row *row, double total) {
-    printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8.2f  %s  %s\n", row->seconds * 1e3, 100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
-           row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, row->limit / row->seconds, row->source, row->label ? row->label : "");
+    char of_best[16] = "-";
+    if (row->limit > 0) snprintf(of_best, sizeof of_best, "%.2f", row->limit / row->seconds);
+    printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8s  %s  %s\n", row->seconds * 1e3, 100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
+           row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, of_best, row->source, row->label ? row->label : "");
 }
 
-static void print_table(const CoupletPlan *plan, const StepTimes *times, const Yardstick *best, bool by_kernel, int threads) {
+/* What a device could do at its best is not measured. */
+static void print_machine(const CoupletDevice *device, const Yardstick *best, int threads) {
+    if (device->is_host) printf("%d threads; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads, best->flops * 1e-9, best->bytes * 1e-9);
+    else printf("%s; a wait after each kernel is in its time\n", device->name);
+}
+
+static void print_table(const CoupletPlan *plan, const StepTimes *times, const Yardstick *best, bool by_kernel) {
     Row *rows = calloc((size_t)plan->step_count + 1, sizeof *rows);
     if (!rows) return;
     int count = collect_rows(plan, times->kernels, best, by_kernel, rows);
@@ -63,7 +72,6 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
         total.limit += rows[i].limit;
         total.kernels += rows[i].kernels;
     }
-    printf("%d threads; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads, best->flops * 1e-9, best->bytes * 1e-9);
     printf("      ms     %%  kernels     GFLOP       MB  GFLOP/s    GB/s  of best  source\n");
     for (int i = 0; i < count; i++)
         if (rows[i].seconds >= 5e-4 * total.seconds) print_row(&rows[i], total.seconds);
@@ -76,15 +84,22 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 
 static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
-    if (!assemble_spec(arena, o, o->file, "profile", ON_CPU, &assembled)) return 1;
+    DeviceChoice choice;
+    if (!device_choose("profile", o->device, false, &choice)) return 2;
+    if (!assemble_spec(arena, o, o->file, "profile", choice.kind, &assembled)) return 1;
     char error[512] = "out of memory";
     StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);
-    CoupletDevice *device = couplet_host_device_new(threads);
-    Yardstick best = yardstick_measure(threads);
+    CoupletDevice *device = choice.kind == ON_OPENCL ? device_open(arena, "profile", &choice) : couplet_host_device_new(threads);
+    Yardstick best = {0};
+    if (device && device->is_host) best = yardstick_measure(threads);
     bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), true, &times, error, sizeof error);
-    if (good) print_table(assembled.program->train, &times, &best, o->by_kernel, couplet_threads_count(threads));
-    else fprintf(stderr, "couplet profile: %s\n", error);
+    if (good) {
+        print_machine(device, &best, couplet_threads_count(threads));
+        print_table(assembled.program->train, &times, &best, o->by_kernel);
+    } else if (device) {
+        fprintf(stderr, "couplet profile: %s\n", error);
+    }
     free(times.kernels);
     couplet_device_free(device);
     couplet_threads_free(threads);
@@ -96,7 +111,7 @@ int profile_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "profile", "set seed threads steps memory by-kernel", argc, argv)) status = profile(arena, &o);
+    if (options_read(arena, &o, "profile", "set seed threads steps memory by-kernel device", argc, argv)) status = profile(arena, &o);
     arena_free(arena);
     return status;
 }

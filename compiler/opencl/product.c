@@ -1,9 +1,10 @@
 /* Contractions in tiles: a group of work-items makes a square tile of y for one range of k. Strips of both operands go to local memory through the
- * table's lists of offsets, so that any index expression is read the same way; each work-item keeps a small block of sums in registers. Nothing in
+ * table's lists of offsets, so that any index expression is read the same way; each work-item keeps a small block of sums in registers, whose
+ * rows and columns are neighbours: a vector of each is read from local memory at once. Nothing in
  * the text depends on the contraction: all of them are one kernel. */
 #include "compiler/opencl/emit.h"
 
-enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, BLOCK = TILE / SIDE };
+enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, BLOCK = TILE / SIDE /* a vector */ };
 
 /* Which tile this group makes, and where its lists begin. */
 static void find_task(Frame *f) {
@@ -25,32 +26,26 @@ static void load_strip(Frame *f, const char *into, const char *from, int along_k
 
 static void multiply(Frame *f) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
-    write_line(f, "float left[%d], right[%d];", BLOCK, BLOCK);
-    write_line(f, "for (int i = 0; i < %d; i++) left[i] = a_strip[depth][down + i * %d];", BLOCK, SIDE);
-    write_line(f, "for (int i = 0; i < %d; i++) right[i] = b_strip[depth][across + i * %d];", BLOCK, SIDE);
-    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(f, "    for (int j = 0; j < %d; j++) sums[i][j] = fma(left[i], right[j], sums[i][j]);", BLOCK);
+    write_line(f, "const float4 left = *(const local float4 *)&a_strip[depth][down * %d], right = *(const local float4 *)&b_strip[depth][across * %d];", BLOCK, BLOCK);
+    for (int i = 0; i < BLOCK; i++) write_line(f, "sums%d = fma((float4)(left.s%d), right, sums%d);", i, i, i);
     write_close(f);
 }
 
 static void store_block(Frame *f) {
-    write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(f, "const int row = down + i * %d;", SIDE);
-    write_line(f, "if (row >= row_count) continue;");
-    write_open(f, "for (int j = 0; j < %d; j++)", BLOCK);
-    write_line(f, "const int column = across + j * %d;", SIDE);
-    write_line(f, "if (column < column_count) to[rows[2 * row + 1] + columns[2 * column + 1]] = sums[i][j];");
-    write_close(f);
-    write_close(f);
+    write_line(f, "const int row = down * %d, column = across * %d;", BLOCK, BLOCK);
+    for (int i = 0; i < BLOCK; i++) {
+        write_open(f, "if (row + %d < row_count)", i);
+        write_line(f, "global float *line = to + rows[2 * (row + %d) + 1];", i);
+        for (int j = 0; j < BLOCK; j++) write_line(f, "if (column + %d < column_count) line[columns[2 * (column + %d) + 1]] = sums%d.s%d;", j, j, i, j);
+        write_close(f);
+    }
 }
 
 Geometry write_product(Frame *f) {
     find_task(f);
-    /* A column more than is used, so that a walk down meets other banks. */
-    write_line(f, "local float a_strip[%d][%d], b_strip[%d][%d];", STRIP, TILE + 1, STRIP, TILE + 1);
-    write_line(f, "float sums[%d][%d];", BLOCK, BLOCK);
-    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(f, "    for (int j = 0; j < %d; j++) sums[i][j] = 0.0f;", BLOCK);
+    /* Longer than is used, so that a walk down meets other banks; by a vector, so that each begins where one may. */
+    write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, TILE + BLOCK, STRIP, TILE + BLOCK);
+    write_line(f, "float4 sums0 = 0.0f, sums1 = 0.0f, sums2 = 0.0f, sums3 = 0.0f;");
     write_open(f, "for (int k0 = 0; k0 < k_count; k0 += %d)", STRIP);
     load_strip(f, "a_strip", "a", TILED_A_ALONG_K, "rows", "row_count", 0);
     load_strip(f, "b_strip", "b", TILED_B_ALONG_K, "columns", "column_count", 1);

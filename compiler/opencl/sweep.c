@@ -7,9 +7,9 @@
 
 enum {
     SIDE = 16,          /* work-items along each side of a tile */
-    BLOCK = TILE / SIDE,
+    BLOCK = TILE / SIDE, /* neighbouring rows and columns of a work-item: a vector, read from local memory at once */
     STRIP = 16,         /* of the depth of a product */
-    LINE = TILE + 1,    /* a column more than is used, so that a walk down meets other banks */
+    LINE = TILE + BLOCK, /* more than is used, so that a walk down meets other banks; whole vectors, so that each begins where one may */
     STRIPS = 2 * STRIP * LINE
 };
 
@@ -86,7 +86,7 @@ static void write_task(Writing *w) {
     write_line(f, "const int first_row = task / %lld * %d;", (long long)(s->chunks * s->parts), TILE);
     if (s->chunks > 1) write_line(f, "const int first_entry = task / %lld %% %lld * %lld;", (long long)s->parts, (long long)s->chunks, (long long)s->chunk);
     if (s->parts > 1) write_line(f, "const int part = task %% %lld, begin = part * %lld, end = min(begin + %lld, columns);", (long long)s->parts, (long long)s->part_columns, (long long)s->part_columns);
-    write_line(f, "local float strips[%d], tile[%d];", STRIPS, TILE * LINE);
+    write_line(f, "local float strips[%d] __attribute__((aligned(16))), tile[%d] __attribute__((aligned(16)));", STRIPS, TILE * LINE);
 }
 
 static int64_t sum_columns(const Writing *w, const SweepSink *k) {
@@ -127,11 +127,16 @@ static void load_strip(Frame *f, const SweepOperand *o, int64_t depth, const cha
     write_close(f);
 }
 
+/* Four floats of local memory, as `const float NAME[4]`. */
+static void load_vector(Frame *f, const char *name, Value place) {
+    write_line(f, "const float4 %s4 = *(const local float4 *)&%s;", name, place);
+    write_line(f, "const float %s[4] = {%s4.s0, %s4.s1, %s4.s2, %s4.s3};", name, name, name, name, name);
+}
+
 static void multiply(Frame *f, int source) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
-    write_line(f, "float left[%d], right[%d];", BLOCK, BLOCK);
-    write_line(f, "for (int i = 0; i < %d; i++) left[i] = strips[depth * %d + down + i * %d];", BLOCK, LINE, SIDE);
-    write_line(f, "for (int j = 0; j < %d; j++) right[j] = strips[%d + depth * %d + across + j * %d];", BLOCK, STRIP * LINE, LINE, SIDE);
+    load_vector(f, "left", arena_printf(f->arena, "strips[depth * %d + down * %d]", LINE, BLOCK));
+    load_vector(f, "right", arena_printf(f->arena, "strips[%d + depth * %d + across * %d]", STRIP * LINE, LINE, BLOCK));
     write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = fma(left[i], right[j], t%d[i][j]);", BLOCK, source, source);
     write_close(f);
@@ -140,8 +145,8 @@ static void multiply(Frame *f, int source) {
 static void make_tile(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSource *source = &w->s->sources[i];
-    write_line(f, "/* A tile of the product of a%d and a%d: this work-item's rows down, down + %d, .. and columns across, across + %d, .. */", operand_of(f, source->row.array),
-               operand_of(f, source->column.array), SIDE, SIDE);
+    write_line(f, "/* A tile of the product of a%d and a%d: this work-item's %d rows from %d * down and columns from %d * across on. */", operand_of(f, source->row.array),
+               operand_of(f, source->column.array), BLOCK, BLOCK, BLOCK);
     write_line(f, "float t%d[%d][%d];", i, BLOCK, BLOCK);
     write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = 0.0f;", BLOCK, i);
@@ -179,17 +184,17 @@ static void enter_sink(Writing *w, const SweepSink *k) {
 /* Rows behind the last repeat it, and are dropped at the end. */
 static void open_row(Writing *w) {
     write_open(w->f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(w->f, w->s->rows % TILE ? "const int row = min(first_row + down + i * %d, rows - 1);" : "const int row = first_row + down + i * %d;", SIDE);
+    write_line(w->f, w->s->rows % TILE ? "const int row = min(first_row + down * %d + i, rows - 1);" : "const int row = first_row + down * %d + i;", BLOCK);
 }
 
 /* Columns behind the last count for nothing: the mask says which are there, NULL when all are. */
 static Value open_column(Writing *w) {
     write_open(w->f, "for (int j = 0; j < %d; j++)", BLOCK);
     if (w->s->columns % TILE == 0) {
-        write_line(w->f, "const int column = first_column + across + j * %d;", SIDE);
+        write_line(w->f, "const int column = first_column + across * %d + j;", BLOCK);
         return NULL;
     }
-    write_line(w->f, "const int place = first_column + across + j * %d, column = min(place, columns - 1);", SIDE);
+    write_line(w->f, "const int place = first_column + across * %d + j, column = min(place, columns - 1);", BLOCK);
     return write_const(w->f, "int", "place < columns");
 }
 
@@ -228,7 +233,8 @@ static void write_weights(Writing *w, const SweepSink *k) {
     write_line(f, "/* The tile's weights, and then their sum of the rows of a%d. */", operand_of(f, k->rows.array));
     open_row(w);
     Value holds = open_column(w), weight = write_expr(f, k->pair.weight, holds);
-    write_line(f, holds ? "tile[(down + i * %d) * %d + across + j * %d] = %s ? %s : 0.0f;" : "tile[(down + i * %d) * %d + across + j * %d] = %s%s;", SIDE, LINE, SIDE, holds ? holds : "", weight);
+    write_line(f, holds ? "tile[(down * %d + i) * %d + across * %d + j] = %s ? %s : 0.0f;" : "tile[(down * %d + i) * %d + across * %d + j] = %s%s;", BLOCK, LINE, BLOCK, holds ? holds : "",
+               weight);
     write_close(f);
     write_close(f);
 }
@@ -254,6 +260,30 @@ static void load_rows(Writing *w, const SweepSink *k, int64_t width, int64_t at_
     write_close(f);
 }
 
+/* Entries of the sums that a work-item reads at once, of its `columns`. */
+static int64_t vector_of(int64_t columns) { return columns % 4 == 0 ? 4 : columns % 2 == 0 ? 2 : 1; }
+
+/* Entry j of a work-item: groups of `vector` neighbours, one for each work-item across, again and again. */
+static Value entry_text(Frame *f, int64_t columns) {
+    long long vector = (long long)vector_of(columns);
+    return vector == 1 ? arena_printf(f->arena, "across + j * %d", SIDE)
+                       : arena_printf(f->arena, "j / %lld * %lld + across * %lld + j %% %lld", vector, vector * SIDE, vector, vector);
+}
+
+/* Line `part` of those whose weights are at hand: one vector of its entries after the other. */
+static void add_line(Writing *w, int i, int part, int64_t columns) {
+    Frame *f = w->f;
+    long long vector = (long long)vector_of(columns);
+    Value place = arena_printf(f->arena, "strips[(line + %d) * %lld + across * %lld + j * %d]", part, (long long)(columns * SIDE), vector, SIDE);
+    write_open(f, "for (int j = 0; j < %lld; j += %lld)", (long long)columns, vector);
+    if (vector == 1) write_line(f, "const float right = %s;", place);
+    else write_line(f, "const float%lld right = *(const local float%lld *)&%s;", vector, vector, place);
+    for (int v = 0; v < vector; v++)
+        write_line(f, "for (int i = 0; i < %d; i++) sums%d[i][j + %d] = fma(weights[i].s%d, right%s, sums%d[i][j + %d]);", BLOCK, i, v, part,
+                   vector == 1 ? "" : arena_printf(f->arena, ".s%d", v), i, v);
+    write_close(f);
+}
+
 static void add_rows(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
@@ -262,13 +292,10 @@ static void add_rows(Writing *w, int i) {
     write_open(f, "for (int first = 0; first < %d; first += %lld)", TILE, at_once);
     load_rows(w, k, width, at_once);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
-    write_open(f, "for (int line = 0; line < %lld; line++)", at_once);
-    write_line(f, "float left[%d];", BLOCK);
-    write_line(f, "for (int i = 0; i < %d; i++) left[i] = tile[(down + i * %d) * %d + first + line];", BLOCK, SIDE, LINE);
-    write_open(f, "for (int j = 0; j < %lld; j++)", columns);
-    write_line(f, "const float right = strips[line * %lld + across + j * %d];", width, SIDE);
-    write_line(f, "for (int i = 0; i < %d; i++) sums%d[i][j] = fma(left[i], right, sums%d[i][j]);", BLOCK, i, i);
-    write_close(f);
+    write_open(f, "for (int line = 0; line < %lld; line += %d)", at_once, BLOCK);
+    write_line(f, "float4 weights[%d];", BLOCK);
+    write_line(f, "for (int i = 0; i < %d; i++) weights[i] = *(const local float4 *)&tile[(down * %d + i) * %d + first + line];", BLOCK, BLOCK, LINE);
+    for (int part = 0; part < BLOCK; part++) add_line(w, i, part, columns);
     write_close(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
@@ -291,7 +318,7 @@ static void store_sums(Writing *w, int i) {
     const SweepSink *k = &w->s->sinks[i];
     write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_open(f, "for (int j = 0; j < %lld; j++)", (long long)sum_columns(w, k));
-    write_line(f, "const int row = first_row + down + i * %d, k = %sacross + j * %d;", SIDE, w->s->chunks > 1 ? "first_entry + " : "", SIDE);
+    write_line(f, "const int row = first_row + down * %d + i, k = %s%s;", BLOCK, w->s->chunks > 1 ? "first_entry + " : "", entry_text(f, sum_columns(w, k)));
     write_line(f, "if (row < rows && k < %lld) %s[%s] = sums%d[i][j];", (long long)k->payload, output_of(w, i), sum_place(w, i), i);
     write_close(f);
     write_close(f);
@@ -324,7 +351,7 @@ static void finish_statistic(Writing *w, int i) {
     write_line(f, "/* The shares of the work-items across a row become one. */");
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     for (int c = 0; c < list.count; c++)
-        write_line(f, "for (int i = 0; i < %d; i++) tile[%s] = %s;", BLOCK, behind(f, c * TILE * SIDE, arena_printf(f->arena, "(down + i * %d) * %d + across", SIDE, SIDE)),
+        write_line(f, "for (int i = 0; i < %d; i++) tile[%s] = %s;", BLOCK, behind(f, c * TILE * SIDE, arena_printf(f->arena, "(down * %d + i) * %d + across", BLOCK, SIDE)),
                    packed(f, list.type[c], list.name[c]));
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_open(f, "if (me < %d && first_row + me < rows%s)", TILE, w->s->chunks > 1 ? " && first_entry == 0" : "");

@@ -88,11 +88,18 @@ static void choose_options(Opencl *cl) {
     cl->options = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT ? "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt" : "-cl-std=CL1.2";
 }
 
+/* COUPLET_OPENCL_MEMORY, in MiB: no more than that of the device, which others may use as well. */
+static int64_t at_most(int64_t bytes) {
+    const char *limit = getenv("COUPLET_OPENCL_MEMORY");
+    int64_t most = limit ? strtoll(limit, NULL, 10) * 1024 * 1024 : 0;
+    return most > 0 && most < bytes ? most : bytes;
+}
+
 static bool open_device(Opencl *cl, const CoupletOpenclInfo *info) {
     choose_options(cl);
     cl->is_pocl = strcmp(info->platform, "Portable Computing Language") == 0;
-    cl->memory = info->memory;
-    cl->piece = info->piece;
+    cl->memory = at_most(info->memory);
+    cl->piece = at_most(info->piece);
     return can_run(cl, info) && CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, &cl->id, NULL, NULL) &&
            CL_MAKE(cl, cl->queue, clCreateCommandQueue, cl->context, cl->id, 0) && opencl_open_support(cl);
 }

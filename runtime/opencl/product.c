@@ -1,10 +1,17 @@
 /* Plain matrix products, by CLBlast where it is there. */
 #include "runtime/opencl/internal.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #ifdef COUPLET_HAS_CLBLAST
 #include <clblast_c.h>
 
-bool couplet_opencl_has_products(void) { return true; }
+/* COUPLET_OPENCL_PRODUCTS=own leaves the library aside, on a device it does not get on with. */
+bool couplet_opencl_has_products(void) {
+    const char *wish = getenv("COUPLET_OPENCL_PRODUCTS");
+    return !wish || strcmp(wish, "own") != 0;
+}
 
 static CLBlastTranspose turned(bool transposed) { return transposed ? CLBlastTransposeYes : CLBlastTransposeNo; }
 

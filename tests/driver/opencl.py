@@ -78,9 +78,11 @@ def bad_devices(folder, data, spec):
 
 
 def full_device(folder, data):
-    large = command.write(f"{folder}/large.cpl", TINY_SPEC.replace("Q[96, 8]", "Q[96000000, 8]"))
-    done = train(f"{folder}/large", data, large, "--device", "opencl", "--max-steps", 1)
-    check(one_line(done, "out of memory", "in one piece"), "a state that the device cannot hold: one line", done.stderr)
+    """A device of 64 MiB, whatever it has in truth."""
+    for length, words in ((3000000, "in one piece"), (800000, "in use")):
+        large = command.write(f"{folder}/large.cpl", TINY_SPEC.replace("Q[96, 8]", f"Q[{length}, 8]"))
+        done = train(f"{folder}/large", data, large, "--device", "opencl", "--max-steps", 1, env={"COUPLET_OPENCL_MEMORY": "64"})
+        check(one_line(done, "out of memory", words), f"a queue of {length} rows that the device cannot hold: one line", done.stderr)
 
 
 def calls_of_a_run(folder, data, spec):
@@ -134,6 +136,12 @@ def caches(folder, data, spec):
     check(len({str(command.losses(f"{folder}/cached{number}")) for number in range(3)}) == 1, "the same bits from all three")
 
 
+def profiles(spec):
+    done = command.run(couplet, "profile", spec, "--device", "opencl", "--steps", 2)
+    lines = done.stdout.splitlines()
+    check(done.returncode == 0 and lines[0].startswith("opencl:0") and "the whole step" in lines[-2], "couplet profile on a device", done.stdout + done.stderr)
+
+
 def shows_devices():
     done = command.run(couplet, "devices")
     check(done.returncode == 0 and re.search(r"^opencl:0 .* GB of memory", done.stdout, re.M) and "platform" in done.stdout, "couplet devices", done.stdout + done.stderr)
@@ -162,5 +170,6 @@ with tempfile.TemporaryDirectory() as folder:
     bad_devices(folder, data, tiny)
     full_device(folder, data)
     lost_device(folder, data, tiny)
+    profiles(tiny)
     caches(folder, data, tiny)
 check.finish()
