@@ -9,14 +9,15 @@ enum {
     ENOUGH_TASKS = 24,        /* for a few threads to share */
     MOST_TASK_ROWS = 192,
     FEWEST_BLOCKS = 3,        /* in a task */
-    LONG_K = 2048,            /* beyond it a wide panel leaves the second-level cache */
     PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
     MAX_PARTS = 64,
     MIN_PART_K = 64,
     SMALLEST_TRIED = 8,       /* sums in a block */
     CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
     PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
-    CHUNK = 256,              /* of k, where each k of a is in another cache line */
+    FEW_PANELS = 2,           /* with fewer in a task, its rows of a pass by too often */
+    CHUNK = 512,              /* of k, where so few panels do not fit with all of it */
+    STRIDED_CHUNK = 256,      /* where each k of a is in another cache line */
     LINE_FLOATS = 16
 };
 
@@ -62,7 +63,6 @@ static void choose_block(Contraction *c) {
     for (int i = 0; i < count; i++) {
         int64_t panel = shapes[i].vectors * c->lanes;
         if (!contraction_fits(c, shapes[i])) continue;
-        if (p->k_size > LONG_K && shapes[i].vectors > 2 && c->packed) continue;
         double columns = (double)round_up(p->n_size, panel), rows = 0;
         for (int r = 0; r < p->region_count; r++) rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
         double cost = columns * rows * shape_price(shapes[i]);
@@ -126,8 +126,9 @@ bool contraction_strides_a(const Contraction *c) { return llabs(step_in_a(&c->fo
 
 /* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
 static int64_t choose_chunk(const Contraction *c) {
-    int64_t k = divide_up(c->form.k_size, c->choice.parts);
-    return contraction_strides_a(c) && k > CHUNK ? CHUNK : c->form.k_size;
+    int64_t k = divide_up(c->form.k_size, c->choice.parts), panel = c->choice.block.vectors * c->lanes, few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
+    if (contraction_strides_a(c)) return k > STRIDED_CHUNK ? STRIDED_CHUNK : c->form.k_size;
+    return k > CHUNK && few * panel * k > PANEL_FLOATS ? CHUNK : c->form.k_size;
 }
 
 /* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay in the cache while all rows of the task pass by. */
@@ -155,6 +156,8 @@ static double cost_of_tasks(const Contraction *c) {
     double z = (double)p->z_size, tasks = (double)choice->parts * z * turns * groups;
     double read = z * k * (rows * groups + (double)p->n_size * turns), written = z * (double)p->m_size * (double)p->n_size * (choice->parts > 1 ? PART_COST * (double)choice->parts : 1);
     if (graph_element_count(p->a->tensor) + graph_element_count(p->b->tensor) <= CACHE_FLOATS) read = 0;
+    double chunks = (double)divide_up(divide_up(p->k_size, choice->parts), choice->chunk);
+    written += 2 * (chunks - 1) * z * (double)p->m_size * (double)p->n_size; /* read again and written again */
     double uneven = tasks < ENOUGH_TASKS ? UNEVEN / tasks - UNEVEN / ENOUGH_TASKS : 0;
     return p->terms * (1 + uneven) + FLOAT_COST * (read + written);
 }
@@ -206,7 +209,7 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     out[count] = model;
     out[count++].task_panels = divide_up(model.task_panels, 2);
     out[count] = model;
-    out[count++].chunk = model.chunk == CHUNK ? 2 * CHUNK : CHUNK;
+    out[count++].chunk = model.chunk == CHUNK || model.chunk == STRIDED_CHUNK ? 2 * model.chunk : CHUNK;
     out[count] = model;
     if (2 * model.parts <= longest) out[count++].parts = 2 * model.parts;
     out[count] = model;
