@@ -3,7 +3,7 @@
  *     function.c    the frame of a kernel, its loops and its locals
  *     expression.c  scalar expressions; math.c the transcendental functions
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
- *     product.c     sums of products in register blocks; pack.c their vector operand; vector.c
+ *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums along k; vector.c
  *     sweep.c       arrays of pairs tile by tile; sink.c what is done with a tile; tile.c blocks in the scratch
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
  *     compile.c     plans and their code together */
@@ -129,6 +129,8 @@ void emit_topk(Emitter *e, Kernel *kernel);
 void emit_pack(Emitter *e, Kernel *kernel);
 /* Operands: a, tables, packed; y, or the parts. */
 void emit_product(Emitter *e, Kernel *kernel);
+/* The same, its sums along k; b in the place of the packed. */
+void emit_dots(Emitter *e, Kernel *kernel);
 /* Operands: the parts; y. */
 void emit_gather_partials(Emitter *e, Kernel *kernel);
 /* Operands: what sources and sinks read; the cells that outlive a task, if there are any; the sinks. */

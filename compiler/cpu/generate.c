@@ -30,7 +30,7 @@ void emit_kernel(Emitter *e, Kernel *k) {
     case KERNEL_CALL: break; /* code of the runtime */
     case KERNEL_ORDER: break; /* here it is a call */
     case KERNEL_PACK: emit_pack(e, k); break;
-    case KERNEL_PRODUCT: emit_product(e, k); break;
+    case KERNEL_PRODUCT: k->contraction->dots ? emit_dots(e, k) : emit_product(e, k); break;
     case KERNEL_GATHER_PARTIALS: emit_gather_partials(e, k); break;
     case KERNEL_SWEEP: emit_sweep(e, k); break;
     case KERNEL_SWEEP_JOIN: break; /* vectors cut no columns into parts */

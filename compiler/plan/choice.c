@@ -18,7 +18,10 @@ enum {
     FEW_PANELS = 2,           /* with fewer in a task, its rows of a pass by too often */
     CHUNK = 512,              /* of k, where so few panels do not fit with all of it */
     STRIDED_CHUNK = 256,      /* where each k of a is in another cache line */
-    LINE_FLOATS = 16
+    LINE_FLOATS = 16,
+    JOIN_COST = 32,           /* multiply-adds in the time of adding the lanes of a sum */
+    PACK_COST = 16,           /* ... of turning over a float into a panel */
+    DOT_FLOATS = 128 * 1024   /* of a, which passes by for each panel */
 };
 
 static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a float from the third-level cache */, PART_COST = 8 /* that many times for a float of a part */,
@@ -183,7 +186,38 @@ static void choose_cut(Contraction *c) {
     c->choice = best;
 }
 
+/* ---- sums along k ------------------------------------------------------------------------------------------------------------------ */
+
+bool contraction_prefers_dots(const Contraction *c) {
+    const Product *p = &c->form;
+    return JOIN_COST * p->m_size < PACK_COST * p->k_size && p->m_size * p->k_size <= DOT_FLOATS;
+}
+
+static const int wide_rows[] = {6, 4}, narrow_rows[] = {2};
+
+const int *contraction_dot_rows(int64_t lanes, int *count) {
+    bool wide = lanes == 16;
+    *count = (int)(wide ? sizeof wide_rows / sizeof *wide_rows : sizeof narrow_rows / sizeof *narrow_rows);
+    return wide ? wide_rows : narrow_rows;
+}
+
+/* All rows in each task, so that b is read once. */
+static void choose_dots(Contraction *c) {
+    const Product *p = &c->form;
+    int count;
+    const int *heights = contraction_dot_rows(c->lanes, &count);
+    int rows = heights[0];
+    for (int i = 1; i < count; i++)
+        if (round_up(p->m_size, heights[i]) < round_up(p->m_size, rows)) rows = heights[i];
+    int64_t panels = divide_up(p->n_size, DOT_COLUMNS), groups = smaller(divide_up(ENOUGH_TASKS, p->z_size), panels);
+    c->choice = (ContractionChoice){.block = {rows, DOT_COLUMNS}, .parts = 1, .task_rows = round_up(p->m_size, rows), .task_panels = divide_up(panels, groups), .chunk = p->k_size};
+}
+
 void contraction_choose(Contraction *c) {
+    if (c->dots) {
+        choose_dots(c);
+        return;
+    }
     choose_block(c);
     choose_cut(c);
 }
@@ -195,6 +229,7 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     int count = 0, shapes;
     contraction_choose(&c);
     const ContractionChoice model = out[count++] = c.choice;
+    if (c.dots) return count;
     const ContractionBlock *blocks = contraction_shapes(c.lanes, &shapes);
     for (int i = 0; i < shapes; i++) {
         c.choice.block = blocks[i];

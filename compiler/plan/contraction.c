@@ -173,6 +173,14 @@ static bool reads_in_place(const Contraction *c) {
     return k < 0 || at->factor[k] <= FAR_APART || p->m_size <= FEW_ROWS;
 }
 
+/* b would be packed, and both operands lie with their k side by side in whole vectors, for all rows and columns alike. */
+static bool sums_along_k(const Contraction *c) {
+    const Product *p = &c->form;
+    if (p->region_count != 1 || p->k_count != 1 || p->n_count != 1 || !contraction_k_contiguous(c) || !y_contiguous(c)) return false;
+    const ProductRegion *r = &p->regions[0];
+    return r->at_a.factor[p->k[0]] == 1 && r->index[p->k[0]].count == p->k_size && contraction_prefers_dots(c);
+}
+
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
 
 /* What was listed since `runs` runs is a chunk: where it begins, relative to the list, and its number of runs. The runs listed so far. */
@@ -319,6 +327,7 @@ static void set_steps(Contraction *c, int32_t *head) {
     walk_merge(&w);
     head[HEAD_A_STEP] = (int32_t)(w.count ? w.first[w.count - 1] : 1);
     head[HEAD_B_STEP] = (int32_t)(w.count ? w.second[w.count - 1] : c->panel);
+    head[HEAD_COLUMN_STEP] = (int32_t)(c->dots ? p->regions[0].at_b.factor[p->n[0]] : 1);
     head[HEAD_PANEL_STEP] = (int32_t)(c->packed ? p->k_size * c->panel : c->panel);
     head[HEAD_COLUMNS] = (int32_t)p->n_size;
     head[HEAD_PANELS] = (int32_t)c->panels;
@@ -390,8 +399,8 @@ static void make_tables(Arena *arena, Contraction *c) {
     if (!c->direct) store_gather_offsets(&b);
     c->tables = b.table.items;
     c->table_count = b.table.count;
-    const int32_t block[] = {(int32_t)c->rows, (int32_t)c->panel, c->packed, c->direct};
-    c->hash = hash_words(c->tables, c->table_count) ^ 31 * hash_words(block, 4);
+    const int32_t block[] = {(int32_t)c->rows, (int32_t)c->panel, c->packed, c->dots, c->direct};
+    c->hash = hash_words(c->tables, c->table_count) ^ 31 * hash_words(block, 5);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------------------------------- */
@@ -444,7 +453,7 @@ static bool is_known(const Contraction *c, ContractionBlock block) {
 static void take_choice(Contraction *c) {
     const Product *p = &c->form;
     c->rows = c->choice.block.rows;
-    c->panel = c->choice.block.vectors * c->lanes;
+    c->panel = c->dots ? DOT_COLUMNS : c->choice.block.vectors * c->lanes;
     c->panels = divide_up(p->n_size, c->panel);
     c->masked = p->n_size % c->panel != 0;
     c->ahead = contraction_strides_a(c);
@@ -461,9 +470,11 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
     if (!target->lanes) return for_tiles(arena, c, target);
     c->lanes = target->lanes;
     c->packed = !reads_in_place(c);
+    c->dots = c->packed && sums_along_k(c);
+    if (c->dots) c->packed = false;
     if (c->packed && !can_pack(c)) return NULL;
     const ContractionChoice *measured = tuning_find(target->tuning, contraction_key(c));
-    if (measured && is_known(c, measured->block)) c->choice = *measured;
+    if (measured && !c->dots && is_known(c, measured->block)) c->choice = *measured;
     else contraction_choose(c);
     take_choice(c);
     c->direct = y_contiguous(c) && c->parts == 1;

@@ -4,6 +4,9 @@
  * lies, when its columns lie side by side, or packed into panels first. The other operand is read where it lies, one value at a time, broadcast. The k
  * that take part come as runs, in which both operands advance by constant steps.
  *
+ * Where b's k lie side by side it would have to be turned over into panels. When that serves few rows, a's k lie side by side too and there are many of them,
+ * the vectors run along k instead (dots): a block's sums are vectors whose lanes are added at the end.
+ *
  * A task does some rows of y, for a range of panels and a range of k, which it takes in chunks: all its rows and panels with one chunk of k, so that what is read stays in the caches, then
  * with the next, added to what y holds by then. Everything that a task needs is in tables, so that one piece of code serves
  * all contractions that have the same block: the regions of a convolution, its gradients, other layers. Row lists and lists of runs are relative to
@@ -21,7 +24,7 @@
 #include "compiler/plan/kernel.h"
 #include "compiler/plan/tuning.h"
 
-enum { MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
 
 /* The table begins with these. */
 typedef enum {
@@ -29,6 +32,7 @@ typedef enum {
     HEAD_B_STEP,
     HEAD_PANEL_STEP, /* floats from a panel of b to the next, at one k */
     HEAD_COLUMNS,    /* n */
+    HEAD_COLUMN_STEP, /* dots: floats from a column of b to the next */
     HEAD_TASKS,      /* where the tasks begin */
     /* for packing: panels of one z, k; where the offsets in b of k, n and z begin */
     HEAD_PANELS,
@@ -68,6 +72,7 @@ typedef struct Contraction {
     int64_t lanes, panel, panels; /* floats in a vector; columns in a panel; panels of one z */
     int rows;                     /* of a block */
     bool packed;                  /* b is, into panels; else it is read where it lies */
+    bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
     bool masked;                  /* the last panel is not full */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
@@ -83,6 +88,10 @@ typedef struct Contraction {
 
 /* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
+/* Whether sums along k cost less than packing b does; for operands whose k lie side by side. */
+bool contraction_prefers_dots(const Contraction *c);
+/* Rows of a block of such sums. */
+const int *contraction_dot_rows(int64_t lanes, int *count);
 /* choice.c: the choice by a model of costs, for a form whose operands' places are known. */
 void contraction_choose(Contraction *c);
 /* What is worth measuring, the model's choice first; how many. `out` has room for MOST_CANDIDATES. */

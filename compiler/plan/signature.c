@@ -140,6 +140,7 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
     if (kernel->kind == KERNEL_GATHER_PARTIALS) return;
     add(h, (uint64_t)c->panel);
     add(h, c->masked);
+    add(h, c->dots);
     add(h, c->masked && c->packed);
     if (kernel->kind == KERNEL_PRODUCT) {
         add(h, (uint64_t)c->rows);

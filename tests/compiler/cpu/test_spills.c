@@ -54,13 +54,13 @@ static int check_text(char *text, const char *what, int operations) {
     return faults;
 }
 
-static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, bool ahead) {
+/* A kernel of such a contraction, whose inner loop has so many multiply-adds. */
+static int check_kernel(const Processor *processor, const Contraction *c, const char *what, int operations) {
     Arena *arena = arena_new();
     const char *error = "out of memory";
     Emitter e;
-    Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked, .packed = packed, .ahead = ahead};
     GNode node = {.kind = GN_COMPUTE};
-    Kernel kernel = {.kind = KERNEL_PRODUCT, .node = &node, .contraction = &c, .symbol = "block", .operand_count = 4, .output_count = 1};
+    Kernel kernel = {.kind = KERNEL_PRODUCT, .node = &node, .contraction = c, .symbol = "block", .operand_count = 4, .output_count = 1};
     LLVMTargetMachineRef machine = processor_machine(arena, processor, &error);
     LLVMMemoryBufferRef text = NULL;
     if (machine) {
@@ -69,14 +69,14 @@ static int check_shape(const Processor *processor, ContractionBlock shape, bool 
         processor_prepare(processor, machine, e.module);
         if (optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
     }
-    char *what = arena_printf(arena, "%s, %d x %d%s%s%s", processor->name, shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", ahead ? ", ahead" : "");
+    char *name = arena_printf(arena, "%s, %s", processor->name, what);
     int faults = 1;
     if (text) {
         char *copy = arena_strndup(arena, LLVMGetBufferStart(text), LLVMGetBufferSize(text));
-        faults = check_text(copy, what, shape.rows * shape.vectors);
+        faults = check_text(copy, name, operations);
         LLVMDisposeMemoryBuffer(text);
     } else {
-        printf("FAILED  %s: %s\n", what, error);
+        printf("FAILED  %s: %s\n", name, error);
     }
     if (machine) {
         emitter_close(&e);
@@ -84,6 +84,20 @@ static int check_shape(const Processor *processor, ContractionBlock shape, bool 
     }
     arena_free(arena);
     return faults;
+}
+
+static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, bool ahead) {
+    const Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked, .packed = packed, .ahead = ahead};
+    char what[96];
+    snprintf(what, sizeof what, "%d x %d%s%s%s", shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", ahead ? ", ahead" : "");
+    return check_kernel(processor, &c, what, shape.rows * shape.vectors);
+}
+
+static int check_dots(const Processor *processor, int rows) {
+    const Contraction c = {.lanes = processor->lanes, .panel = DOT_COLUMNS, .rows = rows, .dots = true, .masked = true};
+    char what[96];
+    snprintf(what, sizeof what, "%d x %d along k", rows, DOT_COLUMNS);
+    return check_kernel(processor, &c, what, rows * DOT_COLUMNS);
 }
 
 int main(void) {
@@ -99,6 +113,8 @@ int main(void) {
                 if (packed || !masked || processor->lanes >= MASKED_LANES) faults += check_shape(processor, shapes[k], masked, packed, way & 4);
             }
         }
+        const int *rows = contraction_dot_rows(processor->lanes, &count);
+        for (int k = 0; k < count; k++) faults += check_dots(processor, rows[k]);
     }
     /* What must be found: 32 sums leave no register for what is multiplied. */
     const Processor *wide = processor_find("x86-64-v4");
