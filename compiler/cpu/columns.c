@@ -1,4 +1,4 @@
-/* Reductions whose results lie side by side in what they read (sums_columns): a row of results is kept in y itself, and a row of terms is added to it at
+/* Reductions whose results lie side by side in what they read (sums_columns), several at once: a row of results is kept in y itself, and a row of terms is added to it at
  * a time, so that every access walks memory. The order in which the terms of one result are added is that of the reduced indices. */
 #include "compiler/cpu/emit.h"
 
@@ -20,20 +20,28 @@ static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2); /* keeps a NaN */
 }
 
-static void add_term(Frame *f, LLVMValueRef y) {
+static void begin_row(Frame *f) { element_store(f, GT_REAL, frame_result(f), position(f), neutral(f)); }
+
+static void add_term(Frame *f) {
     const GNode *n = f->node;
-    LLVMValueRef holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
+    LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
 
-void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
-    const GNode *n = f->node;
+static void for_each_node(Frame *f, const GNode *const *nodes, int count, void (*visit)(Frame *f)) {
+    for (int i = 0; i < count; i++) {
+        f->node = nodes[i];
+        visit(f);
+    }
+}
+
+void emit_columns(Frame *f, const GNode *const *nodes, int count, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
+    const GNode *n = nodes[0];
     const int last = n->rank - 1;
-    LLVMValueRef y = f->bases[f->kernel->operand_count - 1];
     Loop start = loop_begin(f, begin, end), loops[GRAPH_MAX_RANK + 1];
     f->indices[last] = start.index;
-    element_store(f, GT_REAL, y, position(f), neutral(f));
+    for_each_node(f, nodes, count, begin_row);
     loop_end(f, &start);
     int depth = 0;
     for (int i = n->rank; i < n->rank + n->red_rank; i++) {
@@ -44,7 +52,7 @@ void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValu
     }
     loops[depth] = loop_begin(f, begin, end);
     f->indices[last] = loops[depth++].index;
-    add_term(f, y);
+    for_each_node(f, nodes, count, add_term);
     loop_end(f, &loops[--depth]);
     while (depth > 0) loop_keep_rolled(f, loop_end(f, &loops[--depth])); /* a copy of the row's loop for each turn would gain nothing */
 }

@@ -3,6 +3,7 @@
 #include "compiler/cpu/emit.h"
 
 #include "compiler/graph/walk.h"
+#include "compiler/plan/together.h"
 
 #include <math.h>
 
@@ -176,7 +177,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
     }
     LLVMValueRef at = NULL;
     for (int i = 0; i < n->rank; i++) at = step_along(f, at, i, n->shape[i]);
-    element_store(f, n->type, f->bases[f->kernel->operand_count - 1], at ? at : whole(f, 0), value);
+    element_store(f, n->type, frame_result(f), at ? at : whole(f, 0), value);
 }
 
 /* ---- the kernel --------------------------------------------------------------------------------------------- */
@@ -204,33 +205,66 @@ static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int
     *end = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, next, *end, ""), next, *end, "");
 }
 
-void emit_compute(Emitter *e, Kernel *kernel) {
-    Frame f;
-    const GNode *n = kernel->node;
+/* What a tile is: its outermost axes, and the part of the next one where that is cut. */
+typedef struct Tile {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
-    collapse_axes(n, extents);
-    int axes = tile_axes(n, extents, &chunk);
-    const bool cut = kernel->arguments ? kernel->arguments->chunk != 0 : chunk != 0;
-    frame_begin(&f, e, kernel);
-    Loop loops[GRAPH_MAX_RANK + 1];
+    int axes;
+    bool cut;
+    LLVMValueRef number;
+} Tile;
+
+static void emit_elements(Frame *f, const Tile *t) {
+    const GNode *n = f->node;
+    Loop loops[GRAPH_MAX_RANK];
     LLVMValueRef begin, end;
     int depth = 0;
-    loops[depth++] = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef tile = loops[0].index;
-    set_tile(&f, axes, extents, tile);
-    if (sums_columns(n)) {
-        axis_range(&f, extents, axes, cut, chunk, tile, &begin, &end);
-        emit_columns(&f, extents, begin, end);
-    } else {
-        for (int i = axes; i < n->rank; i++) {
-            f.indices[i] = whole(&f, 0);
-            if (extents[i] == 1) continue;
-            axis_range(&f, extents, i, cut && i == axes, chunk, tile, &begin, &end);
-            loops[depth] = loop_begin(&f, begin, end);
-            f.indices[i] = loops[depth++].index;
-        }
-        emit_element(&f, extents);
+    for (int i = t->axes; i < n->rank; i++) {
+        f->indices[i] = whole(f, 0);
+        if (t->extents[i] == 1) continue;
+        axis_range(f, t->extents, i, t->cut && i == t->axes, t->chunk, t->number, &begin, &end);
+        loops[depth] = loop_begin(f, begin, end);
+        f->indices[i] = loops[depth++].index;
     }
-    while (depth > 0) loop_end(&f, &loops[--depth]);
+    emit_element(f, t->extents);
+    while (depth > 0) loop_end(f, &loops[--depth]);
+}
+
+/* The nodes of the kernel from number `first` on that go down their columns together; how many. */
+static int side_by_side(const Frame *f, int first, const GNode **nodes) {
+    int count = 0;
+    for (int i = first; i <= f->kernel->beside_count; i++) {
+        const GNode *n = kernel_node(f->kernel, i);
+        bool joins = sums_columns(n);
+        for (int k = 0; k < count; k++) joins = joins && !reads_node(f->e->arena, n, nodes[k]);
+        if (!joins) break;
+        nodes[count++] = n;
+    }
+    return count;
+}
+
+void emit_compute(Emitter *e, Kernel *kernel) {
+    Frame f;
+    Tile t;
+    collapse_axes(kernel->node, t.extents);
+    t.axes = tile_axes(kernel->node, t.extents, &t.chunk);
+    t.cut = kernel->arguments ? kernel->arguments->chunk != 0 : t.chunk != 0;
+    frame_begin(&f, e, kernel);
+    Loop tiles = loop_begin(&f, f.begin, f.end);
+    t.number = tiles.index;
+    set_tile(&f, t.axes, t.extents, t.number);
+    for (int i = 0; i <= kernel->beside_count;) {
+        const GNode *nodes[MOST_TOGETHER];
+        const int columns = side_by_side(&f, i, nodes);
+        f.node = kernel_node(kernel, i);
+        if (columns) {
+            LLVMValueRef begin, end;
+            axis_range(&f, t.extents, t.axes, t.cut, t.chunk, t.number, &begin, &end);
+            emit_columns(&f, nodes, columns, t.extents, begin, end);
+        } else {
+            emit_elements(&f, &t);
+        }
+        i += columns ? columns : 1;
+    }
+    loop_end(&f, &tiles);
     frame_end(&f);
 }

@@ -46,7 +46,7 @@ typedef struct TileReads {
 typedef struct Frame {
     Emitter *e;
     Kernel *kernel;
-    const GNode *node;
+    const GNode *node; /* the one at hand */
     LLVMValueRef function;
     int64_t extents[2 * GRAPH_MAX_RANK];
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
@@ -91,6 +91,7 @@ LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);
 void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value);
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind);
+LLVMValueRef frame_result(Frame *f); /* where the results of the node at hand go */
 LLVMTypeRef value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
 LLVMTypeRef element_type(Emitter *e, GType type); /* in memory: float, i32, i8 */
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
@@ -118,8 +119,8 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 void emit_compute(Emitter *e, Kernel *kernel);
-/* A reduction along columns, results [begin, end) of the last axis; the other output indices are set. */
-void emit_columns(Frame *f, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
+/* Reductions along columns, none of which reads another, results [begin, end) of the last axis; the other output indices are set. */
+void emit_columns(Frame *f, const GNode *const *nodes, int count, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
 /* The node's reducer over all terms, as loops of these extents, or over `members` alone. The output's indices are set. */
 LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members);
 void emit_bucket_sort(Emitter *e, Kernel *kernel);

@@ -209,13 +209,13 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
     }
 }
 
-/* Philox 4x32-10, as in runtime/random.h; the kernel's operands end with seed and step before its output. */
+/* Philox 4x32-10, as in runtime/random.h; the kernel's operands have seed and step right ahead of its outputs. */
 static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i32 = s->e->i32, i64 = s->e->i64;
     const Arguments *arguments = s->kernel->arguments;
     LLVMValueRef site = arguments ? s->constants[argument_find(arguments, e->args[0])] : emit(s, e->args[0], mask), element = emit(s, e->args[1], mask), key[2], x[4];
-    const int first = s->kernel->operand_count - 3;
+    const int first = s->kernel->operand_count - s->kernel->output_count - 2;
     for (int i = 0; i < 2; i++) {
         LLVMValueRef at = whole(s, i);
         key[i] = LLVMBuildLoad2(b, i32, LLVMBuildInBoundsGEP2(b, i32, s->bases[first], &at, 1, ""), "");

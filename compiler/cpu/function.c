@@ -94,8 +94,14 @@ void frame_begin(Frame *f, Emitter *e, Kernel *kernel) {
     f->fault = LLVMGetParam(f->function, 3);
     for (int i = 0; i < kernel->operand_count; i++) f->bases[i] = LLVMGetParam(f->function, (unsigned)(4 + i));
     for (int i = 0; i < kernel->operand_count; i++)
-        if (kernel->operands[i] == kernel->over) f->bases[i] = f->bases[kernel->operand_count - 1]; /* one pointer: two that are noalias must not meet */
+        if (kernel->operands[i] == kernel->over) f->bases[i] = f->bases[kernel->operand_count - kernel->output_count]; /* one pointer: two that are noalias must not meet */
     if (kernel->arguments) load_arguments(f);
+}
+
+LLVMValueRef frame_result(Frame *f) {
+    int at = f->kernel->operand_count - 1;
+    while (at > 0 && f->kernel->operands[at] != f->node) at--;
+    return f->bases[at];
 }
 
 void frame_end(Frame *f) { LLVMBuildRetVoid(f->e->builder); }

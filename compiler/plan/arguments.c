@@ -63,7 +63,8 @@ static bool walk(Walk *w, const GExpr *e) {
     return true;
 }
 
-const Arguments *arguments_of(Arena *arena, const GNode *n) {
+const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
+    const GNode *n = kernel->node;
     Arguments *a = arena_new_of(arena, Arguments);
     int64_t extents[2 * GRAPH_MAX_RANK];
     collapse_axes(n, extents);
@@ -76,8 +77,12 @@ const Arguments *arguments_of(Arena *arena, const GNode *n) {
         if (extents[i] > INT32_MAX) return NULL;
         if (extents[i] != 1) a->extents[a->loop_count++] = extents[i];
     }
-    Walk w = {.arena = arena, .node = n, .found = a};
-    return walk(&w, n->value) && walk(&w, n->guard) && walk(&w, n->active) ? a : NULL;
+    for (int i = 0; i <= kernel->beside_count; i++) {
+        const GNode *each = kernel_node(kernel, i);
+        Walk w = {.arena = arena, .node = each, .found = a};
+        if (!walk(&w, each->value) || !walk(&w, each->guard) || !walk(&w, each->active)) return NULL;
+    }
+    return a;
 }
 
 const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count) {

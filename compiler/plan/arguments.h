@@ -21,8 +21,8 @@ static inline int argument_of_chunk(const Arguments *a) { return a->loop_count; 
 static inline int argument_of_constant(const Arguments *a, int number) { return a->loop_count + 1 + number; }
 const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count);
 
-/* NULL when the node's code is its own. */
-const Arguments *arguments_of(Arena *arena, const GNode *node);
+/* Of a COMPUTE kernel, whose first node says the loops. NULL when its code is its own. */
+const Arguments *arguments_of(Arena *arena, const Kernel *kernel);
 /* Short loops are spelled out in the code, which then becomes vectors of what is around them. */
 bool argument_is_literal(const Arguments *a, int loop);
 /* Its number, or -1. */

@@ -1,12 +1,12 @@
-/* Kernels: what a graph becomes before any back end sees it. A kernel does one node's work over a number of tiles that write disjoint
- * memory; schedule() says which kernels there are, in which order, and what each reads. Nothing here knows LLVM or OpenCL. */
+/* Kernels: what a graph becomes before any back end sees it. A kernel does the work of a node, or of several over one space, over a
+ * number of tiles that write disjoint memory; schedule() says which kernels there are, in which order, and what each reads. Nothing here knows LLVM or OpenCL. */
 #ifndef COUPLET_COMPILER_PLAN_KERNEL_H
 #define COUPLET_COMPILER_PLAN_KERNEL_H
 
 #include "compiler/graph/graph.h"
 #include "runtime/abi.h"
 
-enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36 };
+enum { MAX_KERNEL_OPERANDS = COUPLET_MAX_KERNEL_BUFFERS - 2, SYMBOL_BYTES = 36, MOST_TOGETHER = 12 /* nodes in a kernel */ };
 
 typedef enum {
     KERNEL_COMPUTE,
@@ -27,17 +27,19 @@ struct Contraction;
 struct Sweep;
 struct Bucket;
 
-/* One kernel: what buffers[i] points to; the last `output_count` are written. Nodes stand for their buffers; a buffer that belongs to no node of
+/* One kernel: what buffers[i] points to; the last `output_count` are written, of a COMPUTE one for each node, in their order. Nodes stand for their buffers; a buffer that belongs to no node of
  * the graph (packed panels, tables, partial sums) has one of its own, in KernelList.extra. */
 typedef struct Kernel {
     KernelKind kind;
     Graph *graph;
     const GNode *node;
+    GNode *beside[MOST_TOGETHER - 1]; /* COMPUTE: nodes done in the same tiles, after `node` and in this order (together.h) */
+    int beside_count;
     const struct Contraction *contraction;
     const struct Sweep *sweep;
     const struct Bucket *bucket;
     const struct Arguments *arguments; /* COMPUTE: its first operand is their table (arguments.h); NULL: all is in the code */
-    const GNode *over; /* COMPUTE: the operand whose memory the result takes, element by element; NULL: none (place.c) */
+    const GNode *over; /* COMPUTE: the operand whose memory the result of `node` takes, element by element; NULL: none (place.c) */
     int sorted; /* BUCKET: the operand that holds the lists */
     int sink;   /* SWEEP_JOIN: which one */
     char symbol[SYMBOL_BYTES];
@@ -65,6 +67,7 @@ typedef struct PlanTarget {
     bool buckets;  /* it has kernels for reductions by key; without, they are sweeps */
     bool sends_inputs; /* inputs are copied to the device before the first step, into the arena */
     bool arguments; /* kernels that differ only in sizes and constants are one, and take these from a table */
+    bool together;  /* a kernel may do several nodes */
 } PlanTarget;
 
 /* False with a sentence when a node cannot be compiled (too many operands). */
@@ -79,5 +82,7 @@ void collapse_axes(const GNode *node, int64_t *extents);
 /* How many of the collapsed axes make tiles, the others being loops inside one. A single axis that is long is cut into chunks of *chunk (else 0). */
 int tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
 int64_t compute_tiles(const GNode *node);
+/* Node number i of a COMPUTE kernel. */
+static inline const GNode *kernel_node(const Kernel *kernel, int i) { return i == 0 ? kernel->node : kernel->beside[i - 1]; }
 
 #endif

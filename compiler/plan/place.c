@@ -1,5 +1,6 @@
 /* Where each buffer lies in the arena: what is never alive together shares memory, and elementwise work is done over an array that ends with it. */
 #include "compiler/plan/plan.h"
+#include "compiler/plan/together.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,9 @@ static void write_over(Plan *p, int step) {
         Walk w = {.arena = p->arena, .from = from};
         if (!life->bytes || life->last != step || !is_alike(from, n)) continue;
         if (!stays_in_place(&w, n->value) || !stays_in_place(&w, n->guard) || !stays_in_place(&w, n->active)) continue;
+        bool is_read_later = false;
+        for (int b = 1; b <= k->beside_count; b++) is_read_later |= reads_node(p->arena, kernel_node(k, b), from);
+        if (is_read_later) continue;
         k->over = from;
         life->last = step - 1; /* from here on its memory is the result's */
         life->next = &p->lives[n->mark];

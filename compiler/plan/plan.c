@@ -120,7 +120,9 @@ static double step_work(const Kernel *k) {
     if (k->kind == KERNEL_SWEEP_JOIN) return (double)(k->sweep->parts * graph_element_count(k->node));
     if (k->sweep) return sweep_flops(k->sweep);
     if (k->bucket) return bucket_work(k);
-    if (!k->contraction) return work_of(k->node);
+    double work = k->contraction ? 0 : work_of(k->node);
+    for (int i = 1; i <= k->beside_count; i++) work += work_of(kernel_node(k, i));
+    if (!k->contraction) return work;
     const Product *p = &k->contraction->form;
     if (k->kind == KERNEL_PACK) return (double)contraction_pack_count(k->contraction);
     if (k->kind == KERNEL_GATHER_PARTIALS) return (double)contraction_part_count(k->contraction);
@@ -145,6 +147,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     text_printf(&text, k->node->red_rank ? "] over [" : "]");
     for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
     if (k->node->red_rank) text_printf(&text, "]");
+    if (k->beside_count) text_printf(&text, ", and %d more", k->beside_count);
     const char *label = arena_strndup(arena, text.data, text.length);
     text_free(&text);
     return label;

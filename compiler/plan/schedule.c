@@ -3,6 +3,7 @@
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
+#include "compiler/plan/together.h"
 
 #include <string.h>
 
@@ -16,6 +17,8 @@ static void add_operand(Collect *c, const GNode *node) {
     Kernel *k = c->kernel;
     for (int i = 0; i < k->operand_count; i++)
         if (k->operands[i] == node) return;
+    for (int i = 0; i < k->beside_count; i++)
+        if (kernel_node(k, i) == node) return; /* made here, a tile at a time */
     if (k->operand_count == MAX_KERNEL_OPERANDS - 3) {
         c->fits = false;
         return;
@@ -49,7 +52,7 @@ static GNode *run_scalar(Graph *g, const char *name, int64_t count, int rank) {
 static void close_kernel(Collect *c, const GNode *output) {
     Kernel *k = c->kernel;
     k->output_count = 1;
-    if (c->draws) {
+    if (c->draws) { /* right ahead of the output */
         k->operands[k->operand_count++] = run_scalar(k->graph, "seed", 2, 1);
         k->operands[k->operand_count++] = run_scalar(k->graph, "step", 1, 0);
     }
@@ -75,29 +78,12 @@ static GNode *arguments_node(Arena *arena, KernelList *kernels, const Arguments 
     return made;
 }
 
-static bool one_kernel(Arena *arena, Graph *g, GNode *node, const PlanTarget *target, KernelList *kernels) {
-    Kernel k;
-    memset(&k, 0, sizeof k);
-    k.kind = node->kind == GN_TOPK ? KERNEL_TOPK : KERNEL_COMPUTE;
-    k.graph = g;
-    k.node = node;
-    Collect c = {.kernel = &k, .fits = true};
-    if (k.kind == KERNEL_TOPK) {
-        add_operand(&c, node->operand);
-        k.tiles = 1;
-        for (int i = 0; i + 1 < node->rank; i++) k.tiles *= node->shape[i];
-    } else {
-        Seen seen = {0};
-        k.arguments = target->arguments ? arguments_of(arena, node) : NULL;
-        if (k.arguments) add_operand(&c, arguments_node(arena, kernels, k.arguments, node));
-        collect(arena, &c, &seen, node->value);
-        collect(arena, &c, &seen, node->guard);
-        collect(arena, &c, &seen, node->active);
-        k.tiles = compute_tiles(node);
-    }
+static void topk_kernel(Arena *arena, Graph *g, GNode *node, KernelList *kernels) {
+    Kernel k = {.kind = KERNEL_TOPK, .graph = g, .node = node, .tiles = 1, .operands = {node->operand}, .operand_count = 1};
+    for (int i = 0; i + 1 < node->rank; i++) k.tiles *= node->shape[i];
+    Collect c = {.kernel = &k};
     close_kernel(&c, node);
     array_push(arena, &kernels->items, k);
-    return c.fits;
 }
 
 /* ---- library calls ---------------------------------------------------------------------------------------------- */
@@ -267,7 +253,7 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
     return true;
 }
 
-/* ---- the order ---------------------------------------------------------------------------------------------------- */
+/* ---- what is placed, and what can be ------------------------------------------------------------------------------- */
 
 typedef struct Order {
     Arena *arena;
@@ -279,6 +265,7 @@ typedef struct Order {
     bool *done;             /* by node id */
     unsigned char *waits;   /* by node id: 1 no, 2 yes, 0 not known: whether a sink must come first */
     uint32_t ids;
+    Alike alike;
 } Order;
 
 typedef bool (*OperandVisit)(Order *o, GNode *operand);
@@ -342,6 +329,58 @@ static bool place_operands(Order *o, const GNode *node) {
     return (!o->g->again.count || each_operand_of(o, node, place_kept)) && each_operand_of(o, node, place);
 }
 
+/* ---- compute nodes ------------------------------------------------------------------------------------------------- */
+
+static void collect_node(Arena *arena, Collect *c, const GNode *node) {
+    Seen seen = {0};
+    collect(arena, c, &seen, node->value);
+    collect(arena, c, &seen, node->guard);
+    collect(arena, c, &seen, node->active);
+}
+
+static bool is_computed(Order *o, GNode *n) { return o->done[n->id] || (n->kind != GN_COMPUTE && n->kind != GN_TOPK && n->kind != GN_CALL); }
+
+/* A node that has no kernel yet, and would have a plain one of its own now. */
+static bool waits_for_kernel(Order *o, GNode *n) {
+    if (n->id >= o->ids || o->done[n->id] || n->again || n->streamed || o->sinks[n->id] || !each_operand_of(o, n, is_computed)) return false;
+    Product product;
+    return !product_of(o->arena, n, &product) && !(o->target->buckets && bucket_of(o->arena, o->g, n));
+}
+
+/* Puts `node` beside those of the kernel, unless it would then read too many arrays, or lose what its code shares with other kernels. */
+static void join(Order *o, Collect *c, GNode *node) {
+    Kernel joined = *c->kernel;
+    Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
+    joined.beside[joined.beside_count++] = node;
+    collect_node(o->arena, &with, node);
+    joined.arguments = joined.arguments ? arguments_of(o->arena, &joined) : NULL;
+    if (!with.fits || joined.operand_count + joined.beside_count > MAX_KERNEL_OPERANDS - 3 || (!joined.arguments && c->kernel->arguments)) return;
+    *c->kernel = joined;
+    c->draws = with.draws;
+    o->done[node->id] = true;
+}
+
+static bool compute_kernel(Order *o, GNode *node) {
+    Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node)};
+    Collect c = {.kernel = &k, .fits = true};
+    collect_node(o->arena, &c, node);
+    k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
+    const bool alone = !o->target->together || o->g->settings.no_fuse || node->again;
+    for (GNode *other = o->alike.next[node->id]; other && !alone; other = o->alike.next[other->id])
+        if (joins_kernel(o->arena, &k, other) && waits_for_kernel(o, other)) join(o, &c, other);
+    if (k.arguments) { /* the table comes first */
+        memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
+        k.operands[0] = arguments_node(o->arena, o->kernels, k.arguments, node);
+    }
+    close_kernel(&c, node);
+    for (int i = 0; i < k.beside_count; i++) k.operands[k.operand_count++] = k.beside[i];
+    k.output_count = 1 + k.beside_count;
+    array_push(o->arena, &o->kernels->items, k);
+    return c.fits;
+}
+
+/* ---- the order ------------------------------------------------------------------------------------------------------- */
+
 /* False when a kernel would read too many arrays. */
 static bool place(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
@@ -351,10 +390,14 @@ static bool place(Order *o, GNode *node) {
     if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->target, o->kernels);
     if (node->kind != GN_COMPUTE && node->kind != GN_TOPK) return true;
     if (node->streamed && o->target->sweeps) return true;
+    if (node->kind == GN_TOPK) {
+        topk_kernel(o->arena, o->g, node, o->kernels);
+        return true;
+    }
     Contraction *c = contraction_of(o->arena, node, o->target);
     Bucket *b = c || !o->target->buckets ? NULL : bucket_of(o->arena, o->g, node);
     if (b) return bucket_kernels(o->arena, o->g, b, o->kernels);
-    if (!c) return one_kernel(o->arena, o->g, node, o->target, o->kernels);
+    if (!c) return compute_kernel(o, node);
     contraction_kernels(o->arena, o->g, c, o->kernels, &o->shared);
     return true;
 }
@@ -367,6 +410,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     o.sinks = arena_array(arena, PairSink *, o.ids);
     o.done = arena_array(arena, bool, o.ids);
     o.waits = arena_array(arena, unsigned char, o.ids);
+    o.alike = alike_of(arena, g);
     for (int i = 0; target->sweeps && i < count; i++) {
         PairSink sink;
         GNode *n = g->nodes.items[i];

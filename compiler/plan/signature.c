@@ -15,6 +15,7 @@ typedef struct Hash {
 
 typedef struct Signing {
     const Kernel *kernel;
+    const GNode *node; /* of the kernel's, the one at hand */
     const GExpr **keys;
     Hash *values;
     int capacity, count;
@@ -77,7 +78,7 @@ static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
     const Arguments *a = s->kernel->arguments;
     if (!a) return false;
     if (e->op == G_CONST && e->type == GT_REAL && argument_find(a, e) >= 0) add_argument(h, a, e);
-    else if (argument_is_position(a, s->kernel->node, e)) add(h, IS_POSITION);
+    else if (argument_is_position(a, s->node, e)) add(h, IS_POSITION);
     else if (e->op == G_INDEX) sign_loop(h, a, e->index);
     else if (e->op == G_LOAD) {
         add(h, G_LOAD);
@@ -182,8 +183,19 @@ static void sign_shape(Hash *h, const GNode *n) {
     if (n->operand) add_array(h, n->operand);
 }
 
+/* A node whose loops are those of the kernel's first. */
+static void sign_beside(Hash *h, const GNode *n) {
+    add(h, n->type);
+    add(h, n->reducer);
+    add(h, n->empty_is_error);
+    add(h, (uint64_t)n->red_rank);
+    add(h, sums_columns(n));
+}
+
 static void sign_node(Signing *s, Hash *h, const GNode *n) {
-    if (s->kernel->arguments) sign_loops(h, s->kernel->arguments, n);
+    s->node = n;
+    if (s->kernel->beside_count && n != s->kernel->node) sign_beside(h, n);
+    else if (s->kernel->arguments) sign_loops(h, s->kernel->arguments, n);
     else sign_shape(h, n);
     const GExpr *parts[3] = {n->value, n->guard, n->active};
     for (int i = 0; i < 3; i++) {
@@ -233,6 +245,7 @@ void sign_kernel(Arena *arena, Kernel *kernel) {
             if (kernel->operands[i] == kernel->over) add(&h, (uint64_t)i);
         if (kernel->sweep) sign_sweep(&s, &h, kernel->sweep);
         else sign_node(&s, &h, kernel->node);
+        for (int i = 1; i <= kernel->beside_count; i++) sign_node(&s, &h, kernel_node(kernel, i));
     }
     name_kernel(kernel, &h);
 }

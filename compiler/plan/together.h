@@ -1,0 +1,21 @@
+/* Nodes that share a kernel. Sums over the same arrays (the moments of a layer, the two sums of a normalisation's gradient) and small maps of what they make
+ * are done in one pass over memory: the kernel's tiles are those of its first node, and in each tile every node does its part of the results, one after
+ * the other. What a node reads again is in the cache, and it may read what a node before it has made, at the place of its own result. */
+#ifndef COUPLET_COMPILER_PLAN_TOGETHER_H
+#define COUPLET_COMPILER_PLAN_TOGETHER_H
+
+#include "compiler/plan/kernel.h"
+
+/* Nodes in the order of the graph, by the shape of their result. */
+typedef struct Alike {
+    GNode **next; /* by node id: the next one of that shape; NULL: there is none */
+} Alike;
+
+Alike alike_of(Arena *arena, const Graph *g);
+/* Whether `node` can be done in the tiles of kernel->node beside those that the kernel has, and saves the kernel of its own something: the largest array
+ * that it reads is read or made by them. That everything else it reads is computed is the caller's to know. */
+bool joins_kernel(Arena *arena, const Kernel *kernel, const GNode *node);
+/* Whether the expressions of `reader` read `node`. */
+bool reads_node(Arena *arena, const GNode *reader, const GNode *node);
+
+#endif
