@@ -259,7 +259,7 @@ void emit_compute(Emitter *e, Kernel *kernel) {
         if (columns) {
             LLVMValueRef begin, end;
             axis_range(&f, t.extents, t.axes, t.cut, t.chunk, t.number, &begin, &end);
-            emit_columns(&f, nodes, columns, t.extents, begin, end);
+            emit_columns(&f, nodes, columns, i > 0, t.extents, begin, end);
         } else {
             emit_elements(&f, &t);
         }

@@ -82,6 +82,8 @@ typedef struct Members {
 Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member);
 /* Asks LLVM not to unroll the loop whose branch back this is. */
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
+/* Asks for so many vectors in a turn. */
+void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors);
 /* The turns of an axis: extents[axis], or what the table says. */
 LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis);
 /* One more subscript, that walks along an axis of the node, after the position `at` (NULL: it is the first); `extent` where the kernel has no arguments. */
@@ -119,8 +121,9 @@ LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsi
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 void emit_compute(Emitter *e, Kernel *kernel);
-/* Reductions along columns, none of which reads another, results [begin, end) of the last axis; the other output indices are set. */
-void emit_columns(Frame *f, const GNode *const *nodes, int count, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
+/* Reductions along columns, none of which reads another, results [begin, end) of the last axis; the other output indices are set. `is_cached`: the tile has been
+ * read before. */
+void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
 /* The node's reducer over all terms, as loops of these extents, or over `members` alone. The output's indices are set. */
 LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members);
 void emit_bucket_sort(Emitter *e, Kernel *kernel);

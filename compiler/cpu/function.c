@@ -131,14 +131,28 @@ LLVMValueRef loop_end(Frame *f, Loop *loop) {
     return back;
 }
 
-void loop_keep_rolled(Frame *f, LLVMValueRef branch) {
-    static const char kind[] = "llvm.loop", wish[] = "llvm.loop.unroll.disable";
+/* What a loop's branch back asks of LLVM; a wish with a number, or none (0). */
+static LLVMMetadataRef wish_of(Frame *f, const char *text, int number) {
     LLVMContextRef context = f->e->context;
-    LLVMMetadataRef text = LLVMMDStringInContext2(context, wish, sizeof wish - 1), item = LLVMMDNodeInContext2(context, &text, 1);
-    LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0), parts[2] = {place, item}; /* a loop's node names itself first */
-    LLVMMetadataRef node = LLVMMDNodeInContext2(context, parts, 2);
+    LLVMMetadataRef parts[2] = {LLVMMDStringInContext2(context, text, strlen(text))};
+    if (number) parts[1] = LLVMValueAsMetadata(LLVMConstInt(f->e->i32, (unsigned)number, 0));
+    return LLVMMDNodeInContext2(context, parts, number ? 2 : 1);
+}
+
+static void set_wishes(Frame *f, LLVMValueRef branch, const LLVMMetadataRef *wishes, int count) {
+    static const char kind[] = "llvm.loop";
+    LLVMContextRef context = f->e->context;
+    LLVMMetadataRef place = LLVMTemporaryMDNode(context, NULL, 0), parts[3] = {place}; /* a loop's node names itself first */
+    for (int i = 0; i < count; i++) parts[1 + i] = wishes[i];
+    LLVMMetadataRef node = LLVMMDNodeInContext2(context, parts, (size_t)count + 1);
     LLVMMetadataReplaceAllUsesWith(place, node);
     LLVMSetMetadata(branch, LLVMGetMDKindIDInContext(context, kind, sizeof kind - 1), LLVMMetadataAsValue(context, node));
+}
+
+void loop_keep_rolled(Frame *f, LLVMValueRef branch) { set_wishes(f, branch, (LLVMMetadataRef[]){wish_of(f, "llvm.loop.unroll.disable", 0)}, 1); }
+
+void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors) {
+    set_wishes(f, branch, (LLVMMetadataRef[]){wish_of(f, "llvm.loop.unroll.disable", 0), wish_of(f, "llvm.loop.interleave.count", vectors)}, 2);
 }
 
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {

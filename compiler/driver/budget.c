@@ -44,6 +44,7 @@ static Attempt lower_with(const Work *w, Diag *diag, const LowerOptions *options
     LowerOptions with = *options;
     Attempt a = {.settings = settings, .peak = 0};
     with.settings = settings;
+    with.settings.apart = !w->target->together;
     if (w->fn) a.function = lower_function(w->arena, diag, w->method, w->fn, w->inputs, w->input_count, &with);
     else a.program = lower_method(w->arena, diag, w->method, &with);
     if (!a.function && !a.program) a.peak = -1;

@@ -145,6 +145,7 @@ typedef struct GAgain {
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
     bool no_fuse;         /* every node has a kernel of its own */
+    bool apart;           /* it has one, fused or not, on this target: a sum reads memory by itself, whatever the one before it read (PlanTarget.together) */
     int64_t stream_bytes; /* products of pairs from this size on are streamed, whatever is faster; 0: the pass decides */
     bool is_bounded;      /* `stored_bytes` holds; else the pass has a bound of its own */
     int64_t kept_bytes;   /* above 0: arrays are computed again until about so much is alive at once */
