@@ -16,7 +16,8 @@ bool build_opencl(Arena *arena, const Method *method, const LoweredProgram *lowe
         fprintf(stderr, "couplet build: %s\n", failed);
         return false;
     }
-    const char *text = arena_printf(arena, "/* %s: the kernels of %s for OpenCL C 1.2, as `couplet train --device opencl` runs them. Operands a0, a1, ... are read, y is written;\n"
+    const char *text = arena_printf(arena, "/* %s: the kernels of %s for OpenCL C 1.2, as `couplet train --device opencl` runs them. Operands a0, a1, ... are read, y is written; each is an\n"
+                                           " * array that begins at element _at of what it lies in.\n"
                                            " * `fault` gets min(number * 8 + kind) when a kernel meets an index out of range, an empty set or too few candidates. */\n\n%s",
                                     method->spec->name, method->spec->source->path, plans[0]->kernels);
     if (couplet_text_write(path, text, error, sizeof error)) {

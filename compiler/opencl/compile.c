@@ -10,7 +10,7 @@
 extern const char opencl_prelude[]; /* prelude.cl, embedded at build */
 
 enum {
-    ALIGNMENT = 512, /* what devices ask of a sub-buffer's origin, at most */
+    ALIGNMENT = 256, /* arrays begin where a device's memory is read in one piece */
     ORDER = 4096     /* positions of a row that are put in order in local memory */
 };
 
@@ -52,15 +52,20 @@ static Geometry (*const emitters[])(Frame *f) = {
     [KERNEL_SWEEP_JOIN] = write_sweep_join,
 };
 
-/* Arguments and body: all that makes a kernel what it is. */
+/* Arguments and body: all that makes a kernel what it is. An operand is the allocation that it lies in and where it begins there (runtime/opencl). */
 static const char *write_text(Arena *arena, Frame *f) {
     const Kernel *k = f->kernel;
-    Text text = {0};
+    Text text = {0}, places = {0};
     int inputs = k->operand_count - k->output_count;
-    for (int i = 0; i < inputs; i++) text_printf(&text, "const global %s *%sa%d, ", element_c_type(k->operands[i]->type), k->operands[i] == k->over ? "" : "restrict ", i);
-    for (int i = inputs; i < k->operand_count; i++)
-        text_printf(&text, "global %s *%s%s, ", element_c_type(k->operands[i]->type), k->over ? "" : "restrict ", output_name(f, i));
+    for (int i = 0; i < k->operand_count; i++) {
+        const char *type = element_c_type(k->operands[i]->type), *name = i < inputs ? arena_printf(arena, "a%d", i) : output_name(f, i), *held = i < inputs ? "const " : "";
+        bool shared = k->over && (i >= inputs || k->operands[i] == k->over);
+        text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type, shared ? "" : "restrict ", name, name);
+        text_printf(&places, "    %sglobal %s *%s = %s_in + %s_at;\n", held, type, name, name, name);
+    }
     text_printf(&text, "const int count%s) {\n", f->raises ? ", global int *restrict fault, const int number" : "");
+    text_append(&text, places.data, places.length);
+    text_free(&places);
     text_append(&text, f->text.data, f->text.length);
     text_printf(&text, "}\n\n");
     const char *kept = arena_intern(arena, text.data, text.length);

@@ -1,6 +1,8 @@
 /* Memory, copies, launches and the finite check on an OpenCL device. */
 #include "runtime/opencl/internal.h"
 
+#include "runtime/plan.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,63 +34,80 @@ static bool has_room(Opencl *cl, int64_t bytes) {
                                (double)bytes / 1e6, (double)cl->in_use / 1e6, (double)cl->memory / 1e6);
 }
 
+static Memory *memory_new(Opencl *cl, cl_mem object, int64_t first) {
+    Memory *m = malloc(sizeof *m);
+    if (m) *m = (Memory){object, first};
+    else couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1, "out of memory");
+    return m;
+}
+
 static void *allocate(CoupletDevice *device, int64_t bytes) {
     Opencl *cl = opencl_of(device);
-    cl_mem memory = NULL;
+    Memory *memory = memory_new(cl, NULL, 0);
     bytes = at_least_one(bytes);
-    if (!has_room(cl, bytes) || !CL_MAKE(cl, memory, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, (size_t)bytes, NULL)) return NULL;
+    if (!memory || !has_room(cl, bytes) || !CL_MAKE(cl, memory->object, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, (size_t)bytes, NULL)) {
+        free(memory);
+        return NULL;
+    }
     cl->in_use += bytes;
     return memory;
 }
 
-static void release(CoupletDevice *device, void *memory) {
+static void release(CoupletDevice *device, void *handle) {
+    Memory *memory = handle;
     size_t bytes = 0;
-    if (clGetMemObjectInfo(memory, CL_MEM_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS) opencl_of(device)->in_use -= (int64_t)bytes;
-    clReleaseMemObject(memory);
+    if (clGetMemObjectInfo(memory->object, CL_MEM_SIZE, sizeof bytes, &bytes, NULL) == CL_SUCCESS) opencl_of(device)->in_use -= (int64_t)bytes;
+    clReleaseMemObject(memory->object);
+    free(memory);
 }
 
-static void *part(CoupletDevice *device, void *memory, int64_t offset, int64_t bytes) {
-    Opencl *cl = opencl_of(device);
-    const cl_buffer_region region = {(size_t)offset, (size_t)at_least_one(bytes)};
-    cl_mem made = NULL;
-    return CL_MAKE(cl, made, clCreateSubBuffer, memory, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region) ? made : NULL;
+static void *part(CoupletDevice *device, void *handle, int64_t offset, int64_t bytes) {
+    const Memory *memory = handle;
+    (void)bytes;
+    return memory_new(opencl_of(device), memory->object, memory->first + offset);
 }
 
-static void drop(CoupletDevice *device, void *memory) {
+static void drop(CoupletDevice *device, void *handle) {
     (void)device;
-    clReleaseMemObject(memory);
+    free(handle);
 }
 
 static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes) {
     Opencl *cl = opencl_of(device);
-    return bytes == 0 || CL(cl, clEnqueueWriteBuffer(cl->queue, to, CL_FALSE, (size_t)offset, (size_t)bytes, from, 0, NULL, NULL));
+    const Memory *m = to;
+    return bytes == 0 || CL(cl, clEnqueueWriteBuffer(cl->queue, m->object, CL_FALSE, (size_t)(m->first + offset), (size_t)bytes, from, 0, NULL, NULL));
 }
 
 static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes) {
     Opencl *cl = opencl_of(device);
-    return bytes == 0 || CL(cl, clEnqueueReadBuffer(cl->queue, (cl_mem)(uintptr_t)from, CL_TRUE, (size_t)offset, (size_t)bytes, to, 0, NULL, NULL));
+    const Memory *m = from;
+    return bytes == 0 || CL(cl, clEnqueueReadBuffer(cl->queue, m->object, CL_TRUE, (size_t)(m->first + offset), (size_t)bytes, to, 0, NULL, NULL));
 }
 
 static bool copy(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes) {
     Opencl *cl = opencl_of(device);
-    return bytes == 0 ||
-           CL(cl, clEnqueueCopyBuffer(cl->queue, (cl_mem)(uintptr_t)from, to, (size_t)from_offset, (size_t)to_offset, (size_t)bytes, 0, NULL, NULL));
+    const Memory *target = to, *source = from;
+    return bytes == 0 || CL(cl, clEnqueueCopyBuffer(cl->queue, source->object, target->object, (size_t)(source->first + from_offset), (size_t)(target->first + to_offset),
+                                                    (size_t)bytes, 0, NULL, NULL));
 }
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
 
-static bool set_memory(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory) {
-    cl_mem argument = (cl_mem)(uintptr_t)memory;
+static bool set_offset(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
+    cl_ulong argument = (cl_ulong)value;
     return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
+}
+
+/* An array is two arguments: the allocation, and where the array begins in it, in elements of so many bytes. */
+enum { ARRAY_ARGUMENTS = 2 };
+
+static bool set_array(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory, int64_t element_bytes) {
+    const Memory *m = memory;
+    return CL(cl, clSetKernelArg(kernel, at, sizeof m->object, &m->object)) && set_offset(cl, kernel, at + 1, m->first / element_bytes);
 }
 
 static bool set_int(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
     cl_int argument = (cl_int)value;
-    return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
-}
-
-static bool set_offset(Opencl *cl, cl_kernel kernel, cl_uint at, int64_t value) {
-    cl_ulong argument = (cl_ulong)value;
     return CL(cl, clSetKernelArg(kernel, at, sizeof argument, &argument));
 }
 
@@ -97,7 +116,7 @@ static bool start(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
     return CL(cl, clEnqueueNDRangeKernel(cl->queue, kernel, 1, NULL, &global, &local, 0, NULL, NULL));
 }
 
-static bool set_word(Opencl *cl, cl_mem word, cl_int value) { return CL(cl, clEnqueueFillBuffer(cl->queue, word, &value, sizeof value, 0, sizeof value, 0, NULL, NULL)); }
+static bool set_word(Opencl *cl, const Memory *word, cl_int value) { return CL(cl, clEnqueueFillBuffer(cl->queue, word->object, &value, sizeof value, 0, sizeof value, 0, NULL, NULL)); }
 
 static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
     Opencl *cl = opencl_of(device);
@@ -107,11 +126,11 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
     if (how->product) return opencl_product(cl, how->product, buffers[0], buffers[1], buffers[step->buffer_count - 1]);
     cl_kernel kernel = ((const Code *)code)->kernels[number];
     cl_uint at = 0;
-    for (int i = 0; i < step->buffer_count; i++)
-        if (!set_memory(cl, kernel, at++, buffers[i])) return false;
+    for (int i = 0; i < step->buffer_count; i++, at += ARRAY_ARGUMENTS)
+        if (!set_array(cl, kernel, at, buffers[i], couplet_type_bytes(plan->buffers[step->buffers[i]].type))) return false;
     if (!set_int(cl, kernel, at, how->count)) return false;
     if (how->can_fault) {
-        if (!set_memory(cl, kernel, at + 1, cl->fault_word) || !set_int(cl, kernel, at + 2, number)) return false;
+        if (!CL(cl, clSetKernelArg(kernel, at + 1, sizeof cl->fault_word->object, &cl->fault_word->object)) || !set_int(cl, kernel, at + 2, number)) return false;
         cl->may_have_faults = true;
     }
     return start(cl, kernel, how->global, how->local);
@@ -190,8 +209,8 @@ static bool health(CoupletDevice *device, int count, const void *const *arrays, 
     if (!set_word(cl, cl->health_word, 0)) return false;
     for (int i = 0; i < count; i++) {
         int64_t items = lengths[i] < CHECK_ITEMS ? at_least_one(lengths[i]) : CHECK_ITEMS;
-        if (!set_memory(cl, cl->health, 0, arrays[i]) || !set_int(cl, cl->health, 1, lengths[i]) || !set_memory(cl, cl->health, 2, cl->health_word) ||
-            !start(cl, cl->health, items, 256))
+        if (!set_array(cl, cl->health, 0, arrays[i], sizeof(float)) || !set_int(cl, cl->health, 2, lengths[i]) ||
+            !CL(cl, clSetKernelArg(cl->health, 3, sizeof cl->health_word->object, &cl->health_word->object)) || !start(cl, cl->health, items, 256))
             return false;
     }
     if (!read_from(device, &word, cl->health_word, 0, sizeof word)) return false;
@@ -199,31 +218,38 @@ static bool health(CoupletDevice *device, int count, const void *const *arrays, 
     return true;
 }
 
+/* `from` from a byte of it on. */
+static bool set_array_from(Opencl *cl, cl_kernel kernel, cl_uint at, const void *memory, int64_t offset) {
+    const Memory *m = memory, later = {m->object, m->first + offset};
+    return set_array(cl, kernel, at, &later, 1);
+}
+
 static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes) {
     Opencl *cl = opencl_of(device);
     cl_kernel k = cl->rows;
-    return set_memory(cl, k, 0, to) && set_memory(cl, k, 1, from) && set_offset(cl, k, 2, from_offset) && set_memory(cl, k, 3, rows) && set_int(cl, k, 4, count) &&
-           set_int(cl, k, 5, row_bytes) && start(cl, k, row_bytes, ROWS_GROUP);
+    return set_array(cl, k, 0, to, 1) && set_array_from(cl, k, 2, from, from_offset) && set_array(cl, k, 4, rows, sizeof(cl_int)) && set_int(cl, k, 6, count) &&
+           set_int(cl, k, 7, row_bytes) && start(cl, k, row_bytes, ROWS_GROUP);
 }
 
 static bool gather_rows(CoupletDevice *device, void *to, const void *from, const void *rows, int64_t count, int64_t row_bytes) {
     Opencl *cl = opencl_of(device);
     cl_kernel k = cl->gather;
-    return set_memory(cl, k, 0, to) && set_memory(cl, k, 1, from) && set_memory(cl, k, 2, rows) && set_int(cl, k, 3, count) && set_int(cl, k, 4, row_bytes) &&
-           start(cl, k, count * row_bytes, ROWS_GROUP);
+    return set_array(cl, k, 0, to, 1) && set_array(cl, k, 2, from, 1) && set_array(cl, k, 4, rows, sizeof(cl_int)) && set_int(cl, k, 6, count) &&
+           set_int(cl, k, 7, row_bytes) && start(cl, k, count * row_bytes, ROWS_GROUP);
 }
 
 static bool push_rows(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes) {
     Opencl *cl = opencl_of(device);
     cl_kernel k = cl->push;
-    return set_memory(cl, k, 0, ring) && set_memory(cl, k, 1, from) && set_offset(cl, k, 2, from_offset) && set_memory(cl, k, 3, head) && set_int(cl, k, 4, length) &&
-           set_int(cl, k, 5, count) && set_int(cl, k, 6, row_bytes) && start(cl, k, count * row_bytes, ROWS_GROUP);
+    return set_array(cl, k, 0, ring, 1) && set_array_from(cl, k, 2, from, from_offset) && set_array(cl, k, 4, head, sizeof(cl_int)) && set_int(cl, k, 6, length) &&
+           set_int(cl, k, 7, count) && set_int(cl, k, 8, row_bytes) && start(cl, k, count * row_bytes, ROWS_GROUP);
 }
 
 static bool move_head(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length) {
     Opencl *cl = opencl_of(device);
     cl_kernel k = cl->advance;
-    return set_memory(cl, k, 0, head) && set_memory(cl, k, 1, fill) && set_int(cl, k, 2, count) && set_int(cl, k, 3, length) && start(cl, k, 1, ROWS_GROUP);
+    return set_array(cl, k, 0, head, sizeof(cl_int)) && set_array(cl, k, 2, fill, sizeof(cl_int)) && set_int(cl, k, 4, count) && set_int(cl, k, 5, length) &&
+           start(cl, k, 1, ROWS_GROUP);
 }
 
 bool opencl_open_support(Opencl *cl) {
@@ -231,16 +257,15 @@ bool opencl_open_support(Opencl *cl) {
     return cl->support && CL_MAKE(cl, cl->health, clCreateKernel, cl->support, "health") && CL_MAKE(cl, cl->rows, clCreateKernel, cl->support, "rows") &&
            CL_MAKE(cl, cl->gather, clCreateKernel, cl->support, "gather") && CL_MAKE(cl, cl->push, clCreateKernel, cl->support, "push") &&
            CL_MAKE(cl, cl->advance, clCreateKernel, cl->support, "advance") &&
-           CL_MAKE(cl, cl->fault_word, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, sizeof(cl_int), NULL) &&
-           CL_MAKE(cl, cl->health_word, clCreateBuffer, cl->context, CL_MEM_READ_WRITE, sizeof(cl_int), NULL) && set_word(cl, cl->fault_word, INT_MAX);
+           (cl->fault_word = allocate(&cl->device, sizeof(cl_int))) && (cl->health_word = allocate(&cl->device, sizeof(cl_int))) && set_word(cl, cl->fault_word, INT_MAX);
 }
 
 void opencl_close_support(Opencl *cl) {
     cl_kernel kernels[] = {cl->health, cl->rows, cl->gather, cl->push, cl->advance};
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if (kernels[i]) clReleaseKernel(kernels[i]);
-    if (cl->fault_word) clReleaseMemObject(cl->fault_word);
-    if (cl->health_word) clReleaseMemObject(cl->health_word);
+    if (cl->fault_word) release(&cl->device, cl->fault_word);
+    if (cl->health_word) release(&cl->device, cl->health_word);
     if (cl->support) opencl_unload(cl, opencl_support);
 }
 

@@ -16,6 +16,13 @@ typedef struct Loaded {
 
 enum { MAX_LOADED = 8 };
 
+/* What the runtime calls memory: a piece of an allocation. Not a sub-buffer: a driver was seen to crash when it released some that lay over each other, and
+ * what an array is apart from its allocation, an offset, is passed on as cheaply. */
+typedef struct Memory {
+    cl_mem object;
+    int64_t first; /* byte */
+} Memory;
+
 typedef struct Opencl {
     CoupletDevice device;
     cl_device_id id;
@@ -28,7 +35,7 @@ typedef struct Opencl {
     Loaded loaded[MAX_LOADED];
     cl_program support;
     cl_kernel health, rows, gather, push, advance;
-    cl_mem fault_word, health_word;
+    Memory *fault_word, *health_word;
     bool may_have_faults; /* a kernel that can was launched since the last wait */
     long calls, fail_at;  /* for tests: the call that is made to fail; 0: none */
 } Opencl;
@@ -61,7 +68,7 @@ void opencl_close_support(Opencl *cl);
 cl_program opencl_load(Opencl *cl, const char *source);
 void opencl_unload(Opencl *cl, const char *source);
 
-bool opencl_product(Opencl *cl, const CoupletProduct *product, cl_mem left, cl_mem right, cl_mem out);
+bool opencl_product(Opencl *cl, const CoupletProduct *product, const Memory *left, const Memory *right, const Memory *out);
 /* host_step.c: a step without a launch. */
 bool opencl_host_step(CoupletDevice *device, const CoupletPlan *plan, int number, void *const *memory);
 void opencl_forget_products(void); /* what the library keeps */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768, ALIGNMENT_BITS = 4096 };
+enum { MAX_PLATFORMS = 16, NEEDED_GROUP = 256, NEEDED_LOCAL = 32768 };
 
 /* In the order of the list. */
 static const struct {
@@ -68,17 +68,15 @@ int couplet_opencl_list(CoupletOpenclInfo *infos, int most) {
 /* What every kernel takes for granted is asked once, here: some drivers abort where they should return an error. */
 static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
     size_t group = 0;
-    cl_uint bits = 0;
     cl_bool compiler = CL_FALSE;
     clGetDeviceInfo(cl->id, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof group, &group, NULL);
-    clGetDeviceInfo(cl->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits, NULL);
     clGetDeviceInfo(cl->id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL);
     int64_t local = ask_size(cl->id, CL_DEVICE_LOCAL_MEM_SIZE);
     if (!compiler) return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "%s has no OpenCL compiler of its own", info->name);
-    if (group >= NEEDED_GROUP && local >= NEEDED_LOCAL && bits <= ALIGNMENT_BITS) return true;
+    if (group >= NEEDED_GROUP && local >= NEEDED_LOCAL) return true;
     return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1,
-                               "%s has groups of %zu work-items, %lld bytes of local memory and buffers aligned to %u bits; %d, %d and at most %d are needed", info->name, group,
-                               (long long)local, bits, NEEDED_GROUP, NEEDED_LOCAL, ALIGNMENT_BITS);
+                               "%s has groups of %zu work-items and %lld bytes of local memory; %d and %d are needed", info->name, group, (long long)local, NEEDED_GROUP,
+                               NEEDED_LOCAL);
 }
 
 /* Division and square root as the CPU does them, where the device can. */

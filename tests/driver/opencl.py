@@ -79,7 +79,7 @@ def bad_devices(folder, data, spec):
 
 def full_device(folder, data):
     """A device of 64 MiB, whatever it has in truth."""
-    for length, words in ((3000000, "in one piece"), (800000, "in use")):
+    for length, words in ((3000000, "in one piece"), (1500000, "out of memory")):
         large = command.write(f"{folder}/large.cpl", TINY_SPEC.replace("Q[96, 8]", f"Q[{length}, 8]"))
         done = train(f"{folder}/large", data, large, "--device", "opencl", "--max-steps", 1, env={"COUPLET_OPENCL_MEMORY": "64"})
         check(one_line(done, "out of memory", words), f"a queue of {length} rows that the device cannot hold: one line", done.stderr)
