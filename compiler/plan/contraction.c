@@ -2,6 +2,7 @@
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -311,6 +312,14 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     }
 }
 
+/* By where they begin in a: what several regions read, as those of a strided convolution do, is then still near. Ties by all else, so that there is one order. */
+static int by_place(const void *first, const void *second) {
+    const int32_t *x = first, *y = second;
+    for (int i = TASK_A; i < TASK_WORDS; i++)
+        if (x[i] != y[i]) return x[i] < y[i] ? -1 : 1;
+    return 0;
+}
+
 /* ---- tables ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* The steps of k within a run: those of the innermost index, in the largest region. */
@@ -393,6 +402,7 @@ static void make_tables(Arena *arena, Contraction *c) {
     int64_t step = index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
     for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step);
     c->tasks = b.tasks.count / TASK_WORDS;
+    if (c->form.region_count > 1) qsort(b.tasks.items, (size_t)c->tasks, TASK_WORDS * sizeof *b.tasks.items, by_place);
     int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
     set_head(&b, HEAD_TASKS, at);
     if (c->packed) store_pack_offsets(&b);
