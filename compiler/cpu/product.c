@@ -17,7 +17,7 @@ typedef struct Task {
     LLVMValueRef chunk;              /* 0: y is written, else it is added to */
     LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
     LLVMValueRef panel, y_panel;     /* of b, of y */
-    LLVMValueRef masks[MAX_SUMS];    /* by vector; NULL: full */
+    LLVMValueRef masks[MAX_SUMS];    /* by vector; NULL: all of it */
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
@@ -140,10 +140,31 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {
-    if (!t->c->masked) return;
     LLVMValueRef columns = table_at(t->f, t->tables, whole(t->f, HEAD_COLUMNS), 0);
     LLVMValueRef left = LLVMBuildNSWSub(t->f->e->builder, columns, times(t->f, panel, t->c->panel), "");
-    for (int v = 0; v < t->vectors; v++) t->masks[v] = vector_mask(t->f, t->vector, left, v * t->c->lanes);
+    t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
+}
+
+/* The block, and where the last panel is not full one for it, with the vectors that it needs, of which the last one is masked. */
+static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
+    if (!t->c->masked) {
+        emit_block(t, rows_at);
+        return;
+    }
+    LLVMBuilderRef b = t->f->e->builder;
+    Task narrow = *t;
+    narrow.vectors = t->c->last_vectors;
+    LLVMBasicBlockRef full = frame_block(t->f, "full"), last = frame_block(t->f, "last"), after = frame_block(t->f, "after");
+    LLVMValueRef panels = table_at(t->f, t->tables, whole(t->f, HEAD_PANELS), 0);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, add(t->f, panel, whole(t->f, 1)), panels, ""), last, full);
+    LLVMPositionBuilderAtEnd(b, full);
+    emit_block(t, rows_at);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, last);
+    set_masks(&narrow, panel);
+    emit_block(&narrow, rows_at);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
 }
 
 void emit_product(Emitter *e, Kernel *kernel) {
@@ -173,8 +194,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     t.panel = float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
     t.y_panel = float_at(&f, t.y, times(&f, panels.index, c->panel));
-    set_masks(&t, panels.index);
-    emit_block(&t, add(&f, words[TASK_ROWS], times(&f, blocks.index, 2)));
+    emit_panel(&t, panels.index, add(&f, words[TASK_ROWS], times(&f, blocks.index, 2)));
     loop_end(&f, &panels);
     loop_end(&f, &blocks);
     loop_end(&f, &chunks);

@@ -58,17 +58,23 @@ static double padded_rows(int64_t rows, int64_t block) {
 
 bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->packed || c->lanes >= MASKED_LANES || c->form.n_size % (block.vectors * c->lanes) == 0; }
 
+/* Columns of a row of blocks, each at what it takes; the last panel has no more vectors than it needs. */
+static double priced_columns(const Contraction *c, ContractionBlock shape) {
+    int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
+    ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
+    return (double)(c->form.n_size - left) * shape_price(shape) + (left ? (double)(last.vectors * c->lanes) * shape_price(last) : 0);
+}
+
 static void choose_block(Contraction *c) {
     const Product *p = &c->form;
     int count;
     const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
     double best = 0;
     for (int i = 0; i < count; i++) {
-        int64_t panel = shapes[i].vectors * c->lanes;
         if (!contraction_fits(c, shapes[i])) continue;
-        double columns = (double)round_up(p->n_size, panel), rows = 0;
+        double rows = 0;
         for (int r = 0; r < p->region_count; r++) rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
-        double cost = columns * rows * shape_price(shapes[i]);
+        double cost = priced_columns(c, shapes[i]) * rows;
         if (best > 0 && cost >= best) continue;
         best = cost;
         c->choice.block = shapes[i];

@@ -466,6 +466,7 @@ static void take_choice(Contraction *c) {
     c->panel = c->dots ? DOT_COLUMNS : c->choice.block.vectors * c->lanes;
     c->panels = divide_up(p->n_size, c->panel);
     c->masked = p->n_size % c->panel != 0;
+    c->last_vectors = (int)divide_up(c->masked ? p->n_size % c->panel : c->panel, c->lanes);
     c->ahead = contraction_strides_a(c);
     int index = contraction_split_index(c);
     int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);

@@ -75,6 +75,7 @@ typedef struct Contraction {
     bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
     bool masked;                  /* the last panel is not full */
+    int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
     int64_t parts;                /* ranges of k */
     int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */

@@ -145,6 +145,7 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
     add(h, c->masked && c->packed);
     if (kernel->kind == KERNEL_PRODUCT) {
         add(h, (uint64_t)c->rows);
+        add(h, (uint64_t)c->last_vectors);
         add(h, c->ahead);
         return;
     }
