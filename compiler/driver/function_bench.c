@@ -17,7 +17,7 @@ static double now(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
 }
 
-void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
+static void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
     CoupletFault fault;
     double *milliseconds = calloc((size_t)plan->step_count + 1, sizeof *milliseconds);
     if (!milliseconds) return;
@@ -31,7 +31,7 @@ void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const *inputs
     free(milliseconds);
 }
 
-void bench_function(const char *name, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs) {
+static void bench_whole(const char *name, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs) {
     CoupletFault fault;
     double times[MOST_RUNS], start = now();
     int count = 0, workers = couplet_threads_count(threads);
@@ -43,4 +43,30 @@ void bench_function(const char *name, const CoupletPlan *plan, CoupletRun *run, 
     qsort(times, (size_t)count, sizeof *times, by_value);
     printf("{\"function\": \"%s\", \"ms\": %.3f, \"fastest_ms\": %.3f, \"runs\": %d, \"threads\": %d, \"kernels\": %d, \"arena_mib\": %.2f, \"scratch_mib\": %.2f}\n", name,
            times[count / 2], times[0], count, workers, plan->step_count, (double)plan->arena_bytes / 0x1p20, (double)plan->scratch_bytes * workers / 0x1p20);
+}
+
+void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs) {
+    if (what->by_kernel) bench_kernels(plan, run, inputs);
+    if (what->whole) bench_whole(what->name, plan, run, threads, inputs);
+}
+
+/* On a device the inputs lie there before the clock starts, as embeddings do in a step. */
+static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device, void *const *inputs, void **sent) {
+    for (int i = 0; i < plan->input_count; i++) {
+        const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
+        int64_t bytes = couplet_buffer_count(b) * couplet_type_bytes(b->type);
+        sent[i] = device->calls->allocate(device, bytes);
+        if (!sent[i] || !device->calls->write(device, sent[i], 0, inputs[i], bytes) || !device->calls->wait(device)) return false;
+        couplet_run_feed_resident(run, i, sent[i]);
+    }
+    return true;
+}
+
+void bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
+    void **sent = calloc((size_t)plan->input_count + 1, sizeof *sent);
+    if (sent && send(plan, run, device, inputs, sent)) bench(what, plan, run, NULL, inputs);
+    else fprintf(stderr, "couplet grad: %s: %s\n", device->name, sent ? device->fault.sentence : "out of memory");
+    for (int i = 0; sent && i < plan->input_count; i++)
+        if (sent[i]) device->calls->release(device, sent[i]);
+    free(sent);
 }

@@ -4,9 +4,14 @@
 
 #include "runtime/plan.h"
 
-/* The time of each kernel in one run, a line each. */
-void bench_kernels(const CoupletPlan *plan, CoupletRun *run, void *const *inputs);
-/* The median of a number of runs, and what the plan allocates, as a line of JSON. */
-void bench_function(const char *name, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs);
+typedef struct FunctionBench {
+    const char *name; /* of the function */
+    bool by_kernel;   /* the time of each kernel in one run, a line each */
+    bool whole;       /* the median of a number of runs, and what the plan allocates, as a line of JSON */
+} FunctionBench;
+
+void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs);
+/* The same with the inputs on the device before the clock starts, as embeddings are in a step: memory beside the plan's. */
+void bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs);
 
 #endif

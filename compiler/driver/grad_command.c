@@ -90,7 +90,8 @@ static const double *read_kernels(void *context, const Graph *g, int output) {
     return wide;
 }
 
-static int run_kernels(Arena *arena, const Options *options, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletThreads *threads, FunctionArrays *arrays) {
+static int run_kernels(Arena *arena, const Options *options, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletThreads *threads, CoupletDevice *device,
+                       FunctionArrays *arrays) {
     CoupletFault fault;
     KernelOutputs outputs = {arena, run};
     void **inputs = arrays_narrow(arrays, g, plan);
@@ -99,8 +100,9 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g, con
         return 1;
     }
     int status = report(options, g, read_kernels, &outputs);
-    if (status == 0 && options->by_kernel) bench_kernels(plan, run, inputs);
-    if (status == 0 && options->bench) bench_function(options->fn, plan, run, threads, inputs);
+    const FunctionBench what = {options->fn, options->by_kernel, options->bench};
+    if (status == 0 && device && (what.by_kernel || what.whole)) bench_on_device(device, &what, plan, run, inputs);
+    if (status == 0 && !device) bench(&what, plan, run, threads, inputs);
     return status;
 }
 
@@ -112,7 +114,7 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Function
     CoupletThreads *threads = couplet_threads_new(options->threads ? (int)options->threads : options->bench ? 0 : 1);
     CoupletRun *run = code ? couplet_run_new(plan, threads) : NULL;
     int status = 1;
-    if (run) status = run_kernels(arena, options, g, plan, run, threads, arrays);
+    if (run) status = run_kernels(arena, options, g, plan, run, threads, NULL, arrays);
     else fprintf(stderr, "couplet grad: %s\n", error);
     couplet_run_free(run);
     couplet_threads_free(threads);
@@ -129,7 +131,7 @@ static int evaluate_opencl(Arena *arena, const Options *options, const DeviceCho
     if (!device) return 1;
     bool good = opencl_compile(arena, &g, 1, NULL, 0, &opencl, &plan, &kernel_count, &error);
     CoupletRun *run = good ? couplet_run_on(device, plan) : NULL;
-    if (run) status = run_kernels(arena, options, g, plan, run, NULL, arrays);
+    if (run) status = run_kernels(arena, options, g, plan, run, NULL, device, arrays);
     else fprintf(stderr, "couplet grad: %s\n", good ? device->fault.sentence : error);
     couplet_run_free(run);
     couplet_device_free(device);

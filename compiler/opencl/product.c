@@ -4,7 +4,7 @@
  * the text depends on the contraction: all of them are one kernel. */
 #include "compiler/opencl/emit.h"
 
-enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, BLOCK = TILE / SIDE /* a vector */ };
+enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, BLOCK = TILE / SIDE /* a vector */, SHARE = TILE * STRIP / GROUP };
 
 /* Which tile this group makes, and where its lists begin. */
 static void find_task(Frame *f) {
@@ -16,11 +16,30 @@ static void find_task(Frame *f) {
     write_line(f, "const int row_count = task[%d], column_count = task[%d], k_count = task[%d];", TILED_ROW_COUNT, TILED_COLUMN_COUNT, TILED_K_COUNT);
 }
 
-/* Neighbouring work-items read neighbouring elements, along k or across it. */
-static void load_strip(Frame *f, const char *into, const char *from, int along_k, const char *list, const char *count, int side_of_k) {
-    write_open(f, "for (int i = me; i < %d; i += %d)", TILE * STRIP, GROUP);
-    write_line(f, "const int depth = a1[%d] ? i %% %d : i / %d, line = a1[%d] ? i / %d : i %% %d, k = k0 + depth;", along_k, STRIP, TILE, along_k, STRIP, TILE);
-    write_line(f, "%s[depth][line] = k < k_count ? %s[%s[2 * min(line, %s - 1)] + ks[2 * k + %d]] : 0.0f;", into, from, list, count, side_of_k);
+/* One of the two operands: what its strip is called and made from. */
+typedef struct Side {
+    const char *name, *lines, *line_count;
+    int along_k, side_of_k;
+} Side;
+
+static const Side left = {"a", "rows", "row_count", TILED_A_ALONG_K, 0}, right = {"b", "columns", "column_count", TILED_B_ALONG_K, 1};
+
+/* Each element of a work-item's share of a strip: neighbouring work-items read neighbouring elements, along k or across it. */
+static void open_share(Frame *f, const Side *s) {
+    write_open(f, "for (int t = 0; t < %d; t++)", SHARE);
+    write_line(f, "const int i = me + t * %d, depth = a1[%d] ? i %% %d : i / %d, line = a1[%d] ? i / %d : i %% %d;", GROUP, s->along_k, STRIP, TILE, s->along_k, STRIP, TILE);
+}
+
+static void read_share(Frame *f, const Side *s, const char *k0) {
+    open_share(f, s);
+    write_line(f, "const int k = %s + depth;", k0);
+    write_line(f, "%s_next[t] = k < k_count ? %s[%s[2 * min(line, %s - 1)] + ks[2 * k + %d]] : 0.0f;", s->name, s->name, s->lines, s->line_count, s->side_of_k);
+    write_close(f);
+}
+
+static void store_share(Frame *f, const Side *s) {
+    open_share(f, s);
+    write_line(f, "%s_strip[depth][line] = %s_next[t];", s->name, s->name);
     write_close(f);
 }
 
@@ -46,10 +65,18 @@ Geometry write_product(Frame *f) {
     /* Longer than is used, so that a walk down meets other banks; by a vector, so that each begins where one may. */
     write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, TILE + BLOCK, STRIP, TILE + BLOCK);
     write_line(f, "float4 sums0 = 0.0f, sums1 = 0.0f, sums2 = 0.0f, sums3 = 0.0f;");
+    write_line(f, "float a_next[%d], b_next[%d];", SHARE, SHARE);
+    read_share(f, &left, "0");
+    read_share(f, &right, "0");
     write_open(f, "for (int k0 = 0; k0 < k_count; k0 += %d)", STRIP);
-    load_strip(f, "a_strip", "a", TILED_A_ALONG_K, "rows", "row_count", 0);
-    load_strip(f, "b_strip", "b", TILED_B_ALONG_K, "columns", "column_count", 1);
+    store_share(f, &left);
+    store_share(f, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    /* The next strips are on their way while these are multiplied. */
+    write_open(f, "if (k0 + %d < k_count)", STRIP);
+    read_share(f, &left, arena_printf(f->arena, "k0 + %d", STRIP));
+    read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));
+    write_close(f);
     multiply(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);

@@ -10,7 +10,8 @@ enum {
     BLOCK = TILE / SIDE, /* neighbouring rows and columns of a work-item: a vector, read from local memory at once */
     STRIP = 16,         /* of the depth of a product */
     LINE = TILE + BLOCK, /* more than is used, so that a walk down meets other banks; whole vectors, so that each begins where one may */
-    STRIPS = 2 * STRIP * LINE
+    STRIPS = 2 * STRIP * LINE,
+    SHARE = TILE * STRIP / GROUP /* of a strip, for each work-item */
 };
 
 typedef struct Writing {
@@ -87,6 +88,7 @@ static void write_task(Writing *w) {
     if (s->chunks > 1) write_line(f, "const int first_entry = task / %lld %% %lld * %lld;", (long long)s->parts, (long long)s->chunks, (long long)s->chunk);
     if (s->parts > 1) write_line(f, "const int part = task %% %lld, begin = part * %lld, end = min(begin + %lld, columns);", (long long)s->parts, (long long)s->part_columns, (long long)s->part_columns);
     write_line(f, "local float strips[%d] __attribute__((aligned(16))), tile[%d] __attribute__((aligned(16)));", STRIPS, TILE * LINE);
+    write_line(f, "float left_next[%d], right_next[%d];", SHARE, SHARE);
 }
 
 static int64_t sum_columns(const Writing *w, const SweepSink *k) {
@@ -115,15 +117,33 @@ static void declare_sink(Writing *w, int i) {
 
 /* ---- the tile of a product ------------------------------------------------------------------------------------------- */
 
-/* A strip of the operand's rows and the depth: neighbouring work-items read neighbouring elements. */
-static void load_strip(Frame *f, const SweepOperand *o, int64_t depth, const char *first, const char *count, int64_t whole, int to) {
-    write_open(f, "for (int i = me; i < %d; i += %d)", TILE * STRIP, GROUP);
-    if (o->step == 1) write_line(f, "const int depth = i %% %d, line = i / %d;", STRIP, STRIP);
-    else write_line(f, "const int depth = i / %d, line = i %% %d;", TILE, TILE);
-    Value line = whole % TILE ? arena_printf(f->arena, "min(%s + line, %s - 1)", first, count) : arena_printf(f->arena, "(%s + line)", first);
-    Value element = element_text(f, o, line, "(k + depth)");
-    if (depth % STRIP) element = arena_printf(f->arena, "k + depth < %lld ? %s : 0.0f", (long long)depth, element);
-    write_line(f, "strips[%sdepth * %d + line] = %s;", to ? arena_printf(f->arena, "%d + ", to) : "", LINE, element);
+/* One of a product's operands: its strip's first element, and the lines of it that make the tile. */
+typedef struct Side {
+    const SweepOperand *operand;
+    const char *name, *first, *count;
+    int64_t depth, lines;
+    int strip;
+} Side;
+
+/* Each element of a work-item's share of a strip: neighbouring work-items read neighbouring elements. */
+static void open_share(Frame *f, const Side *s) {
+    write_open(f, "for (int t = 0; t < %d; t++)", SHARE);
+    if (s->operand->step == 1) write_line(f, "const int i = me + t * %d, depth = i %% %d, line = i / %d;", GROUP, STRIP, STRIP);
+    else write_line(f, "const int i = me + t * %d, depth = i / %d, line = i %% %d;", GROUP, TILE, TILE);
+}
+
+static void read_share(Frame *f, const Side *s, const char *k) {
+    Value line = s->lines % TILE ? arena_printf(f->arena, "min(%s + line, %s - 1)", s->first, s->count) : arena_printf(f->arena, "(%s + line)", s->first);
+    Value element = element_text(f, s->operand, line, arena_printf(f->arena, "(%s + depth)", k));
+    if (s->depth % STRIP) element = arena_printf(f->arena, "%s + depth < %lld ? %s : 0.0f", k, (long long)s->depth, element);
+    open_share(f, s);
+    write_line(f, "%s_next[t] = %s;", s->name, element);
+    write_close(f);
+}
+
+static void store_share(Frame *f, const Side *s) {
+    open_share(f, s);
+    write_line(f, "strips[%sdepth * %d + line] = %s_next[t];", s->strip ? arena_printf(f->arena, "%d + ", s->strip) : "", LINE, s->name);
     write_close(f);
 }
 
@@ -150,10 +170,18 @@ static void make_tile(Writing *w, int i) {
     write_line(f, "float t%d[%d][%d];", i, BLOCK, BLOCK);
     write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = 0.0f;", BLOCK, i);
+    const Side sides[2] = {{&source->row, "left", "first_row", "rows", source->depth, w->s->rows, 0},
+                           {&source->column, "right", "first_column", "columns", source->depth, w->s->columns, STRIP * LINE}};
+    for (int k = 0; k < 2; k++) read_share(f, &sides[k], "0");
     write_open(f, "for (int k = 0; k < %lld; k += %d)", (long long)source->depth, STRIP);
-    load_strip(f, &source->row, source->depth, "first_row", "rows", w->s->rows, 0);
-    load_strip(f, &source->column, source->depth, "first_column", "columns", w->s->columns, STRIP * LINE);
+    for (int k = 0; k < 2; k++) store_share(f, &sides[k]);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
+    /* The next strips are on their way while these are multiplied. */
+    if (source->depth > STRIP) {
+        write_open(f, "if (k + %d < %lld)", STRIP, (long long)source->depth);
+        for (int n = 0; n < 2; n++) read_share(f, &sides[n], arena_printf(f->arena, "k + %d", STRIP));
+        write_close(f);
+    }
     multiply(f, i);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
