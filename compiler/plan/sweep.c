@@ -9,7 +9,8 @@ enum {
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
     LARGEST_STRIP = 64,
-    ENOUGH_TASKS = 256, /* groups of work-items that fill a device */
+    ENOUGH_TASKS = 256, /* groups of work-items that fill a device, with all the registers that weighted sums take */
+    ENOUGH_LIGHT_TASKS = 1024, /* the same for statistics, whose parts take no memory to speak of either */
     MOST_PARTS = 16
 };
 
@@ -194,7 +195,7 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
     s->column_blocks = blocks_of(s->columns, tile);
     s->chunks = widest ? blocks_of(widest, SWEEP_CHUNK) : 1;
     s->chunk = round_up(blocks_of(widest, s->chunks), SWEEP_CHUNK_UNIT);
-    int64_t parts = blocks_of(ENOUGH_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
+    int64_t parts = blocks_of(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
     if (parts > most) parts = most;
     s->part_columns = blocks_of(s->column_blocks, parts) * tile;
     s->parts = blocks_of(s->columns, s->part_columns);

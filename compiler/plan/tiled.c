@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { ENOUGH_TILES = 256, MAX_PARTS = 256, MIN_PART_K = 128, PART_UNIT = 16 };
+enum { ENOUGH_TILES = 512 /* of 256 work-items each: a few for each core of a large device */, MAX_PARTS = 256, MIN_PART_K = 128, PART_UNIT = 16 };
 
 typedef ARRAY(int32_t) Words;
 
