@@ -79,11 +79,11 @@ static bool can_run(Opencl *cl, const CoupletOpenclInfo *info) {
                                NEEDED_LOCAL);
 }
 
-/* Division and square root as the CPU does them, where the device can. */
+/* Division and square root as the CPU does them, where the device can; and no warnings, which some compilers write to the user's terminal. */
 static void choose_options(Opencl *cl) {
     cl_device_fp_config config = 0;
     clGetDeviceInfo(cl->id, CL_DEVICE_SINGLE_FP_CONFIG, sizeof config, &config, NULL);
-    cl->options = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT ? "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt" : "-cl-std=CL1.2";
+    cl->options = config & CL_FP_CORRECTLY_ROUNDED_DIVIDE_SQRT ? "-cl-std=CL1.2 -w -cl-fp32-correctly-rounded-divide-sqrt" : "-cl-std=CL1.2 -w";
 }
 
 /* COUPLET_OPENCL_MEMORY, in MiB: no more than that of the device, which others may use as well. */
