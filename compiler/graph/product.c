@@ -368,9 +368,20 @@ static void swap_operands(Product *p) {
     }
 }
 
-/* The vector side had better be the one whose elements lie side by side in y; else the smaller one, packed more cheaply. */
+/* A vector side that needs no packing. */
+static bool is_side_by_side(const Product *p) { return p->n_count == 1 && p->n_size >= 16 && p->regions[0].at_b.factor[p->n[0]] == 1; }
+
+/* To pack p's vector side, which the other does not ask for, costs more than to write y in another order. */
+static bool packs_too_much(const Product *p, const Product *other) {
+    return is_side_by_side(other) && !is_side_by_side(p) && 4 * p->m_size * p->n_size * p->z_size < p->n_size * p->k_size * p->z_size;
+}
+
+/* The vector side had better be the one whose elements lie side by side in y, unless that is a small array and the other needs no packing; else the smaller one,
+ * packed more cheaply. */
 static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
     bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1, second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
+    if (packs_too_much(p, other)) return true;
+    if (packs_too_much(other, p)) return false;
     if (first != second) return second && other->n_size >= 16;
     return other->n_size < p->n_size && other->n_size >= 16;
 }
@@ -398,3 +409,7 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     if (!first || (second && prefers_other(node, p, &other))) *p = other;
     return true;
 }
+
+enum { MOST_THIN_ROWS = 6 /* of a region, so that its blocks of sums are too small for the multiply-add units */ };
+
+bool product_is_thin(const Product *p) { return p->region_count > 1 && p->m_size < MOST_THIN_ROWS * p->region_count; }

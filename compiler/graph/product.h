@@ -31,5 +31,7 @@ typedef struct Product {
 
 /* Whether a node is such a sum and large enough to be worth register blocks. */
 bool product_of(Arena *arena, const GNode *node, Product *out);
+/* Regions of few rows: each reads the whole of b again, for a block of sums that is all but empty. */
+bool product_is_thin(const Product *p);
 
 #endif

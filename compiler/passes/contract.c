@@ -1,5 +1,5 @@
 /* contract: brings sums of products into a form that the register-blocked kernels take (compiler/graph/product.h). Those that fall into regions are
- * left as they are. Of the others:
+ * left as they are, unless the regions have few rows and a padded copy of one operand makes them one. Of the others:
  *
  *  - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is split by the remainder of the output
  *    index: each piece is a dense product over the taps that fit, and no piece looks at the others' taps.
@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { MAX_STRIDE = 8 };
+enum {
+    MAX_STRIDE = 8,
+    SMALLER_COPY = 4    /* times than what is then read once */
+};
 
 /* ---- affine expressions of fresh indices -------------------------------------------------------------------- */
 
@@ -226,9 +229,28 @@ static bool is_affine(const GExpr *load) {
     return true;
 }
 
+/* The regions of the weight gradient of a convolution are its taps, and with few channels in the image there are few rows to each. A copy of the image with zeros
+ * around it makes one region of all. */
+static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
+    ComputeSpec spec;
+    graph_open(g, node, &spec);
+    const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
+    if (spec.guard || spec.value->op != G_MUL || a->op != G_LOAD || b->op != G_LOAD || a->has_else == b->has_else) return node;
+    const GExpr *framed = a->has_else ? a : b, *whole = a->has_else ? b : a;
+    if (!product_is_thin(p) || SMALLER_COPY * graph_element_count(framed->tensor) > graph_element_count(whole->tensor)) return node;
+    a = padded(g, &spec, a);
+    b = padded(g, &spec, b);
+    if (!a || !b) return node;
+    spec.value = gx2(g, G_MUL, a, b);
+    GNode *made = graph_compute(g, &spec);
+    Product form;
+    return product_of(g->arena, made, &form) && form.region_count == 1 ? made : node;
+}
+
 static GNode *contract_node(Graph *g, GNode *node) {
     Product form;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active || product_of(g->arena, node, &form)) return node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active) return node;
+    if (product_of(g->arena, node, &form)) return without_regions(g, node, &form);
     ComputeSpec spec;
     graph_open(g, node, &spec);
     if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;

@@ -252,12 +252,13 @@ static GNode *renew(Graph *g, Insert *in, GNode *n) {
     return graph_compute(g, &spec);
 }
 
-/* A sum of products takes plain views of other arrays only as long as it stays one; a streamed one, as long as its rows lie evenly. */
+/* A sum of products takes plain views of other arrays only as long as it stays one, and its regions stay wide; a streamed one, as long as its rows lie evenly. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     Product form;
     PairProduct pairs;
+    const bool was_thin = product_of(g->arena, n, &form) && product_is_thin(&form);
     GNode *made = renew(g, in, n);
-    if (product_of(g->arena, made, &form) && (!n->streamed || pair_product(g, made, &pairs))) return made;
+    if (product_of(g->arena, made, &form) && (was_thin || !product_is_thin(&form)) && (!n->streamed || pair_product(g, made, &pairs))) return made;
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);
 }

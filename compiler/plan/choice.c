@@ -30,7 +30,7 @@ static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a flo
 /* ---- the block ---------------------------------------------------------------------------------------------------------------- */
 
 /* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
-static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
+static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {9, 2}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
 
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     bool wide = lanes == 16;
