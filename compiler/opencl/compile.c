@@ -3,6 +3,7 @@
 
 #include "compiler/opencl/emit.h"
 #include "compiler/plan/plan.h"
+#include "compiler/plan/sweep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +142,19 @@ static void write_operands(Program *p, const Kernel *k) {
     }
 }
 
+/* " `name` [rows, columns] over [terms]"; after `before` with the reducer's word first. */
+static void write_result(Program *p, const char *before, const GNode *n, bool with_terms) {
+    if (before) text_printf(&p->text, "%s%s", before, reducers[n->reducer]);
+    if (n->name) text_printf(&p->text, " `%s`", n->name);
+    text_printf(&p->text, " [");
+    write_extents(p, n->rank, n->shape);
+    text_printf(&p->text, "]");
+    if (!with_terms || !n->red_rank) return;
+    text_printf(&p->text, " over [");
+    write_extents(p, n->red_rank, n->red_shape);
+    text_printf(&p->text, "]");
+}
+
 static void write_comment(Program *p, const Emitted *e) {
     if (!p->options->comments) return;
     const Kernel *k = e->kernel;
@@ -148,22 +162,16 @@ static void write_comment(Program *p, const Emitted *e) {
     text_printf(&p->text, "/* ");
     write_places(p, e);
     text_printf(&p->text, ": %s", what_it_does(k));
-    if (n->name) text_printf(&p->text, " `%s`", n->name);
-    text_printf(&p->text, " [");
-    write_extents(p, n->rank, n->shape);
-    text_printf(&p->text, "]");
-    if ((k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET || k->kind == KERNEL_SWEEP) && n->red_rank) {
-        text_printf(&p->text, " over [");
-        write_extents(p, n->red_rank, n->red_shape);
-        text_printf(&p->text, "]");
-    }
+    if (k->kind == KERNEL_SWEEP)
+        for (int i = 0; i < k->sweep->sink_count; i++) write_result(p, i ? ", " : " ", k->sweep->sinks[i].pair.node, true);
+    else write_result(p, NULL, n, k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET);
     if (k->operand_count && e->text) write_operands(p, k);
     text_printf(&p->text, " */\n");
 }
 
 static bool fits(const Kernel *k) {
     for (int i = 0; i < k->operand_count; i++)
-        if (elements_of(k->operands[i]) >= INT32_MAX) return false;
+        if (graph_element_count(k->operands[i]) >= INT32_MAX) return false;
     return true;
 }
 

@@ -51,7 +51,6 @@ Value mask_not(Frame *f, Value a);
 Value real_text(Frame *f, double value);
 const char *value_c_type(GType type);   /* float, long, int: of a value that may be as large as can be */
 const char *element_c_type(GType type); /* float, int, uchar: in memory */
-int64_t elements_of(const GNode *n);
 int operand_of(const Frame *f, const GNode *tensor); /* its number, -1: none */
 Value output_name(Frame *f, int operand);            /* of one that is written */
 

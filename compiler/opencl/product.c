@@ -87,7 +87,7 @@ Geometry write_product(Frame *f) {
 Geometry product_geometry(const Kernel *k) { return (Geometry){k->tiles * GROUP, k->tiles}; }
 
 Geometry gather_geometry(const Kernel *k) {
-    int64_t count = elements_of(k->node);
+    int64_t count = graph_element_count(k->node);
     return (Geometry){(count + GROUP - 1) / GROUP * GROUP, count};
 }
 

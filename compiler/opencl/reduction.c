@@ -42,7 +42,7 @@ static int64_t power_of_two_for(int64_t count) {
 
 static void shape_group(Reduction *r) {
     bool by_output = false;
-    int64_t outputs = elements_of(r->node);
+    int64_t outputs = graph_element_count(r->node);
     if (r->bucket || r->terms < SHORT_ROW) r->columns = GROUP;
     else if (reads_columns(r->node->value, r->node, &by_output) && by_output) r->columns = outputs < COLUMNS ? power_of_two_for(outputs) : COLUMNS;
     else r->columns = r->terms < LONG_ROW ? GROUP / SHORT_ROW : 1;
@@ -194,5 +194,5 @@ Geometry write_reduction(Frame *f) {
     if (r.lanes > 1) write_open(f, "if (lane == 0 && place < count)");
     write_store(f, "at", result);
     if (r.lanes > 1) write_close(f);
-    return (Geometry){(elements_of(n) + r.columns - 1) / r.columns * GROUP, elements_of(n)};
+    return (Geometry){(graph_element_count(n) + r.columns - 1) / r.columns * GROUP, graph_element_count(n)};
 }

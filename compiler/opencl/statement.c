@@ -82,12 +82,6 @@ Value real_text(Frame *f, double value) {
 const char *value_c_type(GType type) { return type == GT_REAL || type == GT_U8 ? "float" : type == GT_INT ? "long" : "int"; }
 const char *element_c_type(GType type) { return type == GT_REAL ? "float" : type == GT_INT ? "int" : "uchar"; }
 
-int64_t elements_of(const GNode *n) {
-    int64_t count = 1;
-    for (int i = 0; i < n->rank; i++) count *= n->shape[i];
-    return count;
-}
-
 int operand_of(const Frame *f, const GNode *tensor) {
     for (int i = 0; i < f->kernel->operand_count; i++)
         if (f->kernel->operands[i] == tensor) return i;

@@ -443,7 +443,7 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
 Geometry write_sweep_join(Frame *f) {
     const Sweep *s = f->kernel->sweep;
     const SweepSink *k = &s->sinks[f->kernel->sink];
-    int64_t count = elements_of(k->pair.node);
+    int64_t count = graph_element_count(k->pair.node);
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");
     if (k->payload) join_sums(f, s, k);

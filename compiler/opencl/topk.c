@@ -4,7 +4,7 @@
 
 Geometry write_topk(Frame *f) {
     const GNode *n = f->node, *from = n->operand;
-    long long terms = (long long)from->shape[from->rank - 1], count = (long long)n->shape[n->rank - 1], rows = (long long)elements_of(n) / count;
+    long long terms = (long long)from->shape[from->rank - 1], count = (long long)n->shape[n->rank - 1], rows = (long long)graph_element_count(n) / count;
     write_line(f, "const int row = get_global_id(0);");
     write_line(f, "if (row >= count) return;");
     write_line(f, "float last = INFINITY;");
