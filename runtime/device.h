@@ -65,6 +65,8 @@ CoupletDevice *couplet_host_device_new(CoupletThreads *threads);
 /* The same with all allocations inside `region`, aligned to COUPLET_DEVICE_ALIGNMENT, which must outlive the device. */
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes);
 void couplet_device_free(CoupletDevice *device);
+/* Memory such as runs on the host have: aligned, in large pages where it is large. NULL when there is none left; given back with free. */
+void *couplet_host_memory(int64_t bytes);
 
 /* For those who implement a device: keeps the first fault, and returns false. */
 bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format, ...) __attribute__((format(printf, 4, 5)));

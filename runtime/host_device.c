@@ -34,7 +34,7 @@ static Host *host_of(CoupletDevice *device) { return (Host *)device; }
 
 /* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows that a convolution reads side by side are otherwise more
  * pages than the processor keeps addresses of. */
-static void *aligned(int64_t bytes) {
+void *couplet_host_memory(int64_t bytes) {
     size_t size = (size_t)couplet_device_round(bytes);
     if (size < 2 * LARGE_PAGE) return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, size);
     size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
@@ -54,7 +54,7 @@ static void *from_region(Host *host, int64_t bytes) {
 
 static void *allocate(CoupletDevice *device, int64_t bytes) {
     Host *host = host_of(device);
-    void *memory = host->region ? from_region(host, bytes) : aligned(bytes);
+    void *memory = host->region ? from_region(host, bytes) : couplet_host_memory(bytes);
     if (!memory && host->region)
         couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "the arena of %.1f MB is too small: %.1f MB more are needed in one piece", (double)host->region_bytes / 1e6, (double)bytes / 1e6);
     else if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %.1f MB are needed in one piece", (double)bytes / 1e6);
@@ -123,7 +123,7 @@ static bool grow_scratch(Host *host, int64_t bytes) {
     for (int i = 0; i < host->worker_count; i++) {
         if (host->scratch[i] && bytes <= host->scratch_bytes) continue;
         free(host->scratch[i]);
-        host->scratch[i] = aligned(bytes);
+        host->scratch[i] = couplet_host_memory(bytes);
         if (!host->scratch[i]) return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1, "out of memory: a thread needs %.1f MB of its own", (double)bytes / 1e6);
     }
     if (bytes > host->scratch_bytes) host->scratch_bytes = bytes;

@@ -72,7 +72,7 @@ bool formula_open(FormulaBench *b, const char *function, const BenchInput *input
         const CoupletBuffer *buffer = &b->plan->buffers[b->plan->inputs[i].buffer];
         int64_t count = couplet_buffer_count(buffer);
         b->names[i] = b->plan->inputs[i].name;
-        b->inputs[i] = b->arrays[i] = aligned_alloc(128, ((size_t)count * 4 / 128 + 1) * 128);
+        b->inputs[i] = b->arrays[i] = couplet_host_memory(count * (int64_t)sizeof(float)); /* as arrays of a step lie */
         for (int64_t k = 0; b->arrays[i] && k < count; k++) b->arrays[i][k] = (float)((k * 7 + 3 * i) % 11 - 5) / 8;
     }
     return true;

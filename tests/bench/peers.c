@@ -138,7 +138,7 @@ static void bench_product(Bench *b, int64_t m, int64_t n, int64_t k, bool transp
         b->failed = true;
         return;
     }
-    float *y = aligned_alloc(128, (size_t)(m * n * 4 + 127) / 128 * 128);
+    float *y = couplet_host_memory(m * n * (int64_t)sizeof *y);
     BlasProduct blas = {s, formula_input(&f, "a"), formula_input(&f, "b"), y};
     Row r = {.name = name, .pass = "", .flops = 2.0 * (double)m * (double)n * (double)k};
     DnnOperation *matmul = dnn_product(&s, blas.a, blas.b);
