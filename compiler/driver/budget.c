@@ -19,38 +19,57 @@ typedef struct Work {
 /* A way to lower it, and what comes of it. */
 typedef struct Attempt {
     GraphSettings settings;
-    LoweredProgram *program;
-    Graph *function;
+    bool is_program;
     int64_t peak;   /* bytes of the largest arena; -1: it has errors */
     int64_t stored; /* of products of pairs that could be streamed */
+    GMix mix;       /* what keeps a batch from going in parts */
+    int64_t batch, memory; /* as the program says */
 } Attempt;
 
-static int64_t arena_of(const Work *w, Graph *g, const LoweredProgram *program) {
+typedef struct Lowered {
+    LoweredProgram *program;
+    Graph *function;
+} Lowered;
+
+static Lowered lower_with(const Work *w, Arena *arena, Diag *diag, const LowerOptions *options, GraphSettings settings) {
+    LowerOptions with = *options;
+    Lowered done = {.program = NULL};
+    with.settings = settings;
+    with.settings.apart = !w->target->together;
+    if (w->fn) done.function = lower_function(arena, diag, w->method, w->fn, w->inputs, w->input_count, &with);
+    else done.program = lower_method(arena, diag, w->method, &with);
+    return done;
+}
+
+static int64_t arena_of(const Work *w, Arena *arena, Graph *g, const LoweredProgram *program) {
     const char *error;
     Plan plan;
-    bool good = plan_make(&plan, w->arena, g, program ? program->states.items : NULL, program ? program->states.count : 0, w->target, &error);
+    bool good = plan_make(&plan, arena, g, program ? program->states.items : NULL, program ? program->states.count : 0, w->target, &error);
     return good ? plan.out->arena_bytes : 0; /* a graph that has no plan is reported by who needs one */
 }
 
-static void measure(const Work *w, Attempt *a, Graph *g) {
-    int64_t peak = arena_of(w, g, a->program), stored = 0;
+static void measure(const Work *w, Arena *arena, Attempt *a, Graph *g, const LoweredProgram *program) {
+    int64_t peak = arena_of(w, arena, g, program), stored = 0;
     for (int i = 0; i < g->choices.count; i++)
         if (!g->choices.items[i].is_streamed && !g->choices.items[i].reason) stored += g->choices.items[i].bytes;
     if (peak > a->peak) a->peak = peak;
     if (stored > a->stored) a->stored = stored;
+    if (g->mix.bytes > a->mix.bytes) a->mix = g->mix;
 }
 
-static Attempt lower_with(const Work *w, Diag *diag, const LowerOptions *options, GraphSettings settings, bool measured) {
-    LowerOptions with = *options;
-    Attempt a = {.settings = settings, .peak = 0};
-    with.settings = settings;
-    with.settings.apart = !w->target->together;
-    if (w->fn) a.function = lower_function(w->arena, diag, w->method, w->fn, w->inputs, w->input_count, &with);
-    else a.program = lower_method(w->arena, diag, w->method, &with);
-    if (!a.function && !a.program) a.peak = -1;
-    if (a.peak < 0 || !measured) return a;
-    if (a.function) measure(w, &a, a.function);
-    for (int i = 0; a.program && i < a.program->phases.count; i++) measure(w, &a, a.program->phases.items[i].train);
+/* In silence, and nothing of it stays. */
+static Attempt attempt(const Work *w, const LowerOptions *options, GraphSettings settings) {
+    Arena *arena = arena_new();
+    Lowered done = lower_with(w, arena, diag_new(arena), options, settings);
+    const LoweredProgram *program = done.program;
+    Attempt a = {.settings = settings, .is_program = program != NULL, .peak = program || done.function ? 0 : -1};
+    if (done.function) measure(w, arena, &a, done.function, NULL);
+    for (int i = 0; program && i < program->phases.count; i++) measure(w, arena, &a, program->phases.items[i].train, program);
+    if (program) {
+        a.batch = program->batch;
+        a.memory = program->memory;
+    }
+    arena_free(arena);
     return a;
 }
 
@@ -59,13 +78,12 @@ static Attempt lower_with(const Work *w, Diag *diag, const LowerOptions *options
 /* Fewer arrays of pairs are stored: as many as fit, else none. */
 static Attempt stream_more(const Work *w, const LowerOptions *options, Attempt now, int64_t budget) {
     Attempt first = now;
-    Diag *quiet = diag_new(w->arena);
     while (now.peak > budget && now.stored > 0) {
         int64_t bound = now.stored - (now.peak - budget);
         GraphSettings settings = now.settings;
         settings.is_bounded = true;
         settings.stored_bytes = bound > 0 && bound < now.stored ? bound : 0;
-        now = lower_with(w, quiet, options, settings, true);
+        now = attempt(w, options, settings);
     }
     return now.peak < first.peak ? now : first; /* where it does not help, what is faster */
 }
@@ -73,38 +91,67 @@ static Attempt stream_more(const Work *w, const LowerOptions *options, Attempt n
 /* Arrays are computed again: how many is told by an estimate, and measured by the plan. */
 static Attempt recompute_more(const Work *w, const LowerOptions *options, Attempt now, int64_t budget) {
     enum { MOST_TRIES = 4 };
-    Diag *quiet = diag_new(w->arena);
     Attempt best = now;
     int64_t kept = budget;
     for (int i = 0; i < MOST_TRIES && best.peak > budget && kept > budget / 4; i++) {
         GraphSettings settings = now.settings;
         settings.kept_bytes = kept;
-        Attempt next = lower_with(w, quiet, options, settings, true);
+        Attempt next = attempt(w, options, settings);
         if (next.peak < best.peak) best = next;
         kept -= next.peak > budget ? next.peak - budget : 0;
     }
     return best;
 }
 
+/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs at least that part of what it needs as a whole. */
+static Attempt chunk_more(const Work *w, const LowerOptions *options, Attempt whole, Attempt best, int64_t budget) {
+    enum { MOST_CHUNKS = 64 };
+    int64_t most = whole.batch < MOST_CHUNKS ? whole.batch : MOST_CHUNKS;
+    while (most > 1 && whole.batch % most != 0) most--;
+    for (int64_t chunks = 2; chunks <= most && best.peak > budget; chunks++) {
+        GraphSettings settings = best.settings;
+        if (whole.batch % chunks != 0 || (whole.peak / chunks > budget && chunks < most)) continue;
+        settings.kept_bytes = 0;
+        settings.chunks = chunks;
+        Attempt next = attempt(w, options, settings);
+        if (next.mix.bytes > best.mix.bytes) best.mix = next.mix;
+        if (next.peak < best.peak) best = next;
+        if (best.mix.bytes > budget) break; /* in however many parts */
+    }
+    return best;
+}
+
 static Attempt search(const Work *w, const LowerOptions *options, Attempt best, int64_t budget) {
-    bool streams = !options->settings.no_stream;
+    const bool streams = !options->settings.no_stream;
+    const Attempt whole = best;
     if (streams) best = stream_more(w, options, best, budget);
     if (best.peak > budget) best = recompute_more(w, options, best, budget);
     if (streams && best.peak > budget) best = stream_more(w, options, best, budget);
+    if (best.peak > budget) best = chunk_more(w, options, whole, best, budget);
     return best;
 }
 
 /* ---- when nothing more helps --------------------------------------------------------------------------------------- */
 
+/* Where embeddings alone are whole they are a small part of what a step needs. */
+static void note_mix(Diag *diag, const Attempt *best) {
+    enum { SMALL_PART = 32 };
+    if (!best->mix.span.source || best->mix.bytes * SMALL_PART < best->peak) return;
+    diag_note(diag, best->mix.span,
+              "the batch cannot go through the network in parts: this looks at all of its samples, and asks for arrays of %.1f MiB to be there for all at once; a normalisation of each "
+              "sample by itself, like nn.group_norm2d or nn.layer_norm, asks for none",
+              (double)best->mix.bytes / mib);
+}
+
 static void refuse(Diag *diag, const Attempt *best, int64_t budget, Span span, bool may_stream) {
-    const LoweredProgram *program = best->program;
     double needed = (double)best->peak / mib;
-    diag_report(diag, CODE_BUDGET, span, "%s needs at least %.1f MiB for its arrays, and %.1f MiB are allowed", program ? "a step" : "the function with its gradient", needed,
+    diag_report(diag, CODE_BUDGET, span, "%s needs at least %.1f MiB for its arrays, and %.1f MiB are allowed", best->is_program ? "a step" : "the function with its gradient", needed,
                 (double)budget / mib);
-    int64_t batch = program ? (int64_t)((double)program->batch * (double)budget / (double)best->peak) / 8 * 8 : 0;
+    int64_t batch = (int64_t)((double)best->batch * (double)budget / (double)best->peak) / 8 * 8;
     if (!may_stream) diag_suggest(diag, "without --no-stream, arrays of pairs need not be stored");
-    else if (batch) diag_suggest(diag, "%.0fMiB would do; or a batch of about %lld in place of %lld", ceil(needed), (long long)batch, (long long)program->batch);
+    else if (batch) diag_suggest(diag, "%.0fMiB would do; or a batch of about %lld in place of %lld", ceil(needed), (long long)batch, (long long)best->batch);
     else diag_suggest(diag, "%.0fMiB would do", ceil(needed));
+    note_mix(diag, best);
 }
 
 static const Span *spec_budget(const Method *method) {
@@ -116,20 +163,20 @@ static const Span *spec_budget(const Method *method) {
     return NULL;
 }
 
-/* The attempts are silent; the one that is taken is lowered once more, for its messages and for who watches the passes. */
-static Attempt lower_in_budget(const Work *w, Diag *diag, const LowerOptions *options) {
+/* The one that is taken is lowered once more, for its messages and for who watches the passes. */
+static Lowered lower_in_budget(const Work *w, Diag *diag, const LowerOptions *options) {
     static const LowerOptions none = {.memory = 0};
     if (!options) options = &none;
     const LowerOptions silent = {.settings = options->settings, .memory = options->memory};
     const Span *place = w->fn ? NULL : spec_budget(w->method);
-    if (!options->memory && !place) return lower_with(w, diag, options, options->settings, false);
-    Attempt best = lower_with(w, diag_new(w->arena), &silent, options->settings, true);
-    int64_t budget = options->memory ? options->memory : best.program ? best.program->memory : 0;
+    if (!options->memory && !place) return lower_with(w, w->arena, diag, options, options->settings);
+    Attempt best = attempt(w, &silent, options->settings);
+    int64_t budget = options->memory ? options->memory : best.memory;
     if (best.peak > budget) best = search(w, &silent, best, budget);
-    Attempt taken = lower_with(w, diag, options, best.settings, false);
-    if (best.peak <= budget || taken.peak < 0) return taken;
+    Lowered taken = lower_with(w, w->arena, diag, options, best.settings);
+    if (best.peak <= budget || (!taken.program && !taken.function)) return taken;
     refuse(diag, &best, budget, options->memory ? (Span){0} : *place, !options->settings.no_stream);
-    return (Attempt){.peak = -1};
+    return (Lowered){.program = NULL};
 }
 
 LoweredProgram *lower_within(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options, const PlanTarget *target) {

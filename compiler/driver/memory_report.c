@@ -73,6 +73,12 @@ static void print_again(const Graph *g, FILE *out) {
     }
 }
 
+static void print_chunks(const Graph *g, int64_t batch, FILE *out) {
+    if (g->chunks)
+        fprintf(out, "the batch goes through the network in %lld parts of %lld samples: forward for what the loss reads, and once more ahead of the gradient\n", (long long)g->chunks,
+                (long long)(batch / g->chunks));
+}
+
 bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, int64_t asked, FILE *out) {
     int64_t budget = asked ? asked : program->memory;
     for (int i = 0; i < program->phases.count; i++) {
@@ -81,6 +87,7 @@ bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredPro
         if (!make_plan(arena, step, program, &now)) return false;
         for (int k = 0; k < step->choices.count; k++) print_choice(&step->choices.items[k], out);
         print_again(step, out);
+        print_chunks(step, program->batch, out);
         fprintf(out, "a step needs %.1f MiB for its arrays", (double)now.out->arena_bytes / mib);
         if (budget) fprintf(out, ", of %.1f MiB that it may take", (double)budget / mib);
         fprintf(out, ", and %.1f MiB for each thread\n", (double)now.out->scratch_bytes / mib);

@@ -123,6 +123,11 @@ GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64
     return known ? known : node_new(g, GN_INPUT, name, type, rank, shape, span);
 }
 
+bool graph_is_batch(const GNode *n) {
+    const char *dot = n->kind == GN_INPUT && n->rank > 0 ? strchr(n->name, '.') : NULL;
+    return dot && !strchr(dot + 1, '.');
+}
+
 GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span) {
     GNode *known = graph_find_named(g, GN_STATE, name);
     return known ? known : node_new(g, GN_STATE, name, type, rank, shape, span);
@@ -332,13 +337,14 @@ static void visit_node(Walk *w, GNode *node) {
     array_push(w->g->arena, &w->order, node);
 }
 
-/* Marks what an output or a commit reaches, and lists it in topological order. False when there is no memory for it. */
-static bool walk_reached(Graph *g, Walk *w) {
+/* Marks what the first nodes, an output or a commit reach, and lists it in topological order. False when there is no memory for it. */
+static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
     memset(w, 0, sizeof *w);
     w->g = g;
     w->expr_seen = calloc((size_t)g->tables->last_expr + 1, 1);
     if (!w->expr_seen) return false;
     for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
+    for (int i = 0; i < count; i++) visit_node(w, first[i]);
     for (int i = 0; i < g->outputs.count; i++) visit_node(w, g->outputs.items[i].node);
     /* The last layer's gradients first: each frees what it reads before the next is made. */
     for (int i = g->commits.count - 1; i >= 0; i--) {
@@ -363,12 +369,14 @@ int64_t graph_element_count(const GNode *n) {
 
 void graph_mark_reached(Graph *g) {
     Walk w;
-    walk_reached(g, &w);
+    walk_reached(g, &w, NULL, 0);
 }
 
-void graph_prune(Graph *g) {
+void graph_prune(Graph *g) { graph_arrange(g, NULL, 0); }
+
+void graph_arrange(Graph *g, GNode *const *first, int count) {
     Walk w;
-    if (!walk_reached(g, &w)) return; /* dead nodes only cost time */
+    if (!walk_reached(g, &w, first, count)) return; /* dead nodes only cost time */
     /* What was dropped must not be found again by graph_compute. */
     GraphTables *t = g->tables;
     t->compute_count = 0;

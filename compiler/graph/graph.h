@@ -141,6 +141,12 @@ typedef struct GAgain {
     int64_t bytes;
 } GAgain;
 
+/* The largest array that the chunks of a batch must leave whole, and the formula that looks at more than one sample at a time and so asks for it. */
+typedef struct GMix {
+    Span span;
+    int64_t bytes; /* 0: there is none */
+} GMix;
+
 /* What whoever asks for a graph leaves to its passes, or does not. */
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
@@ -149,6 +155,7 @@ typedef struct GraphSettings {
     int64_t stream_bytes; /* products of pairs from this size on are streamed, whatever is faster; 0: the pass decides */
     bool is_bounded;      /* `stored_bytes` holds; else the pass has a bound of its own */
     int64_t kept_bytes;   /* above 0: arrays are computed again until about so much is alive at once */
+    int64_t chunks;       /* above 1: the batch goes through the network in so many parts */
     int64_t stored_bytes; /* what the products of pairs that are faster stored may take together */
 } GraphSettings;
 
@@ -162,6 +169,8 @@ typedef struct Graph {
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
     ARRAY(GAgain) again;
+    int64_t chunks; /* that the batch goes through the network in; 0: as a whole */
+    GMix mix;
     ARRAY(Span) loss; /* the formulas of the loss, behind the networks: `couplet check --memory` says what they need */
     GraphSettings settings;
     ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
@@ -243,6 +252,10 @@ Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
 void graph_prune(Graph *g);
+/* The same, those nodes first, in their order, each with what it reads right ahead of it. */
+void graph_arrange(Graph *g, GNode *const *first, int count);
+/* Whether it is an array of the step's samples, a row for each: "train.image", "train.label", not "train.all.image" (runtime/abi.h). */
+bool graph_is_batch(const GNode *node);
 /* Sets `mark` of those nodes to 1, of all others to 0. */
 void graph_mark_reached(Graph *g);
 /* Of an index of a compute node: the axes of its result come first, then those that are reduced. */

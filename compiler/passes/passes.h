@@ -58,4 +58,7 @@ void pass_split(Graph *g);
 /* Computes again what would be kept for the gradient, until settings.kept_bytes are alive at once. */
 void pass_recompute(Graph *g);
 
+/* Takes in settings.chunks parts what is done for each sample by itself. */
+void pass_chunk(Graph *g);
+
 #endif

@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 couplet, test_method, root = sys.argv[1:4]
-VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2}
+VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1}
 
 METHOD = """use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -35,12 +35,12 @@ def split_list(text):
 
 
 def settings(text):
-    """NAME = VALUE for each setting; `width` is small whatever its default, so that the reference has less to do."""
+    """NAME = VALUE for each setting; `width` is small whatever its default, so that the reference has less to do, and `groups` fits the one channel."""
     given = []
     for part in split_list(text):
         name, _, default = (s.strip() for s in part.partition("="))
         name = name.split(":")[0].split("[")[0].strip()
-        if not default or name == "width":
+        if not default or name in ("width", "groups"):
             given.append(f"{name} = {VALUES.get(name, 2)}")
     return ", ".join(given)
 

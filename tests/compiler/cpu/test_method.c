@@ -1,6 +1,6 @@
 /* One training step of a method on the CPU in float32 against the reference evaluator in float64, which runs the graph as it stands before the
  * passes that serve a back end only. Every commit (parameters, optimiser state, running statistics, queues) and the loss are compared.
- * usage: test_method [--no-fuse] SPEC... */
+ * usage: test_method [--no-fuse | --chunks N] SPEC... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
@@ -212,6 +212,12 @@ static int compare(const char *path, GraphSettings settings) {
         return 1;
     }
     bool good = t.phases == program.program->phase_count;
+    for (int i = 0; i < lowered->phases.count; i++) {
+        int64_t chunks = lowered->phases.items[i].train->chunks;
+        if (chunks == settings.chunks) continue;
+        printf("%s: phase %d goes through its networks in %lld parts, not in %lld\n", path, i, (long long)chunks, (long long)settings.chunks);
+        good = false;
+    }
     for (int i = 0; i < program.program->phase_count; i++) good &= compare_phase(&t, path, lowered, program.program, i);
     cpu_free(program.code);
     arena_free(t.arena);
@@ -219,8 +225,13 @@ static int compare(const char *path, GraphSettings settings) {
 }
 
 int main(int argc, char **argv) {
-    int wrong = 0, first = argc > 1 && strcmp(argv[1], "--no-fuse") == 0 ? 2 : 1;
-    for (int i = first; i < argc; i++) wrong += compare(argv[i], (GraphSettings){.no_fuse = first == 2});
+    GraphSettings settings = {.no_fuse = argc > 1 && strcmp(argv[1], "--no-fuse") == 0};
+    int wrong = 0, first = settings.no_fuse ? 2 : 1;
+    if (argc > 2 && strcmp(argv[1], "--chunks") == 0) {
+        settings.chunks = atoi(argv[2]);
+        first = 3;
+    }
+    for (int i = first; i < argc; i++) wrong += compare(argv[i], settings);
     printf("%d passed, %d failed\n", argc - first - wrong, wrong);
     return wrong != 0;
 }

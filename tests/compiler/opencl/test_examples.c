@@ -1,6 +1,6 @@
 /* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts of all states, the outputs, and everything the step
  * would leave behind. All specs go into one program: what they share is built once.
- * usage: test_examples SPEC... */
+ * usage: test_examples [--chunks N] SPEC... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/opencl/opencl.h"
@@ -32,6 +32,7 @@ typedef struct Test {
     ARRAY(ProgramState) states; /* of all specs: names are slots, shapes are each spec's own */
     CoupletDevice *host, *device;
     CoupletThreads *threads;
+    GraphSettings settings;
 } Test;
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
@@ -78,10 +79,11 @@ static bool read_spec(Test *t, const char *path, const char *folder) {
     Diag *diag = diag_new(t->arena);
     Options none;
     const char *error = "it cannot be read", *copy = small_copy(t, path, folder);
+    const LowerOptions options = {.settings = t->settings};
     memset(&none, 0, sizeof none);
     s->path = path;
     Method *method = copy ? load_method(t->arena, diag, copy, &none, true) : NULL;
-    s->lowered = method ? lower_method(t->arena, diag, method, NULL) : NULL;
+    s->lowered = method ? lower_method(t->arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);
     if (copy) remove(copy);
     if (!s->lowered || !assemble(t->arena, method, s->lowered, &s->cpu, &error)) {
@@ -262,10 +264,11 @@ static int test_spec(Test *t, const Spec *s) {
 int main(int argc, char **argv) {
     Test t = {.arena = arena_new(), .threads = couplet_threads_new(2)};
     char folder[] = "/tmp/couplet-examples-XXXXXX", error[640] = "no temporary folder";
-    int wrong = 0;
+    int wrong = 0, first = argc > 2 && strcmp(argv[1], "--chunks") == 0 ? 3 : 1;
+    if (first == 3) t.settings.chunks = atoi(argv[2]);
     bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) && (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
     if (!good) printf("%s\n", error);
-    for (int i = 1; good && i < argc && i <= MOST_SPECS; i++) good = read_spec(&t, argv[i], folder);
+    for (int i = first; good && i < argc && i - first < MOST_SPECS; i++) good = read_spec(&t, argv[i], folder);
     rmdir(folder);
     good = good && compile_all(&t);
     for (int i = 0; good && i < t.count; i++) wrong += test_spec(&t, &t.specs[i]);
