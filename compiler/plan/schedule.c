@@ -385,6 +385,7 @@ static bool compute_kernel(Order *o, GNode *node) {
 static bool place(Order *o, GNode *node) {
     if (o->done[node->id]) return true;
     if (!place_operands(o, node)) return false;
+    if (o->done[node->id]) return true; /* beside one of its operands */
     if (o->sinks[node->id]) return place_sweep(o, node);
     o->done[node->id] = true;
     if (node->kind == GN_CALL) call_kernel(o->arena, o->g, node, o->target, o->kernels);
