@@ -9,6 +9,7 @@
  * convolution, in the gradient of batch normalisation).
  *
  * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
+#include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
 #include "compiler/passes/passes.h"
@@ -233,24 +234,9 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-static GNode *renew(Graph *g, Insert *in, GNode *n) {
-    if (n->kind == GN_TOPK) {
-        GNode *operand = in->now[n->operand->id];
-        return operand == n->operand ? n : graph_topk(g, operand, n->shape[n->rank - 1], n->span);
-    }
-    if (n->kind == GN_CALL) {
-        GNode *operands[COUPLET_CALL_OPERANDS];
-        for (int i = 0; i < n->operand_count; i++) operands[i] = in->now[n->operands[i]->id];
-        return graph_call_again(g, n, operands);
-    }
-    if (n->kind != GN_COMPUTE) return n;
-    ComputeSpec spec;
-    graph_open(g, n, &spec);
-    spec.value = gx_rewrite(g, spec.value, insert, in);
-    spec.guard = gx_rewrite(g, spec.guard, insert, in);
-    spec.active = gx_rewrite(g, spec.active, insert, in);
-    return graph_compute(g, &spec);
-}
+static GNode *as_it_is(void *context, GNode *node) { return ((const Insert *)context)->now[node->id]; }
+
+static GNode *renew(Graph *g, Insert *in, GNode *n) { return rewrite_node(g, n, as_it_is, insert, in); }
 
 /* A sum of products takes plain views of other arrays only as long as it stays one, and its regions stay wide; a streamed one, as long as its rows lie evenly. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
@@ -345,11 +331,9 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
  * is spared a copy. What is returned of inputs, states and constants is one. */
 static GNode *itself(GNode *node) {
     const GExpr *e = node->value;
-    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active || e->op != G_LOAD || e->has_else) return node;
+    if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active || e->op != G_LOAD || !load_is_at_own_place(e)) return node;
     if (e->tensor->kind != GN_COMPUTE || e->tensor->streamed || e->tensor->rank != node->rank) return node;
-    for (int i = 0; i < node->rank; i++)
-        if (e->args[i]->op != G_INDEX || e->args[i]->index != i || e->tensor->shape[i] != node->shape[i]) return node;
-    return e->tensor;
+    return memcmp(e->tensor->shape, node->shape, sizeof *node->shape * (size_t)node->rank) == 0 ? e->tensor : node;
 }
 
 void pass_fuse(Graph *g) {

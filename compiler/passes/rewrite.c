@@ -16,27 +16,38 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     return r->visit ? r->visit(r->context, g, e) : e;
 }
 
-static GNode *rebuild_call(Graph *g, GNode *node) {
-    GNode *operands[COUPLET_CALL_OPERANDS];
-    for (int i = 0; i < node->operand_count; i++) operands[i] = now(node->operands[i]);
-    return graph_call_again(g, node, operands);
+GNode *rewrite_node(Graph *g, GNode *node, NodeMap current, GVisit visit, void *context) {
+    if (node->kind == GN_TOPK) {
+        GNode *operand = current(context, node->operand);
+        return operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
+    }
+    if (node->kind == GN_CALL) {
+        GNode *operands[COUPLET_CALL_OPERANDS];
+        for (int i = 0; i < node->operand_count; i++) operands[i] = current(context, node->operands[i]);
+        return graph_call_again(g, node, operands);
+    }
+    if (node->kind != GN_COMPUTE) return node;
+    ComputeSpec spec;
+    graph_open(g, node, &spec);
+    spec.value = gx_rewrite(g, spec.value, visit, context);
+    spec.guard = gx_rewrite(g, spec.guard, visit, context);
+    spec.active = gx_rewrite(g, spec.active, visit, context);
+    return graph_compute(g, &spec);
+}
+
+static GNode *renewed(void *context, GNode *node) {
+    (void)context;
+    return now(node);
 }
 
 static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     GNode *operand = node->operand ? now(node->operand) : NULL;
     if (node->kind == GN_STOP && r->drop_stops) return operand;
     if (node->kind == GN_STOP) return operand == node->operand ? node : graph_stop(g, operand, node->span);
-    if (node->kind == GN_TOPK) return operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
-    if (node->kind == GN_CALL) return rebuild_call(g, node);
-    if (node->kind != GN_COMPUTE) return node;
-    if (r->context) *(const GNode **)r->context = node;
-    ComputeSpec spec;
-    graph_open(g, node, &spec);
-    spec.value = gx_rewrite(g, spec.value, redirect, r);
-    spec.guard = gx_rewrite(g, spec.guard, redirect, r);
-    spec.active = gx_rewrite(g, spec.active, redirect, r);
-    GNode *made = graph_compute(g, &spec);
-    return r->then ? r->then(g, made) : made;
+    const bool is_compute = node->kind == GN_COMPUTE;
+    if (is_compute && r->context) *(const GNode **)r->context = node;
+    GNode *made = rewrite_node(g, node, renewed, redirect, r);
+    return is_compute && r->then ? r->then(g, made) : made;
 }
 
 static void rewrite_all(Graph *g, Rewrite *r) {

@@ -1,5 +1,6 @@
 #include "compiler/plan/together.h"
 
+#include "compiler/graph/loads.h"
 #include "compiler/graph/walk.h"
 
 enum { SMALL_BYTES = 1 << 20 }; /* a result that may be made early, whatever it does to the memory alive at once */
@@ -37,32 +38,7 @@ Alike alike_of(Arena *arena, const Graph *g) {
     return alike;
 }
 
-/* ---- what a node reads ------------------------------------------------------------------------------------------------ */
-
-typedef struct Reads {
-    Arena *arena;
-    ARRAY(const GExpr *) seen;
-    ARRAY(const GExpr *) loads;
-    bool draws;
-} Reads;
-
-static void list_reads(Reads *r, const GExpr *e) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX) return;
-    for (int i = 0; i < r->seen.count; i++)
-        if (r->seen.items[i] == e) return;
-    array_push(r->arena, &r->seen, e);
-    r->draws |= e->op == G_RANDOM;
-    if (e->op == G_LOAD) array_push(r->arena, &r->loads, e);
-    for (int i = 0; i < e->arg_count; i++) list_reads(r, e->args[i]);
-}
-
-static Reads reads_of(Arena *arena, const GNode *n) {
-    Reads r = {.arena = arena};
-    list_reads(&r, n->value);
-    list_reads(&r, n->guard);
-    list_reads(&r, n->active);
-    return r;
-}
+/* ---- the decision ------------------------------------------------------------------------------------------------------ */
 
 static bool is_member(const Kernel *k, const GNode *n) {
     for (int i = 0; i <= k->beside_count; i++)
@@ -70,20 +46,12 @@ static bool is_member(const Kernel *k, const GNode *n) {
     return false;
 }
 
-static bool is_at_own_place(const GExpr *load) {
-    for (int i = 0; i < load->tensor->rank; i++)
-        if (load->args[i]->op != G_INDEX || load->args[i]->index != i) return false;
-    return !load->has_else;
-}
-
 bool reads_node(Arena *arena, const GNode *reader, const GNode *node) {
-    const Reads reads = reads_of(arena, reader);
-    for (int i = 0; i < reads.loads.count; i++)
-        if (reads.loads.items[i]->tensor == node) return true;
+    const Loads loads = loads_of(arena, reader);
+    for (int i = 0; i < loads.items.count; i++)
+        if (loads.items.items[i]->tensor == node) return true;
     return false;
 }
-
-/* ---- the decision ------------------------------------------------------------------------------------------------------ */
 
 /* The loops of the kernel's first node serve: axes that it takes as one, the other takes as one too. */
 static bool loops_serve(const GNode *first, const GNode *other) {
@@ -100,15 +68,15 @@ static bool loops_serve(const GNode *first, const GNode *other) {
 
 bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node) {
     if (k->beside_count == MOST_TOGETHER - 1 || !loops_serve(k->node, node)) return false;
-    const Reads reads = reads_of(arena, node);
-    if (reads.draws) return false; /* draws are alike, and share code as kernels of their own */
+    const Loads loads = loads_of(arena, node);
+    if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */
     int64_t largest = 0, shared = 0;
     bool takes_on = false;
-    for (int i = 0; i < reads.loads.count; i++) {
-        const GNode *from = reads.loads.items[i]->tensor;
+    for (int i = 0; i < loads.items.count; i++) {
+        const GNode *from = loads.items.items[i]->tensor;
         const int64_t size = graph_element_count(from);
         bool known = is_member(k, from);
-        if (known && !is_at_own_place(reads.loads.items[i])) return false;
+        if (known && !load_is_at_own_place(loads.items.items[i])) return false;
         takes_on |= known;
         for (int o = 0; o < k->operand_count; o++) known |= k->operands[o] == from;
         if (size > largest) largest = size;

@@ -1,15 +1,6 @@
 /* Nodes one block at a time: their formulas, what these read, and whether that can be. */
 #include "compiler/passes/chunk/chunk.h"
 
-void find_loads(Chunk *c, Loads *l, const GExpr *e) {
-    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
-    for (int i = 0; i < l->seen.count; i++)
-        if (l->seen.items[i] == e) return;
-    array_push(c->scratch, &l->seen, e);
-    if (e->op == G_LOAD) array_push(c->scratch, &l->loads, e);
-    for (int i = 0; i < e->arg_count; i++) find_loads(c, l, e->args[i]);
-}
-
 void open_block(Chunk *c, const Part *p, int64_t block, ComputeSpec *spec) {
     Graph *g = c->g;
     int64_t size = block_size(p);
@@ -34,13 +25,13 @@ static bool block_fits(Chunk *c, const Part *p, int64_t block) {
     Loads l = {0};
     bool anchored = false;
     open_block(c, p, block, &spec);
-    find_loads(c, &l, spec.value);
-    find_loads(c, &l, spec.guard);
-    find_loads(c, &l, spec.active);
-    for (int i = 0; i < l.loads.count; i++) {
-        const Part *of = part_of(c, l.loads.items[i]->tensor);
+    loads_add(c->scratch, &l, spec.value);
+    loads_add(c->scratch, &l, spec.guard);
+    loads_add(c->scratch, &l, spec.active);
+    for (int i = 0; i < l.items.count; i++) {
+        const Part *of = part_of(c, l.items.items[i]->tensor);
         if (!has_samples(of)) continue;
-        int64_t read = block_read(c, l.loads.items[i]);
+        int64_t read = block_read(c, l.items.items[i]);
         bool same = read >= 0 && read % c->chunks == block % c->chunks;
         if (!same && of->form == FORM_BLOCKS) return false;
         anchored |= same;

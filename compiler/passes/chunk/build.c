@@ -1,5 +1,6 @@
 /* The new graph: blocks, sums and what is put together of them, then their order. */
 #include "compiler/passes/chunk/chunk.h"
+#include "compiler/passes/rewrite.h"
 
 #include <string.h>
 
@@ -121,22 +122,7 @@ static const GExpr *read_whole(void *context, Graph *g, const GExpr *e) {
     return now == e->tensor ? e : gx_load(g, now, now->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-static GNode *renew(Chunk *c, GNode *n) {
-    Graph *g = c->g;
-    if (n->kind == GN_TOPK) return graph_topk(g, part_of(c, n->operand)->now, n->shape[n->rank - 1], n->span);
-    if (n->kind == GN_CALL) {
-        GNode *operands[COUPLET_CALL_OPERANDS];
-        for (int k = 0; k < n->operand_count; k++) operands[k] = part_of(c, n->operands[k])->now;
-        return graph_call_again(g, n, operands);
-    }
-    if (n->kind != GN_COMPUTE) return n;
-    ComputeSpec spec;
-    graph_open(g, n, &spec);
-    spec.value = gx_rewrite(g, spec.value, read_whole, c);
-    spec.guard = gx_rewrite(g, spec.guard, read_whole, c);
-    spec.active = gx_rewrite(g, spec.active, read_whole, c);
-    return graph_compute(g, &spec);
-}
+static GNode *as_it_is(void *context, GNode *node) { return part_of(context, node)->now; }
 
 static void rebuild(Chunk *c) {
     Graph *g = c->g;
@@ -147,7 +133,7 @@ static void rebuild(Chunk *c) {
         case FORM_BLOCKS:
             if (p->is_cut) put_together(c, p);
             break;
-        default: p->now = renew(c, p->node); break;
+        default: p->now = rewrite_node(g, p->node, as_it_is, read_whole, c); break;
         }
     }
     for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = part_of(c, g->outputs.items[i].node)->now;

@@ -3,7 +3,7 @@
 #ifndef COUPLET_COMPILER_PASSES_CHUNK_H
 #define COUPLET_COMPILER_PASSES_CHUNK_H
 
-#include "compiler/graph/graph.h"
+#include "compiler/graph/loads.h"
 
 typedef enum {
     FORM_WHOLE,
@@ -51,11 +51,6 @@ static inline int64_t block_size(const Part *p) { return graph_extent(p->node, p
 
 /* ---- blocks.c ---- */
 
-/* The loads of formulas, each once, in the scratch arena. */
-typedef struct Loads {
-    ARRAY(const GExpr *) seen, loads;
-} Loads;
-void find_loads(Chunk *c, Loads *loads, const GExpr *e);
 /* The node's formula for one block: with the index of its samples held within it. */
 void open_block(Chunk *c, const Part *p, int64_t block, ComputeSpec *spec);
 /* The block of its array that a read in such a formula stays in; -1: there is none. */

@@ -21,14 +21,11 @@ static void survey(Chunk *c) {
     Graph *g = c->g;
     for (int i = 0; i < c->count; i++) {
         GNode *n = g->nodes.items[i];
-        Loads l = {0};
+        const Loads l = loads_of(c->scratch, n);
         c->parts[i] = (Part){.node = n, .rigid = n->kind != GN_COMPUTE || n->streamed, .index = -1};
-        find_loads(c, &l, n->value);
-        find_loads(c, &l, n->guard);
-        find_loads(c, &l, n->active);
         if (n->operand) add_read(c, i, n->operand);
         for (int k = 0; k < n->operand_count; k++) add_read(c, i, n->operands[k]);
-        for (int k = 0; k < l.loads.count; k++) add_read(c, i, l.loads.items[k]->tensor);
+        for (int k = 0; k < l.items.count; k++) add_read(c, i, l.items.items[k]->tensor);
     }
     for (int i = 0; i < g->outputs.count; i++) part_of(c, g->outputs.items[i].node)->is_kept = true;
     for (int i = 0; i < g->commits.count; i++) {

@@ -1,0 +1,19 @@
+/* What formulas read. */
+#ifndef COUPLET_COMPILER_GRAPH_LOADS_H
+#define COUPLET_COMPILER_GRAPH_LOADS_H
+
+#include "compiler/graph/graph.h"
+
+/* The loads of expressions, each once, in order. Zero to begin with. */
+typedef struct Loads {
+    ARRAY(const GExpr *) seen, items;
+    bool draws; /* there are random draws as well */
+} Loads;
+
+void loads_add(Arena *arena, Loads *loads, const GExpr *expr /* or NULL */);
+/* Those of the node's value, guard and active part. */
+Loads loads_of(Arena *arena, const GNode *node);
+/* Whether it reads the element whose indices are those of the reader's own result, and nothing else in its stead. */
+bool load_is_at_own_place(const GExpr *load);
+
+#endif
