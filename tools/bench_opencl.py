@@ -9,6 +9,7 @@ import array
 import json
 import pathlib
 import random
+import shutil
 import statistics
 import struct
 import subprocess
@@ -77,6 +78,12 @@ def main():
     parser.add_argument("--steps", default=20)
     parser.add_argument("--torch", metavar="PYTHON")
     o = parser.parse_args()
+    for word in o.rows.split(",") if o.rows else []:
+        if not word.isdigit() or int(word) < 1:
+            parser.error(f"--rows is a list of numbers of pairs, like 1024,4096, and `{word}` is in it")
+    for name, program in ("--couplet", o.couplet), ("--torch", o.torch):
+        if program and not shutil.which(program):
+            parser.error(f"{name} names a program, and `{program}` is none")
     sys.stderr.write(run(o.couplet, "devices")[1])
     with tempfile.TemporaryDirectory() as folder:
         losses(o, folder)
