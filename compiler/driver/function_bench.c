@@ -62,11 +62,13 @@ static bool send(const CoupletPlan *plan, CoupletRun *run, CoupletDevice *device
     return true;
 }
 
-void bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
+bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs) {
     void **sent = calloc((size_t)plan->input_count + 1, sizeof *sent);
-    if (sent && send(plan, run, device, inputs, sent)) bench(what, plan, run, NULL, inputs);
+    bool good = sent && send(plan, run, device, inputs, sent);
+    if (good) bench(what, plan, run, NULL, inputs);
     else fprintf(stderr, "couplet grad: %s: %s\n", device->name, sent ? device->fault.sentence : "out of memory");
     for (int i = 0; sent && i < plan->input_count; i++)
         if (sent[i]) device->calls->release(device, sent[i]);
     free(sent);
+    return good;
 }

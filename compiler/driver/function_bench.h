@@ -11,7 +11,7 @@ typedef struct FunctionBench {
 } FunctionBench;
 
 void bench(const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, const CoupletThreads *threads, void *const *inputs);
-/* The same with the inputs on the device before the clock starts, as embeddings are in a step: memory beside the plan's. */
-void bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs);
+/* The same with the inputs on the device before the clock starts, as embeddings are in a step: memory beside the plan's. False after a message on stderr. */
+bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const CoupletPlan *plan, CoupletRun *run, void *const *inputs);
 
 #endif

@@ -101,7 +101,7 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g, con
     }
     int status = report(options, g, read_kernels, &outputs);
     const FunctionBench what = {options->fn, options->by_kernel, options->bench};
-    if (status == 0 && device && (what.by_kernel || what.whole)) bench_on_device(device, &what, plan, run, inputs);
+    if (status == 0 && device && (what.by_kernel || what.whole)) status = bench_on_device(device, &what, plan, run, inputs) ? 0 : 1;
     if (status == 0 && !device) bench(&what, plan, run, threads, inputs);
     return status;
 }

@@ -27,10 +27,10 @@ static int64_t at_least_one(int64_t bytes) { return bytes > 0 ? bytes : 1; }
 /* Drivers that promise more than they have fail late, inside a step; what can be known is known here. */
 static bool has_room(Opencl *cl, int64_t bytes) {
     if (bytes > cl->piece)
-        return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1, "the device is out of memory: %.0f MB are needed in one piece, and it gives at most %.0f MB",
+        return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1, "the device is out of memory: %.1f MB are needed in one piece, and it gives at most %.1f MB",
                                    (double)bytes / 1e6, (double)cl->piece / 1e6);
     if (cl->in_use + bytes <= cl->memory) return true;
-    return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1, "the device is out of memory: %.0f MB are needed beside %.0f MB in use, and it has %.0f MB",
+    return couplet_device_fail(&cl->device, COUPLET_FAULT_MEMORY, -1, "the device is out of memory: %.1f MB are needed beside %.1f MB in use, and it has %.1f MB",
                                (double)bytes / 1e6, (double)cl->in_use / 1e6, (double)cl->memory / 1e6);
 }
 

@@ -87,18 +87,25 @@ static void choose_options(Opencl *cl) {
 }
 
 /* COUPLET_OPENCL_MEMORY, in MiB: no more than that of the device, which others may use as well. */
-static int64_t at_most(int64_t bytes) {
+static bool limit_memory(Opencl *cl, const CoupletOpenclInfo *info) {
     const char *limit = getenv("COUPLET_OPENCL_MEMORY");
-    int64_t most = limit ? strtoll(limit, NULL, 10) * 1024 * 1024 : 0;
-    return most > 0 && most < bytes ? most : bytes;
+    char *end = NULL;
+    cl->memory = info->memory;
+    cl->piece = info->piece;
+    if (!limit) return true;
+    long mib = strtol(limit, &end, 10);
+    if (mib < 1 || mib > INT32_MAX || *end)
+        return couplet_device_fail(&cl->device, COUPLET_FAULT_DEVICE, -1, "COUPLET_OPENCL_MEMORY is a number of MiB from 1 on, and `%.40s` was given", limit);
+    const int64_t most = (int64_t)mib * 1024 * 1024;
+    if (most < cl->memory) cl->memory = most;
+    if (most < cl->piece) cl->piece = most;
+    return true;
 }
 
 static bool open_device(Opencl *cl, const CoupletOpenclInfo *info) {
     choose_options(cl);
     cl->is_pocl = strcmp(info->platform, "Portable Computing Language") == 0;
-    cl->memory = at_most(info->memory);
-    cl->piece = at_most(info->piece);
-    return can_run(cl, info) && CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, &cl->id, NULL, NULL) &&
+    return can_run(cl, info) && limit_memory(cl, info) && CL_MAKE(cl, cl->context, clCreateContext, NULL, 1, &cl->id, NULL, NULL) &&
            CL_MAKE(cl, cl->queue, clCreateCommandQueue, cl->context, cl->id, 0) && opencl_open_support(cl);
 }
 

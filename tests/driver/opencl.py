@@ -79,6 +79,8 @@ def bad_devices(folder, data, spec):
 
 def full_device(folder, data):
     """A device of 64 MiB, whatever it has in truth."""
+    done = train(f"{folder}/large", data, command.write(f"{folder}/small.cpl", TINY_SPEC), "--device", "opencl", env={"COUPLET_OPENCL_MEMORY": "64MiB"})
+    check(one_line(done, "COUPLET_OPENCL_MEMORY", "`64MiB` was given"), "a limit that is no number: one line", done.stderr)
     for length, words in ((3000000, "in one piece"), (1500000, "out of memory")):
         large = command.write(f"{folder}/large.cpl", TINY_SPEC.replace("Q[96, 8]", f"Q[{length}, 8]"))
         done = train(f"{folder}/large", data, large, "--device", "opencl", "--max-steps", 1, env={"COUPLET_OPENCL_MEMORY": "64"})
