@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* After every real operation: not at all, to the nearest float32, to one of the two or three nearest by chance. */
+typedef enum Rounding { EXACT, NEAREST, BY_CHANCE } Rounding;
+
 struct Reference {
     const Graph *g;
     double **values; /* by node id */
@@ -15,7 +18,9 @@ struct Reference {
     char fault[256];
     Span span;
     const double *seed, *step;
-    bool rounded; /* to float32, after every real operation */
+    Rounding rounding;
+    uint32_t turn_of_rounding;
+    uint64_t operations; /* rounded so far */
     /* Values of expressions at the present point, by id: a formula that stands in several places is a graph, and as a tree it may be without end. */
     double *known;
     uint64_t *known_at, turn;
@@ -57,7 +62,13 @@ static double eval_load(Point *p, const GExpr *e) {
     return e->tensor->type == GT_U8 ? value / 255 : value;
 }
 
-static double rounded(const Reference *run, double value) { return run->rounded ? (double)(float)value : value; }
+/* What float32 holds stays as it is: an exact operation is exact everywhere. */
+static double rounded(Reference *run, double value) {
+    if (run->rounding == EXACT || value == (double)(float)value) return value;
+    if (run->rounding == NEAREST) return (double)(float)value;
+    double u = couplet_random_unit(run->turn_of_rounding, 0, 0, 0, run->operations++, 0);
+    return (double)(float)(value * (1 + (2 * u - 1) * 0x1p-23));
+}
 
 static double apply(Point *p, const GExpr *e) {
     switch (e->op) {
@@ -276,11 +287,11 @@ static const double *run_scalar(const char *name, int rank, ReferenceSource sour
     return source(context, &node);
 }
 
-static Reference *run_new(const Graph *g, bool rounded) {
+static Reference *run_new(const Graph *g, Rounding rounding) {
     Reference *run = calloc(1, sizeof *run);
     if (!run) return NULL;
     run->g = g;
-    run->rounded = rounded;
+    run->rounding = rounding;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->id >= run->count) run->count = g->nodes.items[i]->id + 1;
     run->values = calloc(run->count + 1, sizeof *run->values);
@@ -292,17 +303,19 @@ static Reference *run_new(const Graph *g, bool rounded) {
     return NULL;
 }
 
-static Reference *run_graph(const Graph *g, bool rounded, ReferenceSource source, void *context) {
-    Reference *run = run_new(g, rounded);
+static Reference *run_graph(const Graph *g, Rounding rounding, uint32_t turn, ReferenceSource source, void *context) {
+    Reference *run = run_new(g, rounding);
     if (!run) return NULL;
+    run->turn_of_rounding = turn;
     run->seed = run_scalar("seed", 1, source, context);
     run->step = run_scalar("step", 0, source, context);
     for (int i = 0; i < g->nodes.count && !run->fault[0]; i++) run_node(run, g->nodes.items[i], source, context);
     return run;
 }
 
-Reference *reference_run(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, false, source, context); }
-Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, true, source, context); }
+Reference *reference_run(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, EXACT, 0, source, context); }
+Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context) { return run_graph(g, NEAREST, 0, source, context); }
+Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSource source, void *context) { return run_graph(g, BY_CHANCE, turn, source, context); }
 
 /* ---- again, with one array changed ------------------------------------------------------------------------- */
 
@@ -325,7 +338,7 @@ static bool is_reached(Reference *run, const GNode *n, const bool *reached) {
 }
 
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values) {
-    Reference *run = run_new(base->g, base->rounded);
+    Reference *run = run_new(base->g, base->rounding);
     bool *reached = run ? calloc(run->count + 1, sizeof *reached) : NULL;
     if (!reached) {
         reference_free(run);

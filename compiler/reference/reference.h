@@ -17,6 +17,9 @@ Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
 /* The same with every real operation rounded to float32, sums taken term by term. How far this is from reference_run is how far the rounding of a
  * back end may be: the measure of a test's tolerance. */
 Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context);
+/* The same with every result that float32 does not hold rounded by chance, a unit in the last place up or down, otherwise in every `turn`. What cancels exactly when the same
+ * operation is rounded the same way in both places does not cancel here, as it does not where one place has a fused multiply-add. */
+Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSource source, void *context);
 /* The run `base` again with one input or state changed. What stands behind a stop keeps its value, and so does what the change does not reach: both are
  * shared with `base`, which must outlive the new run. */
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values);

@@ -219,7 +219,7 @@ bool subject_is_fragile(Subject *s, const double *off) {
     for (uint32_t turn = 1; turn <= TURNS; turn++) {
         Moved m = {.s = s, .turn = turn};
         const Graph *g = &s->differentiated.graph;
-        Reference *run = turn % 2 ? reference_run(g, moved_array, &m) : reference_run_rounded(g, moved_array, &m);
+        Reference *run = turn % 2 ? reference_run(g, moved_array, &m) : reference_run_by_chance(g, turn, moved_array, &m);
         for (int i = 0; run && !reference_fault(run, NULL) && i < s->answer_count; i++) {
             const double *values = reference_value(run, g->outputs.items[i].node);
             for (int64_t k = 0; k < s->answers[i].count; k++) reach[i] = fmax(reach[i], fabs(values[k] - s->answers[i].exact[k]));

@@ -39,7 +39,7 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
 void subject_of_method(Subject *s, Arena *arena, const char *path);
 
 /* Whether answers this far off (one number an answer) may come of rounding: the reference evaluator moves as far when the inputs of the function are moved by a few
- * units of their last place. So a comparison or a winner that hangs on the last digit is no disagreement. */
+ * units of their last place, or its operations are rounded by chance. So a comparison or a winner that hangs on the last digit is no disagreement. */
 bool subject_is_fragile(Subject *s, const double *off);
 
 int64_t subject_elements(const GNode *node);
