@@ -8,6 +8,8 @@ struct Diag {
     Arena *arena;
     ARRAY(DiagMessage) messages;
     int errors;
+    void (*trail)(void *context, Diag *diag);
+    void *trail_context;
 };
 
 Diag *diag_new(Arena *arena) {
@@ -32,6 +34,19 @@ void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) 
     va_end(args);
     array_push(diag->arena, &diag->messages, message);
     if (diag_codes[code].severity == DIAG_ERROR) diag->errors++;
+    if (diag->trail) diag->trail(diag->trail_context, diag);
+}
+
+void diag_follow(Diag *diag, void (*write)(void *context, Diag *diag), void *context) {
+    diag->trail = write;
+    diag->trail_context = context;
+}
+
+void diag_trail(Diag *diag, Span span, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    array_push(diag->arena, &diag->messages.items[diag->messages.count - 1].trail, make_part(diag, span, format, args));
+    va_end(args);
 }
 
 void diag_note(Diag *diag, Span span, const char *format, ...) {
@@ -55,6 +70,12 @@ void diag_suggest(Diag *diag, const char *format, ...) {
 }
 
 int diag_error_count(const Diag *diag) { return diag->errors; }
+
+const DiagPart *diag_part(const DiagMessage *message, int i) {
+    if (i < message->parts.count) return &message->parts.items[i];
+    i -= message->parts.count;
+    return i < message->trail.count ? &message->trail.items[i] : NULL;
+}
 
 /* ---- order ---------------------------------------------------------------------------------------------- */
 
@@ -117,7 +138,7 @@ void diag_print(const Diag *diag, FILE *out) {
         const DiagMessage *message = messages[i];
         const DiagCodeInfo *info = &diag_codes[message->code];
         print_part(out, &message->parts.items[0], info->severity, info->code);
-        for (int p = 1; p < message->parts.count; p++) print_part(out, &message->parts.items[p], DIAG_NOTE, NULL);
+        for (int p = 1; diag_part(message, p); p++) print_part(out, diag_part(message, p), DIAG_NOTE, NULL);
         if (message->suggestion) fprintf(out, "      = help: %s\n", message->suggestion);
     }
     free(messages);

@@ -44,6 +44,9 @@ Diag *diag_new(Arena *arena);
 /* Starts a message; its code says whether it is an error or a warning. Notes and suggestions attach to the message started last. */
 void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void diag_note(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What led to the place of each message: while it is set, `write` is asked at each report, and what it says with diag_trail stands behind the notes. NULL ends it. */
+void diag_follow(Diag *diag, void (*write)(void *context, Diag *diag), void *context);
+void diag_trail(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int diag_error_count(const Diag *diag);

@@ -36,11 +36,11 @@ static void print_message(FILE *out, const DiagMessage *message) {
     fprintf(out, ", \"code\": \"%s\", \"severity\": \"%s\", \"message\": ", info->code, diag_severity_name(info->severity));
     print_string(out, message->parts.items[0].text);
     fprintf(out, ", \"notes\": [");
-    for (int i = 1; i < message->parts.count; i++) {
+    for (int i = 1; diag_part(message, i); i++) {
         fprintf(out, "%s{", i > 1 ? ", " : "");
-        print_place(out, message->parts.items[i].span);
+        print_place(out, diag_part(message, i)->span);
         fprintf(out, ", \"message\": ");
-        print_string(out, message->parts.items[i].text);
+        print_string(out, diag_part(message, i)->text);
         fputc('}', out);
     }
     fprintf(out, "], \"suggestion\": ");

@@ -12,9 +12,12 @@ typedef struct DiagPart {
 typedef struct DiagMessage {
     DiagCode code;
     ARRAY(DiagPart) parts; /* the message itself, then its notes */
+    ARRAY(DiagPart) trail; /* notes on the calls that led there */
     const char *suggestion;
 } DiagMessage;
 
+/* The message itself, its notes, then its trail; NULL behind the last. */
+const DiagPart *diag_part(const DiagMessage *message, int i);
 /* The messages in order of file and place, each once; malloc'ed, for the caller to free. NULL when there are none. */
 const DiagMessage **diag_sorted(const Diag *diag, int *count);
 const char *diag_severity_name(DiagSeverity severity);

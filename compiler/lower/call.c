@@ -171,6 +171,8 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, parent);
+    Call at = {.fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
+    call_enter(l, &at);
     for (int i = 0; i < count; i++) {
         Value value = args[i];
         const Param *param = &fn->params[i];
@@ -189,6 +191,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     l->depth++;
     Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
     l->depth--;
+    call_leave(l);
     l->frame = outer;
     l->site = site;
     l->site_count = sites + 1;

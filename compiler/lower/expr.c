@@ -245,6 +245,8 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
 
 /* ---- reads ---------------------------------------------------------------------------------------- */
 
+static bool is_library(const Source *source) { return source && strncmp(source->path, "stdlib/", strlen("stdlib/")) == 0; }
+
 static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     Value base = lower_value(l, e->callee);
     if (base.kind != VALUE_ARRAY) return base;
@@ -257,9 +259,10 @@ static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
         if (!prove_in_range(l, index, extent, &data, &bad)) {
             may_miss = true;
             if (!otherwise) {
-                diag_report(l->diag, CODE_OUT_OF_RANGE, e->args[i]->span, "this index reaches %lld, and axis %d of the array has entries 0 to %lld",
-                           (long long)bad, i + 1, (long long)extent - 1);
-                diag_suggest(l->diag, "write `(x[..] else 0)` to say what a read outside is worth, or narrow the index with a guard");
+                diag_report(l->diag, CODE_OUT_OF_RANGE, e->args[i]->span, "this index reaches %lld, and axis %d of %s has entries 0 to %lld",
+                            (long long)bad, i + 1, e->callee->kind == EXPR_NAME ? arena_printf(l->arena, "`%s`", e->callee->name) : "the array", (long long)extent - 1);
+                diag_suggest(l->diag, is_library(e->span.source) ? "a line of the library fits other sizes: change what the call gives it"
+                                                                 : "write `(x[..] else 0)` to say what a read outside is worth, or narrow the index with a guard");
                 index = gx_int(l->g, 0);
             }
         } else if (data && otherwise) {

@@ -1,5 +1,5 @@
 /* Inside lower: values, frames, and who calls whom. value.c values and elements; expr.c formulas; scan.c the loop; library.c library calls; unroll.c networks over views;
- * call.c functions and built-ins; net.c networks; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
+ * call.c functions and built-ins; net.c networks; trail.c which calls led to a message; draw.c random draws and starts; prove.c ranges; data.c sources and views; method.c the method and its step; memory.c states and queues;
  * loss.c what belongs to the loss; optimise.c gradients, rules and ema; phase.c `when`; epoch.c `every epoch`; features.c evaluation; function.c one function. */
 #ifndef COUPLET_COMPILER_LOWER_INTERNAL_H
 #define COUPLET_COMPILER_LOWER_INTERNAL_H
@@ -37,6 +37,13 @@ struct Frame {
     Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
 };
 
+/* Where in the text a network was made, and as a part of what: nn.convnet(width = 32) makes conv3(width). */
+typedef struct Made {
+    Span place;
+    const char *name;
+    const struct Made *in;
+} Made;
+
 typedef enum { NET_LAYER /* config and data lists: owns params */, NET_CHAIN /* parts in order */, NET_FUNCTION /* a fn in a chain */ } NetKind;
 typedef struct NetChild {
     const Expr *place; /* the constructor call in the text: one set of weights per place */
@@ -53,7 +60,17 @@ struct Net {
     ARRAY(NetChild) children;
     Frame *function_frame;
     Net *copied_from;
+    const Made *made; /* of a layer */
 };
+
+/* A function at work: for messages, which say the calls that led to a line. */
+typedef struct Call {
+    const struct Call *outer;
+    const Stmt *fn;
+    const Frame *frame;
+    const Net *net;   /* whose body this is, or NULL */
+    const Expr *call; /* NULL: nobody in the text calls it */
+} Call;
 
 /* A state's declaration, remembered so that the init graph can make its start. */
 typedef struct StateRecord {
@@ -100,9 +117,15 @@ typedef struct Lower {
     GNode *embedding; /* the first rows with a name */
     GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
     int depth;
+    const Call *call;   /* the innermost */
+    const Made *making; /* the network whose parts are being made */
     bool keep_gradients; /* as outputs of the training graphs */
     LoweredProgram *program;
 } Lower;
+
+/* trail.c: between the two, messages end with the calls that led there. */
+void call_enter(Lower *l, Call *call);
+void call_leave(Lower *l);
 
 /* value.c */
 Frame *frame_new(Lower *l, Frame *parent);

@@ -71,15 +71,20 @@ static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
 
 Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *path) {
     Frame *config = bind_config(l, stmt, call);
+    Made *made = arena_new_of(l->arena, Made);
+    *made = (Made){call ? call->span : stmt->span, stmt->name, l->making};
     if (stmt->has_params) {
         Net *net = net_new(l, NET_LAYER, stmt, path);
         net->frame = config;
+        net->made = made;
         return net;
     }
     /* net mlp(hidden, out) = linear(hidden) >> ...: the chain itself. */
     Frame *outer = l->frame;
     l->frame = config;
+    l->making = made;
     Net *net = lower_net(l, stmt->value, path);
+    l->making = made->in;
     l->frame = outer;
     return net;
 }
@@ -195,6 +200,7 @@ Net *net_copy(Lower *l, Net *from, const char *path, const char *origin) {
     net->frame = from->frame;
     net->function_frame = from->function_frame;
     net->copied_from = from;
+    net->made = from->made;
     for (int i = 0; i < from->parts.count; i++) {
         Net *part = from->parts.items[i];
         const char *label = from->part_names.items[i];
