@@ -76,8 +76,8 @@ static void bench_shapes(Bench *b) {
 
 static void measure_machine(Bench *b) {
     b->best = yardstick_measure(b->threads);
-    printf("{\"name\": \"this machine\", \"threads\": %d, \"gflops\": %.1f, \"gb_per_second\": %.1f}\n", couplet_threads_count(b->threads), b->best.flops * 1e-9,
-           b->best.bytes * 1e-9);
+    printf("{\"name\": \"this machine\", \"threads\": %d, \"gflops\": %.1f, \"gb_per_second\": %.1f, \"fork_us\": %.3f}\n", couplet_threads_count(b->threads), b->best.flops * 1e-9,
+           b->best.bytes * 1e-9, b->best.fork * 1e6);
 }
 
 static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes *times, double ready, bool cached) {

@@ -13,7 +13,8 @@ enum {
     REPEATS = 9,
     SUMS = 12,            /* independent accumulators: more than latency times units of any core so far */
     ROUNDS = 100000,      /* of SUMS operations, in a measurement */
-    SWEEP_BYTES = 1 << 27 /* of one array */
+    SWEEP_BYTES = 1 << 27, /* of one array */
+    FORKS = 10000          /* in a measurement */
 };
 
 double yardstick_now(void) {
@@ -133,4 +134,18 @@ static double best_bytes(CoupletThreads *threads) {
     return 2.0 * SWEEP_BYTES / best;
 }
 
-Yardstick yardstick_measure(CoupletThreads *threads) { return (Yardstick){best_flops(threads), best_bytes(threads)}; }
+/* ---- forks ---------------------------------------------------------------------------------------------------------- */
+
+static void run_nothing(void *context, int64_t begin, int64_t end, int worker) { (void)context, (void)begin, (void)end, (void)worker; }
+
+static double median_fork(CoupletThreads *threads) {
+    double seconds[REPEATS];
+    for (int i = 0; i < REPEATS; i++) {
+        double start = yardstick_now();
+        for (int k = 0; k < FORKS; k++) couplet_threads_run(threads, couplet_threads_count(threads), run_nothing, NULL);
+        seconds[i] = (yardstick_now() - start) / FORKS;
+    }
+    return yardstick_median(seconds, REPEATS);
+}
+
+Yardstick yardstick_measure(CoupletThreads *threads) { return (Yardstick){best_flops(threads), best_bytes(threads), median_fork(threads)}; }

@@ -8,6 +8,7 @@
 typedef struct Yardstick {
     double flops; /* multiply-adds in registers only, all threads together; operations in a second */
     double bytes; /* one array read and another written, both larger than the caches; bytes in a second, both counted */
+    double fork;  /* what handing nothing to all threads and waiting for them costs while they are awake; seconds */
 } Yardstick;
 
 /* Takes about a tenth of a second. bytes is 0 when there is no memory for the arrays. */

@@ -14,6 +14,7 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0, "the step of a spec is timed without data", done.stderr)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     check(len(rows) == 2 and rows[0]["name"] == "this machine" and rows[1]["pass"] == "step", "the machine comes first, then the step", done.stdout)
+    check(rows[0]["fork_us"] > 0, "what a fork costs is measured", done.stdout)
     peak, step = rows[0]["gflops"], rows[1]
     check(abs(step["of_peak"] * peak - step["gflops"]) < 0.02 * peak, "the ratio is that of the two figures", done.stdout)
     check(abs(step["views_per_second"] * step["ms"] / 1000 - 64) < 1, "64 views a step", done.stdout)
