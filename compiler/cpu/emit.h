@@ -109,13 +109,15 @@ LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
 LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
 void frame_forget(Frame *f); /* a new block begins: values emitted before are not to be used again */
 
-/* math.c: float to float, straight-line, so that loops around them become vectors. Within 2 ulp of the exact value; infinities, NaN and
+/* math.c: float to float, straight-line, so that loops around them become vectors. Within 2.4 ulp of the exact value; infinities, NaN and
  * subnormal numbers are handled. */
 LLVMValueRef math_exp(Frame *f, LLVMValueRef x);
 LLVMValueRef math_log(Frame *f, LLVMValueRef x);
 LLVMValueRef math_expm1(Frame *f, LLVMValueRef x);
 LLVMValueRef math_log1p(Frame *f, LLVMValueRef x);
 LLVMValueRef math_tanh(Frame *f, LLVMValueRef x);
+LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x);
+LLVMValueRef math_softplus(Frame *f, LLVMValueRef x);
 LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsigned count);
 
 /* ---- kernels ------------------------------------------------------------------------------------------------ */

@@ -200,12 +200,8 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
         LLVMValueRef up = LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOGT, a, zero, ""), f32, "");
         return LLVMBuildFSub(b, up, LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), f32, ""), "");
     }
-    case G_SIGMOID: /* exp overflows to inf for very negative a, and 1 / inf is the right 0 */
-        return LLVMBuildFDiv(b, one, LLVMBuildFAdd(b, one, math_exp(s, LLVMBuildFNeg(b, a, "")), ""), "");
-    default: { /* G_SOFTPLUS: max(a, 0) + log1p(exp(-|a|)) */
-        LLVMValueRef tail = math_log1p(s, math_exp(s, LLVMBuildFNeg(b, intrinsic(s, "llvm.fabs", a), "")));
-        return LLVMBuildFAdd(b, LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), zero, a, ""), tail, "");
-    }
+    case G_SIGMOID: return math_sigmoid(s, a);
+    default: return math_softplus(s, a); /* G_SOFTPLUS */
     }
 }
 

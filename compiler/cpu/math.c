@@ -33,23 +33,33 @@ static LLVMValueRef power_of_two(Frame *f, LLVMValueRef n) {
     return real_of(f, LLVMBuildShl(b, LLVMBuildAdd(b, n, word(f, 127), ""), word(f, 23), ""));
 }
 
-LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
-    static const double c[] = {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1};
+static const double exponential[] = {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1};
+
+/* x = n log 2 + r with n whole and |r| at most half of log 2; q = e^r - 1. A NaN goes into q. */
+typedef struct Parted {
+    LLVMValueRef n, q; /* n: i32 */
+} Parted;
+
+static Parted parted(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef low = number(f, -104), high = number(f, 89);
-    /* Beyond these the result is 0 or inf whatever x is. A NaN compares false and stays. */
-    x = choose(f, LLVMRealOLT, x, low, low, x);
-    x = choose(f, LLVMRealOGT, x, high, high, x);
     LLVMValueRef turns = LLVMBuildFMul(b, x, number(f, 1.44269504088896341), "");
     LLVMValueRef n = math_intrinsic(f, "llvm.rint", &turns, 1);
     LLVMValueRef r = multiply_add(f, n, number(f, -0.693359375), x);
     r = multiply_add(f, n, number(f, 2.12194440e-4), r);
-    LLVMValueRef p = polynomial(f, r, c, 6);
-    p = LLVMBuildFAdd(b, multiply_add(f, p, LLVMBuildFMul(b, r, r, ""), r), number(f, 1), "");
+    LLVMValueRef q = multiply_add(f, polynomial(f, r, exponential, 6), LLVMBuildFMul(b, r, r, ""), r);
+    return (Parted){LLVMBuildFreeze(b, LLVMBuildFPToSI(b, n, f->e->i32, ""), ""), q};
+}
+
+/* A NaN compares false and stays. */
+static LLVMValueRef at_least(Frame *f, LLVMValueRef x, double low) { return choose(f, LLVMRealOLT, x, number(f, low), number(f, low), x); }
+static LLVMValueRef at_most(Frame *f, LLVMValueRef x, double high) { return choose(f, LLVMRealOGT, x, number(f, high), number(f, high), x); }
+
+LLVMValueRef math_exp(Frame *f, LLVMValueRef x) {
+    LLVMBuilderRef b = f->e->builder;
+    Parted e = parted(f, at_most(f, at_least(f, x, -104), 89)); /* beyond these the result is 0 or inf whatever x is */
+    LLVMValueRef p = LLVMBuildFAdd(b, e.q, number(f, 1), "");
     /* 2^n in two factors: n reaches 128 above and -150 below, outside the exponents of one float. */
-    LLVMValueRef whole_turns = LLVMBuildFreeze(b, LLVMBuildFPToSI(b, n, f->e->i32, ""), "");
-    LLVMValueRef half = LLVMBuildAShr(b, whole_turns, word(f, 1), "");
-    LLVMValueRef rest = LLVMBuildSub(b, whole_turns, half, "");
+    LLVMValueRef half = LLVMBuildAShr(b, e.n, word(f, 1), ""), rest = LLVMBuildSub(b, e.n, half, "");
     return LLVMBuildFMul(b, LLVMBuildFMul(b, p, power_of_two(f, half), ""), power_of_two(f, rest), "");
 }
 
@@ -89,22 +99,41 @@ LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
     return choose(f, LLVMRealOEQ, x, number(f, INFINITY), x, choose(f, LLVMRealOEQ, x, number(f, -1), number(f, -INFINITY), y));
 }
 
+/* 2^(n - 1) for n from -125 to 128: with all of 2^n, a float's exponent would not reach e^x below its largest. */
+static LLVMValueRef half_power_of_two(Frame *f, LLVMValueRef n) { return power_of_two(f, LLVMBuildSub(f->e->builder, n, word(f, 1), "")); }
+static LLVMValueRef twice(Frame *f, LLVMValueRef x) { return LLVMBuildFAdd(f->e->builder, x, x, ""); }
+
+/* 2^n q + (2^n - 1): where n is 0, q alone. Below -20 the result is -1. */
 LLVMValueRef math_expm1(Frame *f, LLVMValueRef x) {
-    LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef one = number(f, 1), u = math_exp(f, x), less = LLVMBuildFSub(b, u, one, "");
-    LLVMValueRef y = LLVMBuildFDiv(b, LLVMBuildFMul(b, less, x, ""), math_log(f, u), "");
-    y = choose(f, LLVMRealOEQ, u, one, x, y);
-    /* Large or very negative: the subtraction is exact enough, and log(u) may be infinite. */
-    LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &x, 1);
-    return choose(f, LLVMRealOGT, size, number(f, 1), less, y);
+    Parted e = parted(f, at_most(f, at_least(f, x, -20), 89));
+    LLVMValueRef half = half_power_of_two(f, e.n);
+    return twice(f, multiply_add(f, half, e.q, LLVMBuildFSub(f->e->builder, half, number(f, 0.5), "")));
 }
 
 LLVMValueRef math_tanh(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &x, 1);
-    /* Above 10 the result is 1 in float32; expm1 must not reach inf / inf. */
-    LLVMValueRef twice = LLVMBuildFMul(b, choose(f, LLVMRealOGT, size, number(f, 10), number(f, 10), size), number(f, 2), "");
-    LLVMValueRef grown = math_expm1(f, twice);
+    LLVMValueRef grown = math_expm1(f, twice(f, at_most(f, size, 10))); /* above 10 the result is 1 in float32 */
     LLVMValueRef args[2] = {LLVMBuildFDiv(b, grown, LLVMBuildFAdd(b, grown, number(f, 2), ""), ""), x};
     return math_intrinsic(f, "llvm.copysign", args, 2);
+}
+
+/* 1 / (1 + e^-x): beside the 1 a small exponential need not be exact, and a large one may be infinite. */
+LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x) {
+    LLVMBuilderRef b = f->e->builder;
+    Parted e = parted(f, at_most(f, at_least(f, LLVMBuildFNeg(b, x, ""), -86), 89));
+    LLVMValueRef half = half_power_of_two(f, e.n), grown = twice(f, multiply_add(f, half, e.q, half));
+    return LLVMBuildFDiv(b, number(f, 1), LLVMBuildFAdd(b, number(f, 1), grown, ""), "");
+}
+
+/* max(x, 0) + log(1 + e), e = exp(-|x|) from 0 to 1. As in fdlibm's log1p: with s = e / (2 + e), log(1 + e) = 2 artanh(s) = e - (h - s (h + s^2 P(s^2))), h = e^2 / 2. */
+LLVMValueRef math_softplus(Frame *f, LLVMValueRef x) {
+    static const double c[] = {0.26867548460766216, 0.2823395609136443, 0.4000767085236246, 0.6666663966575233};
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef e = math_exp(f, LLVMBuildFNeg(b, math_intrinsic(f, "llvm.fabs", &x, 1), ""));
+    LLVMValueRef s = LLVMBuildFDiv(b, e, LLVMBuildFAdd(b, e, number(f, 2), ""), ""), z = LLVMBuildFMul(b, s, s, "");
+    LLVMValueRef h = LLVMBuildFMul(b, LLVMBuildFMul(b, e, number(f, 0.5), ""), e, "");
+    LLVMValueRef inner = multiply_add(f, z, polynomial(f, z, c, 4), h);
+    LLVMValueRef tail = LLVMBuildFSub(b, e, LLVMBuildFSub(b, h, LLVMBuildFMul(b, s, inner, ""), ""), "");
+    return LLVMBuildFAdd(b, at_least(f, x, 0), tail, "");
 }
