@@ -4,7 +4,7 @@
  *     expression.c  scalar expressions; math.c the transcendental functions
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
  *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums along k; vector.c
- *     sweep.c       arrays of pairs tile by tile; sink.c what is done with a tile; tile.c blocks in the scratch
+ *     sweep.c       arrays of pairs tile by tile; sink.c statistics of a tile, element.c its elements and weights; tile.c blocks in the scratch
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
  *     compile.c     plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
@@ -52,6 +52,7 @@ typedef struct Frame {
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
+    LLVMValueRef met; /* a local: faults so far, while they are gathered */
     const TileReads *tile; /* NULL: nothing is streamed here */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS]; /* of kernel->arguments, by axis and by number */
     ValueMap known;
@@ -93,6 +94,9 @@ LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);
 void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value);
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind);
+/* In between faults are noted in a local. */
+void frame_gather_faults(Frame *f);
+void frame_raise_gathered(Frame *f);
 LLVMValueRef frame_result(Frame *f); /* where the results of the node at hand go */
 LLVMTypeRef value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
 LLVMTypeRef element_type(Emitter *e, GType type); /* in memory: float, i32, i8 */

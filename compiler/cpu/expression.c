@@ -132,11 +132,22 @@ static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remai
     return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, whole(s, 1), ""), q, "");
 }
 
+/* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
+static bool is_narrow(Frame *s, const GExpr *e) {
+    int64_t low, high;
+    if (e->op == G_LOAD) return true;
+    return gx_range(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
+}
+
 static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     if (e->args[0]->type == GT_REAL) {
         LLVMRealPredicate p = e->op == G_LT ? LLVMRealOLT : e->op == G_LE ? LLVMRealOLE : e->op == G_EQ ? LLVMRealOEQ : LLVMRealUNE;
         return LLVMBuildFCmp(b, p, a, c, "");
+    }
+    if (e->args[0]->type == GT_INT && is_narrow(s, e->args[0]) && is_narrow(s, e->args[1])) { /* twice as many in a vector */
+        a = LLVMBuildTrunc(b, a, s->e->i32, "");
+        c = LLVMBuildTrunc(b, c, s->e->i32, "");
     }
     LLVMIntPredicate p = e->op == G_LT ? LLVMIntSLT : e->op == G_LE ? LLVMIntSLE : e->op == G_EQ ? LLVMIntEQ : LLVMIntNE;
     return LLVMBuildICmp(b, p, a, c, "");

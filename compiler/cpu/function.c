@@ -169,8 +169,26 @@ LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot) { return LLVMBuildLoad2(f->e->builder, type, slot, ""); }
 void local_set(Frame *f, LLVMValueRef slot, LLVMValueRef value) { LLVMBuildStore(f->e->builder, value, slot); }
 
+/* A kind is a small number of its own; the largest that was met is raised: a maximum does not keep a loop from becoming vectors, as a store would. */
+void frame_gather_faults(Frame *f) {
+    f->met = frame_local(f, f->e->i32);
+    local_set(f, f->met, LLVMConstInt(f->e->i32, 0, 0));
+}
+
+void frame_raise_gathered(Frame *f) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef met = LLVMBuildZExt(b, local_get(f, f->e->i32, f->met), f->e->i64, ""), old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
+    LLVMBuildStore(b, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntNE, met, whole(f, 0), ""), met, old, ""), f->fault);
+}
+
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
     LLVMBuilderRef b = f->e->builder;
+    if (f->met) {
+        LLVMTypeRef i32 = f->e->i32;
+        LLVMValueRef met = local_get(f, i32, f->met), new = LLVMBuildSelect(b, condition, LLVMConstInt(i32, kind, 0), LLVMConstInt(i32, 0, 0), "");
+        local_set(f, f->met, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntUGT, new, met, ""), new, met, ""));
+        return;
+    }
     LLVMValueRef old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
     LLVMBuildStore(b, LLVMBuildSelect(b, condition, whole(f, kind), old, ""), f->fault);
 }

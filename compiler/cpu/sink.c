@@ -1,4 +1,4 @@
-#include "compiler/cpu/sink.h"
+#include "compiler/cpu/element.h"
 
 #include <math.h>
 
@@ -71,49 +71,6 @@ static void locals_into_cells(Cells *c) {
     for (int i = 0; i < c->sink->cells; i++) cell_set(c, i, values[i]);
 }
 
-/* ---- one element of the tile ---------------------------------------------------------------------------------------- */
-
-typedef struct Element {
-    OpenHelper open;
-    TileReads tile;
-    const Sweep *sweep;
-    const SweepSink *sink;
-    bool columns;
-    LLVMValueRef target, spare, first_row, first_column, rows, column_count;
-} Element;
-
-static void element_begin(Element *x, Frame *outer, const SweepSink *sink, bool columns, const char *name, int number) {
-    const Sweep *sweep = outer->kernel->sweep;
-    int operands = outer->kernel->operand_count, at = sweep->source_count;
-    helper_begin(&x->open, outer, name, number, at + 3 + operands, 4);
-    Frame *f = &x->open.inner;
-    const GNode *n = f->node = sink->pair.node;
-    x->sweep = sweep;
-    x->sink = sink;
-    x->columns = columns;
-    x->target = helper_pointer(&x->open, at);
-    x->spare = helper_pointer(&x->open, at + 1);
-    f->fault = helper_pointer(&x->open, at + 2);
-    for (int i = 0; i < operands; i++) f->bases[i] = helper_pointer(&x->open, at + 3 + i);
-    for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
-    for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
-    x->first_row = helper_number(&x->open, 0);
-    x->first_column = helper_number(&x->open, 1);
-    x->rows = helper_number(&x->open, 2);
-    x->column_count = helper_number(&x->open, 3);
-    x->tile = (TileReads){.sweep = sweep, .row_index = columns ? sink->pair.other : sink->pair.own};
-    for (int i = 0; i < sweep->source_count; i++) x->tile.bases[i] = helper_pointer(&x->open, i);
-    f->tile = &x->tile;
-}
-
-static void element_at(Element *x, LLVMValueRef row, LLVMValueRef column) {
-    Frame *f = &x->open.inner;
-    int of_row = x->columns ? x->sink->pair.other : x->sink->pair.own, of_column = x->columns ? x->sink->pair.own : x->sink->pair.other;
-    x->tile.at = sum_of(f, scaled(f, row, x->sweep->line), column);
-    f->indices[of_row] = sum_of(f, x->first_row, row);
-    f->indices[of_column] = sum_of(f, x->first_column, column);
-}
-
 /* ---- statistics ------------------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef term_of(Frame *f, const GNode *n, LLVMValueRef *holds) {
@@ -128,56 +85,61 @@ static LLVMValueRef only_if(Frame *f, LLVMValueRef holds, LLVMValueRef v, LLVMVa
 }
 
 static LLVMValueRef better_of(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
-    if (is_real(n)) { /* keeps a NaN */
-        LLVMValueRef pair[2] = {old, v};
-        return math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
+    if (is_real(n)) { /* keeps a NaN; of zeros either */
+        LLVMValueRef pair[2] = {old, v}, best = math_intrinsic(f, takes_smallest(n) ? "llvm.minimum" : "llvm.maximum", pair, 2);
+        if (LLVMIsAInstruction(best)) LLVMSetFastMathFlags(best, LLVMFastMathNoSignedZeros);
+        return best;
     }
     LLVMValueRef better = LLVMBuildICmp(f->e->builder, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
     return LLVMBuildSelect(f->e->builder, better, v, old, "");
 }
 
-/* The best value wins, of equal ones the lower place: tiles do not come in the order of places. */
-static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef holds) {
+/* How a term stands to another one, by its value alone: a NaN is better than a number, and as good as a NaN. */
+static LLVMValueRef is_better(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
+    LLVMBuilderRef b = f->e->builder;
+    if (!is_real(n)) return LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
+    LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""), new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
+    return LLVMBuildOr(b, LLVMBuildFCmp(b, takes_smallest(n) ? LLVMRealOLT : LLVMRealOGT, v, old, ""), LLVMBuildAnd(b, new_nan, LLVMBuildNot(b, old_nan, ""), ""), "");
+}
+
+static LLVMValueRef is_as_good(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef old) {
+    LLVMBuilderRef b = f->e->builder;
+    if (!is_real(n)) return LLVMBuildICmp(b, LLVMIntEQ, v, old, "");
+    LLVMValueRef both_nan = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""), LLVMBuildFCmp(b, LLVMRealUNO, v, v, ""), "");
+    return LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), both_nan, "");
+}
+
+/* The best value wins, of equal ones the lower place: tiles do not come in the order of places. `holds`: NULL for always. */
+static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRef holds) {
     Frame *f = c->f;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = c->sink->pair.node;
     LLVMValueRef old = cell_get(c, CELL_VALUE), at = cell_get(c, CELL_SECOND);
-    LLVMValueRef place = LLVMBuildTrunc(b, f->indices[c->sink->pair.other], f->e->i32, ""), better, equal;
     LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, at, word(f, 0), ""), lower = LLVMBuildICmp(b, LLVMIntSLT, place, at, "");
-    if (is_real(n)) {
-        LLVMValueRef old_nan = LLVMBuildFCmp(b, LLVMRealUNO, old, old, ""), new_nan = LLVMBuildFCmp(b, LLVMRealUNO, v, v, "");
-        better = LLVMBuildOr(b, LLVMBuildFCmp(b, takes_smallest(n) ? LLVMRealOLT : LLVMRealOGT, v, old, ""), LLVMBuildAnd(b, new_nan, LLVMBuildNot(b, old_nan, ""), ""), "");
-        equal = LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), LLVMBuildAnd(b, new_nan, old_nan, ""), "");
-    } else {
-        better = LLVMBuildICmp(b, takes_smallest(n) ? LLVMIntSLT : LLVMIntSGT, v, old, "");
-        equal = LLVMBuildICmp(b, LLVMIntEQ, v, old, "");
-    }
-    LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, better, unset, ""), LLVMBuildAnd(b, equal, lower, ""), "");
+    LLVMValueRef wins = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, v, old), unset, ""), LLVMBuildAnd(b, is_as_good(f, n, v, old), lower, ""), "");
     if (holds) wins = LLVMBuildAnd(b, wins, holds, "");
     cell_set(c, CELL_VALUE, LLVMBuildSelect(b, wins, v, old, ""));
     cell_set(c, CELL_SECOND, LLVMBuildSelect(b, wins, place, at, ""));
 }
 
-/* The term joins the cells; of a log-sum-exp only the largest term: `largest` is where that is kept. */
-static void fold_term(Cells *c) {
-    Frame *f = c->f;
-    LLVMBuilderRef b = f->e->builder;
-    const GNode *n = c->sink->pair.node;
-    LLVMValueRef holds, v = term_of(f, n, &holds);
-    if (is_place(n)) {
-        fold_place(c, v, holds);
-    } else {
-        LLVMValueRef old = cell_get(c, CELL_VALUE);
-        v = only_if(f, holds, v, neutral_cell(f, c->sink, CELL_VALUE));
-        if (n->reducer == GR_SUM) v = is_real(n) ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
-        else if (n->reducer == GR_ANY) v = LLVMBuildOr(b, old, v, "");
-        else if (n->reducer == GR_ALL) v = LLVMBuildAnd(b, old, v, "");
-        else v = better_of(f, n, old, v);
-        cell_set(c, CELL_VALUE, v);
-    }
-    if (!counts(n)) return;
+static LLVMValueRef place_at_hand(Cells *c) { return LLVMBuildTrunc(c->f->e->builder, c->f->indices[c->sink->pair.other], c->f->e->i32, ""); }
+
+static void fold_count(Cells *c, LLVMValueRef holds) {
+    LLVMBuilderRef b = c->f->e->builder;
+    if (!counts(c->sink->pair.node)) return;
     LLVMValueRef count = cell_get(c, c->sink->cells - 1);
-    cell_set(c, c->sink->cells - 1, LLVMBuildAdd(b, count, holds ? LLVMBuildZExt(b, holds, f->e->i32, "") : word(f, 1), ""));
+    cell_set(c, c->sink->cells - 1, LLVMBuildAdd(b, count, holds ? LLVMBuildZExt(b, holds, c->f->e->i32, "") : word(c->f, 1), ""));
+}
+
+/* A term (neutral where the guard fails) joins a value; of a log-sum-exp and of places, the best term so far. */
+static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
+    LLVMBuilderRef b = f->e->builder;
+    switch (n->reducer) {
+    case GR_SUM: return is_real(n) ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
+    case GR_ANY: return LLVMBuildOr(b, old, v, "");
+    case GR_ALL: return LLVMBuildAnd(b, old, v, "");
+    default: return better_of(f, n, old, v);
+    }
 }
 
 /* A row whose largest term is infinite is shifted by 0. */
@@ -187,37 +149,85 @@ static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     return LLVMBuildSelect(f->e->builder, endless, number(f, 0), largest, "");
 }
 
-/* exp(term - shift), 0 where the guard fails or the term is -inf. */
-static LLVMValueRef exponential(Frame *f, const GNode *n, LLVMValueRef shift) {
-    LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef holds, v = term_of(f, n, &holds);
-    LLVMValueRef weighs = LLVMBuildFCmp(b, LLVMRealUNE, v, number(f, -INFINITY), "");
-    if (holds) weighs = LLVMBuildAnd(b, weighs, holds, "");
-    return LLVMBuildSelect(b, weighs, math_exp(f, LLVMBuildFSub(b, v, shift, "")), number(f, 0), "");
-}
+/* exp(term - shift): 0 where the term is -inf. */
+static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) { return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, "")); }
 
 /* The sum so far, for a larger shift. */
 static LLVMValueRef rescaled(Frame *f, LLVMValueRef sum, LLVMValueRef old_largest, LLVMValueRef shift) {
     return LLVMBuildFMul(f->e->builder, sum, math_exp(f, LLVMBuildFSub(f->e->builder, old_largest, shift, "")), "");
 }
 
+/* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
+static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
+    LLVMValueRef v = term_of(f, sink->pair.node, holds);
+    return only_if(f, *holds, v, neutral_cell(f, sink, CELL_VALUE));
+}
+
+/* The lowest column of the row at hand whose term is the best of the tile, which the spare row tells: MOST when there is none. Terms are compared with what was kept of
+ * them, since computed again they could be rounded otherwise. */
+static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
+    Frame *f = &x->open.inner;
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = x->sink->pair.node;
+    LLVMTypeRef type = cell_type(f, x->sink, CELL_VALUE);
+    LLVMValueRef lowest = frame_local(f, f->e->i32);
+    local_set(f, lowest, word(f, INT32_MAX));
+    Loop columns = loop_begin(f, whole(f, 0), x->column_count);
+    element_at(x, row, columns.index);
+    LLVMValueRef v = LLVMBuildLoad2(b, type, float_pointer(f, x->spare, columns.index), ""), good = is_as_good(f, n, v, best);
+    if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
+    LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""), old = local_get(f, f->e->i32, lowest);
+    local_set(f, lowest, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
+    loop_end(f, &columns);
+    return local_get(f, f->e->i32, lowest);
+}
+
+/* First the best term of the tile's row; where that is, only when it is no worse than what the row has seen: few tiles are. */
+static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
+    Frame *f = &x->open.inner;
+    LLVMBuilderRef b = f->e->builder;
+    const GNode *n = x->sink->pair.node;
+    LLVMValueRef old = cell_get(c, CELL_VALUE), unset = LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), word(f, 0), "");
+    LLVMValueRef asks = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
+    LLVMBasicBlockRef look = frame_block(f, "look"), after = frame_block(f, "after");
+    LLVMBuildCondBr(b, asks, look, after);
+    LLVMPositionBuilderAtEnd(b, look);
+    LLVMValueRef place = lowest_place(x, c, row, best);
+    fold_place(c, best, place, LLVMBuildICmp(b, LLVMIntNE, place, word(f, INT32_MAX), ""));
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+    frame_forget(f);
+}
+
+/* What wants a second look at the terms keeps them in the spare row. */
 static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
+    LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->sink->pair.node;
+    const bool logs = n->reducer == GR_LSE, places = is_place(n);
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
     Cells c = {.f = f, .sink = x->sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
-    LLVMValueRef old_largest = cell_get(&c, CELL_VALUE);
+    LLVMTypeRef type = cell_type(f, x->sink, CELL_VALUE);
+    LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
+    if (places) {
+        value = frame_local(f, type);
+        local_set(f, value, neutral_cell(f, x->sink, CELL_VALUE));
+    }
     Loop columns = loop_begin(f, whole(f, 0), x->column_count);
     element_at(x, rows.index, columns.index);
-    fold_term(&c);
+    LLVMValueRef v = guarded_term(f, x->sink, &holds);
+    if (logs || places) LLVMBuildStore(b, v, float_pointer(f, x->spare, columns.index));
+    local_set(f, value, joined(f, n, local_get(f, type, value), v));
+    fold_count(&c, holds);
     loop_end(f, &columns);
-    if (n->reducer == GR_LSE) {
+    if (places) fold_places(x, &c, rows.index, local_get(f, type, value));
+    if (logs) {
         LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE));
         cell_set(&c, CELL_SECOND, rescaled(f, cell_get(&c, CELL_SECOND), old_largest, shift));
         Loop terms = loop_begin(f, whole(f, 0), x->column_count);
-        element_at(x, rows.index, terms.index);
-        cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, n, shift)));
+        LLVMValueRef term = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, terms.index), "");
+        cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, term, shift)));
         loop_end(f, &terms);
     }
     locals_into_cells(&c);
@@ -240,7 +250,15 @@ static void statistic_of_columns(Element *x) {
     Loop rows = loop_begin(f, whole(f, 0), x->rows), columns = loop_begin(f, whole(f, 0), x->column_count);
     c.at = columns.index;
     element_at(x, rows.index, columns.index);
-    fold_term(&c);
+    LLVMValueRef holds, v;
+    if (is_place(n)) {
+        v = term_of(f, n, &holds);
+        fold_place(&c, v, place_at_hand(&c), holds);
+    } else {
+        v = guarded_term(f, x->sink, &holds);
+        cell_set(&c, CELL_VALUE, joined(f, n, cell_get(&c, CELL_VALUE), v));
+    }
+    fold_count(&c, holds);
     loop_end(f, &columns);
     loop_end(f, &rows);
     if (!logs) return;
@@ -255,7 +273,7 @@ static void statistic_of_columns(Element *x) {
     c.at = columns.index;
     element_at(x, rows.index, columns.index);
     shift = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, columns.index), "");
-    cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, n, shift)));
+    cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, guarded_term(f, x->sink, &holds), shift)));
     loop_end(f, &columns);
     loop_end(f, &rows);
 }
@@ -265,19 +283,7 @@ Helper emit_statistic(Frame *outer, const SweepSink *sink, bool columns, int num
     element_begin(&x, outer, sink, columns, columns ? "columns" : "rows", number);
     if (columns) statistic_of_columns(&x);
     else statistic_of_rows(&x);
-    return helper_end(&x.open);
-}
-
-Helper emit_weights(Frame *outer, const SweepSink *sink, bool columns, int number) {
-    Element x;
-    element_begin(&x, outer, sink, columns, columns ? "column_weights" : "row_weights", number);
-    Frame *f = &x.open.inner;
-    Loop rows = loop_begin(f, whole(f, 0), x.rows), inner = loop_begin(f, whole(f, 0), x.column_count);
-    element_at(&x, rows.index, inner.index);
-    LLVMBuildStore(f->e->builder, emit_expr(f, sink->pair.weight), float_pointer(f, x.target, x.tile.at));
-    loop_end(f, &inner);
-    loop_end(f, &rows);
-    return helper_end(&x.open);
+    return element_end(&x);
 }
 
 /* ---- before and after ----------------------------------------------------------------------------------------------- */
