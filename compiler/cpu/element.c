@@ -1,33 +1,42 @@
 #include "compiler/cpu/element.h"
 
-void element_begin(Element *x, Frame *outer, const SweepSink *sink, bool columns, const char *name, int number) {
-    const Sweep *sweep = outer->kernel->sweep;
-    int operands = outer->kernel->operand_count, at = sweep->source_count;
-    helper_begin(&x->open, outer, name, number, at + 3 + operands, 4);
+/* Whose indices and operands expressions have. */
+static void element_view(Element *x, SweepView view) {
     Frame *f = &x->open.inner;
-    const GNode *n = f->node = sink->pair.node;
-    x->sweep = sweep;
-    x->sink = sink;
-    x->columns = columns;
-    x->target = helper_pointer(&x->open, at);
-    x->spare = helper_pointer(&x->open, at + 1);
-    f->fault = helper_pointer(&x->open, at + 2);
-    for (int i = 0; i < operands; i++) f->bases[i] = helper_pointer(&x->open, at + 3 + i);
+    const GNode *n = f->node = view.sink->pair.node;
+    x->view = x->tile.view = view;
+    x->tile.row_index = view.columns ? view.sink->pair.other : view.sink->pair.own;
     for (int i = 0; i < n->rank; i++) f->extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) f->extents[n->rank + i] = n->red_shape[i];
+    frame_forget(f);
+}
+
+void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number) {
+    const Sweep *sweep = outer->kernel->sweep;
+    int operands = outer->kernel->operand_count, at = 0;
+    helper_begin(&x->open, outer, name, number, sweep->source_count + sweep->map_count + 3 + operands, 4);
+    Frame *f = &x->open.inner;
+    x->sweep = sweep;
+    x->tile = (TileReads){.sweep = sweep};
+    for (int i = 0; i < sweep->source_count; i++) x->tile.bases[i] = helper_pointer(&x->open, at++);
+    for (int i = 0; i < sweep->map_count; i++) x->tile.maps[i] = helper_pointer(&x->open, at++);
+    x->target = helper_pointer(&x->open, at++);
+    x->spare = helper_pointer(&x->open, at++);
+    f->fault = helper_pointer(&x->open, at++);
+    for (int i = 0; i < operands; i++) f->bases[i] = helper_pointer(&x->open, at++);
     x->first_row = helper_number(&x->open, 0);
     x->first_column = helper_number(&x->open, 1);
     x->rows = helper_number(&x->open, 2);
     x->column_count = helper_number(&x->open, 3);
-    x->tile = (TileReads){.sweep = sweep, .row_index = columns ? sink->pair.other : sink->pair.own};
-    for (int i = 0; i < sweep->source_count; i++) x->tile.bases[i] = helper_pointer(&x->open, i);
     f->tile = &x->tile;
+    element_view(x, view);
     frame_gather_faults(f);
 }
 
 void element_at(Element *x, LLVMValueRef row, LLVMValueRef column) {
     Frame *f = &x->open.inner;
-    int of_row = x->columns ? x->sink->pair.other : x->sink->pair.own, of_column = x->columns ? x->sink->pair.own : x->sink->pair.other;
+    const PairSink *pair = &x->view.sink->pair;
+    int of_row = x->view.columns ? pair->other : pair->own, of_column = x->view.columns ? pair->own : pair->other;
     x->tile.at = sum_of(f, scaled(f, row, x->sweep->line), column);
     f->indices[of_row] = sum_of(f, x->first_row, row);
     f->indices[of_column] = sum_of(f, x->first_column, column);
@@ -38,13 +47,30 @@ Helper element_end(Element *x) {
     return helper_end(&x->open);
 }
 
-Helper emit_weights(Frame *outer, const SweepSink *sink, bool columns, int number) {
+Helper emit_weights(Frame *outer, SweepView view, int number) {
     Element x;
-    element_begin(&x, outer, sink, columns, columns ? "column_weights" : "row_weights", number);
+    element_begin(&x, outer, view, view.columns ? "column_weights" : "row_weights", number);
     Frame *f = &x.open.inner;
     Loop rows = loop_begin(f, whole(f, 0), x.rows), inner = loop_begin(f, whole(f, 0), x.column_count);
     element_at(&x, rows.index, inner.index);
-    LLVMBuildStore(f->e->builder, emit_expr(f, sink->pair.weight), float_pointer(f, x.target, x.tile.at));
+    LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight), float_pointer(f, x.target, x.tile.at));
+    loop_end(f, &inner);
+    loop_end(f, &rows);
+    return element_end(&x);
+}
+
+Helper emit_maps(Frame *outer, int number) {
+    const Sweep *sweep = outer->kernel->sweep;
+    Element x;
+    element_begin(&x, outer, sweep->maps[0].view, "maps", number);
+    Frame *f = &x.open.inner;
+    x.tile.makes_maps = true;
+    Loop rows = loop_begin(f, whole(f, 0), x.rows), inner = loop_begin(f, whole(f, 0), x.column_count);
+    for (int i = 0; i < sweep->map_count; i++) {
+        element_view(&x, sweep->maps[i].view);
+        element_at(&x, rows.index, inner.index);
+        LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr), float_pointer(f, x.tile.maps[i], x.tile.at));
+    }
     loop_end(f, &inner);
     loop_end(f, &rows);
     return element_end(&x);

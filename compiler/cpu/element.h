@@ -9,12 +9,11 @@ typedef struct Element {
     OpenHelper open;
     TileReads tile;
     const Sweep *sweep;
-    const SweepSink *sink;
-    bool columns; /* the sink's own index is the tile's column */
+    SweepView view;
     LLVMValueRef target, spare, first_row, first_column, rows, column_count;
 } Element;
 
-void element_begin(Element *x, Frame *outer, const SweepSink *sink, bool columns, const char *name, int number);
+void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number);
 void element_at(Element *x, LLVMValueRef row, LLVMValueRef column);
 Helper element_end(Element *x);
 

@@ -4,7 +4,8 @@
  *     expression.c  scalar expressions; math.c the transcendental functions
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
  *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums along k; vector.c
- *     sweep.c       arrays of pairs tile by tile; sink.c statistics of a tile, element.c its elements and weights; tile.c blocks in the scratch
+ *     sweep.c       arrays of pairs tile by tile; meeting.c which blocks make a task; sink.c statistics of a tile, element.c its elements, maps and weights; tile.c blocks in
+ *                   the scratch
  *     module.c      LLVM: from emitted functions to machine code, and the cache of it on disk
  *     compile.c     plans and their code together */
 #ifndef COUPLET_COMPILER_CPU_EMIT_H
@@ -38,8 +39,11 @@ typedef struct ValueMap {
 typedef struct TileReads {
     const struct Sweep *sweep;
     LLVMValueRef bases[MOST_PAIR_SOURCES]; /* of the sweep's sources */
+    LLVMValueRef maps[MOST_MAPS];          /* of its maps */
     LLVMValueRef at;
     int row_index; /* of the node: the one that is the tile's row */
+    SweepView view;
+    bool makes_maps; /* so they are not there yet */
 } TileReads;
 
 /* The function being emitted, and the values that an expression is evaluated with. */

@@ -296,7 +296,8 @@ static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {
         int at = slot_of(&s->known, e, mask);
         if (s->known.keys[at]) return s->known.values[at];
     }
-    LLVMValueRef value = emit_new(s, e, mask);
+    int map = s->tile && !s->tile->makes_maps ? sweep_map_of(s->tile->sweep, s->tile->view, e) : -1;
+    LLVMValueRef value = map < 0 ? emit_new(s, e, mask) : element_load(s, GT_REAL, s->tile->maps[map], s->tile->at);
     remember(s, e, mask, value);
     return value;
 }

@@ -168,8 +168,8 @@ static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *
 static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    const GNode *n = x->sink->pair.node;
-    LLVMTypeRef type = cell_type(f, x->sink, CELL_VALUE);
+    const GNode *n = x->view.sink->pair.node;
+    LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef lowest = frame_local(f, f->e->i32);
     local_set(f, lowest, word(f, INT32_MAX));
     Loop columns = loop_begin(f, whole(f, 0), x->column_count);
@@ -186,7 +186,7 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
 static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef best) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    const GNode *n = x->sink->pair.node;
+    const GNode *n = x->view.sink->pair.node;
     LLVMValueRef old = cell_get(c, CELL_VALUE), unset = LLVMBuildICmp(b, LLVMIntSLT, cell_get(c, CELL_SECOND), word(f, 0), "");
     LLVMValueRef asks = LLVMBuildOr(b, LLVMBuildOr(b, is_better(f, n, best, old), is_as_good(f, n, best, old), ""), unset, "");
     LLVMBasicBlockRef look = frame_block(f, "look"), after = frame_block(f, "after");
@@ -203,20 +203,20 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
 static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    const GNode *n = x->sink->pair.node;
+    const GNode *n = x->view.sink->pair.node;
     const bool logs = n->reducer == GR_LSE, places = is_place(n);
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
-    Cells c = {.f = f, .sink = x->sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
+    Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
-    LLVMTypeRef type = cell_type(f, x->sink, CELL_VALUE);
+    LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
     if (places) {
         value = frame_local(f, type);
-        local_set(f, value, neutral_cell(f, x->sink, CELL_VALUE));
+        local_set(f, value, neutral_cell(f, x->view.sink, CELL_VALUE));
     }
     Loop columns = loop_begin(f, whole(f, 0), x->column_count);
     element_at(x, rows.index, columns.index);
-    LLVMValueRef v = guarded_term(f, x->sink, &holds);
+    LLVMValueRef v = guarded_term(f, x->view.sink, &holds);
     if (logs || places) LLVMBuildStore(b, v, float_pointer(f, x->spare, columns.index));
     local_set(f, value, joined(f, n, local_get(f, type, value), v));
     fold_count(&c, holds);
@@ -238,8 +238,8 @@ static void statistic_of_rows(Element *x) {
 static void statistic_of_columns(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    const GNode *n = x->sink->pair.node;
-    Cells c = {.f = f, .sink = x->sink, .base = x->target, .block = x->sweep->block_columns};
+    const GNode *n = x->view.sink->pair.node;
+    Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
     bool logs = n->reducer == GR_LSE;
     if (logs) {
         Loop before = loop_begin(f, whole(f, 0), x->column_count);
@@ -255,7 +255,7 @@ static void statistic_of_columns(Element *x) {
         v = term_of(f, n, &holds);
         fold_place(&c, v, place_at_hand(&c), holds);
     } else {
-        v = guarded_term(f, x->sink, &holds);
+        v = guarded_term(f, x->view.sink, &holds);
         cell_set(&c, CELL_VALUE, joined(f, n, cell_get(&c, CELL_VALUE), v));
     }
     fold_count(&c, holds);
@@ -273,15 +273,15 @@ static void statistic_of_columns(Element *x) {
     c.at = columns.index;
     element_at(x, rows.index, columns.index);
     shift = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, columns.index), "");
-    cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, guarded_term(f, x->sink, &holds), shift)));
+    cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, guarded_term(f, x->view.sink, &holds), shift)));
     loop_end(f, &columns);
     loop_end(f, &rows);
 }
 
-Helper emit_statistic(Frame *outer, const SweepSink *sink, bool columns, int number) {
+Helper emit_statistic(Frame *outer, SweepView view, int number) {
     Element x;
-    element_begin(&x, outer, sink, columns, columns ? "columns" : "rows", number);
-    if (columns) statistic_of_columns(&x);
+    element_begin(&x, outer, view, view.columns ? "columns" : "rows", number);
+    if (view.columns) statistic_of_columns(&x);
     else statistic_of_rows(&x);
     return element_end(&x);
 }

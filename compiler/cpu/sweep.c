@@ -1,16 +1,18 @@
 /* The kernel of a sweep: tasks, blocks, strips. What happens to a tile is in sink.c, products and copies of blocks in tile.c. */
+#include "compiler/cpu/meeting.h"
 #include "compiler/cpu/sink.h"
 
 #include <string.h>
 
-/* One side of a tile: its rows, or its columns. */
-typedef struct Side {
-    LLVMValueRef block, first, count; /* the block's number, its first row in the whole array, how many there are */
-    LLVMValueRef starts, ends;        /* i1: this is the first, the last task of the block */
-} Side;
+/* Weights, shared by all whose weights are the same. */
+typedef struct Weights {
+    SweepView view;
+    Helper code;
+} Weights;
 
 typedef struct SinkCode {
-    Helper row_fold, column_fold, row_weights, column_weights;
+    Helper row_fold, column_fold;
+    int row_weights, column_weights; /* which of the sweep's */
     Helper row_first, column_first, row_result, column_result;
     Helper row_panels, column_panels; /* of V, at the tile's columns (for sums of rows), at its rows */
     Helper row_product, column_product;
@@ -24,6 +26,9 @@ typedef struct Walk {
     Helper cell_copy_in, cell_copy_out;
     Helper operand[MOST_PAIR_SOURCES], panels[MOST_PAIR_SOURCES], product[MOST_PAIR_SOURCES];
     SinkCode sinks[MOST_SINKS];
+    Helper maps;
+    Weights weights[2 * MOST_SINKS];
+    int weight_count, weights_there; /* weights_there: which are in their tile; -1: none, or it depends */
     LLVMValueRef row_operand[MOST_PAIR_SOURCES]; /* where the rows of the task's block lie */
     Side rows, columns;
     int helpers;
@@ -72,12 +77,12 @@ static void emit_source_helpers(Walk *w, int i) {
 static void emit_statistic_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
     const Sweep *s = w->s;
     if (sweep_feeds_rows(s, sink)) {
-        c->row_fold = emit_statistic(&w->f, sink, false, w->helpers++);
+        c->row_fold = emit_statistic(&w->f, (SweepView){sink, false}, w->helpers++);
         c->row_first = emit_first_cells(&w->f, sink, s->block_rows, w->helpers++);
         c->row_result = emit_result(&w->f, sink, s->block_rows, w->helpers++);
     }
     if (sweep_feeds_columns(s, sink)) {
-        c->column_fold = emit_statistic(&w->f, sink, true, w->helpers++);
+        c->column_fold = emit_statistic(&w->f, (SweepView){sink, true}, w->helpers++);
         c->column_first = emit_first_cells(&w->f, sink, s->block_columns, w->helpers++);
         c->column_result = emit_result(&w->f, sink, s->block_columns, w->helpers++);
     }
@@ -87,11 +92,18 @@ static void emit_statistic_helpers(Walk *w, SinkCode *c, const SweepSink *sink) 
 static int64_t own_stride(const SweepSink *sink) { return sink->pair.own == 0 ? sink->payload : 1; }
 static int64_t payload_stride(const SweepSink *sink) { return sink->pair.own == 0 ? 1 : sink->pair.node->shape[1]; }
 
+static int weights_of(Walk *w, SweepView view) {
+    int i = 0;
+    while (i < w->weight_count && !sweep_same_weights(w->s, w->weights[i].view, view)) i++;
+    if (i == w->weight_count) w->weights[w->weight_count++] = (Weights){view, emit_weights(&w->f, view, w->helpers++)};
+    return i;
+}
+
 static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
     const Sweep *s = w->s;
     CopyShape load = {own_stride(sink), payload_stride(sink), sink->width, 1}, store = {sink->width, 1, own_stride(sink), payload_stride(sink)};
     if (sweep_feeds_rows(s, sink)) {
-        c->row_weights = emit_weights(&w->f, sink, false, w->helpers++);
+        c->row_weights = weights_of(w, (SweepView){sink, false});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
         c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
         BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true};
@@ -100,7 +112,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         c->row_store = emit_copy(&w->f, &store, w->helpers++);
     }
     if (sweep_feeds_columns(s, sink)) {
-        if (!(s->mode == SWEEP_SYMMETRIC && sink->alike)) c->column_weights = emit_weights(&w->f, sink, true, w->helpers++);
+        c->column_weights = weights_of(w, (SweepView){sink, true});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
         c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
         BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true};
@@ -115,6 +127,7 @@ static void emit_helpers(Walk *w) {
     w->cell_copy_in = emit_copy(&w->f, &cells, w->helpers++);
     w->cell_copy_out = w->cell_copy_in;
     for (int i = 0; i < w->s->source_count; i++) emit_source_helpers(w, i);
+    if (w->s->map_count) w->maps = emit_maps(&w->f, w->helpers++);
     for (int i = 0; i < w->s->sink_count; i++) {
         const SweepSink *sink = &w->s->sinks[i];
         if (sink->payload) emit_sum_helpers(w, &w->sinks[i], sink);
@@ -237,6 +250,7 @@ static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLV
     LLVMValueRef pointers[MOST_HELPER_POINTERS], numbers[4] = {sum_of(f, w->rows.first, strip), w->columns.first, rows, w->columns.count};
     int count = 0;
     for (int i = 0; i < w->s->source_count; i++) pointers[count++] = scratch_at(w, w->at.tiles[i]);
+    for (int i = 0; i < w->s->map_count; i++) pointers[count++] = scratch_at(w, w->at.maps[i]);
     pointers[count++] = target;
     pointers[count++] = scratch_at(w, w->at.spare);
     pointers[count++] = f->fault;
@@ -273,27 +287,43 @@ static void add_column_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef row
     helper_call(f, &w->sinks[i].column_product, pointers, numbers);
 }
 
+static void bring_weights(Walk *w, int which, LLVMValueRef strip, LLVMValueRef rows) {
+    if (w->weights_there == which) return;
+    call_on_tile(w, &w->weights[which].code, scratch_at(w, w->at.weights), strip, rows);
+    w->weights_there = which;
+}
+
+static void feed_rows(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
+    if (w->s->sinks[i].payload) {
+        bring_weights(w, w->sinks[i].row_weights, strip, rows);
+        add_row_sums(w, i, strip, rows);
+    } else {
+        call_on_tile(w, &w->sinks[i].row_fold, float_pointer(&w->f, scratch_at(w, w->at.row_cells[i]), strip), strip, rows);
+    }
+}
+
+static void feed_columns(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
+    if (w->s->sinks[i].payload) {
+        bring_weights(w, w->sinks[i].column_weights, strip, rows);
+        add_column_sums(w, i, strip, rows);
+    } else {
+        call_on_tile(w, &w->sinks[i].column_fold, scratch_at(w, w->at.column_cells[i]), strip, rows);
+    }
+}
+
 /* `apart`: i1, the two sides are different blocks, so that a symmetric tile serves its columns too; NULL: always. */
 static void feed_sink(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows, LLVMValueRef apart) {
-    Frame *f = &w->f;
     const SweepSink *sink = &w->s->sinks[i];
-    const SinkCode *c = &w->sinks[i];
-    bool weighs = sink->payload > 0;
-    if (sweep_feeds_rows(w->s, sink)) {
-        LLVMValueRef target = weighs ? scratch_at(w, w->at.weights) : float_pointer(f, scratch_at(w, w->at.row_cells[i]), strip);
-        call_on_tile(w, weighs ? &c->row_weights : &c->row_fold, target, strip, rows);
-        if (weighs) add_row_sums(w, i, strip, rows);
-    }
+    if (sweep_feeds_rows(w->s, sink)) feed_rows(w, i, strip, rows);
     if (!sweep_feeds_columns(w->s, sink)) return;
+    int there = w->weights_there;
     Branch branch;
     if (apart) branch = branch_begin(w, apart);
-    LLVMValueRef target = scratch_at(w, weighs ? w->at.weights : w->at.column_cells[i]);
-    if (!weighs) call_on_tile(w, &c->column_fold, target, strip, rows);
-    else if (c->column_weights.function) call_on_tile(w, &c->column_weights, target, strip, rows);
-    if (weighs) add_column_sums(w, i, strip, rows);
+    feed_columns(w, i, strip, rows);
     if (!apart) return;
     branch_else(w, &branch);
     branch_end(w, &branch);
+    if (w->weights_there != there) w->weights_there = -1;
 }
 
 /* ---- a block of rows with a block of columns ----------------------------------------------------------------------------------------- */
@@ -366,15 +396,14 @@ static void meet(Walk *w, LLVMValueRef apart) {
     Loop strips = loop_begin_step(f, whole(f, 0), w->rows.count, s->strip);
     LLVMValueRef rows = smaller_of(f, whole(f, s->strip), LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
     for (int i = 0; i < s->source_count; i++) make_tile(w, i, strips.index, rows);
+    if (s->map_count) call_on_tile(w, &w->maps, scratch_at(w, w->at.spare), strips.index, rows);
+    w->weights_there = -1;
     for (int i = 0; i < s->sink_count; i++) feed_sink(w, i, strips.index, rows, apart);
     loop_end(f, &strips);
     column_side(w, apart, false);
 }
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------------------ */
-
-static LLVMValueRef equals(Walk *w, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(w->f.e->builder, LLVMIntEQ, a, whole(&w->f, b), ""); }
-static LLVMValueRef either(Walk *w, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildSelect(w->f.e->builder, c, a, b, ""); }
 
 static void task_of_rows(Walk *w, LLVMValueRef task) {
     Frame *f = &w->f;
@@ -390,44 +419,6 @@ static void task_of_rows(Walk *w, LLVMValueRef task) {
     close_side(w, &w->rows, true);
 }
 
-/* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger side's block b < less is met first in round 0, the others
- * when the last of the smaller side comes to them; the last meeting is with the first of the smaller side, or in the last round. */
-static void pair_of_both(Walk *w, LLVMValueRef round, LLVMValueRef task) {
-    const Sweep *s = w->s;
-    Frame *f = &w->f;
-    LLVMBuilderRef b = f->e->builder;
-    bool rows_less = s->row_blocks <= s->column_blocks;
-    int64_t less = rows_less ? s->row_blocks : s->column_blocks, more = rows_less ? s->column_blocks : s->row_blocks;
-    Side *small = rows_less ? &w->rows : &w->columns, *large = rows_less ? &w->columns : &w->rows;
-    LLVMValueRef first_round = equals(w, round, 0), last_round = equals(w, round, more - 1);
-    small->block = task;
-    small->starts = first_round;
-    small->ends = last_round;
-    large->block = LLVMBuildURem(b, sum_of(f, task, round), whole(f, more), "");
-    large->starts = either(w, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less), ""), first_round, equals(w, task, less - 1));
-    large->ends = either(w, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less - 1), ""), last_round, equals(w, task, 0));
-}
-
-/* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd rounds pair h + 1 + t with h - t, and have one task less. */
-static LLVMValueRef pair_of_symmetric(Walk *w, LLVMValueRef round, LLVMValueRef task) {
-    const Sweep *s = w->s;
-    Frame *f = &w->f;
-    LLVMBuilderRef b = f->e->builder;
-    int64_t blocks = s->row_blocks;
-    LLVMValueRef odd = LLVMBuildAnd(b, round, whole(f, 1), ""), half = LLVMBuildLShr(b, round, whole(f, 1), ""), exists = LLVMConstInt(f->e->i1, 1, 0);
-    if (blocks % 2) {
-        half = LLVMBuildURem(b, scaled(f, round, (blocks + 1) / 2), whole(f, blocks), "");
-        odd = whole(f, 0);
-    } else {
-        exists = LLVMBuildNot(b, LLVMBuildAnd(b, equals(w, odd, 1), equals(w, task, blocks / 2), ""), "");
-    }
-    w->rows.block = LLVMBuildURem(b, sum_of(f, sum_of(f, half, odd), task), whole(f, blocks), "");
-    w->columns.block = LLVMBuildURem(b, LLVMBuildNSWSub(b, sum_of(f, half, whole(f, blocks)), task, ""), whole(f, blocks), "");
-    w->rows.starts = w->columns.starts = equals(w, round, 0);
-    w->rows.ends = w->columns.ends = equals(w, round, s->rounds - 1);
-    return exists;
-}
-
 static void task_of_pair(Walk *w, LLVMValueRef tile) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
@@ -435,8 +426,8 @@ static void task_of_pair(Walk *w, LLVMValueRef tile) {
     LLVMValueRef round = LLVMBuildUDiv(b, tile, whole(f, s->tasks), ""), task = LLVMBuildURem(b, tile, whole(f, s->tasks), "");
     bool symmetric = s->mode == SWEEP_SYMMETRIC;
     LLVMValueRef exists = NULL, apart = NULL;
-    if (symmetric) exists = pair_of_symmetric(w, round, task);
-    else pair_of_both(w, round, task);
+    if (symmetric) exists = meeting_of_symmetric(f, s, round, task, &w->rows, &w->columns);
+    else meeting_of_both(f, s, round, task, &w->rows, &w->columns);
     Branch branch;
     if (symmetric) branch = branch_begin(w, exists);
     if (symmetric) apart = LLVMBuildICmp(b, LLVMIntNE, w->rows.block, w->columns.block, "");

@@ -318,7 +318,7 @@ static bool place_sweep(Order *o, GNode *seed) {
     for (int i = 0; i < members.count; i++)
         if (!each_operand_of(o, members.items[i], place)) return false;
     for (int i = 0; i < members.count; i++) o->done[members.items[i]->id] = true;
-    sweep_finish(sweep, o->target);
+    sweep_finish(o->g, sweep, o->target);
     return sweep_kernel(o->arena, o->g, sweep, o->kernels);
 }
 

@@ -78,22 +78,6 @@ static int cells_of(const GNode *n) {
     return cells + (n->empty_is_error && n->guard ? 1 : 0);
 }
 
-static bool commutes(GOp op) {
-    return op == G_ADD || op == G_MUL || op == G_EQ || op == G_NE || op == G_AND || op == G_OR;
-}
-
-/* a with the pair's indices exchanged is b; a product read twice is symmetric. */
-static bool alike(const PairSink *s, const GExpr *a, const GExpr *b, int depth) {
-    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->tensor != b->tensor || depth > 40) return false;
-    if (a->op == G_INDEX) return a->index == s->own ? b->index == s->other : a->index == s->other ? b->index == s->own : a == b;
-    if (a->op == G_CONST) return a == b;
-    if (a->op == G_LOAD && a->tensor->streamed) return true;
-    bool straight = true;
-    for (int i = 0; straight && i < a->arg_count; i++) straight = alike(s, a->args[i], b->args[i], depth + 1);
-    if (straight || !commutes(a->op)) return straight;
-    return alike(s, a->args[0], b->args[1], depth + 1) && alike(s, a->args[1], b->args[0], depth + 1);
-}
-
 bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *target) {
     int row_shared, column_shared;
     bool tiles = target->lanes == 0;
@@ -116,7 +100,6 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     } else {
         sink->payload = pair->node->shape[pair->payload];
         sink->rows = operand(pair->rows, &pair->at_rows, pair->other, pair->payload);
-        sink->alike = alike(pair, pair->weight, pair->weight, 0);
     }
     return true;
 }
@@ -154,6 +137,7 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
         if (columns) l->row_rows[i] = take(&at, k->width * s->block_rows);
         if (columns) l->column_sums[i] = take(&at, k->width * s->block_columns);
     }
+    for (int i = 0; i < s->map_count; i++) l->maps[i] = take(&at, tile);
     if (weighs) l->weights = take(&at, tile);
     l->spare = take(&at, s->block_columns);
     l->count = at;
@@ -202,7 +186,7 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
     s->tasks = s->row_blocks * s->chunks * s->parts;
 }
 
-void sweep_finish(Sweep *s, const PlanTarget *target) {
+void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
     bool columns = false, symmetric = true;
     s->parts = s->chunks = 1;
     if (target->lanes == 0) {
@@ -220,6 +204,7 @@ void sweep_finish(Sweep *s, const PlanTarget *target) {
         s->cells += k->cells;
     }
     s->mode = columns ? SWEEP_BOTH : symmetric ? SWEEP_SYMMETRIC : SWEEP_ROWS;
+    sweep_share(g, s);
     choose_blocks(s);
     s->row_blocks = blocks_of(s->rows, s->block_rows);
     s->column_blocks = blocks_of(s->columns, s->block_columns);

@@ -21,6 +21,7 @@
 
 enum {
     MOST_SINKS = 12,
+    MOST_MAPS = 4,
     SWEEP_CELLS = 3,       /* at most, of 4 bytes, that a statistic keeps for a row */
     SWEEP_CHUNK = 256,     /* floats that the weighted sums of a row take at most in a square-tiled task */
     SWEEP_CHUNK_UNIT = 16
@@ -45,12 +46,23 @@ typedef struct SweepSource {
 typedef struct SweepSink {
     PairSink pair;
     bool by_column;        /* its own index is the tile's column */
-    bool alike;            /* the weight is the same with the indices exchanged: one evaluation serves both sides of a symmetric tile */
     int cells;             /* of a statistic, for each row */
     int64_t payload;       /* of a weighted sum: its extent, */
     int64_t width;         /* rounded up to panels */
     SweepOperand rows;     /* and what it sums */
 } SweepSink;
+
+/* A sink as the tile's rows see it, or (`columns`: its own index is the column) its columns. */
+typedef struct SweepView {
+    const SweepSink *sink;
+    bool columns;
+} SweepView;
+
+/* A costly part that is asked for more than once: as one of those that ask for it has it. */
+typedef struct SweepMap {
+    SweepView view;
+    const GExpr *expr;
+} SweepMap;
 
 typedef struct Sweep {
     SweepMode mode;
@@ -59,6 +71,8 @@ typedef struct Sweep {
     int source_count, sink_count;
     SweepSource sources[MOST_PAIR_SOURCES];
     SweepSink sinks[MOST_SINKS];
+    int map_count;
+    SweepMap maps[MOST_MAPS];
     int64_t block_rows, block_columns, strip; /* a task's block; rows of a tile */
     int64_t line;                             /* floats from a row of a tile to the next: no power of two, so that a column of it spreads over a cache's sets */
     int64_t row_blocks, column_blocks, rounds, tasks;
@@ -76,7 +90,12 @@ bool sweep_feeds_columns(const Sweep *s, const SweepSink *sink);
 /* Adds a sink that shares a source and the extents, in the orientation that shares most; false when it does not fit. The first sink decides. */
 bool sweep_add(Graph *g, Sweep *s, const PairSink *sink, const PlanTarget *target);
 /* Mode, blocks and rounds, when all sinks are known. */
-void sweep_finish(Sweep *s, const PlanTarget *target);
+void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target);
+
+/* share.c: finds the maps; the one that an expression of a view is, or -1; whether the weights of two views are the same. */
+void sweep_share(Graph *g, Sweep *s);
+int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e);
+bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b);
 
 int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task, and parts that wait to be joined */
 int64_t sweep_part_offset(const Sweep *s, int sink); /* where a sink's parts begin in it: [cell][part][row] or [part][row][payload] */
@@ -88,7 +107,7 @@ typedef struct SweepLayout {
     int64_t row_operand[MOST_PAIR_SOURCES];    /* [block_rows][depth] or, when rows are neighbours in memory, [depth][block_rows] */
     int64_t column_panels[MOST_PAIR_SOURCES];  /* [block_columns / panel][depth][panel] */
     int64_t tiles[MOST_PAIR_SOURCES];          /* [strip][line] */
-    int64_t weights;                           /* the same */
+    int64_t maps[MOST_MAPS], weights;          /* the same */
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];   /* V of the tile's rows, of its columns: [width / panel][block][panel] */
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];   /* weighted sums of the tile's rows, columns: [block][width] */
