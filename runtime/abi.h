@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 typedef enum { COUPLET_F32, COUPLET_I32, COUPLET_U8 /* inputs; and truth values, 0 or 1 */ } CoupletType;
-enum { COUPLET_MAX_RANK = 8, COUPLET_MAX_KERNEL_BUFFERS = 64 };
+enum { COUPLET_MAX_RANK = 8, COUPLET_MAX_KERNEL_BUFFERS = 64, COUPLET_MAX_ABREAST = 64 /* steps of a launch */ };
 
 /* What can go wrong in a kernel; the step says where. */
 typedef enum {
@@ -76,6 +76,7 @@ typedef struct CoupletStep {
     int buffer_count;
     const int *buffers;   /* indices into plan->buffers; the last `output_count` are written, the others read */
     int output_count;
+    int abreast;          /* so many steps, from this one on, are one launch: they read nothing of each other's and write disjoint memory. 0: it alone, or it is in one */
     const char *symbol;
     const char *source;   /* "examples/simclr.cpl:14" */
     const char *label;    /* what it does, for profiles: "product 512 x 64 x 576" */

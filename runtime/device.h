@@ -24,6 +24,12 @@ typedef struct CoupletDeviceFault {
     char sentence[512]; /* what is shown to the user */
 } CoupletDeviceFault;
 
+typedef struct CoupletCopy {
+    void *to;
+    const void *from;
+    int64_t to_offset, from_offset, bytes;
+} CoupletCopy;
+
 typedef struct CoupletDeviceCalls {
     /* Makes ready what a plan's kernels need: scratch, a built program. *code is handed to launch and, at the end, to forget. */
     bool (*prepare)(CoupletDevice *device, const CoupletPlan *plan, void **code);
@@ -37,7 +43,8 @@ typedef struct CoupletDeviceCalls {
     /* From the host; `from` must stay as it is until the next read, wait or failure. */
     bool (*write)(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes);
     bool (*read)(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes);
-    bool (*copy)(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes);
+    /* Of `count` arrays into others; no two share memory. */
+    bool (*copy)(CoupletDevice *device, int count, const CoupletCopy *copies);
     /* Row rows[i] of `to` = row i of `from`, for i < count; of several with one number the last stays. */
     bool (*write_rows)(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes);
     /* Row i of `to` = row rows[i] of `from`. */
@@ -45,8 +52,9 @@ typedef struct CoupletDeviceCalls {
     /* Rows of `from` into a ring of `length` rows, from row *head on; and then: *head and *fill, ints of the device, move on by `count`. */
     bool (*push_rows)(CoupletDevice *device, void *ring, int64_t length, const void *head, const void *from, int64_t from_offset, int64_t count, int64_t row_bytes);
     bool (*move_head)(CoupletDevice *device, void *head, void *fill, int64_t count, int64_t length);
-    /* Step `number` of the plan; buffers[i] is the memory of step->buffers[i]. A fault that a kernel meets comes back here or from wait. */
-    bool (*launch)(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers);
+    /* Steps `first` to `first + count - 1` of the plan, which go abreast (CoupletStep); `buffers` is the memory of the first one's buffers, then of the next
+     * one's. A fault that a kernel meets comes back here or from wait, with the lowest step that met one. */
+    bool (*launch)(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count, void *const *buffers);
     /* The worst value in `count` arrays of floats. */
     bool (*health)(CoupletDevice *device, int count, const void *const *arrays, const int64_t *lengths, CoupletHealth *worst);
     bool (*wait)(CoupletDevice *device);

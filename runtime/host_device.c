@@ -1,7 +1,9 @@
 /* The host as a device: memory is plain pointers, kernels are functions that a pool of threads runs tile by tile. */
 #include "runtime/device.h"
+#include "runtime/pieces.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,8 +11,14 @@
 enum {
     SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
     FAULT_STRIDE = 8,   /* a cache line between the workers' faults */
-    LARGE_PAGE = 2 << 20
+    FAULT_KINDS = 16,
+    LARGE_PAGE = 2 << 20,
+    BLOCK = 1024,       /* values whose exponents are looked at together */
+    LOOKED_AT = 32 << 10, /* values, and */
+    COPIED = 256 << 10,   /* bytes, that are worth a thread's turn */
+    MOST_ARRAYS = 256   /* that are copied in one run of the threads */
 };
+static const uint32_t EXPONENT = 0x7f800000;
 
 typedef struct Host {
     CoupletDevice device;
@@ -22,8 +30,8 @@ typedef struct Host {
     /* The caller's arena, used as a stack: what is released last on top makes room again. NULL: malloc. */
     char *region;
     int64_t region_bytes, region_top;
-    /* the step being run */
-    const CoupletStep *step;
+    /* the launch being run */
+    const CoupletStep *steps;
     int64_t first_tile; /* of the round */
     void *const *buffers;
 } Host;
@@ -79,14 +87,17 @@ static void drop(CoupletDevice *device, void *memory) {
     (void)memory;
 }
 
-static bool copy(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes) {
+static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes) {
     (void)device;
-    memcpy((char *)to + to_offset, (const char *)from + from_offset, (size_t)bytes);
+    memcpy((char *)to + offset, from, (size_t)bytes);
     return true;
 }
 
-static bool write_to(CoupletDevice *device, void *to, int64_t offset, const void *from, int64_t bytes) { return copy(device, to, offset, from, 0, bytes); }
-static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes) { return copy(device, to, 0, from, offset, bytes); }
+static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t offset, int64_t bytes) {
+    (void)device;
+    memcpy(to, (const char *)from + offset, (size_t)bytes);
+    return true;
+}
 
 static bool write_rows(CoupletDevice *device, void *to, const void *from, int64_t from_offset, const void *rows, int64_t count, int64_t row_bytes) {
     (void)device;
@@ -140,55 +151,110 @@ static void forget(CoupletDevice *device, void *code) {
     (void)code;
 }
 
-static void run_tiles(void *context, int64_t begin, int64_t end, int worker) {
-    Host *host = context;
-    CoupletWorker w = {host->scratch[worker], &host->faults[worker * FAULT_STRIDE]};
-    host->step->kernel(host->buffers, host->first_tile + begin, host->first_tile + end, &w);
+/* Of all faults that a launch meets the one of its lowest step counts, and of that step's the lowest kind, whichever thread met it. */
+static void keep_fault(int64_t *kept, int64_t fault) {
+    if (fault && (!*kept || fault < *kept)) *kept = fault;
 }
 
-/* The lowest kind, so that the sentence does not depend on which thread met it. */
-static CoupletFaultKind take_fault(Host *host) {
-    int64_t kind = 0;
+static void run_step(void *context, int number, int64_t begin, int64_t end, int worker) {
+    const Host *host = context;
+    void *const *buffers = host->buffers;
+    int64_t kind = COUPLET_NO_FAULT;
+    const CoupletWorker w = {host->scratch[worker], &kind};
+    for (int i = 0; i < number; i++) buffers += host->steps[i].buffer_count;
+    host->steps[number].kernel(buffers, host->first_tile + begin, host->first_tile + end, &w);
+    if (kind) keep_fault(&host->faults[worker * FAULT_STRIDE], number * FAULT_KINDS + kind);
+}
+
+static int64_t take_fault(Host *host) {
+    int64_t fault = 0;
     for (int i = 0; i < host->worker_count; i++) {
-        int64_t met = host->faults[i * FAULT_STRIDE];
+        keep_fault(&fault, host->faults[i * FAULT_STRIDE]);
         host->faults[i * FAULT_STRIDE] = 0;
-        if (met && (!kind || met < kind)) kind = met;
     }
-    return (CoupletFaultKind)kind;
+    return fault;
 }
 
-static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
+static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count, void *const *buffers) {
     (void)code;
     Host *host = host_of(device);
-    const CoupletStep *step = &plan->steps[number];
-    host->step = step;
+    const CoupletStep *steps = plan->steps + first;
+    int64_t tiles[COUPLET_MAX_ABREAST], all = 0;
+    double flops = 0;
+    for (int i = 0; i < count; i++) {
+        all += tiles[i] = steps[i].tiles;
+        flops += steps[i].flops;
+    }
+    host->steps = steps;
     host->buffers = buffers;
     host->first_tile = 0;
     do {
-        if (step->tiles == 1 || step->flops < SMALL_WORK) run_tiles(host, 0, step->tiles, 0);
-        else couplet_threads_run(host->threads, step->tiles, run_tiles, host);
-        host->first_tile += step->tiles;
-    } while (host->first_tile < step->rounds * step->tiles);
-    CoupletFaultKind kind = take_fault(host);
-    return kind == COUPLET_NO_FAULT || couplet_device_fail(device, kind, number, "%s", couplet_fault_sentence(kind));
+        couplet_pieces_run(all == 1 || flops < SMALL_WORK ? NULL : host->threads, count, tiles, 1, run_step, host);
+        host->first_tile += all;
+    } while (host->first_tile < steps->rounds * all); /* above one round it is one step */
+    const int64_t fault = take_fault(host);
+    const CoupletFaultKind kind = (CoupletFaultKind)(fault % FAULT_KINDS);
+    return !fault || couplet_device_fail(device, kind, first + (int)(fault / FAULT_KINDS), "%s", couplet_fault_sentence(kind));
+}
+
+/* ---- what a step leaves behind ---------------------------------------------------------------------------------------- */
+
+static void copy_piece(void *context, int number, int64_t begin, int64_t end, int worker) {
+    const CoupletCopy *c = (const CoupletCopy *)context + number;
+    (void)worker;
+    memcpy((char *)c->to + c->to_offset + begin, (const char *)c->from + c->from_offset + begin, (size_t)(end - begin));
+}
+
+static bool copy(CoupletDevice *device, int count, const CoupletCopy *copies) {
+    int64_t bytes[MOST_ARRAYS];
+    for (int done = 0, some; done < count; done += some) {
+        some = count - done < MOST_ARRAYS ? count - done : MOST_ARRAYS;
+        for (int i = 0; i < some; i++) bytes[i] = copies[done + i].bytes;
+        couplet_pieces_run(host_of(device)->threads, some, bytes, COPIED, copy_piece, (void *)(uintptr_t)(copies + done));
+    }
+    return true;
+}
+
+typedef struct Look {
+    const void *const *arrays;
+    _Atomic int worst;
+} Look;
+
+/* Told by the exponent alone, so that the loop becomes vectors. */
+static bool all_finite(const float *values) {
+    uint32_t found = 0;
+    for (int i = 0; i < BLOCK; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, sizeof bits);
+        found |= (bits & EXPONENT) == EXPONENT;
+    }
+    return !found;
 }
 
 static CoupletHealth health_of(const float *values, int64_t count) {
     CoupletHealth worst = COUPLET_FINITE;
     for (int64_t i = 0; i < count; i++) {
+        if (i % BLOCK == 0)
+            while (count - i >= BLOCK && all_finite(values + i)) i += BLOCK;
+        if (i == count) break;
         if (isnan(values[i])) return COUPLET_NOT_A_NUMBER;
         if (isinf(values[i])) worst = COUPLET_INFINITE;
     }
     return worst;
 }
 
+static void look_at_piece(void *context, int number, int64_t begin, int64_t end, int worker) {
+    Look *look = context;
+    (void)worker;
+    const int found = (int)health_of((const float *)look->arrays[number] + begin, end - begin);
+    int worst = atomic_load_explicit(&look->worst, memory_order_relaxed);
+    while (found > worst && !atomic_compare_exchange_weak_explicit(&look->worst, &worst, found, memory_order_relaxed, memory_order_relaxed)) {}
+}
+
 static bool health(CoupletDevice *device, int count, const void *const *arrays, const int64_t *lengths, CoupletHealth *worst) {
-    (void)device;
-    *worst = COUPLET_FINITE;
-    for (int i = 0; i < count && *worst != COUPLET_NOT_A_NUMBER; i++) {
-        CoupletHealth found = health_of(arrays[i], lengths[i]);
-        if (found > *worst) *worst = found;
-    }
+    Look look = {arrays, COUPLET_FINITE};
+    couplet_pieces_run(host_of(device)->threads, count, lengths, LOOKED_AT, look_at_piece, &look);
+    *worst = (CoupletHealth)atomic_load(&look.worst);
     return true;
 }
 

@@ -26,7 +26,7 @@ static bool find_code(Plan *p, CpuModule *module, const char **error) {
 }
 
 static PlanTarget target_of(const Processor *p, const Tuning *tuning) {
-    return (PlanTarget){.tuning = tuning, .name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true, .together = true};
+    return (PlanTarget){.tuning = tuning, .name = "cpu", .alignment = 128, .lanes = p->lanes, .sweeps = true, .buckets = true, .arguments = true, .together = true, .abreast = true};
 }
 
 const char *cpu_tuning_path(Arena *arena) {

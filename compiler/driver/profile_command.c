@@ -14,6 +14,7 @@
 
 typedef struct Row {
     const char *source, *label;
+    int abreast; /* kernels of its launch */
     double seconds, flops, bytes, limit; /* limit: the least seconds that the roofline allows */
     int kernels;
 } Row;
@@ -35,13 +36,16 @@ static void add_step(Row *row, const CoupletStep *step, double seconds, const Ya
 
 /* One row for each source line, or for each kernel. */
 static int collect_rows(const CoupletPlan *plan, const double *seconds, const Yardstick *best, bool by_kernel, Row *rows) {
-    int count = 0;
+    int count = 0, launched = 0, abreast = 0; /* the first step behind the launch, and how many are in it */
     for (int i = 0; i < plan->step_count; i++) {
+        if (i >= launched) launched = i + (abreast = plan->steps[i].abreast > 1 ? plan->steps[i].abreast : 1);
         int at = by_kernel ? count : 0;
         while (at < count && strcmp(rows[at].source, plan->steps[i].source) != 0) at++;
         if (at == count) memset(&rows[count++], 0, sizeof *rows);
         add_step(&rows[at], &plan->steps[i], seconds[i], best);
-        if (by_kernel) rows[at].label = plan->steps[i].label;
+        if (!by_kernel) continue;
+        rows[at].label = plan->steps[i].label;
+        rows[at].abreast = abreast;
     }
     qsort(rows, (size_t)count, sizeof *rows, slowest_first);
     return count;
@@ -50,8 +54,10 @@ static int collect_rows(const CoupletPlan *plan, const double *seconds, const Ya
 static void print_row(const Row *row, double total) {
     char of_best[16] = "-";
     if (row->limit > 0) snprintf(of_best, sizeof of_best, "%.2f", row->limit / row->seconds);
-    printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8s  %s  %s\n", row->seconds * 1e3, 100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
+    printf("%8.3f %5.1f %8d %9.3f %8.1f %8.1f %7.1f %8s  %s  %s", row->seconds * 1e3, 100 * row->seconds / total, row->kernels, row->flops * 1e-9, row->bytes * 1e-6,
            row->flops / row->seconds * 1e-9, row->bytes / row->seconds * 1e-9, of_best, row->source, row->label ? row->label : "");
+    if (row->abreast > 1) printf(", abreast of %d", row->abreast - 1);
+    printf("\n");
 }
 
 /* What a device could do at its best is not measured. */
@@ -76,7 +82,8 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
     for (int i = 0; i < count; i++)
         if (rows[i].seconds >= 5e-4 * total.seconds) print_row(&rows[i], total.seconds);
     print_row(&total, total.seconds);
-    printf("%.1f ms a step with everything (median of %d), %.0f MB\n", times->whole * 1e3, times->steps, (double)plan->arena_bytes * 1e-6);
+    printf("%d kernels in %d launches; %.1f ms a step with everything (median of %d), %.1f of them the finite check, %.1f the commits; %.0f MB\n", plan->step_count, step_launches(plan),
+           times->whole * 1e3, times->steps, times->finite * 1e3, times->commit * 1e3, (double)plan->arena_bytes * 1e-6);
     free(rows);
 }
 

@@ -16,7 +16,7 @@ typedef struct Bench {
     CoupletSession *session;
     CoupletRun *run;
     void **inputs, **made_up; /* made_up: those of the inputs that are ours to free */
-    double *now, *kernels, *whole;
+    double *now, *kernels, *whole, *finite, *commit;
     bool by_kernel;
     char *error;
     size_t error_bytes;
@@ -53,26 +53,33 @@ static bool bind_inputs(Bench *b) {
     return true;
 }
 
-static bool one_step(Bench *b) {
+static bool one_step(Bench *b, int number) {
     CoupletFault fault;
     couplet_session_scalars(b->session, b->plan, b->inputs);
-    if (!couplet_run_steps(b->run, b->inputs, b->session->states, &fault) || !couplet_run_finite(b->run, &fault) ||
-        !couplet_run_commit(b->run, b->session->states, b->program->states, &fault)) {
+    const double start = yardstick_now();
+    bool good = couplet_run_steps(b->run, b->inputs, b->session->states, &fault);
+    const double done = yardstick_now();
+    good = good && couplet_run_finite(b->run, &fault);
+    const double checked = yardstick_now();
+    good = good && couplet_run_commit(b->run, b->session->states, b->program->states, &fault);
+    const double end = yardstick_now();
+    if (!good) {
         snprintf(b->error, b->error_bytes, "%s: error: %s", fault.source, fault.sentence);
         return false;
     }
+    b->whole[number] = end - start;
+    b->finite[number] = checked - done;
+    b->commit[number] = end - checked;
     b->session->step++;
     return true;
 }
 
 /* kernels[k * steps + s]: of kernel k in step s. */
 static bool run_all(Bench *b, int steps) {
-    if (!one_step(b)) return false;
+    if (!one_step(b, 0)) return false;
     for (int s = 0; s < steps; s++) {
         memset(b->now, 0, sizeof *b->now * (size_t)b->plan->step_count);
-        double start = yardstick_now();
-        if (!one_step(b)) return false;
-        b->whole[s] = yardstick_now() - start;
+        if (!one_step(b, s)) return false;
         for (int k = 0; k < b->plan->step_count; k++) b->kernels[k * steps + s] = b->now[k] * 1e-3;
     }
     return true;
@@ -88,7 +95,9 @@ static bool open_bench(Bench *b, CoupletDevice *device, int steps) {
     b->made_up = calloc((size_t)b->plan->input_count + 1, sizeof *b->made_up);
     b->now = calloc(kernels, sizeof *b->now);
     b->kernels = calloc(kernels * (size_t)steps, sizeof *b->kernels);
-    b->whole = calloc((size_t)steps, sizeof *b->whole);
+    b->whole = calloc(3 * (size_t)steps, sizeof *b->whole);
+    b->finite = b->whole + steps;
+    b->commit = b->whole + 2 * steps;
     if (!b->run || !b->inputs || !b->made_up || !b->now || !b->kernels || !b->whole) return fail(b, device->fault.kind ? device->fault.sentence : "out of memory");
     if (b->by_kernel) couplet_run_profile(b->run, b->now);
     return bind_inputs(b);
@@ -99,8 +108,16 @@ static bool take_medians(Bench *b, int steps, StepTimes *times) {
     if (b->by_kernel && !times->kernels) return fail(b, "out of memory");
     for (int k = 0; times->kernels && k < b->plan->step_count; k++) times->kernels[k] = yardstick_median(b->kernels + k * steps, steps);
     times->whole = yardstick_median(b->whole, steps);
+    times->finite = yardstick_median(b->finite, steps);
+    times->commit = yardstick_median(b->commit, steps);
     times->steps = steps;
     return true;
+}
+
+int step_launches(const CoupletPlan *plan) {
+    int count = 0;
+    for (int i = 0; i < plan->step_count; i += plan->steps[i].abreast > 1 ? plan->steps[i].abreast : 1) count++;
+    return count;
 }
 
 bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes) {

@@ -44,6 +44,8 @@ typedef struct Kernel {
     int sink;   /* SWEEP_JOIN: which one */
     char symbol[SYMBOL_BYTES];
     int64_t tiles, rounds; /* tiles of one round write disjoint memory; rounds follow each other (0: one) */
+    bool late;       /* all that it makes can wait for the end of the step */
+    int first, last; /* of the kernels that go abreast with it (abreast.h), it among them, by place in the list */
     const GNode *operands[MAX_KERNEL_OPERANDS + 1];
     int operand_count, output_count;
 } Kernel;
@@ -68,6 +70,7 @@ typedef struct PlanTarget {
     bool sends_inputs; /* inputs are copied to the device before the first step, into the arena */
     bool arguments; /* kernels that differ only in sizes and constants are one, and take these from a table */
     bool together;  /* a kernel may do several nodes */
+    bool abreast;   /* a launch may be several kernels */
 } PlanTarget;
 
 /* False with a sentence when a node cannot be compiled (too many operands). */

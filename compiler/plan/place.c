@@ -11,8 +11,8 @@ void measure_lives(Plan *p) {
         const Kernel *k = &p->kernels.items.items[s];
         for (int i = 0; i < k->operand_count; i++) {
             Life *life = &p->lives[k->operands[i]->mark];
-            if (life->first < 0) life->first = s;
-            life->last = s;
+            if (life->first < 0) life->first = k->first; /* kernels of one launch run at the same time */
+            life->last = k->last;
         }
     }
     for (int i = 0; i < p->out->buffer_count; i++) {
@@ -60,6 +60,15 @@ static bool is_alike(const GNode *a, const GNode *b) {
     return a->type == b->type && a->rank == b->rank && memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
 }
 
+static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) {
+    for (int s = k->first; s <= k->last; s++) {
+        const Kernel *other = &p->kernels.items.items[s];
+        for (int i = 0; other != k && i < other->operand_count; i++)
+            if (other->operands[i] == array) return true;
+    }
+    return false;
+}
+
 /* Every tile writes elements of its own and reads an array that is written over at these alone, so any number of threads may do them. */
 static void write_over(Plan *p, int step) {
     Kernel *k = &p->kernels.items.items[step];
@@ -69,13 +78,13 @@ static void write_over(Plan *p, int step) {
         const GNode *from = k->operands[i];
         Life *life = &p->lives[from->mark];
         Walk w = {.arena = p->arena, .from = from};
-        if (!life->bytes || life->last != step || !is_alike(from, n)) continue;
+        if (!life->bytes || life->last != k->last || !is_alike(from, n) || is_read_abreast(p, k, from)) continue;
         if (!stays_in_place(&w, n->value) || !stays_in_place(&w, n->guard) || !stays_in_place(&w, n->active)) continue;
         bool is_read_later = false;
         for (int b = 1; b <= k->beside_count; b++) is_read_later |= reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;
         k->over = from;
-        life->last = step - 1; /* from here on its memory is the result's */
+        life->last = k->first - 1; /* from here on its memory is the result's */
         life->next = &p->lives[n->mark];
     }
 }

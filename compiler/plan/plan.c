@@ -174,6 +174,7 @@ static void make_steps(Plan *p) {
         }
         s->tiles = k->tiles;
         s->rounds = k->rounds;
+        s->abreast = k->first == i ? k->last - i + 1 : 0;
         s->buffers = buffers;
         s->buffer_count = k->operand_count;
         s->output_count = k->output_count;

@@ -6,9 +6,9 @@
 #include "compiler/plan/kernel.h"
 
 typedef struct Life {
-    int buffer, first, last; /* steps */
+    int buffer, first, last; /* steps: from the first of a launch to the last of one */
     int64_t bytes;
-    struct Life *next; /* of the array that is written over it, one step after its last; NULL: none */
+    struct Life *next; /* of the array that is written over it, in the launch after its last; NULL: none */
 } Life;
 
 typedef struct Plan {

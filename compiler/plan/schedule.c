@@ -1,4 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
+#include "compiler/plan/abreast.h"
 #include "compiler/plan/arguments.h"
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
@@ -264,6 +265,7 @@ typedef struct Order {
     PairSink **sinks;       /* by node id; NULL: none, or the target makes no sweeps */
     bool *done;             /* by node id */
     unsigned char *waits;   /* by node id: 1 no, 2 yes, 0 not known: whether a sink must come first */
+    unsigned char *late;    /* by node id (abreast.h) */
     uint32_t ids;
     Alike alike;
 } Order;
@@ -361,13 +363,13 @@ static void join(Order *o, Collect *c, GNode *node) {
 }
 
 static bool compute_kernel(Order *o, GNode *node) {
-    Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node)};
+    Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node), .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     collect_node(o->arena, &c, node);
     k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again;
     for (GNode *other = o->alike.next[node->id]; other && !alone; other = o->alike.next[other->id])
-        if (joins_kernel(o->arena, &k, other) && waits_for_kernel(o, other)) join(o, &c, other);
+        if (joins_kernel(o->arena, &k, other, k.late && o->late[other->id]) && waits_for_kernel(o, other)) join(o, &c, other);
     if (k.arguments) { /* the table comes first */
         memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
         k.operands[0] = arguments_node(o->arena, o->kernels, k.arguments, node);
@@ -375,6 +377,7 @@ static bool compute_kernel(Order *o, GNode *node) {
     close_kernel(&c, node);
     for (int i = 0; i < k.beside_count; i++) k.operands[k.operand_count++] = k.beside[i];
     k.output_count = 1 + k.beside_count;
+    for (int i = 0; i < k.beside_count; i++) k.late = k.late && o->late[k.beside[i]->id];
     array_push(o->arena, &o->kernels->items, k);
     return c.fits;
 }
@@ -419,12 +422,18 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
         o.sinks[n->id] = arena_new_of(arena, PairSink);
         *o.sinks[n->id] = sink;
     }
-    for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
-        GNode *node = g->nodes.items[i];
-        if (place_kept(&o, node)) continue;
-        *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
-                              node->span.line, MAX_KERNEL_OPERANDS - 3);
-        return false;
+    const bool abreast = target->abreast && !g->settings.no_fuse;
+    int deepest = 0;
+    o.late = abreast ? late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
+    for (int depth = 0; depth <= deepest; depth++) {
+        for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
+            GNode *node = g->nodes.items[i];
+            if (o.late[node->id] != depth || place_kept(&o, node)) continue;
+            *error = arena_printf(arena, "%s:%d: one formula reads more than %d arrays; name a part of it with `let`", node->span.source ? node->span.source->path : "?",
+                                  node->span.line, MAX_KERNEL_OPERANDS - 3);
+            return false;
+        }
     }
+    set_launches(g, kernels, abreast);
     return true;
 }

@@ -23,6 +23,7 @@ void plan_print(const Plan *p, FILE *out) {
     fprintf(out, "plan %s {\narena %lld bytes, scratch %lld bytes a worker\n", p->out->name, (long long)p->out->arena_bytes, (long long)p->out->scratch_bytes);
     for (int i = 0; i < p->out->step_count; i++) {
         const CoupletStep *s = &p->out->steps[i];
+        if (s->abreast > 1) fprintf(out, "launch of steps %d to %d\n", i, i + s->abreast - 1);
         fprintf(out, "step %d: %s, %lld tiles:", i, s->label, (long long)s->tiles);
         for (int b = 0; b < s->buffer_count; b++) {
             fprintf(out, b == s->buffer_count - s->output_count ? " -> " : b ? ", " : " ");

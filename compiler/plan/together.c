@@ -66,7 +66,7 @@ static bool loops_serve(const GNode *first, const GNode *other) {
     return true;
 }
 
-bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node) {
+bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node, bool late) {
     if (k->beside_count == MOST_TOGETHER - 1 || !loops_serve(k->node, node)) return false;
     const Loads loads = loads_of(arena, node);
     if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */
@@ -84,5 +84,5 @@ bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node) {
     }
     if (shared == 0 || shared < largest) return false;
     const int64_t made = graph_element_count(node);
-    return takes_on || 4 * made <= shared || 4 * made <= SMALL_BYTES;
+    return takes_on || late || 4 * made <= shared || 4 * made <= SMALL_BYTES;
 }

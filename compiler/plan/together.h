@@ -13,8 +13,9 @@ typedef struct Alike {
 
 Alike alike_of(Arena *arena, const Graph *g);
 /* Whether `node` can be done in the tiles of kernel->node beside those that the kernel has, and saves the kernel of its own something: the largest array
- * that it reads is read or made by them. That everything else it reads is computed is the caller's to know. */
-bool joins_kernel(Arena *arena, const Kernel *kernel, const GNode *node);
+ * that it reads is read or made by them. Large results are made early for that only if they are `late`: they and the kernel are done at the end of the
+ * step anyway. That everything else it reads is computed is the caller's to know. */
+bool joins_kernel(Arena *arena, const Kernel *kernel, const GNode *node, bool late);
 /* Whether the expressions of `reader` read `node`. */
 bool reads_node(Arena *arena, const GNode *reader, const GNode *node);
 

@@ -84,11 +84,15 @@ static bool read_from(CoupletDevice *device, void *to, const void *from, int64_t
     return bytes == 0 || CL(cl, clEnqueueReadBuffer(cl->queue, m->object, CL_TRUE, (size_t)(m->first + offset), (size_t)bytes, to, 0, NULL, NULL));
 }
 
-static bool copy(CoupletDevice *device, void *to, int64_t to_offset, const void *from, int64_t from_offset, int64_t bytes) {
+static bool copy(CoupletDevice *device, int count, const CoupletCopy *copies) {
     Opencl *cl = opencl_of(device);
-    const Memory *target = to, *source = from;
-    return bytes == 0 || CL(cl, clEnqueueCopyBuffer(cl->queue, source->object, target->object, (size_t)(source->first + from_offset), (size_t)(target->first + to_offset),
-                                                    (size_t)bytes, 0, NULL, NULL));
+    for (const CoupletCopy *c = copies; c < copies + count; c++) {
+        const Memory *target = c->to, *source = c->from;
+        if (c->bytes && !CL(cl, clEnqueueCopyBuffer(cl->queue, source->object, target->object, (size_t)(source->first + c->from_offset), (size_t)(target->first + c->to_offset),
+                                                    (size_t)c->bytes, 0, NULL, NULL)))
+            return false;
+    }
+    return true;
 }
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
@@ -118,7 +122,7 @@ static bool start(Opencl *cl, cl_kernel kernel, int64_t items, int64_t group) {
 
 static bool set_word(Opencl *cl, const Memory *word, cl_int value) { return CL(cl, clEnqueueFillBuffer(cl->queue, word->object, &value, sizeof value, 0, sizeof value, 0, NULL, NULL)); }
 
-static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
+static bool launch_step(CoupletDevice *device, const CoupletPlan *plan, void *code, int number, void *const *buffers) {
     Opencl *cl = opencl_of(device);
     const CoupletStep *step = &plan->steps[number];
     const CoupletLaunch *how = step->launch;
@@ -134,6 +138,13 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
         cl->may_have_faults = true;
     }
     return start(cl, kernel, how->global, how->local);
+}
+
+/* One after the other: the queue keeps its order. */
+static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, int first, int count, void *const *buffers) {
+    for (int i = first; i < first + count; buffers += plan->steps[i++].buffer_count)
+        if (!launch_step(device, plan, code, i, buffers)) return false;
+    return true;
 }
 
 /* The word is read only when a kernel ran that could have written it. */

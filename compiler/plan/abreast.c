@@ -1,0 +1,161 @@
+#include "compiler/plan/abreast.h"
+
+#include "compiler/graph/loads.h"
+
+#include <string.h>
+
+enum { MOST_DEEP = 16 /* late nodes that read each other: each depth is a launch */ };
+
+/* Bytes that it may cost. */
+typedef struct Limits {
+    int64_t small; /* of a kernel's arrays: what lives a few kernels longer, because others go abreast of its own, takes no more */
+    int64_t tiny;  /* of an array that may live to the end of the step in any case */
+    int64_t kept;  /* that a node may keep alive; with more than it makes up for it is large enough for a launch of its own */
+} Limits;
+
+static const Limits ample = {256 << 10, 16 << 10, 1 << 20}, tight = {0, 256, 0};
+
+/* Where memory is short, nothing is kept for the sake of fewer launches. */
+static const Limits *limits_of(const Graph *g) { return g->settings.is_bounded || g->settings.kept_bytes > 0 || g->settings.chunks > 1 ? &tight : &ample; }
+
+/* ---- what can wait ---------------------------------------------------------------------------------------------- */
+
+typedef struct Late {
+    Arena *arena;
+    Graph *g;
+    const Limits *limits;
+    bool *is_kept;       /* by node id: a commit or an output */
+    bool *lives_on;      /* by node id: is kept, or read by late elementwise work */
+    bool *is_read_early; /* by node id */
+    unsigned char *depths;
+    uint32_t ids;
+} Late;
+
+static int64_t bytes_of(const GNode *n) { return 4 * graph_element_count(n); }
+
+static bool is_made(const GNode *n) { return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL; }
+
+static bool visit(Graph *g, const GExpr *e) {
+    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, 0);
+    bool first = !g->marks.items[e->id];
+    g->marks.items[e->id] = 1;
+    return first;
+}
+
+/* Whoever reads it, a read is early: each part of an expression is looked at once for all nodes. */
+static void mark_early(Late *l, const GExpr *e) {
+    if (!e || e->op == G_CONST || e->op == G_INDEX || !visit(l->g, e)) return;
+    if (e->op == G_LOAD && e->tensor->id < l->ids) l->is_read_early[e->tensor->id] = true;
+    for (int i = 0; i < e->arg_count; i++) mark_early(l, e->args[i]);
+}
+
+static void mark_operands_early(Late *l, const GNode *n) {
+    if (n->operand) l->is_read_early[n->operand->id] = true;
+    for (int i = 0; i < n->operand_count; i++) l->is_read_early[n->operands[i]->id] = true;
+    mark_early(l, n->value);
+    mark_early(l, n->guard);
+    mark_early(l, n->active);
+}
+
+/* Bytes that live longer when the node waits: what lives to the end in any case is not counted, nor what is tiny. */
+static int64_t kept_longer(const Late *l, const Loads *loads) {
+    int64_t bytes = 0;
+    for (int i = 0; i < loads->items.count; i++) {
+        const GNode *from = loads->items.items[i]->tensor;
+        bool counted = !is_made(from) || l->lives_on[from->id] || bytes_of(from) <= l->limits->tiny;
+        for (int k = 0; k < i; k++) counted |= loads->items.items[k]->tensor == from;
+        if (!counted) bytes += bytes_of(from);
+    }
+    return bytes;
+}
+
+/* Elementwise work may keep what it makes up for: a gradient in two parts becomes a moment and a parameter. Sums wait with the arrays that they sum: norms of gradients. */
+static bool can_wait(Late *l, const GNode *n) {
+    if (n->kind != GN_COMPUTE || n->streamed || n->again || l->is_read_early[n->id]) return false;
+    const Loads loads = loads_of(l->arena, n);
+    for (int i = 0; i < loads.items.count; i++)
+        if (loads.items.items[i]->tensor->streamed) return false;
+    if (n->reducer != GR_NONE) return bytes_of(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
+    const int64_t longer = kept_longer(l, &loads);
+    if (longer > 0 && !(l->is_kept[n->id] && (longer <= 2 * bytes_of(n) || longer <= l->limits->kept))) return false; /* totals are read by the next, not kept */
+    for (int i = 0; i < loads.items.count && graph_element_count(n) > 1; i++) l->lives_on[loads.items.items[i]->tensor->id] = true;
+    return true;
+}
+
+/* Scalars wait only for what waits itself: with the learning rate at hand, what is renewed from a sum's own results is done with the sum. */
+static void set_depth(Late *l, const GNode *n) {
+    const Loads loads = loads_of(l->arena, n);
+    int depth = 0;
+    for (int i = 0; i < loads.items.count; i++)
+        if (l->depths[loads.items.items[i]->tensor->id] > depth) depth = l->depths[loads.items.items[i]->tensor->id];
+    const bool waits = depth > 0 || graph_element_count(n) > 1 || n->reducer != GR_NONE;
+    l->depths[n->id] = (unsigned char)(depth < MOST_DEEP ? depth + waits : depth); /* the order of the nodes still holds among the deepest */
+}
+
+unsigned char *late_nodes(Arena *arena, Graph *g, int *depth) {
+    Late l = {.arena = arena, .g = g, .limits = limits_of(g)};
+    *depth = 0;
+    for (int i = 0; i < g->nodes.count; i++)
+        if (g->nodes.items[i]->id >= l.ids) l.ids = g->nodes.items[i]->id + 1;
+    l.is_kept = arena_array(arena, bool, l.ids + 1);
+    l.lives_on = arena_array(arena, bool, l.ids + 1);
+    l.is_read_early = arena_array(arena, bool, l.ids + 1);
+    l.depths = arena_array(arena, unsigned char, l.ids + 1);
+    g->marks.count = 0;
+    for (int i = 0; i < g->outputs.count; i++) l.is_kept[g->outputs.items[i].node->id] = true;
+    for (int i = 0; i < g->commits.count; i++) {
+        l.is_kept[g->commits.items[i].value->id] = true;
+        if (g->commits.items[i].rows) l.is_kept[g->commits.items[i].rows->id] = true;
+    }
+    memcpy(l.lives_on, l.is_kept, l.ids);
+    for (int i = g->nodes.count - 1; i >= 0; i--) {
+        GNode *n = g->nodes.items[i];
+        l.depths[n->id] = can_wait(&l, n);
+        if (!l.depths[n->id]) mark_operands_early(&l, n);
+    }
+    for (int i = 0; i < g->nodes.count; i++) {
+        const GNode *n = g->nodes.items[i];
+        if (!l.depths[n->id]) continue;
+        set_depth(&l, n);
+        if (l.depths[n->id] > *depth) *depth = l.depths[n->id];
+    }
+    return l.depths;
+}
+
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
+
+static bool is_small(const Kernel *k, const Limits *limits) {
+    int64_t bytes = 0;
+    for (int i = 0; i < k->operand_count; i++)
+        if (is_made(k->operands[i])) bytes += bytes_of(k->operands[i]);
+    return bytes <= limits->small;
+}
+
+static bool reads_results(const Kernel *reader, const Kernel *writer) {
+    for (int i = 0; i < reader->operand_count; i++)
+        for (int k = writer->operand_count - writer->output_count; k < writer->operand_count; k++)
+            if (reader->operands[i] == writer->operands[k]) return true;
+    return false;
+}
+
+/* Whether the kernel can go abreast of those from `first` up to it. */
+static bool joins_launch(const KernelList *kernels, const Limits *limits, int first, int number) {
+    const Kernel *k = &kernels->items.items[number], *before = &kernels->items.items[number - 1];
+    if (k->rounds > 1 || before->rounds > 1 || number - first == COUPLET_MAX_ABREAST) return false;
+    if (k->late != before->late || (!k->late && !(is_small(k, limits) && is_small(before, limits)))) return false;
+    for (int i = first; i < number; i++)
+        if (reads_results(k, &kernels->items.items[i])) return false;
+    return true;
+}
+
+void set_launches(const Graph *g, KernelList *kernels, bool abreast) {
+    const int count = kernels->items.count;
+    for (int s = 0, first = 0; s < count; s++) {
+        if (s && !(abreast && joins_launch(kernels, limits_of(g), first, s))) first = s;
+        kernels->items.items[s].first = first;
+    }
+    for (int s = count - 1; s >= 0; s--) {
+        Kernel *k = &kernels->items.items[s];
+        k->last = s + 1 < count && k[1].first == k->first ? k[1].last : s;
+    }
+}
