@@ -33,13 +33,34 @@ void element_begin(Element *x, Frame *outer, SweepView view, const char *name, i
     frame_gather_faults(f);
 }
 
-void element_at(Element *x, LLVMValueRef row, LLVMValueRef column) {
+static void element_at(Element *x, const ElementLoop *loop) {
     Frame *f = &x->open.inner;
     const PairSink *pair = &x->view.sink->pair;
     int of_row = x->view.columns ? pair->other : pair->own, of_column = x->view.columns ? pair->own : pair->other;
-    x->tile.at = sum_of(f, scaled(f, row, x->sweep->line), column);
-    f->indices[of_row] = sum_of(f, x->first_row, row);
-    f->indices[of_column] = sum_of(f, x->first_column, column);
+    x->tile.at = sum_of(f, scaled(f, loop->row, x->sweep->line), loop->columns.index);
+    f->indices[of_row] = sum_of(f, x->first_row, loop->row);
+    f->indices[of_column] = sum_of(f, x->first_column, loop->columns.index);
+    f->narrow[of_row] = LLVMBuildTrunc(f->e->builder, f->indices[of_row], f->e->i32, "");
+    f->narrow[of_column] = loop->count;
+}
+
+ElementLoop element_loop_begin(Element *x, LLVMValueRef row) {
+    Frame *f = &x->open.inner;
+    LLVMValueRef first = LLVMBuildTrunc(f->e->builder, x->first_column, f->e->i32, "");
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(f->e->builder);
+    ElementLoop loop = {.columns = loop_begin(f, whole(f, 0), x->column_count), .row = row};
+    loop.count = LLVMBuildPhi(f->e->builder, f->e->i32, "column");
+    LLVMAddIncoming(loop.count, &first, &before, 1);
+    element_at(x, &loop);
+    return loop;
+}
+
+void element_loop_end(Element *x, ElementLoop *loop) {
+    LLVMBuilderRef b = x->open.inner.e->builder;
+    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->count, LLVMConstInt(x->open.inner.e->i32, 1, 0), "");
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    LLVMAddIncoming(loop->count, &next, &here, 1);
+    loop_end(&x->open.inner, &loop->columns);
 }
 
 Helper element_end(Element *x) {
@@ -51,10 +72,10 @@ Helper emit_weights(Frame *outer, SweepView view, int number) {
     Element x;
     element_begin(&x, outer, view, view.columns ? "column_weights" : "row_weights", number);
     Frame *f = &x.open.inner;
-    Loop rows = loop_begin(f, whole(f, 0), x.rows), inner = loop_begin(f, whole(f, 0), x.column_count);
-    element_at(&x, rows.index, inner.index);
+    Loop rows = loop_begin(f, whole(f, 0), x.rows);
+    ElementLoop columns = element_loop_begin(&x, rows.index);
     LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight), float_pointer(f, x.target, x.tile.at));
-    loop_end(f, &inner);
+    element_loop_end(&x, &columns);
     loop_end(f, &rows);
     return element_end(&x);
 }
@@ -65,13 +86,14 @@ Helper emit_maps(Frame *outer, int number) {
     element_begin(&x, outer, sweep->maps[0].view, "maps", number);
     Frame *f = &x.open.inner;
     x.tile.makes_maps = true;
-    Loop rows = loop_begin(f, whole(f, 0), x.rows), inner = loop_begin(f, whole(f, 0), x.column_count);
+    Loop rows = loop_begin(f, whole(f, 0), x.rows);
+    ElementLoop columns = element_loop_begin(&x, rows.index);
     for (int i = 0; i < sweep->map_count; i++) {
         element_view(&x, sweep->maps[i].view);
-        element_at(&x, rows.index, inner.index);
+        element_at(&x, &columns);
         LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr), float_pointer(f, x.tile.maps[i], x.tile.at));
     }
-    loop_end(f, &inner);
+    element_loop_end(&x, &columns);
     loop_end(f, &rows);
     return element_end(&x);
 }

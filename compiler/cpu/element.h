@@ -14,7 +14,14 @@ typedef struct Element {
 } Element;
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number);
-void element_at(Element *x, LLVMValueRef row, LLVMValueRef column);
+/* The elements of a row of the tile, in the loop over its columns. They are counted twice, in 64 bits for addresses and in 32 for what formulas say of the column: a vector of
+ * such places is one addition from turn to turn, and so many labels as floats are compared at once. */
+typedef struct ElementLoop {
+    Loop columns;
+    LLVMValueRef row, count; /* count: i32, of the column in the whole array */
+} ElementLoop;
+ElementLoop element_loop_begin(Element *x, LLVMValueRef row);
+void element_loop_end(Element *x, ElementLoop *loop);
 Helper element_end(Element *x);
 
 #endif

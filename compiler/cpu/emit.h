@@ -54,6 +54,7 @@ typedef struct Frame {
     LLVMValueRef function;
     int64_t extents[2 * GRAPH_MAX_RANK];
     LLVMValueRef indices[2 * GRAPH_MAX_RANK]; /* i64 */
+    LLVMValueRef narrow[2 * GRAPH_MAX_RANK];  /* the same as i32, where a loop counts so as well; else NULL */
     LLVMValueRef bases[MAX_KERNEL_OPERANDS + 1];
     LLVMValueRef begin, end, fault, scratch;
     LLVMValueRef met; /* a local: faults so far, while they are gathered */

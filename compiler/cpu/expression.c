@@ -139,6 +139,11 @@ static bool is_narrow(Frame *s, const GExpr *e) {
     return gx_range(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
 }
 
+static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef value) {
+    if (e->op == G_INDEX && s->narrow[e->index]) return s->narrow[e->index];
+    return LLVMBuildTrunc(s->e->builder, value, s->e->i32, "");
+}
+
 static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     if (e->args[0]->type == GT_REAL) {
@@ -146,8 +151,8 @@ static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueR
         return LLVMBuildFCmp(b, p, a, c, "");
     }
     if (e->args[0]->type == GT_INT && is_narrow(s, e->args[0]) && is_narrow(s, e->args[1])) { /* twice as many in a vector */
-        a = LLVMBuildTrunc(b, a, s->e->i32, "");
-        c = LLVMBuildTrunc(b, c, s->e->i32, "");
+        a = narrowed(s, e->args[0], a);
+        c = narrowed(s, e->args[1], c);
     }
     LLVMIntPredicate p = e->op == G_LT ? LLVMIntSLT : e->op == G_LE ? LLVMIntSLE : e->op == G_EQ ? LLVMIntEQ : LLVMIntNE;
     return LLVMBuildICmp(b, p, a, c, "");

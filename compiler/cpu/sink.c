@@ -122,7 +122,7 @@ static void fold_place(Cells *c, LLVMValueRef v, LLVMValueRef place, LLVMValueRe
     cell_set(c, CELL_SECOND, LLVMBuildSelect(b, wins, place, at, ""));
 }
 
-static LLVMValueRef place_at_hand(Cells *c) { return LLVMBuildTrunc(c->f->e->builder, c->f->indices[c->sink->pair.other], c->f->e->i32, ""); }
+static LLVMValueRef place_at_hand(Cells *c) { return c->f->narrow[c->sink->pair.other]; }
 
 static void fold_count(Cells *c, LLVMValueRef holds) {
     LLVMBuilderRef b = c->f->e->builder;
@@ -172,13 +172,12 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef lowest = frame_local(f, f->e->i32);
     local_set(f, lowest, word(f, INT32_MAX));
-    Loop columns = loop_begin(f, whole(f, 0), x->column_count);
-    element_at(x, row, columns.index);
-    LLVMValueRef v = LLVMBuildLoad2(b, type, float_pointer(f, x->spare, columns.index), ""), good = is_as_good(f, n, v, best);
+    ElementLoop elements = element_loop_begin(x, row);
+    LLVMValueRef v = LLVMBuildLoad2(b, type, float_pointer(f, x->spare, elements.columns.index), ""), good = is_as_good(f, n, v, best);
     if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
     LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""), old = local_get(f, f->e->i32, lowest);
     local_set(f, lowest, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
-    loop_end(f, &columns);
+    element_loop_end(x, &elements);
     return local_get(f, f->e->i32, lowest);
 }
 
@@ -214,13 +213,12 @@ static void statistic_of_rows(Element *x) {
         value = frame_local(f, type);
         local_set(f, value, neutral_cell(f, x->view.sink, CELL_VALUE));
     }
-    Loop columns = loop_begin(f, whole(f, 0), x->column_count);
-    element_at(x, rows.index, columns.index);
+    ElementLoop elements = element_loop_begin(x, rows.index);
     LLVMValueRef v = guarded_term(f, x->view.sink, &holds);
-    if (logs || places) LLVMBuildStore(b, v, float_pointer(f, x->spare, columns.index));
+    if (logs || places) LLVMBuildStore(b, v, float_pointer(f, x->spare, elements.columns.index));
     local_set(f, value, joined(f, n, local_get(f, type, value), v));
     fold_count(&c, holds);
-    loop_end(f, &columns);
+    element_loop_end(x, &elements);
     if (places) fold_places(x, &c, rows.index, local_get(f, type, value));
     if (logs) {
         LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE));
@@ -247,9 +245,9 @@ static void statistic_of_columns(Element *x) {
         LLVMBuildStore(b, cell_get(&c, CELL_VALUE), float_pointer(f, x->spare, before.index));
         loop_end(f, &before);
     }
-    Loop rows = loop_begin(f, whole(f, 0), x->rows), columns = loop_begin(f, whole(f, 0), x->column_count);
-    c.at = columns.index;
-    element_at(x, rows.index, columns.index);
+    Loop rows = loop_begin(f, whole(f, 0), x->rows);
+    ElementLoop elements = element_loop_begin(x, rows.index);
+    c.at = elements.columns.index;
     LLVMValueRef holds, v;
     if (is_place(n)) {
         v = term_of(f, n, &holds);
@@ -259,7 +257,7 @@ static void statistic_of_columns(Element *x) {
         cell_set(&c, CELL_VALUE, joined(f, n, cell_get(&c, CELL_VALUE), v));
     }
     fold_count(&c, holds);
-    loop_end(f, &columns);
+    element_loop_end(x, &elements);
     loop_end(f, &rows);
     if (!logs) return;
     Loop shifts = loop_begin(f, whole(f, 0), x->column_count);
@@ -269,12 +267,11 @@ static void statistic_of_columns(Element *x) {
     LLVMBuildStore(b, shift, spare);
     loop_end(f, &shifts);
     rows = loop_begin(f, whole(f, 0), x->rows);
-    columns = loop_begin(f, whole(f, 0), x->column_count);
-    c.at = columns.index;
-    element_at(x, rows.index, columns.index);
-    shift = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, columns.index), "");
+    elements = element_loop_begin(x, rows.index);
+    c.at = elements.columns.index;
+    shift = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, c.at), "");
     cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, guarded_term(f, x->view.sink, &holds), shift)));
-    loop_end(f, &columns);
+    element_loop_end(x, &elements);
     loop_end(f, &rows);
 }
 
