@@ -127,6 +127,7 @@ LLVMValueRef math_log1p(Frame *f, LLVMValueRef x);
 LLVMValueRef math_tanh(Frame *f, LLVMValueRef x);
 LLVMValueRef math_sigmoid(Frame *f, LLVMValueRef x);
 LLVMValueRef math_softplus(Frame *f, LLVMValueRef x);
+LLVMValueRef math_erf(Frame *f, LLVMValueRef x);
 LLVMValueRef math_intrinsic(Frame *f, const char *name, LLVMValueRef *args, unsigned count);
 
 /* ---- kernels ------------------------------------------------------------------------------------------------ */

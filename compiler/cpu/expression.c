@@ -119,19 +119,6 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     return value;
 }
 
-/* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: the read it would make is guarded out. */
-static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
-    LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef zero = whole(s, 0);
-    LLVMValueRef divisor = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, c, zero, ""), whole(s, 1), c, "");
-    LLVMValueRef r = LLVMBuildSRem(b, a, divisor, "");
-    LLVMValueRef unlike = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, divisor, ""), zero, "");
-    LLVMValueRef adjust = LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntNE, r, zero, ""), unlike, "");
-    if (remainder) return LLVMBuildSelect(b, adjust, LLVMBuildAdd(b, r, divisor, ""), r, "");
-    LLVMValueRef q = LLVMBuildSDiv(b, a, divisor, "");
-    return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, whole(s, 1), ""), q, "");
-}
-
 /* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
 static bool is_narrow(Frame *s, const GExpr *e) {
     int64_t low, high;
@@ -139,26 +126,53 @@ static bool is_narrow(Frame *s, const GExpr *e) {
     return gx_range(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
 }
 
-static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef value) {
+/* Such a number in 32 bits: twice as many are in a vector. */
+static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
+    LLVMBuilderRef b = s->e->builder;
     if (e->op == G_INDEX && s->narrow[e->index]) return s->narrow[e->index];
-    return LLVMBuildTrunc(s->e->builder, value, s->e->i32, "");
+    if ((e->op == G_ADD || e->op == G_SUB || e->op == G_MUL) && is_narrow(s, e->args[0]) && is_narrow(s, e->args[1])) {
+        LLVMValueRef a = narrowed(s, e->args[0], mask), c = narrowed(s, e->args[1], mask);
+        return e->op == G_ADD ? LLVMBuildAdd(b, a, c, "") : e->op == G_SUB ? LLVMBuildSub(b, a, c, "") : LLVMBuildMul(b, a, c, "");
+    }
+    return LLVMBuildTrunc(b, emit(s, e, mask), s->e->i32, "");
 }
 
-static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
+/* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: the read it would make is guarded out. */
+static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
+    LLVMBuilderRef b = s->e->builder;
+    LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a)), one = LLVMConstInt(LLVMTypeOf(a), 1, 0);
+    LLVMValueRef divisor = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntEQ, c, zero, ""), one, c, "");
+    LLVMValueRef r = LLVMBuildSRem(b, a, divisor, "");
+    LLVMValueRef unlike = LLVMBuildICmp(b, LLVMIntSLT, LLVMBuildXor(b, r, divisor, ""), zero, "");
+    LLVMValueRef adjust = LLVMBuildAnd(b, LLVMBuildICmp(b, LLVMIntNE, r, zero, ""), unlike, "");
+    if (remainder) return LLVMBuildSelect(b, adjust, LLVMBuildAdd(b, r, divisor, ""), r, "");
+    LLVMValueRef q = LLVMBuildSDiv(b, a, divisor, "");
+    return LLVMBuildSelect(b, adjust, LLVMBuildSub(b, q, one, ""), q, "");
+}
+
+/* In a tile, by a constant, which has no vectors of 64 bits. */
+static LLVMValueRef emit_quotient(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
+    const bool remainder = e->op == G_MOD;
+    if (!s->tile || e->args[1]->op != G_CONST || !is_narrow(s, e->args[0]) || !is_narrow(s, e->args[1])) return floored(s, a, c, remainder);
+    LLVMValueRef value = floored(s, narrowed(s, e->args[0], mask), narrowed(s, e->args[1], mask), remainder);
+    return LLVMBuildSExt(s->e->builder, value, s->e->i64, "");
+}
+
+static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     if (e->args[0]->type == GT_REAL) {
         LLVMRealPredicate p = e->op == G_LT ? LLVMRealOLT : e->op == G_LE ? LLVMRealOLE : e->op == G_EQ ? LLVMRealOEQ : LLVMRealUNE;
         return LLVMBuildFCmp(b, p, a, c, "");
     }
-    if (e->args[0]->type == GT_INT && is_narrow(s, e->args[0]) && is_narrow(s, e->args[1])) { /* twice as many in a vector */
-        a = narrowed(s, e->args[0], a);
-        c = narrowed(s, e->args[1], c);
+    if (e->args[0]->type == GT_INT && is_narrow(s, e->args[0]) && is_narrow(s, e->args[1])) {
+        a = narrowed(s, e->args[0], mask);
+        c = narrowed(s, e->args[1], mask);
     }
     LLVMIntPredicate p = e->op == G_LT ? LLVMIntSLT : e->op == G_LE ? LLVMIntSLE : e->op == G_EQ ? LLVMIntEQ : LLVMIntNE;
     return LLVMBuildICmp(b, p, a, c, "");
 }
 
-static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
+static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef i64 = s->e->i64;
     switch (e->op) {
@@ -173,8 +187,7 @@ static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
         LLVMValueRef up = LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSGT, a, whole(s, 0), ""), i64, "");
         return LLVMBuildSub(b, up, LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSLT, a, whole(s, 0), ""), i64, ""), "");
     }
-    case G_FLOORDIV: return floored(s, a, c, false);
-    default: return floored(s, a, c, true); /* G_MOD */
+    default: return emit_quotient(s, e, a, c, mask); /* G_FLOORDIV, G_MOD */
     }
 }
 
@@ -203,7 +216,7 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
     case G_LOG: return math_log(s, a);
     case G_LOG1P: return math_log1p(s, a);
     case G_TANH: return math_tanh(s, a);
-    case G_ERF: return call_named(s, "erff", &a, 1);
+    case G_ERF: return math_erf(s, a);
     case G_SIN: return call_named(s, "sinf", &a, 1);
     case G_COS: return call_named(s, "cosf", &a, 1);
     case G_SQRT: return intrinsic(s, "llvm.sqrt", a);
@@ -286,13 +299,13 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_LT:
     case G_LE:
     case G_EQ:
-    case G_NE: return compare(s, e, a, c);
+    case G_NE: return compare(s, e, a, c, mask);
     case G_TO_REAL: return e->args[0]->type == GT_BOOL ? LLVMBuildUIToFP(b, a, s->e->f32, "") : LLVMBuildSIToFP(b, a, s->e->f32, "");
     case G_TO_INT: return LLVMBuildFPToSI(b, a, s->e->i64, "");
     case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
     default: break;
     }
-    return e->type == GT_INT ? emit_int(s, e, a, c) : emit_real(s, e, a, c);
+    return e->type == GT_INT ? emit_int(s, e, a, c, mask) : emit_real(s, e, a, c);
 }
 
 static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {

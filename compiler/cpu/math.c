@@ -137,3 +137,18 @@ LLVMValueRef math_softplus(Frame *f, LLVMValueRef x) {
     LLVMValueRef tail = LLVMBuildFSub(b, e, LLVMBuildFSub(b, h, LLVMBuildFMul(b, s, inner, ""), ""), "");
     return LLVMBuildFAdd(b, at_least(f, x, 0), tail, "");
 }
+
+/* Above 0.93 as 1 - exp of a polynomial, below as one in x^2; coefficients: N. Juffa's. */
+LLVMValueRef math_erf(Frame *f, LLVMValueRef x) {
+    static const double small[] = {-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1};
+    static const double rest[] = {-1.06777877e-1, -6.34846687e-1, -1.28717512e-1};
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef t = at_most(f, math_intrinsic(f, "llvm.fabs", &x, 1), 4), s = LLVMBuildFMul(b, t, t, ""); /* above 4 the result is 1 in float32 */
+    LLVMValueRef r = multiply_add(f, number(f, -1.72853470e-5), t, number(f, 3.83197126e-4)), u = multiply_add(f, number(f, -3.88396438e-3), t, number(f, 2.42546219e-2));
+    r = multiply_add(f, r, s, u);
+    for (int i = 0; i < 3; i++) r = multiply_add(f, r, t, number(f, rest[i]));
+    r = multiply_add(f, r, t, LLVMBuildFNeg(b, t, ""));
+    LLVMValueRef large[2] = {LLVMBuildFSub(b, number(f, 1), math_exp(f, r), ""), x};
+    LLVMValueRef near = multiply_add(f, polynomial(f, s, small, 6), x, x);
+    return choose(f, LLVMRealOGT, t, number(f, 0.927734375), math_intrinsic(f, "llvm.copysign", large, 2), near);
+}

@@ -4,7 +4,7 @@
 
 /* ---- cells ---------------------------------------------------------------------------------------------------------- */
 
-/* What a statistic keeps for each row: its value so far; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of a place the best
+/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of a place the best
  * value and where it is; behind these the count of terms, when having none is an error. */
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
@@ -27,8 +27,7 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return word(f, 0);
     if (cell == CELL_SECOND) return n->reducer == GR_LSE ? number(f, 0) : word(f, -1);
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY) return is_real(n) ? number(f, 0) : word(f, 0);
-    if (n->reducer == GR_ALL) return word(f, 1);
+    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? number(f, 0) : word(f, 0);
     if (is_real(n)) return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
@@ -77,6 +76,7 @@ static LLVMValueRef term_of(Frame *f, const GNode *n, LLVMValueRef *holds) {
     *holds = n->guard ? emit_expr(f, n->guard) : NULL;
     LLVMValueRef v = emit_expr_where(f, n->value, *holds);
     if (n->value->type == GT_INT) return LLVMBuildTrunc(f->e->builder, v, f->e->i32, "");
+    if (n->reducer == GR_ALL) v = LLVMBuildNot(f->e->builder, v, "");
     return n->value->type == GT_BOOL ? LLVMBuildZExt(f->e->builder, v, f->e->i32, "") : v;
 }
 
@@ -135,9 +135,9 @@ static void fold_count(Cells *c, LLVMValueRef holds) {
 static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValueRef v) {
     LLVMBuilderRef b = f->e->builder;
     switch (n->reducer) {
-    case GR_SUM: return is_real(n) ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
-    case GR_ANY: return LLVMBuildOr(b, old, v, "");
-    case GR_ALL: return LLVMBuildAnd(b, old, v, "");
+    case GR_SUM:
+    case GR_ANY:
+    case GR_ALL: return is_real(n) ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
     default: return better_of(f, n, old, v);
     }
 }
@@ -315,7 +315,7 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
         v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, word(f, 0), ""), word(f, 0), v, "");
     }
     if (n->type == GT_INT) v = LLVMBuildSExt(b, v, f->e->i64, "");
-    if (n->type == GT_BOOL) v = LLVMBuildICmp(b, LLVMIntNE, v, word(f, 0), "");
+    if (n->type == GT_BOOL) v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
     element_store(f, n->type, helper_pointer(&open, 2), sum_of(f, helper_number(&open, 0), loop.index), v);
     loop_end(f, &loop);
     return helper_end(&open);
