@@ -3,6 +3,7 @@
  *
  *  - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is split by the remainder of the output
  *    index: each piece is a dense product over the taps that fit, and no piece looks at the others' taps.
+ *  - A guard that leaves rows of the result out, as in the gradient of a similarity of some rows of an array with all of them, makes a sum of the other rows alone.
  *  - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
  *  - A read with the value 0 outside becomes a plain read of a padded copy. */
 #include "compiler/graph/product.h"
@@ -166,6 +167,68 @@ static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split 
     return graph_compute(g, &whole);
 }
 
+/* ---- rows that a guard leaves out ------------------------------------------------------------------------------------ */
+
+typedef struct Rows {
+    int64_t low[GRAPH_MAX_RANK], high[GRAPH_MAX_RANK]; /* by output index: low <= index < high */
+} Rows;
+
+static bool is_whole(const GExpr *e) { return e->op == G_CONST && e->type == GT_INT; }
+
+/* What is left of the guard when it has told the rows. */
+static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *guard, Rows *rows) {
+    if (!guard) return NULL;
+    if (guard->op == G_AND) {
+        const GExpr *first = take_rows(g, spec, guard->args[0], rows);
+        return gx_and(g, first, take_rows(g, spec, guard->args[1], rows));
+    }
+    if (guard->op != G_LT && guard->op != G_LE) return guard;
+    const int64_t more = guard->op == G_LE ? 1 : 0;
+    for (int i = 0; i < spec->out_rank; i++) {
+        const GExpr *a = guard->args[0], *b = guard->args[1];
+        if (a == spec->out[i] && is_whole(b)) {
+            if (b->integer + more < rows->high[i]) rows->high[i] = b->integer + more;
+            return NULL;
+        }
+        if (b == spec->out[i] && is_whole(a)) {
+            if (a->integer + 1 - more > rows->low[i]) rows->low[i] = a->integer + 1 - more;
+            return NULL;
+        }
+    }
+    return guard;
+}
+
+/* The sum of the rows that the guard leaves, read with the value 0 elsewhere; NULL when it leaves all, or none. */
+static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
+    Rows rows;
+    for (int i = 0; i < spec->out_rank; i++) {
+        rows.low[i] = 0;
+        rows.high[i] = graph_index_extent(g, spec->out[i]);
+    }
+    ComputeSpec some = *spec, all;
+    some.guard = take_rows(g, spec, spec->guard, &rows);
+    memset(&all, 0, sizeof all);
+    all.out_rank = spec->out_rank;
+    all.name = spec->name;
+    all.span = spec->span;
+    const GExpr *row[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    bool fewer = false;
+    for (int i = 0; i < spec->out_rank; i++) {
+        const int64_t extent = graph_index_extent(g, spec->out[i]), count = rows.high[i] - rows.low[i];
+        if (count <= 0) return NULL;
+        fewer |= count < extent;
+        some.out[i] = graph_fresh_index(g, count);
+        all.out[i] = graph_fresh_index(g, extent);
+        row[i] = gx2(g, G_ADD, some.out[i], gx_int(g, rows.low[i]));
+        at[i] = gx2(g, G_SUB, all.out[i], gx_int(g, rows.low[i]));
+    }
+    if (!fewer) return NULL;
+    some.value = gx_substitute(g, spec->value, spec->out_rank, spec->out, row);
+    some.guard = gx_substitute(g, some.guard, spec->out_rank, spec->out, row);
+    all.value = gx_load(g, contract_node(g, graph_compute(g, &some)), spec->out_rank, at, gx_real(g, 0));
+    return graph_compute(g, &all);
+}
+
 /* ---- guards into reads -------------------------------------------------------------------------------------------- */
 
 /* Whether `condition` says no more than that the subscript of one of the factors is inside its array. */
@@ -256,6 +319,8 @@ static GNode *contract_node(Graph *g, GNode *node) {
     if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;
     Split split;
     if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
+    GNode *fewer = of_some_rows(g, &spec);
+    if (fewer) return fewer;
     const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
     if (!is_affine(a) || !is_affine(b) || a->type != GT_REAL || b->type != GT_REAL) return node;
     bool in_a = false, in_b = false;
