@@ -220,9 +220,10 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine
     }
 }
 
-/* The position of a load, and whether it stays inside its array throughout the region. */
+/* The position of a load, and whether it stays inside its array throughout the region: of one without terms nothing is read, but all regions step through b alike. */
 static bool place_load(const GNode *node, const GExpr *load, const ProductRegion *r, Affine *out) {
     int64_t stride = 1;
+    bool inside = true, is_read = true;
     memset(out, 0, sizeof *out);
     for (int i = load->tensor->rank - 1; i >= 0; i--) {
         Affine axis;
@@ -231,15 +232,15 @@ static bool place_load(const GNode *node, const GExpr *load, const ProductRegion
         int64_t low = axis.constant, high = axis.constant;
         for (int d = 0; d < node->rank + node->red_rank; d++) {
             int64_t reach = axis.factor[d] * (r->index[d].count - 1);
-            if (r->index[d].count == 0) return true; /* never read */
+            is_read &= r->index[d].count > 0;
             *(reach < 0 ? &low : &high) += reach;
             out->factor[d] += stride * axis.factor[d];
         }
-        if (low < 0 || high >= load->tensor->shape[i]) return false;
+        inside &= low >= 0 && high < load->tensor->shape[i];
         out->constant += stride * axis.constant;
         stride *= load->tensor->shape[i];
     }
-    return true;
+    return inside || !is_read;
 }
 
 static void place_output(const GNode *node, const ProductRegion *r, Affine *out) {

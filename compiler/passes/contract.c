@@ -175,6 +175,17 @@ typedef struct Rows {
 
 static bool is_whole(const GExpr *e) { return e->op == G_CONST && e->type == GT_INT; }
 
+/* The output index that an expression is, but for a constant; -1: none. */
+static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
+    Terms t;
+    memset(&t, 0, sizeof t);
+    if (!terms_of(e, 1, &t) || t.count != 1 || t.factor[0] != 1) return -1;
+    *shift = t.constant;
+    for (int i = 0; i < spec->out_rank; i++)
+        if (spec->out[i] == t.index[0]) return i;
+    return -1;
+}
+
 /* What is left of the guard when it has told the rows. */
 static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *guard, Rows *rows) {
     if (!guard) return NULL;
@@ -184,16 +195,18 @@ static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *gu
     }
     if (guard->op != G_LT && guard->op != G_LE) return guard;
     const int64_t more = guard->op == G_LE ? 1 : 0;
-    for (int i = 0; i < spec->out_rank; i++) {
-        const GExpr *a = guard->args[0], *b = guard->args[1];
-        if (a == spec->out[i] && is_whole(b)) {
-            if (b->integer + more < rows->high[i]) rows->high[i] = b->integer + more;
-            return NULL;
-        }
-        if (b == spec->out[i] && is_whole(a)) {
-            if (a->integer + 1 - more > rows->low[i]) rows->low[i] = a->integer + 1 - more;
-            return NULL;
-        }
+    int64_t shift;
+    const int below = row_of(spec, guard->args[0], &shift);
+    if (below >= 0 && is_whole(guard->args[1])) { /* row + shift < c */
+        const int64_t high = guard->args[1]->integer + more - shift;
+        if (high < rows->high[below]) rows->high[below] = high;
+        return NULL;
+    }
+    const int above = row_of(spec, guard->args[1], &shift);
+    if (above >= 0 && is_whole(guard->args[0])) { /* c < row + shift */
+        const int64_t low = guard->args[0]->integer + 1 - more - shift;
+        if (low > rows->low[above]) rows->low[above] = low;
+        return NULL;
     }
     return guard;
 }
@@ -313,14 +326,14 @@ static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
 static GNode *contract_node(Graph *g, GNode *node) {
     Product form;
     if (node->kind != GN_COMPUTE || node->reducer != GR_SUM || node->type != GT_REAL || node->active) return node;
-    if (product_of(g->arena, node, &form)) return without_regions(g, node, &form);
     ComputeSpec spec;
     graph_open(g, node, &spec);
+    GNode *fewer = spec.guard && spec.value->op == G_MUL ? of_some_rows(g, &spec) : NULL;
+    if (fewer) return fewer;
+    if (product_of(g->arena, node, &form)) return without_regions(g, node, &form);
     if (spec.value->op != G_MUL || spec.value->args[0]->op != G_LOAD || spec.value->args[1]->op != G_LOAD) return node;
     Split split;
     if (find_split(&spec, spec.guard, &split)) return split_by_remainder(g, &spec, &split, node);
-    GNode *fewer = of_some_rows(g, &spec);
-    if (fewer) return fewer;
     const GExpr *a = spec.value->args[0], *b = spec.value->args[1];
     if (!is_affine(a) || !is_affine(b) || a->type != GT_REAL || b->type != GT_REAL) return node;
     bool in_a = false, in_b = false;
