@@ -38,9 +38,10 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     return wide ? wide_shapes : narrow_shapes;
 }
 
-/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves. */
-static double shape_price(ContractionBlock s) {
-    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = 4.0 / (s.rows * s.vectors);
+/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves: narrow vectors have two
+ * units that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the time of twelve). */
+static double shape_price(const Contraction *c, ContractionBlock s) {
+    double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
     return loads > latency ? loads : latency;
 }
 
@@ -62,7 +63,7 @@ bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
     ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
-    return (double)(c->form.n_size - left) * shape_price(shape) + (left ? (double)(last.vectors * c->lanes) * shape_price(last) : 0);
+    return (double)(c->form.n_size - left) * shape_price(c, shape) + (left ? (double)(last.vectors * c->lanes) * shape_price(c, last) : 0);
 }
 
 static void choose_block(Contraction *c) {
