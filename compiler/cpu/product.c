@@ -145,7 +145,8 @@ static void set_masks(Task *t, LLVMValueRef panel) {
     t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
 }
 
-/* The block, and where the last panel is not full one for it, with the vectors that it needs, of which the last one is masked. */
+/* The block, and where the last panel is not full one for it, with the vectors that it needs, of which the last one is masked. Where there are no registers for
+ * masks, b is read in place only if its columns fill vectors (reads_in_place). */
 static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     if (!t->c->masked) {
         emit_block(t, rows_at);
@@ -161,7 +162,7 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     emit_block(t, rows_at);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, last);
-    set_masks(&narrow, panel);
+    if (t->c->packed || t->c->lanes >= MASKED_LANES) set_masks(&narrow, panel);
     emit_block(&narrow, rows_at);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);

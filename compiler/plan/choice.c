@@ -57,8 +57,6 @@ static double padded_rows(int64_t rows, int64_t block) {
     return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
 }
 
-bool contraction_fits(const Contraction *c, ContractionBlock block) { return c->packed || c->lanes >= MASKED_LANES || c->form.n_size % (block.vectors * c->lanes) == 0; }
-
 /* Columns of a row of blocks, each at what it takes; the last panel has no more vectors than it needs. */
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
@@ -72,7 +70,6 @@ static void choose_block(Contraction *c) {
     const ContractionBlock *shapes = contraction_shapes(c->lanes, &count);
     double best = 0;
     for (int i = 0; i < count; i++) {
-        if (!contraction_fits(c, shapes[i])) continue;
         double rows = 0;
         for (int r = 0; r < p->region_count; r++) rows += padded_rows(contraction_region_rows(p, &p->regions[r]), shapes[i].rows);
         double cost = priced_columns(c, shapes[i]) * rows;
@@ -240,7 +237,7 @@ int contraction_candidates(const Contraction *of, ContractionChoice *out) {
     const ContractionBlock *blocks = contraction_shapes(c.lanes, &shapes);
     for (int i = 0; i < shapes; i++) {
         c.choice.block = blocks[i];
-        if (blocks[i].rows * blocks[i].vectors < SMALLEST_TRIED || !contraction_fits(&c, blocks[i])) continue;
+        if (blocks[i].rows * blocks[i].vectors < SMALLEST_TRIED) continue;
         if (blocks[i].rows == model.block.rows && blocks[i].vectors == model.block.vectors) continue;
         choose_cut(&c);
         out[count++] = c.choice;

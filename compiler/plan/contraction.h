@@ -99,7 +99,6 @@ void contraction_choose(Contraction *c);
 int contraction_candidates(const Contraction *c, ContractionChoice *out);
 /* Equal for contractions among whose cuts one is the fastest for all: the same sides and strides, for as many lanes. */
 uint64_t contraction_key(const Contraction *c);
-bool contraction_fits(const Contraction *c, ContractionBlock block); /* b read in place without masks takes whole panels only */
 int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
 bool contraction_strides_a(const Contraction *c); /* each k of a is in another cache line: no processor foresees that beyond a page */
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);

@@ -113,7 +113,7 @@ int main(void) {
         for (int k = 0; k < count; k++) {
             for (int way = 0; way < 8; way++) {
                 bool masked = way & 1, packed = way & 2;
-                if (packed || !masked || processor->lanes >= MASKED_LANES) faults += check_shape(processor, shapes[k], masked, packed, way & 4);
+                faults += check_shape(processor, shapes[k], masked, packed, way & 4);
             }
         }
         const int *rows = contraction_dot_rows(processor->lanes, &count);
