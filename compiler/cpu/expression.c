@@ -96,12 +96,12 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     for (int i = 0; i < tensor->rank; i++) {
         LLVMValueRef index = emit(s, load->args[i], mask);
         int64_t low, high;
-        bool safe = gx_range(s->e->graph, load->args[i], s->extents, &low, &high) && low >= 0 && high < tensor->shape[i];
+        bool safe = gx_range_of_data(s->e->graph, load->args[i], s->extents, &low, &high) && low >= 0 && high < tensor->shape[i];
         if (!safe) {
             LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, whole(s, tensor->shape[i]), "");
             inside = inside ? LLVMBuildAnd(b, inside, fits, "") : fits;
             index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
-            checked |= reads_data(load->args[i]);
+            checked |= reads_data(load->args[i]) || load->args[i]->op == G_CONST;
         }
         at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
     }
@@ -123,7 +123,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
 static bool is_narrow(Frame *s, const GExpr *e) {
     int64_t low, high;
     if (e->op == G_LOAD) return true;
-    return gx_range(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
+    return gx_range_of_data(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
 }
 
 /* Such a number in 32 bits: twice as many are in a vector. */
@@ -265,6 +265,12 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     return LLVMBuildFMul(b, LLVMBuildUIToFP(b, high, s->e->f32, ""), number(s, 0x1p-24), "");
 }
 
+/* From 32 bits there are vectors of conversions. */
+static LLVMValueRef emit_to_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef mask) {
+    if (e->args[0]->type == GT_BOOL) return LLVMBuildUIToFP(s->e->builder, a, s->e->f32, "");
+    return LLVMBuildSIToFP(s->e->builder, is_narrow(s, e->args[0]) ? narrowed(s, e->args[0], mask) : a, s->e->f32, "");
+}
+
 static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
     int number_of = s->kernel->arguments ? argument_find(s->kernel->arguments, e) : -1;
     return number_of < 0 ? number(s, e->real) : s->constants[number_of];
@@ -300,7 +306,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_LE:
     case G_EQ:
     case G_NE: return compare(s, e, a, c, mask);
-    case G_TO_REAL: return e->args[0]->type == GT_BOOL ? LLVMBuildUIToFP(b, a, s->e->f32, "") : LLVMBuildSIToFP(b, a, s->e->f32, "");
+    case G_TO_REAL: return emit_to_real(s, e, a, mask);
     case G_TO_INT: return LLVMBuildFPToSI(b, a, s->e->i64, "");
     case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
     default: break;

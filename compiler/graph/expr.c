@@ -483,12 +483,48 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
     return true;
 }
 
-bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+enum { DEEPEST_RANGE = 4 /* arrays that are made of arrays */ };
+
+static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low, int64_t *high);
+
+/* What the making of an array says of its entries, which 32 bits hold. */
+static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
+    int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
+    if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
+    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) {
+        extents[n->rank + i] = n->red_shape[i];
+        terms *= n->red_shape[i];
+    }
+    bool known = true;
+    switch (n->reducer) {
+    case GR_NONE: known = range(g, n->value, extents, depth - 1, low, high); break;
+    case GR_ARGMAX:
+    case GR_ARGMIN:
+        *low = 0;
+        *high = terms - 1;
+        break;
+    case GR_SUM: /* a count: of some of the terms */
+        if (n->value->type == GT_BOOL) {
+            *low = 0;
+            *high = 1;
+        } else {
+            known = range(g, n->value, extents, depth - 1, low, high);
+        }
+        *low = known ? min_of(0, *low * terms) : 0;
+        *high = known ? max_of(0, *high * terms) : 0;
+        break;
+    default: return false;
+    }
+    return known && *low >= INT32_MIN && *high <= INT32_MAX;
+}
+
+static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low, int64_t *high) {
     if (e->type != GT_INT) return false;
     if (affine_range(g, e, extents, low, high)) return true;
     int64_t al = 0, ah = 0, bl = 0, bh = 0;
-    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT && gx_range(g, e->args[0], extents, &al, &ah);
-    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT && gx_range(g, e->args[1], extents, &bl, &bh);
+    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT && range(g, e->args[0], extents, depth, &al, &ah);
+    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT && range(g, e->args[1], extents, depth, &bl, &bh);
     switch (e->op) {
     case G_ADD: *low = al + bl; *high = ah + bh; return a && b;
     case G_SUB: *low = al - bh; *high = ah - bl; return a && b;
@@ -534,13 +570,16 @@ bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, in
         return true;
     case G_SELECT: {
         int64_t cl, ch;
-        if (e->args[1]->type != GT_INT || !gx_range(g, e->args[1], extents, &bl, &bh) || !gx_range(g, e->args[2], extents, &cl, &ch)) return false;
+        if (e->args[1]->type != GT_INT || !range(g, e->args[1], extents, depth, &bl, &bh) || !range(g, e->args[2], extents, depth, &cl, &ch)) return false;
         *low = min_of(bl, cl);
         *high = max_of(bh, ch);
         return true;
     }
+    case G_LOAD: return !e->has_else && range_of_entries(g, e->tensor, depth, low, high);
     case G_TO_INT:
-    case G_LOAD:
     default: return false;
     }
 }
+
+bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, 0, low, high); }
+bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, DEEPEST_RANGE, low, high); }

@@ -240,6 +240,8 @@ bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+/* The same, with what is known of the entries of arrays: counts, places of a maximum, stored indices. For back ends and what serves them; a formula is not judged by it. */
+bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
 
 /* ---- text, checks ------------------------------------------------------------------------------ */
 /* The text form, one node a line or a few, for --print-after; described in text.c. */

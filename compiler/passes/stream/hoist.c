@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { MOST_UNSURE = 4 /* reads in one part */ };
+
 typedef struct Hoist {
     Graph *g;
     const GExpr *own, *other;
@@ -52,7 +54,7 @@ static bool cannot_fault(Graph *g, const GExpr *e) {
     if (e->op == G_LOAD && !e->has_else) {
         for (int i = 0; i < e->tensor->rank; i++) {
             int64_t low, high;
-            if (!gx_range(g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return false;
+            if (!gx_range_of_data(g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return false;
         }
     }
     for (int i = 0; i < e->arg_count; i++)
@@ -73,6 +75,60 @@ static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
     return gx_load(h->g, graph_compute(h->g, &spec), spec.out_rank, &index, NULL);
 }
 
+/* ---- parts that may fault ----------------------------------------------------------------------------------------- */
+
+/* Reads that every evaluation of an expression makes, of which it is not known that they are inside: those within subscripts first. */
+typedef struct Reads {
+    const GExpr *items[MOST_UNSURE];
+    int count;
+} Reads;
+
+/* False when there are too many, or one is made only by a choice. */
+static bool unsure_reads(Graph *g, const GExpr *e, Reads *r) {
+    if (cannot_fault(g, e)) return true;
+    const int plain = e->op == G_LOAD ? e->tensor->rank : e->op == G_SELECT || e->op == G_AND || e->op == G_OR ? 1 : e->arg_count;
+    for (int i = 0; i < e->arg_count; i++)
+        if (i < plain ? !unsure_reads(g, e->args[i], r) : !cannot_fault(g, e->args[i])) return false;
+    if (e->op != G_LOAD || e->has_else) return true;
+    for (int i = 0; i < r->count; i++)
+        if (r->items[i] == e) return true;
+    if (r->count == MOST_UNSURE) return false;
+    r->items[r->count++] = e;
+    return true;
+}
+
+static const GExpr *all_inside(Graph *g, const Reads *r) {
+    const GExpr *all = NULL;
+    for (int i = 0; i < r->count; i++) {
+        const GExpr *load = r->items[i];
+        for (int k = 0; k < load->tensor->rank; k++) {
+            const GExpr *above = gx2(g, G_LE, gx_int(g, 0), load->args[k]), *below = gx2(g, G_LT, load->args[k], gx_int(g, load->tensor->shape[k]));
+            all = gx_and(g, all, gx_and(g, above, below));
+        }
+    }
+    return all;
+}
+
+/* A read outside the array, of the type of `e`: whoever evaluates it meets the fault. NULL when there is none of that type. */
+static const GExpr *faulting(Graph *g, const GExpr *load, GType type) {
+    const GExpr *args[GRAPH_MAX_RANK];
+    for (int i = 0; i < load->tensor->rank; i++) args[i] = gx_int(g, -1);
+    const GExpr *read = gx_load(g, load->tensor, load->tensor->rank, args, NULL);
+    if (read->type == type) return read;
+    return read->type == GT_INT && type == GT_REAL ? gx1(g, G_TO_REAL, read) : NULL;
+}
+
+/* A part that is evaluated only where a guard or a choice says so, and that could fault elsewhere: it is made wherever it can be, and a tile asks whether it could. */
+static const GExpr *checked_node(Hoist *h, const GExpr *e, const GExpr *index) {
+    Graph *g = h->g;
+    Reads reads = {.count = 0};
+    if (!index || (e->type != GT_REAL && e->type != GT_INT) || !unsure_reads(g, e, &reads) || reads.count == 0) return NULL;
+    const GExpr *fault = faulting(g, reads.items[0], e->type), *inside = all_inside(g, &reads);
+    if (!fault) return NULL;
+    const GExpr *value = node_of(h, gx_select(g, inside, e, e->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0)), index);
+    return gx_select(g, node_of(h, inside, index), value, fault);
+}
+
 static const GExpr *with_args(Graph *g, const GExpr *e, const GExpr *const *args) {
     if (e->op == G_LOAD) return gx_load(g, e->tensor, e->tensor->rank, args, e->has_else ? args[e->arg_count - 1] : NULL);
     if (e->op == G_RANDOM) return gx_random(g, e->args[0]->integer, args[1], (int)e->args[2]->integer);
@@ -84,10 +140,10 @@ static const GExpr *hoist(Hoist *h, const GExpr *e, bool chosen) {
     for (int i = 0; i < h->from.count; i++)
         if (h->from.items[i] == e && h->chosen.items[i] == chosen) return h->to.items[i];
     bool own = reads_index(h->g, e, h->own), other = reads_index(h->g, e, h->other);
-    const GExpr *result;
-    if (!(own && other) && is_worth_it(e) && (!chosen || cannot_fault(h->g, e))) {
-        result = node_of(h, e, own ? h->own : other ? h->other : NULL);
-    } else {
+    const GExpr *index = own ? h->own : other ? h->other : NULL, *result = NULL;
+    const bool taken = !(own && other) && is_worth_it(e);
+    if (taken) result = !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
+    if (!result) {
         const GExpr *args[GRAPH_MAX_RANK + 1];
         for (int i = 0; i < e->arg_count; i++) {
             bool choice = (e->op == G_SELECT && i > 0) || (e->op == G_AND && i > 0) || (e->op == G_LOAD && i == e->tensor->rank);
