@@ -1,6 +1,12 @@
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/budget.h"
+#include "compiler/driver/device.h"
+#include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/memory_report.h"
 #include "compiler/driver/print_after.h"
+
+#include <string.h>
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
     for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, false);
@@ -24,19 +30,40 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
     return memory_report(arena, program, lower_method(arena, diag_new(arena), method, &options), asked, stdout);
 }
 
+static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0; }
+
+/* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
+static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
+    const PlanTarget target = device_target(arena, ON_CPU);
+    const LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)o->print_after, .settings = {.no_fuse = o->no_fuse, .no_stream = o->no_stream}, .memory = o->memory_bytes};
+    bool any = false, good = true;
+    for (int i = 0; i < method->spec->stmt_count; i++) {
+        const Stmt *s = method->spec->stmts[i];
+        if (!gives_a_number(s) || (o->fn && strcmp(s->name, o->fn) != 0)) continue;
+        FunctionArrays arrays = {.arena = arena, .only_shapes = true};
+        any = true;
+        if (!arrays_read(&arrays, o, "check") || !arrays_make_up(&arrays, s, o, "check")) return false;
+        Graph *g = lower_function_within(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower, &target);
+        good &= g && memory_report_function(arena, s->name, g, stdout);
+    }
+    if (!any && o->fn) fprintf(stderr, "couplet check: `%s` has no function `%s` that gives a number\n", o->file, o->fn);
+    return good && (any || !o->fn);
+}
+
 int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set epochs print-after numerics memory [memory] no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
         Diag *diag = diag_new(arena);
-        Method *method = load_method(arena, diag, options.file, &options, true);
+        Method *method = load_method(arena, diag, options.file, &options, !options.fn);
         if (method) {
-            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse}, .memory = options.memory_bytes};
+            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse, .no_stream = options.no_stream}, .memory = options.memory_bytes};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
             if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
+            if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) return 1;
         }
         show_messages(&options, diag);
         bool good = method && diag_error_count(diag) == 0;

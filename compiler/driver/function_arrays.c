@@ -162,6 +162,7 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, const c
         input->value = given;
         return true;
     }
+    if (a->only_shapes) return true;
     int64_t count = arrays_elements(a, a->count - 1);
     double *values = a->values[a->count - 1] = arena_array(a->arena, double, count);
     for (int64_t i = 0; i < count; i++) values[i] = has_default ? (float)given : sample(param, (uint32_t)sizes->options->seed, site, i);

@@ -15,6 +15,7 @@ typedef struct FunctionArrays {
     bool is_index[MAX_FUNCTION_ARRAYS];  /* ints that are made up: they must stay inside what they index */
     int64_t extent[MAX_FUNCTION_ARRAYS]; /* of the axis that such an array indexes; 0: none */
     int count;
+    bool only_shapes; /* what is made up has no values: for who does not run the function */
 } FunctionArrays;
 
 /* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a message on stderr. */

@@ -13,10 +13,12 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics] [--memory [512MiB]] [--no-fuse] [--diagnostics json]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--memory [512MiB]] [--fn NAME] [--size N=8,D=5]\n"
+     "              [--no-stream] [--no-fuse] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"
-     "    --memory says what a step and its loss allocate and which arrays of pairs are stored, and why; with a size, what becomes of them within it."},
+     "    --memory says what a step and its loss allocate and which arrays of pairs are stored, and why; with a size, what becomes of them within it. Of a\n"
+     "    file without a loss it says so of each function (or of --fn NAME), on arrays as large as --size N=4096,D=128 says."},
     {"grad", grad_command,
      "couplet grad FILE --fn NAME --in z=z.npy [--in w=both.npz ...] [--set tau=0.1] [--out DIR] [--device cpu|opencl[:n]|reference]\n"
      "              [--memory 512MiB] [--no-stream] [--no-fuse] [--threads n] [--bench] [--by-kernel]\n"

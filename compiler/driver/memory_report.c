@@ -79,6 +79,37 @@ static void print_chunks(const Graph *g, int64_t batch, FILE *out) {
                 (long long)(batch / g->chunks));
 }
 
+/* The largest array that a plan keeps in its arena. */
+static void print_largest(const Graph *g, const Plan *plan, FILE *out) {
+    const CoupletPlan *p = plan->out;
+    int largest = -1;
+    for (int b = 0; b < p->buffer_count; b++)
+        if (plan->lives[b].bytes && (largest < 0 || plan->lives[b].bytes > plan->lives[largest].bytes)) largest = b;
+    if (largest < 0) return;
+    const CoupletBuffer *buffer = &p->buffers[largest];
+    fprintf(out, "the largest of them has ");
+    for (int i = 0; i < buffer->rank; i++) fprintf(out, "%s%lld", i ? " x " : "", (long long)buffer->shape[i]);
+    fprintf(out, "%s entries, %.1f MiB", buffer->rank ? "" : "1", (double)plan->lives[largest].bytes / mib);
+    const Span *span = largest < g->nodes.count ? &g->nodes.items[largest]->span : NULL;
+    if (span && span->source) fprintf(out, " (%s:%d)", span->source->path, span->line);
+    fprintf(out, "\n");
+}
+
+bool memory_report_function(Arena *arena, const char *name, Graph *g, FILE *out) {
+    const PlanTarget target = cpu_plan_target(arena);
+    const char *error;
+    Plan plan;
+    if (!plan_make(&plan, arena, g, NULL, 0, &target, &error)) {
+        fprintf(stderr, "%s\n", error);
+        return false;
+    }
+    for (int k = 0; k < g->choices.count; k++) print_choice(&g->choices.items[k], out);
+    print_again(g, out);
+    fprintf(out, "%s and its gradient need %.1f MiB for their arrays, and %.1f MiB for each thread\n", name, (double)plan.out->arena_bytes / mib, (double)plan.out->scratch_bytes / mib);
+    print_largest(g, &plan, out);
+    return true;
+}
+
 bool memory_report(Arena *arena, const LoweredProgram *program, const LoweredProgram *stored, int64_t asked, FILE *out) {
     int64_t budget = asked ? asked : program->memory;
     for (int i = 0; i < program->phases.count; i++) {

@@ -36,6 +36,9 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
 /* Removes STOP nodes, folds what became constant, shares what became equal, drops dead nodes. */
 void pass_simplify(Graph *g);
 
+/* Leaves out of sums what is known to be 0: outside a range of the result, off a diagonal, between few chosen places of a row. */
+void pass_zeros(Graph *g);
+
 /* Chooses the order of every tensor's axes in memory, so that sums of products find theirs side by side. */
 void pass_layout(Graph *g);
 

@@ -47,7 +47,7 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     const bool is_compute = node->kind == GN_COMPUTE;
     if (is_compute && r->context) *(const GNode **)r->context = node;
     GNode *made = rewrite_node(g, node, renewed, redirect, r);
-    return is_compute && r->then ? r->then(g, made) : made;
+    return r->then ? r->then(g, made) : made;
 }
 
 static void rewrite_all(Graph *g, Rewrite *r) {

@@ -12,7 +12,7 @@ GNode *rewrite_node(Graph *g, GNode *node, NodeMap now, GVisit visit, void *cont
  * operands. The context is handed to `visit`; when it is not NULL, its first member is a `const GNode *`, set to the node at hand. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
 void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops);
 
-/* The same, each renewed compute node then going through `then`, which returns it or another in its place. */
+/* The same, each renewed node then going through `then`, which returns it or another in its place. */
 typedef GNode *(*NodeVisit)(Graph *g, GNode *node);
 void rewrite_each(Graph *g, NodeVisit then);
 

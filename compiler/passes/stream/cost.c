@@ -53,6 +53,7 @@ static Operands *all_operands(const Graph *g) {
 
 typedef struct Users {
     int passes, sums, statistics;
+    int rows; /* take whole rows: a strip of them is stored, used up in the cache, and the product made once for each */
 } Users;
 
 /* The passes over one root: a user that reads the result of another one waits for the next pass. */
@@ -68,6 +69,10 @@ static Users users_of(const Stream *s, const Operands *operands, int root) {
             if (levels[read->id] > levels[n->id]) levels[n->id] = levels[read->id];
         }
         if (s->use[n->id] <= USE_ELEMENT || !(roots & (uint64_t)1 << root)) continue;
+        if (s->use[n->id] == USE_ROWS) {
+            users.rows++;
+            continue;
+        }
         if (++levels[n->id] > users.passes) users.passes = levels[n->id];
         if (s->use[n->id] == USE_WEIGHTS) users.sums++;
         else users.statistics++;
@@ -81,11 +86,12 @@ static struct Cost cost_of(const Stream *s, const Operands *operands, int root) 
     const PairProduct *p = &s->roots[root].product;
     const Users users = users_of(s, operands, root);
     double pairs = (double)p->rows * (double)p->columns, work = 2 * pairs * (double)p->depth;
-    double bytes = 4 * pairs * (users.sums ? 2 : 1), moved = 4 * pairs * (1 + users.statistics + 3 * users.sums);
+    double bytes = 4 * pairs * (users.sums ? 2 : 1), moved = 4 * pairs * (1 + users.rows + users.statistics + 3 * users.sums);
     double rounds = users.passes * (pairs / PAIRS_IN_ROUND > 16 ? 16 : pairs / PAIRS_IN_ROUND);
     double streamed = users.passes * work * (p->symmetric ? 0.5 : 1) / machine.tiles + rounds * machine.round;
+    streamed += users.rows * (work / machine.product + 8 * pairs / machine.cache);
     double stored = work / machine.product + moved / (bytes > IN_CACHE ? machine.memory : machine.cache);
-    return (struct Cost){users.passes, streamed * 1e-6, stored * 1e-6, (int64_t)bytes};
+    return (struct Cost){users.passes + users.rows, streamed * 1e-6, stored * 1e-6, (int64_t)bytes};
 }
 
 /* ---- the choice ---------------------------------------------------------------------------------------------------- */

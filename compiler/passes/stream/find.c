@@ -82,10 +82,22 @@ static const char *classify_pair(Stream *s, const GNode *n, int x, int y, Use *u
     return n->rank == 2 && is_weighted(s, n, x_out ? x : y) ? NULL : "its elements are no plain weights of a sum of rows";
 }
 
+/* A sink reads few products, each in one order of the indices. */
+static bool too_many(const Stream *s, const Loads *loads) {
+    uint64_t roots = roots_of(s, loads);
+    int count = 0;
+    for (; roots; roots &= roots - 1) count++;
+    return count > MOST_PAIR_SOURCES;
+}
+
 /* NULL, or why tiles do not serve this user. */
 static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *use) {
     const GExpr *pair = NULL;
     *use = USE_GATHER;
+    if (stream_is_scatter(s->g, n)) {
+        *use = USE_PLACES;
+        return NULL;
+    }
     for (int i = 0; i < loads->items.count; i++) {
         const GExpr *load = loads->items.items[i];
         if (!is_pair(load)) {
@@ -98,7 +110,8 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
     }
     if (!pair) return NULL;
     if (n->active) return "it is reduced for some rows only";
-    return classify_pair(s, n, pair->args[0]->index, pair->args[1]->index, use);
+    const char *why = classify_pair(s, n, pair->args[0]->index, pair->args[1]->index, use);
+    return !why && *use != USE_ELEMENT && too_many(s, loads) ? "one formula reads more than four arrays of pairs" : why;
 }
 
 static void refuse(Stream *s, uint64_t roots, const char *why, Span where) {
@@ -122,6 +135,12 @@ static void visit_held(Stream *s, const GNode *n, const GNode *operand, const ch
     *refused |= s->made_of[operand->id];
 }
 
+static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
+    for (int i = 0; i < s->root_count; i++)
+        if (roots & (uint64_t)1 << i && graph_element_count(s->roots[i].node) >= graph_element_count(n)) return false;
+    return true;
+}
+
 static void visit(Stream *s, GNode *n, uint64_t *refused) {
     Loads loads = {0};
     bool rows = stream_takes_rows(n);
@@ -138,6 +157,12 @@ static void visit(Stream *s, GNode *n, uint64_t *refused) {
         s->made_of[n->id] = (uint64_t)1 << root;
     }
     if (loads.items.count == 0) return;
+    if (root >= 0 && is_larger(s, n, roots_of(s, &loads))) { /* of two, one made of the other, the larger */
+        uint64_t smaller = roots_of(s, &loads);
+        refuse(s, smaller, "a larger product is made of it", n->span);
+        *refused |= smaller;
+        return;
+    }
     const char *why = classify(s, n, &loads, &s->use[n->id]);
     uint64_t roots = roots_of(s, &loads);
     if (why) {

@@ -1,6 +1,8 @@
 /* What the files of the stream pass share.
  *
  *     stream.c   the pass: which products are worth it, in order
+ *     unstack.c  arrays of pairs with a third, short axis: taken apart along it
+ *     operands.c rows of a product that are no plain rows of an array
  *     find.c     every user of a product, and whether tiles serve it
  *     cost.c     of those that tiles serve, which are faster stored, and for which of them there is room
  *     unfold.c   users rewritten to sinks of the streamed product (compiler/graph/pairs.h)
@@ -35,6 +37,7 @@ typedef struct Root {
 typedef enum {
     USE_NONE,
     USE_GATHER,  /* at few chosen places only */
+    USE_PLACES,  /* the same, for an array of pairs that says where they are: that is no element of the product */
     USE_ELEMENT, /* element by element: of the tile too */
     USE_SINK,    /* a statistic of rows or columns */
     USE_WEIGHTS, /* weights of a sum of rows */
@@ -58,11 +61,22 @@ void stream_choose(Stream *s);
 void stream_unfold(Stream *s);
 void stream_merge(Graph *g);
 
+/* Bytes from which on a product is looked at. */
+int64_t stream_threshold(const Graph *g);
+void stream_unstack(Graph *g, int64_t threshold);
+/* A reduction over one short index as an expression of its terms. False when it is none; then nothing is changed. */
+bool stream_join_terms(Graph *g, ComputeSpec *spec);
+/* A NodeVisit: the product with operands of its own, where it needs them. */
+GNode *stream_own_operands(Graph *g, GNode *node);
+
 /* Whether a node wants whole rows and makes few results of them; the same results from strips of rows, of elements as `element` makes them. */
 bool stream_takes_rows(const GNode *node);
 GNode *stream_in_strips(Graph *g, const GNode *node, const ComputeSpec *element);
-/* Turns a sum over few places that a guard picks into an expression of the pair. False when it is none; then nothing is changed. */
+/* Turns a sum over few places that a guard picks, or whether a pair is one of them, into an expression of the pair. False when it is none; then nothing is changed. */
 bool stream_scatter(Graph *g, ComputeSpec *spec);
+bool stream_is_scatter(Graph *g, const GNode *node);
+/* What wants whole rows of an array that is made of elements alone, no product among them, gets them in strips as well. */
+void stream_elements_in_strips(Graph *g);
 /* The expression with every read of a streamed product as a product of its own over the indices read. */
 const GExpr *stream_ungather_all(Graph *g, const GExpr *expr);
 

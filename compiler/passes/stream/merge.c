@@ -13,15 +13,30 @@ typedef struct Addends {
     int count;
 } Addends;
 
-static bool addends(const GExpr *e, Addends *a) {
-    if (e->op == G_ADD) return addends(e->args[0], a) && addends(e->args[1], a);
+static bool is_weighted_read(Graph *g, const GExpr *e, PairSink *sink) {
+    return e->op == G_LOAD && !e->has_else && e->tensor->rank == 2 && pair_sink(g->arena, e->tensor, sink) && sink->payload >= 0;
+}
+
+/* A node that adds something to a weighted sum (what chosen places send: passes/zeros) is what it adds. */
+static const GExpr *looked_through(Graph *g, const GExpr *e) {
+    PairSink sink;
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->rank != 2 || e->tensor->active) return e;
+    const GExpr *value = e->tensor->value;
+    if (value->op != G_ADD) return e;
+    for (; value->op == G_ADD; value = value->args[0])
+        if (value->args[1]->op != G_LOAD) return e;
+    if (!is_weighted_read(g, value, &sink)) return e;
+    ComputeSpec spec;
+    graph_open(g, e->tensor, &spec);
+    return gx_substitute(g, spec.value, 2, spec.out, e->args);
+}
+
+static bool addends(Graph *g, const GExpr *e, Addends *a) {
+    e = looked_through(g, e);
+    if (e->op == G_ADD) return addends(g, e->args[0], a) && addends(g, e->args[1], a);
     if (a->count == MOST_ADDENDS) return false;
     a->items[a->count++] = e;
     return true;
-}
-
-static bool is_weighted_read(Graph *g, const GExpr *e, PairSink *sink) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->rank == 2 && pair_sink(g->arena, e->tensor, sink) && sink->payload >= 0;
 }
 
 /* NULL when the two are sums of different rows. */
@@ -44,7 +59,7 @@ static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
 static const GExpr *merge(void *context, Graph *g, const GExpr *e) {
     (void)context;
     Addends a = {.count = 0};
-    if (e->op != G_ADD || e->type != GT_REAL || !addends(e, &a)) return e;
+    if (e->op != G_ADD || e->type != GT_REAL || !addends(g, e, &a)) return e;
     bool changed = false;
     for (int i = 0; i < a.count; i++) {
         for (int k = i + 1; k < a.count; k++) {

@@ -1,9 +1,11 @@
-/* What few chosen places of a row send back (the gradient of s[i, near[i, r]]) is an array of pairs with r entries in a row:
+/* What few chosen places of a row send back (the gradient of s[i, near[i, r]]), and which pairs are among them, are arrays of pairs with r entries in a row:
  *
  *     S[i, j] = sum over r of v[i, r]  where near[i, r] == j
+ *     M[i, j] = any over r of (near[i, r] == j and c(i, r, j))
  *
- * Stored, it is as large as the product itself. Put into the users of pairs, it is r comparisons for an element of the tile, and v is an array of
- * its own. */
+ * Stored, they are as large as the product itself. Put into the users of pairs, each is r comparisons for an element of the tile, and v, and where c holds, are arrays of
+ * their own: there j is near[i, r]. (Sums that S ends in as it is have none of it: passes/zeros.) */
+#include "compiler/graph/key.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -16,49 +18,96 @@ typedef struct Conjuncts {
 } Conjuncts;
 
 static bool conjuncts(const GExpr *e, Conjuncts *c) {
+    if (!e) return true;
     if (e->op == G_AND) return conjuncts(e->args[0], c) && conjuncts(e->args[1], c);
     if (c->count == MOST_CONJUNCTS) return false;
     c->items[c->count++] = e;
     return true;
 }
 
-/* v[own, r], 0 where a part of the guard fails that does not speak of the other index; *places is the rest of the guard. */
-static GNode *amounts(Graph *g, const ComputeSpec *spec, const GExpr *own, const GExpr *other, const GExpr **places) {
-    ComputeSpec amount;
-    Conjuncts c = {.count = 0};
-    const GExpr *holds = NULL;
-    if (!conjuncts(spec->guard, &c)) return NULL;
-    for (int i = 0; i < c.count; i++) {
-        bool places_it = reads_index(g, c.items[i], other);
-        if (places_it) *places = gx_and(g, *places, c.items[i]);
-        else holds = gx_and(g, holds, c.items[i]);
+typedef struct Pick {
+    const GExpr *own, *other; /* indices of the pair: whose places they are, and the one that they are places of */
+    const GExpr *key;         /* of own and r */
+    const GExpr *ahead;       /* what is asked before the key is read; NULL: nothing */
+    const GExpr *holds;       /* what else is asked */
+} Pick;
+
+/* The place that a condition picks. */
+static const GExpr *key_in(Graph *g, const GExpr *e, const GExpr *other, const GExpr *place) {
+    if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
+    for (int side = 0; side < 2; side++)
+        if (e->args[side] == other && !reads_index(g, e->args[1 - side], other) && reads_index(g, e->args[1 - side], place)) return e->args[1 - side];
+    return NULL;
+}
+
+static bool pick_along(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int other, Pick *p) {
+    *p = (Pick){.own = spec->out[1 - other], .other = spec->out[other]};
+    for (int i = 0; i < c->count; i++) {
+        const GExpr *key = p->key ? NULL : key_in(g, c->items[i], p->other, spec->red[0]);
+        if (key) p->key = key;
+        else if (!p->key && !reads_index(g, c->items[i], p->other)) p->ahead = gx_and(g, p->ahead, c->items[i]);
+        else p->holds = gx_and(g, p->holds, c->items[i]);
     }
-    if (!*places) return NULL;
-    memset(&amount, 0, sizeof amount);
-    amount.out_rank = 2;
-    amount.out[0] = graph_fresh_index(g, graph_index_extent(g, own));
-    amount.out[1] = graph_fresh_index(g, graph_index_extent(g, spec->red[0]));
-    const GExpr *from[2] = {own, spec->red[0]}, *value = holds ? gx_select(g, holds, spec->value, gx_real(g, 0)) : spec->value;
-    amount.value = gx_substitute(g, value, 2, from, amount.out);
-    amount.span = spec->span;
-    return graph_compute(g, &amount);
+    return p->key && !(spec->reducer == GR_SUM && reads_index(g, spec->value, p->other));
+}
+
+static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
+    Conjuncts c = {.count = 0};
+    bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL, any = spec->reducer == GR_ANY;
+    if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 || spec->active) return false;
+    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !conjuncts(spec->guard, &c) || (any && !conjuncts(spec->value, &c))) return false;
+    return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
+}
+
+bool stream_is_scatter(Graph *g, const GNode *node) {
+    ComputeSpec spec;
+    Pick p;
+    if (node->kind != GN_COMPUTE || (node->reducer != GR_SUM && node->reducer != GR_ANY)) return false;
+    graph_open(g, node, &spec);
+    return pick(g, &spec, &p);
+}
+
+static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const GExpr *value) {
+    const GExpr *from[2] = {p->own, spec->red[0]};
+    ComputeSpec made = {.out_rank = 2, .span = spec->span};
+    for (int i = 0; i < 2; i++) made.out[i] = graph_fresh_index(g, graph_index_extent(g, from[i]));
+    made.value = stream_ungather_all(g, gx_substitute(g, value, 2, from, made.out));
+    return graph_compute(g, &made);
+}
+
+/* Where the rest holds, at the place itself. */
+static const GExpr *rest_at_place(Graph *g, const Pick *p) {
+    int64_t low, high, extent = graph_index_extent(g, p->other);
+    const GExpr *holds = p->holds ? gx_substitute(g, p->holds, 1, &p->other, &p->key) : NULL;
+    if (!gx_range(g, p->key, NULL, &low, &high) || low < 0 || high >= extent)
+        holds = gx_and(g, gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), p->key), gx2(g, G_LT, p->key, gx_int(g, extent))), holds);
+    return gx_and(g, p->ahead, holds);
+}
+
+/* -1 where the rest does not hold. */
+static GNode *valid_places(Graph *g, const ComputeSpec *spec, const Pick *p) {
+    const GExpr *holds = rest_at_place(g, p);
+    return of_places(g, spec, p, holds ? gx_select(g, holds, p->key, gx_int(g, -1)) : p->key);
+}
+
+static GNode *amounts(Graph *g, const ComputeSpec *spec, const Pick *p) {
+    const GExpr *holds = rest_at_place(g, p);
+    return of_places(g, spec, p, holds ? gx_select(g, holds, spec->value, gx_real(g, 0)) : spec->value);
 }
 
 bool stream_scatter(Graph *g, ComputeSpec *spec) {
-    if (spec->reducer != GR_SUM || spec->out_rank != 2 || spec->red_rank != 1 || !spec->guard || spec->active || spec->value->type != GT_REAL) return false;
+    Pick p;
+    if (!pick(g, spec, &p)) return false;
+    bool sum = spec->reducer == GR_SUM;
     int64_t places = graph_index_extent(g, spec->red[0]);
-    bool of_row = !reads_index(g, spec->value, spec->out[1]);
-    if (places > MOST_PLACES || (!of_row && reads_index(g, spec->value, spec->out[0]))) return false;
-    const GExpr *own = spec->out[of_row ? 0 : 1], *other = spec->out[of_row ? 1 : 0], *place = NULL;
-    GNode *amount = amounts(g, spec, own, other, &place);
-    if (!amount) return false;
-    const GExpr *sum = gx_real(g, 0);
+    GNode *amount = sum ? amounts(g, spec, &p) : NULL, *place = valid_places(g, spec, &p);
+    const GExpr *all = sum ? gx_real(g, 0) : gx_bool(g, false);
     for (int64_t r = 0; r < places; r++) {
-        const GExpr *at[2] = {own, gx_int(g, r)};
-        const GExpr *here = gx_substitute(g, place, 1, spec->red, &at[1]);
-        sum = gx2(g, G_ADD, sum, gx_select(g, here, gx_load(g, amount, 2, at, NULL), gx_real(g, 0)));
+        const GExpr *at[2] = {p.own, gx_int(g, r)};
+        const GExpr *here = gx2(g, G_EQ, gx_load(g, place, 2, at, NULL), p.other);
+        all = sum ? gx2(g, G_ADD, all, gx_select(g, here, gx_load(g, amount, 2, at, NULL), gx_real(g, 0))) : gx2(g, G_OR, all, here);
     }
-    spec->value = sum;
+    spec->value = all;
     spec->guard = NULL;
     spec->reducer = GR_NONE;
     spec->red_rank = 0;

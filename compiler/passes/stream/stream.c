@@ -4,12 +4,18 @@
  * A product T[i, j] is streamed when every user is served by a tile (find.c), elements of T being put into their users, and reads at few chosen
  * places (s[i, pos(i)]) being computed on their own, and when that is faster than storing it, or there is no room (cost.c). What cannot be is stored;
  * the reason is kept for `couplet check --memory`. */
+#include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
 enum {
     SMALLEST = 1 << 20,         /* bytes: less stays in the caches, and is stored without a word */
     SMALLEST_IN_NEED = 1 << 17  /* the same where memory is short */
 };
+
+int64_t stream_threshold(const Graph *g) {
+    int64_t forced = g->settings.stream_bytes;
+    return forced ? forced : g->settings.is_bounded ? SMALLEST_IN_NEED : SMALLEST;
+}
 
 static int64_t bytes_of(const GNode *n) { return 4 * n->shape[0] * n->shape[1]; }
 
@@ -32,7 +38,7 @@ static bool is_of_pairs(const PairProduct *p) { return p->rows * p->columns >= (
 
 static void find_roots(Stream *s) {
     Graph *g = s->g;
-    int64_t forced = g->settings.stream_bytes, threshold = forced ? forced : g->settings.is_bounded ? SMALLEST_IN_NEED : SMALLEST;
+    int64_t forced = g->settings.stream_bytes, threshold = stream_threshold(g);
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
@@ -59,6 +65,10 @@ void pass_stream(Graph *g) {
     graph_prune(g);
     Stream s = {.g = g};
     if (g->settings.no_stream) return;
+    stream_unstack(g, stream_threshold(g));
+    rewrite_each(g, stream_own_operands);
+    graph_prune(g);
+    stream_elements_in_strips(g);
     find_roots(&s);
     if (s.root_count == 0) return;
     for (int i = 0; i < g->nodes.count; i++)

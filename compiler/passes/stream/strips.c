@@ -1,5 +1,7 @@
 /* What wants whole rows of an array of pairs (the r largest of each, their order) gets them a strip of rows at a time: a strip is made, its rows are
  * used up, and the next one takes its place. */
+#include "compiler/graph/loads.h"
+#include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -7,7 +9,7 @@
 enum {
     STRIP_BYTES = 4 << 20,
     LEAST_ROWS = 64,   /* so that the product of a strip is worth its start */
-    MOST_STRIPS = 64,
+    MOST_STRIPS = 48, /* that one formula puts together */
     LEAST_GAIN = 4     /* results of a row that are as many as its entries would only be another array of pairs */
 };
 
@@ -63,4 +65,41 @@ GNode *stream_in_strips(Graph *g, const GNode *n, const ComputeSpec *element) {
         joined.value = gx_load(g, parts[i], 2, at, joined.value);
     }
     return graph_compute(g, &joined);
+}
+
+/* ---- elements without a product ---------------------------------------------------------------------------------- */
+
+enum { OUTER = 8 /* times larger than what it is made of */ };
+
+/* Draws are keyed by their element, and so are the same in any strip. */
+static bool is_made_of_rows(Graph *g, const GNode *n) {
+    if (n->kind != GN_COMPUTE || n->reducer != GR_NONE || n->active || n->guard || n->rank != 2 || 4 * graph_element_count(n) < stream_threshold(g)) return false;
+    const Loads l = loads_of(g->arena, n);
+    for (int i = 0; i < l.items.count; i++)
+        if (OUTER * graph_element_count(l.items.items[i]->tensor) > graph_element_count(n)) return false;
+    return true;
+}
+
+/* What an element is, with the elements that it is made of put in. */
+static const GExpr *put_in(void *context, Graph *g, const GExpr *e) {
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_NONE || e->tensor->active || e->tensor->rank != 2) return e;
+    if (4 * graph_element_count(e->tensor) < stream_threshold(g)) return e;
+    ComputeSpec spec;
+    graph_open(g, e->tensor, &spec);
+    return gx_rewrite(g, gx_substitute(g, spec.value, 2, spec.out, e->args), put_in, context);
+}
+
+static GNode *in_strips(Graph *g, GNode *n) {
+    if (!stream_takes_rows(n)) return n;
+    const GNode *whole = rows_of(n);
+    if (whole->kind != GN_COMPUTE || whole->reducer != GR_NONE || whole->active || whole->guard || 4 * graph_element_count(whole) < stream_threshold(g)) return n;
+    ComputeSpec element;
+    graph_open(g, whole, &element);
+    element.value = gx_rewrite(g, element.value, put_in, NULL);
+    return is_made_of_rows(g, graph_compute(g, &element)) ? stream_in_strips(g, n, &element) : n;
+}
+
+void stream_elements_in_strips(Graph *g) {
+    rewrite_each(g, in_strips);
+    graph_prune(g);
 }

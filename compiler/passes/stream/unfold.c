@@ -86,7 +86,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
     const ComputeSpec *element = u->element[id];
-    if (!element && u->of_pairs && is_plain(e)) element = u->outer[id];
+    if (!element && u->of_pairs && !e->has_else) element = u->outer[id];
     if (element) {
         const GExpr *value = gx_substitute(g, element->value, 2, element->out, e->args);
         return is_plain(e) ? value : gx_rewrite(g, value, ungather, NULL);
@@ -205,22 +205,27 @@ static int64_t elements(const GNode *n) {
     return count;
 }
 
-static bool reads_rows_only(const GExpr *e, int64_t size) {
-    if (e->op == G_RANDOM || (e->op == G_LOAD && OUTER * elements(e->tensor) > size)) return false;
+/* A large array that is there anyway (a mask that was handed over), or takes less than what is made of it (truth values), is read instead. */
+static bool is_there(const GNode *read, const GNode *made) {
+    return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST || (read->type == GT_BOOL && made->type != GT_BOOL);
+}
+
+static bool reads_rows_only(const GExpr *e, const GNode *made) {
+    if (e->op == G_RANDOM || (e->op == G_LOAD && OUTER * elements(e->tensor) > elements(made) && !is_there(e->tensor, made))) return false;
     for (int i = 0; i < e->arg_count; i++)
-        if (!reads_rows_only(e->args[i], size)) return false;
+        if (!reads_rows_only(e->args[i], made)) return false;
     return true;
 }
 
 static void note_outer(Unfold *u, const GNode *n) {
-    if (n->kind != GN_COMPUTE || (n->reducer != GR_NONE && n->reducer != GR_SUM) || n->rank != 2 || n->active || n->streamed) return;
+    if (n->kind != GN_COMPUTE || n->red_rank > 1 || n->rank != 2 || n->active || n->streamed) return;
     ComputeSpec *spec = arena_new_of(u->g->arena, ComputeSpec);
     u->of_pairs = true;
     graph_open(u->g, n, spec);
     spec->value = gx_rewrite(u->g, spec->value, insert, u);
     spec->guard = gx_rewrite(u->g, spec->guard, insert, u);
-    if (n->reducer == GR_SUM && !stream_scatter(u->g, spec)) return;
-    if (reads_rows_only(spec->value, elements(n))) u->outer[n->id] = spec;
+    if (n->reducer != GR_NONE && !stream_scatter(u->g, spec) && !stream_join_terms(u->g, spec)) return;
+    if (reads_rows_only(spec->value, n)) u->outer[n->id] = spec;
 }
 
 /* ---- all ----------------------------------------------------------------------------------------------------------------- */
@@ -233,6 +238,12 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     graph_open(u->g, operand, &product); /* the product itself */
     product.value = of_root(u, gx_load(u->g, (GNode *)(uintptr_t)operand, 2, product.out, NULL), u->s->root_of[operand->id]);
     return stream_in_strips(u->g, n, &product);
+}
+
+/* How many pairs of a row a condition holds for, or what they add up to: it is asked again instead of being stored. */
+static bool counts_pairs(const GNode *n) {
+    if (n->reducer == GR_NONE || n->red_rank != 1 || n->rank > 1) return false;
+    return n->type != GT_REAL || n->value->op != G_MUL;
 }
 
 static GNode *renew(Unfold *u, GNode *n) {
@@ -250,7 +261,7 @@ static GNode *renew(Unfold *u, GNode *n) {
     }
     if (n->kind != GN_COMPUTE) return n;
     ComputeSpec spec;
-    u->of_pairs = u->s->use[n->id] > USE_GATHER;
+    u->of_pairs = u->s->use[n->id] > USE_GATHER || counts_pairs(n);
     graph_open(g, n, &spec);
     spec.value = gx_rewrite(g, spec.value, insert, u);
     spec.guard = gx_rewrite(g, spec.guard, insert, u);
@@ -259,6 +270,7 @@ static GNode *renew(Unfold *u, GNode *n) {
     case USE_SINK: return make_statistic(g, &spec);
     case USE_TOTAL: return make_total(g, &spec);
     case USE_WEIGHTS: return make_weighted(g, &spec, spec.out[u->s->own[n->id]]);
+    case USE_PLACES: stream_scatter(g, &spec); return graph_compute(g, &spec);
     case USE_ELEMENT:
         u->element[n->id] = arena_new_of(g->arena, ComputeSpec);
         *u->element[n->id] = spec;

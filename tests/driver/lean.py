@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""lean.py COUPLET ROOT: `couplet check --memory` of functions, and with it: which losses of the library keep an array of as many entries as there are pairs."""
+import re
+import sys
+import tempfile
+
+import command
+
+couplet, root = sys.argv[1], sys.argv[2]
+check = command.Checks()
+ROWS = 4096
+SIZES = f"N={ROWS},K={ROWS},M={ROWS},D=64,E=64,C=64,G=4,V=3,P=16,R=64"
+MIB = 2.0 ** 20
+
+# Those that do, with the reason.
+STORED = {
+    "mmcl": "a matrix of N x N is solved for each sample", "mmcl_projected": "its weights are a matrix that rounds are made with", "mmcl_given": "its weights are a matrix that is handed over",
+    "swav_queue": "scores of two arrays one after the other", "swav_crops": "codes of some views weigh the scores of others",
+    "hcsc_instance": "what was drawn is kept, a byte for each pair",
+    "cluster_contrast": "its rows are as long as there are samples", "contrastive_clustering": "its rows are as long as there are samples",
+    "dino": "its operands have as many entries", "deep_cluster": "its operands have as many entries"}
+
+# Functions of the library put together, as methods do.
+TOGETHER = """
+use losses
+fn eliminate(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_eliminate(z, w, losses.fnc_detect(z, w, support, 10))
+fn attract(z[N, D], w[N, D], support[V, N, D]) = losses.fnc_attract(z, w, losses.fnc_detect(z, w, support, 10))
+fn neighbours(q[N, D], k[N, D], bank[K, D], other[N, D], other_bank[K, D]) = losses.mil_nce(q, k, bank, losses.coclr_positives(other, other_bank, 5))
+fn many_places(q[N, D], bank[K, D]) {
+  let s[i, j] = dot(q[i], bank[j])
+  let hard[i, r < 64] = topk[j, r] s[i, j]
+  return mean[i] logsumexp[j] s[i, j] + mean[i] logsumexp[r] s[i, hard[i, r]]
+}
+"""
+
+
+def largest(done):
+    """By function: entries of the largest array that it keeps."""
+    found, name = {}, None
+    for line in done.stdout.splitlines():
+        needs = re.match(r"(\w+) and its gradient need ([\d.]+) MiB", line)
+        has = re.match(r"the largest of them has ([\dx ]+) entries, ([\d.]+) MiB", line)
+        if needs:
+            name = needs[1]
+        if has:
+            found[name] = float(has[2])
+    return found
+
+
+pairs = 4 * ROWS * ROWS / MIB
+done = command.run(couplet, "check", "losses", "--memory", "--size", SIZES)
+check(done.returncode == 0, "every loss of the library is looked at", done.stdout[-400:] + done.stderr)
+found = largest(done)
+check(len(found) > 60, "there are losses to look at", len(found))
+for name, size in sorted(found.items()):
+    stores = size >= pairs / 8
+    check(stores == (name in STORED), f"{name}: the largest array has {size} MiB, of {pairs}" + (f"; {STORED[name]}" if name in STORED else ""), size)
+with tempfile.TemporaryDirectory() as folder:
+    spec = command.write(folder + "/together.cpl", TOGETHER)
+    done = command.run(couplet, "check", spec, "--memory", "--size", SIZES)
+    found = largest(done)
+    check(len(found) == 4 and max(found.values()) < pairs / 8, "masks and places of the library's own do not ask for more", done.stdout + done.stderr)
+    done = command.run(couplet, "check", spec, "--memory", "--fn", "many_places", "--size", SIZES)
+    check(done.returncode == 0 and list(largest(done)) == ["many_places"], "--fn is one of them", done.stdout + done.stderr)
+    done = command.run(couplet, "check", spec, "--memory", "--fn", "many_place")
+    check(done.returncode == 1 and "no function `many_place`" in done.stderr, "a function that there is not", done.stdout + done.stderr)
+check.finish()
