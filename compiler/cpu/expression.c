@@ -77,11 +77,14 @@ static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
     return LLVMGetUndef(s->e->f32); /* a sink's sources are all in its sweep */
 }
 
-/* Every subscript is an index that covers its axis (arguments.h). */
+/* Every subscript is an index that covers its axis, or a part of the array is read that begins where the table says (arguments.h). */
 static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
     LLVMValueRef at = NULL;
-    for (int i = 0; i < load->tensor->rank; i++) at = step_along(s, at, load->args[i]->index, load->tensor->shape[i]);
-    return element_load(s, load->tensor->type, base, at ? at : whole(s, 0));
+    for (int i = 0; i < load->tensor->rank; i++) at = step_along(s, at, argument_subscript(load, i)->index, load->tensor->shape[i]);
+    if (!at) at = whole(s, 0);
+    int part = argument_find(s->kernel->arguments, load);
+    if (part >= 0) at = LLVMBuildNSWAdd(s->e->builder, at, s->constants[part], "");
+    return element_load(s, load->tensor->type, base, at);
 }
 
 static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {

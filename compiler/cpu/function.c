@@ -47,7 +47,7 @@ static void load_arguments(Frame *f) {
     }
     if (a->chunk) f->chunk = element_load(f, GT_INT, f->bases[0], whole(f, argument_of_chunk(a)));
     for (int i = 0; i < a->constant_count; i++) {
-        bool real = a->constants[i]->type == GT_REAL;
+        bool real = a->constants[i]->op == G_CONST && a->constants[i]->type == GT_REAL;
         LLVMTypeRef type = real ? f->e->f32 : f->e->i32;
         LLVMValueRef at = whole(f, argument_of_constant(a, i)), place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, ""), value = LLVMBuildLoad2(b, type, place, "");
         f->constants[i] = real ? value : LLVMBuildZExt(b, value, f->e->i64, "");

@@ -36,7 +36,7 @@ static uint64_t expr_hash(const GExpr *e) {
     hash = mix(hash, e->tensor ? e->tensor->id + 1 : 0);
     hash = mix(hash, e->has_else);
     for (int i = 0; i < e->arg_count; i++) hash = mix(hash, e->args[i]->id);
-    return hash;
+    return hash ^ (hash >> 32); /* a table looks at the low bits */
 }
 
 static bool expr_same(const GExpr *a, const GExpr *b) {
@@ -48,45 +48,43 @@ static bool expr_same(const GExpr *a, const GExpr *b) {
     return true;
 }
 
-static void grow_table(Graph *g, void ***slots, int *capacity, int count, uint64_t (*hash_of)(const void *)) {
+static void grow_table(Graph *g, Slot **slots, int *capacity, int count) {
     if (2 * count < *capacity) return;
     int grown = *capacity ? 2 * *capacity : 1024;
-    void **table = arena_array(g->arena, void *, grown);
+    Slot *table = arena_array(g->arena, Slot, grown);
     for (int i = 0; i < *capacity; i++) {
-        if (!(*slots)[i]) continue;
-        uint64_t at = hash_of((*slots)[i]) & (uint64_t)(grown - 1);
-        while (table[at]) at = (at + 1) & (uint64_t)(grown - 1);
+        if (!(*slots)[i].item) continue;
+        uint64_t at = (*slots)[i].hash & (uint64_t)(grown - 1);
+        while (table[at].item) at = (at + 1) & (uint64_t)(grown - 1);
         table[at] = (*slots)[i];
     }
     *slots = table;
     *capacity = grown;
 }
 
-static uint64_t hash_expr_slot(const void *e) { return expr_hash(e); }
-
 const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
     GraphTables *t = g->tables;
-    grow_table(g, &t->exprs, &t->expr_capacity, t->expr_count, hash_expr_slot);
-    uint64_t at = expr_hash(e) & (uint64_t)(t->expr_capacity - 1);
-    for (; t->exprs[at]; at = (at + 1) & (uint64_t)(t->expr_capacity - 1))
-        if (expr_same(t->exprs[at], e)) return t->exprs[at];
+    grow_table(g, &t->exprs, &t->expr_capacity, t->expr_count);
+    const uint64_t hash = expr_hash(e);
+    uint64_t at = hash & (uint64_t)(t->expr_capacity - 1);
+    for (; t->exprs[at].item; at = (at + 1) & (uint64_t)(t->expr_capacity - 1))
+        if (t->exprs[at].hash == hash && expr_same(t->exprs[at].item, e)) return t->exprs[at].item;
     GExpr *kept = arena_new_of(g->arena, GExpr);
     *kept = *e;
     kept->id = ++t->last_expr;
-    t->exprs[at] = kept;
+    t->exprs[at] = (Slot){kept, hash};
     t->expr_count++;
     return kept;
 }
 
-static uint64_t node_hash(const void *slot) {
-    const GNode *n = slot;
+static uint64_t node_hash(const GNode *n) {
     uint64_t hash = mix(n->reducer, (uint64_t)n->rank);
     for (int i = 0; i < n->rank; i++) hash = mix(hash, (uint64_t)n->shape[i]);
     for (int i = 0; i < n->red_rank; i++) hash = mix(hash, (uint64_t)n->red_shape[i]);
-    hash = mix(hash, n->value->id + (n->again ? 1u << 30 : 0));
+    hash = mix(hash, n->value->id + ((uint64_t)n->again << 32));
     hash = mix(hash, n->guard ? n->guard->id : 0);
     hash = mix(hash, n->active ? n->active->id : 0);
-    return hash;
+    return hash ^ (hash >> 32);
 }
 
 static bool node_same(const GNode *a, const GNode *b) {
@@ -234,10 +232,11 @@ static GType reduced_type(GReducer reducer, GType value) {
 GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span) {
     draft->type = reduced_type(draft->reducer, draft->value->type);
     GraphTables *t = g->tables;
-    grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
-    uint64_t at = node_hash(draft) & (uint64_t)(t->compute_capacity - 1);
-    for (; t->computes[at]; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
-        if (node_same(t->computes[at], draft)) return t->computes[at];
+    grow_table(g, &t->computes, &t->compute_capacity, t->compute_count);
+    const uint64_t hash = node_hash(draft);
+    uint64_t at = hash & (uint64_t)(t->compute_capacity - 1);
+    for (; t->computes[at].item; at = (at + 1) & (uint64_t)(t->compute_capacity - 1))
+        if (t->computes[at].hash == hash && node_same(t->computes[at].item, draft)) return t->computes[at].item;
     GNode *node = node_new(g, GN_COMPUTE, name, draft->type, draft->rank, draft->shape, span);
     node->reducer = draft->reducer;
     node->red_rank = draft->red_rank;
@@ -248,7 +247,7 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
     node->empty_is_error = draft->empty_is_error;
     node->streamed = draft->streamed;
     node->again = draft->again;
-    t->computes[at] = node;
+    t->computes[at] = (Slot){node, hash};
     t->compute_count++;
     return node;
 }
@@ -389,10 +388,11 @@ void graph_arrange(Graph *g, GNode *const *first, int count) {
         GNode *node = g->nodes.items[i];
         node->mark = 0;
         if (node->kind != GN_COMPUTE) continue;
-        grow_table(g, &t->computes, &t->compute_capacity, t->compute_count, node_hash);
-        uint64_t at = node_hash(node) & (uint64_t)(t->compute_capacity - 1);
-        while (t->computes[at]) at = (at + 1) & (uint64_t)(t->compute_capacity - 1);
-        t->computes[at] = node;
+        grow_table(g, &t->computes, &t->compute_capacity, t->compute_count);
+        const uint64_t hash = node_hash(node);
+        uint64_t at = hash & (uint64_t)(t->compute_capacity - 1);
+        while (t->computes[at].item) at = (at + 1) & (uint64_t)(t->compute_capacity - 1);
+        t->computes[at] = (Slot){node, hash};
         t->compute_count++;
     }
 }

@@ -89,7 +89,7 @@ struct GNode {
     const GExpr *value;
     bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
                           * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
-    bool again;    /* the same as an earlier node, computed once more so that the earlier one need not be kept: scheduled right ahead of who reads it */
+    int again;     /* above 0: the same as an earlier node, computed so many times more so that the earlier one need not be kept: scheduled right ahead of who reads it */
     bool streamed; /* made tile by tile where it is used, and never stored whole: compiler/graph/pairs.h. Its value is what it is without */
     /* call */
     CoupletCallKind call;
@@ -201,7 +201,8 @@ typedef struct ComputeSpec {
     const GExpr *out[GRAPH_MAX_RANK]; /* fresh indices, in the order of the output's axes */
     const GExpr *red[GRAPH_MAX_RANK];
     const GExpr *value, *guard, *active;
-    bool empty_is_error, streamed, again;
+    bool empty_is_error, streamed;
+    int again;
     const char *name;
     Span span;
 } ComputeSpec;

@@ -4,8 +4,13 @@
 
 #include "compiler/graph/graph.h"
 
+typedef struct Slot {
+    void *item; /* NULL: free */
+    uint64_t hash;
+} Slot;
+
 typedef struct GraphTables {
-    void **exprs, **computes; /* open addressing, a power of two of slots */
+    Slot *exprs, *computes; /* open addressing, a power of two of slots */
     int expr_capacity, expr_count, compute_capacity, compute_count;
     uint32_t last_expr, last_node;
     int next_fresh;

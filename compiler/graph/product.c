@@ -20,6 +20,8 @@ typedef struct Condition {
     const GExpr *subscript;
     int64_t extent;
     int out, red; /* the indices it joins; -1: none */
+    bool is_affine; /* the subscript, and then in numbers: it is asked for many values */
+    int64_t constant, of_out, of_red;
 } Condition;
 
 typedef struct Conditions {
@@ -43,6 +45,11 @@ static bool evaluate(const GExpr *e, const int64_t *values, int64_t *out) {
 
 static bool holds(const Condition *c, const int64_t *values, bool *out) {
     int64_t v = 0;
+    if (c->is_affine) {
+        v = c->constant + (c->out < 0 ? 0 : c->of_out * values[c->out]) + (c->red < 0 ? 0 : c->of_red * values[c->red]);
+        *out = v >= 0 && v < c->extent;
+        return true;
+    }
     if (!evaluate(c->truth ? c->truth : c->subscript, values, &v)) return false;
     *out = c->truth ? v != 0 : v >= 0 && v < c->extent;
     return true;
@@ -53,10 +60,17 @@ static void note_indices(const GExpr *e, bool *used) {
     for (int i = 0; i < e->arg_count; i++) note_indices(e->args[i], used);
 }
 
+static bool always_holds(const GNode *node, const Condition *c) {
+    int64_t last = c->out < 0 ? 0 : c->of_out * (graph_extent(node, c->out) - 1);
+    int64_t low = c->constant + (last < 0 ? last : 0), high = c->constant + (last > 0 ? last : 0);
+    return low >= 0 && high < c->extent;
+}
+
 /* False when the condition joins more than one index of a kind. */
 static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscript, int64_t extent) {
     bool used[GRAPH_MAX_INDICES] = {false};
-    Condition made = {truth, subscript, extent, -1, -1};
+    Condition made = {.truth = truth, .subscript = subscript, .extent = extent, .out = -1, .red = -1};
+    Affine affine;
     if (c->count == MAX_CONDITIONS) return false;
     note_indices(truth ? truth : subscript, used);
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
@@ -67,6 +81,13 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
     }
     int64_t grid = (made.out < 0 ? 1 : graph_extent(c->node, made.out)) * (made.red < 0 ? 1 : graph_extent(c->node, made.red));
     if (grid > MAX_GRID) return false;
+    made.is_affine = !truth && affine_of(subscript, &affine);
+    if (made.is_affine) {
+        made.constant = affine.constant;
+        made.of_out = made.out < 0 ? 0 : affine.factor[made.out];
+        made.of_red = made.red < 0 ? 0 : affine.factor[made.red];
+        if (made.red < 0 && always_holds(c->node, &made)) return true; /* an output index within the array, whatever its value */
+    }
     if (made.out >= 0 && made.red >= 0) {
         int *partner = &c->partner[made.red];
         if (*partner >= 0 && *partner != made.out) return false;

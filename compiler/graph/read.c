@@ -286,7 +286,7 @@ static GNode *read_compute(Reader *r) {
     if (draft.rank + draft.red_rank > GRAPH_MAX_INDICES) return NULL;
     draft.empty_is_error = take(r, "nonempty");
     draft.streamed = take(r, "streamed");
-    draft.again = take(r, "again");
+    while (take(r, "again")) draft.again++;
     read_place(r);
     r->parts.count = 0;
     while (!r->failed && take(r, "let")) {

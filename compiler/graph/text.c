@@ -160,7 +160,7 @@ static void print_compute(Printer *p, const GNode *n) {
     if (n->red_rank) print_shape(n->red_shape, n->red_rank, p->out);
     if (n->empty_is_error) fprintf(p->out, " nonempty");
     if (n->streamed) fprintf(p->out, " streamed");
-    if (n->again) fprintf(p->out, " again");
+    for (int i = 0; i < n->again; i++) fprintf(p->out, " again");
     print_place(n, p->out);
     share(p, n);
     if (n->active) {

@@ -213,7 +213,7 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     return node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
-static GNode *renew(Renew *w, const GNode *n, int at, bool again) {
+static GNode *renew(Renew *w, const GNode *n, int at, int again) {
     Graph *g = w->r->g;
     ComputeSpec spec;
     int outer = w->at;
@@ -222,7 +222,7 @@ static GNode *renew(Renew *w, const GNode *n, int at, bool again) {
     spec.value = gx_rewrite(g, spec.value, redirect, w);
     spec.guard = gx_rewrite(g, spec.guard, redirect, w);
     spec.active = gx_rewrite(g, spec.active, redirect, w);
-    spec.again |= again;
+    spec.again += again;
     w->at = outer;
     return graph_compute(g, &spec);
 }
@@ -230,7 +230,7 @@ static GNode *renew(Renew *w, const GNode *n, int at, bool again) {
 static GNode *read_at(Renew *w, int number, int at) {
     const Array *a = &w->r->arrays[number];
     if (a->cut < 0 || at <= a->cut) return w->now[number];
-    if (!w->copies[number]) w->copies[number] = renew(w, a->node, first_behind(a, a->cut), true);
+    if (!w->copies[number]) w->copies[number] = renew(w, a->node, first_behind(a, a->cut), 1);
     return w->copies[number];
 }
 
@@ -240,7 +240,7 @@ static void rebuild(Recompute *r) {
     for (int i = 0; i < r->count; i++) {
         GNode *n = r->arrays[i].node;
         w.now[i] = n;
-        if (n->kind == GN_COMPUTE) w.now[i] = renew(&w, n, i, false);
+        if (n->kind == GN_COMPUTE) w.now[i] = renew(&w, n, i, 0);
         else if (n->kind == GN_TOPK) w.now[i] = graph_topk(g, read_at(&w, r->position[n->operand->id], i), n->shape[n->rank - 1], n->span);
         else if (n->kind == GN_CALL) {
             GNode *operands[COUPLET_CALL_OPERANDS];

@@ -34,30 +34,49 @@ bool argument_is_position(const Arguments *a, const GNode *n, const GExpr *e) {
     return true;
 }
 
-static bool add_constant(Arguments *a, const GExpr *e) {
+static bool add_constant(Arguments *a, const GNode *of, const GExpr *e) {
     if (argument_find(a, e) >= 0) return true;
     if (a->constant_count == MOST_CONSTANTS) return false;
+    a->owners[a->constant_count] = of;
     a->constants[a->constant_count++] = e;
     return true;
 }
 
-/* Every subscript is an index of the node that covers its axis: the loops' extents are all that its place in memory depends on. */
-static bool walks_along(const GNode *n, const GExpr *load) {
+const GExpr *argument_subscript(const GExpr *load, int axis) {
+    const GExpr *at = load->args[axis];
+    return axis == 0 && at->op == G_ADD && at->args[1]->op == G_CONST ? at->args[0] : at;
+}
+
+/* Along the first axis a read may begin anywhere: rows of a length that the loops know, from one of them on. */
+bool argument_shift(const GNode *n, const GExpr *load, int64_t *shift) {
+    if (load->tensor->rank == 0) return false;
+    const GExpr *index = argument_subscript(load, 0), *at = load->args[0];
+    int64_t rows = at == index ? 0 : at->args[1]->integer;
+    if (index->op != G_INDEX || rows < 0 || rows + graph_extent(n, index->index) > load->tensor->shape[0]) return false;
+    *shift = rows;
+    for (int i = 1; i < load->tensor->rank; i++) *shift *= load->tensor->shape[i];
+    return at != index || graph_extent(n, index->index) < load->tensor->shape[0];
+}
+
+/* Every subscript is an index of the node that covers its axis: the loops' extents, and a shift, are all that its place in memory depends on. */
+static bool walks_along(Arguments *a, const GNode *n, const GExpr *load) {
+    int64_t shift;
     if (load->has_else || load->tensor->streamed) return false;
-    for (int i = 0; i < load->tensor->rank; i++)
+    const bool is_part = argument_shift(n, load, &shift);
+    for (int i = is_part ? 1 : 0; i < load->tensor->rank; i++)
         if (load->args[i]->op != G_INDEX || graph_extent(n, load->args[i]->index) != load->tensor->shape[i]) return false;
-    return true;
+    return !is_part || (shift <= INT32_MAX && add_constant(a, n, load));
 }
 
 static bool walk(Walk *w, const GExpr *e) {
     if (!e || e->op == G_INDEX) return true;
-    if (e->op == G_CONST) return e->type != GT_REAL || e->real == 0 || add_constant(w->found, e);
+    if (e->op == G_CONST) return e->type != GT_REAL || e->real == 0 || add_constant(w->found, w->node, e);
     for (int i = 0; i < w->seen.count; i++)
         if (w->seen.items[i] == e) return true;
     array_push(w->arena, &w->seen, e);
-    if (e->op == G_LOAD) return walks_along(w->node, e);
+    if (e->op == G_LOAD) return walks_along(w->found, w->node, e);
     if (argument_is_position(w->found, w->node, e)) return true;
-    if (e->op == G_RANDOM) return e->args[0]->op == G_CONST && add_constant(w->found, e->args[0]) && walk(w, e->args[1]);
+    if (e->op == G_RANDOM) return e->args[0]->op == G_CONST && add_constant(w->found, w->node, e->args[0]) && walk(w, e->args[1]);
     for (int i = 0; i < e->arg_count; i++)
         if (!walk(w, e->args[i])) return false;
     return true;
@@ -94,7 +113,9 @@ const int32_t *arguments_table(Arena *arena, const Arguments *a, int *count) {
         const GExpr *e = a->constants[i];
         float real = (float)e->real;
         uint32_t word = (uint32_t)e->integer; /* a site counts by its low 32 bits (runtime/random.h) */
-        if (e->type == GT_REAL) memcpy(&word, &real, sizeof word);
+        int64_t shift = 0;
+        if (e->op == G_LOAD && argument_shift(a->owners[i], e, &shift)) word = (uint32_t)shift;
+        else if (e->type == GT_REAL) memcpy(&word, &real, sizeof word);
         memcpy(&table[argument_of_constant(a, i)], &word, sizeof word);
     }
     return table;

@@ -119,26 +119,30 @@ static int make_blocks(Plan *p, Block *blocks) {
     return block_count;
 }
 
-/* The largest first, each at the lowest place that is free for as long as it lives. */
+/* The lowest place that is free for as long as a block lives. `placed` are those that have one, by place. */
+static int64_t free_place(const Block *block, Block *const *placed, int count) {
+    int64_t offset = 0;
+    for (int i = 0; i < count; i++) {
+        const Block *other = placed[i];
+        if (block->head->first > other->last || other->head->first > block->last) continue;
+        if (other->offset >= offset + block->head->bytes) break; /* and so do all behind it */
+        if (other->offset + other->head->bytes > offset) offset = other->offset + other->head->bytes;
+    }
+    return offset;
+}
+
+/* The largest first. */
 void place_in_arena(Plan *p) {
     for (int s = 0; s < p->kernels.items.count; s++) write_over(p, s);
-    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1);
+    Block *blocks = arena_array(p->arena, Block, p->out->buffer_count + 1), **placed = arena_array(p->arena, Block *, p->out->buffer_count + 1);
     int count = make_blocks(p, blocks);
     for (int i = 0; i < count; i++) {
         Block *block = &blocks[i];
-        int64_t offset = 0, bytes = block->head->bytes;
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (int k = 0; k < i; k++) {
-                const Block *other = &blocks[k];
-                bool together = block->head->first <= other->last && other->head->first <= block->last;
-                if (!together || offset >= other->offset + other->head->bytes || other->offset >= offset + bytes) continue;
-                offset = other->offset + other->head->bytes;
-                moved = true;
-            }
-        }
-        block->offset = offset;
-        for (const Life *life = block->head; life; life = life->next) p->buffers[life->buffer].offset = offset;
-        if (offset + bytes > p->out->arena_bytes) p->out->arena_bytes = offset + bytes;
+        block->offset = free_place(block, placed, i);
+        int at = i;
+        for (; at > 0 && placed[at - 1]->offset > block->offset; at--) placed[at] = placed[at - 1];
+        placed[at] = block;
+        for (const Life *life = block->head; life; life = life->next) p->buffers[life->buffer].offset = block->offset;
+        if (block->offset + block->head->bytes > p->out->arena_bytes) p->out->arena_bytes = block->offset + block->head->bytes;
     }
 }

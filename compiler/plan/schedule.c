@@ -362,14 +362,31 @@ static void join(Order *o, Collect *c, GNode *node) {
     o->done[node->id] = true;
 }
 
+/* Nodes that read what the kernel reads or makes, in the order of the graph. Arrays of a node that joins bring more of them behind it. */
+static void join_alike(Order *o, Collect *c, GNode *node) {
+    const Kernel *k = c->kernel;
+    Alike *alike = &o->alike;
+    alike_begin(alike, node);
+    for (int i = 0; i < k->operand_count; i++) alike_note(alike, k->operands[i]);
+    for (int at = 0; at < alike->candidates.count && k->beside_count < MOST_TOGETHER - 1; at++) {
+        GNode *other = alike->candidates.items[at];
+        int operands = k->operand_count, beside = k->beside_count;
+        if (o->done[other->id] || !joins_kernel(o->arena, k, other, k->late && o->late[other->id]) || !waits_for_kernel(o, other)) continue;
+        join(o, c, other);
+        if (k->beside_count == beside) continue;
+        alike_note(alike, other);
+        for (int i = operands; i < k->operand_count; i++) alike_note(alike, k->operands[i]);
+        for (at = 0; alike->candidates.items[at] != other;) at++; /* those that it brought may lie before it: their turn is over */
+    }
+}
+
 static bool compute_kernel(Order *o, GNode *node) {
     Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node), .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
     collect_node(o->arena, &c, node);
     k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again;
-    for (GNode *other = o->alike.next[node->id]; other && !alone; other = o->alike.next[other->id])
-        if (joins_kernel(o->arena, &k, other, k.late && o->late[other->id]) && waits_for_kernel(o, other)) join(o, &c, other);
+    if (!alone) join_alike(o, &c, node);
     if (k.arguments) { /* the table comes first */
         memmove(k.operands + 1, k.operands, sizeof *k.operands * (size_t)k.operand_count++);
         k.operands[0] = arguments_node(o->arena, o->kernels, k.arguments, node);

@@ -86,7 +86,8 @@ static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
         for (int i = 0; i < s->kernel->operand_count; i++)
             if (s->kernel->operands[i] == e->tensor) add(h, (uint64_t)i);
         for (int i = 0; i < e->tensor->rank; i++)
-            if (a->loop_of[e->args[i]->index] >= 0) sign_loop(h, a, e->args[i]->index);
+            if (a->loop_of[argument_subscript(e, i)->index] >= 0) sign_loop(h, a, argument_subscript(e, i)->index);
+        if (argument_find(a, e) >= 0) add_argument(h, a, e);
     } else if (e->op == G_RANDOM) {
         Hash element = sign_expr(s, e->args[1]);
         add(h, G_RANDOM);

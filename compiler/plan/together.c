@@ -13,29 +13,52 @@ static bool same_shape(int rank, const int64_t *a, const int64_t *b) {
     return true;
 }
 
-static uint64_t hash_shape(const GNode *n) {
-    uint64_t hash = 1469598103934665603u ^ (uint64_t)n->rank;
-    for (int i = 0; i < n->rank; i++) hash = (hash ^ (uint64_t)n->shape[i]) * 1099511628211u;
-    return hash ^ (hash >> 31);
-}
-
 Alike alike_of(Arena *arena, const Graph *g) {
     uint32_t ids = 0;
-    uint64_t slots = 16;
     for (int i = 0; i < g->nodes.count; i++)
         if (g->nodes.items[i]->id >= ids) ids = g->nodes.items[i]->id + 1;
-    while (slots < 2 * (uint64_t)g->nodes.count) slots *= 2;
-    Alike alike = {arena_array(arena, GNode *, (int64_t)ids + 1)};
-    GNode **first = arena_array(arena, GNode *, (int64_t)slots);
-    for (int i = g->nodes.count - 1; i >= 0; i--) {
+    Alike alike = {.arena = arena, .readers = arena_array(arena, Readers, ids), .largest = arena_array(arena, int64_t, ids), .position = arena_array(arena, int, ids), .noted = arena_array(arena, int, ids)};
+    for (int i = 0; i < g->nodes.count; i++) {
         GNode *n = g->nodes.items[i];
+        alike.position[n->id] = i;
         if (n->kind != GN_COMPUTE) continue;
-        uint64_t at = hash_shape(n) & (slots - 1);
-        while (first[at] && (first[at]->rank != n->rank || !same_shape(n->rank, first[at]->shape, n->shape))) at = (at + 1) & (slots - 1);
-        alike.next[n->id] = first[at];
-        first[at] = n;
+        const Loads loads = loads_of(arena, n);
+        for (int k = 0; k < loads.items.count; k++) {
+            const GNode *from = loads.items.items[k]->tensor;
+            Readers *readers = &alike.readers[from->id];
+            if (graph_element_count(from) > alike.largest[n->id]) alike.largest[n->id] = graph_element_count(from);
+            bool known = readers->items.count && readers->items.items[readers->items.count - 1] == n;
+            if (!known) array_push(arena, &readers->items, n);
+        }
     }
     return alike;
+}
+
+void alike_begin(Alike *alike, const GNode *first) {
+    alike->kernel++;
+    alike->first = first;
+    alike->candidates.count = 0;
+    alike_note(alike, first);
+}
+
+static void list(Alike *alike, GNode *node) {
+    const GNode *first = alike->first;
+    if (alike->noted[node->id] == alike->kernel || alike->position[node->id] <= alike->position[first->id]) return;
+    alike->noted[node->id] = alike->kernel;
+    if (node->rank != first->rank || !same_shape(node->rank, node->shape, first->shape)) return;
+    array_push(alike->arena, &alike->candidates, node);
+    GNode **items = alike->candidates.items;
+    for (int at = alike->candidates.count - 1; at > 0 && alike->position[items[at - 1]->id] > alike->position[node->id]; at--) {
+        items[at] = items[at - 1];
+        items[at - 1] = node;
+    }
+}
+
+void alike_note(Alike *alike, const GNode *array) {
+    const Readers *readers = &alike->readers[array->id];
+    const int64_t size = graph_element_count(array);
+    for (int i = 0; i < readers->items.count; i++)
+        if (size >= alike->largest[readers->items.items[i]->id]) list(alike, readers->items.items[i]); /* else there would be nothing saved */
 }
 
 /* ---- the decision ------------------------------------------------------------------------------------------------------ */
@@ -67,7 +90,7 @@ static bool loops_serve(const GNode *first, const GNode *other) {
 }
 
 bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node, bool late) {
-    if (k->beside_count == MOST_TOGETHER - 1 || !loops_serve(k->node, node)) return false;
+    if (k->beside_count == MOST_TOGETHER - 1) return false;
     const Loads loads = loads_of(arena, node);
     if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */
     int64_t largest = 0, shared = 0;
@@ -84,5 +107,5 @@ bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node, bool late) {
     }
     if (shared == 0 || shared < largest) return false;
     const int64_t made = graph_element_count(node);
-    return takes_on || late || 4 * made <= shared || 4 * made <= SMALL_BYTES;
+    return (takes_on || late || 4 * made <= shared || 4 * made <= SMALL_BYTES) && loops_serve(k->node, node);
 }

@@ -6,12 +6,25 @@
 
 #include "compiler/plan/kernel.h"
 
-/* Nodes in the order of the graph, by the shape of their result. */
+/* Who reads what, and of them, the nodes with a result of the shape of the kernel at hand that read or make an array of it: only these are worth a look. */
+typedef struct Readers {
+    ARRAY(GNode *) items;
+} Readers;
 typedef struct Alike {
-    GNode **next; /* by node id: the next one of that shape; NULL: there is none */
+    Arena *arena;
+    Readers *readers; /* by node id */
+    int64_t *largest; /* by node id: entries of the largest array that it reads */
+    int *position;    /* by node id: in the graph */
+    int *noted;       /* by node id: the last kernel for which it was listed */
+    int kernel;       /* the one at hand */
+    const GNode *first;
+    ARRAY(GNode *) candidates; /* in the order of the graph */
 } Alike;
 
 Alike alike_of(Arena *arena, const Graph *g);
+/* A kernel that begins with a node; then each array that it reads or makes. */
+void alike_begin(Alike *alike, const GNode *first);
+void alike_note(Alike *alike, const GNode *array);
 /* Whether `node` can be done in the tiles of kernel->node beside those that the kernel has, and saves the kernel of its own something: the largest array
  * that it reads is read or made by them. Large results are made early for that only if they are `late`: they and the kernel are done at the end of the
  * step anyway. That everything else it reads is computed is the caller's to know. */

@@ -1,16 +1,35 @@
 /* Nodes one block at a time: their formulas, what these read, and whether that can be. */
 #include "compiler/passes/chunk/chunk.h"
 
-void open_block(Chunk *c, const Part *p, int64_t block, ComputeSpec *spec) {
+/* The node opened once, and the index that the blocks share. */
+typedef struct Opened {
+    ComputeSpec spec;
+    const GExpr **index, *from, *within;
+} Opened;
+
+static void open_part(Chunk *c, const Part *p, Opened *o) {
+    graph_open(c->g, p->node, &o->spec);
+    o->index = p->index < p->node->rank ? &o->spec.out[p->index] : &o->spec.red[p->index - p->node->rank];
+    o->from = *o->index;
+    o->within = graph_fresh_index(c->g, block_size(p));
+    *o->index = o->within;
+}
+
+static ComputeSpec held(Chunk *c, const Part *p, const Opened *o, int64_t block) {
     Graph *g = c->g;
-    int64_t size = block_size(p);
-    graph_open(g, p->node, spec);
-    const GExpr **index = p->index < p->node->rank ? &spec->out[p->index] : &spec->red[p->index - p->node->rank];
-    const GExpr *from = *index, *within = graph_fresh_index(g, size), *to = gx2(g, G_ADD, within, gx_int(g, block * size));
-    spec->value = gx_substitute(g, spec->value, 1, &from, &to);
-    spec->guard = gx_substitute(g, spec->guard, 1, &from, &to);
-    spec->active = gx_substitute(g, spec->active, 1, &from, &to);
-    *index = within;
+    ComputeSpec spec = o->spec;
+    const GExpr *to = gx2(g, G_ADD, o->within, gx_int(g, block * block_size(p)));
+    spec.value = gx_substitute(g, spec.value, 1, &o->from, &to);
+    spec.guard = gx_substitute(g, spec.guard, 1, &o->from, &to);
+    spec.active = gx_substitute(g, spec.active, 1, &o->from, &to);
+    return spec;
+}
+
+ComputeSpec open_block(Chunk *c, const Part *p, int64_t block) {
+    Opened o;
+    if (p->opened) return p->opened[block];
+    open_part(c, p, &o);
+    return held(c, p, &o, block);
 }
 
 int64_t block_read(Chunk *c, const GExpr *load) {
@@ -20,14 +39,12 @@ int64_t block_read(Chunk *c, const GExpr *load) {
     return low / size == high / size ? low / size : -1;
 }
 
-static bool block_fits(Chunk *c, const Part *p, int64_t block) {
-    ComputeSpec spec;
+static bool block_fits(Chunk *c, const ComputeSpec *spec, int64_t block) {
     Loads l = {0};
     bool anchored = false;
-    open_block(c, p, block, &spec);
-    loads_add(c->scratch, &l, spec.value);
-    loads_add(c->scratch, &l, spec.guard);
-    loads_add(c->scratch, &l, spec.active);
+    loads_add(c->scratch, &l, spec->value);
+    loads_add(c->scratch, &l, spec->guard);
+    loads_add(c->scratch, &l, spec->active);
     for (int i = 0; i < l.items.count; i++) {
         const Part *of = part_of(c, l.items.items[i]->tensor);
         if (!has_samples(of)) continue;
@@ -39,8 +56,14 @@ static bool block_fits(Chunk *c, const Part *p, int64_t block) {
     return anchored;
 }
 
-bool fits(Chunk *c, const Part *p) {
-    for (int64_t block = 0; block < p->blocks; block++)
-        if (!block_fits(c, p, block)) return false;
+bool fits(Chunk *c, Part *p) {
+    Opened o;
+    open_part(c, p, &o);
+    ComputeSpec *opened = arena_array(c->scratch, ComputeSpec, p->blocks);
+    for (int64_t block = 0; block < p->blocks; block++) {
+        opened[block] = held(c, p, &o, block);
+        if (!block_fits(c, &opened[block], block)) return false;
+    }
+    p->opened = opened;
     return true;
 }

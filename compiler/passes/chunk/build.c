@@ -42,12 +42,11 @@ static const GExpr *read_block(void *context, Graph *g, const GExpr *e) {
 }
 
 static GNode *make_block(Chunk *c, Part *p, int64_t number) {
-    ComputeSpec spec;
-    open_block(c, p, number, &spec);
+    ComputeSpec spec = open_block(c, p, number);
     spec.value = gx_rewrite(c->g, spec.value, read_block, c);
     spec.guard = gx_rewrite(c->g, spec.guard, read_block, c);
     spec.active = gx_rewrite(c->g, spec.active, read_block, c);
-    spec.again = c->second && !p->is_after;
+    spec.again += c->second && !p->is_after; /* what the whole step would compute again is so in either loop */
     return graph_compute(c->g, &spec);
 }
 

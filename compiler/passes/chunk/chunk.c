@@ -34,8 +34,9 @@ void pass_chunk(Graph *g) {
     for (int i = 0; i < c.count; i++) c.position[g->nodes.items[i]->id] = i;
     c.scratch = arena_new();
     find_forms(&c);
+    if (takes_blocks(&c)) {
+        g->chunks = c.chunks;
+        build_chunks(&c);
+    }
     arena_free(c.scratch);
-    if (!takes_blocks(&c)) return;
-    g->chunks = c.chunks;
-    build_chunks(&c);
 }

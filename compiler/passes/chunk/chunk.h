@@ -24,6 +24,7 @@ typedef struct Part {
     int index;     /* of the node: the samples' */
     int64_t blocks;
     ARRAY(int) operands, users;
+    ComputeSpec *opened;   /* by block: its formula, once the index and the number of blocks are found */
     GNode **made, **again; /* by block: in the loop that it belongs to; once more, in the second one */
     GNode **slices[2];     /* by block: copies out of the whole array, for each loop */
     GNode **sums;          /* by chunk: all up to it */
@@ -52,12 +53,12 @@ static inline int64_t block_size(const Part *p) { return graph_extent(p->node, p
 /* ---- blocks.c ---- */
 
 /* The node's formula for one block: with the index of its samples held within it. */
-void open_block(Chunk *c, const Part *p, int64_t block, ComputeSpec *spec);
+ComputeSpec open_block(Chunk *c, const Part *p, int64_t block);
 /* The block of its array that a read in such a formula stays in; -1: there is none. */
 int64_t block_read(Chunk *c, const GExpr *load);
 /* Whether the node can be made in p->blocks blocks along p->index: arrays in blocks are read in blocks of the same chunk, and at least one read says where
  * the samples are. */
-bool fits(Chunk *c, const Part *p);
+bool fits(Chunk *c, Part *p);
 
 /* find.c: the form of every node; what mixes the samples goes into graph->mix. */
 void find_forms(Chunk *c);

@@ -118,7 +118,7 @@ static int64_t largest_operand(const Chunk *c, const Part *p) {
 
 static bool users_fit(Chunk *c, const Part *p) {
     for (int i = 0; i < p->users.count; i++) {
-        const Part *u = &c->parts[p->users.items[i]];
+        Part *u = &c->parts[p->users.items[i]];
         if (in_second_loop(u) && !fits(c, u)) return false;
     }
     return true;
@@ -128,6 +128,7 @@ static bool users_fit(Chunk *c, const Part *p) {
 static bool find_samples(Chunk *c, Part *p) {
     const Part before = *p;
     p->form = FORM_BLOCKS;
+    p->opened = NULL; /* of another index */
     for (p->index = 0; p->index < p->node->rank; p->index++) {
         int64_t counts[MOST_COUNTS];
         int count = 0;

@@ -87,6 +87,13 @@ static void numbered(Test *t, const int64_t *shape) {
     finish(t, &f, gx2(t->g, G_ADD, f.x, gx1(t->g, G_TO_REAL, f.spec.out[1])));
 }
 
+/* Rows of a longer array, from one of them on. */
+static void part(Test *t, int64_t rows, int64_t columns, int64_t from, int64_t count) {
+    Form f = form(t, 2, 0, (const int64_t[]){count, columns});
+    const GExpr *at[2] = {gx2(t->g, G_ADD, f.spec.out[0], gx_int(t->g, from)), f.spec.out[1]};
+    finish(t, &f, gx2(t->g, G_MUL, gx_real(t->g, 3), gx_load(t->g, input(t, 2, (const int64_t[]){rows, columns}), 2, at, NULL)));
+}
+
 static void compare(Test *t, const CoupletRun *run, const Reference *exact, int number) {
     const GNode *node = t->g->outputs.items[number].node;
     const float *got = couplet_run_output(run, t->g->outputs.items[number].name);
@@ -137,6 +144,12 @@ int main(void) {
     numbered(&t, (const int64_t[]){40, 50});
     line(&t, 1, (const int64_t[]){77}, 0.5, 0.5); /* one number twice: another form */
 
+    int parts = t.count;
+    part(&t, 600, 48, 0, 60);
+    part(&t, 600, 48, 60, 60);
+    part(&t, 600, 48, 540, 60);
+    part(&t, 90, 24, 31, 27);
+
     const char *wrong = graph_verify(t.g), *error = "out of memory";
     CoupletPlan *plan;
     const CpuOptions options = {NULL};
@@ -161,7 +174,8 @@ int main(void) {
     expect(&t, plan, "sums of columns", lines, sums, 2);
     expect(&t, plan, "draws", sums, draws, 1);
     expect(&t, plan, "numbered", draws, draws + 2, 1);
-    expect(&t, plan, "all", 0, t.count, 6);
+    expect(&t, plan, "parts", parts, parts + 4, 1);
+    expect(&t, plan, "all", 0, t.count, 7);
     reference_free(exact);
     couplet_run_free(run);
     cpu_free(code);
