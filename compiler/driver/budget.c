@@ -21,7 +21,9 @@ typedef struct Attempt {
     GraphSettings settings;
     bool is_program;
     int64_t peak;   /* bytes of the largest arena; -1: it has errors */
+    double cost;    /* milliseconds of its steps, by a model */
     int64_t stored; /* of products of pairs that could be streamed */
+    int64_t fixed;  /* alive at the end: new values of what is kept from step to step, however the step is done */
     GMix mix;       /* what keeps a batch from going in parts */
     int64_t batch, memory; /* as the program says */
 } Attempt;
@@ -41,15 +43,28 @@ static Lowered lower_with(const Work *w, Arena *arena, Diag *diag, const LowerOp
     return done;
 }
 
-static int64_t arena_of(const Work *w, Arena *arena, Graph *g, const LoweredProgram *program) {
-    const char *error;
-    Plan plan;
-    bool good = plan_make(&plan, arena, g, program ? program->states.items : NULL, program ? program->states.count : 0, w->target, &error);
-    return good ? plan.out->arena_bytes : 0; /* a graph that has no plan is reported by who needs one */
+/* Each step waits for its operations or for its bytes. What matters is the ratio of plans: constants of two cores. */
+static double cost_of(const Plan *plan) {
+    static const double operations = 180, bytes = 14, start = 2500; /* in a nanosecond; nanoseconds */
+    double all = 0;
+    for (int s = 0; s < plan->kernels.items.count; s++) all += start + fmax(plan->steps[s].flops / operations, plan->steps[s].bytes / bytes);
+    return all * 1e-6;
+}
+
+static int64_t fixed_of(const Plan *plan) {
+    int64_t bytes = 0;
+    for (int b = 0; b < plan->out->buffer_count; b++)
+        if (plan->lives[b].last == plan->kernels.items.count) bytes += plan->lives[b].bytes;
+    return bytes;
 }
 
 static void measure(const Work *w, Arena *arena, Attempt *a, Graph *g, const LoweredProgram *program) {
-    int64_t peak = arena_of(w, arena, g, program), stored = 0;
+    const char *error;
+    Plan plan;
+    bool good = plan_make(&plan, arena, g, program ? program->states.items : NULL, program ? program->states.count : 0, w->target, &error);
+    int64_t peak = good ? plan.out->arena_bytes : 0, stored = 0; /* a graph that has no plan is reported by who needs one */
+    if (good) a->cost += cost_of(&plan);
+    if (good && fixed_of(&plan) > a->fixed) a->fixed = fixed_of(&plan);
     for (int i = 0; i < g->choices.count; i++)
         if (!g->choices.items[i].is_streamed && !g->choices.items[i].reason) stored += g->choices.items[i].bytes;
     if (peak > a->peak) a->peak = peak;
@@ -103,14 +118,22 @@ static Attempt recompute_more(const Work *w, const LowerOptions *options, Attemp
     return best;
 }
 
-/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs at least that part of what it needs as a whole. */
+/* The largest number of parts up to a bound. */
+static int64_t parts_up_to(int64_t batch, int64_t bound) {
+    int64_t parts = batch < bound ? batch : bound;
+    while (parts > 1 && batch % parts != 0) parts--;
+    return parts;
+}
+
+enum { MOST_CHUNKS = 64 };
+
+/* The batch goes through the network in parts: in as few as will do. A step in so many parts needs at least that part of what it needs as a whole, beside what is
+ * there at its end. */
 static Attempt chunk_more(const Work *w, const LowerOptions *options, Attempt whole, Attempt best, int64_t budget) {
-    enum { MOST_CHUNKS = 64 };
-    int64_t most = whole.batch < MOST_CHUNKS ? whole.batch : MOST_CHUNKS;
-    while (most > 1 && whole.batch % most != 0) most--;
+    const int64_t most = parts_up_to(whole.batch, MOST_CHUNKS);
     for (int64_t chunks = 2; chunks <= most && best.peak > budget; chunks++) {
         GraphSettings settings = best.settings;
-        if (whole.batch % chunks != 0 || (whole.peak / chunks > budget && chunks < most)) continue;
+        if (whole.batch % chunks != 0 || (whole.fixed + (whole.peak - whole.fixed) / chunks > budget && chunks < most)) continue;
         settings.kept_bytes = 0;
         settings.chunks = chunks;
         Attempt next = attempt(w, options, settings);
@@ -121,13 +144,54 @@ static Attempt chunk_more(const Work *w, const LowerOptions *options, Attempt wh
     return best;
 }
 
+/* So many parts, and within each arrays are computed again: less of the whole is kept than would do, until the plan says that a part does. */
+static Attempt recompute_in_parts(const Work *w, const LowerOptions *options, Attempt whole, GraphSettings settings, int64_t estimate, int64_t budget) {
+    enum { MOST_TRIES = 3 };
+    Attempt best = {.peak = INT64_MAX};
+    int64_t kept = whole.peak - (estimate - budget) * settings.chunks, least = whole.peak / 16;
+    for (int i = 0; i < MOST_TRIES && best.peak > budget && (i == 0 || kept > least); i++) {
+        settings.kept_bytes = kept > least ? kept : least;
+        Attempt next = attempt(w, options, settings);
+        if (i && next.peak >= best.peak) break; /* there is no more to compute again */
+        if (next.peak < best.peak) best = next;
+        kept = settings.kept_bytes - (next.peak > budget ? (next.peak - budget) * settings.chunks : 0);
+    }
+    return best;
+}
+
+/* Neither is enough alone: both. Most parts need least; in fewer, more is computed again and there are fewer kernels to start: of those that fit, what costs least. */
+static Attempt combine(const Work *w, const LowerOptions *options, Attempt whole, Attempt best, int64_t budget) {
+    enum { MOST_COUNTS = 3 };
+    Attempt fitting = {.peak = -1};
+    int64_t most = parts_up_to(whole.batch, MOST_CHUNKS), chunks = most;
+    const int64_t least = best.settings.chunks > 1 ? best.peak : whole.peak / most;
+    for (int i = 0; i < MOST_COUNTS && chunks > 1; i++, chunks = parts_up_to(whole.batch, chunks - 1)) {
+        GraphSettings settings = best.settings;
+        settings.chunks = chunks;
+        Attempt next = recompute_in_parts(w, options, whole, settings, least + whole.peak / chunks - whole.peak / most, budget);
+        if (next.peak < best.peak) best = next;
+        if (next.peak > budget || (fitting.peak >= 0 && next.cost >= fitting.cost)) break;
+        fitting = next;
+    }
+    return fitting.peak >= 0 ? fitting : best;
+}
+
+enum { FAR = 6 /* times more than there may be */ };
+
 static Attempt search(const Work *w, const LowerOptions *options, Attempt best, int64_t budget) {
     const bool streams = !options->settings.no_stream;
     const Attempt whole = best;
+    Attempt parts = whole;
+    const bool far = whole.batch > 1 && whole.peak > FAR * budget; /* only parts can do that */
+    if (far) parts = chunk_more(w, options, whole, whole, budget);
+    if (parts.peak <= budget) return parts;
     if (streams) best = stream_more(w, options, best, budget);
     if (best.peak > budget) best = recompute_more(w, options, best, budget);
     if (streams && best.peak > budget) best = stream_more(w, options, best, budget);
-    if (best.peak > budget) best = chunk_more(w, options, whole, best, budget);
+    if (best.peak > budget && far && !best.settings.is_bounded) best = parts.peak < best.peak ? parts : best; /* tried */
+    else if (best.peak > budget) best = chunk_more(w, options, whole, best, budget);
+    if (parts.mix.bytes > best.mix.bytes) best.mix = parts.mix;
+    if (best.peak > budget && best.mix.bytes <= budget && whole.batch > 1) best = combine(w, options, whole, best, budget);
     return best;
 }
 

@@ -92,6 +92,22 @@ with tempfile.TemporaryDirectory() as folder:
     done, _ = report(spec, "1MiB")
     check(done.returncode == 1 and "cannot go through" not in done.stderr, "what is too small for parts, too, is told what it needs", done.stderr)
 
+    # Where neither parts nor what is computed again is enough, both are: here a batch of 62 goes in 2, 31 or 62.
+    few = command.write(folder + "/few.cpl", SPEC.replace("batch 128", "batch 62"))
+    done, _ = report(few, "64KiB")
+    least = re.search(r"needs at least ([\d.]+) MiB", done.stderr)
+    if check(least, "what a batch of 62 needs at least", done.stdout + done.stderr):
+        budget = f"{float(least[1]) + 0.05:.2f}MiB"
+        done, peak = report(few, budget)
+        both = PARTS.search(done.stdout) and "computed again for the gradient" in done.stdout
+        check(both and peak <= float(least[1]) + 0.05, "in parts, and computed again within them, it needs least, and the report says so", done.stdout + done.stderr)
+        for name, options in (("few_whole", ()), ("few_both", ("--memory", budget, "--threads", "1")), ("few_threads", ("--memory", budget, "--threads", "2"))):
+            done = command.run(couplet, "train", few, "--data", data, "--out", f"{folder}/{name}", "--max-steps", 2, "--seed", "1", *options)
+            check(done.returncode == 0, f"{name} trains", done.stderr[-2000:])
+        worst = largest_difference(command.arrays(f"{folder}/few_whole"), command.arrays(f"{folder}/few_both"))
+        check(worst <= LARGEST, "with the values of the whole, to rounding", worst)
+        check(command.last_checkpoint(f"{folder}/few_both") == command.last_checkpoint(f"{folder}/few_threads"), "and the same bits on two threads")
+
     # Every batch of a step goes in as many parts; a source whose batch does not split evenly leaves it whole.
     odd = command.write(folder + "/odd.cpl", SPEC.replace("batch 128", "batch 127"))
     done, _ = report(odd, f"{whole / 3:.2f}MiB")

@@ -146,9 +146,9 @@ int main(void) {
 
     int parts = t.count;
     part(&t, 600, 48, 0, 60);
-    part(&t, 600, 48, 60, 60);
-    part(&t, 600, 48, 540, 60);
-    part(&t, 90, 24, 31, 27);
+    part(&t, 610, 48, 60, 60); /* arrays of their own: parts of one would share a kernel as neighbours */
+    part(&t, 620, 48, 540, 60);
+    part(&t, 700, 40, 31, 70);
 
     const char *wrong = graph_verify(t.g), *error = "out of memory";
     CoupletPlan *plan;
