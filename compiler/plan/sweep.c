@@ -14,8 +14,6 @@ enum {
     MOST_PARTS = 16
 };
 
-static int64_t blocks_of(int64_t n, int64_t block) { return (n + block - 1) / block; }
-
 /* ---- sources and sinks -------------------------------------------------------------------------------------------- */
 
 static SweepOperand operand(const GExpr *load, const Affine *at, int index, int k) {
@@ -156,11 +154,11 @@ static void choose_blocks(Sweep *s) {
     for (int64_t block = LARGEST_BLOCK; block >= SMALLEST_BLOCK; block /= 2) {
         s->block_rows = s->block_columns = block;
         if (s->mode == SWEEP_ROWS) {
-            while (s->block_rows > SMALLEST_BLOCK && blocks_of(s->rows, s->block_rows) < ENOUGH_BLOCKS) s->block_rows /= 2;
+            while (s->block_rows > SMALLEST_BLOCK && divide_up(s->rows, s->block_rows) < ENOUGH_BLOCKS) s->block_rows /= 2;
         }
         s->line = s->block_columns + s->lanes;
         s->strip = s->block_rows < LARGEST_STRIP ? s->block_rows : LARGEST_STRIP;
-        bool enough = s->mode == SWEEP_ROWS || blocks_of(smaller, block) >= ENOUGH_BLOCKS;
+        bool enough = s->mode == SWEEP_ROWS || divide_up(smaller, block) >= ENOUGH_BLOCKS;
         if (sweep_scratch(s) <= 4 * SCRATCH_FLOATS && enough) return;
     }
 }
@@ -175,14 +173,14 @@ static void cut_into_tiles(Sweep *s, int64_t tile) {
     s->mode = SWEEP_ROWS;
     s->rounds = 1;
     s->block_rows = s->block_columns = s->strip = tile;
-    s->row_blocks = blocks_of(s->rows, tile);
-    s->column_blocks = blocks_of(s->columns, tile);
-    s->chunks = widest ? blocks_of(widest, SWEEP_CHUNK) : 1;
-    s->chunk = round_up(blocks_of(widest, s->chunks), SWEEP_CHUNK_UNIT);
-    int64_t parts = blocks_of(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
+    s->row_blocks = divide_up(s->rows, tile);
+    s->column_blocks = divide_up(s->columns, tile);
+    s->chunks = widest ? divide_up(widest, SWEEP_CHUNK) : 1;
+    s->chunk = round_up(divide_up(widest, s->chunks), SWEEP_CHUNK_UNIT);
+    int64_t parts = divide_up(widest ? ENOUGH_TASKS : ENOUGH_LIGHT_TASKS, s->row_blocks * s->chunks), most = s->column_blocks < MOST_PARTS ? s->column_blocks : MOST_PARTS;
     if (parts > most) parts = most;
-    s->part_columns = blocks_of(s->column_blocks, parts) * tile;
-    s->parts = blocks_of(s->columns, s->part_columns);
+    s->part_columns = divide_up(s->column_blocks, parts) * tile;
+    s->parts = divide_up(s->columns, s->part_columns);
     s->tasks = s->row_blocks * s->chunks * s->parts;
 }
 
@@ -206,8 +204,8 @@ void sweep_finish(Graph *g, Sweep *s, const PlanTarget *target) {
     s->mode = columns ? SWEEP_BOTH : symmetric ? SWEEP_SYMMETRIC : SWEEP_ROWS;
     sweep_share(g, s);
     choose_blocks(s);
-    s->row_blocks = blocks_of(s->rows, s->block_rows);
-    s->column_blocks = blocks_of(s->columns, s->block_columns);
+    s->row_blocks = divide_up(s->rows, s->block_rows);
+    s->column_blocks = divide_up(s->columns, s->block_columns);
     int64_t less = s->row_blocks < s->column_blocks ? s->row_blocks : s->column_blocks, more = s->row_blocks + s->column_blocks - less;
     s->rounds = s->mode == SWEEP_ROWS ? 1 : more;
     s->tasks = s->mode == SWEEP_ROWS ? s->row_blocks : s->mode == SWEEP_BOTH ? less : s->row_blocks / 2 + 1;
