@@ -7,7 +7,9 @@
 
 enum {
     FAR_APART = 512, /* floats between rows of b beyond which reading it in place thrashes the first-level cache, which costs a twentieth of the product ... */
-    FEW_ROWS = 512   /* ... as packing does for so many rows of y */
+    FEW_ROWS = 512,  /* ... as packing does for so many rows of y */
+    FAR_APART_NARROW = 16, /* the same for narrow vectors, whose blocks do less with a row of b: measured, packing gains 3 to 15 parts of a hundred from here on ... */
+    FEW_ROWS_NARROW = 96   /* ... and loses below so many rows of y */
 };
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
@@ -164,14 +166,18 @@ static bool y_contiguous(const Contraction *c) {
     return true;
 }
 
-/* b is read in place when its columns are contiguous, fill vectors or can be masked, and when its rows are near each other or packing them would serve few rows of y. */
+/* b is read in place when its columns are contiguous, fill vectors or can be masked, and when its rows are near each other or packing them would serve few rows of y, or take
+ * more memory than b does. */
 static bool reads_in_place(const Contraction *c) {
     const Product *p = &c->form;
     if (!contraction_columns_contiguous(c)) return false;
     if (c->lanes < MASKED_LANES && p->n_size % c->lanes != 0) return false;
     const Affine *at = &p->regions[0].at_b;
+    const bool narrow = c->lanes < MASKED_LANES;
     int k = innermost(p->k, p->k_count);
-    return k < 0 || at->factor[k] <= FAR_APART || p->m_size <= FEW_ROWS;
+    if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) || p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS)) return true;
+    /* A convolution reads each element for several taps: packed, an image would be there once for each. */
+    return narrow && p->z_size * p->n_size * p->k_size > graph_element_count(p->b->tensor);
 }
 
 /* b would be packed, and both operands lie with their k side by side in whole vectors, for all rows and columns alike. */
