@@ -102,6 +102,13 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     return false;
 }
 
+/* A place may be no place where the conditions ahead of it do not hold: they go with it, so none may be the sum's own. */
+static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number) {
+    for (int i = 0; i < number; i++)
+        if (reads_one_of(g, c->items[i], spec->red, spec->red_rank)) return false;
+    return true;
+}
+
 static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conjuncts *c, int number, int axis, const GExpr *place) {
     ComputeSpec inner = *spec, outer = outer_of(g, spec);
     const GExpr *at[GRAPH_MAX_RANK];
@@ -114,7 +121,9 @@ static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conj
         at[rank++] = outer.out[i];
     }
     inner.out_rank = rank;
-    const GExpr *here = gx_substitute(g, c->items[number], spec->out_rank, spec->out, outer.out);
+    const GExpr *here = NULL;
+    for (int i = 0; i <= number; i++) here = gx_and(g, here, c->items[i]);
+    here = gx_substitute(g, here, spec->out_rank, spec->out, outer.out);
     outer.value = gx_select(g, here, gx_load(g, graph_compute(g, &inner), rank, at, NULL), zero(g, type));
     return graph_compute(g, &outer);
 }
@@ -210,7 +219,7 @@ static GNode *leave_out(Graph *g, GNode *node) {
         const GExpr *place;
         if (reads_one_of(g, c.items[i], spec.red, spec.red_rank)) continue;
         if (range_of(g, &spec, c.items[i], &axis, &low, &high)) return narrow(g, &spec, node->type, &c, i, axis, low, high);
-        if (is_place(g, &spec, c.items[i], &axis, &place)) return at_place(g, &spec, node->type, &c, i, axis, place);
+        if (is_place(g, &spec, c.items[i], &axis, &place) && stands_alone(g, &spec, &c, i)) return at_place(g, &spec, node->type, &c, i, axis, place);
     }
     return node;
 }
