@@ -31,14 +31,14 @@ static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *
 static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef values[GRAPH_MAX_RANK] = {NULL}, mask = NULL;
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         LLVMValueRef holds;
         if (b->targets[i] >= 0) {
             LLVMValueRef key = emit_expr_where(f, b->keys[i], mask), extent = whole(f, b->node->shape[b->targets[i]]);
             holds = LLVMBuildICmp(build, LLVMIntULT, key, extent, "");
             values[b->targets[i]] = LLVMBuildSelect(build, holds, key, whole(f, 0), "");
         } else if (b->filters[i]) {
-            holds = emit_expr_where(f, b->conjuncts[i], mask);
+            holds = emit_expr_where(f, b->conjuncts.items[i], mask);
         } else {
             continue;
         }

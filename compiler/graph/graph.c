@@ -360,6 +360,8 @@ static bool walk_reached(Graph *g, Walk *w, GNode *const *first, int count) {
 
 int64_t graph_extent(const GNode *n, int index) { return index < n->rank ? n->shape[index] : n->red_shape[index - n->rank]; }
 
+int64_t graph_bytes(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
+
 int64_t graph_element_count(const GNode *n) {
     int64_t count = 1;
     for (int i = 0; i < n->rank; i++) count *= n->shape[i];

@@ -241,6 +241,8 @@ bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+/* Where an index lies in an axis, as a condition; NULL: that is known. */
+const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent);
 /* The same, with what is known of the entries of arrays: counts, places of a maximum, stored indices. For back ends and what serves them; a formula is not judged by it. */
 bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
 
@@ -264,6 +266,7 @@ void graph_mark_reached(Graph *g);
 /* Of an index of a compute node: the axes of its result come first, then those that are reduced. */
 int64_t graph_extent(const GNode *n, int index);
 int64_t graph_element_count(const GNode *n);
+int64_t graph_bytes(const GNode *n); /* of its array in memory */
 
 /* What a method is lowered to: graphs over one set of named states. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;

@@ -6,6 +6,14 @@ uint32_t key_indices(const GExpr *e) {
     return bits;
 }
 
+bool list_conjuncts(const GExpr *e, Conjuncts *c) {
+    if (!e) return true;
+    if (e->op == G_AND) return list_conjuncts(e->args[0], c) && list_conjuncts(e->args[1], c);
+    if (c->count == MOST_CONJUNCTS) return false;
+    c->items[c->count++] = e;
+    return true;
+}
+
 const GExpr *key_of(const GNode *n, const GExpr *conjunct, int *target) {
     if (conjunct->op != G_EQ || conjunct->args[0]->type != GT_INT) return NULL;
     uint32_t reduced = ((1u << (n->rank + n->red_rank)) - 1) & ~((1u << n->rank) - 1);

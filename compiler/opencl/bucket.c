@@ -25,14 +25,14 @@ static void write_key(Frame *f, const Bucket *b) {
     Value values[GRAPH_MAX_RANK] = {NULL}, mask = "member < members";
     write_line(f, "const int term = min(member, members - 1);");
     write_unravel(f, "term", b->node->rank, b->node->red_rank, f->extents);
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         Value holds;
         if (b->targets[i] >= 0) {
             Value key = write_expr(f, b->keys[i], mask);
             holds = write_const(f, "int", "%s >= 0 && %s < %lld", key, key, (long long)b->node->shape[b->targets[i]]);
             values[b->targets[i]] = write_const(f, "int", "%s ? (int)%s : 0", holds, key);
         } else if (b->filters[i]) {
-            holds = write_expr(f, b->conjuncts[i], mask);
+            holds = write_expr(f, b->conjuncts.items[i], mask);
         } else {
             continue;
         }

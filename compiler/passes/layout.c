@@ -5,6 +5,7 @@
  * Inputs, states and what is returned or committed keep the order that they are declared with, and so does what is computed with them element by element. */
 #include "compiler/graph/product.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
 
 #include <string.h>
 
@@ -108,14 +109,10 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
     return gx_load(g, l->now[e->tensor->id], e->tensor->rank, indices, e->has_else ? e->args[e->arg_count - 1] : NULL);
 }
 
+static GNode *now(void *context, GNode *node) { return ((const Layout *)context)->now[node->id]; }
+
 static GNode *rebuild(Graph *g, Layout *l, GNode *node) {
-    if (node->kind == GN_TOPK) return graph_topk(g, l->now[node->operand->id], node->shape[node->rank - 1], node->span);
-    if (node->kind == GN_CALL) {
-        GNode *operands[COUPLET_CALL_OPERANDS];
-        for (int i = 0; i < node->operand_count; i++) operands[i] = l->now[node->operands[i]->id];
-        return graph_call_again(g, node, operands);
-    }
-    if (node->kind != GN_COMPUTE) return node;
+    if (node->kind != GN_COMPUTE) return rewrite_node(g, node, now, redirect, l);
     ComputeSpec spec;
     int axis = last_axis(l, node);
     graph_open(g, node, &spec);
@@ -166,11 +163,6 @@ void pass_layout(Graph *g) {
     for (int i = 0; i < count; i++)
         if (product_of(g->arena, nodes[i], &product)) vote_product(&l, nodes[i], &product);
     for (int i = 0; i < count; i++) l.now[nodes[i]->id] = rebuild(g, &l, nodes[i]);
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = l.now[g->outputs.items[i].node->id];
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *c = &g->commits.items[i];
-        c->value = l.now[c->value->id];
-        if (c->rows) c->rows = l.now[c->rows->id];
-    }
+    rewrite_ends(g, now, &l);
     graph_prune(g);
 }

@@ -29,12 +29,6 @@ typedef struct Recompute {
 
 /* ---- who reads what ------------------------------------------------------------------------------------------------ */
 
-static int64_t bytes_of(const GNode *n) {
-    int64_t bytes = n->type == GT_REAL || n->type == GT_INT ? 4 : 1;
-    for (int i = 0; i < n->rank; i++) bytes *= n->shape[i];
-    return bytes;
-}
-
 static void add_read(Recompute *r, int reader, const GNode *tensor) {
     int at = r->position[tensor->id];
     Array *a = &r->arrays[reader], *b = &r->arrays[at];
@@ -77,7 +71,7 @@ static void survey(Recompute *r) {
         Array *a = &r->arrays[i];
         Seen seen = {{NULL, 0, 0}};
         bool computed = n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
-        *a = (Array){.node = n, .bytes = computed && !n->streamed ? bytes_of(n) : 0, .stays = n->kind != GN_COMPUTE || n->streamed, .cut = -1};
+        *a = (Array){.node = n, .bytes = computed && !n->streamed ? graph_bytes(n) : 0, .stays = n->kind != GN_COMPUTE || n->streamed, .cut = -1};
         if (n->operand) add_read(r, i, n->operand);
         for (int k = 0; k < n->operand_count; k++) add_read(r, i, n->operands[k]);
         add_reads(r, &seen, i, n->value);

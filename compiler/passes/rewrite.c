@@ -50,6 +50,15 @@ static GNode *rebuild(Graph *g, GNode *node, Rewrite *r) {
     return r->then ? r->then(g, made) : made;
 }
 
+void rewrite_ends(Graph *g, NodeMap current, void *context) {
+    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = current(context, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *c = &g->commits.items[i];
+        c->value = current(context, c->value);
+        if (c->rows) c->rows = current(context, c->rows);
+    }
+}
+
 static void rewrite_all(Graph *g, Rewrite *r) {
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
@@ -58,12 +67,7 @@ static void rewrite_all(Graph *g, Rewrite *r) {
         nodes[i]->aux = NULL;
     }
     for (int i = 0; i < count; i++) nodes[i]->aux = rebuild(g, nodes[i], r);
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = now(g->outputs.items[i].node);
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *c = &g->commits.items[i];
-        c->value = now(c->value);
-        if (c->rows) c->rows = now(c->rows);
-    }
+    rewrite_ends(g, renewed, NULL);
     for (int i = 0; i < count; i++) nodes[i]->aux = NULL;
 }
 

@@ -8,6 +8,9 @@
 typedef GNode *(*NodeMap)(void *context, GNode *node);
 GNode *rewrite_node(Graph *g, GNode *node, NodeMap now, GVisit visit, void *context);
 
+/* Outputs and the right sides of commits stand for what `now` makes of them. */
+void rewrite_ends(Graph *g, NodeMap now, void *context);
+
 /* All nodes. Each expression goes through `visit` (or only to the renewed operands, when it is NULL); with drop_stops, STOP nodes give way to their
  * operands. The context is handed to `visit`; when it is not NULL, its first member is a `const GNode *`, set to the node at hand. Outputs and the right sides of commits stand for the renewed nodes afterwards; old ones stay in the list until a prune. */
 void rewrite_nodes(Graph *g, GVisit visit, void *context, bool drop_stops);

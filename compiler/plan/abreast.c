@@ -31,8 +31,6 @@ typedef struct Late {
     uint32_t ids;
 } Late;
 
-static int64_t bytes_of(const GNode *n) { return 4 * graph_element_count(n); }
-
 static bool is_made(const GNode *n) { return n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL; }
 
 static bool visit(Graph *g, const GExpr *e) {
@@ -62,9 +60,9 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     int64_t bytes = 0;
     for (int i = 0; i < loads->items.count; i++) {
         const GNode *from = loads->items.items[i]->tensor;
-        bool counted = !is_made(from) || l->lives_on[from->id] || bytes_of(from) <= l->limits->tiny;
+        bool counted = !is_made(from) || l->lives_on[from->id] || graph_bytes(from) <= l->limits->tiny;
         for (int k = 0; k < i; k++) counted |= loads->items.items[k]->tensor == from;
-        if (!counted) bytes += bytes_of(from);
+        if (!counted) bytes += graph_bytes(from);
     }
     return bytes;
 }
@@ -75,9 +73,9 @@ static bool can_wait(Late *l, const GNode *n) {
     const Loads loads = loads_of(l->arena, n);
     for (int i = 0; i < loads.items.count; i++)
         if (loads.items.items[i]->tensor->streamed) return false;
-    if (n->reducer != GR_NONE) return bytes_of(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
+    if (n->reducer != GR_NONE) return graph_bytes(n) <= l->limits->tiny && kept_longer(l, &loads) == 0;
     const int64_t longer = kept_longer(l, &loads);
-    if (longer > 0 && !(l->is_kept[n->id] && (longer <= 2 * bytes_of(n) || longer <= l->limits->kept))) return false; /* totals are read by the next, not kept */
+    if (longer > 0 && !(l->is_kept[n->id] && (longer <= 2 * graph_bytes(n) || longer <= l->limits->kept))) return false; /* totals are read by the next, not kept */
     for (int i = 0; i < loads.items.count && graph_element_count(n) > 1; i++) l->lives_on[loads.items.items[i]->tensor->id] = true;
     return true;
 }
@@ -127,7 +125,7 @@ unsigned char *late_nodes(Arena *arena, Graph *g, int *depth) {
 static bool is_small(const Kernel *k, const Limits *limits) {
     int64_t bytes = 0;
     for (int i = 0; i < k->operand_count; i++)
-        if (is_made(k->operands[i])) bytes += bytes_of(k->operands[i]);
+        if (is_made(k->operands[i])) bytes += graph_bytes(k->operands[i]);
     return bytes <= limits->small;
 }
 

@@ -1,24 +1,14 @@
 #include "compiler/plan/bucket.h"
 
-#include "compiler/graph/key.h"
-
 #include <string.h>
 
 enum { SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */, FEWEST_TARGETS = 3, TILES = 256 };
 
-static bool list_conjuncts(Bucket *b, const GExpr *guard) {
-    if (guard->op == G_AND) return list_conjuncts(b, guard->args[0]) && list_conjuncts(b, guard->args[1]);
-    if (b->conjunct_count == GRAPH_MAX_INDICES) return false;
-    b->targets[b->conjunct_count] = -1;
-    b->conjuncts[b->conjunct_count++] = guard;
-    return true;
-}
-
 /* One key a target; a second one is left to the sum. */
 static void take_keys(Bucket *b) {
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         int target;
-        const GExpr *key = key_of(b->node, b->conjuncts[i], &target);
+        const GExpr *key = key_of(b->node, b->conjuncts.items[i], &target);
         if (!key || b->role[target] == BUCKET_TARGET) continue;
         b->targets[i] = target;
         b->keys[i] = key;
@@ -28,10 +18,10 @@ static void take_keys(Bucket *b) {
 
 /* A key may not read another key's target: then that equality is left to the sum. */
 static void drop_entangled(Bucket *b) {
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] < 0) continue;
         uint32_t read = key_indices(b->keys[i]);
-        for (int k = 0; k < b->conjunct_count; k++) {
+        for (int k = 0; k < b->conjuncts.count; k++) {
             if (b->targets[k] < 0 || !(read & 1u << b->targets[k])) continue;
             b->role[b->targets[i]] = BUCKET_PAYLOAD;
             b->targets[i] = -1;
@@ -41,7 +31,7 @@ static void drop_entangled(Bucket *b) {
 }
 
 static void find_roles(Bucket *b) {
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         uint32_t read = b->targets[i] >= 0 ? key_indices(b->keys[i]) : 0;
         for (int a = 0; a < b->node->rank; a++)
             if (read & 1u << a) b->role[a] = BUCKET_SEGMENT;
@@ -56,10 +46,10 @@ static void find_filters(Bucket *b, Graph *g) {
     uint32_t known = ~((1u << b->node->rank) - 1);
     for (int a = 0; a < b->node->rank; a++)
         if (b->role[a] == BUCKET_SEGMENT) known |= 1u << a;
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] >= 0) continue;
-        b->filters[i] = !(key_indices(b->conjuncts[i]) & ~known);
-        if (!b->filters[i]) b->rest = gx_and(g, b->rest, b->conjuncts[i]);
+        b->filters[i] = !(key_indices(b->conjuncts.items[i]) & ~known);
+        if (!b->filters[i]) b->rest = gx_and(g, b->rest, b->conjuncts.items[i]);
     }
 }
 
@@ -74,7 +64,8 @@ Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
     Bucket *b = arena_new_of(arena, Bucket);
     b->node = node;
     for (int a = 0; a < node->rank; a++) b->role[a] = BUCKET_PAYLOAD;
-    if (!list_conjuncts(b, node->guard)) return NULL;
+    if (!list_conjuncts(node->guard, &b->conjuncts)) return NULL;
+    for (int i = 0; i < b->conjuncts.count; i++) b->targets[i] = -1;
     take_keys(b);
     drop_entangled(b);
     find_roles(b);

@@ -7,16 +7,17 @@
 #ifndef COUPLET_COMPILER_PLAN_BUCKET_H
 #define COUPLET_COMPILER_PLAN_BUCKET_H
 
+#include "compiler/graph/key.h"
 #include "compiler/plan/kernel.h"
 
 typedef struct Bucket {
     const GNode *node;
     /* The guard's conjuncts, in order: an equality of an output index (`target`) with a key, a condition that says whether r takes part at all, or
      * (neither) one that is left to the sum. */
-    const GExpr *conjuncts[GRAPH_MAX_INDICES], *keys[GRAPH_MAX_INDICES];
-    int targets[GRAPH_MAX_INDICES]; /* by conjunct: the output index, or -1 */
-    bool filters[GRAPH_MAX_INDICES];
-    int conjunct_count;
+    Conjuncts conjuncts;
+    const GExpr *keys[MOST_CONJUNCTS];
+    int targets[MOST_CONJUNCTS]; /* by conjunct: the output index, or -1 */
+    bool filters[MOST_CONJUNCTS];
     const GExpr *rest; /* what is left of the guard, or NULL */
     enum { BUCKET_TARGET, BUCKET_SEGMENT /* keys read it: it has a sort of its own */, BUCKET_PAYLOAD } role[GRAPH_MAX_RANK]; /* of the output's axes */
     int64_t targets_size, segments, payload, members; /* products of extents */

@@ -11,15 +11,13 @@
 
 static CoupletType type_of(GType type) { return type == GT_REAL ? COUPLET_F32 : type == GT_INT ? COUPLET_I32 : COUPLET_U8; }
 
-static int64_t bytes_of(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
-
 static const char *place_of(Arena *arena, const GNode *node) {
     return node->span.source ? arena_printf(arena, "%s:%d", node->span.source->path, node->span.line) : "?";
 }
 
 static const void *constant_data(Arena *arena, const GNode *n) {
     int64_t count = graph_element_count(n);
-    unsigned char *data = arena_alloc(arena, (size_t)bytes_of(n));
+    unsigned char *data = arena_alloc(arena, (size_t)graph_bytes(n));
     for (int64_t i = 0; i < count; i++) {
         float real = (float)n->data[i];
         int32_t integer = (int32_t)n->data[i];
@@ -59,7 +57,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
             b->place = COUPLET_IN_INPUT;
             b->slot = p->out->input_count;
             b->offset = -1;
-            if (target->sends_inputs && !is_whole_source(n)) p->lives[i].bytes = round_up(bytes_of(n), target->alignment);
+            if (target->sends_inputs && !is_whole_source(n)) p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
             inputs[p->out->input_count++] = (CoupletNamed){n->name, i};
             break;
         case GN_STATE:
@@ -74,7 +72,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
             break;
         default:
             b->place = COUPLET_IN_ARENA;
-            p->lives[i].bytes = round_up(bytes_of(n), target->alignment);
+            p->lives[i].bytes = round_up(graph_bytes(n), target->alignment);
             break;
         }
     }
@@ -170,7 +168,7 @@ static void make_steps(Plan *p) {
         CoupletStep *s = &steps[i];
         for (int b = 0; b < k->operand_count; b++) {
             buffers[b] = (k->operands[b] == k->over ? k->node : k->operands[b])->mark; /* one array for both: parts of one memory that overlap are undefined in OpenCL */
-            s->bytes += (double)bytes_of(k->operands[b]);
+            s->bytes += (double)graph_bytes(k->operands[b]);
         }
         s->tiles = k->tiles;
         s->rounds = k->rounds;

@@ -130,9 +130,9 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     sum = sort;
     Collect c = {.kernel = &sort, .fits = true};
     Seen seen = {0};
-    for (int i = 0; i < b->conjunct_count; i++) {
+    for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] >= 0) collect(arena, &c, &seen, b->keys[i]);
-        else if (b->filters[i]) collect(arena, &c, &seen, b->conjuncts[i]);
+        else if (b->filters[i]) collect(arena, &c, &seen, b->conjuncts.items[i]);
     }
     close_kernel(&c, lists);
     array_push(arena, &kernels->items, sort);

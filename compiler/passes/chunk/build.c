@@ -135,12 +135,7 @@ static void rebuild(Chunk *c) {
         default: p->now = rewrite_node(g, p->node, as_it_is, read_whole, c); break;
         }
     }
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = part_of(c, g->outputs.items[i].node)->now;
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *commit = &g->commits.items[i];
-        commit->value = part_of(c, commit->value)->now;
-        if (commit->rows) commit->rows = part_of(c, commit->rows)->now;
-    }
+    rewrite_ends(g, as_it_is, c);
 }
 
 /* ---- the order ------------------------------------------------------------------------------------------------------------ */

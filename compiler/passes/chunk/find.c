@@ -3,8 +3,6 @@
 
 enum { SMALL = 16 /* elements a sample that are not worth blocks */, MOST_COUNTS = 16 };
 
-static int64_t bytes_of(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
-
 /* ---- who reads what ------------------------------------------------------------------------------------------------ */
 
 static void add_read(Chunk *c, int reader, const GNode *tensor) {
@@ -111,7 +109,7 @@ static int64_t largest_operand(const Chunk *c, const Part *p) {
     int64_t most = 0;
     for (int i = 0; i < p->operands.count; i++) {
         const Part *o = &c->parts[p->operands.items[i]];
-        if (o->depends && bytes_of(o->node) > most) most = bytes_of(o->node);
+        if (o->depends && graph_bytes(o->node) > most) most = graph_bytes(o->node);
     }
     return most;
 }
@@ -154,7 +152,7 @@ static void take_in(Chunk *c, Part *p) {
         all &= second;
     }
     if (p->form != FORM_WHOLE || !any || !p->depends || !find_samples(c, p)) return;
-    bool taken = all && !p->rigid && !reads(c, p, FORM_BLOCKS) && bytes_of(p->node) > largest_operand(c, p);
+    bool taken = all && !p->rigid && !reads(c, p, FORM_BLOCKS) && graph_bytes(p->node) > largest_operand(c, p);
     p->form = taken ? FORM_BLOCKS : FORM_GIVEN;
     p->is_after |= taken;
 }
@@ -163,7 +161,7 @@ static void take_in(Chunk *c, Part *p) {
 static void leave_out(Chunk *c, Part *p) {
     if (!in_second_loop(p) || reads(c, p, FORM_BLOCKS)) return;
     if (p->form == FORM_SUM) p->form = FORM_WHOLE;
-    else if (bytes_of(p->node) <= largest_operand(c, p)) p->form = FORM_GIVEN;
+    else if (graph_bytes(p->node) <= largest_operand(c, p)) p->form = FORM_GIVEN;
 }
 
 static void choose_cut(const Chunk *c, Part *p) {
@@ -195,11 +193,11 @@ static void note_mix(Chunk *c) {
     GMix *mix = &c->g->mix;
     for (int i = 0; i < c->count; i++) {
         const Part *p = &c->parts[i];
-        if (!p->is_cut || bytes_of(p->node) <= mix->bytes) continue;
+        if (!p->is_cut || graph_bytes(p->node) <= mix->bytes) continue;
         for (int u = 0; u < p->users.count; u++) {
             const Part *user = &c->parts[p->users.items[u]];
             if (user->form != FORM_WHOLE && user->form != FORM_GIVEN) continue;
-            *mix = (GMix){mixer(c, user)->node->span, bytes_of(p->node)};
+            *mix = (GMix){mixer(c, user)->node->span, graph_bytes(p->node)};
             break;
         }
     }

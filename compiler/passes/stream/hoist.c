@@ -101,10 +101,7 @@ static const GExpr *all_inside(Graph *g, const Reads *r) {
     const GExpr *all = NULL;
     for (int i = 0; i < r->count; i++) {
         const GExpr *load = r->items[i];
-        for (int k = 0; k < load->tensor->rank; k++) {
-            const GExpr *above = gx2(g, G_LE, gx_int(g, 0), load->args[k]), *below = gx2(g, G_LT, load->args[k], gx_int(g, load->tensor->shape[k]));
-            all = gx_and(g, all, gx_and(g, above, below));
-        }
+        for (int k = 0; k < load->tensor->rank; k++) all = gx_and(g, all, gx_inside(g, load->args[k], load->tensor->shape[k]));
     }
     return all;
 }

@@ -10,20 +10,7 @@
 
 #include <string.h>
 
-enum { MOST_PLACES = 16 /* of a row */, MOST_CONJUNCTS = 16 };
-
-typedef struct Conjuncts {
-    const GExpr *items[MOST_CONJUNCTS];
-    int count;
-} Conjuncts;
-
-static bool conjuncts(const GExpr *e, Conjuncts *c) {
-    if (!e) return true;
-    if (e->op == G_AND) return conjuncts(e->args[0], c) && conjuncts(e->args[1], c);
-    if (c->count == MOST_CONJUNCTS) return false;
-    c->items[c->count++] = e;
-    return true;
-}
+enum { MOST_PLACES = 16 /* of a row */ };
 
 typedef struct Pick {
     const GExpr *own, *other; /* indices of the pair: whose places they are, and the one that they are places of */
@@ -55,7 +42,7 @@ static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
     Conjuncts c = {.count = 0};
     bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL, any = spec->reducer == GR_ANY;
     if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 || spec->active) return false;
-    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !conjuncts(spec->guard, &c) || (any && !conjuncts(spec->value, &c))) return false;
+    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !list_conjuncts(spec->guard, &c) || (any && !list_conjuncts(spec->value, &c))) return false;
     return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
 }
 
@@ -77,11 +64,8 @@ static GNode *of_places(Graph *g, const ComputeSpec *spec, const Pick *p, const 
 
 /* Where the rest holds, at the place itself. */
 static const GExpr *rest_at_place(Graph *g, const Pick *p) {
-    int64_t low, high, extent = graph_index_extent(g, p->other);
     const GExpr *holds = p->holds ? gx_substitute(g, p->holds, 1, &p->other, &p->key) : NULL;
-    if (!gx_range(g, p->key, NULL, &low, &high) || low < 0 || high >= extent)
-        holds = gx_and(g, gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), p->key), gx2(g, G_LT, p->key, gx_int(g, extent))), holds);
-    return gx_and(g, p->ahead, holds);
+    return gx_and(g, p->ahead, gx_and(g, gx_inside(g, p->key, graph_index_extent(g, p->other)), holds));
 }
 
 /* -1 where the rest does not hold. */

@@ -17,8 +17,6 @@ int64_t stream_threshold(const Graph *g) {
     return forced ? forced : g->settings.is_bounded ? SMALLEST_IN_NEED : SMALLEST;
 }
 
-static int64_t bytes_of(const GNode *n) { return 4 * n->shape[0] * n->shape[1]; }
-
 static bool same_read(const GExpr *a, const Affine *at_a, int pair_a, const GExpr *b, const Affine *at_b, int pair_b) {
     return a->tensor == b->tensor && at_a->constant == at_b->constant && at_a->factor[pair_a] == at_b->factor[pair_b] && at_a->factor[2] == at_b->factor[2];
 }
@@ -42,7 +40,7 @@ static void find_roots(Stream *s) {
     for (int i = 0; i < g->nodes.count && s->root_count < MOST_ROOTS; i++) {
         GNode *n = g->nodes.items[i];
         Root *r = &s->roots[s->root_count];
-        if (!pair_product(g, n, &r->product) || bytes_of(n) < threshold || (!forced && !is_of_pairs(&r->product))) continue;
+        if (!pair_product(g, n, &r->product) || graph_bytes(n) < threshold || (!forced && !is_of_pairs(&r->product))) continue;
         r->node = n;
         r->mirror = find_mirror(s, &r->product);
         s->root_count++;
@@ -55,7 +53,7 @@ static void report(Stream *s) {
         const GNode *n = r->node;
         bool streamed = s->root_of[n->id] >= 0;
         if (!r->refusal && !r->kept && !streamed) continue; /* a user of another one */
-        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = r->refusal ? bytes_of(n) : r->cost.bytes,
+        GChoice choice = {.span = n->span, .rank = n->rank, .shape = {n->shape[0], n->shape[1]}, .bytes = r->refusal ? graph_bytes(n) : r->cost.bytes,
                           .passes = r->cost.passes, .stored = r->cost.stored, .streamed = r->cost.streamed, .is_streamed = streamed, .reason = r->refusal, .where = r->where};
         array_push(s->g->arena, &s->g->choices, choice);
     }

@@ -1,3 +1,4 @@
+#include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -20,12 +21,7 @@ static bool is_plain(const GExpr *load) {
 /* Where both places lie inside T: NULL when that is known. */
 static const GExpr *inside(Graph *g, const GExpr *load) {
     const GExpr *all = NULL;
-    for (int i = 0; i < 2; i++) {
-        int64_t min, max, extent = load->tensor->shape[i];
-        if (gx_range(g, load->args[i], NULL, &min, &max) && min >= 0 && max < extent) continue;
-        const GExpr *above = gx2(g, G_LE, gx_int(g, 0), load->args[i]), *below = gx2(g, G_LT, load->args[i], gx_int(g, extent));
-        all = gx_and(g, all, gx_and(g, above, below));
-    }
+    for (int i = 0; i < 2; i++) all = gx_and(g, all, gx_inside(g, load->args[i], load->tensor->shape[i]));
     return all;
 }
 
@@ -279,6 +275,8 @@ static GNode *renew(Unfold *u, GNode *n) {
     }
 }
 
+static GNode *now(void *context, GNode *node) { return ((const Unfold *)context)->now[node->id]; }
+
 void stream_unfold(Stream *s) {
     Graph *g = s->g;
     Unfold u = {s, g, arena_array(g->arena, GNode *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), false};
@@ -289,10 +287,5 @@ void stream_unfold(Stream *s) {
         u.now[nodes[i]->id] = renew(&u, nodes[i]);
         if (u.now[nodes[i]->id]) note_outer(&u, nodes[i]);
     }
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = u.now[g->outputs.items[i].node->id];
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *c = &g->commits.items[i];
-        c->value = u.now[c->value->id];
-        if (c->rows) c->rows = u.now[c->rows->id];
-    }
+    rewrite_ends(g, now, &u);
 }

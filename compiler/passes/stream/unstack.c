@@ -24,15 +24,13 @@ typedef struct Unstack {
     GNode **now;
 } Unstack;
 
-static int64_t bytes_of(const GNode *n) { return graph_element_count(n) * (n->type == GT_REAL || n->type == GT_INT ? 4 : 1); }
-
 /* ---- where it begins -------------------------------------------------------------------------------------------- */
 
 static int short_axis(const Unstack *u, const GNode *n) {
     int axis = -1;
     for (int i = 0; i < n->rank; i++)
         if (n->shape[i] <= LONGEST && n->shape[i] > 1 && (axis < 0 || n->shape[i] < n->shape[axis])) axis = i;
-    return axis >= 0 && bytes_of(n) / n->shape[axis] >= u->threshold ? axis : -1;
+    return axis >= 0 && graph_bytes(n) / n->shape[axis] >= u->threshold ? axis : -1;
 }
 
 /* A product whose parts are products of pairs: of so few rows and columns that it is large against them. */
@@ -77,7 +75,7 @@ static bool reads_pairs(const Unstack *u, const GNode *n) {
 
 static bool is_of_pairs(const Unstack *u, const GNode *n) {
     PairProduct p;
-    if (n->kind != GN_COMPUTE || n->rank < 2 || bytes_of(n) < u->threshold) return false;
+    if (n->kind != GN_COMPUTE || n->rank < 2 || graph_bytes(n) < u->threshold) return false;
     if (pair_product(u->g, n, &p)) return true;
     int axis = n->rank == 3 ? short_axis(u, n) : -1;
     if (axis >= 0 && is_product(n, axis)) return true;
@@ -288,11 +286,6 @@ void stream_unstack(Graph *g, int64_t threshold) {
     u.stacks = arena_array(g->arena, Stack *, u.ids);
     u.now = arena_array(g->arena, GNode *, u.ids);
     for (int i = 0; i < count; i++) u.now[nodes[i]->id] = renew(&u, nodes[i]);
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = u.now[g->outputs.items[i].node->id];
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *c = &g->commits.items[i];
-        c->value = u.now[c->value->id];
-        if (c->rows) c->rows = u.now[c->rows->id];
-    }
+    rewrite_ends(g, now, &u);
     graph_prune(g);
 }

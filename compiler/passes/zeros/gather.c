@@ -76,7 +76,7 @@ GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term) {
     from[a.own_count] = s->place;
     a.own[a.own_count++] = place;
     a.key = gx_substitute(g, s->key, a.own_count, from, a.own);
-    a.inside = index_inside(g, a.key, graph_index_extent(g, a.x));
+    a.inside = gx_inside(g, a.key, graph_index_extent(g, a.x));
     if (term->coefficient) part(&a, term->coefficient, false);
     const GExpr *weight = weights(&a, s->amount, sum->span);
     int at = 0;

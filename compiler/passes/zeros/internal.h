@@ -6,20 +6,10 @@
 #ifndef COUPLET_COMPILER_PASSES_ZEROS_INTERNAL_H
 #define COUPLET_COMPILER_PASSES_ZEROS_INTERNAL_H
 
+#include "compiler/graph/key.h"
 #include "compiler/graph/loads.h"
 #include "compiler/passes/passes.h"
 
-enum { MOST_CONJUNCTS = 16 };
-
-typedef struct Conjuncts {
-    const GExpr *items[MOST_CONJUNCTS];
-    int count;
-} Conjuncts;
-
-/* False when there are too many. */
-bool list_conjuncts(const GExpr *guard, Conjuncts *c);
-/* Where an index lies in an axis; NULL: that is known. */
-const GExpr *index_inside(Graph *g, const GExpr *index, int64_t extent);
 bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count);
 
 /* S[own.., x] = sum over r of amount[own.., r]  where key(own.., r) == x, x being axis `axis` of S. */

@@ -37,11 +37,9 @@ typedef struct Places {
 
 /* ---- arrays of chosen places ------------------------------------------------------------------------------------- */
 
-static int64_t bytes_of(const GNode *n) { return 4 * graph_element_count(n); }
-
 static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
     int64_t smallest = g->settings.stream_bytes ? g->settings.stream_bytes : SMALLEST;
-    if (!reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL || n->empty_is_error || n->red_rank != 1 || n->rank < 2 || bytes_of(n) < smallest) return false;
+    if (!reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL || n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest) return false;
     Conjuncts c = {.count = 0};
     if (!list_conjuncts(n->guard, &c)) return false;
     for (int i = 0; i < c.count; i++) {
@@ -95,7 +93,7 @@ static void open_scatter(Places *p, Scatter *s) {
     s->place = spec.red[0];
     s->key = key;
     if (!p->building) return;
-    const GExpr *holds = gx_and(g, gx_and(g, ahead, index_inside(g, key, graph_index_extent(g, x))), behind);
+    const GExpr *holds = gx_and(g, gx_and(g, ahead, gx_inside(g, key, graph_index_extent(g, x))), behind);
     s->amount = of_places(p, &spec, s->axis, holds ? gx_select(g, holds, spec.value, gx_real(g, 0)) : spec.value);
     s->key = plain(p, key);
     if (!ahead) return;
@@ -339,12 +337,7 @@ static void build(Places *p) {
     memset(p->carriers, 0, sizeof *p->carriers * p->ids);
     p->building = true;
     for (int i = 0; i < count; i++) p->now[nodes[i]->id] = renew(p, nodes[i]);
-    for (int i = 0; i < g->outputs.count; i++) g->outputs.items[i].node = now(p, g->outputs.items[i].node);
-    for (int i = 0; i < g->commits.count; i++) {
-        GCommit *c = &g->commits.items[i];
-        c->value = now(p, c->value);
-        if (c->rows) c->rows = now(p, c->rows);
-    }
+    rewrite_ends(g, now, p);
 }
 
 void use_places(Graph *g) {

@@ -10,13 +10,6 @@
 
 #include <string.h>
 
-bool list_conjuncts(const GExpr *e, Conjuncts *c) {
-    if (e->op == G_AND) return list_conjuncts(e->args[0], c) && list_conjuncts(e->args[1], c);
-    if (c->count == MOST_CONJUNCTS) return false;
-    c->items[c->count++] = e;
-    return true;
-}
-
 bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count) {
     const GExpr *found[GRAPH_MAX_INDICES];
     int free = expr ? gx_free_indices(g, expr, found) : 0;
@@ -42,12 +35,6 @@ static const GExpr *without(Graph *g, const Conjuncts *c, int number) {
 static void replace(Graph *g, ComputeSpec *spec, const GExpr *index, const GExpr *by) {
     spec->value = gx_substitute(g, spec->value, 1, &index, &by);
     if (spec->guard) spec->guard = gx_substitute(g, spec->guard, 1, &index, &by);
-}
-
-const GExpr *index_inside(Graph *g, const GExpr *e, int64_t extent) {
-    int64_t low, high;
-    if (gx_range(g, e, NULL, &low, &high) && low >= 0 && high < extent) return NULL;
-    return gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), e), gx2(g, G_LT, e, gx_int(g, extent)));
 }
 
 static const GExpr *zero(Graph *g, GType type) { return type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0); }
@@ -149,7 +136,7 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     }
     term.guard = then;
     replace(g, &term, index, value);
-    term.guard = gx_and(g, gx_and(g, first, index_inside(g, value, graph_index_extent(g, index))), term.guard);
+    term.guard = gx_and(g, gx_and(g, first, gx_inside(g, value, graph_index_extent(g, index))), term.guard);
     memmove(&term.red[at], &term.red[at + 1], sizeof term.red[0] * (size_t)(term.red_rank - at - 1));
     if (--term.red_rank == 0) {
         term.reducer = GR_NONE;
@@ -181,7 +168,7 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
 static GNode *in_two_levels(Graph *g, const ComputeSpec *spec, int kept, int target, const GExpr *key) {
     ComputeSpec inner = *spec, outer = *spec;
     const GExpr *at[GRAPH_MAX_RANK];
-    inner.guard = index_inside(g, key, graph_index_extent(g, spec->out[target])); /* what is in no sum may be what cannot be read */
+    inner.guard = gx_inside(g, key, graph_index_extent(g, spec->out[target])); /* what is in no sum may be what cannot be read */
     inner.out_rank = 0;
     at[inner.out_rank] = spec->red[kept];
     inner.out[inner.out_rank++] = spec->red[kept];
