@@ -30,6 +30,14 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
     return memory_report(arena, program, lower_method(arena, diag_new(arena), method, &options), asked, stdout);
 }
 
+/* What says whose memory is meant says something: false after a message on stderr. */
+static bool fits_options(const Options *o, bool is_method) {
+    if (!o->fn && o->sizes.count == 0) return true;
+    if (!o->memory) fprintf(stderr, "couplet check: --fn and --size say which function's memory is meant, and go with --memory\n");
+    else if (is_method) fprintf(stderr, "couplet check: --fn and --size are for a file of functions; `%s` trains a method, and --memory is about its step\n", o->file);
+    return o->memory && !is_method;
+}
+
 static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0; }
 
 /* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
@@ -37,6 +45,11 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
     const PlanTarget target = device_target(arena, ON_CPU);
     const LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)o->print_after, .settings = {.no_fuse = o->no_fuse, .no_stream = o->no_stream}, .memory = o->memory_bytes};
     bool any = false, good = true;
+    if (o->fn && !find_function(method, o->fn)) {
+        fprintf(stderr, "couplet check: `%s` has no function `%s`\n", o->file, o->fn);
+        return false;
+    }
+    if (!arrays_know_sizes(method, o, "check")) return false;
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
         if (!gives_a_number(s) || (o->fn && strcmp(s->name, o->fn) != 0)) continue;
@@ -46,7 +59,7 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
         Graph *g = lower_function_within(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower, &target);
         good &= g && memory_report_function(arena, s->name, g, stdout);
     }
-    if (!any && o->fn) fprintf(stderr, "couplet check: `%s` has no function `%s` that gives a number\n", o->file, o->fn);
+    if (!any && o->fn) fprintf(stderr, "couplet check: `%s` gives no number, so it has no gradient whose memory could be said\n", o->fn);
     return good && (any || !o->fn);
 }
 
@@ -60,6 +73,7 @@ int check_command(int argc, char **argv) {
         if (method) {
             LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse, .no_stream = options.no_stream}, .memory = options.memory_bytes};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
+            if (diag_error_count(diag) == 0 && !fits_options(&options, program != NULL)) return 2;
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
             if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;

@@ -170,6 +170,37 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, const c
     return true;
 }
 
+static bool says(const Expr *e, const char *name) {
+    if (e->kind == EXPR_NAME) return strcmp(e->name, name) == 0;
+    for (int i = 0; i < e->arg_count; i++)
+        if (says(e->args[i], name)) return true;
+    return false;
+}
+
+static bool has_dimension(const Stmt *s, const char *name) {
+    for (int p = 0; p < s->param_count; p++)
+        for (int d = 0; d < s->params[p].dim_count; d++)
+            if (says(s->params[p].dims[d], name)) return true;
+    return false;
+}
+
+bool arrays_know_sizes(const Method *method, const Options *options, const char *command) {
+    const bool searched = !options->fn || find_function(method, options->fn);
+    for (int i = 0; searched && i < options->sizes.count; i++) {
+        const char *name = options->sizes.items[i].name;
+        bool known = false;
+        for (int k = 0; k < method->spec->stmt_count; k++) {
+            const Stmt *s = method->spec->stmts[k];
+            known |= s->kind == STMT_FN && (!options->fn || strcmp(s->name, options->fn) == 0) && has_dimension(s, name);
+        }
+        if (known) continue;
+        if (options->fn) fprintf(stderr, "couplet %s: --size says how large `%s` is, and `%s` has no such dimension\n", command, name, options->fn);
+        else fprintf(stderr, "couplet %s: --size says how large `%s` is, and no function of `%s` has such a dimension\n", command, name, options->file);
+        return false;
+    }
+    return true;
+}
+
 bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options, const char *command) {
     Sizes sizes = {a, options, fn};
     for (int p = 0; p < fn->param_count; p++) {

@@ -21,6 +21,9 @@ typedef struct FunctionArrays {
 /* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a message on stderr. */
 bool arrays_read(FunctionArrays *arrays, const Options *options, const char *command);
 
+/* Whether each dimension of --size is one of the function that --fn names, or of some function; false after a message on stderr. A function that is not there is for others to report. */
+bool arrays_know_sizes(const Method *method, const Options *options, const char *command);
+
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the parameter is likely to be:
  *   real arrays of two axes and more    features: normal
  *   real vectors, and numbers           weights, temperatures, coefficients: uniform in (0.25, 0.75); a number with a default has that, and is

@@ -198,9 +198,10 @@ int gradcheck_command(int argc, char **argv) {
         Method *method = load_method(arena, diag, options.file, &options, !options.fn);
         bool is_method = false;
         for (int i = 0; method && i < method->spec->stmt_count; i++) is_method |= method->spec->stmts[i]->kind == STMT_LOSS;
-        bool good = method && (options.fn    ? check_function(arena, diag, &options, method, options.fn)
-                               : is_method ? check_whole(arena, diag, &options, method)
-                                           : check_functions(arena, diag, &options, method));
+        bool good = method && (is_method || arrays_know_sizes(method, &options, "gradcheck")) &&
+                    (options.fn  ? check_function(arena, diag, &options, method, options.fn)
+                     : is_method ? check_whole(arena, diag, &options, method)
+                                 : check_functions(arena, diag, &options, method));
         diag_print(diag, stderr);
         status = good ? 0 : 1;
     }

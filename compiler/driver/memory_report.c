@@ -89,7 +89,7 @@ static void print_largest(const Graph *g, const Plan *plan, FILE *out) {
     const CoupletBuffer *buffer = &p->buffers[largest];
     fprintf(out, "the largest of them has ");
     for (int i = 0; i < buffer->rank; i++) fprintf(out, "%s%lld", i ? " x " : "", (long long)buffer->shape[i]);
-    fprintf(out, "%s entries, %.1f MiB", buffer->rank ? "" : "1", (double)plan->lives[largest].bytes / mib);
+    fprintf(out, "%s, %.1f MiB", buffer->rank ? " entries" : "one entry", (double)plan->lives[largest].bytes / mib);
     const Span *span = largest < g->nodes.count ? &g->nodes.items[largest]->span : NULL;
     if (span && span->source) fprintf(out, " (%s:%d)", span->source->path, span->line);
     fprintf(out, "\n");

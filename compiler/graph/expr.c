@@ -582,10 +582,10 @@ static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, i
 }
 
 bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, 0, low, high); }
+bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, DEEPEST_RANGE, low, high); }
 
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {
     int64_t low, high;
     if (gx_range(g, index, NULL, &low, &high) && low >= 0 && high < extent) return NULL;
     return gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), index), gx2(g, G_LT, index, gx_int(g, extent)));
 }
-bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, DEEPEST_RANGE, low, high); }

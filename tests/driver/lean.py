@@ -57,11 +57,16 @@ for name, size in sorted(found.items()):
     check(stores == (name in STORED), f"{name}: the largest array has {size} MiB, of {pairs}" + (f"; {STORED[name]}" if name in STORED else ""), size)
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/together.cpl", TOGETHER)
-    done = command.run(couplet, "check", spec, "--memory", "--size", SIZES)
+    done = command.run(couplet, "check", spec, "--memory", "--size", f"N={ROWS},K={ROWS},D=64,V=3")
     found = largest(done)
     check(len(found) == 4 and max(found.values()) < pairs / 8, "masks and places of the library's own do not ask for more", done.stdout + done.stderr)
-    done = command.run(couplet, "check", spec, "--memory", "--fn", "many_places", "--size", SIZES)
+    done = command.run(couplet, "check", spec, "--memory", "--fn", "many_places", "--size", f"N={ROWS},K={ROWS},D=64")
     check(done.returncode == 0 and list(largest(done)) == ["many_places"], "--fn is one of them", done.stdout + done.stderr)
     done = command.run(couplet, "check", spec, "--memory", "--fn", "many_place")
     check(done.returncode == 1 and "no function `many_place`" in done.stderr, "a function that there is not", done.stdout + done.stderr)
+    for options, said in ((("--memory", "--size", "Q=4"), "no function of"), (("--memory", "--fn", "many_places", "--size", "Q=4"), "`many_places` has no such dimension"), (("--size", "N=4"), "go with --memory")):
+        done = command.run(couplet, "check", spec, *options)
+        check(done.returncode != 0 and said in done.stderr, "what says nothing is refused: " + " ".join(options), done.stdout + done.stderr)
+    done = command.run(couplet, "check", root + "/examples/simclr.cpl", "--memory", "--fn", "f")
+    check(done.returncode == 2 and "trains a method" in done.stderr, "a method has no function to look at", done.stdout + done.stderr)
 check.finish()
