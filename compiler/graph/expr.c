@@ -589,3 +589,29 @@ const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {
     if (gx_range(g, index, NULL, &low, &high) && low >= 0 && high < extent) return NULL;
     return gx2(g, G_AND, gx2(g, G_LE, gx_int(g, 0), index), gx2(g, G_LT, index, gx_int(g, extent)));
 }
+
+int gx_price(GOp op) {
+    switch (op) {
+    case G_CONST:
+    case G_INDEX:
+    case G_LOAD: return 0;
+    case G_DIV:
+    case G_SQRT:
+    case G_RSQRT: return 2;
+    case G_MOD:
+    case G_FLOORDIV: return 8;
+    case G_EXP:
+    case G_EXPM1:
+    case G_LOG:
+    case G_LOG1P:
+    case G_TANH:
+    case G_SIGMOID:
+    case G_SOFTPLUS:
+    case G_ERF:
+    case G_SIN:
+    case G_COS:
+    case G_POW:
+    case G_RANDOM: return GX_COSTLY;
+    default: return 1;
+    }
+}

@@ -241,6 +241,9 @@ bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+/* What an operation costs for one element, in multiply-adds; GX_COSTLY: an exponential and the like. */
+enum { GX_COSTLY = 16 };
+int gx_price(GOp op);
 /* Where an index lies in an axis, as a condition; NULL: that is known. */
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent);
 /* The same, with what is known of the entries of arrays: counts, places of a maximum, stored indices. For back ends and what serves them; a formula is not judged by it. */

@@ -33,32 +33,6 @@ static int64_t points(const GNode *n) {
     return count * (n->reducer == GR_LSE ? 2 : 1); /* two sweeps */
 }
 
-static int price(GOp op) {
-    switch (op) {
-    case G_CONST:
-    case G_INDEX:
-    case G_LOAD: return 0;
-    case G_DIV:
-    case G_SQRT:
-    case G_RSQRT: return 2;
-    case G_MOD:
-    case G_FLOORDIV: return 8;
-    case G_EXP:
-    case G_EXPM1:
-    case G_LOG:
-    case G_LOG1P:
-    case G_TANH:
-    case G_SIGMOID:
-    case G_SOFTPLUS:
-    case G_ERF:
-    case G_SIN:
-    case G_COS:
-    case G_POW:
-    case G_RANDOM: return 16;
-    default: return 1;
-    }
-}
-
 typedef struct Survey {
     ARRAY(const GExpr *) seen;
     ARRAY(GNode *) operands;
@@ -73,7 +47,7 @@ static void survey(Graph *g, Survey *s, const GExpr *e) {
     for (int i = 0; i < s->seen.count; i++)
         if (s->seen.items[i] == e) return;
     array_push(g->arena, &s->seen, e);
-    s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : price(e->op);
+    s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : gx_price(e->op);
     if (e->op == G_LOAD) {
         bool known = false;
         for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;

@@ -56,23 +56,6 @@ bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b) {
 
 /* ---- costly parts ------------------------------------------------------------------------------------------------- */
 
-static bool is_costly(GOp op) {
-    switch (op) {
-    case G_POW:
-    case G_EXP:
-    case G_EXPM1:
-    case G_LOG:
-    case G_LOG1P:
-    case G_TANH:
-    case G_ERF:
-    case G_SIN:
-    case G_COS:
-    case G_SIGMOID:
-    case G_SOFTPLUS: return true;
-    default: return false;
-    }
-}
-
 typedef struct Walk {
     Graph *g;
     Sweep *s;
@@ -88,7 +71,7 @@ static bool visit(Walk *w, const GExpr *e) {
 }
 
 static bool holds_costly(Walk *w, const GExpr *e) {
-    if (is_costly(e->op)) return true;
+    if (gx_price(e->op) >= GX_COSTLY) return true;
     if (!visit(w, e)) return false;
     for (int i = 0; i < e->arg_count; i++)
         if (holds_costly(w, e->args[i])) return true;
