@@ -164,11 +164,11 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
     return true;
 }
 
-static bool assemble_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
+static bool assemble_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out, const char **error) {
     int graph_count;
     Graph **graphs = program_graphs(arena, lowered, &graph_count);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    const OpenclOptions options = device_opencl_options(device);
     *out = (Assembled){.plans = NULL};
     if (!opencl_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, &out->kernel_count, error)) return false;
     out->program = make_program(arena, method, lowered, plans);
@@ -183,12 +183,13 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
     return out->code != NULL;
 }
 
-PlanTarget device_target(Arena *arena, DeviceKind device) {
-    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
-    return device == ON_OPENCL ? opencl_plan_target(&opencl) : cpu_plan_target(arena);
+PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
+    if (device->kind != ON_OPENCL) return cpu_plan_target(arena);
+    const OpenclOptions opencl = device_opencl_options(device);
+    return opencl_plan_target(&opencl);
 }
 
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method) {
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method) {
     Diag *diag = diag_new(arena);
     const PlanTarget target = device_target(arena, device);
     const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
@@ -198,12 +199,12 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
     return lowered;
 }
 
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, DeviceKind device, Assembled *out) {
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, const DeviceChoice *device, Assembled *out) {
     Method *method;
     LoweredProgram *lowered = lower_spec(arena, options, path, device, &method);
     const char *failed = "out of memory";
     if (!lowered) return false;
-    if (device == ON_OPENCL ? assemble_opencl(arena, method, lowered, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;
+    if (device->kind == ON_OPENCL ? assemble_opencl(arena, method, lowered, device, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;
     fprintf(stderr, "couplet %s: %s\n", command, failed);
     return false;
 }

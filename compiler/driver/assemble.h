@@ -16,9 +16,9 @@ typedef struct Assembled {
 } Assembled;
 
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, DeviceKind device, Method **method);
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method);
 /* What plans for it ask of their kernels. */
-PlanTarget device_target(Arena *arena, DeviceKind device);
+PlanTarget device_target(Arena *arena, const DeviceChoice *device);
 /* All graphs that a program runs, in the order of its plans. */
 Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
 /* The program without code, for a target (NULL: this machine, as it was tuned). False, with a sentence in *error. */
@@ -28,6 +28,6 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
 
 /* From the spec's file on, with the settings of the command line; false after messages on stderr. */
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, DeviceKind device, Assembled *out);
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, const DeviceChoice *device, Assembled *out);
 
 #endif

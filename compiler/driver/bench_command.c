@@ -91,12 +91,12 @@ static void print_step(const Bench *b, const CoupletProgram *p, const StepTimes 
 }
 
 /* The spec first: its mistakes are said before anything is measured. What an OpenCL device could do at its best is not measured. */
-static bool bench_step(Bench *b, Arena *arena, const Options *o, DeviceKind kind) {
+static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceChoice *device) {
     Assembled assembled;
     StepTimes times;
     char error[512];
     double start = yardstick_now();
-    if (!assemble_spec(arena, o, o->file, "bench", kind, &assembled)) return false;
+    if (!assemble_spec(arena, o, o->file, "bench", device, &assembled)) return false;
     double ready = yardstick_now() - start;
     if (b->device->is_host) measure_machine(b);
     const CoupletProgram *p = assembled.program;
@@ -117,7 +117,7 @@ static bool bench(Arena *arena, const Options *o) {
     }
     if (b.good) b.device = choice.kind == ON_OPENCL ? device_open(arena, "bench", &choice) : couplet_host_device_new(b.threads);
     b.good = b.device != NULL;
-    if (b.good && o->file) b.good = bench_step(&b, arena, o, choice.kind);
+    if (b.good && o->file) b.good = bench_step(&b, arena, o, &choice);
     if (b.good && !o->file) {
         measure_machine(&b);
         bench_shapes(&b);

@@ -209,7 +209,7 @@ static bool build(Build *b, const Emit *emit) {
     const char *place = getenv("TMPDIR");
     snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
     if (!read_targets(b) || !read_weights(b)) return false;
-    b->lowered = lower_spec(b->arena, b->options, b->options->file, emit->from_graphs ? ON_OPENCL : ON_CPU, &b->method);
+    b->lowered = lower_spec(b->arena, b->options, b->options->file, &(DeviceChoice){emit->from_graphs ? ON_OPENCL : ON_CPU, ANY_GPU}, &b->method);
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;

@@ -1,15 +1,14 @@
 #include "compiler/driver/build_opencl.h"
 
 #include "compiler/driver/assemble.h"
-#include "compiler/opencl/opencl.h"
 #include "runtime/files.h"
-#include "runtime/opencl/opencl.h"
 
 bool build_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *path) {
     int graph_count, kernel_count;
     Graph **graphs = program_graphs(arena, lowered, &graph_count);
     CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .comments = true};
+    OpenclOptions options = device_opencl_options(&(DeviceChoice){ON_OPENCL, ANY_GPU});
+    options.comments = true;
     const char *failed = "out of memory";
     char error[512];
     if (!opencl_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, &kernel_count, &failed)) {

@@ -8,10 +8,12 @@
 
 #include <string.h>
 
+static const DeviceChoice host = {.kind = ON_CPU};
+
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
-    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, false);
-    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count, false);
-    print_after_place(arena, pass, program->init, program->states.items, program->states.count, false);
+    for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, &host);
+    for (int i = 0; i < program->features.count; i++) print_after_place(arena, pass, program->features.items[i], program->states.items, program->states.count, &host);
+    print_after_place(arena, pass, program->init, program->states.items, program->states.count, &host);
 }
 
 /* What was done so that the numbers stay finite and exact, a line for each formula. */
@@ -42,7 +44,7 @@ static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->resu
 
 /* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
-    const PlanTarget target = device_target(arena, ON_CPU);
+    const PlanTarget target = device_target(arena, &host);
     const LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)o->print_after, .settings = {.no_fuse = o->no_fuse, .no_stream = o->no_stream}, .memory = o->memory_bytes};
     bool any = false, good = true;
     if (o->fn && !find_function(method, o->fn)) {

@@ -27,6 +27,10 @@ bool device_choose(const char *command, const char *text, bool with_reference, D
     return false;
 }
 
+OpenclOptions device_opencl_options(const DeviceChoice *choice) {
+    return (OpenclOptions){.has_products = couplet_opencl_has_products(), .is_gpu = choice->number == ANY_GPU || couplet_opencl_is_gpu(choice->number)};
+}
+
 CoupletDevice *device_open(Arena *arena, const char *command, const DeviceChoice *choice) {
     char error[640];
     CoupletDevice *device = couplet_opencl_open(choice->number, cpu_cache_folder(arena), error, sizeof error);

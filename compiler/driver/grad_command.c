@@ -125,7 +125,7 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Function
 static int evaluate_opencl(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g, FunctionArrays *arrays) {
     CoupletPlan *plan;
     const char *error = "out of memory";
-    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
+    const OpenclOptions opencl = device_opencl_options(choice);
     int status = 1, kernel_count;
     CoupletDevice *device = device_open(arena, "grad", choice);
     if (!device) return 1;
@@ -163,9 +163,9 @@ int grad_command(int argc, char **argv) {
             Diag *diag = diag_new(arena);
             Method *method = load_method(arena, diag, options.file, NULL, false);
             LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}, .memory = options.memory_bytes};
-            const PlanTarget target = device_target(arena, choice.kind);
+            const PlanTarget target = device_target(arena, &choice);
             Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
-            if (g) print_after_place(arena, options.print_after, g, NULL, 0, choice.kind == ON_OPENCL);
+            if (g) print_after_place(arena, options.print_after, g, NULL, 0, &choice);
             show_messages(&options, diag);
             if (g) status = evaluate(arena, &options, &choice, g, &arrays);
         }

@@ -17,9 +17,9 @@ void print_after_pass(void *pass, const Graph *g, const char *done) {
     if (pass && strcmp(pass, done) == 0) graph_print(g, stdout);
 }
 
-void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, bool for_opencl) {
+void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, const DeviceChoice *device) {
     if (!pass || strcmp(pass, "place") != 0) return;
-    const PlanTarget target = device_target(arena, for_opencl ? ON_OPENCL : ON_CPU);
+    const PlanTarget target = device_target(arena, device);
     const char *error = NULL;
     Plan plan;
     if (plan_make(&plan, arena, g, states, state_count, &target, &error)) plan_print(&plan, stdout);

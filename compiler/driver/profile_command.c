@@ -93,7 +93,7 @@ static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
     DeviceChoice choice;
     if (!device_choose("profile", o->device, false, &choice)) return 2;
-    if (!assemble_spec(arena, o, o->file, "profile", choice.kind, &assembled)) return 1;
+    if (!assemble_spec(arena, o, o->file, "profile", &choice, &assembled)) return 1;
     char error[512] = "out of memory";
     StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);

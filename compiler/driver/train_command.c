@@ -44,7 +44,7 @@ static int run_program(Arena *arena, const Options *o, const char *path, const c
     Ready ready = {NULL, NULL};
     if (!device_choose(command, o->device, false, &choice)) return 2;
     if (choice.kind == ON_OPENCL && !(ready.device = device_open(arena, command, &choice))) return 1;
-    if (!assemble_spec(arena, o, path, command, choice.kind, &assembled) || !make_ready(&ready, assembled.program, command)) {
+    if (!assemble_spec(arena, o, path, command, &choice, &assembled) || !make_ready(&ready, assembled.program, command)) {
         give_up(&ready);
         return 1;
     }

@@ -106,7 +106,7 @@ static bool keep_best(Tuner *t) {
 }
 
 static bool tune(Tuner *t) {
-    t->lowered = lower_spec(t->arena, t->options, t->options->file, ON_CPU, &t->method);
+    t->lowered = lower_spec(t->arena, t->options, t->options->file, &(DeviceChoice){.kind = ON_CPU}, &t->method);
     if (!t->lowered) return false;
     CoupletThreads *threads = couplet_threads_new((int)t->options->threads);
     t->device = couplet_host_device_new(threads);

@@ -269,7 +269,8 @@ static void set_launches(Program *p, Plan *plan) {
 }
 
 PlanTarget opencl_plan_target(const OpenclOptions *options) {
-    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .has_products = options->has_products, .sweeps = true, .buckets = true, .sends_inputs = true, .order = ORDER};
+    return (PlanTarget){.name = "opencl", .alignment = ALIGNMENT, .tile = TILE, .wide_tiles = options->is_gpu, .has_products = options->has_products,
+                        .sweeps = true, .buckets = true, .sends_inputs = true, .order = ORDER};
 }
 
 bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,

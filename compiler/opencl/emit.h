@@ -5,7 +5,7 @@
 
 #include "compiler/plan/contraction.h"
 
-enum { GROUP = 256 /* work-items in a group; every device that OpenCL 1.2 knows as a GPU has them */, TILE = 64 /* rows and columns of a contraction's tile */ };
+enum { GROUP = 256 /* work-items in a group; every device that OpenCL 1.2 knows as a GPU has them */, TILE = 64 /* rows and columns of a sweep's tile */ };
 
 typedef const char *Value;
 

@@ -8,6 +8,7 @@
 
 typedef struct OpenclOptions {
     bool has_products; /* plain matrix products go to CLBlast */
+    bool is_gpu;       /* tiles may be as large as a GPU's registers hold */
     bool comments;     /* for readers: each kernel below the formulas it computes. The runtime is given none, so that a moved line builds nothing anew. */
 } OpenclOptions;
 

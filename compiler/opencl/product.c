@@ -1,10 +1,10 @@
-/* Contractions in tiles: a group of work-items makes a square tile of y for one range of k. Strips of both operands go to local memory through the
- * table's lists of offsets, so that any index expression is read the same way; each work-item keeps a small block of sums in registers, whose
- * rows and columns are neighbours: a vector of each is read from local memory at once. Nothing in
- * the text depends on the contraction: all of them are one kernel. */
+/* Contractions in tiles: a group of work-items makes a tile of y for one range of k. Strips of both operands go to local memory through the
+ * table's lists of offsets, so that any index expression is read the same way; each work-item keeps a block of sums in registers. Its rows come in
+ * fours of neighbours, a vector of local memory each, and the fours of neighbouring work-items lie side by side, so that no two ask one bank for different words; so do its
+ * columns. The text depends on the tile's sides and on how the operands lie, and on nothing else: contractions that agree in those are one kernel. */
 #include "compiler/opencl/emit.h"
 
-enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, BLOCK = TILE / SIDE /* a vector */, SHARE = TILE * STRIP / GROUP };
+enum { SIDE = 16 /* work-items along each side of a tile */, STRIP = 16 /* of k */, FOUR = 4 /* floats of a vector */, FOURS_APART = SIDE * FOUR };
 
 /* Which tile this group makes, and where its lists begin. */
 static void find_task(Frame *f) {
@@ -16,58 +16,99 @@ static void find_task(Frame *f) {
     write_line(f, "const int row_count = task[%d], column_count = task[%d], k_count = task[%d];", TILED_ROW_COUNT, TILED_COLUMN_COUNT, TILED_K_COUNT);
 }
 
-/* One of the two operands: what its strip is called and made from. */
+/* One of the two operands: what its strip is called and made from. Neighbouring work-items read neighbouring elements: of one line along k, or of one k across the lines. */
 typedef struct Side {
-    const char *name, *lines, *line_count;
-    int along_k, side_of_k;
+    const char *name, *list, *count;
+    int lines, share; /* lines of the tile; elements of a strip for each work-item */
+    bool along_k;
+    int of_k; /* which half of the pairs for k is this operand's */
 } Side;
 
-static const Side left = {"a", "rows", "row_count", TILED_A_ALONG_K, 0}, right = {"b", "columns", "column_count", TILED_B_ALONG_K, 1};
+static Side side_of(const Contraction *c, bool left) {
+    int lines = left ? c->rows : (int)c->panel;
+    return (Side){left ? "a" : "b", left ? "rows" : "columns", left ? "row_count" : "column_count", lines, lines * STRIP / GROUP, left ? c->a_along_k : c->b_along_k, !left};
+}
 
-/* Each element of a work-item's share of a strip: neighbouring work-items read neighbouring elements, along k or across it. */
-static void open_share(Frame *f, const Side *s) {
-    write_open(f, "for (int t = 0; t < %d; t++)", SHARE);
-    write_line(f, "const int i = me + t * %d, depth = a1[%d] ? i %% %d : i / %d, line = a1[%d] ? i / %d : i %% %d;", GROUP, s->along_k, STRIP, TILE, s->along_k, STRIP, TILE);
+/* From one element of a share to the next: lines along k, values of k across it. */
+static int stride_of(const Side *s) { return GROUP / (s->along_k ? STRIP : s->lines); }
+
+/* Where the lines of a share lie does not change from strip to strip. Lines behind the last repeat it, and are dropped at the end. */
+static void find_lines(Frame *f, const Side *s) {
+    const char *n = s->name;
+    int lines = s->along_k ? s->share : 1;
+    if (s->along_k) write_line(f, "const int %s_depth = me %% %d, %s_line = me / %d;", n, STRIP, n, STRIP);
+    else write_line(f, "const int %s_depth = me / %d, %s_line = me %% %d;", n, s->lines, n, s->lines);
+    write_line(f, "int %s_places[%d];", n, lines);
+    write_line(f, "for (int t = 0; t < %d; t++) %s_places[t] = %s[2 * min(%s_line + t * %d, %s - 1)];", lines, n, s->list, n, stride_of(s), s->count);
+    write_line(f, "float %s_next[%d];", n, s->share);
 }
 
 static void read_share(Frame *f, const Side *s, const char *k0) {
-    open_share(f, s);
-    write_line(f, "const int k = %s + depth;", k0);
-    write_line(f, "%s_next[t] = k < k_count ? %s[%s[2 * min(line, %s - 1)] + ks[2 * k + %d]] : 0.0f;", s->name, s->name, s->lines, s->line_count, s->side_of_k);
+    const char *n = s->name;
+    if (s->along_k) {
+        write_line(f, "const int %s_k = %s + %s_depth, %s_from = %s_k < k_count ? ks[2 * %s_k + %d] : 0;", n, k0, n, n, n, n, s->of_k);
+        write_line(f, "for (int t = 0; t < %d; t++) %s_next[t] = %s_k < k_count ? %s[%s_places[t] + %s_from] : 0.0f;", s->share, n, n, n, n, n);
+        return;
+    }
+    write_open(f, "for (int t = 0; t < %d; t++)", s->share);
+    write_line(f, "const int k = %s + %s_depth + t * %d;", k0, n, stride_of(s));
+    write_line(f, "%s_next[t] = k < k_count ? %s[%s_places[0] + ks[2 * k + %d]] : 0.0f;", n, n, n, s->of_k);
     write_close(f);
 }
 
 static void store_share(Frame *f, const Side *s) {
-    open_share(f, s);
-    write_line(f, "%s_strip[depth][line] = %s_next[t];", s->name, s->name);
-    write_close(f);
+    const char *n = s->name;
+    int depth = s->along_k ? 0 : stride_of(s), line = s->along_k ? stride_of(s) : 0;
+    write_line(f, "for (int t = 0; t < %d; t++) %s_strip[%s_depth + t * %d][%s_line + t * %d] = %s_next[t];", s->share, n, n, depth, n, line, n);
 }
 
-static void multiply(Frame *f) {
+/* The vectors of one side that a work-item multiplies with at one k: left0, left1. */
+static void load_fours(Frame *f, const char *name, const char *strip, const char *place, int lines) {
+    for (int i = 0; i < lines / FOURS_APART; i++)
+        write_line(f, "const float4 %s%d = *(const local float4 *)&%s_strip[depth][%s * %d + %d];", name, i, strip, place, FOUR, i * FOURS_APART);
+}
+
+/* sums3_1: row 3 of this work-item, its second four of columns. */
+static void multiply(Frame *f, const Side *left, const Side *right) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
-    write_line(f, "const float4 left = *(const local float4 *)&a_strip[depth][down * %d], right = *(const local float4 *)&b_strip[depth][across * %d];", BLOCK, BLOCK);
-    for (int i = 0; i < BLOCK; i++) write_line(f, "sums%d = fma((float4)(left.s%d), right, sums%d);", i, i, i);
+    load_fours(f, "left", "a", "down", left->lines);
+    load_fours(f, "right", "b", "across", right->lines);
+    for (int i = 0; i < left->lines / SIDE; i++)
+        for (int j = 0; j < right->lines / FOURS_APART; j++) write_line(f, "sums%d_%d = fma((float4)(left%d.s%d), right%d, sums%d_%d);", i, j, i / FOUR, i % FOUR, j, i, j);
     write_close(f);
 }
 
-static void store_block(Frame *f) {
-    write_line(f, "const int row = down * %d, column = across * %d;", BLOCK, BLOCK);
-    for (int i = 0; i < BLOCK; i++) {
-        write_open(f, "if (row + %d < row_count)", i);
-        write_line(f, "global float *line = to + rows[2 * (row + %d) + 1];", i);
-        for (int j = 0; j < BLOCK; j++) write_line(f, "if (column + %d < column_count) line[columns[2 * (column + %d) + 1]] = sums%d.s%d;", j, j, i, j);
+static void store_block(Frame *f, const Side *left, const Side *right) {
+    write_line(f, "const int row = down * %d, column = across * %d;", FOUR, FOUR);
+    for (int i = 0; i < left->lines / SIDE; i++) {
+        int down = i / FOUR * FOURS_APART + i % FOUR;
+        write_open(f, "if (row + %d < row_count)", down);
+        write_line(f, "global float *line = to + rows[2 * (row + %d) + 1];", down);
+        for (int j = 0; j < right->lines / SIDE; j++) {
+            int across = j / FOUR * FOURS_APART + j % FOUR;
+            write_line(f, "if (column + %d < column_count) line[columns[2 * (column + %d) + 1]] = sums%d_%d.s%d;", across, across, i, j / FOUR, j % FOUR);
+        }
         write_close(f);
     }
 }
 
-Geometry write_product(Frame *f) {
-    find_task(f);
+static void declare(Frame *f, const Side *left, const Side *right) {
     /* Longer than is used, so that a walk down meets other banks; by a vector, so that each begins where one may. */
-    write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, TILE + BLOCK, STRIP, TILE + BLOCK);
-    write_line(f, "float4 sums0 = 0.0f, sums1 = 0.0f, sums2 = 0.0f, sums3 = 0.0f;");
-    write_line(f, "float a_next[%d], b_next[%d];", SHARE, SHARE);
+    write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, left->lines + FOUR, STRIP, right->lines + FOUR);
+    for (int i = 0; i < left->lines / SIDE; i++)
+        for (int j = 0; j < right->lines / FOURS_APART; j++) write_line(f, "float4 sums%d_%d = 0.0f;", i, j);
+    find_lines(f, left);
+    find_lines(f, right);
+}
+
+Geometry write_product(Frame *f) {
+    const Side left = side_of(f->kernel->contraction, true), right = side_of(f->kernel->contraction, false);
+    find_task(f);
+    declare(f, &left, &right);
+    write_open(f, "if (k_count > 0)");
     read_share(f, &left, "0");
     read_share(f, &right, "0");
+    write_close(f);
     write_open(f, "for (int k0 = 0; k0 < k_count; k0 += %d)", STRIP);
     store_share(f, &left);
     store_share(f, &right);
@@ -77,10 +118,10 @@ Geometry write_product(Frame *f) {
     read_share(f, &left, arena_printf(f->arena, "k0 + %d", STRIP));
     read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));
     write_close(f);
-    multiply(f);
+    multiply(f, &left, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
-    store_block(f);
+    store_block(f, &left, &right);
     return product_geometry(f->kernel);
 }
 

@@ -454,7 +454,7 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
         c->parts = c->tasks = 1;
         return c;
     }
-    return contraction_cut(arena, c, target->tile) ? c : NULL;
+    return contraction_cut(arena, c, target) ? c : NULL;
 }
 
 /* A file of choices may be of another version. */

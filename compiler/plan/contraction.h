@@ -15,7 +15,7 @@
  * Where y is not contiguous along the vector side, or where there are too few tasks, sums go to an array of parts first, and a last kernel adds the
  * parts in order. How k is split is decided by the shape alone.
  *
- * For a target with tiles (a device of many work-items), tiled.c: a task is a square tile for one range of k, nothing is packed, and rows, columns and k
+ * For a target with tiles (a device of many work-items), tiled.c: a task is a tile for one range of k, nothing is packed, and rows, columns and k
  * are lists of offsets in the table. A plain matrix product needs none of this where a library does it. */
 #ifndef COUPLET_COMPILER_PLAN_CONTRACTION_H
 #define COUPLET_COMPILER_PLAN_CONTRACTION_H
@@ -52,7 +52,7 @@ typedef enum {
 typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_CHUNKS, TASK_CHUNK_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
 
 /* The table of a contraction in tiles. Positions in the table are in words; lists hold pairs: rows (in a, in y), columns (in b, in y), k (in a, in b). */
-typedef enum { TILED_TASKS /* where they begin */, TILED_PARTS, TILED_A_ALONG_K /* neighbours in k are neighbours in a */, TILED_B_ALONG_K, TILED_HEAD_WORDS } TiledHead;
+typedef enum { TILED_TASKS /* where they begin */, TILED_PARTS, TILED_HEAD_WORDS } TiledHead;
 typedef enum { TILED_A, TILED_B, TILED_Y, TILED_ROWS, TILED_ROW_COUNT, TILED_COLUMNS, TILED_COLUMN_COUNT, TILED_K, TILED_K_COUNT, TILED_TASK_WORDS } TiledTask;
 
 /* y[z] = left[z] right[z] as matrices in memory, row by row; offsets and strides in elements. */
@@ -69,14 +69,15 @@ typedef struct Contraction {
     Product form;
     const GNode *node;
     ContractionChoice choice;
-    int64_t lanes, panel, panels; /* floats in a vector; columns in a panel; panels of one z */
-    int rows;                     /* of a block */
+    int64_t lanes, panel, panels; /* floats in a vector; columns in a panel, or in a tile; panels of one z */
+    int rows;                     /* of a block, or of a tile */
     bool packed;                  /* b is, into panels; else it is read where it lies */
     bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
     bool masked;                  /* the last panel is not full */
     int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
+    bool a_along_k, b_along_k;    /* tiles: neighbours in k are neighbours in the operand */
     int64_t parts;                /* ranges of k */
     int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
     int64_t tasks;
@@ -105,8 +106,8 @@ int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
 /* NULL when the node is none. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
-/* tiled.c: tasks and tables for tiles; false when they are too large to index. */
-bool contraction_cut(Arena *arena, Contraction *c, int64_t tile);
+/* tiled.c: the tile's sides, tasks and tables; false when they are too large to index. */
+bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target);
 /* matrix.c: whether the sum is one of matrices (or a batch of them) that lie in memory row by row or column by column. */
 bool matrix_product(const GNode *node, const Product *product, MatrixProduct *out);
 int64_t contraction_pack_count(const Contraction *c); /* floats */

@@ -55,13 +55,14 @@ typedef struct KernelList {
     ARRAY(GNode *) extra; /* tables are GN_CONST, their int32 data in aux; the others GN_COMPUTE without a formula */
 } KernelList;
 
-/* What a back end asks of its kernels. Contractions are either blocked for vector registers, with a packed operand, or cut into square tiles
+/* What a back end asks of its kernels. Contractions are either blocked for vector registers, with a packed operand, or cut into tiles
  * whose operands are read where they lie. */
 typedef struct PlanTarget {
     const char *name;  /* part of the plan's hash */
     int64_t alignment; /* of buffers in the arena, in bytes */
     int64_t lanes;     /* floats in a vector register; 0: tiles */
-    int64_t tile;      /* rows and columns of a tile */
+    int64_t tile;      /* rows and columns of a sweep's tile */
+    bool wide_tiles;   /* contractions: a work-item has registers for more than 16 sums */
     bool has_products; /* a library does plain matrix products */
     bool sweeps;   /* has code for KERNEL_SWEEP; without it, streamed arrays are stored like any other */
     int64_t order; /* positions in a row that it puts in order itself; with more it is a call, and 0: always */

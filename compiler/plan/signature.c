@@ -148,6 +148,8 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
         add(h, (uint64_t)c->rows);
         add(h, (uint64_t)c->last_vectors);
         add(h, c->ahead);
+        add(h, c->a_along_k);
+        add(h, c->b_along_k);
         return;
     }
     add(h, contraction_columns_contiguous(c) ? 1 : contraction_k_contiguous(c) ? 2 : 3);

@@ -1,18 +1,25 @@
-/* Sums of products cut into square tiles, for a device of many work-items. One kernel does them all: what tells one contraction from another is in
- * its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
+/* Sums of products cut into tiles, for a device of many work-items. One kernel does all that agree in the tile's sides and in how the operands lie: what else tells one contraction
+ * from another is in its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
 #include <string.h>
 
-enum { ENOUGH_TILES = 512 /* of 256 work-items each: a few for each core of a large device */, MAX_PARTS = 256, MIN_PART_K = 128, PART_UNIT = 16 };
+enum {
+    ENOUGH_TILES = 512, /* of 256 work-items each: a few for each core of a large device */
+    AT_ONCE = 256,      /* that such a device works on at one time */
+    COST_OF_SUM = 50,   /* a part of a sum written and read again, in products of the smallest tile */
+    MAX_PARTS = 256,
+    MIN_PART_K = 128,
+    PART_UNIT = 16
+};
 
 typedef ARRAY(int32_t) Words;
 
 typedef struct Cutting {
     Arena *arena;
     Contraction *c;
-    int64_t tile, part_k;
+    int64_t part_k;
     Words table, tasks;
 } Cutting;
 
@@ -52,10 +59,10 @@ static void cut_region(Cutting *t, const ProductRegion *r) {
         int64_t begin = smaller(part * t->part_k, inner), here = smaller(t->part_k, inner - begin);
         for (int64_t z = 0; z < depth; z++) {
             const int32_t *in_z = t->table.items + in + 2 * z, *out_z = t->table.items + out + 2 * z;
-            for (int64_t m = 0; m < rows; m += t->tile) {
-                for (int64_t n = 0; n < columns; n += t->tile) {
+            for (int64_t m = 0; m < rows; m += t->c->rows) {
+                for (int64_t n = 0; n < columns; n += t->c->panel) {
                     const int64_t task[TILED_TASK_WORDS] = {r->at_a.constant + in_z[0], r->at_b.constant + in_z[1], r->at_y.constant + out_z[0] + part * part_size,
-                                                            of_rows + 2 * m, smaller(t->tile, rows - m), of_columns + 2 * n, smaller(t->tile, columns - n),
+                                                            of_rows + 2 * m, smaller(t->c->rows, rows - m), of_columns + 2 * n, smaller(t->c->panel, columns - n),
                                                             of_inner + 2 * begin, here};
                     for (int i = 0; i < TILED_TASK_WORDS; i++) array_push(t->arena, &t->tasks, (int32_t)task[i]);
                 }
@@ -64,32 +71,67 @@ static void cut_region(Cutting *t, const ProductRegion *r) {
     }
 }
 
-/* Ranges of k: only the shape decides. */
-static void choose_parts(Cutting *t) {
-    const Product *p = &t->c->form;
+/* The whole of a contraction in tiles of some sides. */
+typedef struct Tiling {
+    int rows, columns;
+    int64_t parts, part_k;
+    double cost;
+} Tiling;
+
+/* What a product of two elements costs in a tile of these sides, as parts of what it costs in the smallest, measured on an H100. The more rows a work-item has, the fewer words
+ * it reads from local memory for each; but where neighbours in k are far apart in a, each of them needs an offset of its own. */
+static const struct { int rows, columns; double along_k, across_k; } sides[] = {{64, 64, 1, 1}, {128, 64, 0.8, 1.2}};
+
+static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *t) {
+    return size_of(r, p->z, p->z_count) * divide_up(size_of(r, p->m, p->m_count), t->rows) * divide_up(size_of(r, p->n, p->n_count), t->columns);
+}
+
+/* Ranges of k, and what the device takes for the tiles, in products of the smallest tile. */
+static void weigh(Tiling *t, const Product *p, double of_product) {
     int64_t tiles = 0, longest = 0;
+    double products = 0;
     for (int i = 0; i < p->region_count; i++) {
         const ProductRegion *r = &p->regions[i];
-        int64_t inner = size_of(r, p->k, p->k_count);
-        tiles += size_of(r, p->z, p->z_count) * divide_up(size_of(r, p->m, p->m_count), t->tile) * divide_up(size_of(r, p->n, p->n_count), t->tile);
+        int64_t inner = size_of(r, p->k, p->k_count), here = tiles_of(p, r, t);
+        tiles += here;
+        products += (double)here * (double)inner * t->rows * t->columns;
         if (inner > longest) longest = inner;
     }
     int64_t parts = smaller(smaller(tiles ? divide_up(ENOUGH_TILES, tiles) : 1, longest / MIN_PART_K), MAX_PARTS);
     if (parts < 1) parts = 1;
     t->part_k = divide_up(divide_up(longest, parts), PART_UNIT) * PART_UNIT;
-    t->c->parts = longest ? divide_up(longest, t->part_k) : 1;
+    t->parts = longest ? divide_up(longest, t->part_k) : 1;
+    double groups = (double)(tiles * t->parts), idle = groups < AT_ONCE ? AT_ONCE / (groups > 1 ? groups : 1) : 1;
+    t->cost = products * of_product * idle;
+    if (t->parts > 1) t->cost += (double)(t->parts * p->m_size * p->z_size * p->n_size) * COST_OF_SUM;
+}
+
+/* Only the shape decides. */
+static Tiling choose_tiling(const Product *p, bool along_k, bool wide) {
+    Tiling best = {0};
+    for (size_t i = 0; i < (wide ? sizeof sides / sizeof *sides : 1); i++) {
+        Tiling t = {.rows = sides[i].rows, .columns = sides[i].columns};
+        weigh(&t, p, along_k ? sides[i].along_k : sides[i].across_k);
+        if (!best.rows || t.cost < best.cost) best = t;
+    }
+    return best;
 }
 
 static bool along_inner(const Product *p, const Affine *at) { return p->k_count > 0 && at->factor[p->k[p->k_count - 1]] == 1; }
 
-bool contraction_cut(Arena *arena, Contraction *c, int64_t tile) {
+bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target) {
     const Product *p = &c->form;
-    Cutting t = {.arena = arena, .c = c, .tile = tile};
+    c->a_along_k = along_inner(p, &p->regions[0].at_a);
+    c->b_along_k = along_inner(p, &p->regions[0].at_b);
+    const Tiling tiling = choose_tiling(p, c->a_along_k, target->wide_tiles);
+    Cutting t = {.arena = arena, .c = c, .part_k = tiling.part_k};
+    c->rows = tiling.rows;
+    c->panel = tiling.columns;
+    c->parts = tiling.parts;
     c->part_rows = p->m_size * p->z_size;
-    choose_parts(&t);
     if ((double)c->parts * (double)c->part_rows * (double)p->n_size >= (double)INT32_MAX) return false;
     c->direct = c->parts == 1;
-    const int32_t head[TILED_HEAD_WORDS] = {0, (int32_t)c->parts, along_inner(p, &p->regions[0].at_a), along_inner(p, &p->regions[0].at_b)};
+    const int32_t head[TILED_HEAD_WORDS] = {0, (int32_t)c->parts};
     for (int i = 0; i < TILED_HEAD_WORDS; i++) array_push(arena, &t.table, head[i]);
     for (int i = 0; i < p->region_count; i++) cut_region(&t, &p->regions[i]);
     t.table.items[TILED_TASKS] = t.table.count;

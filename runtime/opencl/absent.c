@@ -11,6 +11,11 @@ int couplet_opencl_list(CoupletOpenclInfo *infos, int most) {
 
 bool couplet_opencl_is_built(void) { return false; }
 
+bool couplet_opencl_is_gpu(int number) {
+    (void)number;
+    return false;
+}
+
 bool couplet_opencl_has_products(void) { return false; }
 
 CoupletDevice *couplet_opencl_open(int number, const char *cache_folder, char *error, size_t error_bytes) {

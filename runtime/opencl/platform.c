@@ -63,6 +63,12 @@ int couplet_opencl_list(CoupletOpenclInfo *infos, int most) {
     return count;
 }
 
+bool couplet_opencl_is_gpu(int number) {
+    cl_device_id ids[COUPLET_OPENCL_MAX_DEVICES];
+    const char *names[COUPLET_OPENCL_MAX_DEVICES];
+    return number >= 0 && number < find_devices(ids, names, COUPLET_OPENCL_MAX_DEVICES) && strcmp(names[number], "GPU") == 0;
+}
+
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
 /* What every kernel takes for granted is asked once, here: some drivers abort where they should return an error. */

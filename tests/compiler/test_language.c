@@ -6,8 +6,9 @@
  *     faults_..   it ends with a named error, on both
  *     frugal_..   ten times its int argument takes no more memory
  * Each runs fused and, without that pass, as one kernel a node; a function with an array of pairs once more, with every such array stored.
- * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are streamed.
- * usage: test_language [opencl] FILE... */
+ * On the first OpenCL device it is only the kernels that are tried, fused, and arrays of pairs are streamed; with `gpu` they are those of a GPU, whatever
+ * the device.
+ * usage: test_language [opencl|gpu] FILE... */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
@@ -23,6 +24,7 @@
 enum { MOST_INPUTS = 12, MOST_OUTPUTS = 16 };
 
 static CoupletDevice *opencl; /* NULL: everything but OpenCL is tried */
+static bool as_gpu;
 
 typedef struct Case {
     Arena *arena;
@@ -191,7 +193,7 @@ static void compare_opencl(Case *c, Graph *g, bool must_fault) {
     CoupletPlan *plan = NULL;
     const char *error = "?";
     int kernels;
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = as_gpu};
     bool compiled = opencl_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &kernels, &error);
     CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL, *again = run ? couplet_run_on(opencl, plan) : NULL;
     compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);
@@ -281,7 +283,8 @@ static int try_file(const char *path) {
 
 int main(int argc, char **argv) {
     char error[640];
-    int first = argc > 1 && strcmp(argv[1], "opencl") == 0 ? 2 : 1, failed = argc <= first;
+    as_gpu = argc > 1 && strcmp(argv[1], "gpu") == 0;
+    int first = as_gpu || (argc > 1 && strcmp(argv[1], "opencl") == 0) ? 2 : 1, failed = argc <= first;
     if (first == 2 && !(opencl = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error))) {
         printf("%s\n", error);
         return 1;

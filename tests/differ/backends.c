@@ -162,7 +162,7 @@ static bool run_jit(Round *r, Result *results[BACKENDS]) {
 }
 
 static bool run_device(Round *r, Result *results) {
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products()};
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
     int kernels;
     if (!opencl_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count, &options, plans, &kernels, &r->error)) return false;

@@ -186,7 +186,7 @@ static void close_backend(Backend *b) {
 
 static bool compile(const Backend *b, Arena *arena, Graph *const *graphs, int count, CoupletPlan **plans, CpuCode **code, const char **error) {
     const CpuOptions cpu = {NULL};
-    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products()};
+    const OpenclOptions opencl = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
     int kernels;
     if (b->is_opencl) return opencl_compile(arena, graphs, count, NULL, 0, &opencl, plans, &kernels, error);
     *code = cpu_compile(arena, graphs, count, NULL, 0, &cpu, plans, error);
