@@ -34,8 +34,13 @@ fn many_places(q[N, D], bank[K, D]) {
 """
 
 
+def needed(done):
+    """By function: MiB for all arrays."""
+    return {m[1]: float(m[2]) for m in re.finditer(r"^(\w+) and its gradient need ([\d.]+) MiB", done.stdout, re.MULTILINE)}
+
+
 def largest(done):
-    """By function: entries of the largest array that it keeps."""
+    """By function: MiB of the largest array that it keeps."""
     found, name = {}, None
     for line in done.stdout.splitlines():
         needs = re.match(r"(\w+) and its gradient need ([\d.]+) MiB", line)
@@ -55,6 +60,10 @@ check(len(found) > 60, "there are losses to look at", len(found))
 for name, size in sorted(found.items()):
     stores = size >= pairs / 8
     check(stores == (name in STORED), f"{name}: the largest array has {size} MiB, of {pairs}" + (f"; {STORED[name]}" if name in STORED else ""), size)
+# As large as the rows of both views are these, the same normalised, and what their gradients are made of.
+rows = 4 * 2 * ROWS * 64 / MIB
+for name in "nt_xent", "dcl", "debiased", "sup_con", "hybrid":
+    check(needed(done)[name] < 3.3 * rows, f"{name} keeps three arrays of rows", needed(done)[name])
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/together.cpl", TOGETHER)
     done = command.run(couplet, "check", spec, "--memory", "--size", f"N={ROWS},K={ROWS},D=64,V=3")

@@ -10,6 +10,7 @@ typedef struct Unfold {
     ComputeSpec **element; /* by old id: an element, not built, but put into its users */
     ComputeSpec **outer;   /* by old id: a large array made of rows and columns alone (y[i] == y[j]): built, and put into users of pairs */
     bool of_pairs;         /* the node at hand is a user of pairs */
+    const GExpr *payload;  /* its result's index beside the pair's; NULL: it has none */
 } Unfold;
 
 /* ---- places read on their own ----------------------------------------------------------------------------------- */
@@ -82,7 +83,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
     const ComputeSpec *element = u->element[id];
-    if (!element && u->of_pairs && !e->has_else) element = u->outer[id];
+    if (!element && u->of_pairs && !e->has_else && !(u->payload && reads_index(g, e, u->payload))) element = u->outer[id];
     if (element) {
         const GExpr *value = gx_substitute(g, element->value, 2, element->out, e->args);
         return is_plain(e) ? value : gx_rewrite(g, value, ungather, NULL);
@@ -217,6 +218,7 @@ static void note_outer(Unfold *u, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->red_rank > 1 || n->rank != 2 || n->active || n->streamed) return;
     ComputeSpec *spec = arena_new_of(u->g->arena, ComputeSpec);
     u->of_pairs = true;
+    u->payload = NULL;
     graph_open(u->g, n, spec);
     spec->value = gx_rewrite(u->g, spec->value, insert, u);
     spec->guard = gx_rewrite(u->g, spec->guard, insert, u);
@@ -259,6 +261,7 @@ static GNode *renew(Unfold *u, GNode *n) {
     ComputeSpec spec;
     u->of_pairs = u->s->use[n->id] > USE_GATHER || counts_pairs(n);
     graph_open(g, n, &spec);
+    u->payload = u->s->use[n->id] == USE_WEIGHTS ? spec.out[1 - u->s->own[n->id]] : NULL;
     spec.value = gx_rewrite(g, spec.value, insert, u);
     spec.guard = gx_rewrite(g, spec.guard, insert, u);
     spec.active = gx_rewrite(g, spec.active, insert, u);
@@ -279,7 +282,7 @@ static GNode *now(void *context, GNode *node) { return ((const Unfold *)context)
 
 void stream_unfold(Stream *s) {
     Graph *g = s->g;
-    Unfold u = {s, g, arena_array(g->arena, GNode *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), arena_array(g->arena, ComputeSpec *, s->ids), false};
+    Unfold u = {.s = s, .g = g, .now = arena_array(g->arena, GNode *, s->ids), .element = arena_array(g->arena, ComputeSpec *, s->ids), .outer = arena_array(g->arena, ComputeSpec *, s->ids)};
     int count = g->nodes.count;
     GNode **nodes = arena_array(g->arena, GNode *, count + 1);
     for (int i = 0; i < count; i++) nodes[i] = g->nodes.items[i];
