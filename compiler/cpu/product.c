@@ -14,6 +14,7 @@ typedef struct Task {
     int rows, vectors; /* of a block */
     LLVMValueRef tables, a_step, b_step;
     LLVMValueRef a, y;               /* at the task's bases */
+    LLVMValueRef gathered;           /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
     LLVMValueRef chunk;              /* 0: y is written, else it is added to */
     LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
     LLVMValueRef panel, y_panel;     /* of b, of y */
@@ -66,24 +67,69 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
     LLVMPositionBuilderAtEnd(b, after);
 }
 
+/* All rows of a block for all runs of the chunk's k, side by side; rows that lie so in a, too, go as vectors. */
+static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
+    Frame *f = t->f;
+    LLVMBuilderRef b = f->e->builder;
+    LLVMTypeRef type = neighbours ? LLVMVectorType(f->e->f32, (unsigned)t->rows) : f->e->f32;
+    LLVMValueRef place = frame_local(f, f->e->i64);
+    local_set(f, place, whole(f, 0));
+    Loop runs = loop_begin(f, whole(f, 0), t->run_count);
+    LLVMValueRef at = add(f, t->runs, times(f, runs.index, 3)), first = table_at(f, t->tables, at, 0);
+    Loop terms = loop_begin(f, whole(f, 0), table_at(f, t->tables, at, 2));
+    LLVMValueRef from = add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")), to = local_get(f, f->e->i64, place);
+    for (int r = 0; r < (neighbours ? 1 : t->rows); r++) vector_store(f, vector_load(f, type, float_at(f, row[r], from), 0), float_at(f, t->gathered, to), r, NULL);
+    local_set(f, place, add(f, to, whole(f, t->rows)));
+    loop_keep_rolled(f, loop_end(f, &terms));
+    loop_end(f, &runs);
+}
+
+static void gather_rows(Task *t, LLVMValueRef rows_at) {
+    Frame *f = t->f;
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef row[MAX_SUMS], first = table_at(f, t->tables, rows_at, 0), neighbours = LLVMConstInt(f->e->i1, 1, 0);
+    for (int r = 0; r < t->rows; r++) {
+        LLVMValueRef at = table_at(f, t->tables, rows_at, 2 * r);
+        row[r] = float_at(f, t->a, at);
+        neighbours = LLVMBuildAnd(b, neighbours, LLVMBuildICmp(b, LLVMIntEQ, at, add(f, first, whole(f, r)), ""), "");
+    }
+    LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours"), apart = frame_block(f, "apart"), after = frame_block(f, "gathered");
+    LLVMBuildCondBr(b, neighbours, side_by_side, apart);
+    LLVMPositionBuilderAtEnd(b, side_by_side);
+    gather_runs(t, row, true);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, apart);
+    gather_runs(t, row, false);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+}
+
 /* All runs of the chunk's k for the rows at `row`. */
 static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
     SumLoop runs, terms;
     sum_loop_begin(t, &runs, zeros);
+    LLVMValueRef gathered = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, none = whole(f, 0);
     LLVMValueRef at = add(f, t->runs, times(f, runs.turn, 3)), first = table_at(f, t->tables, at, 0);
     LLVMValueRef panel = float_at(f, t->panel, table_at(f, t->tables, at, 1)), length = table_at(f, t->tables, at, 2);
+    if (t->gathered) first = gathered;
     sum_loop_begin(t, &terms, runs.sums);
     LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a"), b_at = LLVMBuildPhi(b, f->e->ptr, "b");
     multiply_column(t, row, a_at, b_at, terms.sums, sums);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
-    LLVMValueRef a_next = add(f, a_at, t->a_step), b_next = float_at(f, b_at, t->b_step);
+    LLVMValueRef a_next = add(f, a_at, t->gathered ? whole(f, t->rows) : t->a_step), b_next = float_at(f, b_at, t->b_step);
     LLVMAddIncoming(a_at, &first, &terms.before, 1);
     LLVMAddIncoming(b_at, &panel, &terms.before, 1);
     LLVMAddIncoming(a_at, &a_next, &here, 1);
     LLVMAddIncoming(b_at, &b_next, &here, 1);
     sum_loop_end(t, &terms, sums, length);
+    if (t->gathered) {
+        LLVMValueRef next = add(f, gathered, times(f, length, t->rows));
+        here = LLVMGetInsertBlock(b);
+        LLVMAddIncoming(gathered, &none, &runs.before, 1);
+        LLVMAddIncoming(gathered, &next, &here, 1);
+    }
     sum_loop_end(t, &runs, sums, t->run_count);
 }
 
@@ -122,7 +168,7 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
     int count = t->rows * t->vectors;
-    for (int r = 0; r < t->rows; r++) row[r] = float_at(t->f, t->a, table_at(t->f, t->tables, rows_at, 2 * r));
+    for (int r = 0; r < t->rows; r++) row[r] = t->gathered ? float_at(t->f, t->gathered, whole(t->f, r)) : float_at(t->f, t->a, table_at(t->f, t->tables, rows_at, 2 * r));
     load_block(t, rows_at, begun);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, whole(t->f, 0), ""), some, after);
@@ -177,6 +223,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
     LLVMValueRef head = whole(&f, 0);
     t.a_step = table_at(&f, tables, head, HEAD_A_STEP);
     t.b_step = table_at(&f, tables, head, HEAD_B_STEP);
+    if (c->gathered) t.gathered = f.scratch;
     LLVMValueRef panel_step = table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
@@ -192,10 +239,12 @@ void emit_product(Emitter *e, Kernel *kernel) {
     t.run_count = table_at(&f, tables, chunk_at, 1);
     /* Panels inside rows: y is then written along its rows, which the processor foresees, and the rows of a stay in the first-level cache. */
     Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
+    LLVMValueRef rows_at = add(&f, words[TASK_ROWS], times(&f, blocks.index, 2));
+    if (c->gathered) gather_rows(&t, rows_at);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     t.panel = float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
     t.y_panel = float_at(&f, t.y, times(&f, panels.index, c->panel));
-    emit_panel(&t, panels.index, add(&f, words[TASK_ROWS], times(&f, blocks.index, 2)));
+    emit_panel(&t, panels.index, rows_at);
     loop_end(&f, &panels);
     loop_end(&f, &blocks);
     loop_end(&f, &chunks);

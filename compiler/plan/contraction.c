@@ -9,7 +9,8 @@ enum {
     FAR_APART = 512, /* floats between rows of b beyond which reading it in place thrashes the first-level cache, which costs a twentieth of the product ... */
     FEW_ROWS = 512,  /* ... as packing does for so many rows of y */
     FAR_APART_NARROW = 16, /* the same for narrow vectors, whose blocks do less with a row of b: measured, packing gains 3 to 15 parts of a hundred from here on ... */
-    FEW_ROWS_NARROW = 96   /* ... and loses below so many rows of y */
+    FEW_ROWS_NARROW = 96,  /* ... and loses below so many rows of y */
+    FEW_GATHERED = 3       /* panels, for which a block of rows is copied first */
 };
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
@@ -466,6 +467,9 @@ static bool is_known(const Contraction *c, ContractionBlock block) {
     return false;
 }
 
+/* A narrow target's blocks have few rows, and each panel would fetch a cache line for every k of them anew: many of these fall into one set of the first-level cache. */
+static bool gathers_a(const Contraction *c) { return c->lanes < MASKED_LANES && !c->dots && contraction_strides_a(c) && c->choice.task_panels >= FEW_GATHERED; }
+
 static void take_choice(Contraction *c) {
     const Product *p = &c->form;
     c->rows = c->choice.block.rows;
@@ -473,7 +477,8 @@ static void take_choice(Contraction *c) {
     c->panels = divide_up(p->n_size, c->panel);
     c->masked = p->n_size % c->panel != 0;
     c->last_vectors = (int)divide_up(c->masked ? p->n_size % c->panel : c->panel, c->lanes);
-    c->ahead = contraction_strides_a(c);
+    c->gathered = gathers_a(c);
+    c->ahead = contraction_strides_a(c) && !c->gathered;
     int index = contraction_split_index(c);
     int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);
     c->parts = divide_up(extent, divide_up(extent, parts));
@@ -504,4 +509,5 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
 
 int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0; }
 int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
+int64_t contraction_scratch(const Contraction *c) { return c->gathered ? smaller(c->choice.chunk, c->form.k_size) * c->rows * (int64_t)sizeof(float) : 0; }
 int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }

@@ -77,6 +77,7 @@ typedef struct Contraction {
     bool masked;                  /* the last panel is not full */
     int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
+    bool gathered;                /* or it copies what a block of rows reads of a in a chunk of k to the worker's scratch, for all panels of the task */
     bool a_along_k, b_along_k;    /* tiles: neighbours in k are neighbours in the operand */
     int64_t parts;                /* ranges of k */
     int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
@@ -114,6 +115,7 @@ int64_t contraction_pack_count(const Contraction *c); /* floats */
 int64_t contraction_part_count(const Contraction *c); /* floats of all parts; 0 when y is written directly */
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);
+int64_t contraction_scratch(const Contraction *c); /* bytes of a worker's scratch for a product */
 /* How b is packed decides the packing kernel's code: b's columns, or its rows, may be contiguous. */
 bool contraction_columns_contiguous(const Contraction *c);
 bool contraction_k_contiguous(const Contraction *c);
