@@ -87,18 +87,28 @@ static int usage(FILE *out) {
     return out == stdout ? 0 : 2;
 }
 
+/* `couplet help train`, `couplet train --help`, and where it comes to mind later in the line. */
+static bool asks_for_help(int argc, char **argv) {
+    if (strcmp(argv[1], "help") == 0) return true;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return true;
+    return false;
+}
+
 int main(int argc, char **argv) {
     /* A full disk must come back as an error of write, not as a signal. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) return usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) return usage(stdout);
+    bool help = asks_for_help(argc, argv);
+    if (strcmp(argv[1], "help") == 0 && argc > 2) argv++, argc--;
+    if (asks_for_help(2, argv)) return usage(stdout);
     const char *names[sizeof commands / sizeof *commands];
     int count = 0;
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         names[count++] = commands[i].name;
         if (strcmp(argv[1], commands[i].name) != 0) continue;
-        if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+        if (help) {
             printf("%s\n", commands[i].usage);
             return 0;
         }

@@ -508,6 +508,14 @@ Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *t
 }
 
 int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->form.z_size * c->panels * c->form.k_size * c->panel : 0; }
-int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
-int64_t contraction_scratch(const Contraction *c) { return c->gathered ? smaller(c->choice.chunk, c->form.k_size) * c->rows * (int64_t)sizeof(float) : 0; }
+int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }
+int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
+
+int64_t contraction_scratch(const Contraction *c) {
+    if (!c->gathered) return 0;
+    int index = contraction_split_index(c);
+    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), k = divide_up(extent, c->parts) * (c->form.k_size / extent); /* of a part */
+    return smaller(c->choice.chunk, k) * c->rows * (int64_t)sizeof(float);
+}
+
 int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }

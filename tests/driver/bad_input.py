@@ -35,6 +35,11 @@ def refused(sentence, done, *words):
         check(word in done.stderr, f"{sentence}: says '{word}'", done.stderr[-1000:])
 
 
+for words in (("help", "check"), ("check", "--help"), ("check", "there_is_none.cpl", "-h")):
+    done = command.run(couplet, *words)
+    check(done.returncode == 0 and done.stdout.startswith("couplet check FILE") and "couplet train" not in done.stdout, "how it is used: " + " ".join(words), done.stdout + done.stderr)
+check(command.run(couplet, "help").stdout.count("\ncouplet ") > 12, "every command is in the help")
+refused("a command that there is not", command.run(couplet, "tran"), "no command `tran`", "did you mean `train`?")
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/small.cpl", command.SMALL_SPEC)
     data = command.small_data(folder + "/data")
