@@ -33,23 +33,25 @@ static int short_axis(const Unstack *u, const GNode *n) {
     return axis >= 0 && graph_bytes(n) / n->shape[axis] >= u->threshold ? axis : -1;
 }
 
-/* A product whose parts are products of pairs: of so few rows and columns that it is large against them. */
-static bool is_product(const GNode *n, int axis) {
+/* A product whose parts are products of pairs: one factor of rows and one of columns, of which there are so many that it is large against them. */
+static bool is_product(Graph *g, const GNode *n, int axis) {
     if (n->reducer != GR_SUM || n->type != GT_REAL || n->guard || n->red_rank != 1 || n->value->op != G_MUL) return false;
-    int64_t pairs = 1, edges = 0;
-    for (int i = 0; i < n->rank; i++) {
-        if (i == axis) continue;
-        pairs *= n->shape[i];
-        edges += n->shape[i];
-    }
-    return pairs >= edges * n->red_shape[0];
+    ComputeSpec spec;
+    int pair[2], count = 0;
+    graph_open(g, n, &spec);
+    for (int i = 0; i < n->rank; i++)
+        if (i != axis) pair[count++] = i;
+    for (int row = 0; row < 2; row++)
+        if (!reads_index(g, spec.value->args[0], spec.out[pair[!row]]) && !reads_index(g, spec.value->args[1], spec.out[pair[row]]))
+            return n->shape[pair[0]] * n->shape[pair[1]] >= (n->shape[pair[0]] + n->shape[pair[1]]) * n->red_shape[0];
+    return false;
 }
 
 /* Elements of an array of pairs, or of rows and columns, that differ along the axis. */
 static bool is_element(Unstack *u, const GNode *n, int axis) {
     const Loads l = loads_of(u->g->arena, n);
     int64_t part = graph_element_count(n) / n->shape[axis];
-    bool outer = true;
+    bool outer = l.items.count > 0;
     if (l.draws) return false;
     for (int i = 0; i < l.items.count; i++) {
         const GNode *read = l.items.items[i]->tensor;
@@ -63,7 +65,7 @@ static int first_axis(Unstack *u, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->rank != 3 || n->active) return -1;
     int axis = short_axis(u, n);
     if (axis < 0) return -1;
-    return is_product(n, axis) || is_element(u, n, axis) ? axis : -1;
+    return is_product(u->g, n, axis) || is_element(u, n, axis) ? axis : -1;
 }
 
 static bool reads_pairs(const Unstack *u, const GNode *n) {
@@ -78,7 +80,7 @@ static bool is_of_pairs(const Unstack *u, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->rank < 2 || graph_bytes(n) < u->threshold) return false;
     if (pair_product(u->g, n, &p)) return true;
     int axis = n->rank == 3 ? short_axis(u, n) : -1;
-    if (axis >= 0 && is_product(n, axis)) return true;
+    if (axis >= 0 && is_product(u->g, n, axis)) return true;
     bool element = n->reducer == GR_NONE || (n->red_rank == 1 && n->red_shape[0] <= LONGEST);
     return element && reads_pairs(u, n);
 }
