@@ -10,7 +10,7 @@ enum {
     FEW_ROWS = 512,  /* ... as packing does for so many rows of y */
     FAR_APART_NARROW = 16, /* the same for narrow vectors, whose blocks do less with a row of b: measured, packing gains 3 to 15 parts of a hundred from here on ... */
     FEW_ROWS_NARROW = 96,  /* ... and loses below so many rows of y */
-    FEW_GATHERED = 3       /* panels, for which a block of rows is copied first */
+    FEW_GATHERED = 3       /* panels, for which a block of rows is copied first: measured, it gains a quarter for sixteen of them and nothing for four */
 };
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
@@ -400,14 +400,18 @@ static void store_gather_offsets(Builder *b) {
     set_head(b, HEAD_Y_OF_N, store_offsets(b, &p->regions[0], p->n, p->n_count, &p->regions[0].at_y, round_up(p->n_size, c->lanes), 0));
 }
 
+/* Values of the split index in a part. */
+static int64_t part_extent(const Contraction *c) {
+    int index = contraction_split_index(c);
+    return index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
+}
+
 static void make_tables(Arena *arena, Contraction *c) {
     Builder b = {.arena = arena, .c = c};
     int32_t head[HEAD_COUNT] = {0};
     set_steps(c, head);
     add_words(arena, &b.table, head, HEAD_COUNT);
-    int index = contraction_split_index(c);
-    int64_t step = index < 0 ? 1 : divide_up(graph_extent(c->node, index), c->parts);
-    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, step);
+    for (int64_t part = 0; part < c->parts; part++) add_part_tasks(&b, part, part_extent(c));
     c->tasks = b.tasks.count / TASK_WORDS;
     if (c->form.region_count > 1) qsort(b.tasks.items, (size_t)c->tasks, TASK_WORDS * sizeof *b.tasks.items, by_place);
     int64_t at = add_words(arena, &b.table, b.tasks.items, b.tasks.count);
@@ -514,7 +518,7 @@ int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c
 int64_t contraction_scratch(const Contraction *c) {
     if (!c->gathered) return 0;
     int index = contraction_split_index(c);
-    int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), k = divide_up(extent, c->parts) * (c->form.k_size / extent); /* of a part */
+    int64_t k = index < 0 ? c->form.k_size : c->form.k_size / graph_extent(c->node, index) * part_extent(c);
     return smaller(c->choice.chunk, k) * c->rows * (int64_t)sizeof(float);
 }
 

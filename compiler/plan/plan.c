@@ -153,7 +153,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
 
 static int64_t kernel_scratch(const Kernel *k) {
     if (k->sweep) return sweep_scratch(k->sweep);
-    if (k->kind == KERNEL_PRODUCT && !k->contraction->plain) return contraction_scratch(k->contraction);
+    if (k->kind == KERNEL_PRODUCT) return contraction_scratch(k->contraction);
     if (k->kind != KERNEL_CALL) return 0;
     CoupletCallSize size;
     graph_call_size(k->node, &size);

@@ -8,7 +8,7 @@
 enum {
     ENOUGH_TILES = 512, /* of 256 work-items each: a few for each core of a large device */
     AT_ONCE = 256,      /* that such a device works on at one time */
-    COST_OF_SUM = 50,   /* a part of a sum written and read again, in products of the smallest tile */
+    COST_OF_SUM = 50,   /* a part of a sum written and read again, in products of the smallest tile: an estimate from the bandwidth of memory */
     MAX_PARTS = 256,
     MIN_PART_K = 128,
     PART_UNIT = 16

@@ -18,7 +18,7 @@ typedef struct CoupletOpenclInfo {
 /* The number of devices; at most `most` are described. GPUs come first: their place in this list is the n of `opencl:n`. */
 int couplet_opencl_list(CoupletOpenclInfo *infos, int most);
 bool couplet_opencl_is_built(void);
-bool couplet_opencl_is_gpu(int number);
+bool couplet_opencl_is_gpu(int number); /* false where there is no device of this number */
 /* Whether this build can do plain matrix products on a device (CLBlast). */
 bool couplet_opencl_has_products(void);
 /* Device number `number`. Built programs are kept in `cache_folder` (NULL: nowhere), which must outlive the device. NULL with a sentence. */

@@ -10,9 +10,9 @@
  * the device.
  * usage: test_language [opencl|gpu] FILE... */
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/load.h"
 #include "compiler/lower/lower.h"
-#include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
@@ -193,7 +193,7 @@ static void compare_opencl(Case *c, Graph *g, bool must_fault) {
     CoupletPlan *plan = NULL;
     const char *error = "?";
     int kernels;
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = as_gpu};
+    const OpenclOptions options = device_opencl_options(&(DeviceChoice){ON_OPENCL, as_gpu ? ANY_GPU : 0});
     bool compiled = opencl_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &kernels, &error);
     CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL, *again = run ? couplet_run_on(opencl, plan) : NULL;
     compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);

@@ -2,8 +2,8 @@
 
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/processor.h"
+#include "compiler/driver/device.h"
 #include "compiler/driver/link.h"
-#include "compiler/opencl/opencl.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 
@@ -162,7 +162,7 @@ static bool run_jit(Round *r, Result *results[BACKENDS]) {
 }
 
 static bool run_device(Round *r, Result *results) {
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
+    const OpenclOptions options = device_opencl_options(&(DeviceChoice){.kind = ON_OPENCL});
     CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
     int kernels;
     if (!opencl_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count, &options, plans, &kernels, &r->error)) return false;

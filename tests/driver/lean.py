@@ -64,6 +64,8 @@ for name, size in sorted(found.items()):
 rows = 4 * 2 * ROWS * 64 / MIB
 for name in "nt_xent", "dcl", "debiased", "sup_con", "hybrid":
     check(needed(done)[name] < 3.3 * rows, f"{name} keeps three arrays of rows", needed(done)[name])
+done = command.run(couplet, "check", "losses", "--memory", "--fn", "dino", "--size", f"N={ROWS // 4},K={ROWS},V=3,G=2")
+check(needed(done)["dino"] < 2.1 * largest(done)["dino"], "dino's outputs, no product of pairs, stay whole", done.stdout)
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/together.cpl", TOGETHER)
     done = command.run(couplet, "check", spec, "--memory", "--size", f"N={ROWS},K={ROWS},D=64,V=3")

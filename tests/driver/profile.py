@@ -21,7 +21,8 @@ with tempfile.TemporaryDirectory() as folder:
     check(any(source.startswith("stdlib/nn.cpl:") for source in rows), "lines of the library appear", done.stdout)
     check(any(source.startswith(spec) for source in rows), "lines of the spec appear", done.stdout)
     check(list(rows.values()) == sorted(rows.values(), reverse=True), "the slowest comes first", done.stdout)
-    check(0.8 * whole <= sum(rows.values()) <= 1.001 * whole, "the rows add up to the whole step", done.stdout)
+    rounding = 0.0005 * (len(rows) + 1)  # of the last digit of each
+    check(0.9 * whole <= sum(rows.values()) <= whole + rounding, "the rows add up to the whole step", done.stdout)
     check("GFLOP/s" in done.stdout.splitlines()[0], "the machine's best is said first", done.stdout)
     done = run(sys.argv[1], "profile", spec, "--steps", 2, "--by-kernel")
     check(done.returncode == 0 and "product" in done.stdout, "--by-kernel names products", done.stdout + done.stderr)

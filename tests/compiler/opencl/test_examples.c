@@ -3,7 +3,6 @@
  * usage: test_examples [--chunks N] SPEC... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
-#include "compiler/opencl/opencl.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 #include "runtime/random.h"
@@ -98,7 +97,7 @@ static bool read_spec(Test *t, const char *path, const char *folder) {
 static bool compile_all(Test *t) {
     Graph **graphs = arena_array(t->arena, Graph *, 2 * t->count);
     CoupletPlan **plans = arena_array(t->arena, CoupletPlan *, 2 * t->count);
-    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
+    const OpenclOptions options = device_opencl_options(&(DeviceChoice){.kind = ON_OPENCL});
     const char *error = "out of memory";
     int kernels;
     for (int i = 0; i < t->count; i++) {
