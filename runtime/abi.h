@@ -158,6 +158,7 @@ typedef struct CoupletEval {
     double decay;          /* linear: L2 */
     const char *features; /* the plan that makes features: output "features" of input "<bank>.image" */
     int bank, query;      /* sources */
+    const char *place;    /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
 /* What `every epoch` does, one after the other, before the epoch's first step. */

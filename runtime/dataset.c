@@ -112,5 +112,6 @@ bool couplet_dataset_labels(const char *reader, const char *split, const char *f
 void couplet_dataset_free(CoupletDataset *data) {
     free(data->images);
     free(data->labels);
+    free(data->origin);
     memset(data, 0, sizeof *data);
 }

@@ -14,6 +14,7 @@ typedef struct CoupletDataset {
     uint8_t *images;      /* [count, channels, rows, columns], 0 .. 255 */
     int32_t *labels;      /* [count] */
     int class_count;
+    int32_t *origin;      /* [count] ascending: the number of each image in its file. NULL: all of the file, in order */
 } CoupletDataset;
 
 /* `reader` is fashion_mnist, `split` train or test. `folder` holds the files; NULL: $COUPLET_DATA, else where Debian's package dataset-fashion-mnist

@@ -15,10 +15,20 @@ typedef struct CoupletFeatures {
     int64_t count, width;
 } CoupletFeatures;
 
-/* Weighted k nearest neighbours (Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via Non-Parametric Instance Discrimination. CVPR 2018, section 3.4):
- * cosine similarity s, each of the k nearest rows of the bank votes exp(s / temperature) for its label; ties go to the earlier row and the lower label.
- * Percent of queries whose label wins; negative when memory runs out. */
-double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, int k, double temperature);
+/* How neighbours vote. */
+typedef struct CoupletNeighbours {
+    int64_t k;          /* neighbours of a query: from 1 to the rows of the bank that have a vote */
+    double temperature; /* above 0 */
+    const int32_t *own; /* [queries] the row of the bank that is the query itself and has no vote; -1: none. NULL: none is */
+} CoupletNeighbours;
+
+/* Weighted k nearest neighbours (Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via Non-Parametric Instance
+ * Discrimination. CVPR 2018, section 3.4). The k rows of the bank of the largest cosine similarity s vote for their labels
+ * with the weight exp(s / temperature), taken relative to the nearest row's. Ties go to the earlier row and to the lower
+ * label; a row of zeros has similarity 0 to all. Returns the percent of queries whose label wins; negative when memory runs
+ * out, or when `how` is outside its ranges. */
+double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count,
+                   const CoupletNeighbours *how);
 
 /* Multinomial logistic regression on features standardised by the bank's mean and deviation: mean cross-entropy + decay * sum of W^2, by L-BFGS, until the
  * gradient's largest entry is below 1e-5 or 200 iterations. Percent of queries that are classified rightly; negative when memory runs out. */

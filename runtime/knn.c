@@ -2,12 +2,13 @@
 #include "runtime/similarity.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Similarities are made eight queries by thirty-two rows of the bank at a time, in registers; the bank is laid out in panels for that, and a panel that has been
  * fetched serves all queries of a tile. */
-enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS, MOST_NEIGHBOURS = 1024 };
+enum { QUERIES = COUPLET_BLOCK_ROWS, TILE = 8 * QUERIES, PANEL = COUPLET_PANEL_ROWS };
 
 typedef struct Near {
     float similarity;
@@ -16,13 +17,13 @@ typedef struct Near {
 
 typedef struct Job {
     const CoupletFeatures *bank, *query;
+    const CoupletNeighbours *how;
     float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
     int64_t panel_count;
     Near *near; /* [worker, TILE, k] */
     double *votes;
     uint8_t *right;
-    int k, class_count;
-    double temperature;
+    int class_count;
 } Job;
 
 static void normalise(const float *from, int64_t width, float *to, int64_t stride) {
@@ -41,57 +42,85 @@ static void lay_out(void *context, int64_t begin, int64_t end, int worker) {
             normalise(j->bank->values + (p * PANEL + i) * width, width, j->panels + p * width * PANEL + i, PANEL);
 }
 
-/* The k best so far, best first; an equal one that comes later goes behind. */
-static void insert(Near *near, int k, float similarity, int32_t row) {
-    int at = k - 1;
-    while (at > 0 && near[at - 1].similarity < similarity) {
-        near[at] = near[at - 1];
-        at--;
-    }
-    near[at] = (Near){similarity, row};
+/* ---- the k nearest: a heap whose root is the one to give way ------------------------------------------------------- */
+
+static bool is_worse(Near a, Near b) {
+    return a.similarity < b.similarity || (a.similarity == b.similarity && a.row > b.row);
 }
 
+/* Puts `with` in the root's place and restores the heap below. */
+static void replace_root(Near *heap, int64_t count, Near with) {
+    int64_t at = 0, child;
+    while ((child = 2 * at + 1) < count) {
+        if (child + 1 < count && is_worse(heap[child + 1], heap[child])) child++;
+        if (!is_worse(heap[child], with)) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = with;
+}
+
+/* Turns the heap into a list, the best first: equal lists of two labels are then added up in the same order,
+ * and a tie of votes stays one. */
+static void sort_heap(Near *heap, int64_t count) {
+    for (int64_t left = count - 1; left > 0; left--) {
+        Near worst = heap[0];
+        replace_root(heap, left, heap[left]);
+        heap[left] = worst;
+    }
+}
+
+/* Weights are relative to the nearest row's, so that no temperature lets all of them vanish. */
 static int32_t vote(const Job *j, const Near *near, double *votes) {
+    const double nearest = (double)near[0].similarity;
     memset(votes, 0, sizeof *votes * (size_t)j->class_count);
-    for (int i = 0; i < j->k && near[i].row >= 0; i++) votes[j->bank->labels[near[i].row]] += exp(((double)near[i].similarity - 1) / j->temperature);
+    for (int64_t i = 0; i < j->how->k && near[i].row >= 0; i++)
+        votes[j->bank->labels[near[i].row]] += exp(((double)near[i].similarity - nearest) / j->how->temperature);
     int32_t best = 0;
     for (int32_t c = 1; c < j->class_count; c++)
         if (votes[c] > votes[best]) best = c;
     return best;
 }
 
+/* Rows come in order, so a row that is only as near as the root is worse than the root. */
+static void take_block(Near *heap, int64_t k, const float *similarity, int64_t first, int64_t rows, int64_t own) {
+    for (int64_t i = 0; i < rows; i++)
+        if (similarity[i] > heap[0].similarity && first + i != own)
+            replace_root(heap, k, (Near){similarity[i], (int32_t)(first + i)});
+}
+
 static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
-    int64_t width = j->bank->width, count = j->query->count - first < TILE ? j->query->count - first : TILE;
+    const int64_t width = j->bank->width, left = j->query->count - first, k = j->how->k;
+    const int64_t count = left < TILE ? left : TILE;
     float block[QUERIES * PANEL];
-    for (int64_t i = 0; i < TILE * j->k; i++) near[i] = (Near){-INFINITY, -1};
+    for (int64_t i = 0; i < TILE * k; i++) near[i] = (Near){-INFINITY, -1};
     for (int64_t p = 0; p < j->panel_count; p++) {
         int64_t rows = j->bank->count - p * PANEL < PANEL ? j->bank->count - p * PANEL : PANEL;
         for (int64_t q = 0; q < count; q++) {
             if (q % QUERIES == 0) couplet_similarities(j->queries + (first + q) * width, j->panels + p * width * PANEL, width, block);
-            const float *row = block + q % QUERIES * PANEL;
-            Near *mine = near + q * j->k;
-            for (int64_t i = 0; i < rows; i++)
-                if (row[i] > mine[j->k - 1].similarity) insert(mine, j->k, row[i], (int32_t)(p * PANEL + i));
+            int64_t own = j->how->own ? j->how->own[first + q] : -1;
+            take_block(near + q * k, k, block + q % QUERIES * PANEL, p * PANEL, rows, own);
         }
     }
-    for (int64_t q = 0; q < count; q++) j->right[first + q] = vote(j, near + q * j->k, votes) == j->query->labels[first + q];
+    for (int64_t q = 0; q < count; q++) {
+        sort_heap(near + q * k, k);
+        j->right[first + q] = vote(j, near + q * k, votes) == j->query->labels[first + q];
+    }
 }
 
 static void classify(void *context, int64_t begin, int64_t end, int worker) {
     Job *j = context;
     for (int64_t tile = begin; tile < end; tile++)
-        classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->k, j->votes + (int64_t)worker * j->class_count);
+        classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->how->k, j->votes + (int64_t)worker * j->class_count);
 }
 
-double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, int k, double temperature) {
-    if (k > bank->count) k = (int)bank->count;
-    if (k < 1) k = 1;
-    if (k > MOST_NEIGHBOURS) k = MOST_NEIGHBOURS;
+double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, const CoupletNeighbours *how) {
+    if (how->k < 1 || how->k > bank->count || !(how->temperature > 0)) return -1;
     int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width, workers = couplet_threads_count(threads);
-    Job j = {.bank = bank, .query = query, .k = k, .class_count = class_count, .temperature = temperature, .panel_count = (bank->count + PANEL - 1) / PANEL};
+    Job j = {.bank = bank, .query = query, .how = how, .class_count = class_count, .panel_count = (bank->count + PANEL - 1) / PANEL};
     j.panels = calloc((size_t)(j.panel_count * PANEL * width) + 1, sizeof *j.panels);
     j.queries = calloc((size_t)(tiles * TILE * width) + 1, sizeof *j.queries);
-    j.near = malloc((size_t)(workers * TILE * k) * sizeof *j.near);
+    j.near = malloc((size_t)(workers * TILE * how->k) * sizeof *j.near);
     j.votes = malloc((size_t)(workers * class_count) * sizeof *j.votes);
     j.right = calloc((size_t)query->count + 1, 1);
     double percent = -1;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 64 /* fixed, so that sums do not depend on the threads */, HISTORY = 10, MOST_ITERATIONS = 200, MOST_CLASSES = 1024 };
+enum { PARTS = 64 /* fixed, so that sums do not depend on the threads */, HISTORY = 10, MOST_ITERATIONS = 200 };
 static const double enough = 1e-5; /* of the gradient */
 
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
@@ -23,6 +23,7 @@ typedef struct Probe {
     float *weights;       /* [classes, width + 1], the last is the bias */
     float *part_gradient; /* [PARTS, classes, width + 1] */
     double *part_loss;    /* [PARTS] */
+    double *chances;      /* [workers, classes] */
 } Probe;
 
 static int64_t parameters(const Probe *p) { return p->classes * (p->width + 1); }
@@ -59,9 +60,8 @@ static double probabilities(const Probe *p, const float *x, double *out) {
 }
 
 static void one_part(void *context, int64_t begin, int64_t end, int worker) {
-    (void)worker;
     Probe *p = context;
-    double chance[MOST_CLASSES];
+    double *chance = p->chances + (int64_t)worker * p->classes;
     for (int64_t part = begin; part < end; part++) {
         float *gradient = p->part_gradient + part * parameters(p);
         memset(gradient, 0, sizeof *gradient * (size_t)parameters(p));
@@ -197,7 +197,7 @@ static bool standardise(const CoupletFeatures *bank, const CoupletFeatures *quer
 }
 
 static double accuracy(const Probe *p, const float *q, const CoupletFeatures *query) {
-    double chance[MOST_CLASSES];
+    double *chance = p->chances;
     int64_t right = 0;
     for (int64_t i = 0; i < query->count; i++) {
         probabilities(p, q + i * p->width, chance);
@@ -217,8 +217,9 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     p.weights = calloc(n, sizeof *p.weights);
     p.part_gradient = malloc(n * PARTS * sizeof *p.part_gradient);
     p.part_loss = malloc(PARTS * sizeof *p.part_loss);
+    p.chances = malloc((size_t)couplet_threads_count(threads) * (size_t)class_count * sizeof *p.chances);
     double *at = calloc(n, sizeof *at), *work = malloc(n * (2 * HISTORY + 4) * sizeof *work), percent = -1;
-    bool memory = x && q && p.weights && p.part_gradient && p.part_loss && at && work && class_count <= MOST_CLASSES;
+    bool memory = x && q && p.weights && p.part_gradient && p.part_loss && p.chances && at && work;
     if (memory && standardise(bank, query, x, q)) {
         int done = minimise(&p, at, work);
         if (iterations) *iterations = done;
@@ -229,6 +230,7 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     free(p.weights);
     free(p.part_gradient);
     free(p.part_loss);
+    free(p.chances);
     free(at);
     free(work);
     return percent;

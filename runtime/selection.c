@@ -50,13 +50,15 @@ bool couplet_selection_apply(const CoupletSelection *s, CoupletDataset *data, ch
     if (!selects(s)) return true;
     Ranked *ranked = malloc(((size_t)data->count + 1) * sizeof *ranked);
     uint8_t *kept = calloc((size_t)data->count + 1, 1);
-    bool good = ranked && kept;
+    data->origin = malloc(((size_t)data->count + 1) * sizeof *data->origin);
+    bool good = ranked && kept && data->origin;
     if (good) {
         for (int c = 0; c < data->class_count; c++) mark_class(s, data->labels, data->count, c, data->class_count, ranked, kept);
         int64_t left = 0;
         for (int64_t i = 0; i < data->count; i++) {
             if (!kept[i]) continue;
             memmove(data->images + left * data->image_bytes, data->images + i * data->image_bytes, (size_t)data->image_bytes);
+            data->origin[left] = (int32_t)i;
             data->labels[left++] = data->labels[i];
         }
         data->count = left;

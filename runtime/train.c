@@ -30,7 +30,7 @@ typedef struct Trainer {
     void **inputs;
     FILE *metrics;
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES];
-    CoupletResults results;
+    double *percents; /* of the evaluations, for the subject measured last */
     int64_t per_epoch, first_step;
     double started, line_at, loss_sum;
     int64_t loss_count;
@@ -57,7 +57,15 @@ static void say(Trainer *t, const char *format, ...) {
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
-static bool open_data(Trainer *t) { return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes); }
+static bool open_data(Trainer *t) {
+    t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
+    if (!t->percents) {
+        snprintf(t->error, t->error_bytes, "out of memory");
+        return false;
+    }
+    return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes) &&
+           couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes);
+}
 
 static bool open_session(Trainer *t) {
     t->threads = couplet_threads_new(t->options->threads);
@@ -226,13 +234,13 @@ static bool end_epoch(Trainer *t) {
 static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
 
 static bool show_results(Trainer *t, CoupletSubject subject) {
-    for (int i = 0; i < t->program->eval_count && i < COUPLET_MAX_EVALS; i++) {
+    for (int i = 0; i < t->program->eval_count; i++) {
         char name[64];
-        couplet_eval_name(&t->program->evals[i], name, sizeof name);
-        say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, t->results.percent[i][subject]);
+        couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, name, sizeof name);
+        say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, t->percents[i]);
         if (!t->metrics) continue;
         const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, couplet_subject_names[subject]}, {"evaluation", 0, name},
-                                     {"percent", t->results.percent[i][subject], NULL}};
+                                     {"percent", t->percents[i], NULL}};
         if (!couplet_metrics_row(t->metrics, t->metrics_path, row, 4, t->error, t->error_bytes)) return false;
     }
     return true;
@@ -241,7 +249,7 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
 static bool measure(Trainer *t, CoupletSubject subject) {
     if (!t->program->eval_count) return true;
     if (t->terminal) say(t, "evaluating %s ...", couplet_subject_names[subject]);
-    bool good = couplet_measure(t->session, t->sources.data, subject, &t->results, t->error, t->error_bytes);
+    bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
     erase_line(t);
     return good && show_results(t, subject);
 }
@@ -303,6 +311,7 @@ static void close_all(Trainer *t) {
     couplet_threads_free(t->threads);
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
+    free(t->percents);
 }
 
 static void open_trainer(Trainer *t, const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
@@ -312,7 +321,6 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->error = error;
     t->error_bytes = error_bytes;
     t->terminal = !options->quiet && isatty(fileno(options->out));
-    couplet_results_clear(&t->results);
 }
 
 bool couplet_train(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {

@@ -70,7 +70,8 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
         evals[i] = (CoupletEval){from->method, from->k, from->temperature, from->decay,
-                                 lowered->feature_names.items[from->features], from->bank, from->query};
+                                 lowered->feature_names.items[from->features], from->bank, from->query,
+                                 arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
     }
     program->hypers = hypers;
     program->hyper_count = lowered->hypers.count;

@@ -46,6 +46,7 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
         const Expr *call = s->targets[i];
         LoweredEval eval;
         memset(&eval, 0, sizeof eval);
+        eval.span = call->span;
         eval.method = call->callee && call->callee->name ? call->callee->name : "";
         eval.k = number_argument(l, call, "k", 20);
         eval.temperature = number_argument(l, call, "temperature", 0.07);

@@ -27,6 +27,7 @@ typedef struct LoweredEval {
     double k, temperature, decay;
     int features;    /* which of LoweredProgram.features */
     int bank, query; /* which of sources */
+    Span span;
 } LoweredEval;
 
 /* A statement, or a few, of `every epoch`. */

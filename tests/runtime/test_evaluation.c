@@ -36,10 +36,47 @@ static void knn_by_hand(void **state) {
     const float bank_rows[] = {1, 0, 2, 0.1f, 0, 3}, query_row[] = {1, 1.6f};
     const int32_t labels[] = {0, 0, 1}, one = 1, zero = 0;
     CoupletFeatures bank = {bank_rows, labels, 3, 2};
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, 3, 0.02) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, 3, 10) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, 1, 10) == 100);
-    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, 99, 10) == 100); /* k beyond the bank */
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){3, 0.02, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){3, 10, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){1, 10, NULL}) == 100);
+    /* However cold, the nearest decides; and what is outside a range is no percentage. */
+    for (double cold = 0.02; cold > 0; cold /= 1e30)
+        assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &one, 1, 2}, 2, &(CoupletNeighbours){3, cold, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){99, 10, NULL}) < 0);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){0, 10, NULL}) < 0);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query_row, &zero, 1, 2}, 2, &(CoupletNeighbours){3, 0, NULL}) < 0);
+}
+
+/* Each row asked for in its own bank. Without itself, the nearest of a row is its twin, which has the other label; of two
+ * rows that are equally near the earlier one is taken. */
+static void knn_without_itself(void **state) {
+    (void)state;
+    const float rows[] = {1, 0, 1, 0, 0, 1, 0, 1, 0, 1};
+    const int32_t labels[] = {0, 1, 0, 1, 1}, own[] = {0, 1, 2, 3, 4};
+    CoupletFeatures all = {rows, labels, 5, 2};
+    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, NULL}) == 40);
+    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){1, 0.07, own}) == 0);
+    /* All four others, all alike near or far: rows 0 and 1 find each other, 2 finds two of label 1, 3 and 4 find one of each and the tie goes to 0. */
+    assert_true(couplet_knn(NULL, &all, &all, 2, &(CoupletNeighbours){4, 0.07, own}) == 0);
+}
+
+/* Every row of the bank may vote, however many there are: the warm vote of all of them is that of the larger class. */
+static void knn_of_all(void **state) {
+    (void)state;
+    enum { MANY = 5003 };
+    float *rows = malloc(MANY * 2 * sizeof *rows);
+    int32_t *labels = malloc(MANY * sizeof *labels), zero = 0, one = 1;
+    for (int i = 0; i < MANY; i++) {
+        labels[i] = i < MANY / 2; /* 2501 of label 1, all nearer than the 2502 of label 0 */
+        rows[2 * i] = labels[i] ? 1 : 0.9f;
+        rows[2 * i + 1] = labels[i] ? 0 : 0.1f;
+    }
+    const float query[] = {1, 0};
+    CoupletFeatures bank = {rows, labels, MANY, 2};
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &one, 1, 2}, 2, &(CoupletNeighbours){MANY - 2, 1e6, NULL}) == 100);
+    assert_true(couplet_knn(NULL, &bank, &(CoupletFeatures){query, &zero, 1, 2}, 2, &(CoupletNeighbours){MANY, 1e6, NULL}) == 100);
+    free(rows);
+    free(labels);
 }
 
 /* Against the definition, sorted in full. */
@@ -82,10 +119,12 @@ static void knn_as_defined(void **state) {
     int32_t *x, *y;
     CoupletFeatures bank = blobs(ROWS - 3, 1, 3.5f, &a, &x), query = blobs(QUERIES, 2, 3.5f, &b, &y);
     CoupletThreads *two = couplet_threads_new(2);
-    double fast = couplet_knn(two, &bank, &query, 3, 20, 0.07), slow = slow_knn(&bank, &query, 3, 20, 0.07);
+    for (int k = 1; k <= ROWS - 3; k += 149)
+        assert_true(fabs(couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){k, 0.07, NULL}) - slow_knn(&bank, &query, 3, k, 0.07)) < 1e-9);
+    double fast = couplet_knn(two, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}), slow = slow_knn(&bank, &query, 3, 20, 0.07);
     assert_true(fast > 40 && fast < 95); /* hard enough to tell */
     assert_true(fabs(fast - slow) < 1e-9);
-    assert_true(fast == couplet_knn(NULL, &bank, &query, 3, 20, 0.07));
+    assert_true(fast == couplet_knn(NULL, &bank, &query, 3, &(CoupletNeighbours){20, 0.07, NULL}));
     couplet_threads_free(two);
     free(a);
     free(b);
@@ -104,6 +143,8 @@ static void probe_separates(void **state) {
     assert_in_range(iterations, 2, 200);
     assert_true(couplet_linear_probe(NULL, &bank, &query, 3, 1e-4, &again) == 100);
     assert_int_equal(iterations, again);
+    bank.count = query.count = 30;
+    assert_true(couplet_linear_probe(two, &bank, &query, 1100, 1e-4, NULL) > 60); /* any number of classes */
     couplet_threads_free(two);
     free(a);
     free(b);
@@ -166,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knn_by_hand),         cmocka_unit_test(knn_as_defined), cmocka_unit_test(probe_separates),
         cmocka_unit_test(probe_finds_nothing), cmocka_unit_test(collapse),       cmocka_unit_test(every_tile_once),
+        cmocka_unit_test(knn_without_itself),  cmocka_unit_test(knn_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
