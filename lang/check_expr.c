@@ -120,6 +120,13 @@ void open_binder(Check *c, Binder *b) {
     s->type = type_make(c, KIND_INT, 0, NULL);
 }
 
+static void check_guard(Check *c, Expr *guard) {
+    Type *t = check_expr(c, guard);
+    if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
+    diag_report(c->diag, CODE_GUARD, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
+    diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
+}
+
 static Type *check_kept(Check *c, Expr *e) {
     /* softmax[k] e keeps k, topk[j, r] e keeps r: both are bound outside. */
     int kept = e->reduce == REDUCE_SOFTMAX ? 0 : 1;
@@ -136,18 +143,16 @@ static Type *check_kept(Check *c, Expr *e) {
     outer->same = s->binder->same ? s->binder->same : s->binder;
     push_scope(c);
     if (kept) open_binder(c, e->binders[0]);
-    if (e->guard) check_expr(c, e->guard);
-    check_expr(c, e->args[0]);
+    if (e->guard) check_guard(c, e->guard);
+    Type *body = check_expr(c, e->args[0]);
     pop_scope(c);
-    if (kept) close_binders(c, e->binders, 1, poisoned(e->args[0]->type));
+    if (kept) close_binders(c, e->binders, 1, poisoned(body));
+    if (poisoned(body)) return body;
+    if (body->rank > 0 || !is_numeric(body)) {
+        diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span, "%s needs a number for each index; this is %s", kept ? "topk" : "softmax", type_text(c->arena, body));
+        return type_poison(c);
+    }
     return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
-}
-
-static void check_guard(Check *c, Expr *guard) {
-    Type *t = check_expr(c, guard);
-    if (poisoned(t) || (t->kind == KIND_BOOL && t->rank == 0)) return;
-    diag_report(c->diag, CODE_GUARD, guard->span, "the guard after the bar must be a condition, true or false; this is %s", type_text(c->arena, t));
-    diag_suggest(c->diag, "compare it with something: `!= 0`, `== k`, `> t`");
 }
 
 static Type *check_reduce(Check *c, Expr *e) {
@@ -427,7 +432,12 @@ static Type *infer(Check *c, Expr *e) {
             diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
             return type_poison(c);
         }
-        return poisoned(t) || poisoned(other) ? type_poison(c) : t;
+        if (poisoned(t) || poisoned(other)) return type_poison(c);
+        if (e->args[0]->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL) t = type_make(c, KIND_REAL, 0, NULL);
+        if (other->rank == 0 && (other->kind == t->kind || (t->kind == KIND_REAL && is_numeric(other)))) return t;
+        diag_report(c->diag, CODE_ELSE_PLACE, e->args[1]->span, "the value for `else` is %s, and takes the place of %s", type_text(c->arena, other),
+                    type_text(c->arena, type_make(c, t->kind, 0, NULL)));
+        return type_poison(c);
     }
     }
     return type_poison(c);

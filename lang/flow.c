@@ -267,6 +267,10 @@ static bool number_of_name(const Expr *e, const FlowFrame *frame, const FlowCloc
     }
 }
 
+/* A NaN in either place stays. */
+static double smaller(double a, double b) { return isnan(a) || a <= b ? a : b; }
+static double larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
+
 static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowClock *clock, double *value) {
     const Symbol *s = e->callee->symbol;
     if (!s) return false;
@@ -279,7 +283,7 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
         const char *name;
         double (*one)(double), (*two)(double, double);
     } functions[] = {{"cos", cos, NULL}, {"sin", sin, NULL}, {"exp", exp, NULL}, {"log", log, NULL}, {"sqrt", sqrt, NULL}, {"abs", fabs, NULL},
-                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL}, {"min", NULL, fmin}, {"max", NULL, fmax}};
+                     {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"tanh", tanh, NULL}, {"min", NULL, smaller}, {"max", NULL, larger}};
     double a, b;
     for (size_t i = 0; s->kind == SYMBOL_BUILTIN && i < sizeof functions / sizeof *functions; i++) {
         if (strcmp(functions[i].name, s->name) != 0 || e->arg_count != (functions[i].two ? 2 : 1)) continue;

@@ -11,10 +11,13 @@ static bool ascends(const double *x, int64_t p, int64_t q) {
     return x[p] < x[q] || (x[p] == x[q] && p < q);
 }
 
-/* Descending; ties to the lower position; NaN last. */
+/* What a candidate is worth: a NaN, and what is infinite, come first. */
+static double worth(double score) { return isnan(score) ? INFINITY : score; }
+
+/* Descending; ties to the lower position. */
 static bool descends(const double *x, int64_t p, int64_t q) {
-    if (isnan(x[p]) || isnan(x[q])) return isnan(x[p]) == isnan(x[q]) ? p < q : isnan(x[q]);
-    return x[p] > x[q] || (x[p] == x[q] && p < q);
+    double a = worth(x[p]), b = worth(x[q]);
+    return a > b || (a == b && p < q);
 }
 
 typedef bool (*Before)(const double *x, int64_t p, int64_t q);
@@ -69,7 +72,7 @@ static CoupletFaultKind couplet_call_select(const CoupletCallSize *size, double 
     gather_first(in[0], at, size->rows, size->result);
     sort_positions(in[0], at, spare, size->result, descends);
     memcpy(out, at, sizeof *out * (size_t)size->result);
-    double last = in[0][(int64_t)out[size->result - 1]];
+    double last = worth(in[0][(int64_t)out[size->result - 1]]);
     return last > -INFINITY ? COUPLET_NO_FAULT : COUPLET_FAULT_FEW; /* what a guard excludes comes as -inf */
 }
 

@@ -125,7 +125,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
 /* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
 static bool is_narrow(Frame *s, const GExpr *e) {
     int64_t low, high;
-    if (e->op == G_LOAD) return true;
+    if (e->op == G_LOAD || e->op == G_TO_INT) return true;
     return gx_range_of_data(s->e->graph, e, s->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
 }
 
@@ -200,6 +200,23 @@ static LLVMValueRef fusible(LLVMValueRef value) {
     return value;
 }
 
+/* `value`, or `x` where that is no number. */
+static LLVMValueRef unless_nan(Frame *s, LLVMValueRef x, LLVMValueRef value) {
+    return LLVMBuildSelect(s->e->builder, LLVMBuildFCmp(s->e->builder, LLVMRealUNO, x, x, ""), x, value, "");
+}
+
+/* True if the value is provably no NaN. */
+static bool is_number(const GExpr *e) { return (e->op == G_CONST && !isnan(e->real)) || e->op == G_TO_REAL || e->op == G_RANDOM; }
+
+/* The larger or the smaller of the two, by what `wins` compares; a NaN in either place stays. One instruction where one of the two is known to be a number: a comparison with
+ * a NaN is false, and the NaN is the operand that it then leaves. */
+static LLVMValueRef extreme(Frame *s, const GExpr *e, LLVMRealPredicate wins, LLVMValueRef a, LLVMValueRef c) {
+    LLVMBuilderRef b = s->e->builder;
+    if (is_number(e->args[0])) return LLVMBuildSelect(b, LLVMBuildFCmp(b, wins, a, c, ""), a, c, "");
+    LLVMValueRef best = LLVMBuildSelect(b, LLVMBuildFCmp(b, wins, c, a, ""), c, a, "");
+    return is_number(e->args[1]) ? best : unless_nan(s, c, best);
+}
+
 static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef f32 = s->e->f32;
@@ -210,9 +227,8 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
     case G_MUL: return fusible(LLVMBuildFMul(b, a, c, ""));
     case G_DIV: return LLVMBuildFDiv(b, a, c, "");
     case G_NEG: return LLVMBuildFNeg(b, a, "");
-    /* A NaN on the left stays, as in the reference. */
-    case G_MAX: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOLT, a, c, ""), c, a, "");
-    case G_MIN: return LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealOGT, a, c, ""), c, a, "");
+    case G_MAX: return extreme(s, e, LLVMRealOGT, a, c);
+    case G_MIN: return extreme(s, e, LLVMRealOLT, a, c);
     case G_POW: return call_named(s, "powf", pair, 2);
     case G_EXP: return math_exp(s, a);
     case G_EXPM1: return math_expm1(s, a);
@@ -230,7 +246,8 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
     case G_ROUND: return intrinsic(s, "llvm.rint", a);
     case G_SIGN: {
         LLVMValueRef up = LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOGT, a, zero, ""), f32, "");
-        return LLVMBuildFSub(b, up, LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), f32, ""), "");
+        LLVMValueRef sign = LLVMBuildFSub(b, up, LLVMBuildUIToFP(b, LLVMBuildFCmp(b, LLVMRealOLT, a, zero, ""), f32, ""), "");
+        return unless_nan(s, a, sign);
     }
     case G_SIGMOID: return math_sigmoid(s, a);
     default: return math_softplus(s, a); /* G_SOFTPLUS */
@@ -274,6 +291,16 @@ static LLVMValueRef emit_to_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMV
     return LLVMBuildSIToFP(s->e->builder, is_narrow(s, e->args[0]) ? narrowed(s, e->args[0], mask) : a, s->e->f32, "");
 }
 
+/* In 32 bits, as gx_to_int. */
+static LLVMValueRef emit_to_int(Frame *s, LLVMValueRef a) {
+    LLVMBuilderRef b = s->e->builder;
+    LLVMValueRef low = LLVMConstInt(s->e->i32, (unsigned long long)INT32_MIN, 1), high = LLVMConstInt(s->e->i32, INT32_MAX, 0);
+    LLVMValueRef above = LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, 0x1p31), "");
+    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, -0x1p31), ""), LLVMBuildNot(b, above, ""), "");
+    LLVMValueRef value = LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, a, number(s, 0), ""), s->e->i32, "");
+    return LLVMBuildSelect(b, fits, value, LLVMBuildSelect(b, above, high, low, ""), "");
+}
+
 static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
     int number_of = s->kernel->arguments ? argument_find(s->kernel->arguments, e) : -1;
     return number_of < 0 ? number(s, e->real) : s->constants[number_of];
@@ -310,7 +337,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_EQ:
     case G_NE: return compare(s, e, a, c, mask);
     case G_TO_REAL: return emit_to_real(s, e, a, mask);
-    case G_TO_INT: return LLVMBuildFPToSI(b, a, s->e->i64, "");
+    case G_TO_INT: return LLVMBuildSExt(b, emit_to_int(s, a), s->e->i64, "");
     case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
     default: break;
     }

@@ -94,7 +94,7 @@ LLVMValueRef math_log(Frame *f, LLVMValueRef x) {
 LLVMValueRef math_log1p(Frame *f, LLVMValueRef x) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef one = number(f, 1), u = LLVMBuildFAdd(b, one, x, ""), less = LLVMBuildFSub(b, u, one, "");
-    LLVMValueRef y = LLVMBuildFDiv(b, LLVMBuildFMul(b, math_log(f, u), x, ""), less, "");
+    LLVMValueRef y = LLVMBuildFMul(b, math_log(f, u), LLVMBuildFDiv(b, x, less, ""), "");
     y = choose(f, LLVMRealOEQ, less, number(f, 0), x, y);
     return choose(f, LLVMRealOEQ, x, number(f, INFINITY), x, choose(f, LLVMRealOEQ, x, number(f, -1), number(f, -INFINITY), y));
 }

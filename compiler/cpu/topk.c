@@ -1,5 +1,5 @@
 /* The R largest along the last axis, by selection: R passes over a row, each taking the best below the last one taken in the order
- * (value descending, position ascending). R is small. */
+ * (value descending, position ascending). A NaN counts as +inf. R is small. */
 #include "compiler/cpu/emit.h"
 
 #include <math.h>
@@ -20,7 +20,8 @@ void emit_topk(Emitter *e, Kernel *kernel) {
     local_set(&f, best_at, whole(&f, -1));
     Loop terms = loop_begin(&f, whole(&f, 0), whole(&f, row));
     LLVMValueRef at = LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, rows.index, whole(&f, row), ""), terms.index, "");
-    LLVMValueRef v = element_load(&f, GT_REAL, f.bases[0], at), old = local_get(&f, e->f32, last_value);
+    LLVMValueRef read = element_load(&f, GT_REAL, f.bases[0], at);
+    LLVMValueRef v = LLVMBuildSelect(b, LLVMBuildFCmp(b, LLVMRealUNO, read, read, ""), number(&f, INFINITY), read, ""), old = local_get(&f, e->f32, last_value);
     LLVMValueRef after = LLVMBuildICmp(b, LLVMIntSGT, terms.index, local_get(&f, e->i64, last_at), "");
     LLVMValueRef open = LLVMBuildOr(b, LLVMBuildFCmp(b, LLVMRealOLT, v, old, ""), LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOEQ, v, old, ""), after, ""), "");
     LLVMValueRef better = LLVMBuildAnd(b, open, LLVMBuildFCmp(b, LLVMRealOGT, v, local_get(&f, e->f32, best_value), ""), "");

@@ -24,6 +24,7 @@ const GExpr *gx_bool(Graph *g, bool value) {
 static bool is_int(const GExpr *e, int64_t value) { return e->op == G_CONST && e->type == GT_INT && e->integer == value; }
 static bool is_real(const GExpr *e, double value) { return e->op == G_CONST && e->type == GT_REAL && e->real == value; }
 static bool is_number(const GExpr *e, double value) { return is_real(e, value) || is_int(e, (int64_t)value); }
+static bool is_nan(const GExpr *e) { return e->op == G_CONST && e->type == GT_REAL && isnan(e->real); }
 static bool is_true(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && e->integer; }
 static bool is_false(const GExpr *e) { return e->op == G_CONST && e->type == GT_BOOL && !e->integer; }
 
@@ -98,8 +99,8 @@ static bool fold_real(GOp op, double a, double b, double *out) {
     case G_MUL: *out = a * b; return true;
     case G_DIV: *out = a / b; return true;
     case G_NEG: *out = -a; return true;
-    case G_MAX: *out = a >= b ? a : b; return true;
-    case G_MIN: *out = a <= b ? a : b; return true;
+    case G_MAX: *out = isnan(a) || a >= b ? a : b; return true;
+    case G_MIN: *out = isnan(a) || a <= b ? a : b; return true;
     case G_ABS: *out = fabs(a); return true;
     case G_SQRT: *out = sqrt(a); return true;
     case G_EXP: *out = exp(a); return true;
@@ -110,6 +111,11 @@ static bool fold_real(GOp op, double a, double b, double *out) {
     case G_CEIL: *out = ceil(a); return true;
     default: return false;
     }
+}
+
+int32_t gx_to_int(double value) {
+    if (isnan(value) || value <= INT32_MIN) return INT32_MIN;
+    return value >= INT32_MAX ? INT32_MAX : (int32_t)value;
 }
 
 static bool fold_compare(GOp op, double a, double b, bool *out) {
@@ -132,7 +138,7 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
     if (op == G_OR) return gx_bool(g, args[0]->integer || args[1]->integer);
     if (op == G_NOT) return gx_bool(g, !args[0]->integer);
     if (op == G_TO_REAL) return gx_real(g, constant_value(args[0]));
-    if (op == G_TO_INT) return gx_int(g, (int64_t)constant_value(args[0]));
+    if (op == G_TO_INT) return gx_int(g, gx_to_int(constant_value(args[0])));
     bool truth;
     if (count == 2 && fold_compare(op, constant_value(args[0]), constant_value(args[1]), &truth)) return gx_bool(g, truth);
     if (args[0]->type == GT_REAL) {
@@ -198,6 +204,9 @@ static const GExpr *fold_div_mod(Graph *g, GOp op, const GExpr *a, const GExpr *
     return NULL;
 }
 
+/* A real that is whole, infinite or no number: as a real again it keeps all three, which an int does not hold. */
+static bool is_whole(const GExpr *e) { return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND; }
+
 static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *const *args) {
     const GExpr *a = args[0], *b = count > 1 ? args[1] : NULL;
     switch (op) {
@@ -225,7 +234,8 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
     case G_MOD: return fold_div_mod(g, op, a, b);
     case G_MAX:
     case G_MIN:
-        if (a == b) return a;
+        if (a == b || is_nan(a)) return a;
+        if (is_nan(b)) return b;
         if (a->type == GT_INT) {
             int64_t al, ah, bl, bh;
             if (gx_range(g, a, NULL, &al, &ah) && gx_range(g, b, NULL, &bl, &bh)) {
@@ -243,6 +253,7 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
         if (is_false(b)) return a;
         return is_true(a) || is_true(b) ? gx_bool(g, true) : NULL;
     case G_NOT: return a->op == G_NOT ? a->args[0] : NULL;
+    case G_TO_REAL: return a->op == G_TO_INT && is_whole(a->args[0]) ? a->args[0] : NULL;
     case G_SELECT:
         if (is_true(a)) return args[1];
         if (is_false(a)) return args[2];

@@ -280,12 +280,6 @@ static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
     return gx_load(l->g, sum, count, free, NULL);
 }
 
-/* sqrt with slope 0 at 0: the root is not taken where the sum is 0, forward or backward. */
-static const GExpr *safe_root(Lower *l, const GExpr *square) {
-    const GExpr *zero = gx_real(l->g, 0);
-    return gx_select(l->g, gx2(l->g, G_LT, zero, square), gx1(l->g, G_SQRT, square), zero);
-}
-
 /* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i], u[pos(i)]) are rows of it, so every pick
  * shares one normalised array. Inside the ball of eps the gradient is 0. */
 Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
@@ -299,7 +293,7 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
     const GExpr *free[GRAPH_MAX_INDICES];
     int count;
     GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
-    const GExpr *length = hoist_scalar(l, safe_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
+    const GExpr *length = hoist_scalar(l, gx1(g, G_SQRT, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
     const GExpr *result = gx_select(g, gx2(g, G_LT, eps, length), gx2(g, G_DIV, x, length), gx2(g, G_DIV, as_real(l, inside), eps));
@@ -365,7 +359,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         Value a = normalise_array(l, &args[0], 1e-12, e->span), b = normalise_array(l, &args[1], 1e-12, e->span);
         return value_scalar(dot(l, &a, &b, e->span));
     }
-    if (strcmp(name, "norm") == 0) return value_scalar(safe_root(l, dot(l, &args[0], &args[0], e->span)));
+    if (strcmp(name, "norm") == 0) return value_scalar(gx1(g, G_SQRT, dot(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
         return normalise_array(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
     Value called;

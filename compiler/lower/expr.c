@@ -3,6 +3,7 @@
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -62,8 +63,8 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
         if (strcmp(e->callee->name, "ceil") == 0) *out = ceil(a);
         else if (strcmp(e->callee->name, "floor") == 0) *out = floor(a);
         else if (strcmp(e->callee->name, "sqrt") == 0) *out = sqrt(a);
-        else if (strcmp(e->callee->name, "min") == 0) *out = a < b ? a : b;
-        else if (strcmp(e->callee->name, "max") == 0) *out = a > b ? a : b;
+        else if (strcmp(e->callee->name, "min") == 0) *out = isnan(a) || a < b ? a : b;
+        else if (strcmp(e->callee->name, "max") == 0) *out = isnan(a) || a > b ? a : b;
         else return false;
         return true;
     default: return false;
@@ -149,7 +150,23 @@ static const GExpr *binder_index(Lower *l, const Binder *binder) {
     return value->scalar;
 }
 
-static const GExpr *lower_softmax(Lower *l, const Expr *e) {
+/* Whether at least `least` indices fulfil the guard: what a reduction needs, so that its `else` is not asked for. */
+static const GExpr *has_terms(Lower *l, const GExpr *guard, const GExpr *const *red, int count, int least, Span span) {
+    if (least == 1) return reduced(l, GR_ANY, gx_bool(l->g, true), guard, red, count, false, span);
+    return gx2(l->g, G_LE, gx_int(l->g, least), reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, false, span));
+}
+
+/* `value` where `condition` holds, else what the source gives for `else`. */
+static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value, const Expr *otherwise) {
+    const GExpr *saved = l->condition;
+    l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, condition));
+    const GExpr *instead = lower_scalar(l, otherwise);
+    l->condition = saved;
+    if (value->type == GT_REAL || instead->type == GT_REAL) value = as_real(l, value), instead = as_real(l, instead);
+    return gx_select(l->g, condition, value, instead);
+}
+
+static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *outer = binder_index(l, e->binders[0]);
     const GExpr *inner = graph_fresh_index(l->g, graph_index_extent(l->g, outer));
     const GExpr *saved = l->condition;
@@ -159,15 +176,20 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e) {
     l->condition = saved;
     const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
     const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
-    const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, true, e->span);
+    const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, !otherwise, e->span);
     const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
-    return guard ? gx_select(l->g, guard, p, zero(l)) : p;
+    if (!guard) return p;
+    p = gx_select(l->g, guard, p, zero(l));
+    return otherwise ? or_else(l, has_terms(l, guard_in, &inner, 1, 1, e->span), p, otherwise) : p;
 }
 
 /* A few are found by as many passes over the row; many are selected and sorted by a library call. */
 enum { FEW = 16 };
 
-static const GExpr *lower_topk(Lower *l, const Expr *e) {
+/* Below every candidate, and no -inf, which would be none at all. */
+static const double last_of_all = -FLT_MAX;
+
+static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *rank = binder_index(l, e->binders[1]);
     Frame *frame = frame_new(l, l->frame);
     int64_t extent;
@@ -182,7 +204,12 @@ static const GExpr *lower_topk(Lower *l, const Expr *e) {
     const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
     l->frame = outer;
-    if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, -INFINITY));
+    const GExpr *has_rank = NULL;
+    if (guard && otherwise) { /* what is no candidate fills the row up to the ranks asked for, and is not read there */
+        guard = gx2(l->g, G_AND, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
+        has_rank = gx2(l->g, G_LT, rank, reduced(l, GR_SUM, gx_int(l->g, 1), guard, &j, 1, false, e->span));
+    }
+    if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
     /* A row that nothing asks for has candidates enough. */
     const GExpr *rows[GRAPH_MAX_INDICES];
     const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
@@ -193,13 +220,14 @@ static const GExpr *lower_topk(Lower *l, const Expr *e) {
     const GExpr *at[GRAPH_MAX_RANK];
     memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
     at[scores.prefix_count] = rank;
-    return gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
+    const GExpr *place = gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
+    return has_rank ? or_else(l, has_rank, place, otherwise) : place;
 }
 
 /* A reduction; `otherwise` is the value of an empty one, or NULL. */
 static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
-    if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e);
-    if (e->reduce == REDUCE_TOPK) return lower_topk(l, e);
+    if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
+    if (e->reduce == REDUCE_TOPK) return lower_topk(l, e, otherwise);
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, outer);
     const GExpr *red[GRAPH_MAX_RANK];
@@ -235,12 +263,9 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     case REDUCE_LOGSUMEXP: result = reduced(l, GR_LSE, as_real(l, value), guard, red, count, strict, e->span); break;
     default: result = zero(l); break;
     }
-    if (!otherwise) return result;
-    const GExpr *instead = lower_scalar(l, otherwise);
-    if (!guard || e->reduce == REDUCE_SUM || e->reduce == REDUCE_COUNT) return result;
-    const GExpr *any = reduced(l, GR_ANY, gx_bool(l->g, true), guard, red, count, false, e->span);
-    if (result->type == GT_REAL) instead = as_real(l, instead);
-    return gx_select(l->g, any, result, instead);
+    bool may_be_empty = guard && e->reduce != REDUCE_SUM && e->reduce != REDUCE_COUNT && e->reduce != REDUCE_ANY && e->reduce != REDUCE_ALL;
+    if (!otherwise || !may_be_empty) return result;
+    return or_else(l, has_terms(l, guard, red, count, e->reduce == REDUCE_VAR_UNBIASED ? 2 : 1, e->span), result, otherwise);
 }
 
 /* ---- reads ---------------------------------------------------------------------------------------- */

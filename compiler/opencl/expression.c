@@ -47,9 +47,9 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_DIV] = {"%1$s / %2$s", NULL},
     [G_NEG] = {"-%1$s", "-%1$s"},
     [G_POW] = {"pow(%1$s, %2$s)", NULL},
-    /* A NaN on the left stays, as in the reference. */
-    [G_MAX] = {"%1$s < %2$s ? %2$s : %1$s", "%1$s < %2$s ? %2$s : %1$s"},
-    [G_MIN] = {"%1$s > %2$s ? %2$s : %1$s", "%1$s > %2$s ? %2$s : %1$s"},
+    /* A NaN in either place stays. */
+    [G_MAX] = {"%1$s < %2$s || isnan(%2$s) ? %2$s : %1$s", "%1$s < %2$s ? %2$s : %1$s"},
+    [G_MIN] = {"%1$s > %2$s || isnan(%2$s) ? %2$s : %1$s", "%1$s > %2$s ? %2$s : %1$s"},
     [G_EXP] = {"exp(%1$s)", NULL},
     [G_EXPM1] = {"expm1(%1$s)", NULL},
     [G_LOG] = {"log(%1$s)", NULL},
@@ -63,12 +63,12 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_SIN] = {"sin(%1$s)", NULL},
     [G_COS] = {"cos(%1$s)", NULL},
     [G_ABS] = {"fabs(%1$s)", "%1$s < 0 ? -%1$s : %1$s"},
-    [G_SIGN] = {"(float)(%1$s > 0.0f) - (float)(%1$s < 0.0f)", "(%1$s > 0) - (%1$s < 0)"},
+    [G_SIGN] = {"isnan(%1$s) ? %1$s : (float)(%1$s > 0.0f) - (float)(%1$s < 0.0f)", "(%1$s > 0) - (%1$s < 0)"},
     [G_FLOOR] = {"floor(%1$s)", NULL},
     [G_CEIL] = {"ceil(%1$s)", NULL},
     [G_ROUND] = {"rint(%1$s)", NULL},
     [G_TO_REAL] = {"(float)%1$s", NULL},
-    [G_TO_INT] = {NULL, "convert_long_sat_rtz(%1$s)"},
+    [G_TO_INT] = {NULL, "isnan(%1$s) ? INT_MIN : convert_int_sat_rtz(%1$s)"}, /* gx_to_int */
     [G_FLOORDIV] = {NULL, "floor_div(%1$s, %2$s)"},
     [G_MOD] = {NULL, "floor_mod(%1$s, %2$s)"},
     [G_LT] = {"%1$s < %2$s", "%1$s < %2$s"},
@@ -81,6 +81,7 @@ static const ScalarText scalars[G_OP_COUNT] = {
 
 static bool fits_int(Frame *f, const GExpr *e) {
     int64_t low, high;
+    if (e->op == G_TO_INT) return true;
     return gx_range(f->kernel->graph, e, f->extents, &low, &high) && low >= INT32_MIN && high <= INT32_MAX;
 }
 

@@ -17,6 +17,10 @@ long floor_div(long a, long b) {
 int stands_before(const global float *x, int count, int descending, int p, int q) {
     if (p >= count || q >= count) return p < q;
     float a = x[p], b = x[q];
+    if (descending) { /* what is no number counts as +inf */
+        a = isnan(a) ? INFINITY : a;
+        b = isnan(b) ? INFINITY : b;
+    }
     if (isnan(a) || isnan(b)) return isnan(a) == isnan(b) ? p < q : isnan(b);
     return a == b ? p < q : (a < b) != descending;
 }

@@ -1,5 +1,5 @@
 /* The R largest along the last axis, by selection: a work-item for each row, R passes, each taking the best below the last one taken in the order
- * (value descending, position ascending). R is small. */
+ * (value descending, position ascending). A NaN counts as +inf. R is small. */
 #include "compiler/opencl/emit.h"
 
 Geometry write_topk(Frame *f) {
@@ -13,7 +13,7 @@ Geometry write_topk(Frame *f) {
     write_line(f, "float best = -INFINITY;");
     write_line(f, "int best_at = -1;");
     write_open(f, "for (int term = 0; term < %lld; term++)", terms);
-    write_line(f, "const float v = a0[row * %lld + term];", terms);
+    write_line(f, "const float read = a0[row * %lld + term], v = isnan(read) ? INFINITY : read;", terms);
     write_open(f, "if ((v < last || (v == last && term > last_at)) && v > best)");
     write_line(f, "best = v;");
     write_line(f, "best_at = term;");

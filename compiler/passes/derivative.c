@@ -31,9 +31,17 @@ static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
     (void)e, (void)i;
     return real(g, -1);
 }
+/* The slope, or 0 where it stands at 0 and would be infinite there: a root of what is 0 has slope 0, as norm has. The gradient of a distance of equal rows is then 0, and
+ * not the NaN of 0 times infinity. */
+static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
+    return gx_select(g, gx2(g, G_EQ, x, real(g, 0)), real(g, 0), slope);
+}
+/* At 0 a power below 1 has an infinite slope, and so has the log behind the slope by the exponent. */
 static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
-    if (i == 0) return mul(g, e->args[1], gx2(g, G_POW, e->args[0], sub(g, e->args[1], real(g, 1))));
-    return mul(g, e, gx1(g, G_LOG, e->args[0]));
+    const GExpr *x = e->args[0], *power = e->args[1];
+    if (i == 1) return unless_zero(g, x, mul(g, e, gx1(g, G_LOG, x)));
+    const GExpr *slope = mul(g, power, gx2(g, G_POW, x, sub(g, power, real(g, 1))));
+    return gx_select(g, gx2(g, G_LT, power, real(g, 1)), unless_zero(g, x, slope), slope);
 }
 /* A tie goes to the first argument, whole. */
 static const GExpr *d_max(Graph *g, const GExpr *e, int i) {
@@ -62,7 +70,7 @@ static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
 }
 static const GExpr *d_sqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return quotient(g, real(g, 0.5), e);
+    return unless_zero(g, e, quotient(g, real(g, 0.5), e));
 }
 static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
     (void)i;

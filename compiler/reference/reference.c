@@ -108,12 +108,12 @@ static double apply(Point *p, const GExpr *e) {
     case G_SIN: return sin(a);
     case G_COS: return cos(a);
     case G_ABS: return fabs(a);
-    case G_SIGN: return (a > 0) - (a < 0);
+    case G_SIGN: return isnan(a) ? a : (a > 0) - (a < 0);
     case G_FLOOR: return floor(a);
     case G_CEIL: return ceil(a);
     case G_ROUND: return rint(a);
     case G_TO_REAL: return a;
-    case G_TO_INT: return trunc(a);
+    case G_TO_INT: return gx_to_int(a);
     case G_FLOORDIV: return b != 0 ? floor(a / b) : 0;
     case G_MOD: return b != 0 ? a - b * floor(a / b) : 0;
     case G_LT: return a < b;
@@ -176,8 +176,10 @@ static double reduce(Point *p, const GNode *n) {
             if (v > shift) {
                 sum = rounded(p->run, sum * exp(rounded(p->run, shift - v)) + 1);
                 shift = v;
-            } else if (v == INFINITY || isnan(v)) {
+            } else if (isnan(v)) {
                 sum = NAN;
+            } else if (v == INFINITY) {
+                sum += 1; /* one more beside one that was met: no difference of the two is taken */
             } else if (v != -INFINITY) {
                 sum = rounded(p->run, sum + exp(rounded(p->run, v - shift)));
             }
@@ -209,6 +211,9 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
     } while (advance(p.index, n->shape, n->rank));
 }
 
+/* What a candidate is worth: a NaN, and what is infinite, come first. */
+static double worth(double score) { return isnan(score) ? INFINITY : score; }
+
 static void run_topk(Reference *run, const GNode *n, double *out) {
     int64_t length = n->operand->shape[n->rank - 1], k = n->shape[n->rank - 1], rows = elements(n) / k;
     const double *scores = run->values[n->operand->id];
@@ -220,15 +225,16 @@ static void run_topk(Reference *run, const GNode *n, double *out) {
         for (int64_t r = 0; r < k; r++) {
             int64_t best = -1;
             for (int64_t j = 0; j < length; j++) {
-                bool after = s[j] < last || (s[j] == last && j > last_at);
-                if (after && s[j] > -INFINITY && (best < 0 || s[j] > s[best])) best = j;
+                double value = worth(s[j]);
+                bool after = value < last || (value == last && j > last_at);
+                if (after && value > -INFINITY && (best < 0 || value > worth(s[best]))) best = j;
             }
             if (best < 0) {
                 fault(&p, "topk asks for more entries than there are candidates");
                 best = 0;
             }
             out[row * k + r] = (double)best;
-            last = s[best];
+            last = worth(s[best]);
             last_at = best;
         }
     }

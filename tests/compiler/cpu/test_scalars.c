@@ -1,7 +1,10 @@
-/* Every row of scalars.def and every reducer: compiled for the CPU in float32 against the reference evaluator in float64, on samples of the row's domain and
- * at its edges. */
+/* Every row of scalars.def and every reducer: compiled for the CPU, or for the first OpenCL device, in float32 against the reference evaluator in float64. On
+ * samples of the row's domain, and on what lies outside of it: NaN, infinities, both zeros, denormal and huge numbers, each with each.
+ * usage: test_scalars [opencl] */
 #include "compiler/cpu/cpu.h"
+#include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
+#include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 
 #include <math.h>
@@ -30,10 +33,35 @@ static double sample(const char *input, int64_t i) {
     return (double)(float)u;
 }
 
+static const double extremes[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e-45, -1e-40, 1.2e-38, 3e38, -3e38, 1e20, -1e-20, 1, -1, 0.5, 2.5, 88.5, -104, -0.5};
+enum { EXTREMES = sizeof extremes / sizeof *extremes };
+
+/* `a` and `b`: all pairs of extremes. `rows`: 8 rows of 64, in which some meet. */
+static double extreme(const char *input, int64_t i) {
+    if (input[0] == 'a') return (double)(float)extremes[i % EXTREMES];
+    if (input[0] == 'b') return (double)(float)extremes[i / EXTREMES % EXTREMES];
+    const int64_t row = i / (COUNT / 8), k = i % (COUNT / 8);
+    const double usual = (double)(float)(3 * sin(0.7 * (double)i));
+    switch (row) {
+    case 1: return k == 37 ? NAN : usual;
+    case 2: return k == 5 || k == 60 ? INFINITY : usual;
+    case 3: return k % 2 ? -INFINITY : usual;
+    case 4: return -INFINITY;
+    case 5: return k == 11 ? INFINITY : k == 12 ? NAN : usual;
+    case 6: return NAN;
+    case 7: return (double)(float)(1e36 * usual);
+    default: return usual;
+    }
+}
+
+static double given(const char *input, int64_t i) { return input[0] == 'x' || input[0] == 'y' ? sample(input, i) : extreme(input, i); }
+
+static bool is_array(const char *name) { return strcmp(name, "x") == 0 || strcmp(name, "y") == 0 || strcmp(name, "a") == 0 || strcmp(name, "b") == 0 || strcmp(name, "rows") == 0; }
+
 static const double *find(void *context, const GNode *n) {
-    if (strcmp(n->name, "x") != 0 && strcmp(n->name, "y") != 0) return NULL;
+    if (!is_array(n->name)) return NULL;
     double *values = arena_array(context, double, COUNT);
-    for (int64_t i = 0; i < COUNT; i++) values[i] = sample(n->name, i);
+    for (int64_t i = 0; i < COUNT; i++) values[i] = given(n->name, i);
     return values;
 }
 
@@ -59,6 +87,20 @@ static GNode *row_node(Graph *g, const Row *row, GNode *x, GNode *y) {
     if (row->op == G_POW) args[1] = gx1(g, G_SIN, b);
     if (row->op == G_SIN || row->op == G_COS) args[0] = gx2(g, G_MIN, a, gx_real(g, 100));
     if (row->op == G_FLOORDIV || row->op == G_MOD) args[1] = gx2(g, G_ADD, gx1(g, G_ABS, args[1]), gx_int(g, 1));
+    spec.value = gx_op(g, row->op, row->arity, args);
+    if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
+    return graph_compute(g, &spec);
+}
+
+/* The row on extremes, as they are; NULL for a row of ints or truth values. */
+static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
+    if (strcmp(row->domain, "int") == 0 || strcmp(row->domain, "bool") == 0) return NULL;
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.out_rank = 1;
+    spec.out[0] = graph_fresh_index(g, COUNT);
+    const GExpr *args[3] = {gx_load(g, a, 1, spec.out, NULL), gx_load(g, b, 1, spec.out, NULL), NULL};
+    if (row->op == G_SELECT) args[2] = args[0], args[0] = gx2(g, G_LT, args[0], args[1]);
     spec.value = gx_op(g, row->op, row->arity, args);
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
     return graph_compute(g, &spec);
@@ -90,7 +132,11 @@ static GNode *reducer_node(Graph *g, GReducer reducer, bool guarded, GNode *x) {
 static double order_of_sum(const char *name, int64_t row) {
     double terms = 0;
     if (strncmp(name, "reduce sum", 10) != 0) return 0;
-    for (int64_t k = 0; k < COUNT / 8; k++) terms += fabs((double)(float)sample("x", row * (COUNT / 8) + k));
+    const char *input = strstr(name, "extremes") ? "rows" : "x";
+    for (int64_t k = 0; k < COUNT / 8; k++) {
+        const double term = given(input, row * (COUNT / 8) + k);
+        if (isfinite(term)) terms += fabs(term);
+    }
     return 8 * 0x1p-24 * terms;
 }
 
@@ -107,30 +153,67 @@ static bool compare(Arena *arena, const char *name, const float *got, const Refe
     return true;
 }
 
-int main(void) {
+typedef struct Backend {
+    Arena *arena;
+    bool is_opencl;
+    CoupletDevice *device;
+    CpuCode *code;
+    const char *error;
+} Backend;
+
+static CoupletRun *compile(Backend *b, Graph *g, CoupletPlan **plan) {
+    char error[640];
+    int kernels;
+    b->error = "out of memory";
+    if (!b->is_opencl) {
+        const CpuOptions options = {cpu_cache_folder(b->arena)};
+        b->code = cpu_compile(b->arena, &g, 1, NULL, 0, &options, plan, &b->error);
+        return b->code ? couplet_run_new(*plan, NULL) : NULL;
+    }
+    const OpenclOptions options = {.has_products = couplet_opencl_has_products(), .is_gpu = couplet_opencl_is_gpu(0)};
+    b->device = couplet_opencl_open(0, getenv("COUPLET_CACHE"), error, sizeof error);
+    if (!b->device) printf("%s\n", error);
+    bool compiled = b->device && opencl_compile(b->arena, &g, 1, NULL, 0, &options, plan, &kernels, &b->error);
+    return compiled ? couplet_run_on(b->device, *plan) : NULL;
+}
+
+static void add_outputs(Arena *arena, Graph *g) {
     static const char *const reducers[] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse"};
-    Arena *arena = arena_new();
-    Graph *g = graph_new(arena, "scalars");
+    static const char *const names[] = {"x", "y", "a", "b", "rows"};
     const int64_t shape = COUNT;
-    GNode *x = graph_input(g, "x", GT_REAL, 1, &shape, (Span){0}), *y = graph_input(g, "y", GT_REAL, 1, &shape, (Span){0});
-    for (int i = 0; i < ROWS; i++) graph_output(g, rows[i].name, row_node(g, &rows[i], x, y));
+    GNode *in[5];
+    for (int i = 0; i < 5; i++) in[i] = graph_input(g, names[i], GT_REAL, 1, &shape, (Span){0});
+    for (int i = 0; i < ROWS; i++) {
+        graph_output(g, rows[i].name, row_node(g, &rows[i], in[0], in[1]));
+        GNode *node = extreme_node(g, &rows[i], in[2], in[3]);
+        if (node) graph_output(g, arena_printf(arena, "%s of extremes", rows[i].name), node);
+    }
     for (int i = GR_SUM; i <= GR_LSE; i++)
-        for (int guarded = 0; guarded < 2; guarded++) graph_output(g, arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : ""), reducer_node(g, (GReducer)i, guarded, x));
-    const char *wrong = graph_verify(g), *error = "";
+        for (int guarded = 0; guarded < 2; guarded++) {
+            const char *name = arena_printf(arena, "reduce %s%s", reducers[i], guarded ? ", guarded" : "");
+            graph_output(g, name, reducer_node(g, (GReducer)i, guarded, in[0]));
+            graph_output(g, arena_printf(arena, "%s, of extremes", name), reducer_node(g, (GReducer)i, guarded, in[4]));
+        }
+}
+
+int main(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Backend b = {.arena = arena, .is_opencl = argc > 1 && strcmp(argv[1], "opencl") == 0};
+    Graph *g = graph_new(arena, "scalars");
+    add_outputs(arena, g);
+    const char *wrong = graph_verify(g);
     if (wrong) printf("%s\n", wrong);
     Reference *exact = reference_run(g, find, arena), *rounded = reference_run_rounded(g, find, arena);
     CoupletPlan *plan;
-    const CpuOptions options = {cpu_cache_folder(arena)};
-    CpuCode *code = cpu_compile(arena, &g, 1, NULL, 0, &options, &plan, &error);
-    CoupletRun *run = code ? couplet_run_new(plan, NULL) : NULL;
+    CoupletRun *run = compile(&b, g, &plan);
     if (wrong || !run || reference_fault(exact, NULL)) {
-        printf("%s\n", code ? "the reference has a fault" : error);
+        printf("%s\n", run ? "the reference has a fault" : b.error);
         return 1;
     }
     void **inputs = arena_array(arena, void *, plan->input_count + 1);
     for (int i = 0; i < plan->input_count; i++) {
         float *values = arena_array(arena, float, COUNT);
-        for (int64_t k = 0; k < COUNT; k++) values[k] = (float)sample(plan->inputs[i].name, k);
+        for (int64_t k = 0; k < COUNT && is_array(plan->inputs[i].name); k++) values[k] = (float)given(plan->inputs[i].name, k);
         inputs[i] = values;
     }
     CoupletFault fault;
@@ -139,7 +222,8 @@ int main(void) {
         failed += !compare(arena, g->outputs.items[i].name, couplet_run_output(run, g->outputs.items[i].name), exact, rounded, g->outputs.items[i].node);
     printf("%d operations and reducers, %d failed\n", tried, failed);
     couplet_run_free(run);
-    cpu_free(code);
+    couplet_device_free(b.device);
+    cpu_free(b.code);
     reference_free(exact);
     reference_free(rounded);
     arena_free(arena);
