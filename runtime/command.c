@@ -163,8 +163,8 @@ static int embed_from(const CommandLine *c, CoupletModel *model) {
     uint8_t *images = malloc((size_t)array.count + 1);
     int status = images && array.is_integer && bytes > 0 && array.count % bytes == 0 ? 0 : 1;
     for (int64_t i = 0; status == 0 && i < array.count; i++) {
-        images[i] = (uint8_t)array.values[i];
-        if (images[i] != array.values[i]) status = 1;
+        images[i] = (uint8_t)array.wholes[i];
+        if (images[i] != array.wholes[i]) status = 1;
     }
     if (status) {
         snprintf(error, sizeof error, "%s: whole numbers from 0 to 255 were expected, %lld for each image", c->images, (long long)bytes);

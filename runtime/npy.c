@@ -17,100 +17,303 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
     return false;
 }
 
+/* ---- element types ------------------------------------------------------------------------------------------------- */
+
+/* An element: a number for the kinds of floats, a whole number for the others. */
+typedef struct Element {
+    double value;
+    int64_t whole;
+} Element;
+typedef Element (*Decoder)(uint64_t bits);
+
+static Element of_whole(int64_t whole) { return (Element){0, whole}; }
+
+static Element decode_half(uint64_t bits) {
+    const int exponent = (int)(bits >> 10 & 31);
+    const double fraction = (double)(bits & 1023);
+    double size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    if (exponent == 31) size = fraction > 0 ? (double)NAN : (double)INFINITY;
+    return (Element){bits >> 15 & 1 ? -size : size, 0};
+}
+
+static Element decode_float(uint64_t bits) {
+    const uint32_t low = (uint32_t)bits;
+    float value;
+    memcpy(&value, &low, sizeof value);
+    return (Element){(double)value, 0};
+}
+
+static Element decode_double(uint64_t bits) {
+    Element e = {0, 0};
+    memcpy(&e.value, &bits, sizeof e.value);
+    return e;
+}
+
+static Element decode_int8(uint64_t bits) { return of_whole((int8_t)bits); }
+static Element decode_int16(uint64_t bits) { return of_whole((int16_t)bits); }
+static Element decode_int32(uint64_t bits) { return of_whole((int32_t)bits); }
+static Element decode_int64(uint64_t bits) { return of_whole((int64_t)bits); }
+static Element decode_unsigned(uint64_t bits) { return of_whole((int64_t)bits); }
+static Element decode_bool(uint64_t bits) { return of_whole(bits != 0); }
+
 typedef struct Kind {
-    const char *descr;
-    size_t bytes;
+    const char *name; /* as NumPy writes it behind the byte order */
+    int bytes;
     bool is_integer;
+    Decoder decode;
 } Kind;
-static const Kind kinds[] = {{"<f4", 4, false}, {"<f8", 8, false}, {"<i4", 4, true}, {"<i8", 8, true}, {"|u1", 1, true}, {"|b1", 1, true}};
+static const Kind kinds[] = {
+    {"f2", 2, false, decode_half}, {"f4", 4, false, decode_float}, {"f8", 8, false, decode_double},
+    {"i1", 1, true, decode_int8}, {"i2", 2, true, decode_int16}, {"i4", 4, true, decode_int32}, {"i8", 8, true, decode_int64},
+    {"u1", 1, true, decode_unsigned}, {"u2", 2, true, decode_unsigned}, {"u4", 4, true, decode_unsigned}, {"u8", 8, true, decode_unsigned},
+    {"b1", 1, true, decode_bool},
+};
 
-static double element(const Kind *kind, const unsigned char *at) {
-    if (strcmp(kind->descr, "<f4") == 0) {
-        float v;
-        memcpy(&v, at, sizeof v);
-        return (double)v;
+/* What the other types of NumPy are called, by the letter of their name. */
+static const struct {
+    char letter;
+    const char *name;
+} refused[] = {{'c', "complex numbers"}, {'O', "Python objects"}, {'U', "text"}, {'S', "bytes of text"}, {'V', "raw bytes, which bfloat16 is saved as"},
+               {'M', "dates"}, {'m', "durations"}, {'f', "wide floats"}};
+
+/* ---- the header: a Python dictionary ------------------------------------------------------------------------------- */
+
+typedef struct Header {
+    const char *path;
+    const char *text;
+    char *error;
+    size_t error_bytes;
+} Header;
+
+/* The value behind 'name': or "name":; NULL when there is none. */
+static const char *field(const Header *h, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *at = h->text; (at = strstr(at, name)); at += length) {
+        bool quoted = at > h->text && (at[-1] == '\'' || at[-1] == '"') && at[length] == at[-1];
+        const char *after = at + length + 1;
+        if (!quoted) continue;
+        while (*after == ' ') after++;
+        if (*after++ != ':') continue;
+        while (*after == ' ') after++;
+        return after;
     }
-    if (strcmp(kind->descr, "<f8") == 0) {
-        double v;
-        memcpy(&v, at, sizeof v);
-        return v;
-    }
-    if (strcmp(kind->descr, "<i4") == 0) {
-        int32_t v;
-        memcpy(&v, at, sizeof v);
-        return v;
-    }
-    if (strcmp(kind->descr, "<i8") == 0) {
-        int64_t v;
-        memcpy(&v, at, sizeof v);
-        return (double)v;
-    }
-    return *at;
+    return NULL;
 }
 
-static const char *field(const char *header, const char *name) {
-    char key[32];
-    snprintf(key, sizeof key, "'%s':", name);
-    const char *at = strstr(header, key);
-    if (!at) return NULL;
-    at += strlen(key);
-    while (*at == ' ') at++;
-    return at;
+/* Refuses the type at `descr`: 'xyz' in quotes, or a list of the fields of a structure. */
+static const Kind *refuse_kind(const Header *h, const char *descr) {
+    static const char read[] = "float16, float32, float64, int8 to int64, uint8 to uint64 and bool are read";
+    if (*descr != '\'' && *descr != '"') {
+        fail(h->error, h->error_bytes, "`%s` holds structures of several fields; %s", h->path, read);
+        return NULL;
+    }
+    const char end[] = {*descr, 0};
+    const int length = (int)strcspn(descr + 1, end);
+    const char *called = NULL;
+    for (size_t i = 0; length > 1 && i < sizeof refused / sizeof *refused; i++)
+        if (refused[i].letter == descr[2]) called = refused[i].name;
+    if (called) fail(h->error, h->error_bytes, "`%s` holds %s (%.*s); %s", h->path, called, length < 20 ? length : 20, descr + 1, read);
+    else fail(h->error, h->error_bytes, "`%s`: the element type `%.*s` is not known; %s", h->path, length < 20 ? length : 20, descr + 1, read);
+    return NULL;
 }
 
-static bool parse_header(const char *path, const char *header, CoupletNpy *out, const Kind **kind, char *error, size_t bytes) {
-    const char *descr = field(header, "descr"), *order = field(header, "fortran_order"), *shape = field(header, "shape");
-    if (!descr || !order || !shape || *shape != '(') return fail(error, bytes, "`%s`: the header of the .npy file lacks descr, fortran_order or shape", path);
-    *kind = NULL;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strncmp(descr + 1, kinds[i].descr, strlen(kinds[i].descr)) == 0 && descr[1 + strlen(kinds[i].descr)] == descr[0]) *kind = &kinds[i];
-    if (!*kind) return fail(error, bytes, "`%s`: the element type %.8s is not read; float32, float64, int32, int64, uint8 and bool are", path, descr);
-    if (strncmp(order, "False", 5) != 0) return fail(error, bytes, "`%s`: the array is stored column by column; row by row (C order) is expected", path);
-    out->rank = 0;
-    out->count = 1;
-    for (const char *at = shape + 1; *at && *at != ')';) {
+/* *swapped: the most significant byte is the first. */
+static const Kind *find_kind(const Header *h, const char *descr, bool *swapped) {
+    const bool quoted = *descr == '\'' || *descr == '"', ordered = quoted && strchr("<>=|", descr[1]) && descr[1];
+    for (size_t i = 0; ordered && i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t length = strlen(kinds[i].name);
+        if (strncmp(descr + 2, kinds[i].name, length) != 0 || descr[2 + length] != descr[0]) continue;
+        *swapped = descr[1] == '>';
+        return &kinds[i];
+    }
+    return refuse_kind(h, descr);
+}
+
+/* At most the first axes of the shape, as Python writes it. */
+static const char *shape_text(const CoupletNpy *array, char *out, size_t bytes) {
+    size_t used = (size_t)snprintf(out, bytes, "(");
+    for (int i = 0; i < array->rank && used + 24 < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld", i ? ", " : "", (long long)array->shape[i]);
+    snprintf(out + used, bytes - used, array->rank == 1 ? ",)" : ")");
+    return out;
+}
+
+static bool parse_shape(const Header *h, const char *at, CoupletNpy *out) {
+    for (; *at && *at != ')';) {
         char *end;
-        long long extent = strtoll(at, &end, 10);
-        if (end == at) return fail(error, bytes, "`%s`: the shape in the header is no list of numbers", path);
-        if (out->rank == COUPLET_NPY_MAX_RANK) return fail(error, bytes, "`%s`: the array has more than %d axes", path, COUPLET_NPY_MAX_RANK);
-        if (extent < 1 || extent > (1ll << 40) / out->count) return fail(error, bytes, "`%s`: axis %d has %lld entries; at least 1, and a size that fits in memory, is expected", path, out->rank + 1, extent);
+        errno = 0;
+        const long long extent = strtoll(at, &end, 10);
+        if (end == at || (*end != ',' && *end != ')' && *end != ' ' && *end != 'L'))
+            return fail(h->error, h->error_bytes, "`%s`: the shape in its header is no list of whole numbers", h->path);
+        if (out->rank == COUPLET_NPY_MAX_RANK) return fail(h->error, h->error_bytes, "`%s`: the array has more than %d axes", h->path, COUPLET_NPY_MAX_RANK);
+        if (extent < 1 || errno == ERANGE)
+            return fail(h->error, h->error_bytes, "`%s`: axis %d has %.*s entries; a number from 1 to what fits in memory is expected", h->path, out->rank + 1,
+                        (int)(end - at) < 40 ? (int)(end - at) : 40, at);
         out->shape[out->rank++] = extent;
-        out->count *= extent;
         at = end;
-        while (*at == ',' || *at == ' ') at++;
+        while (*at == ',' || *at == ' ' || *at == 'L') at++; /* 3L: as Python 2 wrote it */
     }
-    out->is_integer = (*kind)->is_integer;
+    return *at == ')' || fail(h->error, h->error_bytes, "`%s`: the shape in its header does not end", h->path);
+}
+
+/* Sets count; `bytes` are those of an element. What would fill memory beyond 2^40 bytes is blamed on the longest axis. */
+static bool count_elements(const Header *h, CoupletNpy *out, int bytes) {
+    int64_t left = ((int64_t)1 << 40) / bytes;
+    int longest = 0;
+    char shape[256];
+    out->count = 1;
+    for (int i = 0; i < out->rank; i++)
+        if (out->shape[i] > out->shape[longest]) longest = i;
+    for (int i = 0; i < out->rank; i++) {
+        if (out->shape[i] > left)
+            return fail(h->error, h->error_bytes, "`%s`: axis %d of the shape %s has %lld entries, and so many fit into no memory", h->path, longest + 1,
+                        shape_text(out, shape, sizeof shape), (long long)out->shape[longest]);
+        left /= out->shape[i];
+        out->count *= out->shape[i];
+    }
     return true;
 }
 
-static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error, size_t bytes) {
-    unsigned char start[12];
-    if (fread(start, 1, 10, file) != 10 || memcmp(start, "\x93NUMPY", 6) != 0) return fail(error, bytes, "`%s` is no .npy file: its first bytes are not \\x93NUMPY", path);
-    size_t length = (size_t)start[8] | (size_t)start[9] << 8;
-    if (start[6] == 2) {
-        if (fread(start + 10, 1, 2, file) != 2) return fail(error, bytes, "`%s` ends inside its header", path);
-        length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
-    } else if (start[6] != 1) {
-        return fail(error, bytes, "`%s` has .npy version %d; 1 and 2 are read", path, start[6]);
+typedef struct Layout {
+    const Kind *kind;
+    bool swapped, by_columns;
+} Layout;
+
+static bool parse_header(const Header *h, CoupletNpy *out, Layout *layout) {
+    const char *descr = field(h, "descr"), *order = field(h, "fortran_order"), *shape = field(h, "shape");
+    if (!descr || !order || !shape || *shape != '(')
+        return fail(h->error, h->error_bytes, "`%s`: the header of the .npy file lacks descr, fortran_order or shape", h->path);
+    layout->by_columns = strncmp(order, "True", 4) == 0;
+    if (!layout->by_columns && strncmp(order, "False", 5) != 0)
+        return fail(h->error, h->error_bytes, "`%s`: fortran_order in its header is neither True nor False", h->path);
+    layout->kind = find_kind(h, descr, &layout->swapped);
+    return layout->kind && parse_shape(h, shape + 1, out) && count_elements(h, out, layout->kind->bytes);
+}
+
+/* ---- the data ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t bits_at(const unsigned char *at, int bytes, bool swapped) {
+    uint64_t bits = 0;
+    for (int i = 0; i < bytes; i++) bits = bits << 8 | at[swapped ? i : bytes - 1 - i];
+    return bits;
+}
+
+/* Where the elements of a file stand in the array: one after the other or, column by column, by the indices of their axes. */
+typedef struct Cursor {
+    const CoupletNpy *array;
+    bool by_columns;
+    int64_t index[COUPLET_NPY_MAX_RANK], stride[COUPLET_NPY_MAX_RANK], at;
+} Cursor;
+
+static Cursor cursor_at_start(const CoupletNpy *array, bool by_columns) {
+    Cursor c = {.array = array, .by_columns = by_columns};
+    int64_t stride = 1;
+    for (int i = array->rank - 1; i >= 0; i--) {
+        c.stride[i] = stride;
+        stride *= array->shape[i];
     }
-    if (length > 1 << 20) return fail(error, bytes, "`%s`: its header claims %zu bytes, which no header has", path, length);
-    char *header = calloc(1, length + 1);
-    if (!header) return fail(error, bytes, "out of memory while reading `%s`", path);
-    const Kind *kind = NULL;
-    bool good = fread(header, 1, length, file) == length || fail(error, bytes, "`%s` ends inside its header", path);
-    for (size_t i = 0; i < length; i++) /* a header is plain text; messages quote it */
-        if (header[i] < ' ' || header[i] > '~') header[i] = '?';
-    good = good && parse_header(path, header, out, &kind, error, bytes);
-    free(header);
-    if (!good) return false;
-    size_t size = (size_t)out->count * kind->bytes;
-    unsigned char *data = malloc(size);
-    out->values = malloc((size_t)out->count * sizeof *out->values);
-    if (!data || !out->values) good = fail(error, bytes, "out of memory while reading `%s`", path);
-    size_t got = good ? fread(data, 1, size, file) : 0;
-    if (good && got != size) good = fail(error, bytes, "`%s` is cut short: %zu bytes of data stand there, and its shape asks for %zu", path, got, size);
-    for (int64_t i = 0; good && i < out->count; i++) out->values[i] = element(kind, data + (size_t)i * kind->bytes);
-    free(data);
+    return c;
+}
+
+static void move_on(Cursor *c) {
+    if (!c->by_columns) {
+        c->at++;
+        return;
+    }
+    for (int i = 0; i < c->array->rank; i++) { /* the first axis runs fastest */
+        c->at += c->stride[i];
+        if (++c->index[i] < c->array->shape[i]) return;
+        c->at -= c->stride[i] * c->array->shape[i];
+        c->index[i] = 0;
+    }
+}
+
+enum { PIECE_ELEMENTS = 4096 };
+
+static bool read_data(FILE *file, const Header *h, const Layout *layout, CoupletNpy *out) {
+    const size_t bytes = (size_t)layout->kind->bytes, size = (size_t)out->count * bytes;
+    unsigned char piece[PIECE_ELEMENTS * 8];
+    Cursor cursor = cursor_at_start(out, layout->by_columns);
+    char shape[256];
+    for (int64_t first = 0; first < out->count; first += PIECE_ELEMENTS) {
+        const size_t here = (size_t)(out->count - first < PIECE_ELEMENTS ? out->count - first : PIECE_ELEMENTS), got = fread(piece, 1, here * bytes, file);
+        if (got != here * bytes)
+            return fail(h->error, h->error_bytes, "`%s` is cut short: %zu bytes of data stand there, and its shape %s asks for %zu", h->path,
+                        (size_t)first * bytes + got, shape_text(out, shape, sizeof shape), size);
+        for (size_t i = 0; i < here; i++, move_on(&cursor)) {
+            const Element e = layout->kind->decode(bits_at(piece + i * bytes, layout->kind->bytes, layout->swapped));
+            if (out->wholes) out->wholes[cursor.at] = e.whole;
+            else out->values[cursor.at] = e.value;
+        }
+    }
+    if (fgetc(file) == EOF) return true;
+    return fail(h->error, h->error_bytes, "`%s` has more bytes than the %zu of data that its shape %s asks for", h->path, size, shape_text(out, shape, sizeof shape));
+}
+
+/* Before memory is asked for: a file that is shorter than its header claims is not worth it. */
+static bool is_long_enough(FILE *file, const Header *h, const Layout *layout, const CoupletNpy *out) {
+    const long here = ftell(file);
+    const long end = here >= 0 && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    const long long size = (long long)out->count * layout->kind->bytes;
+    char shape[256];
+    if (end < 0) return true; /* a pipe: its end is met when it is read */
+    if (fseek(file, here, SEEK_SET) != 0) return fail(h->error, h->error_bytes, "`%s` cannot be read: %s", h->path, strerror(errno));
+    if (end - here >= size) return true;
+    return fail(h->error, h->error_bytes, "`%s` is cut short: %ld bytes of data stand there, and its shape %s asks for %lld", h->path, end - here,
+                shape_text(out, shape, sizeof shape), size);
+}
+
+static bool read_body(FILE *file, const Header *h, CoupletNpy *out) {
+    Layout layout = {0};
+    if (!parse_header(h, out, &layout) || !is_long_enough(file, h, &layout, out)) return false;
+    out->is_integer = layout.kind->is_integer;
+    out->is_unsigned = layout.kind->decode == decode_unsigned;
+    if (out->is_integer) out->wholes = malloc((size_t)out->count * sizeof *out->wholes);
+    else out->values = malloc((size_t)out->count * sizeof *out->values);
+    if (!out->values && !out->wholes) return fail(h->error, h->error_bytes, "out of memory while reading `%s`", h->path);
+    return read_data(file, h, &layout, out);
+}
+
+/* The length of the header that follows; 0 after a message. */
+static size_t header_length(FILE *file, const char *path, char *error, size_t bytes) {
+    unsigned char start[12];
+    const size_t got = fread(start, 1, 10, file);
+    if (got >= 4 && memcmp(start, "PK\3\4", 4) == 0) {
+        fail(error, bytes, "`%s` is an archive of arrays: its name must end with .npz", path);
+        return 0;
+    }
+    if (got != 10 || memcmp(start, "\x93NUMPY", 6) != 0) {
+        fail(error, bytes, "`%s` is no .npy file: its first bytes are not \\x93NUMPY", path);
+        return 0;
+    }
+    size_t length = (size_t)start[8] | (size_t)start[9] << 8;
+    if (start[6] < 1 || start[6] > 3) {
+        fail(error, bytes, "`%s` has .npy version %d; 1, 2 and 3 are read", path, start[6]);
+        return 0;
+    }
+    if (start[6] > 1) {
+        if (fread(start + 10, 1, 2, file) != 2) {
+            fail(error, bytes, "`%s` ends inside its header", path);
+            return 0;
+        }
+        length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
+    }
+    if (length > 0 && length <= 1 << 20) return length;
+    fail(error, bytes, "`%s`: its header claims %zu bytes, which no header has", path, length);
+    return 0;
+}
+
+static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error, size_t bytes) {
+    const size_t length = header_length(file, path, error, bytes);
+    if (!length) return false;
+    char *text = calloc(1, length + 1);
+    if (!text) return fail(error, bytes, "out of memory while reading `%s`", path);
+    const Header header = {path, text, error, bytes};
+    bool good = fread(text, 1, length, file) == length || fail(error, bytes, "`%s` ends inside its header", path);
+    for (size_t i = 0; i < length; i++) /* messages quote it, so nothing but plain text stays */
+        if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
+    good = good && read_body(file, &header, out);
+    free(text);
     if (!good) couplet_npy_free(out);
     return good;
 }
@@ -133,6 +336,14 @@ bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, C
     fclose(file);
     return good;
 }
+
+const char *couplet_npy_whole_text(const CoupletNpy *array, int64_t at, char *out, size_t bytes) {
+    if (array->is_unsigned) snprintf(out, bytes, "%llu", (unsigned long long)array->wholes[at]);
+    else snprintf(out, bytes, "%lld", (long long)array->wholes[at]);
+    return out;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------- */
 
 static bool write_open(FILE *file, const double *values, int rank, const int64_t *shape) {
     char header[512];
@@ -176,5 +387,6 @@ bool couplet_npy_write_f32(const char *path, const double *values, int rank, con
 
 void couplet_npy_free(CoupletNpy *array) {
     free(array->values);
+    free(array->wholes);
     memset(array, 0, sizeof *array);
 }

@@ -1,5 +1,5 @@
-/* Arrays in NumPy's .npy format, versions 1 and 2, row major, little endian: float32, float64, int32, int64, uint8 and bool in;
- * float32 out. */
+/* Arrays in NumPy's .npy format, versions 1 to 3, row by row or column by column, little or big endian. Read are float16,
+ * float32, float64, all widths of int and uint, and bool; written is float32. */
 #ifndef COUPLET_RUNTIME_NPY_H
 #define COUPLET_RUNTIME_NPY_H
 
@@ -13,14 +13,18 @@ typedef struct CoupletNpy {
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
     int64_t count;  /* elements */
-    bool is_integer;
-    double *values; /* malloc'ed: couplet_npy_free */
+    bool is_integer;  /* whole numbers, and truth values as 0 and 1: they are in `wholes`, other numbers in `values` */
+    bool is_unsigned; /* the entries of `wholes` are of uint64_t, bit for bit */
+    double *values;   /* row by row, exactly; NULL if is_integer. malloc'ed: couplet_npy_free */
+    int64_t *wholes;  /* row by row, exactly; NULL unless is_integer */
 } CoupletNpy;
 
 /* False with a sentence in `error` (what, where, what was expected); nothing is then owned by the caller. */
 bool couplet_npy_read(const char *path, CoupletNpy *out, char *error, size_t error_bytes);
 /* The same from the bytes of such a file; `path` is what messages call it. */
 bool couplet_npy_read_bytes(const char *path, const void *data, size_t length, CoupletNpy *out, char *error, size_t error_bytes);
+/* The entry `at` of an array of whole numbers, in digits. Returns `out`; 24 bytes are enough. */
+const char *couplet_npy_whole_text(const CoupletNpy *array, int64_t at, char *out, size_t bytes);
 /* Writes to a temporary file beside `path` and renames it: a full disk leaves nothing half-written. */
 bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape, char *error, size_t error_bytes);
 void couplet_npy_free(CoupletNpy *array);

@@ -10,7 +10,9 @@
 
 /* Sizes of the fixed parts of a zip archive's records, and the marks that they begin with. */
 enum { END_BYTES = 22, ENTRY_BYTES = 46, LOCAL_BYTES = 30, END_MARK = 0x06054b50, ENTRY_MARK = 0x02014b50, LOCAL_MARK = 0x04034b50 };
-enum { STORED = 0, DEFLATED = 8 };
+enum { PIECE = 1 << 30, MOST_INFLATION = 1032 + 1 /* of deflated data */ };
+enum { STORED = 0, DEFLATED = 8, ENCRYPTED = 1 /* bit of the flags */, LONG_SIZES = 1 /* kind of an extra field */ };
+static const size_t elsewhere = 0xffffffff; /* a size or offset that does not fit and stands in the extra field */
 
 typedef struct Archive {
     const char *path;
@@ -23,7 +25,8 @@ typedef struct Archive {
 typedef struct Member {
     const char *name;
     size_t name_length, packed, size, local;
-    unsigned method;
+    unsigned method, flags;
+    uLong checksum;
     char shown[64]; /* the name without .npy, for messages */
 } Member;
 
@@ -38,6 +41,7 @@ static bool fail(const Archive *a, const char *format, ...) {
 
 static unsigned read16(const unsigned char *at) { return at[0] | (unsigned)at[1] << 8; }
 static size_t read32(const unsigned char *at) { return read16(at) | (size_t)read16(at + 2) << 16; }
+static size_t read64(const unsigned char *at) { return read32(at) | read32(at + 4) << 32; }
 
 static bool read_archive(Archive *a) {
     FILE *file = fopen(a->path, "rb");
@@ -65,14 +69,37 @@ static void show_name(Member *m) {
     m->shown[length] = 0;
 }
 
+/* Sizes that 32 bits do not hold, from the extra field of `length` bytes: those that are missing, in the order of the entry. */
+static bool read_long_sizes(Member *m, const unsigned char *extra, size_t length) {
+    size_t *const missing[] = {&m->size, &m->packed, &m->local};
+    while (length >= 4 && (read16(extra) != LONG_SIZES || read16(extra + 2) + (size_t)4 > length)) {
+        const size_t field = 4 + (size_t)read16(extra + 2);
+        if (field > length) break;
+        extra += field;
+        length -= field;
+    }
+    size_t left = length >= 4 && read16(extra) == LONG_SIZES ? read16(extra + 2) : 0;
+    const unsigned char *at = extra + 4;
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        if (*missing[i] != elsewhere) continue;
+        if (left < 8) return false;
+        *missing[i] = read64(at);
+        at += 8;
+        left -= 8;
+    }
+    return true;
+}
+
 /* The member of the directory at *offset, which moves on to the next. */
 static bool next_member(const Archive *a, size_t *offset, Member *m) {
     if (*offset > a->length || a->length - *offset < ENTRY_BYTES || read32(a->bytes + *offset) != ENTRY_MARK)
         return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path, *offset);
     const unsigned char *entry = a->bytes + *offset;
-    *m = (Member){(const char *)entry + ENTRY_BYTES, read16(entry + 28), read32(entry + 20), read32(entry + 24), read32(entry + 42), read16(entry + 10), ""};
-    size_t length = ENTRY_BYTES + m->name_length + read16(entry + 30) + read16(entry + 32);
+    *m = (Member){.name = (const char *)entry + ENTRY_BYTES, .name_length = read16(entry + 28), .packed = read32(entry + 20), .size = read32(entry + 24),
+                  .local = read32(entry + 42), .method = read16(entry + 10), .flags = read16(entry + 8), .checksum = read32(entry + 16)};
+    const size_t extra = read16(entry + 30), length = ENTRY_BYTES + m->name_length + extra + read16(entry + 32);
     if (length > a->length - *offset) return fail(a, "`%s`: the directory of the archive is cut short", a->path);
+    if (!read_long_sizes(m, entry + ENTRY_BYTES + m->name_length, extra)) return fail(a, "`%s`: the directory of the archive is damaged at byte %zu", a->path, *offset);
     *offset += length;
     show_name(m);
     return true;
@@ -102,14 +129,30 @@ static bool inflate_member(const Archive *a, const unsigned char *packed, const 
     z_stream stream;
     memset(&stream, 0, sizeof stream);
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return fail(a, "out of memory while reading `%s`", a->path);
+    size_t in_left = m->packed, out_left = m->size;
     stream.next_in = (unsigned char *)(uintptr_t)packed;
-    stream.avail_in = (uInt)m->packed;
     stream.next_out = out;
-    stream.avail_out = (uInt)m->size;
-    int status = inflate(&stream, Z_FINISH);
-    bool whole = status == Z_STREAM_END && stream.total_out == m->size;
+    int status = Z_OK;
+    while (status == Z_OK) { /* zlib counts in 32 bits */
+        const uInt in = in_left < PIECE ? (uInt)in_left : PIECE, room = out_left < PIECE ? (uInt)out_left : PIECE;
+        stream.avail_in = in;
+        stream.avail_out = room;
+        status = inflate(&stream, Z_NO_FLUSH);
+        in_left -= in - stream.avail_in;
+        out_left -= room - stream.avail_out;
+        if (status == Z_OK && in == stream.avail_in && room == stream.avail_out) status = Z_BUF_ERROR;
+    }
+    bool whole = status == Z_STREAM_END && out_left == 0;
     inflateEnd(&stream);
     return whole || fail(a, "`%s`: the array %s is damaged: it does not unpack", a->path, m->shown);
+}
+
+/* The array in the bytes of a member, once they are what the archive has summed up. */
+static bool take(const Archive *a, const Member *m, const unsigned char *bytes, CoupletNpy *out) {
+    if (crc32_z(0, bytes, m->size) != m->checksum) return fail(a, "`%s`: the array %s is damaged: its checksum is another", a->path, m->shown);
+    char name[4200];
+    snprintf(name, sizeof name, "%s, array %s", a->path, m->shown);
+    return couplet_npy_read_bytes(name, bytes, m->size, out, a->error, a->error_bytes);
 }
 
 static bool unpack(const Archive *a, const Member *m, CoupletNpy *out) {
@@ -117,12 +160,15 @@ static bool unpack(const Archive *a, const Member *m, CoupletNpy *out) {
         return fail(a, "`%s`: the archive has no array where its directory says %s begins", a->path, m->shown);
     size_t begin = m->local + LOCAL_BYTES + read16(a->bytes + m->local + 26) + read16(a->bytes + m->local + 28);
     if (begin > a->length || m->packed > a->length - begin) return fail(a, "`%s` is cut short inside the array %s", a->path, m->shown);
-    if (m->method == STORED && m->packed == m->size) return couplet_npy_read_bytes(a->path, a->bytes + begin, m->size, out, a->error, a->error_bytes);
+    if (m->flags & ENCRYPTED) return fail(a, "`%s`: the array %s is encrypted, and encrypted ones are not read", a->path, m->shown);
+    const unsigned char *bytes = a->bytes + begin;
+    if (m->method == STORED && m->packed == m->size) return take(a, m, bytes, out);
     if (m->method != DEFLATED) return fail(a, "`%s`: the array %s is packed by method %u; stored and deflated ones are read", a->path, m->shown, m->method);
-    unsigned char *bytes = malloc(m->size + 1);
-    if (!bytes) return fail(a, "out of memory while reading `%s`", a->path);
-    bool good = inflate_member(a, a->bytes + begin, m, bytes) && couplet_npy_read_bytes(a->path, bytes, m->size, out, a->error, a->error_bytes);
-    free(bytes);
+    if (m->size / MOST_INFLATION > m->packed) return fail(a, "`%s`: the array %s is damaged: its size cannot be", a->path, m->shown);
+    unsigned char *unpacked = malloc(m->size + 1);
+    if (!unpacked) return fail(a, "out of memory while reading `%s`", a->path);
+    bool good = inflate_member(a, bytes, m, unpacked) && take(a, m, unpacked, out);
+    free(unpacked);
     return good;
 }
 

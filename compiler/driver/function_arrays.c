@@ -27,7 +27,9 @@ static FunctionInput *add(FunctionArrays *a, const char *command, const char *na
     FunctionInput *input = &a->inputs[a->count];
     memset(input, 0, sizeof *input);
     input->name = name;
-    a->is_index[a->count] = false;
+    a->is_index[a->count] = a->is_unsigned[a->count] = false;
+    a->wholes[a->count] = NULL;
+    a->files[a->count] = NULL;
     a->extent[a->count] = 0;
     a->values[a->count++] = NULL;
     return input;
@@ -38,6 +40,20 @@ static FunctionInput *add(FunctionArrays *a, const char *command, const char *na
 static bool ends_with(const char *text, const char *end) {
     size_t n = strlen(text), e = strlen(end);
     return n >= e && strcmp(text + n - e, end) == 0;
+}
+
+/* The entries of a file become those of the array that was added last. */
+static void take_values(FunctionArrays *a, const CoupletNpy *file) {
+    double *values = a->values[a->count - 1] = arena_array(a->arena, double, file->count);
+    if (!file->is_integer) {
+        memcpy(values, file->values, sizeof *values * (size_t)file->count);
+        return;
+    }
+    int64_t *wholes = arena_array(a->arena, int64_t, file->count);
+    memcpy(wholes, file->wholes, sizeof *wholes * (size_t)file->count);
+    for (int64_t i = 0; i < file->count; i++) values[i] = file->is_unsigned ? (double)(uint64_t)wholes[i] : (double)wholes[i];
+    a->wholes[a->count - 1] = wholes;
+    a->is_unsigned[a->count - 1] = file->is_unsigned;
 }
 
 static bool read_array(FunctionArrays *a, const char *command, const Setting *setting) {
@@ -54,9 +70,8 @@ static bool read_array(FunctionArrays *a, const char *command, const Setting *se
         input->type = file.is_integer ? GT_INT : GT_REAL;
         input->rank = file.rank;
         memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
-        double *values = arena_array(a->arena, double, file.count);
-        memcpy(values, file.values, sizeof *values * (size_t)file.count);
-        a->values[a->count - 1] = values;
+        take_values(a, &file);
+        a->files[a->count - 1] = setting->value;
     }
     couplet_npy_free(&file);
     return input != NULL;

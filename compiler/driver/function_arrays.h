@@ -12,6 +12,9 @@ typedef struct FunctionArrays {
     Arena *arena;
     FunctionInput inputs[MAX_FUNCTION_ARRAYS];
     double *values[MAX_FUNCTION_ARRAYS]; /* NULL for a number that is compiled in */
+    const int64_t *wholes[MAX_FUNCTION_ARRAYS]; /* of an array of whole numbers from a file: the entries exactly; else NULL */
+    bool is_unsigned[MAX_FUNCTION_ARRAYS];      /* they are of uint64_t, bit for bit */
+    const char *files[MAX_FUNCTION_ARRAYS];     /* NULL: made up, or a number */
     bool is_index[MAX_FUNCTION_ARRAYS];  /* ints that are made up: they must stay inside what they index */
     int64_t extent[MAX_FUNCTION_ARRAYS]; /* of the axis that such an array indexes; 0: none */
     int count;
