@@ -8,6 +8,7 @@
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/print_after.h"
+#include "compiler/driver/whole_numbers.h"
 #include "compiler/lower/lower.h"
 #include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
@@ -167,7 +168,7 @@ int grad_command(int argc, char **argv) {
             Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
             if (g) print_after_place(arena, options.print_after, g, NULL, 0, &choice);
             show_messages(&options, diag);
-            if (g) status = evaluate(arena, &options, &choice, g, &arrays);
+            if (g && arrays_fit_whole_numbers(&arrays, g, "grad")) status = evaluate(arena, &options, &choice, g, &arrays);
         }
     }
     arena_free(arena);

@@ -2,6 +2,7 @@
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/whole_numbers.h"
 #include "runtime/random.h"
 
 #include <math.h>
@@ -101,7 +102,7 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     const LowerOptions lower = {.after = snapshot_pass, .context = &written};
     if (!arrays_read(arrays, o, "gradcheck") || (fn && !arrays_make_up(arrays, fn, o, "gradcheck"))) return false;
     Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
-    if (!g) return false;
+    if (!g || !arrays_fit_whole_numbers(arrays, g, "gradcheck")) return false;
     arrays_fit_indices(arrays, &written.graph);
     const Subject subject = {name, "value", &written.graph, g, arrays_find, arrays, FUNCTION_ENTRIES};
     return check_gradients(diag, &subject);

@@ -122,7 +122,9 @@ static double extent_product(Lower *l, const GExpr *const *red, int count) {
 
 /* How many terms there are, as a real. A guarded mean of nothing is an error unless a default was written. */
 static const GExpr *term_count(Lower *l, const GExpr *guard, const GExpr *const *red, int count, bool empty_is_error, Span span) {
-    if (!guard) return gx_real(l->g, extent_product(l, red, count));
+    const double most = extent_product(l, red, count);
+    if (!guard) return gx_real(l->g, most);
+    if (most > INT32_MAX) return reduced(l, GR_SUM, gx_real(l->g, 1), guard, red, count, empty_is_error, span); /* a count would not fit */
     return as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
 }
 
@@ -224,6 +226,16 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     return has_rank ? or_else(l, has_rank, place, otherwise) : place;
 }
 
+/* Where the largest (GR_MAX) or smallest (GR_MIN) value stands. Back ends find places among reals, and those do not tell large
+ * whole numbers apart: of these the best one is found first, and then the first that equals it. */
+static const GExpr *place_of(Lower *l, GReducer best_of, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool strict,
+                             Span span) {
+    const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
+    if (value->type != GT_INT) return reduced(l, place, as_real(l, value), guard, red, count, strict, span);
+    const GExpr *best = reduced(l, best_of, value, guard, red, count, strict, span);
+    return reduced(l, GR_ARGMAX, as_real(l, gx2(l->g, G_EQ, value, best)), guard, red, count, strict, span);
+}
+
 /* A reduction; `otherwise` is the value of an empty one, or NULL. */
 static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise) {
     if (e->reduce == REDUCE_SOFTMAX) return lower_softmax(l, e, otherwise);
@@ -256,8 +268,8 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     case REDUCE_VAR_UNBIASED: result = variance(l, value, guard, red, count, true, strict, e->span); break;
     case REDUCE_MAX: result = reduced(l, GR_MAX, value, guard, red, count, strict, e->span); break;
     case REDUCE_MIN: result = reduced(l, GR_MIN, value, guard, red, count, strict, e->span); break;
-    case REDUCE_ARGMAX: result = reduced(l, GR_ARGMAX, as_real(l, value), guard, red, count, strict, e->span); break;
-    case REDUCE_ARGMIN: result = reduced(l, GR_ARGMIN, as_real(l, value), guard, red, count, strict, e->span); break;
+    case REDUCE_ARGMAX: result = place_of(l, GR_MAX, value, guard, red, count, strict, e->span); break;
+    case REDUCE_ARGMIN: result = place_of(l, GR_MIN, value, guard, red, count, strict, e->span); break;
     case REDUCE_ANY: result = reduced(l, GR_ANY, value, guard, red, count, false, e->span); break;
     case REDUCE_ALL: result = reduced(l, GR_ALL, value, guard, red, count, false, e->span); break;
     case REDUCE_LOGSUMEXP: result = reduced(l, GR_LSE, as_real(l, value), guard, red, count, strict, e->span); break;

@@ -3,7 +3,7 @@ import ast
 import math
 import struct
 
-CODES = {"<f4": "f", "<f8": "d", "<i4": "i", "<i8": "q", "|b1": "?", "|u1": "B"}
+CODES = {"<f4": "f", "<f8": "d", "<i4": "i", "<i8": "q", "<u8": "Q", "|b1": "?", "|u1": "B"}
 
 
 def read(path):

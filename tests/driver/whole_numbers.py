@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""whole_numbers.py COUPLET ROOT: labels of 64 bits are compared exactly on every device, and refused where more is done with them."""
+import os
+import sys
+import tempfile
+
+import command
+
+couplet, root = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(root, "tests", "golden"))
+import npy
+
+check = command.Checks()
+FORMULAS = """
+fn equal(y : int[N], w : int[M], z[N]) = sum[i, j | y[i] == w[j]] z[i] * (j + 1)
+fn below(y : int[N], w : int[M], z[N]) = sum[i, j | y[i] < w[j]] z[i] * (j + 1)
+fn classes(y : int[N], z[N]) = sum[i, j | y[i] == y[j] and i != j] z[i] * z[j]
+fn known(y : int[N], z[N]) = sum[i | y[i] >= 0 and y[i] != 7] z[i]
+fn largest(y : int[N], z[N]) {
+  let m = max[i] y[i]
+  return sum[i | y[i] == m] z[i]
+}
+fn chosen(y : int[N], w : int[M], z[N]) {
+  let c[i] = if z[i] > 2 then y[i] else w[0]
+  return sum[i, j | c[i] == w[j]] z[i]
+}
+fn first(y : int[N], z[N]) {
+  let at = argmin[i] y[i]
+  return z[at] + 0 * z[0]
+}
+fn added(y : int[N], z[N]) = sum[i | y[i] + 1 == 3] z[i]
+fn taken(y : int[N], z[N]) = sum[i] z[y[i]]
+fn real(y : int[N], z[N]) = sum[i] z[i] * y[i]
+fn total(y : int[N], z[N]) {
+  let t = sum[i] y[i]
+  return sum[i | y[i] == t] z[i]
+}
+fn computed(y : int[N], w : int[M], z[N]) = sum[i, j | y[i] == w[j] * 2] z[i]
+"""
+DEVICES = [(), ("--threads", 2), ("--no-fuse",), ("--no-stream",), ("--device", "reference")]
+HAS_OPENCL = "opencl:" in command.run(couplet, "devices").stdout
+z = [1.5, 2.25, 3.0, 4.125, 5.5, 6.0]
+SETS = {
+    "small": ("<i4", [3, 1, 3, 2, 7, -1]),
+    "hashed": ("<i8", [2**40 + 7 * i for i in (0, 1, 2, 0, 1, 3)]),
+    "above 2^53": ("<i8", [2**53 + 1, 2**53, 2**53 + 2, 2**53 + 1, 2**62, 2**62 + 1]),
+    "negative": ("<i8", [-2**63, -2**63 + 1, -2**40, -2**63, 7, -1]),
+    "mixed": ("<i8", [2**32 + 7, 7, -2**32 + 7, 2**31, 2**31 - 1, 7]),
+    "unsigned": ("<u8", [2**64 - 1, 0, 2**63, 2**64 - 1, 2**63 - 1, 7]),
+}
+
+with tempfile.TemporaryDirectory() as folder:
+    spec = command.write(folder + "/f.cpl", FORMULAS)
+    npy.write(folder + "/z.npy", (6,), z)
+
+    def grad(function, device, arrays):
+        given = [word for name in arrays for word in ("--in", f"{name}={folder}/{name}.npy")]
+        return command.run(couplet, "grad", spec, "--fn", function, *device, *given)
+
+    for name, (descr, y) in SETS.items():
+        devices = DEVICES + [("--device", "opencl")] * (HAS_OPENCL and name == "mixed") # its kernels take seconds to compile
+        npy.write(folder + "/y.npy", (6,), y, descr)
+        w = [y[0], y[2] + 1 if y[2] + 1 not in y else 5, y[4], 7]
+        npy.write(folder + "/w.npy", (4,), w, descr)
+        pairs = [(i, j) for i in range(6) for j in range(4)]
+        right = {
+            "equal": sum(z[i] * (j + 1) for i, j in pairs if y[i] == w[j]),
+            "below": sum(z[i] * (j + 1) for i, j in pairs if y[i] < w[j]),
+            "classes": sum(z[i] * z[j] for i in range(6) for j in range(6) if y[i] == y[j] and i != j),
+            "known": sum(z[i] for i in range(6) if y[i] >= 0 and y[i] != 7),
+            "largest": sum(z[i] for i in range(6) if y[i] == max(y)),
+            "chosen": sum(z[i] for i, j in pairs if (y[i] if z[i] > 2 else w[0]) == w[j]),
+            "first": z[y.index(min(y))],
+        }
+        for function, value in right.items():
+            arrays = ("y", "w", "z") if function in ("equal", "below", "chosen") else ("y", "z")
+            wrong = []
+            for device in devices:
+                done = grad(function, device, arrays)
+                if done.returncode or abs(float(done.stdout.split()[1]) - value) > 1e-5 * abs(value):
+                    wrong.append((device, done.stdout + done.stderr))
+            check(not wrong, f"{name}: {function} is {value} on all devices", wrong)
+        if name == "small":
+            continue
+        at = next(i for i in range(6) if not -2**31 <= y[i] < 2**31)
+        for function, how in (("added", "used in arithmetic"), ("taken", "used as an index"), ("real", "used in arithmetic"), ("total", "added up"), ("computed", "")):
+            wrong = []
+            for device in DEVICES[::2]:
+                done = grad(function, device, ("y", "w", "z") if function == "computed" else ("y", "z"))
+                if done.returncode != 1 or f"y[{at}] is {y[at]}; it is {how}" not in done.stderr or "y.npy" not in done.stderr or "f.cpl:" not in done.stderr:
+                    wrong.append((device, done.stdout + done.stderr))
+            check(not wrong, f"{name}: {function} is refused with the file, the entry and the formula", wrong)
+check.finish()
