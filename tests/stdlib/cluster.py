@@ -51,7 +51,14 @@ for rounds in (1, 3, 40):
         ROWS.append(("sinkhorn", given, weighted(weight, balanced(powers, rounds))))
         products = [[a * b for a, b in zip(left, right)] for left, right in zip(powers, prior)]
         ROWS.append(("with_prior", {**given, "prior": prior}, weighted(weight, balanced(products, rounds))))
+# Unnormalised scores: what all have in common must not cost digits. 3000 and a multiple of 1/1024 is exact in float32.
+steps = [[round(s * 1024) / 1024 for s in row] for row in scores]
+raised = {"scores": [[3000 + s for s in row] for row in steps], "weight": weight, "eps": 0.05, "rounds": 3}
+powers = [[math.exp(s / 0.05) for s in row] for row in steps]
+products = [[a * b for a, b in zip(left, right)] for left, right in zip(powers, prior)]
 ROWS += [
+    ("sinkhorn", raised, weighted(weight, balanced(powers, 3))),
+    ("with_prior", {**raised, "prior": prior}, weighted(weight, balanced(products, 3))),
     ("balance", {"scores": scores, "weight": weight, "rounds": 5}, weighted(weight, balanced([[math.exp(s) for s in row] for row in scores], 5))),
     ("sinkhorn", {"scores": scores, "weight": row_of_ones, "eps": 0.005, "rounds": 1}, 1.0), # exp(s / eps) overflows; a row still comes to 1
     ("with_prior", {"scores": scores, "weight": row_of_ones, "prior": [[float(k != n % K) for k in range(K)] for n in range(N)], "eps": 0.5, "rounds": 3}, 1.0), # a prior of 0
