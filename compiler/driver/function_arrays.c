@@ -1,5 +1,6 @@
 #include "compiler/driver/function_arrays.h"
 
+#include "compiler/graph/visit.h"
 #include "runtime/npz.h"
 #include "runtime/random.h"
 
@@ -235,34 +236,42 @@ static void take_modulo(FunctionArrays *a, int at, int64_t extent) {
     for (int64_t i = 0; i < arrays_elements(a, at); i++) a->values[at][i] = fmod(a->values[at][i], (double)extent);
 }
 
-/* Every made-up input whose elements may become the value of `e` unchanged. */
-static void bound_index(FunctionArrays *a, const GExpr *e, int64_t extent, int depth) {
-    if (depth > 16) return;
-    bool passes_on = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
-    for (int i = e->op == G_SELECT; passes_on && i < e->arg_count; i++) bound_index(a, e->args[i], extent, depth + 1);
-    if (e->op != G_LOAD || e->type != GT_INT) return;
+typedef struct Fit {
+    FunctionArrays *arrays;
+    ExprMap met; /* subscripts of axes of this extent */
+    int64_t extent;
+} Fit;
+
+/* Every made-up input whose elements may become the value of a subscript unchanged. */
+static VisitStep fit_subscript(void *context, const GExpr *e) {
+    Fit *fit = context;
+    if (e->op == G_MAX || e->op == G_MIN) return VISIT_INSIDE;
+    for (int i = 1; e->op == G_SELECT && i < e->arg_count; i++)
+        expr_visit_rest(&fit->met, e->args[i], fit_subscript, fit);
+    if (e->op != G_LOAD || e->type != GT_INT) return VISIT_PAST;
     const GNode *n = e->tensor;
-    if (n->kind == GN_COMPUTE && n->reducer == GR_NONE) bound_index(a, n->value, extent, depth + 1);
-    int at = n->kind == GN_INPUT ? find_input(a, n->name) : -1;
-    if (at < 0 || !a->is_index[at]) return;
-    take_modulo(a, at, extent);
-    a->extent[at] = extent;
+    if (n->kind == GN_COMPUTE && n->reducer == GR_NONE)
+        expr_visit_rest(&fit->met, n->value, fit_subscript, fit);
+    int at = n->kind == GN_INPUT ? find_input(fit->arrays, n->name) : -1;
+    if (at < 0 || !fit->arrays->is_index[at]) return VISIT_PAST;
+    take_modulo(fit->arrays, at, fit->extent);
+    fit->arrays->extent[at] = fit->extent;
+    return VISIT_PAST;
 }
 
-static void bound_loads(FunctionArrays *a, const GExpr *e, int depth) {
-    if (!e || depth > 64) return;
-    for (int i = 0; i < e->arg_count; i++) bound_loads(a, e->args[i], depth + 1);
-    for (int i = 0; e->op == G_LOAD && i < e->tensor->rank; i++) bound_index(a, e->args[i], e->tensor->shape[i], 0);
+static VisitStep fit_load(void *context, const GExpr *e) {
+    for (int i = 0; e->op == G_LOAD && i < e->tensor->rank; i++) {
+        Fit fit = {.arrays = context, .extent = e->tensor->shape[i]};
+        expr_map_open(&fit.met);
+        expr_visit_rest(&fit.met, e->args[i], fit_subscript, &fit);
+        expr_map_close(&fit.met);
+    }
+    return VISIT_INSIDE;
 }
 
 void arrays_fit_indices(FunctionArrays *a, const Graph *g) {
     enum { CLASSES = 3 };
-    for (int i = 0; i < g->nodes.count; i++) {
-        const GNode *n = g->nodes.items[i];
-        bound_loads(a, n->value, 0);
-        bound_loads(a, n->guard, 0);
-        bound_loads(a, n->active, 0);
-    }
+    for (int i = 0; i < g->nodes.count; i++) expr_visit_node(g->nodes.items[i], fit_load, a);
     for (int i = 0; i < a->count; i++)
         if (a->is_index[i] && !a->extent[i]) take_modulo(a, i, CLASSES);
 }

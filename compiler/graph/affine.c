@@ -1,5 +1,7 @@
 #include "compiler/graph/affine.h"
 
+#include "compiler/graph/visit.h"
+
 #include <string.h>
 
 static void add_scaled(Affine *to, const Affine *from, int64_t by) {
@@ -29,7 +31,7 @@ static bool collect(const GExpr *e, int64_t by, Affine *out) {
 
 bool affine_of(const GExpr *e, Affine *out) {
     memset(out, 0, sizeof *out);
-    return e->type == GT_INT && collect(e, 1, out);
+    return e->type == GT_INT && expr_is_small_tree(e) && collect(e, 1, out);
 }
 
 bool affine_load(const GExpr *load, Affine *out) {

@@ -1,5 +1,6 @@
 /* Scalar expressions: constructors that fold, rewriting, ranges. */
 #include "compiler/graph/private.h"
+#include "compiler/graph/visit.h"
 
 #include <assert.h>
 #include <math.h>
@@ -315,40 +316,6 @@ const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b) {
 
 /* ---- rewriting ------------------------------------------------------------------------------------------ */
 
-typedef struct Memo {
-    const GExpr **from, **to;
-    size_t count, capacity;
-} Memo;
-
-static size_t memo_slot(const Memo *memo, const GExpr *e) {
-    size_t at = (e->id * 2654435761u) & (memo->capacity - 1);
-    while (memo->from[at] && memo->from[at] != e) at = (at + 1) & (memo->capacity - 1);
-    return at;
-}
-
-static void memo_put(Memo *memo, const GExpr *e, const GExpr *to) {
-    if (2 * (memo->count + 1) > memo->capacity) {
-        Memo grown = {.capacity = memo->capacity ? 2 * memo->capacity : 64};
-        grown.from = calloc(grown.capacity, sizeof *grown.from);
-        grown.to = calloc(grown.capacity, sizeof *grown.to);
-        assert(grown.from && grown.to);
-        for (size_t i = 0; i < memo->capacity; i++)
-            if (memo->from[i]) {
-                size_t at = memo_slot(&grown, memo->from[i]);
-                grown.from[at] = memo->from[i];
-                grown.to[at] = memo->to[i];
-                grown.count++;
-            }
-        free(memo->from);
-        free(memo->to);
-        *memo = grown;
-    }
-    size_t at = memo_slot(memo, e);
-    if (!memo->from[at]) memo->count++;
-    memo->from[at] = e;
-    memo->to[at] = to;
-}
-
 static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) {
     bool same = true;
     for (int i = 0; i < e->arg_count; i++) same &= args[i] == e->args[i];
@@ -358,24 +325,22 @@ static const GExpr *rebuild(Graph *g, const GExpr *e, const GExpr *const *args) 
     return gx_op(g, e->op, e->arg_count, args);
 }
 
-static const GExpr *rewrite(Graph *g, Memo *memo, const GExpr *e, GVisit visit, void *context) {
-    if (memo->capacity) {
-        size_t at = memo_slot(memo, e);
-        if (memo->from[at]) return memo->to[at];
-    }
+static const GExpr *rewrite(Graph *g, ExprMap *done, const GExpr *e, GVisit visit, void *context) {
+    const ExprValue *known = expr_map_find(done, e);
+    if (known) return known->pointer;
     const GExpr *args[GRAPH_MAX_RANK + 1];
-    for (int i = 0; i < e->arg_count; i++) args[i] = rewrite(g, memo, e->args[i], visit, context);
+    for (int i = 0; i < e->arg_count; i++) args[i] = rewrite(g, done, e->args[i], visit, context);
     const GExpr *result = visit(context, g, rebuild(g, e, args));
-    memo_put(memo, e, result);
+    expr_map_set(done, e, (ExprValue){.pointer = result});
     return result;
 }
 
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context) {
     if (!expr) return NULL;
-    Memo memo = {0};
-    const GExpr *result = rewrite(g, &memo, expr, visit, context);
-    free(memo.from);
-    free(memo.to);
+    ExprMap done;
+    expr_map_open(&done);
+    const GExpr *result = rewrite(g, &done, expr, visit, context);
+    expr_map_close(&done);
     return result;
 }
 
@@ -404,29 +369,26 @@ const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *co
     return gx_substitute(g, e, count, from, to);
 }
 
-static void collect(const GExpr *e, const GExpr **indices, int *count, Memo *seen) {
-    if (e->op == G_INDEX) {
-        if (!graph_index_is_fresh(e)) return;
-        for (int i = 0; i < *count; i++)
-            if (indices[i] == e) return;
-        assert(*count < GRAPH_MAX_INDICES);
-        indices[(*count)++] = e;
-        return;
-    }
-    if (e->arg_count == 0) return;
-    if (seen->capacity && seen->from[memo_slot(seen, e)]) return;
-    memo_put(seen, e, e);
-    for (int i = 0; i < e->arg_count; i++) collect(e->args[i], indices, count, seen);
+typedef struct Indices {
+    const GExpr **items;
+    int count;
+} Indices;
+
+static VisitStep note_fresh_index(void *context, const GExpr *e) {
+    Indices *found = context;
+    if (e->op != G_INDEX || !graph_index_is_fresh(e)) return VISIT_INSIDE;
+    for (int i = 0; i < found->count; i++)
+        if (found->items[i] == e) return VISIT_INSIDE;
+    assert(found->count < GRAPH_MAX_INDICES);
+    found->items[found->count++] = e;
+    return VISIT_INSIDE;
 }
 
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
     (void)g;
-    int count = 0;
-    Memo seen = {0};
-    if (expr) collect(expr, indices, &count, &seen);
-    free(seen.from);
-    free(seen.to);
-    return count;
+    Indices found = {indices, 0};
+    expr_visit(expr, note_fresh_index, &found);
+    return found.count;
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------------ */
@@ -482,7 +444,7 @@ static bool index_extent(Graph *g, const GExpr *e, const int64_t *extents, int64
 static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
     Affine sum;
     memset(&sum, 0, sizeof sum);
-    if (!add_affine(&sum, e, 1)) return false;
+    if (!expr_is_small_tree(e) || !add_affine(&sum, e, 1)) return false;
     *low = *high = sum.constant;
     for (int i = 0; i < sum.count; i++) {
         int64_t extent;
@@ -496,7 +458,28 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
 
 enum { DEEPEST_RANGE = 4 /* arrays that are made of arrays */ };
 
-static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low, int64_t *high);
+typedef struct Interval {
+    int64_t low, high;
+    bool is_known;
+} Interval;
+
+/* Ranges of the parts of one expression. The first parts are looked at as they come, since most
+ * expressions are small; what is met later is kept, so that parts that stand in several places are
+ * looked at once. */
+typedef struct Ranges {
+    Graph *g;
+    const int64_t *extents;
+    int depth, steps;
+    ExprMap known; /* the place of a part's interval */
+    Interval *kept;
+    int kept_count, kept_capacity;
+} Ranges;
+
+enum { STEPS_WITHOUT_MEMORY = 48 };
+
+static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high);
+static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
+                     int64_t *high);
 
 /* What the making of an array says of its entries, which 32 bits hold. */
 static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
@@ -509,7 +492,7 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
     }
     bool known = true;
     switch (n->reducer) {
-    case GR_NONE: known = range(g, n->value, extents, depth - 1, low, high); break;
+    case GR_NONE: known = range_of(g, n->value, extents, depth - 1, low, high); break;
     case GR_ARGMAX:
     case GR_ARGMIN:
         *low = 0;
@@ -520,7 +503,7 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
             *low = 0;
             *high = 1;
         } else {
-            known = range(g, n->value, extents, depth - 1, low, high);
+            known = range_of(g, n->value, extents, depth - 1, low, high);
         }
         *low = known ? min_of(0, *low * terms) : 0;
         *high = known ? max_of(0, *high * terms) : 0;
@@ -530,12 +513,13 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }
 
-static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low, int64_t *high) {
-    if (e->type != GT_INT) return false;
-    if (affine_range(g, e, extents, low, high)) return true;
+static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    if (affine_range(r->g, e, r->extents, low, high)) return true;
     int64_t al = 0, ah = 0, bl = 0, bh = 0;
-    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT && range(g, e->args[0], extents, depth, &al, &ah);
-    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT && range(g, e->args[1], extents, depth, &bl, &bh);
+    bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT &&
+             range(r, e->args[0], &al, &ah);
+    bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT &&
+             range(r, e->args[1], &bl, &bh);
     switch (e->op) {
     case G_ADD: *low = al + bl; *high = ah + bh; return a && b;
     case G_SUB: *low = al - bh; *high = ah - bl; return a && b;
@@ -581,19 +565,64 @@ static bool range(Graph *g, const GExpr *e, const int64_t *extents, int depth, i
         return true;
     case G_SELECT: {
         int64_t cl, ch;
-        if (e->args[1]->type != GT_INT || !range(g, e->args[1], extents, depth, &bl, &bh) || !range(g, e->args[2], extents, depth, &cl, &ch)) return false;
+        if (e->args[1]->type != GT_INT || !range(r, e->args[1], &bl, &bh) ||
+            !range(r, e->args[2], &cl, &ch))
+            return false;
         *low = min_of(bl, cl);
         *high = max_of(bh, ch);
         return true;
     }
-    case G_LOAD: return !e->has_else && range_of_entries(g, e->tensor, depth, low, high);
+    case G_LOAD: return !e->has_else && range_of_entries(r->g, e->tensor, r->depth, low, high);
     case G_TO_INT:
     default: return false;
     }
 }
 
-bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, 0, low, high); }
-bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) { return range(g, e, extents, DEEPEST_RANGE, low, high); }
+static void keep_interval(Ranges *r, const GExpr *e, Interval interval) {
+    if (r->kept_count == r->kept_capacity) {
+        r->kept_capacity = r->kept_capacity ? 2 * r->kept_capacity : 64;
+        Interval *grown = realloc(r->kept, sizeof *grown * (size_t)r->kept_capacity);
+        if (!grown) return; /* only slower */
+        r->kept = grown;
+    }
+    expr_map_set(&r->known, e, (ExprValue){.integer = r->kept_count});
+    r->kept[r->kept_count++] = interval;
+}
+
+static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    if (e->type != GT_INT) return false;
+    const bool has_memory = e->arg_count > 0 && ++r->steps > STEPS_WITHOUT_MEMORY;
+    const ExprValue *known = has_memory ? expr_map_find(&r->known, e) : NULL;
+    if (known) {
+        const Interval *kept = &r->kept[known->integer];
+        *low = kept->low;
+        *high = kept->high;
+        return kept->is_known;
+    }
+    bool is_known = range_new(r, e, low, high);
+    if (has_memory)
+        keep_interval(r, e, (Interval){is_known ? *low : 0, is_known ? *high : 0, is_known});
+    return is_known;
+}
+
+static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
+                     int64_t *high) {
+    Ranges r = {.g = g, .extents = extents, .depth = depth};
+    expr_map_open(&r.known);
+    bool is_known = range(&r, e, low, high);
+    expr_map_close(&r.known);
+    free(r.kept);
+    return is_known;
+}
+
+bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+    return range_of(g, e, extents, 0, low, high);
+}
+
+bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
+                      int64_t *high) {
+    return range_of(g, e, extents, DEEPEST_RANGE, low, high);
+}
 
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {
     int64_t low, high;

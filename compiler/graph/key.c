@@ -1,8 +1,14 @@
 #include "compiler/graph/key.h"
+#include "compiler/graph/visit.h"
+
+static VisitStep note_index(void *context, const GExpr *e) {
+    if (e->op == G_INDEX) *(uint32_t *)context |= 1u << e->index;
+    return VISIT_INSIDE;
+}
 
 uint32_t key_indices(const GExpr *e) {
-    uint32_t bits = e->op == G_INDEX ? 1u << e->index : 0;
-    for (int i = 0; i < e->arg_count; i++) bits |= key_indices(e->args[i]);
+    uint32_t bits = 0;
+    expr_visit(e, note_index, &bits);
     return bits;
 }
 

@@ -1,21 +1,31 @@
 #include "compiler/graph/loads.h"
+#include "compiler/graph/visit.h"
 
-void loads_add(Arena *arena, Loads *l, const GExpr *e) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX) return;
-    for (int i = 0; i < l->seen.count; i++)
-        if (l->seen.items[i] == e) return;
-    array_push(arena, &l->seen, e);
-    l->draws |= e->op == G_RANDOM;
-    if (e->op == G_LOAD) array_push(arena, &l->items, e);
-    for (int i = 0; i < e->arg_count; i++) loads_add(arena, l, e->args[i]);
+typedef struct Gather {
+    Arena *arena;
+    Loads *loads;
+} Gather;
+
+static VisitStep gather(void *context, const GExpr *e) {
+    Gather *to = context;
+    to->loads->draws |= e->op == G_RANDOM;
+    if (e->op == G_LOAD) array_push(to->arena, &to->loads->items, e);
+    return VISIT_INSIDE;
+}
+
+Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs) {
+    Loads l = {0};
+    Gather to = {arena, &l};
+    ExprMap met;
+    expr_map_open(&met);
+    for (int i = 0; i < count; i++) expr_visit_rest(&met, exprs[i], gather, &to);
+    expr_map_close(&met);
+    return l;
 }
 
 Loads loads_of(Arena *arena, const GNode *n) {
-    Loads l = {0};
-    loads_add(arena, &l, n->value);
-    loads_add(arena, &l, n->guard);
-    loads_add(arena, &l, n->active);
-    return l;
+    const GExpr *parts[3] = {n->value, n->guard, n->active};
+    return loads_of_all(arena, 3, parts);
 }
 
 bool load_is_at_own_place(const GExpr *load) {

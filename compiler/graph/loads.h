@@ -4,13 +4,14 @@
 
 #include "compiler/graph/graph.h"
 
-/* The loads of expressions, each once, in order. Zero to begin with. */
+/* The loads of expressions, each once, in order. */
 typedef struct Loads {
-    ARRAY(const GExpr *) seen, items;
+    ARRAY(const GExpr *) items;
     bool draws; /* there are random draws as well */
 } Loads;
 
-void loads_add(Arena *arena, Loads *loads, const GExpr *expr /* or NULL */);
+/* Those of several expressions, any of which may be NULL. */
+Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs);
 /* Those of the node's value, guard and active part. */
 Loads loads_of(Arena *arena, const GNode *node);
 /* Whether it reads the element whose indices are those of the reader's own result, and nothing else in its stead. */

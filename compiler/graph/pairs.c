@@ -1,57 +1,23 @@
 #include "compiler/graph/pairs.h"
+#include "compiler/graph/visit.h"
 
 #include <string.h>
 
 /* ---- which indices an expression reads ------------------------------------------------------------------------ */
 
-typedef struct Masks { /* by expression: shared parts are walked once */
-    Arena *arena;
-    const GExpr **keys;
-    uint32_t *masks;
-    int capacity, count;
-} Masks;
-
-static int slot_of(const Masks *m, const GExpr *e) {
-    int at = (int)(e->id * 2654435761u) & (m->capacity - 1);
-    while (m->keys[at] && m->keys[at] != e) at = (at + 1) & (m->capacity - 1);
-    return at;
-}
-
-static void keep(Masks *m, const GExpr *e, uint32_t mask) {
-    if (2 * m->count >= m->capacity) {
-        Masks old = *m;
-        m->capacity = old.capacity ? 2 * old.capacity : 64;
-        m->keys = arena_array(m->arena, const GExpr *, m->capacity);
-        m->masks = arena_array(m->arena, uint32_t, m->capacity);
-        for (int i = 0; i < old.capacity; i++) {
-            if (!old.keys[i]) continue;
-            int at = slot_of(m, old.keys[i]);
-            m->keys[at] = old.keys[i];
-            m->masks[at] = old.masks[i];
-        }
+static ExprValue mask_of(void *context, const GExpr *e, const ExprValue *args) {
+    (void)context;
+    if (e->op == G_INDEX) {
+        bool counts = e->index >= 0 && e->index < GRAPH_MAX_INDICES;
+        return (ExprValue){.integer = counts ? (int64_t)1 << e->index : 0};
     }
-    int at = slot_of(m, e);
-    m->keys[at] = e;
-    m->masks[at] = mask;
-    m->count++;
-}
-
-static uint32_t mask_of(Masks *m, const GExpr *e) {
-    if (e->op == G_INDEX) return e->index >= 0 && e->index < GRAPH_MAX_INDICES ? 1u << e->index : 0;
-    if (e->arg_count == 0) return 0;
-    if (m->capacity) {
-        int at = slot_of(m, e);
-        if (m->keys[at]) return m->masks[at];
-    }
-    uint32_t mask = 0;
-    for (int i = 0; i < e->arg_count; i++) mask |= mask_of(m, e->args[i]);
-    keep(m, e, mask);
+    ExprValue mask = {.integer = 0};
+    for (int i = 0; i < e->arg_count; i++) mask.integer |= args[i].integer;
     return mask;
 }
 
-uint32_t index_mask(Arena *arena, const GExpr *expr) {
-    Masks m = {.arena = arena};
-    return expr ? mask_of(&m, expr) : 0;
+uint32_t index_mask(const GExpr *expr) {
+    return expr ? (uint32_t)expr_fold(expr, mask_of, NULL).integer : 0;
 }
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
@@ -93,7 +59,6 @@ bool pair_product(Graph *g, const GNode *node, PairProduct *p) {
 /* ---- sinks --------------------------------------------------------------------------------------------------------- */
 
 typedef struct Reads {
-    Masks seen; /* mask 1: walked */
     PairSink *sink;
     int first, second; /* the pair, in the order of the first read; -1: none yet */
     bool fits;
@@ -111,35 +76,33 @@ static void note_source(Reads *r, const GNode *node, bool swapped) {
     s->swapped[s->source_count++] = swapped;
 }
 
-static void note_reads(Reads *r, const GExpr *e) {
-    if (!e || e->arg_count == 0 || (r->seen.capacity && r->seen.keys[slot_of(&r->seen, e)])) return;
-    keep(&r->seen, e, 1);
-    if (e->op == G_LOAD && e->tensor->streamed) {
-        const GExpr *x = e->args[0], *y = e->args[1];
-        if (x->op != G_INDEX || y->op != G_INDEX || x == y || e->has_else) {
-            r->fits = false;
-            return;
-        }
-        if (r->first < 0) {
-            r->first = x->index;
-            r->second = y->index;
-        }
-        bool same = x->index == r->first && y->index == r->second;
-        if (!same && (x->index != r->second || y->index != r->first)) r->fits = false;
-        note_source(r, e->tensor, !same);
+static VisitStep note_read(void *context, const GExpr *e) {
+    Reads *r = context;
+    if (e->op != G_LOAD || !e->tensor->streamed) return VISIT_INSIDE;
+    const GExpr *x = e->args[0], *y = e->args[1];
+    if (x->op != G_INDEX || y->op != G_INDEX || x == y || e->has_else) {
+        r->fits = false;
+        return VISIT_PAST;
     }
-    for (int i = 0; i < e->arg_count; i++) note_reads(r, e->args[i]);
+    if (r->first < 0) {
+        r->first = x->index;
+        r->second = y->index;
+    }
+    bool same = x->index == r->first && y->index == r->second;
+    if (!same && (x->index != r->second || y->index != r->first)) r->fits = false;
+    note_source(r, e->tensor, !same);
+    return VISIT_PAST;
 }
 
 /* value = weight * V[other, payload] */
-static bool split_weight(Arena *arena, PairSink *s) {
+static bool split_weight(PairSink *s) {
     const GExpr *value = s->node->value;
     if (s->node->reducer != GR_SUM || s->node->type != GT_REAL || s->node->guard || s->node->active || value->op != G_MUL) return false;
     for (int i = 0; i < 2; i++) {
         const GExpr *v = value->args[i], *w = value->args[1 - i];
         uint32_t payload = 1u << s->payload;
         if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL || !plain_indices(v) || !affine_load(v, &s->at_rows)) continue;
-        if (index_mask(arena, v) != (payload | 1u << s->other) || (index_mask(arena, w) & payload)) continue;
+        if (index_mask(v) != (payload | 1u << s->other) || (index_mask(w) & payload)) continue;
         s->weight = w;
         s->rows = v;
         return true;
@@ -147,13 +110,13 @@ static bool split_weight(Arena *arena, PairSink *s) {
     return false;
 }
 
-bool pair_sink(Arena *arena, const GNode *node, PairSink *s) {
+bool pair_sink(const GNode *node, PairSink *s) {
     memset(s, 0, sizeof *s);
     if (node->kind != GN_COMPUTE || node->red_rank != 1 || node->rank < 1 || node->rank > 2 || node->active) return false;
     s->node = node;
-    Reads r = {.seen = {.arena = arena}, .sink = s, .first = -1, .fits = true};
-    note_reads(&r, node->value);
-    note_reads(&r, node->guard);
+    Reads r = {.sink = s, .first = -1, .fits = true};
+    expr_visit(node->value, note_read, &r);
+    expr_visit(node->guard, note_read, &r);
     if (!r.fits || r.first < 0) return false;
     s->other = node->rank;
     s->own = r.first == s->other ? r.second : r.first;
@@ -161,5 +124,5 @@ bool pair_sink(Arena *arena, const GNode *node, PairSink *s) {
     bool swap = r.first == s->other;
     for (int i = 0; i < s->source_count; i++) s->swapped[i] ^= swap;
     s->payload = node->rank == 1 ? -1 : 1 - s->own;
-    return s->payload < 0 || split_weight(arena, s);
+    return s->payload < 0 || split_weight(s);
 }

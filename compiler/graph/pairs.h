@@ -37,9 +37,9 @@ typedef struct PairSink {
 } PairSink;
 
 /* False when the node reads no streamed product, or is no sink. */
-bool pair_sink(Arena *arena, const GNode *node, PairSink *out);
+bool pair_sink(const GNode *node, PairSink *out);
 
 /* The indices of a finished node that an expression reads, a bit for each. */
-uint32_t index_mask(Arena *arena, const GExpr *expr);
+uint32_t index_mask(const GExpr *expr);
 
 #endif

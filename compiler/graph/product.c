@@ -1,4 +1,5 @@
 #include "compiler/graph/product.h"
+#include "compiler/graph/visit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +56,12 @@ static bool holds(const Condition *c, const int64_t *values, bool *out) {
     return true;
 }
 
-static void note_indices(const GExpr *e, bool *used) {
-    if (e->op == G_INDEX) used[e->index] = true;
-    for (int i = 0; i < e->arg_count; i++) note_indices(e->args[i], used);
+static VisitStep note_index(void *context, const GExpr *e) {
+    if (e->op == G_INDEX) ((bool *)context)[e->index] = true;
+    return VISIT_INSIDE;
 }
+
+static void note_indices(const GExpr *e, bool *used) { expr_visit(e, note_index, used); }
 
 static bool always_holds(const GNode *node, const Condition *c) {
     int64_t last = c->out < 0 ? 0 : c->of_out * (graph_extent(node, c->out) - 1);
@@ -71,7 +74,7 @@ static bool add_condition(Conditions *c, const GExpr *truth, const GExpr *subscr
     bool used[GRAPH_MAX_INDICES] = {false};
     Condition made = {.truth = truth, .subscript = subscript, .extent = extent, .out = -1, .red = -1};
     Affine affine;
-    if (c->count == MAX_CONDITIONS) return false;
+    if (c->count == MAX_CONDITIONS || !expr_is_small_tree(truth ? truth : subscript)) return false;
     note_indices(truth ? truth : subscript, used);
     for (int i = 0; i < c->node->rank + c->node->red_rank; i++) {
         int *place = i < c->node->rank ? &made.out : &made.red;

@@ -1,30 +1,35 @@
 #include "compiler/graph/walk.h"
 
+#include "compiler/graph/visit.h"
+
 enum { FEWEST_COLUMNS = 4 };
 
-static bool mentions_reduced(const GNode *n, const GExpr *e) {
-    if (e->op == G_INDEX) return e->index >= n->rank;
-    for (int i = 0; i < e->arg_count; i++)
-        if (mentions_reduced(n, e->args[i])) return true;
-    return false;
+static bool is_reduced_index(const void *context, const GExpr *e) {
+    const GNode *n = context;
+    return e->op == G_INDEX && e->index >= n->rank;
 }
 
-/* Counts reads whose last subscript is the last axis of the results, and those whose last subscript moves with a reduced index. */
-static void count_reads(const GNode *n, const GExpr *e, int *columns, int *rows, int depth) {
-    if (!e || depth > 32) return;
-    if (e->op == G_LOAD && e->tensor->rank > 0) {
-        const GExpr *last = e->args[e->tensor->rank - 1];
-        if (last->op == G_INDEX && last->index == n->rank - 1) ++*columns;
-        else if (mentions_reduced(n, last)) ++*rows;
-    }
-    for (int i = 0; i < e->arg_count; i++) count_reads(n, e->args[i], columns, rows, depth + 1);
+typedef struct Reads {
+    const GNode *node;
+    int columns, rows;
+} Reads;
+
+/* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
+ * moves with a reduced index. */
+static VisitStep count_read(void *context, const GExpr *e) {
+    Reads *r = context;
+    if (e->op != G_LOAD || e->tensor->rank == 0) return VISIT_INSIDE;
+    const GExpr *last = e->args[e->tensor->rank - 1];
+    if (last->op == G_INDEX && last->index == r->node->rank - 1) r->columns++;
+    else if (expr_any(last, is_reduced_index, r->node)) r->rows++;
+    return VISIT_INSIDE;
 }
 
 bool sums_columns(const GNode *n) {
     bool folds = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
     if (n->kind != GN_COMPUTE || !folds || n->type != GT_REAL || n->value->type != GT_REAL || n->active || (n->empty_is_error && n->guard)) return false;
     if (n->rank == 0 || n->red_rank == 0 || n->shape[n->rank - 1] < FEWEST_COLUMNS) return false;
-    int columns = 0, rows = 0;
-    count_reads(n, n->value, &columns, &rows, 0);
-    return columns > 0 && columns >= rows;
+    Reads reads = {.node = n};
+    expr_visit(n->value, count_read, &reads);
+    return reads.columns > 0 && reads.columns >= reads.rows;
 }

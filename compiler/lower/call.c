@@ -1,4 +1,5 @@
 /* Calls: functions of the language, built-ins, constructors and applications of networks; and the bodies they run. */
+#include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 
 #include <assert.h>
@@ -8,15 +9,28 @@ enum { MAX_ARGS = 16, MAX_DEPTH = 64 };
 
 /* ---- bodies --------------------------------------------------------------------------------------- */
 
-/* Work that is worth doing once per element of the free indices rather than once per use. */
-static bool is_costly(const GExpr *e) {
+static VisitStep is_costly(void *context, const GExpr *e) {
+    (void)context;
     switch (e->op) {
-    case G_RANDOM: case G_EXP: case G_LOG: case G_SQRT: case G_DIV: case G_POW: case G_TANH: case G_SIN: case G_COS: return true;
-    default: break;
+    case G_RANDOM:
+    case G_EXP:
+    case G_LOG:
+    case G_SQRT:
+    case G_DIV:
+    case G_POW:
+    case G_TANH:
+    case G_SIN:
+    case G_COS: return VISIT_END;
+    default: return e->op == G_LOAD ? VISIT_PAST : VISIT_INSIDE;
     }
-    for (int i = 0; i < e->arg_count; i++)
-        if (e->op != G_LOAD && is_costly(e->args[i])) return true;
-    return false;
+}
+
+/* True if a scalar is worth computing once per element of its free indices rather than once per
+ * use: for its price, or since it has so many parts that formulas made of such formulas would have
+ * no bound. */
+static bool is_worth_a_node(const GExpr *e) {
+    enum { LARGE = 64 };
+    return expr_visit(e, is_costly, NULL) || expr_size(e) > LARGE;
 }
 
 Value let_value(Lower *l, const Stmt *s) {
@@ -29,7 +43,8 @@ Value let_value(Lower *l, const Stmt *s) {
     }
     if (s->binder_count == 0) {
         Value value = lower_value(l, s->value);
-        if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL && is_costly(value.scalar))
+        if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL &&
+            is_worth_a_node(value.scalar))
             value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
         return value;
     }

@@ -7,6 +7,7 @@
  *  - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
  *  - A read with the value 0 outside becomes a plain read of a padded copy. */
 #include "compiler/graph/product.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -73,7 +74,7 @@ static const GExpr *divide_out(void *context, Graph *g, const GExpr *e) {
     Terms t;
     memset(&t, 0, sizeof t);
     int64_t by = e->args[1]->integer;
-    if (!terms_of(e->args[0], 1, &t)) return e;
+    if (!expr_is_small_tree(e) || !terms_of(e->args[0], 1, &t)) return e;
     for (int i = 0; i < t.count; i++)
         if (t.factor[i] % by) return e;
     return e->op == G_MOD ? gx_int(g, floor_mod(t.constant, by)) : expr_of(g, &t, by);
@@ -101,7 +102,8 @@ static bool find_split(const ComputeSpec *spec, const GExpr *guard, Split *split
     const GExpr *mod = guard->args[0];
     Terms t;
     memset(&t, 0, sizeof t);
-    if (mod->args[1]->op != G_CONST || !terms_of(mod->args[0], 1, &t)) return false;
+    if (mod->args[1]->op != G_CONST || !expr_is_small_tree(mod) || !terms_of(mod->args[0], 1, &t))
+        return false;
     split->stride = mod->args[1]->integer;
     split->out = split->red = -1;
     int64_t out_sign = 0;
@@ -179,7 +181,8 @@ static bool is_whole(const GExpr *e) { return e->op == G_CONST && e->type == GT_
 static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
     Terms t;
     memset(&t, 0, sizeof t);
-    if (!terms_of(e, 1, &t) || t.count != 1 || t.factor[0] != 1) return -1;
+    if (!expr_is_small_tree(e) || !terms_of(e, 1, &t) || t.count != 1 || t.factor[0] != 1)
+        return -1;
     *shift = t.constant;
     for (int i = 0; i < spec->out_rank; i++)
         if (spec->out[i] == t.index[0]) return i;
@@ -300,7 +303,7 @@ static bool is_affine(const GExpr *load) {
     for (int i = 0; i < load->tensor->rank; i++) {
         Terms t;
         memset(&t, 0, sizeof t);
-        if (!terms_of(load->args[i], 1, &t)) return false;
+        if (!expr_is_small_tree(load->args[i]) || !terms_of(load->args[i], 1, &t)) return false;
     }
     return true;
 }

@@ -1,5 +1,7 @@
 #include "compiler/passes/derivative.h"
 
+#include "compiler/graph/visit.h"
+
 typedef const GExpr *(*Rule)(Graph *g, const GExpr *e, int i);
 
 static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
@@ -122,21 +124,50 @@ const GExpr *derivative_of(Graph *g, const GExpr *e, int i) {
     return rules[e->op](g, e, i);
 }
 
-const GExpr *derivative_by_load(Graph *g, const GExpr *e, const GExpr *load) {
-    if (e == load) return real(g, 1);
-    if (e->type != GT_REAL || e->op == G_LOAD || e->op == G_RANDOM || e->arg_count == 0) return NULL;
-    if (e->op == G_SELECT) {
-        const GExpr *a = derivative_by_load(g, e->args[1], load), *b = derivative_by_load(g, e->args[2], load);
-        if (!a && !b) return NULL;
-        return gx_select(g, e->args[0], a ? a : real(g, 0), b ? b : real(g, 0));
-    }
+typedef struct ByLoad {
+    Graph *g;
+    const GExpr *load;
+    ExprMap known; /* the derivative of a part, or NULL: each part once, however often it stands */
+} ByLoad;
+
+static const GExpr *by_load(ByLoad *d, const GExpr *e);
+
+/* Keeps the choice around the slopes of its arms: that of the arm not taken may be no number. */
+static const GExpr *by_arms(ByLoad *d, const GExpr *e) {
+    const GExpr *a = by_load(d, e->args[1]);
+    const GExpr *b = by_load(d, e->args[2]);
+    if (!a && !b) return NULL;
+    return gx_select(d->g, e->args[0], a ? a : real(d->g, 0), b ? b : real(d->g, 0));
+}
+
+static const GExpr *by_arguments(ByLoad *d, const GExpr *e) {
     const GExpr *sum = NULL;
     for (int i = 0; i < e->arg_count; i++) {
-        const GExpr *inner = derivative_by_load(g, e->args[i], load);
-        const GExpr *outer = inner ? derivative_of(g, e, i) : NULL;
+        const GExpr *inner = by_load(d, e->args[i]);
+        const GExpr *outer = inner ? derivative_of(d->g, e, i) : NULL;
         if (!outer) continue;
-        const GExpr *term = mul(g, outer, inner);
-        sum = sum ? gx2(g, G_ADD, sum, term) : term;
+        const GExpr *term = mul(d->g, outer, inner);
+        sum = sum ? gx2(d->g, G_ADD, sum, term) : term;
     }
     return sum;
+}
+
+/* What is older than the load does not hold it (visit.h). */
+static const GExpr *by_load(ByLoad *d, const GExpr *e) {
+    if (e == d->load) return real(d->g, 1);
+    if (e->id < d->load->id || e->type != GT_REAL || e->arg_count == 0) return NULL;
+    if (e->op == G_LOAD || e->op == G_RANDOM) return NULL;
+    const ExprValue *known = expr_map_find(&d->known, e);
+    if (known) return known->pointer;
+    const GExpr *slope = e->op == G_SELECT ? by_arms(d, e) : by_arguments(d, e);
+    expr_map_set(&d->known, e, (ExprValue){.pointer = slope});
+    return slope;
+}
+
+const GExpr *derivative_by_load(Graph *g, const GExpr *e, const GExpr *load) {
+    ByLoad d = {.g = g, .load = load};
+    expr_map_open(&d.known);
+    const GExpr *slope = by_load(&d, e);
+    expr_map_close(&d.known);
+    return slope;
 }

@@ -2,6 +2,7 @@
  *     dT[m] += sum over (o, r) with f(o, r) = m of  gy[o] * weight of the reducer * de/dload,
  * which is again a compute node over m. Equations f_k(o, r) = m_k are solved for an index where they can be (solve.c), and the index disappears
  * from the sum; what depends on data stays as a guard EQ(f_k, m_k), which a back end does by counting sort (plan/bucket.h). Contributions are added in source order of the consumers: no atomics, one result. */
+#include "compiler/graph/visit.h"
 #include "compiler/passes/derivative.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/solve.h"
@@ -22,19 +23,23 @@ typedef struct Pass {
 
 /* ---- one node ---------------------------------------------------------------------------------------- */
 
-typedef struct Loads {
+typedef struct RealLoads {
+    Graph *g;
     ARRAY(const GExpr *) items;
-} Loads;
+} RealLoads;
 
-static void collect_loads(Graph *g, const GExpr *e, Loads *loads) {
-    if (e->op == G_LOAD) {
-        if (e->type != GT_REAL) return;
-        for (int i = 0; i < loads->items.count; i++)
-            if (loads->items.items[i] == e) return;
-        array_push(g->arena, &loads->items, e);
-        return;
-    }
-    for (int i = 0; i < e->arg_count; i++) collect_loads(g, e->args[i], loads);
+static VisitStep note_load(void *context, const GExpr *e) {
+    RealLoads *loads = context;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    if (e->type == GT_REAL) array_push(loads->g->arena, &loads->items, e);
+    return VISIT_PAST;
+}
+
+/* The real loads of an expression, each once, in the order in which they stand. */
+static RealLoads real_loads(Graph *g, const GExpr *e) {
+    RealLoads loads = {.g = g};
+    expr_visit(e, note_load, &loads);
+    return loads;
 }
 
 static int position_of(const Pass *p, const GNode *node) {
@@ -69,25 +74,22 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, 
     }
 }
 
-static GNode *adjoint_of_load(Graph *g, GNode *node, GNode *gradient, int number) {
-    ComputeSpec y;
-    graph_open(g, node, &y);
-    Loads loads;
-    memset(&loads, 0, sizeof loads);
-    collect_loads(g, y.value, &loads);
-    const GExpr *load = loads.items.items[number];
-    const GExpr *slope = derivative_by_load(g, y.value, load);
+/* The part of the gradient of the array that `load`, one of those in y.value, reads. NULL: there is
+ * none. */
+static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode *gradient,
+                              const GExpr *load) {
+    const GExpr *slope = derivative_by_load(g, y->value, load);
     if (!slope) return NULL;
-    const GExpr *condition = NULL;
-    const GExpr *weight = reducer_weight(g, node, &y, gx_load(g, gradient, y.out_rank, y.out, NULL), &condition);
+    const GExpr *condition = NULL, *arriving = gx_load(g, gradient, y->out_rank, y->out, NULL);
+    const GExpr *weight = reducer_weight(g, node, y, arriving, &condition);
     const GExpr *value = gx2(g, G_MUL, weight, slope);
-    const GExpr *guard = gx_and(g, gx_and(g, y.active, y.guard), condition);
+    const GExpr *guard = gx_and(g, gx_and(g, y->active, y->guard), condition);
     GNode *tensor = load->tensor;
     Solver s;
     memset(&s, 0, sizeof s);
     s.g = g;
-    for (int i = 0; i < y.out_rank; i++) s.index[s.count++] = y.out[i];
-    for (int i = 0; i < y.red_rank; i++) s.index[s.count++] = y.red[i];
+    for (int i = 0; i < y->out_rank; i++) s.index[s.count++] = y->out[i];
+    for (int i = 0; i < y->red_rank; i++) s.index[s.count++] = y->red[i];
     ComputeSpec adjoint;
     memset(&adjoint, 0, sizeof adjoint);
     for (int k = 0; k < tensor->rank; k++) adjoint.out[k] = graph_fresh_index(g, tensor->shape[k]);
@@ -136,13 +138,14 @@ static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
 
 static void differentiate_node(Pass *p, GNode *node, GNode *gradient) {
     Graph *g = p->g;
-    Loads loads;
-    memset(&loads, 0, sizeof loads);
-    collect_loads(g, node->value, &loads);
+    ComputeSpec y;
+    graph_open(g, node, &y);
+    const RealLoads loads = real_loads(g, y.value);
     for (int i = loads.items.count - 1; i >= 0; i--) {
-        int at = position_of(p, loads.items.items[i]->tensor);
+        const GExpr *load = loads.items.items[i];
+        int at = position_of(p, load->tensor);
         if (at < 0 || !p->of[at].needed) continue;
-        GNode *part = adjoint_of_load(g, node, gradient, i);
+        GNode *part = adjoint_of_load(g, node, &y, gradient, load);
         if (part) array_push(g->arena, &p->of[at].parts, part);
     }
 }
@@ -184,14 +187,11 @@ static bool call_needed(const Pass *p, const GNode *node) {
     return needed;
 }
 
-static void mark_needed(Pass *p, const GExpr *e, bool *needed) {
-    if (*needed) return;
-    if (e->op == G_LOAD) {
-        int at = position_of(p, e->tensor);
-        *needed = at >= 0 && e->type == GT_REAL && p->of[at].needed;
-        return;
-    }
-    for (int i = 0; i < e->arg_count; i++) mark_needed(p, e->args[i], needed);
+static VisitStep is_needed_read(void *context, const GExpr *e) {
+    const Pass *p = context;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    int at = position_of(p, e->tensor);
+    return at >= 0 && e->type == GT_REAL && p->of[at].needed ? VISIT_END : VISIT_PAST;
 }
 
 void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNode **grads) {
@@ -207,8 +207,9 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
         if (at >= 0) pass.of[at].needed = true;
     }
     for (int i = 0; i < pass.count; i++) {
-        if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL) mark_needed(&pass, nodes[i]->value, &pass.of[i].needed);
-        else if (nodes[i]->kind == GN_CALL) pass.of[i].needed = call_needed(&pass, nodes[i]);
+        if (nodes[i]->kind == GN_COMPUTE && nodes[i]->type == GT_REAL) {
+            pass.of[i].needed |= expr_visit(nodes[i]->value, is_needed_read, &pass);
+        } else if (nodes[i]->kind == GN_CALL) pass.of[i].needed = call_needed(&pass, nodes[i]);
     }
     int root = position_of(&pass, loss);
     if (root >= 0) {

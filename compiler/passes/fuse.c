@@ -12,6 +12,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -34,7 +35,9 @@ static int64_t points(const GNode *n) {
 }
 
 typedef struct Survey {
-    ARRAY(const GExpr *) seen;
+    Arena *arena;
+    ExprMap met; /* while it is made */
+    ARRAY(const GExpr *) loads;
     ARRAY(GNode *) operands;
     int cost, large_reads;
     int64_t large; /* what counts as an array of the node's own size */
@@ -42,29 +45,32 @@ typedef struct Survey {
 } Survey;
 
 /* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division is. */
-static void survey(Graph *g, Survey *s, const GExpr *e) {
-    if (!e) return;
-    for (int i = 0; i < s->seen.count; i++)
-        if (s->seen.items[i] == e) return;
-    array_push(g->arena, &s->seen, e);
+static VisitStep survey_part(void *context, const GExpr *e) {
+    Survey *s = context;
     s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : gx_price(e->op);
-    if (e->op == G_LOAD) {
-        bool known = false;
-        for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;
-        if (!known) array_push(g->arena, &s->operands, e->tensor);
-        if (elements(e->tensor) >= s->large) s->large_reads++;
-        for (int i = e->tensor->rank; i < e->arg_count; i++) survey(g, s, e->args[i]);
-        return;
-    }
-    for (int i = 0; i < e->arg_count; i++) survey(g, s, e->args[i]);
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    bool known = false;
+    for (int i = 0; i < s->operands.count; i++) known |= s->operands.items[i] == e->tensor;
+    if (!known) array_push(s->arena, &s->operands, e->tensor);
+    array_push(s->arena, &s->loads, e);
+    if (elements(e->tensor) >= s->large) s->large_reads++;
+    for (int i = e->tensor->rank; i < e->arg_count; i++)
+        expr_visit_rest(&s->met, e->args[i], survey_part, s);
+    return VISIT_PAST;
+}
+
+static void survey(Graph *g, Survey *s, int count, const GExpr *const *exprs) {
+    s->arena = g->arena;
+    expr_map_open(&s->met);
+    for (int i = 0; i < count; i++) expr_visit_rest(&s->met, exprs[i], survey_part, s);
+    expr_map_close(&s->met);
 }
 
 static void survey_node(Graph *g, Survey *s, const GNode *n) {
     memset(s, 0, sizeof *s);
     s->large = elements(n) / 4 > 1 ? elements(n) / 4 : 2;
-    survey(g, s, n->value);
-    survey(g, s, n->guard);
-    survey(g, s, n->active);
+    const GExpr *exprs[3] = {n->value, n->guard, n->active};
+    survey(g, s, 3, exprs);
 }
 
 /* ---- who uses what, before anything changes ------------------------------------------------------------------------- */
@@ -96,13 +102,22 @@ static void note_read(Graph *g, Pass *p, GNode *consumer, const GExpr *load, boo
     use->reads++;
 }
 
-static void note_reads(Graph *g, Pass *p, Survey *s, GNode *consumer, const GExpr *e, bool takes) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX) return;
-    for (int i = 0; i < s->seen.count; i++)
-        if (s->seen.items[i] == e) return;
-    array_push(g->arena, &s->seen, e);
-    if (e->op == G_LOAD) note_read(g, p, consumer, e, takes);
-    for (int i = 0; i < e->arg_count; i++) note_reads(g, p, s, consumer, e->args[i], takes);
+typedef struct Reader {
+    Graph *g;
+    Pass *pass;
+    GNode *node;
+    bool takes;
+} Reader;
+
+static VisitStep note_if_read(void *context, const GExpr *e) {
+    const Reader *r = context;
+    if (e->op == G_LOAD) note_read(r->g, r->pass, r->node, e, r->takes);
+    return VISIT_INSIDE;
+}
+
+static void note_reads(Graph *g, Pass *p, GNode *consumer, bool takes) {
+    Reader reader = {g, p, consumer, takes};
+    expr_visit_node(consumer, note_if_read, &reader);
 }
 
 static void note_all(Graph *g, Pass *p) {
@@ -112,12 +127,7 @@ static void note_all(Graph *g, Pass *p) {
         if (n->operand) p->of[n->operand->id].pinned = true;
         for (int k = 0; k < n->operand_count; k++) p->of[n->operands[k]->id].pinned = true;
         if (n->kind != GN_COMPUTE) continue;
-        Survey s;
-        memset(&s, 0, sizeof s);
-        bool takes = !product_of(g->arena, n, &form);
-        note_reads(g, p, &s, n, n->value, takes);
-        note_reads(g, p, &s, n, n->guard, takes);
-        note_reads(g, p, &s, n, n->active, takes);
+        note_reads(g, p, n, !product_of(g->arena, n, &form));
     }
     for (int i = 0; i < g->outputs.count; i++) p->of[g->outputs.items[i].node->id].pinned = true;
     for (int i = 0; i < g->commits.count; i++) {
@@ -166,13 +176,6 @@ static const GExpr *in_place_of(Graph *g, const GExpr *load, const GNode *node) 
     return NULL;
 }
 
-static bool outer_reads(const GExpr *e) {
-    if (e->op == G_LOAD) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (outer_reads(e->args[i])) return true;
-    return false;
-}
-
 static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
     (void)context;
     if (e->op != G_LOAD || e->has_else) return e;
@@ -186,7 +189,7 @@ static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode
     graph_open(g, node, &spec);
     const GExpr *inside = NULL;
     for (int i = 0; i < node->rank; i++) {
-        if (outer_reads(load->args[i])) return NULL;
+        if (expr_reads(load->args[i])) return NULL;
         int64_t low, high;
         bool known = gx_range(g, load->args[i], NULL, &low, &high);
         if (!known || low < 0) inside = gx_and(g, inside, gx2(g, G_LE, gx_int(g, 0), load->args[i]));
@@ -242,17 +245,24 @@ static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
 
 /* ---- computing anew what is stored ------------------------------------------------------------------------------------ */
 
-/* Whether every large array that `e` reads, it reads where the survey has a read already. */
+typedef struct Known {
+    const Survey *survey;
+    int64_t large;
+} Known;
+
+static VisitStep is_new_read(void *context, const GExpr *e) {
+    const Known *k = context;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    bool known = elements(e->tensor) < k->large;
+    for (int i = 0; !known && i < k->survey->loads.count; i++)
+        known = k->survey->loads.items[i] == e;
+    return known ? VISIT_PAST : VISIT_END;
+}
+
+/* True if every large array that `e` reads is read by the survey's formula at the same place. */
 static bool reads_known(const Survey *s, const GExpr *e, int64_t large) {
-    if (e->op == G_LOAD) {
-        if (elements(e->tensor) < large) return true;
-        for (int i = 0; i < s->seen.count; i++)
-            if (s->seen.items[i] == e) return true;
-        return false;
-    }
-    for (int i = 0; i < e->arg_count; i++)
-        if (!reads_known(s, e->args[i], large)) return false;
-    return true;
+    Known known = {s, large};
+    return !expr_visit(e, is_new_read, &known);
 }
 
 typedef struct Anew {
@@ -275,11 +285,11 @@ static GNode *renew_stored(Graph *g, GNode *made) {
     ComputeSpec spec;
     Survey s;
     PairSink sink;
-    if (made->streamed || pair_sink(g->arena, made, &sink)) return made;
+    if (made->streamed || pair_sink(made, &sink)) return made;
     memset(&s, 0, sizeof s);
     graph_open(g, made, &spec);
     s.large = points(made) / 4 > 1 ? points(made) / 4 : 2;
-    survey(g, &s, spec.value);
+    survey(g, &s, 1, &spec.value);
     if (s.large_reads < 2) return made;
     Anew anew = {&s, s.large};
     spec.value = gx_rewrite(g, spec.value, compute_anew, &anew);
@@ -295,7 +305,8 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     PairProduct pairs;
     survey_node(g, &s, made);
     bool uneven = n->streamed && !pair_product(g, made, &pairs);
-    if (made->reducer != GR_NONE && reads_streamed(&s) && !pair_sink(g->arena, made, &sink)) return renew_sink(g, in, n);
+    if (made->reducer != GR_NONE && reads_streamed(&s) && !pair_sink(made, &sink))
+        return renew_sink(g, in, n);
     if (s.operands.count <= MOST_IN_KERNEL && !uneven) return renew_stored(g, made);
     memset(in->inlined, 0, sizeof *in->inlined * in->count);
     return renew(g, in, n);

@@ -2,6 +2,7 @@
  * channel, not for every pixel. Only what costs something: roots, quotients, transcendental functions; and a quotient by such a value becomes a product
  * with its reciprocal, computed once too (a rounding more). Nothing is taken out from under a guard or an `if`, where it might not be defined. */
 #include "compiler/graph/pairs.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -11,6 +12,7 @@ enum { LARGE_SPACE = 4096, FEWER = 8 /* times fewer elements make it worth a nod
 
 typedef struct Hoist {
     const GNode *node;
+    ExprMap done; /* what became of a part */
 } Hoist;
 
 static bool is_costly(GOp op) {
@@ -43,18 +45,18 @@ static int64_t space_of(Graph *g, const GExpr *e, const GExpr **indices, int *co
     return size;
 }
 
-static bool draws(const GExpr *e) {
-    if (e->op == G_RANDOM) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (draws(e->args[i])) return true;
-    return false;
+static bool is_draw(const void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_RANDOM;
 }
 
-static const GExpr *as_node(Graph *g, const Hoist *h, const GExpr *e) {
+static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *indices[GRAPH_MAX_INDICES];
     int count;
     int64_t size = space_of(g, e, indices, &count);
-    if (e->type != GT_REAL || size == 0 || size * FEWER > points(h->node) || draws(e)) return NULL;
+    if (e->type != GT_REAL || size == 0 || size * FEWER > points(h->node) ||
+        expr_any(e, is_draw, NULL))
+        return NULL;
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = count;
@@ -65,9 +67,10 @@ static const GExpr *as_node(Graph *g, const Hoist *h, const GExpr *e) {
     return gx_load(g, made, count, indices, NULL);
 }
 
+static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e);
+
 /* The largest parts that can be taken out, from the top. */
-static const GExpr *hoist(Graph *g, const Hoist *h, const GExpr *e) {
-    if (e->type != GT_REAL || e->op == G_CONST || e->op == G_LOAD || e->op == G_SELECT || e->op == G_RANDOM) return e;
+static const GExpr *hoist_new(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *taken = is_costly(e->op) ? as_node(g, h, e) : NULL;
     if (taken) return taken;
     if (e->op == G_DIV && e->args[1]->op != G_CONST) {
@@ -83,14 +86,29 @@ static const GExpr *hoist(Graph *g, const Hoist *h, const GExpr *e) {
     return changed ? gx_op(g, e->op, e->arg_count, args) : e;
 }
 
+static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e) {
+    if (e->type != GT_REAL || e->op == G_CONST || e->op == G_LOAD || e->op == G_SELECT ||
+        e->op == G_RANDOM)
+        return e;
+    const ExprValue *known = expr_map_find(&h->done, e);
+    if (known) return known->pointer;
+    const GExpr *made = hoist_new(g, h, e);
+    expr_map_set(&h->done, e, (ExprValue){.pointer = made});
+    return made;
+}
+
 static GNode *hoist_node(Graph *g, GNode *node) {
     if (node->kind != GN_COMPUTE || node->type != GT_REAL || node->guard || node->active || points(node) < LARGE_SPACE) return node;
     PairSink sink;
-    if ((node->reducer != GR_NONE && node->reducer != GR_SUM) || node->streamed || pair_sink(g->arena, node, &sink)) return node;
+    if ((node->reducer != GR_NONE && node->reducer != GR_SUM) || node->streamed ||
+        pair_sink(node, &sink))
+        return node;
     ComputeSpec spec;
-    Hoist h = {node};
+    Hoist h = {.node = node};
     graph_open(g, node, &spec);
+    expr_map_open(&h.done);
     spec.value = hoist(g, &h, spec.value);
+    expr_map_close(&h.done);
     return graph_compute(g, &spec);
 }
 

@@ -4,6 +4,7 @@
  *
  * Inputs, states and what is returned or committed keep the order that they are declared with, and so does what is computed with them element by element. */
 #include "compiler/graph/product.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -42,10 +43,22 @@ static bool reads_its_own_element(const GNode *node, const GExpr *load) {
     return true;
 }
 
+typedef struct Join {
+    Layout *layout;
+    const GNode *node;
+} Join;
+
+static VisitStep join_read(void *context, const GExpr *e) {
+    const Join *j = context;
+    bool joins = e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES &&
+                 reads_its_own_element(j->node, e);
+    if (joins) join(j->layout, j->node->id, e->tensor->id);
+    return VISIT_INSIDE;
+}
+
 static void join_reads(Layout *l, const GNode *node, const GExpr *e) {
-    if (!e) return;
-    if (e->op == G_LOAD && e->tensor->rank >= FEWEST_AXES && reads_its_own_element(node, e)) join(l, node->id, e->tensor->id);
-    for (int i = 0; i < e->arg_count; i++) join_reads(l, node, e->args[i]);
+    Join j = {l, node};
+    expr_visit(e, join_read, &j);
 }
 
 /* ---- what sums of products want ------------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  * When an array is alive is told from the order of the nodes. At the fullest moment the pass looks for the array that frees most: one that is read before
  * and after, less what must be kept longer for it to be computed again. Elementwise work goes first (activations, normalised values, whose operands are
  * kept anyway); sums and products follow. The same formula of the same operands gives the same bits. */
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 
 #include <string.h>
@@ -45,17 +46,18 @@ static void add_read(Recompute *r, int reader, const GNode *tensor) {
     array_push(r->g->arena, &b->uses, reader);
 }
 
-typedef struct Seen {
-    ARRAY(const GExpr *) items;
-} Seen;
+typedef struct Reader {
+    Recompute *recompute;
+    int position;
+    bool of_streamed;
+} Reader;
 
-static void add_reads(Recompute *r, Seen *seen, int reader, const GExpr *e) {
-    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
-    for (int i = 0; i < seen->items.count; i++)
-        if (seen->items.items[i] == e) return;
-    array_push(r->g->arena, &seen->items, e);
-    if (e->op == G_LOAD) add_read(r, reader, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) add_reads(r, seen, reader, e->args[i]);
+static VisitStep note_read(void *context, const GExpr *e) {
+    Reader *r = context;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    add_read(r->recompute, r->position, e->tensor);
+    r->of_streamed |= e->tensor->streamed;
+    return VISIT_INSIDE;
 }
 
 static void keep(Recompute *r, const GNode *n) {
@@ -69,16 +71,14 @@ static void survey(Recompute *r) {
     for (int i = 0; i < r->count; i++) {
         GNode *n = g->nodes.items[i];
         Array *a = &r->arrays[i];
-        Seen seen = {{NULL, 0, 0}};
         bool computed = n->kind == GN_COMPUTE || n->kind == GN_TOPK || n->kind == GN_CALL;
         *a = (Array){.node = n, .bytes = computed && !n->streamed ? graph_bytes(n) : 0, .stays = n->kind != GN_COMPUTE || n->streamed, .cut = -1};
         if (n->operand) add_read(r, i, n->operand);
         for (int k = 0; k < n->operand_count; k++) add_read(r, i, n->operands[k]);
-        add_reads(r, &seen, i, n->value);
-        add_reads(r, &seen, i, n->guard);
-        add_reads(r, &seen, i, n->active);
+        Reader reader = {.recompute = r, .position = i};
+        expr_visit_node(n, note_read, &reader);
         for (int k = 0; k < a->operands.count; k++) a->stays |= r->arrays[a->operands.items[k]].node->streamed;
-        for (int k = 0; n->kind == GN_COMPUTE && k < seen.items.count; k++) a->stays |= seen.items.items[k]->op == G_LOAD && seen.items.items[k]->tensor->streamed;
+        a->stays |= reader.of_streamed;
     }
     for (int i = 0; i < g->outputs.count; i++) keep(r, g->outputs.items[i].node);
     for (int i = 0; i < g->commits.count; i++) {

@@ -1,3 +1,4 @@
+#include "compiler/graph/visit.h"
 #include "compiler/passes/logform.h"
 
 #include <string.h>
@@ -70,6 +71,7 @@ static bool subtract(Difference *d, const GExpr *e, int64_t by) {
 static bool constant_difference(const GExpr *a, const GExpr *b, int64_t *out) {
     Difference d;
     memset(&d, 0, sizeof d);
+    if (!expr_is_small_tree(a) || !expr_is_small_tree(b)) return false;
     if (!subtract(&d, a, 1) || !subtract(&d, b, -1)) return false;
     for (int i = 0; i < d.count; i++)
         if (d.factor[i]) return false;

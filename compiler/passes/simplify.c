@@ -7,6 +7,7 @@
  *
  * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of what was 0: it is left alone. */
 #include "compiler/graph/affine.h"
+#include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -21,14 +22,6 @@ typedef struct Factors {
     bool negative;
 } Factors;
 
-static bool reads_any(const GExpr *e, const GExpr *const *indices, int count) {
-    for (int i = 0; i < count; i++)
-        if (e == indices[i]) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (reads_any(e->args[i], indices, count)) return true;
-    return false;
-}
-
 static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
     int *count = outside ? &f->outside_count : &f->inside_count;
     if (*count == MAX_FACTORS) return false;
@@ -38,7 +31,7 @@ static bool add_factor(Factors *f, const GExpr *e, bool divides, bool outside) {
 }
 
 static bool take_apart(Graph *g, const ComputeSpec *spec, const GExpr *e, bool divides, Factors *f) {
-    if (!reads_any(e, spec->red, spec->red_rank)) return add_factor(f, e, divides, true);
+    if (!expr_holds_any(e, spec->red_rank, spec->red)) return add_factor(f, e, divides, true);
     switch (e->op) {
     case G_MUL: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], divides, f);
     case G_DIV: return take_apart(g, spec, e->args[0], divides, f) && take_apart(g, spec, e->args[1], !divides, f);

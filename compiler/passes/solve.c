@@ -2,6 +2,8 @@
  * other digits being what is summed over. What none of them solves becomes the guard EQ(f, m). */
 #include "compiler/passes/solve.h"
 
+#include "compiler/graph/visit.h"
+
 #include <string.h>
 
 /* expr = factor * index + rest, affine in the index; false otherwise. */
@@ -214,10 +216,13 @@ static int join_digits(Solver *s, Equation *all, int count) {
 
 static void solve_one(Solver *s, const GExpr *f, const GExpr *m) {
     f = solver_apply(s, f);
+    const bool is_looked_into = expr_is_small_tree(f);
     if (f->op == G_INDEX && solve_unit(s, f, m)) return;
     /* A strided index leaves a small loop (the taps); solving for the tap instead would leave the large one. */
-    if (solve_radix(s, f, m) || solve_strided(s, f, m) || solve_unit(s, f, m) || solve_rotation(s, f, m)) return;
-    if (solve_quotient(s, f, m) || solve_remainder(s, f, m)) return;
+    if (is_looked_into && (solve_radix(s, f, m) || solve_strided(s, f, m) || solve_unit(s, f, m) ||
+                           solve_rotation(s, f, m)))
+        return;
+    if (is_looked_into && (solve_quotient(s, f, m) || solve_remainder(s, f, m))) return;
     s->guard = gx_and(s->g, s->guard, gx_and(s->g, NULL, gx2(s->g, G_EQ, f, m)));
 }
 

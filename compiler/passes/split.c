@@ -4,6 +4,7 @@
 #include "compiler/graph/key.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
+#include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
@@ -24,7 +25,10 @@ static int kept_indices(Graph *g, const GNode *node) {
     PairSink sink; /* has tasks enough */
     bool sum = node->reducer == GR_SUM || node->reducer == GR_MAX || node->reducer == GR_MIN;
     if (node->kind != GN_COMPUTE || !sum || node->type != GT_REAL || node->active || node->empty_is_error || !sums_columns(node) || reduces_by_key(node)) return 0;
-    if (extents(node->shape, node->rank) * extents(node->red_shape, node->red_rank) < SMALLEST_SUM || product_of(g->arena, node, &product) || pair_sink(g->arena, node, &sink)) return 0;
+    if (extents(node->shape, node->rank) * extents(node->red_shape, node->red_rank) <
+            SMALLEST_SUM ||
+        product_of(g->arena, node, &product) || pair_sink(node, &sink))
+        return 0;
     int64_t tiles = extents(node->shape, node->rank - 1);
     int kept = 0;
     while (tiles < ENOUGH_TILES && kept < node->red_rank) tiles *= node->red_shape[kept++];
@@ -40,30 +44,36 @@ static int kept_indices(Graph *g, const GNode *node) {
  * nothing cancels that two passes would keep; sum of (x - p) is what p has lost by rounding, without which values at 1e4 with a deviation of 1 would lose two
  * digits. */
 
-static bool mentions(const GExpr *e, int count, const GExpr *const *indices) {
-    for (int i = 0; i < count; i++)
-        if (e == indices[i]) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (mentions(e->args[i], count, indices)) return true;
-    return false;
-}
-
 /* (x - centre)^2, the centre the same for all terms. */
 static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr **centre) {
     const GExpr *square = sum->value, *away = square->args[0];
     if (sum->reducer != GR_SUM || sum->guard || square->op != G_MUL || away != square->args[1] || away->op != G_SUB) return false;
     *x = away->args[0];
     *centre = away->args[1];
-    return mentions(*x, sum->red_rank, sum->red) && !mentions(*centre, sum->red_rank, sum->red);
+    return expr_holds_any(*x, sum->red_rank, sum->red) &&
+           !expr_holds_any(*centre, sum->red_rank, sum->red);
 }
 
 enum { MOST_STEPS = 4 /* from a mean to the sum of a part: the quotient, the sum of the parts */ };
 
+typedef struct Maker {
+    const GNode *part;
+    int steps;
+} Maker;
+
+static bool is_made_of(const GExpr *e, const GNode *part, int steps);
+
+static bool reads_maker(const void *context, const GExpr *e) {
+    const Maker *m = context;
+    if (e->op != G_LOAD) return false;
+    if (e->tensor == m->part) return true;
+    return m->steps > 0 && e->tensor->kind == GN_COMPUTE &&
+           is_made_of(e->tensor->value, m->part, m->steps - 1);
+}
+
 static bool is_made_of(const GExpr *e, const GNode *part, int steps) {
-    if (e->op == G_LOAD) return e->tensor == part || (steps > 0 && e->tensor->kind == GN_COMPUTE && is_made_of(e->tensor->value, part, steps - 1));
-    for (int i = 0; i < e->arg_count; i++)
-        if (is_made_of(e->args[i], part, steps)) return true;
-    return false;
+    Maker maker = {part, steps};
+    return expr_any(e, reads_maker, &maker);
 }
 
 /* In place of the squares about the centre of all, those about the mean of each part; *rest is what is then missing at the second level, at the indices that

@@ -1,16 +1,16 @@
 #include "compiler/plan/arguments.h"
 
 #include "compiler/graph/affine.h"
+#include "compiler/graph/visit.h"
 
 #include <string.h>
 
 enum { LONGEST_LITERAL = 16 };
 
 typedef struct Walk {
-    Arena *arena;
     const GNode *node;
     Arguments *found;
-    ARRAY(const GExpr *) seen;
+    ExprMap met;
 } Walk;
 
 bool argument_is_literal(const Arguments *a, int loop) { return a->extents[loop] <= LONGEST_LITERAL; }
@@ -68,18 +68,32 @@ static bool walks_along(Arguments *a, const GNode *n, const GExpr *load) {
     return !is_part || (shift <= INT32_MAX && add_constant(a, n, load));
 }
 
-static bool walk(Walk *w, const GExpr *e) {
-    if (!e || e->op == G_INDEX) return true;
-    if (e->op == G_CONST) return e->type != GT_REAL || e->real == 0 || add_constant(w->found, w->node, e);
-    for (int i = 0; i < w->seen.count; i++)
-        if (w->seen.items[i] == e) return true;
-    array_push(w->arena, &w->seen, e);
-    if (e->op == G_LOAD) return walks_along(w->found, w->node, e);
-    if (argument_is_position(w->found, w->node, e)) return true;
-    if (e->op == G_RANDOM) return e->args[0]->op == G_CONST && add_constant(w->found, w->node, e->args[0]) && walk(w, e->args[1]);
-    for (int i = 0; i < e->arg_count; i++)
-        if (!walk(w, e->args[i])) return false;
-    return true;
+/* Ends where the code cannot take from a table what differs between nodes alike. */
+static VisitStep take_arguments(void *context, const GExpr *e) {
+    Walk *w = context;
+    bool fits = true;
+    if (e->op == G_INDEX) return VISIT_PAST;
+    if (e->op == G_CONST) {
+        fits = e->type != GT_REAL || e->real == 0 || add_constant(w->found, w->node, e);
+        return fits ? VISIT_PAST : VISIT_END;
+    }
+    if (e->op == G_LOAD) return walks_along(w->found, w->node, e) ? VISIT_PAST : VISIT_END;
+    if (argument_is_position(w->found, w->node, e)) return VISIT_PAST;
+    if (e->op != G_RANDOM) return VISIT_INSIDE;
+    fits = e->args[0]->op == G_CONST && add_constant(w->found, w->node, e->args[0]);
+    return fits && !expr_visit_rest(&w->met, e->args[1], take_arguments, w) ? VISIT_PAST
+                                                                            : VISIT_END;
+}
+
+static bool has_arguments(Arguments *found, const GNode *n) {
+    Walk w = {.node = n, .found = found};
+    const GExpr *parts[3] = {n->value, n->guard, n->active};
+    bool fits = true;
+    expr_map_open(&w.met);
+    for (int i = 0; fits && i < 3; i++)
+        fits = !expr_visit_rest(&w.met, parts[i], take_arguments, &w);
+    expr_map_close(&w.met);
+    return fits;
 }
 
 const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
@@ -97,9 +111,7 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
         if (extents[i] != 1) a->extents[a->loop_count++] = extents[i];
     }
     for (int i = 0; i <= kernel->beside_count; i++) {
-        const GNode *each = kernel_node(kernel, i);
-        Walk w = {.arena = arena, .node = each, .found = a};
-        if (!walk(&w, each->value) || !walk(&w, each->guard) || !walk(&w, each->active)) return NULL;
+        if (!has_arguments(a, kernel_node(kernel, i))) return NULL;
     }
     return a;
 }

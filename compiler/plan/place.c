@@ -1,4 +1,5 @@
 /* Where each buffer lies in the arena: what is never alive together shares memory, and elementwise work is done over an array that ends with it. */
+#include "compiler/graph/visit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/together.h"
 
@@ -31,28 +32,22 @@ void measure_lives(Plan *p) {
 
 /* ---- one array over another ------------------------------------------------------------------------------------ */
 
-typedef struct Walk {
-    Arena *arena;
-    const GNode *from;
-    ARRAY(const GExpr *) seen;
-} Walk;
-
 static bool is_own_index(const GExpr *load, int axis) {
     const GExpr *at = load->args[axis];
     return (at->op == G_INDEX && at->index == axis) || load->tensor->shape[axis] == 1;
 }
 
-/* Whether every read of the array is of the element that is being made. */
-static bool stays_in_place(Walk *w, const GExpr *e) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX) return true;
-    for (int i = 0; i < w->seen.count; i++)
-        if (w->seen.items[i] == e) return true;
-    array_push(w->arena, &w->seen, e);
-    for (int i = 0; e->op == G_LOAD && e->tensor == w->from && i < e->tensor->rank; i++)
-        if (!is_own_index(e, i)) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!stays_in_place(w, e->args[i])) return false;
-    return true;
+/* True of a read of the array at another element than the one that is being made. */
+static bool is_elsewhere(const void *context, const GExpr *e) {
+    const GNode *from = context;
+    for (int i = 0; e->op == G_LOAD && e->tensor == from && i < e->tensor->rank; i++)
+        if (!is_own_index(e, i)) return true;
+    return false;
+}
+
+static bool stays_in_place(const GNode *n, const GNode *from) {
+    return !expr_any(n->value, is_elsewhere, from) && !expr_any(n->guard, is_elsewhere, from) &&
+           !expr_any(n->active, is_elsewhere, from);
 }
 
 /* Equal types, too: OpenCL C takes it that pointers to different ones do not meet. */
@@ -77,9 +72,8 @@ static void write_over(Plan *p, int step) {
     for (int i = 0; i < k->operand_count - k->output_count && !k->over; i++) {
         const GNode *from = k->operands[i];
         Life *life = &p->lives[from->mark];
-        Walk w = {.arena = p->arena, .from = from};
         if (!life->bytes || life->last != k->last || !is_alike(from, n) || is_read_abreast(p, k, from)) continue;
-        if (!stays_in_place(&w, n->value) || !stays_in_place(&w, n->guard) || !stays_in_place(&w, n->active)) continue;
+        if (!stays_in_place(n, from)) continue;
         bool is_read_later = false;
         for (int b = 1; b <= k->beside_count; b++) is_read_later |= reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;

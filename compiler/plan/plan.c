@@ -1,6 +1,7 @@
 /* Plans: buffers, the steps, the commits. */
 #include "compiler/plan/plan.h"
 
+#include "compiler/graph/visit.h"
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
@@ -84,12 +85,7 @@ static bool make_buffers(Plan *p, const ProgramState *states, int state_count, c
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
-static double operations(const GExpr *e, int depth) {
-    if (!e || e->op == G_CONST || e->op == G_INDEX || depth > 24) return 0;
-    double sum = e->op == G_LOAD ? 0 : 1;
-    for (int i = 0; i < e->arg_count; i++) sum += operations(e->args[i], depth + 1);
-    return sum;
-}
+static double operations(const GExpr *e) { return e ? (double)expr_operations(e) : 0; }
 
 /* A guess, for profiles and for whether threads are worth while: cubes of matrices, n log n of a sort, the iterations of a quantile. */
 static double call_work(const GNode *n) {
@@ -103,15 +99,16 @@ static double work_of(const GNode *n) {
     for (int i = 0; i < n->red_rank; i++) points *= (double)n->red_shape[i];
     if (n->kind == GN_TOPK) return points * (double)n->operand->shape[n->operand->rank - 1];
     if (n->kind == GN_CALL) return call_work(n);
-    return points * (1 + operations(n->value, 0));
+    return points * (1 + operations(n->value));
 }
 
 /* Members are looked at twice by the sort, and once for each entry of the payload by the sum. */
 static double bucket_work(const Kernel *k) {
     const Bucket *b = k->bucket;
-    double members = (double)(b->segments * b->members), lists = (double)(b->segments * b->targets_size), guard = 1 + operations(k->node->guard, 0);
+    double members = (double)(b->segments * b->members),
+           lists = (double)(b->segments * b->targets_size), guard = 1 + operations(k->node->guard);
     if (k->kind == KERNEL_BUCKET_SORT) return lists + 2 * members * guard;
-    return (lists + members) * (double)b->payload * (1 + operations(k->node->value, 0));
+    return (lists + members) * (double)b->payload * (1 + operations(k->node->value));
 }
 
 static double step_work(const Kernel *k) {

@@ -1,4 +1,5 @@
 /* Which kernels a graph becomes, in which order, and what each reads. */
+#include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"
 #include "compiler/plan/arguments.h"
 #include "compiler/plan/bucket.h"
@@ -27,22 +28,12 @@ static void add_operand(Collect *c, const GNode *node) {
     k->operands[k->operand_count++] = node;
 }
 
-/* Marks keep shared parts of an expression from being walked twice. */
-typedef struct Seen {
-    const GExpr **items;
-    int count, capacity;
-} Seen;
-
-static void collect(Arena *arena, Collect *c, Seen *seen, const GExpr *e) {
-    if (!e || !c->fits || e->op == G_CONST || e->op == G_INDEX) return;
-    if (e->arg_count > 1 || e->op == G_LOAD) {
-        for (int i = 0; i < seen->count; i++)
-            if (seen->items[i] == e) return;
-        array_push(arena, seen, e);
-    }
+static VisitStep collect(void *context, const GExpr *e) {
+    Collect *c = context;
+    if (!c->fits) return VISIT_END;
     c->draws |= e->op == G_RANDOM;
     if (e->op == G_LOAD && !(c->sweeps && e->tensor->streamed)) add_operand(c, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) collect(arena, c, seen, e->args[i]);
+    return VISIT_INSIDE;
 }
 
 static GNode *run_scalar(Graph *g, const char *name, int64_t count, int rank) {
@@ -129,19 +120,17 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
     sort.tiles = b->segments;
     sum = sort;
     Collect c = {.kernel = &sort, .fits = true};
-    Seen seen = {0};
     for (int i = 0; i < b->conjuncts.count; i++) {
-        if (b->targets[i] >= 0) collect(arena, &c, &seen, b->keys[i]);
-        else if (b->filters[i]) collect(arena, &c, &seen, b->conjuncts.items[i]);
+        if (b->targets[i] >= 0) expr_visit(b->keys[i], collect, &c);
+        else if (b->filters[i]) expr_visit(b->conjuncts.items[i], collect, &c);
     }
     close_kernel(&c, lists);
     array_push(arena, &kernels->items, sort);
     sum.kind = KERNEL_BUCKET;
     sum.tiles = bucket_sum_tiles(b);
     Collect d = {.kernel = &sum, .fits = true};
-    seen.count = 0;
-    collect(arena, &d, &seen, node->value);
-    collect(arena, &d, &seen, b->rest);
+    expr_visit(node->value, collect, &d);
+    expr_visit(b->rest, collect, &d);
     sum.sorted = sum.operand_count;
     add_operand(&d, lists);
     close_kernel(&d, node);
@@ -233,14 +222,13 @@ static bool sweep_kernel(Arena *arena, Graph *g, Sweep *sweep, KernelList *kerne
     k.tiles = sweep->tasks;
     k.rounds = sweep->rounds;
     Collect c = {.kernel = &k, .fits = true, .sweeps = true};
-    Seen seen = {0};
     for (int i = 0; i < sweep->source_count; i++) {
         add_operand(&c, sweep->sources[i].row.array);
         add_operand(&c, sweep->sources[i].column.array);
     }
     for (int i = 0; i < sweep->sink_count; i++) {
-        collect(arena, &c, &seen, sweep->sinks[i].pair.node->value);
-        collect(arena, &c, &seen, sweep->sinks[i].pair.node->guard);
+        expr_visit(sweep->sinks[i].pair.node->value, collect, &c);
+        expr_visit(sweep->sinks[i].pair.node->guard, collect, &c);
     }
     if (!c.fits || c.draws || k.operand_count + sweep->sink_count + 1 > MAX_KERNEL_OPERANDS) return false;
     int64_t state = sweep_state_count(sweep);
@@ -272,27 +260,23 @@ typedef struct Order {
 
 typedef bool (*OperandVisit)(Order *o, GNode *operand);
 
-/* False as soon as a visit is. */
-static bool each_operand(Order *o, Seen *seen, const GExpr *e, OperandVisit visit) {
-    if (!e || e->arg_count == 0) {
-        if (!e || e->op != G_LOAD) return true;
-        return visit(o, e->tensor);
-    }
-    for (int i = 0; i < seen->count; i++)
-        if (seen->items[i] == e) return true;
-    array_push(o->arena, seen, e);
-    if (e->op == G_LOAD && !visit(o, e->tensor)) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!each_operand(o, seen, e->args[i], visit)) return false;
-    return true;
+typedef struct Operands {
+    Order *order;
+    OperandVisit visit;
+} Operands;
+
+static VisitStep visit_read(void *context, const GExpr *e) {
+    const Operands *o = context;
+    return e->op == G_LOAD && !o->visit(o->order, e->tensor) ? VISIT_END : VISIT_INSIDE;
 }
 
+/* False as soon as a visit is. */
 static bool each_operand_of(Order *o, const GNode *n, OperandVisit visit) {
-    Seen seen = {0};
+    Operands operands = {o, visit};
     if (n->operand && !visit(o, n->operand)) return false;
     for (int i = 0; i < n->operand_count; i++)
         if (!visit(o, n->operands[i])) return false;
-    return each_operand(o, &seen, n->value, visit) && each_operand(o, &seen, n->guard, visit) && each_operand(o, &seen, n->active, visit);
+    return !expr_visit_node(n, visit_read, &operands);
 }
 
 static bool does_not_wait(Order *o, GNode *n) {
@@ -333,13 +317,6 @@ static bool place_operands(Order *o, const GNode *node) {
 
 /* ---- compute nodes ------------------------------------------------------------------------------------------------- */
 
-static void collect_node(Arena *arena, Collect *c, const GNode *node) {
-    Seen seen = {0};
-    collect(arena, c, &seen, node->value);
-    collect(arena, c, &seen, node->guard);
-    collect(arena, c, &seen, node->active);
-}
-
 static bool is_computed(Order *o, GNode *n) { return o->done[n->id] || (n->kind != GN_COMPUTE && n->kind != GN_TOPK && n->kind != GN_CALL); }
 
 /* A node that has no kernel yet, and would have a plain one of its own now. */
@@ -354,7 +331,7 @@ static void join(Order *o, Collect *c, GNode *node) {
     Kernel joined = *c->kernel;
     Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
     joined.beside[joined.beside_count++] = node;
-    collect_node(o->arena, &with, node);
+    expr_visit_node(node, collect, &with);
     joined.arguments = joined.arguments ? arguments_of(o->arena, &joined) : NULL;
     if (!with.fits || joined.operand_count + joined.beside_count > MAX_KERNEL_OPERANDS - 3 || (!joined.arguments && c->kernel->arguments)) return;
     *c->kernel = joined;
@@ -383,7 +360,7 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
 static bool compute_kernel(Order *o, GNode *node) {
     Kernel k = {.kind = KERNEL_COMPUTE, .graph = o->g, .node = node, .tiles = compute_tiles(node), .late = o->late[node->id]};
     Collect c = {.kernel = &k, .fits = true};
-    collect_node(o->arena, &c, node);
+    expr_visit_node(node, collect, &c);
     k.arguments = o->target->arguments ? arguments_of(o->arena, &k) : NULL;
     const bool alone = !o->target->together || o->g->settings.no_fuse || node->again;
     if (!alone) join_alike(o, &c, node);
@@ -435,7 +412,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     for (int i = 0; target->sweeps && i < count; i++) {
         PairSink sink;
         GNode *n = g->nodes.items[i];
-        if (!pair_sink(arena, n, &sink)) continue;
+        if (!pair_sink(n, &sink)) continue;
         o.sinks[n->id] = arena_new_of(arena, PairSink);
         *o.sinks[n->id] = sink;
     }

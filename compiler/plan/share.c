@@ -4,9 +4,13 @@
  * A costly part (an exponential, a hyperbolic tangent) that is asked for more than once is made once, into a tile of its own, a map; all others read it there. Weights that
  * are alike are evaluated once for all their sums: the two gradients of a similarity have the same. */
 #include "compiler/graph/affine.h"
+#include "compiler/graph/visit.h"
 #include "compiler/plan/sweep.h"
 
-enum { MOST_COMPARED = 4096 /* expressions in one comparison, which are trees here: what is larger counts as unlike */ };
+enum {
+    MOST_COMPARED = 4096 /* steps of one comparison in which both orders of operands may be tried:
+                            what takes more counts as unlike */
+};
 
 /* ---- alike ----------------------------------------------------------------------------------------------------- */
 
@@ -14,6 +18,8 @@ typedef struct Comparison {
     const Sweep *sweep;
     SweepView a, b;
     int left;
+    ExprMap
+        alike; /* the part of the second formula that a part of the first was found to be like */
 } Comparison;
 
 enum { OF_NEITHER, OF_ROW, OF_COLUMN };
@@ -34,20 +40,33 @@ static bool commutes(GOp op) {
     return op == G_ADD || op == G_MUL || op == G_EQ || op == G_NE || op == G_AND || op == G_OR;
 }
 
-static bool same(Comparison *c, const GExpr *a, const GExpr *b) {
-    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->tensor != b->tensor || --c->left < 0) return false;
-    if (a->op == G_INDEX) return side_of(&c->a, a) == side_of(&c->b, b) && (side_of(&c->a, a) != OF_NEITHER || a == b);
-    if (a->op == G_CONST) return a == b;
-    if (a->op == G_LOAD && a->tensor->streamed && is_symmetric(c->sweep, a->tensor)) return true;
+static bool same(Comparison *c, const GExpr *a, const GExpr *b);
+
+static bool same_operands(Comparison *c, const GExpr *a, const GExpr *b) {
     bool straight = true;
     for (int i = 0; straight && i < a->arg_count; i++) straight = same(c, a->args[i], b->args[i]);
     if (straight || !commutes(a->op)) return straight;
     return same(c, a->args[0], b->args[1]) && same(c, a->args[1], b->args[0]);
 }
 
+static bool same(Comparison *c, const GExpr *a, const GExpr *b) {
+    if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->tensor != b->tensor || --c->left < 0) return false;
+    if (a->op == G_INDEX) return side_of(&c->a, a) == side_of(&c->b, b) && (side_of(&c->a, a) != OF_NEITHER || a == b);
+    if (a->op == G_CONST) return a == b;
+    if (a->op == G_LOAD && a->tensor->streamed && is_symmetric(c->sweep, a->tensor)) return true;
+    const ExprValue *known = expr_map_find(&c->alike, a);
+    if (known && known->pointer == b) return true;
+    if (!same_operands(c, a, b)) return false;
+    expr_map_set(&c->alike, a, (ExprValue){.pointer = b});
+    return true;
+}
+
 static bool is_same(const Sweep *s, SweepView v, const GExpr *a, SweepView w, const GExpr *b) {
-    Comparison c = {s, v, w, MOST_COMPARED};
-    return same(&c, a, b);
+    Comparison c = {.sweep = s, .a = v, .b = w, .left = MOST_COMPARED};
+    expr_map_open(&c.alike);
+    bool is = same(&c, a, b);
+    expr_map_close(&c.alike);
+    return is;
 }
 
 bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b) {
@@ -56,51 +75,49 @@ bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b) {
 
 /* ---- costly parts ------------------------------------------------------------------------------------------------- */
 
-typedef struct Walk {
-    Graph *g;
-    Sweep *s;
-    SweepView view;
-    ARRAY(const GExpr *) seen;
-} Walk;
-
-static bool visit(Walk *w, const GExpr *e) {
-    for (int i = 0; i < w->seen.count; i++)
-        if (w->seen.items[i] == e) return false;
-    array_push(w->g->arena, &w->seen, e);
-    return true;
-}
-
-static bool holds_costly(Walk *w, const GExpr *e) {
-    if (gx_price(e->op) >= GX_COSTLY) return true;
-    if (!visit(w, e)) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (holds_costly(w, e->args[i])) return true;
-    return false;
-}
-
-/* A map is made for every element, also where a guard fails: its reads have to be inside everywhere. */
-static bool is_safe(Walk *w, const GExpr *e) {
-    if (!visit(w, e)) return true;
-    if (e->op == G_RANDOM || (e->op == G_LOAD && !e->has_else && !e->tensor->streamed && !load_is_inside(w->g, w->view.sink->pair.node, e))) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!is_safe(w, e->args[i])) return false;
-    return true;
-}
-
-static bool contains(Walk *w, const GExpr *e, SweepView view, const GExpr *part) {
-    if (!e || !visit(w, e)) return false;
-    if (is_same(w->s, w->view, e, view, part)) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (contains(w, e->args[i], view, part)) return true;
-    return false;
-}
-
-/* ---- who evaluates what -------------------------------------------------------------------------------------------- */
-
 typedef struct Views {
     SweepView items[2 * MOST_SINKS];
     int count;
 } Views;
+
+typedef struct Walk {
+    Graph *g;
+    Sweep *s;
+    SweepView view;
+    const Views *views;
+} Walk;
+
+static bool is_costly(const void *context, const GExpr *e) {
+    (void)context;
+    return gx_price(e->op) >= GX_COSTLY;
+}
+
+/* A map is made for every element, also where a guard fails: its reads have to be inside
+ * everywhere. */
+static bool is_unsafe(const void *context, const GExpr *e) {
+    const Walk *w = context;
+    if (e->op == G_RANDOM) return true;
+    if (e->op != G_LOAD || e->has_else || e->tensor->streamed) return false;
+    return !load_is_inside(w->g, w->view.sink->pair.node, e);
+}
+
+typedef struct Sought {
+    const Walk *walk;
+    SweepView view;
+    const GExpr *part;
+} Sought;
+
+static bool is_sought(const void *context, const GExpr *e) {
+    const Sought *s = context;
+    return is_same(s->walk->s, s->walk->view, e, s->view, s->part);
+}
+
+static bool contains(const Walk *w, const GExpr *e, SweepView view, const GExpr *part) {
+    Sought sought = {w, view, part};
+    return expr_any(e, is_sought, &sought);
+}
+
+/* ---- who evaluates what -------------------------------------------------------------------------------------------- */
 
 /* Every evaluation of a sink's formulas in a tile. */
 static Views views_of(const Sweep *s) {
@@ -120,7 +137,7 @@ static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView
     for (int i = 0; i < views->count; i++) {
         const SweepView other = views->items[i];
         if (other.sink == view.sink && other.columns == view.columns) continue;
-        Walk w = {g, s, other, {0}};
+        const Walk w = {g, s, other, views};
         const GNode *n = other.sink->pair.node;
         if (other.sink->payload ? contains(&w, other.sink->pair.weight, view, part) : contains(&w, n->value, view, part) || contains(&w, n->guard, view, part)) return true;
     }
@@ -130,15 +147,18 @@ static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView
 /* A log-sum-exp of columns looks at its terms twice. */
 static bool is_asked_twice(SweepView view) { return view.columns && view.sink->pair.node->reducer == GR_LSE; }
 
-static void find_in(Walk *w, const Views *views, const GExpr *e) {
-    Walk costly = {w->g, w->s, w->view, {0}}, safe = costly;
-    if (!e || e->arg_count == 0 || !visit(w, e) || !holds_costly(&costly, e) || sweep_map_of(w->s, w->view, e) >= 0) return;
-    bool fits = e->type == GT_REAL && e->op != G_LOAD && w->s->map_count < MOST_MAPS && is_safe(&safe, e);
+static VisitStep find_map(void *context, const GExpr *e) {
+    Walk *w = context;
+    const Views *views = w->views;
+    if (e->arg_count == 0 || !expr_any(e, is_costly, NULL) || sweep_map_of(w->s, w->view, e) >= 0)
+        return VISIT_PAST;
+    bool fits = e->type == GT_REAL && e->op != G_LOAD && w->s->map_count < MOST_MAPS &&
+                !expr_any(e, is_unsafe, w);
     if (fits && (is_asked_twice(w->view) || is_asked_elsewhere(w->g, w->s, views, w->view, e))) {
         w->s->maps[w->s->map_count++] = (SweepMap){w->view, e};
-        return;
+        return VISIT_PAST;
     }
-    for (int i = 0; i < e->arg_count; i++) find_in(w, views, e->args[i]);
+    return VISIT_INSIDE;
 }
 
 int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e) {
@@ -150,13 +170,13 @@ int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e) {
 void sweep_share(Graph *g, Sweep *s) {
     const Views views = views_of(s);
     for (int i = 0; i < views.count; i++) {
-        Walk w = {g, s, views.items[i], {0}};
+        Walk w = {g, s, views.items[i], &views};
         const GNode *n = w.view.sink->pair.node;
-        if (w.view.sink->payload) {
-            find_in(&w, &views, w.view.sink->pair.weight);
-            continue;
-        }
-        find_in(&w, &views, n->value);
-        find_in(&w, &views, n->guard);
+        ExprMap met;
+        expr_map_open(&met);
+        expr_visit_rest(&met, w.view.sink->payload ? w.view.sink->pair.weight : n->value, find_map,
+                        &w);
+        if (!w.view.sink->payload) expr_visit_rest(&met, n->guard, find_map, &w);
+        expr_map_close(&met);
     }
 }

@@ -1,5 +1,6 @@
 /* Loops and tiles of a compute node. Tiles are slices of the outermost axes, so they write disjoint memory and any split over threads gives
  * the same bits. */
+#include "compiler/graph/visit.h"
 #include "compiler/plan/kernel.h"
 
 #include "compiler/graph/affine.h"
@@ -10,28 +11,41 @@ enum {
     COLUMNS = 16      /* of a column sum, in a tile: a multiple of these */
 };
 
-/* Whether indices p and p + 1 of `node` are only ever used as neighbouring subscripts that walk memory without a gap, or in the number that the two make. */
-static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
+typedef struct Neighbours {
+    int p;
+    const int64_t *shape;
+} Neighbours;
+
+/* Ends the walk where p or p + 1 stands in another way than walks_together allows. */
+static VisitStep stands_apart(void *context, const GExpr *e) {
+    const Neighbours *n = context;
+    const int p = n->p;
     Affine sum;
-    if (!e) return true;
-    if (e->op != G_LOAD && affine_of(e, &sum)) return sum.factor[p] == sum.factor[p + 1] * shape[p + 1];
-    int first = 0;
-    if (e->op == G_LOAD) {
-        const GNode *t = e->tensor;
-        for (int i = 0; i < t->rank; i++) {
-            const GExpr *a = e->args[i], *b = i + 1 < t->rank ? e->args[i + 1] : NULL;
-            if (a->op == G_INDEX && a->index == p) {
-                if (!b || b->op != G_INDEX || b->index != p + 1 || t->shape[i + 1] != shape[p + 1] || t->shape[i] != shape[p]) return false;
-                i++;
-            } else if (!walks_together(a, p, shape)) {
-                return false;
-            }
-        }
-        first = t->rank;
+    if (e->op != G_LOAD && affine_of(e, &sum)) {
+        return sum.factor[p] == sum.factor[p + 1] * n->shape[p + 1] ? VISIT_PAST : VISIT_END;
     }
-    for (int i = first; i < e->arg_count; i++)
-        if (!walks_together(e->args[i], p, shape)) return false;
-    return true;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    const GNode *t = e->tensor;
+    for (int i = 0; i < t->rank; i++) {
+        const GExpr *a = e->args[i], *b = i + 1 < t->rank ? e->args[i + 1] : NULL;
+        if (a->op == G_INDEX && a->index == p) {
+            if (!b || b->op != G_INDEX || b->index != p + 1 || t->shape[i + 1] != n->shape[p + 1] ||
+                t->shape[i] != n->shape[p])
+                return VISIT_END;
+            i++;
+        } else if (expr_visit(a, stands_apart, context)) {
+            return VISIT_END;
+        }
+    }
+    return e->has_else && expr_visit(e->args[t->rank], stands_apart, context) ? VISIT_END
+                                                                              : VISIT_PAST;
+}
+
+/* True if indices p and p + 1 of a node are only ever used as neighbouring subscripts that walk
+ * memory without a gap, or in the number that the two make. */
+static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
+    Neighbours n = {p, shape};
+    return !expr_visit(e, stands_apart, &n);
 }
 
 void collapse_axes(const GNode *n, int64_t *extents) {

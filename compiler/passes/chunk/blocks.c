@@ -40,11 +40,9 @@ int64_t block_read(Chunk *c, const GExpr *load) {
 }
 
 static bool block_fits(Chunk *c, const ComputeSpec *spec, int64_t block) {
-    Loads l = {0};
+    const GExpr *parts[3] = {spec->value, spec->guard, spec->active};
+    const Loads l = loads_of_all(c->scratch, 3, parts);
     bool anchored = false;
-    loads_add(c->scratch, &l, spec->value);
-    loads_add(c->scratch, &l, spec->guard);
-    loads_add(c->scratch, &l, spec->active);
     for (int i = 0; i < l.items.count; i++) {
         const Part *of = part_of(c, l.items.items[i]->tensor);
         if (!has_samples(of)) continue;

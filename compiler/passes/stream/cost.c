@@ -4,6 +4,7 @@
  * once, but written, and read by each of its users; a sum of rows has its weights written and read as well. Elementwise work is the same both ways.
  * So a deep product that several levels of statistics read is faster stored, and a large shallow one faster streamed: memory is slower than the
  * caches. The constants are those of two cores with 1 MiB of second cache each; what matters is their ratio. */
+#include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <stdlib.h>
@@ -24,17 +25,18 @@ enum {
 /* ---- who reads what ---------------------------------------------------------------------------------------------- */
 
 typedef struct Operands {
-    ARRAY(const GExpr *) seen;
     ARRAY(const GNode *) items;
 } Operands;
 
-static void collect(Arena *arena, Operands *o, const GExpr *e) {
-    if (!e || (e->arg_count == 0 && e->op != G_LOAD)) return;
-    for (int i = 0; i < o->seen.count; i++)
-        if (o->seen.items[i] == e) return;
-    array_push(arena, &o->seen, e);
-    if (e->op == G_LOAD) array_push(arena, &o->items, e->tensor);
-    for (int i = 0; i < e->arg_count; i++) collect(arena, o, e->args[i]);
+typedef struct Collect {
+    Arena *arena;
+    Operands *operands;
+} Collect;
+
+static VisitStep collect(void *context, const GExpr *e) {
+    const Collect *c = context;
+    if (e->op == G_LOAD) array_push(c->arena, &c->operands->items, e->tensor);
+    return VISIT_INSIDE;
 }
 
 /* By position in the graph. */
@@ -44,9 +46,8 @@ static Operands *all_operands(const Graph *g) {
         const GNode *n = g->nodes.items[i];
         if (n->operand) array_push(g->arena, &all[i].items, n->operand);
         for (int k = 0; k < n->operand_count; k++) array_push(g->arena, &all[i].items, n->operands[k]);
-        collect(g->arena, &all[i], n->value);
-        collect(g->arena, &all[i], n->guard);
-        collect(g->arena, &all[i], n->active);
+        Collect c = {g->arena, &all[i]};
+        expr_visit_node(n, collect, &c);
     }
     return all;
 }

@@ -1,3 +1,4 @@
+#include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -8,16 +9,15 @@ enum {
 };
 
 typedef struct Loads {
-    ARRAY(const GExpr *) seen, items; /* items: loads of products and of elements */
+    const Stream *s;
+    ARRAY(const GExpr *) items; /* loads of products and of elements */
 } Loads;
 
-static void collect(Stream *s, Loads *loads, const GExpr *e) {
-    if (!e || e->arg_count == 0) return;
-    for (int i = 0; i < loads->seen.count; i++)
-        if (loads->seen.items[i] == e) return;
-    array_push(s->g->arena, &loads->seen, e);
-    if (e->op == G_LOAD && s->made_of[e->tensor->id]) array_push(s->g->arena, &loads->items, e);
-    for (int i = 0; i < e->arg_count; i++) collect(s, loads, e->args[i]);
+static VisitStep collect(void *context, const GExpr *e) {
+    Loads *loads = context;
+    bool is_made = e->op == G_LOAD && loads->s->made_of[e->tensor->id];
+    if (is_made) array_push(loads->s->g->arena, &loads->items, e);
+    return VISIT_INSIDE;
 }
 
 static uint64_t roots_of(const Stream *s, const Loads *loads) {
@@ -31,10 +31,10 @@ static bool is_pair(const GExpr *load) {
 }
 
 /* A place is computed on its own, as a product of two rows: worth it when there are not many more of them than rows. */
-static bool few_places(Stream *s, const GNode *n, const GExpr *load) {
+static bool few_places(const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
-    for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(s->g->arena, load->args[i]);
+    for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
         if (mask & 1u << i) places *= graph_extent(n, i);
     int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
@@ -45,20 +45,20 @@ static bool few_places(Stream *s, const GNode *n, const GExpr *load) {
 
 /* Whether every factor reads either the pair or the rows: with `payload` an index, not the one that the sum keeps of the pair. */
 static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
-    uint32_t mask = index_mask(s->g->arena, e);
+    uint32_t mask = index_mask(e);
     if (!(mask & payload)) return true;
     if (e->op == G_MUL || e->op == G_DIV) return factors_part(s, e->args[0], own, payload) && factors_part(s, e->args[1], own, payload);
     if (e->op == G_NEG) return factors_part(s, e->args[0], own, payload);
-    Loads loads = {0};
-    collect(s, &loads, e);
+    Loads loads = {.s = s};
+    expr_visit(e, collect, &loads);
     return !(mask & own) && loads.items.count == 0;
 }
 
 static bool is_weighted(Stream *s, const GNode *n, int own) {
     if (n->reducer != GR_SUM || n->type != GT_REAL) return false;
     uint32_t payload = 1u << (1 - own);
-    if (!(index_mask(s->g->arena, n->value) & payload)) return false;
-    if (n->guard && (index_mask(s->g->arena, n->guard) & payload)) return false;
+    if (!(index_mask(n->value) & payload)) return false;
+    if (n->guard && (index_mask(n->guard) & payload)) return false;
     return factors_part(s, n->value, 1u << own, payload);
 }
 
@@ -101,7 +101,7 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
     for (int i = 0; i < loads->items.count; i++) {
         const GExpr *load = loads->items.items[i];
         if (!is_pair(load)) {
-            if (few_places(s, n, load)) continue;
+            if (few_places(n, load)) continue;
             return "it is read at as many chosen places as it has elements";
         }
         bool same = !pair || load->args[0] == pair->args[0] || load->args[0] == pair->args[1];
@@ -142,15 +142,13 @@ static bool is_larger(const Stream *s, const GNode *n, uint64_t roots) {
 }
 
 static void visit(Stream *s, GNode *n, uint64_t *refused) {
-    Loads loads = {0};
+    Loads loads = {.s = s};
     bool rows = stream_takes_rows(n);
     if (rows && s->made_of[n->operand ? n->operand->id : n->operands[0]->id]) s->use[n->id] = USE_ROWS;
     if (n->operand && !rows) visit_held(s, n, n->operand, n->kind == GN_TOPK ? "as many places of each row are chosen as it has" : "a stop holds it", refused);
     for (int i = 0; i < n->operand_count && !rows; i++) visit_held(s, n, n->operands[i], "a library call wants whole rows of it", refused);
     if (n->kind != GN_COMPUTE) return;
-    collect(s, &loads, n->value);
-    collect(s, &loads, n->guard);
-    collect(s, &loads, n->active);
+    expr_visit_node(n, collect, &loads);
     int root = candidate_of(s, n);
     if (loads.items.count == 0 && root >= 0) { /* a product that reads another one is a user of that */
         s->root_of[n->id] = root;

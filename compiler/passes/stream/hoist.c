@@ -1,3 +1,4 @@
+#include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -21,46 +22,46 @@ bool reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
 }
 
 /* Index arithmetic, comparisons and plain reads cost a tile nothing; what is worth a node of its own is the rest. */
-static bool is_worth_it(const GExpr *e) {
+static VisitStep is_work(void *context, const GExpr *e) {
+    (void)context;
     switch (e->op) {
     case G_CONST:
-    case G_INDEX: return false;
+    case G_INDEX: return VISIT_PAST;
     case G_LOAD:
         for (int i = 0; i < e->arg_count; i++)
-            if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return true;
-        return false;
+            if (e->args[i]->op != G_INDEX && e->args[i]->op != G_CONST) return VISIT_END;
+        return VISIT_PAST;
     case G_ADD:
     case G_SUB:
     case G_MUL:
-    case G_NEG:
-        if (e->type != GT_INT) return true;
-        break;
+    case G_NEG: return e->type == GT_INT ? VISIT_INSIDE : VISIT_END;
     case G_LT:
     case G_LE:
     case G_EQ:
     case G_NE:
     case G_AND:
     case G_OR:
-    case G_NOT: break;
-    default: return true;
+    case G_NOT: return VISIT_INSIDE;
+    default: return VISIT_END;
     }
-    for (int i = 0; i < e->arg_count; i++)
-        if (is_worth_it(e->args[i])) return true;
-    return false;
 }
 
-/* Whether every read is proved to stay inside its array. */
-static bool cannot_fault(Graph *g, const GExpr *e) {
-    if (e->op == G_LOAD && !e->has_else) {
-        for (int i = 0; i < e->tensor->rank; i++) {
-            int64_t low, high;
-            if (!gx_range_of_data(g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return false;
-        }
+static bool is_worth_it(const GExpr *e) { return expr_visit(e, is_work, NULL); }
+
+static VisitStep may_fault(void *context, const GExpr *e) {
+    Graph *g = context;
+    if (e->op != G_LOAD || e->has_else) return VISIT_INSIDE;
+    for (int i = 0; i < e->tensor->rank; i++) {
+        int64_t low, high;
+        if (!gx_range_of_data(g, e->args[i], NULL, &low, &high) || low < 0 ||
+            high >= e->tensor->shape[i])
+            return VISIT_END;
     }
-    for (int i = 0; i < e->arg_count; i++)
-        if (!cannot_fault(g, e->args[i])) return false;
-    return true;
+    return VISIT_INSIDE;
 }
+
+/* True if every read is proved to stay inside its array. */
+static bool cannot_fault(Graph *g, const GExpr *e) { return !expr_visit(e, may_fault, g); }
 
 static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {
     ComputeSpec spec;

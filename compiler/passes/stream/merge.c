@@ -13,8 +13,9 @@ typedef struct Addends {
     int count;
 } Addends;
 
-static bool is_weighted_read(Graph *g, const GExpr *e, PairSink *sink) {
-    return e->op == G_LOAD && !e->has_else && e->tensor->rank == 2 && pair_sink(g->arena, e->tensor, sink) && sink->payload >= 0;
+static bool is_weighted_read(const GExpr *e, PairSink *sink) {
+    return e->op == G_LOAD && !e->has_else && e->tensor->rank == 2 && pair_sink(e->tensor, sink) &&
+           sink->payload >= 0;
 }
 
 /* A node that adds something to a weighted sum (what chosen places send: passes/zeros) is what it adds. */
@@ -25,7 +26,7 @@ static const GExpr *looked_through(Graph *g, const GExpr *e) {
     if (value->op != G_ADD) return e;
     for (; value->op == G_ADD; value = value->args[0])
         if (value->args[1]->op != G_LOAD) return e;
-    if (!is_weighted_read(g, value, &sink)) return e;
+    if (!is_weighted_read(value, &sink)) return e;
     ComputeSpec spec;
     graph_open(g, e->tensor, &spec);
     return gx_substitute(g, spec.value, 2, spec.out, e->args);
@@ -43,7 +44,7 @@ static bool addends(Graph *g, const GExpr *e, Addends *a) {
 static const GExpr *merged(Graph *g, const GExpr *a, const GExpr *b) {
     PairSink first, second;
     if (a->op != G_LOAD || b->op != G_LOAD || a->args[0] != b->args[0] || a->args[1] != b->args[1]) return NULL;
-    if (!is_weighted_read(g, a, &first) || !is_weighted_read(g, b, &second)) return NULL;
+    if (!is_weighted_read(a, &first) || !is_weighted_read(b, &second)) return NULL;
     if (first.own != second.own || first.rows != second.rows || first.node->red_shape[0] != second.node->red_shape[0]) return NULL;
     ComputeSpec sum, other;
     graph_open(g, a->tensor, &sum);

@@ -1,3 +1,4 @@
+#include "compiler/graph/visit.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
@@ -207,11 +208,15 @@ static bool is_there(const GNode *read, const GNode *made) {
     return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST || (read->type == GT_BOOL && made->type != GT_BOOL);
 }
 
+static bool is_other_read(const void *context, const GExpr *e) {
+    const GNode *made = context;
+    if (e->op == G_RANDOM) return true;
+    return e->op == G_LOAD && OUTER * elements(e->tensor) > elements(made) &&
+           !is_there(e->tensor, made);
+}
+
 static bool reads_rows_only(const GExpr *e, const GNode *made) {
-    if (e->op == G_RANDOM || (e->op == G_LOAD && OUTER * elements(e->tensor) > elements(made) && !is_there(e->tensor, made))) return false;
-    for (int i = 0; i < e->arg_count; i++)
-        if (!reads_rows_only(e->args[i], made)) return false;
-    return true;
+    return !expr_any(e, is_other_read, made);
 }
 
 static void note_outer(Unfold *u, const GNode *n) {

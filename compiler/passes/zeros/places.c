@@ -110,8 +110,7 @@ static void open_scatter(Places *p, Scatter *s) {
 /* The scatters that an expression reads, a bit for each. */
 static uint64_t scatters_in(const Places *p, const GExpr *const *exprs, int count) {
     uint64_t scatters = 0;
-    Loads loads = {0};
-    for (int i = 0; i < count; i++) loads_add(p->g->arena, &loads, exprs[i]);
+    const Loads loads = loads_of_all(p->g->arena, count, exprs);
     for (int i = 0; i < loads.items.count; i++) {
         const Carrier *c = loads.items.items[i]->tensor->id < p->ids ? p->carriers[loads.items.items[i]->tensor->id] : NULL;
         if (c) scatters |= c->scatters;

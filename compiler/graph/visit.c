@@ -1,0 +1,244 @@
+#include "compiler/graph/visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_leaf(const GExpr *e) { return e->op == G_CONST || e->op == G_INDEX; }
+
+/* ---- the map
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+void expr_map_open(ExprMap *map) {
+    map->count = map->capacity = 0;
+    map->keys = NULL;
+    map->values = NULL;
+}
+
+void expr_map_close(ExprMap *map) {
+    free(map->keys);
+    free(map->values);
+    expr_map_open(map);
+}
+
+static uint32_t slot_of(const ExprMap *map, const GExpr *e) {
+    uint32_t at = (e->id * 2654435761u) & (map->capacity - 1);
+    while (map->keys[at] && map->keys[at] != e) at = (at + 1) & (map->capacity - 1);
+    return at;
+}
+
+static void *zeroed(size_t count, size_t size) {
+    void *memory = calloc(count, size);
+    if (memory) return memory;
+    /* As with the arena: a compilation that does not fit in memory has nothing to fall back to. */
+    fprintf(stderr, "couplet: out of memory: %zu bytes more were needed\n", count * size);
+    abort();
+}
+
+static void grow(ExprMap *map) {
+    const ExprMap old = *map;
+    const GExpr *const *keys = old.capacity ? old.keys : map->few;
+    const ExprValue *values = old.capacity ? old.values : map->few_values;
+    uint32_t slots = old.capacity ? old.capacity : old.count;
+    map->capacity = old.capacity ? 2 * old.capacity : 4 * EXPR_MAP_FEW;
+    map->keys = zeroed(map->capacity, sizeof *map->keys);
+    map->values = zeroed(map->capacity, sizeof *map->values);
+    for (uint32_t i = 0; i < slots; i++) {
+        if (!keys[i]) continue;
+        uint32_t at = slot_of(map, keys[i]);
+        map->keys[at] = keys[i];
+        map->values[at] = values[i];
+    }
+    free(old.keys);
+    free(old.values);
+}
+
+ExprValue *expr_map_find(const ExprMap *map, const GExpr *e) {
+    ExprMap *m = (ExprMap *)(uintptr_t)map; /* the caller may change the value, and only that */
+    if (!map->capacity) {
+        for (uint32_t i = 0; i < map->count; i++)
+            if (map->few[i] == e) return &m->few_values[i];
+        return NULL;
+    }
+    uint32_t at = slot_of(map, e);
+    return map->keys[at] ? &m->values[at] : NULL;
+}
+
+static void insert(ExprMap *map, const GExpr *e, ExprValue value) {
+    bool is_full = map->capacity ? 2 * (map->count + 1) > map->capacity
+                                 : map->count == EXPR_MAP_FEW;
+    if (is_full) grow(map);
+    uint32_t at = map->capacity ? slot_of(map, e) : map->count;
+    (map->capacity ? map->keys : map->few)[at] = e;
+    (map->capacity ? map->values : map->few_values)[at] = value;
+    map->count++;
+}
+
+void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value) {
+    ExprValue *known = expr_map_find(map, e);
+    if (known) *known = value;
+    else insert(map, e, value);
+}
+
+bool expr_map_add(ExprMap *map, const GExpr *e) {
+    if (expr_map_find(map, e)) return false;
+    insert(map, e, (ExprValue){.integer = 0});
+    return true;
+}
+
+/* ---- walks
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context) {
+    if (!e || (!is_leaf(e) && !expr_map_add(met, e))) return false;
+    VisitStep step = visit(context, e);
+    if (step == VISIT_END) return true;
+    for (int i = 0; step == VISIT_INSIDE && i < e->arg_count; i++)
+        if (expr_visit_rest(met, e->args[i], visit, context)) return true;
+    return false;
+}
+
+static int sure_arguments(const GExpr *e) {
+    switch (e->op) {
+    case G_SELECT:
+    case G_AND:
+    case G_OR: return 1;
+    case G_LOAD: return e->tensor->rank;
+    default: return e->arg_count;
+    }
+}
+
+bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *context) {
+    if (!is_leaf(e) && !expr_map_add(met, e)) return false;
+    VisitStep step = visit(context, e);
+    if (step == VISIT_END) return true;
+    for (int i = 0; step == VISIT_INSIDE && i < sure_arguments(e); i++)
+        if (expr_visit_sure(met, e->args[i], visit, context)) return true;
+    return false;
+}
+
+bool expr_visit(const GExpr *e, ExprVisit visit, void *context) {
+    ExprMap met;
+    expr_map_open(&met);
+    bool ended = expr_visit_rest(&met, e, visit, context);
+    expr_map_close(&met);
+    return ended;
+}
+
+bool expr_visit_node(const GNode *node, ExprVisit visit, void *context) {
+    const GExpr *parts[3] = {node->value, node->guard, node->active};
+    bool ended = false;
+    ExprMap met;
+    expr_map_open(&met);
+    for (int i = 0; i < 3 && !ended; i++) ended = expr_visit_rest(&met, parts[i], visit, context);
+    expr_map_close(&met);
+    return ended;
+}
+
+typedef struct Any {
+    ExprPredicate is;
+    const void *context;
+} Any;
+
+static VisitStep end_where(void *context, const GExpr *e) {
+    const Any *any = context;
+    return any->is(any->context, e) ? VISIT_END : VISIT_INSIDE;
+}
+
+bool expr_any(const GExpr *e, ExprPredicate is, const void *context) {
+    Any any = {is, context};
+    return expr_visit(e, end_where, &any);
+}
+
+static ExprValue fold_in(ExprMap *done, const GExpr *e, ExprFold fold, void *context) {
+    ExprValue args[GRAPH_MAX_RANK + 1];
+    const ExprValue *known = is_leaf(e) ? NULL : expr_map_find(done, e);
+    if (known) return *known;
+    for (int i = 0; i < e->arg_count; i++) args[i] = fold_in(done, e->args[i], fold, context);
+    ExprValue value = fold(context, e, args);
+    if (!is_leaf(e)) expr_map_set(done, e, value);
+    return value;
+}
+
+ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context) {
+    ExprMap done;
+    expr_map_open(&done);
+    ExprValue value = fold_in(&done, e, fold, context);
+    expr_map_close(&done);
+    return value;
+}
+
+/* ---- frequent questions
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static VisitStep count_part(void *context, const GExpr *e) {
+    *(int *)context += !is_leaf(e);
+    return VISIT_INSIDE;
+}
+
+int expr_size(const GExpr *e) {
+    int size = 0;
+    expr_visit(e, count_part, &size);
+    return size;
+}
+
+static VisitStep count_operation(void *context, const GExpr *e) {
+    *(int *)context += !is_leaf(e) && e->op != G_LOAD;
+    return VISIT_INSIDE;
+}
+
+int expr_operations(const GExpr *e) {
+    int count = 0;
+    expr_visit(e, count_operation, &count);
+    return count;
+}
+
+/* False once `left` parts were met, shared ones as often as they stand. */
+static bool spend(const GExpr *e, int *left) {
+    if (--*left < 0) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!spend(e->args[i], left)) return false;
+    return true;
+}
+
+bool expr_is_small_tree(const GExpr *e) {
+    int left = EXPR_LARGEST_TREE;
+    return spend(e, &left);
+}
+
+static VisitStep add_price(void *context, const GExpr *e) {
+    *(int64_t *)context += gx_price(e->op);
+    return VISIT_INSIDE;
+}
+
+int64_t expr_price(const GExpr *e) {
+    int64_t price = 0;
+    expr_visit(e, add_price, &price);
+    return price;
+}
+
+static bool is_read(const void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD;
+}
+
+bool expr_reads(const GExpr *e) { return expr_any(e, is_read, NULL); }
+
+typedef struct Parts {
+    int count;
+    const GExpr *const *items;
+} Parts;
+
+static bool is_one_of(const void *context, const GExpr *e) {
+    const Parts *parts = context;
+    for (int i = 0; i < parts->count; i++)
+        if (parts->items[i] == e) return true;
+    return false;
+}
+
+bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts) {
+    Parts wanted = {count, parts};
+    return expr_any(e, is_one_of, &wanted);
+}

@@ -1,0 +1,98 @@
+/* Walks over expressions.
+ *
+ * Expressions are graphs, not trees: equal parts are one object (hash-consing). Thirty formulas,
+ * each of which names the one before it twice, are thirty parts with 2^30 paths through them. A
+ * walk therefore meets each part once, and this header is the one way to do so.
+ *
+ * Constants and indices are met as often as they stand, since looking them up costs more than they
+ * do. All other parts, reads among them, are met once. Parents come before their arguments, and
+ * arguments in order. The arguments of a read are its subscripts, then its `else`; the array that
+ * it reads is not entered. Ids increase from arguments to parents, so an older part does not hold a
+ * younger one. */
+#ifndef COUPLET_COMPILER_GRAPH_VISIT_H
+#define COUPLET_COMPILER_GRAPH_VISIT_H
+
+#include "compiler/graph/graph.h"
+
+/* ---- a map from parts to values
+ * --------------------------------------------------------------------------------- */
+
+typedef union ExprValue {
+    const void *pointer;
+    int64_t integer;
+    double real;
+} ExprValue;
+
+enum { EXPR_MAP_FEW = 16 /* entries without memory of their own: most expressions are small */ };
+
+typedef struct ExprMap {
+    uint32_t count, capacity; /* capacity 0: the entries are in `few`, unsorted; else a table of a
+                                 power of two of slots */
+    const GExpr *few[EXPR_MAP_FEW];
+    ExprValue few_values[EXPR_MAP_FEW];
+    const GExpr **keys;
+    ExprValue *values;
+} ExprMap;
+
+/* Makes the map empty. A map that was opened must be closed. */
+void expr_map_open(ExprMap *map);
+void expr_map_close(ExprMap *map);
+/* Returns the value of a part, or NULL; it is good until the next entry is made. */
+ExprValue *expr_map_find(const ExprMap *map, const GExpr *e);
+void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value);
+/* Notes a part; true the first time. */
+bool expr_map_add(ExprMap *map, const GExpr *e);
+
+/* ---- walks
+ * -------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum VisitStep {
+    VISIT_INSIDE, /* goes on with the arguments of the part */
+    VISIT_PAST,   /* leaves them out */
+    VISIT_END     /* ends the walk */
+} VisitStep;
+
+typedef VisitStep (*ExprVisit)(void *context, const GExpr *e);
+
+/* Walks the expression, which may be NULL. True if the walk was ended. */
+bool expr_visit(const GExpr *e, ExprVisit visit, void *context);
+/* The same, past what earlier walks with this map have met. */
+bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context);
+
+/* Walks what a compute node evaluates: its value, its guard, its active part. */
+bool expr_visit_node(const GNode *node, ExprVisit visit, void *context);
+
+/* Walks, past what `met` has, the parts that are evaluated wherever the expression is. The arms of
+ * a choice are left out, and the right side of `and` and `or`, and the `else` of a read. */
+bool expr_visit_sure(ExprMap *met, const GExpr *e, ExprVisit visit, void *context);
+
+/* True if some part fulfils the predicate. */
+typedef bool (*ExprPredicate)(const void *context, const GExpr *e);
+bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
+
+/* The value of an expression made of those of its arguments, each computed once. `args` has one for
+ * each argument. */
+typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
+ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
+
+/* ---- frequent questions
+ * -------------------------------------------------------------------------------------------- */
+
+/* The number of parts that are no constants and no indices. */
+int expr_size(const GExpr *e);
+/* The number of parts that compute something: reads are left out, too. */
+int expr_operations(const GExpr *e);
+/* True if the expression is small even when it is written out as a tree, in which shared parts
+ * stand wherever they are used. Index arithmetic is walked as such a tree (affine.h); what is
+ * larger is not looked into, and counts as arithmetic of which nothing is known. */
+enum { EXPR_LARGEST_TREE = 256 };
+bool expr_is_small_tree(const GExpr *e);
+/* The price of all parts together (gx_price). */
+int64_t expr_price(const GExpr *e);
+/* True if it reads an array. */
+bool expr_reads(const GExpr *e);
+/* True if one of the given expressions (indices, mostly) is a part of it. */
+bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts);
+
+#endif
