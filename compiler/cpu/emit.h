@@ -61,6 +61,7 @@ typedef struct Frame {
     const TileReads *tile; /* NULL: nothing is streamed here */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS]; /* of kernel->arguments, by axis and by number */
     ValueMap known;
+    ValueMap faults; /* by expression: whether it can raise one; of the node at hand */
 } Frame;
 
 typedef struct Loop {

@@ -1,15 +1,21 @@
 /* Expressions to LLVM IR: straight-line, each sub-expression once. */
 #include "compiler/cpu/emit.h"
+#include "compiler/graph/visit.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- values emitted so far ------------------------------------------------------------------------------ */
 
+static void forget(ValueMap *map) {
+    if (!map->count) return;
+    memset(map->keys, 0, sizeof *map->keys * (size_t)map->capacity);
+    map->count = 0;
+}
+
 void frame_forget(Frame *f) {
-    if (!f->known.count) return;
-    memset(f->known.keys, 0, sizeof *f->known.keys * (size_t)f->known.capacity);
-    f->known.count = 0;
+    forget(&f->known);
+    forget(&f->faults);
 }
 
 static int slot_of(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
@@ -18,8 +24,8 @@ static int slot_of(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
     return at;
 }
 
-static void remember(Frame *f, const GExpr *expr, LLVMValueRef mask, LLVMValueRef value) {
-    ValueMap *map = &f->known;
+static void remember(Frame *f, ValueMap *map, const GExpr *expr, LLVMValueRef mask,
+                     LLVMValueRef value) {
     if (2 * map->count >= map->capacity) {
         ValueMap old = *map;
         map->capacity = old.capacity ? 2 * old.capacity : 64;
@@ -41,6 +47,25 @@ static void remember(Frame *f, const GExpr *expr, LLVMValueRef mask, LLVMValueRe
     map->count++;
 }
 
+static LLVMValueRef recall(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
+    if (!map->capacity) return NULL;
+    int at = slot_of(map, expr, mask);
+    return map->keys[at] ? map->values[at] : NULL;
+}
+
+/* Where a condition holds, all that it is a conjunction with holds too: what was emitted there
+ * serves here. */
+static LLVMValueRef recall_wider(const ValueMap *map, const GExpr *expr, LLVMValueRef mask) {
+    LLVMValueRef value = recall(map, expr, mask);
+    while (!value && mask) {
+        mask = LLVMIsAInstruction(mask) && LLVMGetInstructionOpcode(mask) == LLVMAnd
+                   ? LLVMGetOperand(mask, 0)
+                   : NULL;
+        value = recall(map, expr, mask);
+    }
+    return value;
+}
+
 /* ---- calls ----------------------------------------------------------------------------------------------- */
 
 static LLVMValueRef call_named(Frame *s, const char *name, LLVMValueRef *args, unsigned count) {
@@ -52,13 +77,6 @@ static LLVMValueRef call_named(Frame *s, const char *name, LLVMValueRef *args, u
 }
 
 static LLVMValueRef intrinsic(Frame *s, const char *name, LLVMValueRef a) { return math_intrinsic(s, name, &a, 1); }
-
-static bool reads_data(const GExpr *e) {
-    if (e->op == G_LOAD) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (reads_data(e->args[i])) return true;
-    return false;
-}
 
 static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask);
 
@@ -104,7 +122,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
             LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, whole(s, tensor->shape[i]), "");
             inside = inside ? LLVMBuildAnd(b, inside, fits, "") : fits;
             index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
-            checked |= reads_data(load->args[i]) || load->args[i]->op == G_CONST;
+            checked |= expr_reads(load->args[i]) || load->args[i]->op == G_CONST;
         }
         at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
     }
@@ -120,6 +138,67 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
         frame_raise(s, bad, COUPLET_FAULT_INDEX);
     }
     return value;
+}
+
+/* ---- what may fault
+ * ----------------------------------------------------------------------------------------- */
+
+static bool read_may_fault(Frame *s, const GExpr *load) {
+    if (load->has_else || s->kernel->arguments || (s->tile && load->tensor->streamed)) return false;
+    for (int i = 0; i < load->tensor->rank; i++) {
+        int64_t low, high;
+        const GExpr *at = load->args[i];
+        bool safe = gx_range_of_data(s->e->graph, at, s->extents, &low, &high) && low >= 0 &&
+                    high < load->tensor->shape[i];
+        if (!safe && (at->op == G_CONST || expr_reads(at))) return true;
+    }
+    return false;
+}
+
+/* True if an index read from data may leave its array. Nothing else is said under a mask. */
+static bool may_fault(Frame *s, const GExpr *e) {
+    if (e->arg_count == 0) return false;
+    LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0), yes = LLVMConstInt(s->e->i1, 1, 0);
+    LLVMValueRef known = recall(&s->faults, e, NULL);
+    if (known) return known == yes;
+    bool may = e->op == G_LOAD && read_may_fault(s, e);
+    for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(s, e->args[i]);
+    remember(s, &s->faults, e, NULL, may ? yes : no);
+    return may;
+}
+
+typedef struct Arms {
+    Frame *frame;
+    LLVMValueRef mask;
+    const ExprMap *sure; /* what the first arm evaluates in any case */
+} Arms;
+
+static VisitStep go_on(void *context, const GExpr *e) {
+    (void)context, (void)e;
+    return VISIT_INSIDE;
+}
+
+static VisitStep emit_if_sure(void *context, const GExpr *e) {
+    const Arms *a = context;
+    if (!may_fault(a->frame, e)) return VISIT_PAST;
+    if (!expr_map_find(a->sure, e)) return VISIT_INSIDE;
+    emit(a->frame, e, a->mask);
+    return VISIT_PAST;
+}
+
+/* What both arms of a choice evaluate in any case, and what may fault, is evaluated once ahead of
+ * both. In each arm it would have a mask of its own; choices inside choices would then take code
+ * for each path through them. */
+static void emit_ahead(Frame *s, const GExpr *then, const GExpr *otherwise, LLVMValueRef mask) {
+    if (!may_fault(s, then) || !may_fault(s, otherwise)) return;
+    ExprMap sure, met;
+    Arms arms = {s, mask, &sure};
+    expr_map_open(&sure);
+    expr_map_open(&met);
+    expr_visit_sure(&sure, then, go_on, NULL);
+    expr_visit_sure(&met, otherwise, emit_if_sure, &arms);
+    expr_map_close(&met);
+    expr_map_close(&sure);
 }
 
 /* A whole number that is 32 bits in memory, or an index, or otherwise known to be small. */
@@ -317,6 +396,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_RANDOM: return emit_random(s, e, mask);
     case G_SELECT: {
         LLVMValueRef condition = emit(s, e->args[0], mask);
+        emit_ahead(s, e->args[1], e->args[2], mask);
         LLVMValueRef then = emit(s, e->args[1], masked(s, mask, condition));
         LLVMValueRef otherwise = emit(s, e->args[2], masked(s, mask, LLVMBuildNot(b, condition, "")));
         return LLVMBuildSelect(b, condition, then, otherwise, "");
@@ -346,13 +426,12 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
 
 static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {
     if (e->op == G_CONST || e->op == G_INDEX) return emit_new(s, e, mask);
-    if (s->known.capacity) {
-        int at = slot_of(&s->known, e, mask);
-        if (s->known.keys[at]) return s->known.values[at];
-    }
+    if (mask && !may_fault(s, e)) mask = NULL;
+    LLVMValueRef known = recall_wider(&s->known, e, mask);
+    if (known) return known;
     int map = s->tile && !s->tile->makes_maps ? sweep_map_of(s->tile->sweep, s->tile->view, e) : -1;
     LLVMValueRef value = map < 0 ? emit_new(s, e, mask) : element_load(s, GT_REAL, s->tile->maps[map], s->tile->at);
-    remember(s, e, mask, value);
+    remember(s, &s->known, e, mask, value);
     return value;
 }
 

@@ -16,6 +16,11 @@ typedef struct Known {
     int capacity, count;
 } Known;
 
+/* A mask that is a conjunction of another one and a condition. */
+typedef struct Narrowed {
+    Value mask, of;
+} Narrowed;
+
 /* The kernel being written. */
 typedef struct Frame {
     Arena *arena;
@@ -28,6 +33,7 @@ typedef struct Frame {
     bool raises;
     int row_index; /* in a sweep: the index of the node that is the tile's row */
     Known known;
+    ARRAY(Narrowed) narrowed;
     Known checked; /* by expression: whether it can raise a fault; of the node at hand */
 } Frame;
 

@@ -1,4 +1,5 @@
 /* Expressions to C: straight-line, each sub-expression once. */
+#include "compiler/graph/visit.h"
 #include "compiler/opencl/emit.h"
 
 #include <string.h>
@@ -117,13 +118,6 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
 
 /* ---- reads ---------------------------------------------------------------------------------------------------------- */
 
-static bool reads_data(const GExpr *e) {
-    if (e->op == G_LOAD) return true;
-    for (int i = 0; i < e->arg_count; i++)
-        if (reads_data(e->args[i])) return true;
-    return false;
-}
-
 static Value element_at(Frame *f, const GNode *tensor, Value at) {
     int operand = operand_of(f, tensor);
     switch (tensor->type) {
@@ -148,7 +142,7 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
             Value fits = write_const(f, "int", "%s >= 0 && %s < %lld", index, index, extent);
             inside = mask_and(f, inside, fits);
             index = write_const(f, "int", "%s ? (int)%s : 0", fits, index);
-            checked |= reads_data(load->args[i]) || load->args[i]->op == G_CONST;
+            checked |= expr_reads(load->args[i]) || load->args[i]->op == G_CONST;
         }
         if (strcmp(index, "0") == 0 && i + 1 < tensor->rank && !at) continue;
         at = at ? arena_printf(f->arena, "(%s * %lld + %s)", at, extent, index) : index;
@@ -171,17 +165,70 @@ static Value write_random(Frame *f, const GExpr *e, Value mask) {
 
 /* ---- choice ------------------------------------------------------------------------------------------------------------ */
 
+static bool may_fault(Frame *f, const GExpr *e);
+
+/* mask && condition, of which the mask is remembered: what was written where it holds serves here
+ * too. */
+static Value narrowed(Frame *f, Value mask, Value condition) {
+    if (!mask) return condition;
+    Value both = mask_and(f, mask, condition);
+    both = arena_intern(f->arena, both, strlen(both));
+    array_push(f->arena, &f->narrowed, ((Narrowed){both, mask}));
+    return both;
+}
+
+static Value wider(const Frame *f, Value mask) {
+    for (int i = f->narrowed.count - 1; i >= 0; i--)
+        if (f->narrowed.items[i].mask == mask) return f->narrowed.items[i].of;
+    return NULL;
+}
+
+typedef struct Arms {
+    Frame *frame;
+    Value mask;
+    const ExprMap *sure; /* what the first arm evaluates in any case */
+} Arms;
+
+static VisitStep go_on(void *context, const GExpr *e) {
+    (void)context, (void)e;
+    return VISIT_INSIDE;
+}
+
+static VisitStep write_if_sure(void *context, const GExpr *e) {
+    const Arms *a = context;
+    if (!may_fault(a->frame, e)) return VISIT_PAST;
+    if (!expr_map_find(a->sure, e)) return VISIT_INSIDE;
+    write_expr(a->frame, e, a->mask);
+    return VISIT_PAST;
+}
+
+/* What both arms evaluate in any case, and what may fault, is written once ahead of both
+ * (emit_ahead in the CPU's). */
+static void write_ahead(Frame *f, const GExpr *then, const GExpr *otherwise, Value mask) {
+    if (!may_fault(f, then) || !may_fault(f, otherwise)) return;
+    ExprMap sure, met;
+    Arms arms = {f, mask, &sure};
+    expr_map_open(&sure);
+    expr_map_open(&met);
+    expr_visit_sure(&sure, then, go_on, NULL);
+    expr_visit_sure(&met, otherwise, write_if_sure, &arms);
+    expr_map_close(&met);
+    expr_map_close(&sure);
+}
+
 static Value write_select(Frame *f, const GExpr *e, Value mask) {
     Value condition = write_expr(f, e->args[0], mask);
-    Value then = write_expr(f, e->args[1], mask_and(f, mask, condition));
-    Value otherwise = write_expr(f, e->args[2], mask_and(f, mask, mask_not(f, condition)));
+    write_ahead(f, e->args[1], e->args[2], mask);
+    Value then = write_expr(f, e->args[1], narrowed(f, mask, condition));
+    Value otherwise = write_expr(f, e->args[2], narrowed(f, mask, mask_not(f, condition)));
     return write_const(f, type_of(f, e), "%s ? %s : %s", condition, then, otherwise);
 }
 
 /* AND and OR are lazy on their right, as a choice is. */
 static Value write_lazy(Frame *f, const GExpr *e, Value mask) {
     Value left = write_expr(f, e->args[0], mask);
-    Value right = write_expr(f, e->args[1], mask_and(f, mask, e->op == G_AND ? left : mask_not(f, left)));
+    Value right = write_expr(f, e->args[1],
+                             narrowed(f, mask, e->op == G_AND ? left : mask_not(f, left)));
     return write_const(f, "int", "%s %s %s", left, e->op == G_AND ? "&&" : "||", right);
 }
 
@@ -215,7 +262,7 @@ static bool may_fault(Frame *f, const GExpr *e) {
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
         int64_t low, high;
         bool safe = gx_range(f->kernel->graph, e->args[i], f->extents, &low, &high) && low >= 0 && high < e->tensor->shape[i];
-        may = !safe && (reads_data(e->args[i]) || e->args[i]->op == G_CONST);
+        may = !safe && (expr_reads(e->args[i]) || e->args[i]->op == G_CONST);
     }
     remember(f, &f->checked, e, NULL, may ? yes : no);
     return may;
@@ -226,9 +273,10 @@ Value write_expr(Frame *f, const GExpr *e, Value mask) {
     if (e->op == G_INDEX) return f->indices[e->index];
     if (mask && !may_fault(f, e)) mask = NULL;
     if (mask) mask = arena_intern(f->arena, mask, strlen(mask)); /* equal conditions are one key */
-    if (f->known.capacity) {
-        int at = slot_of(&f->known, e, mask);
-        if (f->known.keys[at]) return f->known.values[at];
+    for (Value at = mask; f->known.capacity; at = wider(f, at)) {
+        int slot = slot_of(&f->known, e, at);
+        if (f->known.keys[slot]) return f->known.values[slot];
+        if (!at) break;
     }
     Value value = write_new(f, e, mask);
     remember(f, &f->known, e, mask, value);

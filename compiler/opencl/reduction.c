@@ -1,6 +1,7 @@
 /* A compute node with a reducer. A group of work-items makes `columns` elements, each by `lanes` work-items; lane l takes the terms l, l + lanes, ...
  * in order, and the lanes are joined by a tree in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
  * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms are the members of its list (bucket.c). */
+#include "compiler/graph/visit.h"
 #include "compiler/opencl/bucket.h"
 #include "compiler/opencl/fold.h"
 
@@ -21,17 +22,25 @@ typedef struct Reduction {
 
 /* ---- the shape of a group -------------------------------------------------------------------------------------- */
 
-/* Whether neighbouring outputs read neighbouring elements: some read ends in the output's last axis, and none in a reduced one. */
-static bool reads_columns(const GExpr *e, const GNode *n, bool *by_output) {
-    if (!e) return true;
-    if (e->op == G_LOAD && e->tensor->rank > 0) {
-        const GExpr *last = e->args[e->tensor->rank - 1];
-        if (last->op == G_INDEX && last->index >= n->rank) return false;
-        *by_output |= last->op == G_INDEX && last->index == n->rank - 1;
-    }
-    for (int i = 0; i < e->arg_count; i++)
-        if (!reads_columns(e->args[i], n, by_output)) return false;
-    return true;
+typedef struct Columns {
+    const GNode *node;
+    bool by_output;
+} Columns;
+
+static VisitStep is_row_read(void *context, const GExpr *e) {
+    Columns *c = context;
+    if (e->op != G_LOAD || e->tensor->rank == 0) return VISIT_INSIDE;
+    const GExpr *last = e->args[e->tensor->rank - 1];
+    if (last->op == G_INDEX && last->index >= c->node->rank) return VISIT_END;
+    c->by_output |= last->op == G_INDEX && last->index == c->node->rank - 1;
+    return VISIT_INSIDE;
+}
+
+/* True if neighbouring outputs read neighbouring elements: some read ends in the output's last
+ * axis, and none in a reduced one. */
+static bool reads_columns(const GNode *n) {
+    Columns columns = {.node = n};
+    return !expr_visit(n->value, is_row_read, &columns) && columns.by_output;
 }
 
 static int64_t power_of_two_for(int64_t count) {
@@ -41,10 +50,10 @@ static int64_t power_of_two_for(int64_t count) {
 }
 
 static void shape_group(Reduction *r) {
-    bool by_output = false;
     int64_t outputs = graph_element_count(r->node);
     if (r->bucket || r->terms < SHORT_ROW) r->columns = GROUP;
-    else if (reads_columns(r->node->value, r->node, &by_output) && by_output) r->columns = outputs < COLUMNS ? power_of_two_for(outputs) : COLUMNS;
+    else if (reads_columns(r->node))
+        r->columns = outputs < COLUMNS ? power_of_two_for(outputs) : COLUMNS;
     else r->columns = r->terms < LONG_ROW ? GROUP / SHORT_ROW : 1;
     r->lanes = GROUP / r->columns;
 }
