@@ -1,5 +1,6 @@
 /* Messages: kept until the end, sorted by place, printed with the line and a caret. */
 #include "lang/diag_private.h"
+#include "lang/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@ struct Diag {
     Arena *arena;
     ARRAY(DiagMessage) messages;
     int errors;
+    bool unlimited;
+    const char *speaker;
     void (*trail)(void *context, Diag *diag);
     void *trail_context;
 };
@@ -18,11 +21,21 @@ Diag *diag_new(Arena *arena) {
     return diag;
 }
 
-static DiagPart make_part(Diag *diag, Span span, const char *format, va_list args) {
-    char text[2048];
-    vsnprintf(text, sizeof text, format, args);
-    return (DiagPart){span, arena_strndup(diag->arena, text, strlen(text))};
+static const char *make_text(Diag *diag, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = arena_alloc(diag->arena, (size_t)(length > 0 ? length : 0) + 1);
+    if (length > 0) vsnprintf(text, (size_t)length + 1, format, args);
+    return text;
 }
+
+static DiagPart make_part(Diag *diag, Span span, const char *format, va_list args) { return (DiagPart){span, make_text(diag, format, args)}; }
+
+void diag_speaker(Diag *diag, const char *name) { diag->speaker = name; }
+
+void diag_unlimited(Diag *diag) { diag->unlimited = true; }
 
 void diag_report(Diag *diag, DiagCode code, Span span, const char *format, ...) {
     DiagMessage message;
@@ -61,12 +74,10 @@ void diag_note(Diag *diag, Span span, const char *format, ...) {
 
 void diag_suggest(Diag *diag, const char *format, ...) {
     if (diag->messages.count == 0) return;
-    char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    diag->messages.items[diag->messages.count - 1].suggestion = make_text(diag, format, args);
     va_end(args);
-    diag->messages.items[diag->messages.count - 1].suggestion = arena_strndup(diag->arena, text, strlen(text));
 }
 
 int diag_error_count(const Diag *diag) { return diag->errors; }
@@ -92,15 +103,30 @@ static bool same_message(const DiagMessage *a, const DiagMessage *b) {
     return x->span.source == y->span.source && x->span.begin == y->span.begin && strcmp(x->text, y->text) == 0;
 }
 
-const DiagMessage **diag_sorted(const Diag *diag, int *count) {
-    *count = 0;
-    const DiagMessage **sorted = calloc((size_t)diag->messages.count + 1, sizeof *sorted);
-    if (!sorted) return NULL;
-    for (int i = 0; i < diag->messages.count; i++) sorted[i] = &diag->messages.items[i];
-    qsort(sorted, (size_t)diag->messages.count, sizeof *sorted, compare);
+/* The errors that are shown; what stands behind the last of them is counted only. */
+enum { SHOWN_ERRORS = 20 };
+
+static int cut(const Diag *diag, const DiagMessage **sorted, int *count) {
+    int errors = 0, hidden = 0, kept = 0;
+    for (int i = 0; i < *count; i++) {
+        const bool error = diag_codes[sorted[i]->code].severity == DIAG_ERROR;
+        errors += error;
+        if (diag->unlimited || errors <= SHOWN_ERRORS) kept = i + 1;
+        else hidden += error;
+    }
+    *count = kept;
+    return hidden;
+}
+
+DiagList diag_sorted(const Diag *diag) {
+    DiagList list = {.messages = calloc((size_t)diag->messages.count + 1, sizeof *list.messages)};
+    if (!list.messages) return list;
+    for (int i = 0; i < diag->messages.count; i++) list.messages[i] = &diag->messages.items[i];
+    qsort(list.messages, (size_t)diag->messages.count, sizeof *list.messages, compare);
     for (int i = 0; i < diag->messages.count; i++)
-        if (*count == 0 || !same_message(sorted[i], sorted[*count - 1])) sorted[(*count)++] = sorted[i];
-    return sorted;
+        if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1])) list.messages[list.count++] = list.messages[i];
+    list.hidden = cut(diag, list.messages, &list.count);
+    return list;
 }
 
 const char *diag_severity_name(DiagSeverity severity) {
@@ -110,38 +136,103 @@ const char *diag_severity_name(DiagSeverity severity) {
 
 /* ---- printing ----------------------------------------------------------------------------------------- */
 
-static void print_caret_line(FILE *out, Span span) {
-    const Source *source = span.source;
-    int begin = span.begin;
-    while (begin > 0 && source->text[begin - 1] != '\n') begin--;
-    int end = begin;
-    while ((size_t)end < source->length && source->text[end] != '\n') end++;
-    fprintf(out, "%5d | %.*s\n      | ", span.line, end - begin, source->text + begin);
-    for (int i = begin; i < span.begin; i++) fputc(source->text[i] == '\t' ? '\t' : ' ', out);
-    fputc('^', out);
-    for (int i = span.begin + 1; i < span.end && i < end; i++) fputc('~', out);
-    fputc('\n', out);
+/* A line of a source as it is shown: the bytes from `begin` to `end`, and whether something is left out before and behind them. */
+typedef struct Shown {
+    int begin, end;
+    bool cut_before, cut_behind;
+} Shown;
+
+enum { SHOWN_BEFORE = 100, SHOWN_BEHIND = 140 }; /* bytes around the caret of a very long line */
+
+static bool goes_on(const char *text, int at) { return ((unsigned char)text[at] & 0xc0) == 0x80; }
+
+static Shown shown_line(Span span) {
+    const char *text = span.source->text;
+    Shown line = {span.begin, span.begin, false, false};
+    while (line.begin > 0 && text[line.begin - 1] != '\n' && span.begin - line.begin < SHOWN_BEFORE) line.begin--;
+    while ((size_t)line.end < span.source->length && text[line.end] != '\n' && line.end - span.begin < SHOWN_BEHIND) line.end++;
+    while (line.begin > 0 && line.begin < span.begin && goes_on(text, line.begin)) line.begin++;
+    while (line.end > span.begin && (size_t)line.end < span.source->length && goes_on(text, line.end)) line.end--;
+    line.cut_before = line.begin > 0 && text[line.begin - 1] != '\n';
+    line.cut_behind = (size_t)line.end < span.source->length && text[line.end] != '\n';
+    if (!line.cut_behind && line.end > line.begin && text[line.end - 1] == '\r') line.end--;
+    return line;
 }
 
-static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code) {
-    if (part->span.source) fprintf(out, "%s:%d:%d: ", part->span.source->path, part->span.line, part->span.column);
+/* The character at a place of a line, and the columns that it takes there: a tab goes to the next multiple of eight. */
+static int character(const Source *source, int at, int end, int column, int *columns) {
+    enum { TAB = 8, ESCAPED = 4 /* \xNN */ };
+    uint32_t code;
+    int length = utf8_read(source->text + at, (size_t)(end - at), &code);
+    if (length == 0) length = 1, *columns = ESCAPED;
+    else if (code == '\t') *columns = TAB - column % TAB;
+    else if (code < 0x20 || (code >= 0x7f && code < 0xa0)) *columns = ESCAPED * length;
+    else *columns = utf8_columns(code);
+    return length;
+}
+
+static void repeat(FILE *out, char what, int times) {
+    for (int i = 0; i < times; i++) fputc(what, out);
+}
+
+static void print_caret_line(FILE *out, Span span) {
+    const Source *source = span.source;
+    const Shown line = shown_line(span);
+    const char *before = line.cut_before ? ".." : "", *behind = line.cut_behind ? ".." : "";
+    int columns;
+    fprintf(out, "%5d | %s", span.line, before);
+    for (int at = line.begin, column = 0; at < line.end; column += columns) {
+        const int length = character(source, at, line.end, column, &columns);
+        if (source->text[at] == '\t') repeat(out, ' ', columns);
+        else utf8_print(out, source->text + at, (size_t)length);
+        at += length;
+    }
+    fprintf(out, "%s\n      | %*s", behind, (int)strlen(before), "");
+    int column = 0, marked = 0;
+    for (int at = line.begin; at < line.end && at < span.end; column += columns) {
+        const bool inside = at >= span.begin;
+        at += character(source, at, line.end, column, &columns);
+        if (!inside) repeat(out, ' ', columns);
+        else if (columns > 0) {
+            if (marked == 0) fputc('^', out);
+            repeat(out, '~', marked == 0 ? columns - 1 : columns);
+            marked += columns;
+        }
+    }
+    fputs(marked ? "\n" : "^\n", out);
+}
+
+static void print_text(FILE *out, const char *text) { utf8_print(out, text, strlen(text)); }
+
+static void print_part(FILE *out, const DiagPart *part, DiagSeverity severity, const char *code, const char *speaker) {
+    if (part->span.source) {
+        print_text(out, part->span.source->path);
+        fprintf(out, ":%d:%d: ", part->span.line, part->span.column);
+    } else if (speaker) {
+        fprintf(out, "%s: ", speaker);
+    }
     fprintf(out, "%s", diag_severity_name(severity));
     if (code) fprintf(out, "[%s]", code);
-    fprintf(out, ": %s\n", part->text);
-    if (part->span.source) print_caret_line(out, part->span);
+    fprintf(out, ": ");
+    print_text(out, part->text);
+    fputc('\n', out);
+    if (part->span.source && part->span.source->text) print_caret_line(out, part->span);
 }
 
 void diag_print(const Diag *diag, FILE *out) {
-    int count = 0;
-    const DiagMessage **messages = diag_sorted(diag, &count);
-    for (int i = 0; i < count; i++) {
-        const DiagMessage *message = messages[i];
+    DiagList list = diag_sorted(diag);
+    for (int i = 0; i < list.count; i++) {
+        const DiagMessage *message = list.messages[i];
         const DiagCodeInfo *info = &diag_codes[message->code];
-        print_part(out, &message->parts.items[0], info->severity, info->code);
-        for (int p = 1; diag_part(message, p); p++) print_part(out, diag_part(message, p), DIAG_NOTE, NULL);
-        if (message->suggestion) fprintf(out, "      = help: %s\n", message->suggestion);
+        print_part(out, &message->parts.items[0], info->severity, info->code, diag->speaker);
+        for (int p = 1; diag_part(message, p); p++) print_part(out, diag_part(message, p), DIAG_NOTE, NULL, NULL);
+        if (!message->suggestion) continue;
+        fprintf(out, "      = help: ");
+        print_text(out, message->suggestion);
+        fputc('\n', out);
     }
-    free(messages);
+    if (list.hidden) fprintf(out, "and %d more %s; --all-errors shows all\n", list.hidden, list.hidden == 1 ? "error" : "errors");
+    free(list.messages);
 }
 
 /* ---- near names ---------------------------------------------------------------------------------------- */

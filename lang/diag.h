@@ -9,7 +9,7 @@
  * library modules have the path "stdlib/nn.cpl" and the like. */
 typedef struct Source {
     const char *path;
-    const char *text; /* NUL-terminated */
+    const char *text; /* NUL-terminated; NULL in a message about a file whose text is not at hand */
     size_t length;
 } Source;
 
@@ -50,6 +50,10 @@ void diag_trail(Diag *diag, Span span, const char *format, ...) __attribute__((f
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int diag_error_count(const Diag *diag);
+/* Who speaks where no file is to blame: messages without a place begin with this name, "couplet train". */
+void diag_speaker(Diag *diag, const char *name);
+/* Shows every error. Without it the first 20 are shown, and then how many more there are. */
+void diag_unlimited(Diag *diag);
 /* Prints all messages, in order of file and line, as
  *   path:line:column: error[E101]: sentence
  *      12 | the source line
@@ -57,7 +61,8 @@ int diag_error_count(const Diag *diag);
  * then notes in the same form, then "help: ...". Identical messages are printed once. */
 void diag_print(const Diag *diag, FILE *out);
 /* The same messages for editors, one JSON object a line: file, line, column, end {line, column}, code, severity, message,
- * notes [{file, line, column, end, message}] and suggestion (or null). Lines and columns count from 1, columns are bytes; `end` is exclusive. */
+ * notes [{file, line, column, end, message}] and suggestion (or null). Lines and columns count from 1, columns are bytes; `end` is exclusive. The text is
+ * valid UTF-8, whatever the file holds. */
 void diag_print_json(const Diag *diag, FILE *out);
 /* The candidate nearest to `name` by edit distance, or NULL when none is near. */
 const char *diag_nearest(const char *name, const char *const *candidates, int count);

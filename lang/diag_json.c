@@ -1,17 +1,11 @@
 /* Messages as JSON, one object a line, for editors. */
 #include "lang/diag_private.h"
+#include "lang/utf8.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static void print_string(FILE *out, const char *text) {
-    fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\') fprintf(out, "\\%c", *c);
-        else if (*c < 0x20) fprintf(out, "\\u%04x", *c);
-        else fputc(*c, out);
-    }
-    fputc('"', out);
-}
+static void print_string(FILE *out, const char *text) { utf8_print_json(out, text, strlen(text)); }
 
 static void print_place(FILE *out, Span span) {
     if (!span.source) {
@@ -19,7 +13,7 @@ static void print_place(FILE *out, Span span) {
         return;
     }
     int line = span.line, column = span.column;
-    for (int i = span.begin; i < span.end && (size_t)i < span.source->length; i++) {
+    for (int i = span.begin; span.source->text && i < span.end && (size_t)i < span.source->length; i++) {
         bool ends = span.source->text[i] == '\n';
         line += ends;
         column = ends ? 1 : column + 1;
@@ -50,8 +44,10 @@ static void print_message(FILE *out, const DiagMessage *message) {
 }
 
 void diag_print_json(const Diag *diag, FILE *out) {
-    int count = 0;
-    const DiagMessage **messages = diag_sorted(diag, &count);
-    for (int i = 0; i < count; i++) print_message(out, messages[i]);
-    free(messages);
+    DiagList list = diag_sorted(diag);
+    for (int i = 0; i < list.count; i++) print_message(out, list.messages[i]);
+    if (list.hidden)
+        fprintf(out, "{\"file\": null, \"code\": null, \"severity\": \"note\", \"message\": \"and %d more %s; --all-errors shows all\", \"notes\": [], \"suggestion\": null}\n", list.hidden,
+                list.hidden == 1 ? "error" : "errors");
+    free(list.messages);
 }

@@ -18,8 +18,13 @@ typedef struct DiagMessage {
 
 /* The message itself, its notes, then its trail; NULL behind the last. */
 const DiagPart *diag_part(const DiagMessage *message, int i);
-/* The messages in order of file and place, each once; malloc'ed, for the caller to free. NULL when there are none. */
-const DiagMessage **diag_sorted(const Diag *diag, int *count);
+/* The messages that are shown, in order of file and place, each once, and the number of errors that are left out behind them. `messages` is
+ * malloc'ed, for the caller to free; NULL without memory. */
+typedef struct DiagList {
+    const DiagMessage **messages;
+    int count, hidden;
+} DiagList;
+DiagList diag_sorted(const Diag *diag);
 const char *diag_severity_name(DiagSeverity severity);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "compiler/driver/budget.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "compiler/opencl/opencl.h"
 #include "runtime/opencl/opencl.h"
 
@@ -194,18 +195,18 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
     Diag *diag = diag_new(arena);
     const PlanTarget target = device_target(arena, device);
     const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
-    *method = load_method(arena, diag, path, options, true);
+    *method = load_method(arena, diag, path, options);
     LoweredProgram *lowered = *method ? lower_within(arena, diag, *method, &lower, &target) : NULL;
-    show_messages(options, diag);
+    report_messages(diag);
     return lowered;
 }
 
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, const DeviceChoice *device, Assembled *out) {
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Assembled *out) {
     Method *method;
     LoweredProgram *lowered = lower_spec(arena, options, path, device, &method);
     const char *failed = "out of memory";
     if (!lowered) return false;
     if (device->kind == ON_OPENCL ? assemble_opencl(arena, method, lowered, device, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;
-    fprintf(stderr, "couplet %s: %s\n", command, failed);
+    report_error(CODE_RUN_STOPPED, failed);
     return false;
 }

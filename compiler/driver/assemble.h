@@ -28,6 +28,6 @@ bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowe
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
 
 /* From the spec's file on, with the settings of the command line; false after messages on stderr. */
-bool assemble_spec(Arena *arena, const Options *options, const char *path, const char *command, const DeviceChoice *device, Assembled *out);
+bool assemble_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Assembled *out);
 
 #endif

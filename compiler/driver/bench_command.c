@@ -4,6 +4,7 @@
 #include "compiler/driver/device.h"
 #include "compiler/driver/formula_bench.h"
 #include "compiler/driver/options.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/driver/yardstick.h"
 #include "runtime/opencl/opencl.h"
@@ -96,13 +97,13 @@ static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceCho
     StepTimes times;
     char error[512];
     double start = yardstick_now();
-    if (!assemble_spec(arena, o, o->file, "bench", device, &assembled)) return false;
+    if (!assemble_spec(arena, o, o->file, device, &assembled)) return false;
     double ready = yardstick_now() - start;
     if (b->device->is_host) measure_machine(b);
     const CoupletProgram *p = assembled.program;
     bool good = step_measure(p, b->device, (int)(o->steps ? o->steps : STEPS), false, &times, error, sizeof error);
     if (good) print_step(b, p, &times, ready, b->device->is_host ? cpu_was_cached(assembled.code) : couplet_opencl_was_cached(b->device));
-    else fprintf(stderr, "couplet bench: %s\n", error);
+    else report_error(CODE_RUN_STOPPED, error);
     cpu_free(assembled.code);
     return good;
 }
@@ -110,12 +111,12 @@ static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceCho
 static bool bench(Arena *arena, const Options *o) {
     Bench b = {.threads = couplet_threads_new((int)o->threads), .good = true};
     DeviceChoice choice;
-    b.good = device_choose("bench", o->device, false, &choice);
+    b.good = device_choose(o->device, false, &choice);
     if (b.good && choice.kind == ON_OPENCL && !o->file) {
-        fprintf(stderr, "couplet bench: products and convolutions by themselves are measured on the CPU only; tools/bench_opencl.py measures a device\n");
+        report(CODE_COMMAND_LINE, "products and convolutions by themselves are measured on the CPU only; tools/bench_opencl.py measures a device");
         b.good = false;
     }
-    if (b.good) b.device = choice.kind == ON_OPENCL ? device_open(arena, "bench", &choice) : couplet_host_device_new(b.threads);
+    if (b.good) b.device = choice.kind == ON_OPENCL ? device_open(arena, &choice) : couplet_host_device_new(b.threads);
     b.good = b.device != NULL;
     if (b.good && o->file) b.good = bench_step(&b, arena, o, &choice);
     if (b.good && !o->file) {

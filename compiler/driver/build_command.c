@@ -3,6 +3,7 @@
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/build_opencl.h"
 #include "compiler/driver/link.h"
+#include "compiler/driver/report.h"
 #include "lang/diag.h"
 #include "runtime/files.h"
 
@@ -31,10 +32,7 @@ typedef struct Build {
     size_t weight_bytes;
 } Build;
 
-static bool fail(const char *sentence) {
-    fprintf(stderr, "couplet build: %s\n", sentence);
-    return false;
-}
+static bool fail(const char *sentence) { return report_error(CODE_RUN_STOPPED, sentence); }
 
 /* ---- objects ---------------------------------------------------------------------------------------------------------- */
 
@@ -53,11 +51,11 @@ static bool read_targets(Build *b) {
     char *copy = arena_printf(b->arena, "%s", list), *rest = NULL;
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
         const char *refused = cpu_refuses(b->arena, word);
-        if (refused) return fail(refused);
-        if (b->target_count == MAX_TARGETS) return fail("--target takes at most four processors");
+        if (refused) return report_error(CODE_COMMAND_LINE, refused);
+        if (b->target_count == MAX_TARGETS) return report(CODE_COMMAND_LINE, "--target takes at most four processors");
         b->targets[b->target_count++] = word;
     }
-    return b->target_count > 0 || fail("--target names no processor");
+    return b->target_count > 0 || report(CODE_COMMAND_LINE, "--target names no processor");
 }
 
 static bool assemble_all(Build *b) {
@@ -113,7 +111,7 @@ static bool read_weights(Build *b) {
     if (!given) return true;
     if (couplet_path_join(given, "checkpoint.safetensors", path, error, sizeof error))
         b->weights = couplet_text_read(access(path, F_OK) == 0 ? path : given, &b->weight_bytes, error, sizeof error);
-    return b->weights || fail(error);
+    return b->weights || report_error(CODE_FILE_READ, error);
 }
 
 static bool write_binding(Build *b, bool with_main) {
@@ -167,15 +165,14 @@ static const Emit emits[] = {
     {"exe", make_executable, false}, {"lib", make_library, false}, {"object", make_object, false}, {"header", make_header, false}, {"llvm", make_llvm, false}, {"opencl", make_opencl, true},
 };
 
-static const Emit *find_emit(const char *name) {
+static const Emit *find_emit(Arena *arena, const char *name) {
     const char *names[sizeof emits / sizeof *emits];
     for (size_t i = 0; i < sizeof emits / sizeof *emits; i++) {
         if (strcmp(emits[i].name, name) == 0) return &emits[i];
         names[i] = emits[i].name;
     }
     const char *near = diag_nearest(name, names, (int)(sizeof emits / sizeof *emits));
-    fprintf(stderr, "couplet build: --emit is exe, lib, object, header, llvm or opencl, and `%s` was given", name);
-    fprintf(stderr, near ? "; did you mean `%s`?\n" : "\n", near);
+    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "--emit is exe, lib, object, header, llvm or opencl, and `%s` was given", name);
     return NULL;
 }
 
@@ -198,9 +195,9 @@ static bool can_write(const Build *b, const Emit *emit) {
     char error[512];
     struct stat info;
     bool as_named = emit->make == make_executable || emit->from_graphs;
-    if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode)) return fail(arena_printf(b->arena, "%s is a folder: -o names the file that is made", b->out));
+    if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode)) return report(CODE_OUTPUT, "%s is a folder: -o names the file that is made", b->out);
     FILE *probe = couplet_file_begin(b->out, error, sizeof error);
-    if (!probe) return fail(error);
+    if (!probe) return report_error(CODE_OUTPUT, error);
     couplet_file_drop(b->out, probe);
     return true;
 }
@@ -216,7 +213,7 @@ static bool build(Build *b, const Emit *emit) {
     if (!can_write(b, emit)) return false;
     if (emit->from_graphs) return emit->make(b);
     if (!assemble_all(b)) return false;
-    if (!mkdtemp(b->folder)) return fail("no folder for the objects can be made; the environment variable TMPDIR can name a place");
+    if (!mkdtemp(b->folder)) return report(CODE_OUTPUT, "no folder for the objects can be made; the environment variable TMPDIR can name a place");
     bool good = emit->make(b);
     remove_folder(b);
     return good;
@@ -226,8 +223,8 @@ int build_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "build", "out emit target embed-weights set epochs memory diagnostics", argc, argv)) {
-        const Emit *emit = find_emit(o.emit ? o.emit : "exe");
+    if (options_read(arena, &o, "build", "out emit target embed-weights set epochs memory", argc, argv)) {
+        const Emit *emit = find_emit(arena, o.emit ? o.emit : "exe");
         Build b = {.arena = arena, .options = &o};
         if (emit) status = build(&b, emit) ? 0 : 1;
         free(b.weights);

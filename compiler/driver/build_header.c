@@ -1,4 +1,5 @@
 #include "compiler/driver/build_header.h"
+#include "compiler/driver/report.h"
 
 #include "runtime/files.h"
 #include "runtime/plan.h"
@@ -40,7 +41,7 @@ bool write_header(Arena *arena, const CoupletProgram *program, const char *name,
     char error[512];
     FILE *file = couplet_file_begin(path, error, sizeof error);
     if (!file) {
-        fprintf(stderr, "couplet build: %s\n", error);
+        report_error(CODE_OUTPUT, error);
         return false;
     }
     Sizes sizes;
@@ -59,7 +60,7 @@ bool write_header(Arena *arena, const CoupletProgram *program, const char *name,
     fprintf(file, "#define %s_ARENA_BYTES %zu  /* of a model, at most */\n\n", big, couplet_method_arena_bytes(method));
     fprintf(file, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nextern const CoupletMethod couplet_%s;\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n", name);
     if (couplet_file_commit(path, file, error, sizeof error)) return true;
-    fprintf(stderr, "couplet build: %s\n", error);
+    report_error(CODE_OUTPUT, error);
     return false;
 }
 
@@ -85,7 +86,7 @@ bool write_manifest(const CoupletProgram *program, const char *name, const char 
                              (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL, error[512] = "out of memory";
     bool good = text && couplet_text_write(path, text, error, sizeof error);
-    if (!good) fprintf(stderr, "couplet build: %s\n", error);
+    if (!good) report_error(CODE_OUTPUT, error);
     free(text);
     json_decref(root);
     return good;

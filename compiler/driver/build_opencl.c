@@ -1,6 +1,7 @@
 #include "compiler/driver/build_opencl.h"
 
 #include "compiler/driver/assemble.h"
+#include "compiler/driver/report.h"
 #include "runtime/files.h"
 
 bool build_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, const char *path) {
@@ -12,7 +13,7 @@ bool build_opencl(Arena *arena, const Method *method, const LoweredProgram *lowe
     const char *failed = "out of memory";
     char error[512];
     if (!opencl_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, &kernel_count, &failed)) {
-        fprintf(stderr, "couplet build: %s\n", failed);
+        report_error(CODE_OUTPUT, failed);
         return false;
     }
     const char *text = arena_printf(arena, "/* %s: the kernels of %s for OpenCL C 1.2, as `couplet train --device opencl` runs them. Operands a0, a1, ... are read, y is written; each is an\n"
@@ -23,6 +24,6 @@ bool build_opencl(Arena *arena, const Method *method, const LoweredProgram *lowe
         printf("%s: %d kernels\n", path, kernel_count);
         return true;
     }
-    fprintf(stderr, "couplet build: %s\n", error);
+    report_error(CODE_OUTPUT, error);
     return false;
 }

@@ -5,6 +5,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/memory_report.h"
 #include "compiler/driver/print_after.h"
+#include "compiler/driver/report.h"
 
 #include <string.h>
 
@@ -35,8 +36,8 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
 /* What says whose memory is meant says something: false after a message on stderr. */
 static bool fits_options(const Options *o, bool is_method) {
     if (!o->fn && o->sizes.count == 0) return true;
-    if (!o->memory) fprintf(stderr, "couplet check: --fn and --size say which function's memory is meant, and go with --memory\n");
-    else if (is_method) fprintf(stderr, "couplet check: --fn and --size are for a file of functions; `%s` trains a method, and --memory is about its step\n", o->file);
+    if (!o->memory) report(CODE_SETTING, "--fn and --size say which function's memory is meant, and go with --memory");
+    else if (is_method) report(CODE_SETTING, "--fn and --size are for a file of functions; `%s` trains a method, and --memory is about its step", o->file);
     return o->memory && !is_method;
 }
 
@@ -48,20 +49,20 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
     const LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)o->print_after, .settings = {.no_fuse = o->no_fuse, .no_stream = o->no_stream}, .memory = o->memory_bytes};
     bool any = false, good = true;
     if (o->fn && !find_function(method, o->fn)) {
-        fprintf(stderr, "couplet check: `%s` has no function `%s`\n", o->file, o->fn);
+        report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
         return false;
     }
-    if (!arrays_know_sizes(method, o, "check")) return false;
+    if (!arrays_know_sizes(method, o)) return false;
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
         if (!gives_a_number(s) || (o->fn && strcmp(s->name, o->fn) != 0)) continue;
         FunctionArrays arrays = {.arena = arena, .only_shapes = true};
         any = true;
-        if (!arrays_read(&arrays, o, "check") || !arrays_make_up(&arrays, s, o, "check")) return false;
+        if (!arrays_read(&arrays, o) || !arrays_make_up(&arrays, s, o)) return false;
         Graph *g = lower_function_within(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower, &target);
         good &= g && memory_report_function(arena, s->name, g, stdout);
     }
-    if (!any && o->fn) fprintf(stderr, "couplet check: `%s` gives no number, so it has no gradient whose memory could be said\n", o->fn);
+    if (!any && o->fn) report(CODE_NOTHING_TO_DO, "`%s` gives no number, so it has no gradient whose memory could be said", o->fn);
     return good && (any || !o->fn);
 }
 
@@ -69,9 +70,9 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse diagnostics", argc, argv) && print_after_exists("check", options.print_after)) {
+    if (options_read(arena, &options, "check", "set in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
         Diag *diag = diag_new(arena);
-        Method *method = load_method(arena, diag, options.file, &options, !options.fn);
+        Method *method = load_method(arena, diag, options.file, &options);
         if (method) {
             LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse, .no_stream = options.no_stream}, .memory = options.memory_bytes};
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
@@ -81,7 +82,7 @@ int check_command(int argc, char **argv) {
             if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
             if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) return 1;
         }
-        show_messages(&options, diag);
+        report_messages(diag);
         bool good = method && diag_error_count(diag) == 0;
         if (good && !options.print_after && !options.numerics && !options.memory) check_print(method, stdout);
         status = good ? 0 : 1;

@@ -2,9 +2,11 @@
  * the comparison. What is finished is not trained again, what was interrupted goes on: the same command picks up where it was. */
 #include "compiler/driver/compare.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "runtime/files.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ typedef struct Request {
     ARRAY(const char *) files;
     ARRAY(Sweep) sweeps;
     ARRAY(const char *) passed; /* options for `couplet train`, as given */
+    ARRAY(const char *) hypers; /* of all specs */
     const char *folder;
     long seeds, first_seed;
 } Request;
@@ -33,63 +36,33 @@ static void note_signal(int number) {
 
 /* ---- the command line -------------------------------------------------------------------------------------------------- */
 
-static bool read_sweep(Arena *arena, Request *r, const char *text) {
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text || !equals[1]) {
-        fprintf(stderr, "couplet compare: --set needs NAME=VALUE or NAME=VALUE,VALUE,.., and `%s` was given\n", text);
-        return false;
-    }
-    Sweep sweep = {.name = arena_intern(arena, text, (size_t)(equals - text))};
-    for (const char *at = equals + 1; *at;) {
-        size_t length = strcspn(at, ",");
-        if (length) array_push(arena, &sweep.values, arena_intern(arena, at, length));
+static void read_sweep(Arena *arena, Request *r, const Setting *set) {
+    Sweep sweep = {.name = set->name};
+    for (const char *at = set->value; *at;) {
+        const size_t length = strcspn(at, ",");
+        array_push(arena, &sweep.values, arena_intern(arena, at, length));
         at += length + (at[length] == ',');
     }
     array_push(arena, &r->sweeps, sweep);
-    return sweep.values.count > 0;
 }
 
-static bool read_count(const char *name, const char *value, long low, long *out) {
-    char *end;
-    *out = strtol(value, &end, 10);
-    if (*value && !*end && *out >= low) return true;
-    fprintf(stderr, "couplet compare: %s needs a whole number of at least %ld, and `%s` was given\n", name, low, value);
-    return false;
-}
-
-static bool read_option(Arena *arena, Request *r, const char *name, const char *value) {
-    static const char *const passed[] = {"--data", "--epochs", "--threads"};
-    if (strcmp(name, "--set") == 0) return read_sweep(arena, r, value);
-    if (strcmp(name, "--seeds") == 0) return read_count(name, value, 1, &r->seeds);
-    if (strcmp(name, "--seed") == 0) return read_count(name, value, 0, &r->first_seed);
-    if (strcmp(name, "--out") == 0) {
-        r->folder = value;
-        return true;
-    }
-    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-        if (strcmp(name, passed[i]) != 0) continue;
-        array_push(arena, &r->passed, name);
-        array_push(arena, &r->passed, value);
-        return true;
-    }
-    fprintf(stderr, "couplet compare: there is no option %s; there are --set, --seeds, --seed, --out, --data, --epochs and --threads\n", name);
-    return false;
+static void pass_on(Arena *arena, Request *r, const char *name, const char *value) {
+    array_push(arena, &r->passed, name);
+    array_push(arena, &r->passed, value);
 }
 
 static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
-    for (int i = 0; i < argc; i++) {
-        const char *arg = argv[i], *equals = strchr(arg, '=');
-        if (strncmp(arg, "--", 2) != 0) {
-            array_push(arena, &r->files, arg);
-            continue;
-        }
-        const char *name = equals ? arena_strndup(arena, arg, (size_t)(equals - arg)) : arg;
-        const char *value = equals ? equals + 1 : i + 1 < argc ? argv[++i] : NULL;
-        if (!value) fprintf(stderr, "couplet compare: %s needs a value\n", name);
-        if (!value || !read_option(arena, r, name, value)) return false;
-    }
-    if (r->files.count == 0) fprintf(stderr, "couplet compare: files are needed, like examples/simclr.cpl examples/moco.cpl\n");
-    return r->files.count > 0;
+    Options o;
+    if (!options_read(arena, &o, "compare", "set seeds seed out data epochs threads [files] [lists]", argc, argv)) return false;
+    for (int i = 0; i < o.files.count; i++) array_push(arena, &r->files, o.files.items[i]);
+    for (int i = 0; i < o.sets.count; i++) read_sweep(arena, r, &o.sets.items[i]);
+    if (o.data) pass_on(arena, r, "--data", o.data);
+    if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
+    if (o.threads) pass_on(arena, r, "--threads", arena_printf(arena, "%" PRId64, o.threads));
+    if (o.out) r->folder = o.out;
+    if (o.seeds) r->seeds = o.seeds;
+    r->first_seed = o.seed;
+    return true;
 }
 
 /* ---- the variants -------------------------------------------------------------------------------------------------------- */
@@ -99,6 +72,11 @@ static bool has_hyper(const Module *spec, const char *name) {
         for (int p = 0; spec->stmts[i]->kind == STMT_HYPER && p < spec->stmts[i]->param_count; p++)
             if (strcmp(spec->stmts[i]->params[p].name, name) == 0) return true;
     return false;
+}
+
+static void add_hypers(Arena *arena, Request *r, const Module *spec) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        for (int p = 0; spec->stmts[i]->kind == STMT_HYPER && p < spec->stmts[i]->param_count; p++) array_push(arena, &r->hypers, spec->stmts[i]->params[p].name);
 }
 
 static bool has_eval(const Module *spec) {
@@ -141,27 +119,55 @@ static const char *unique_name(const Comparison *c, const char *name) {
     }
 }
 
+/* A spec with one combination of settings, as `couplet train` would read it. */
+static bool is_trainable(Arena *arena, const char *file, const Variant *variant) {
+    Options o = {.file = file};
+    for (int i = 0; i < variant->sets.count; i++) array_push(arena, &o.sets, variant->sets.items[i]);
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, file, &o);
+    const bool good = method && load_lowered(arena, diag, method, NULL) && diag_error_count(diag) == 0;
+    report_messages(diag);
+    if (!good && variant->sets.count) report(CODE_SETTING, "this is the variant %s", variant->label);
+    return good;
+}
+
+/* Every value of every sweep stands in some variant. Where there are many, those that differ in one value from the first of their spec are tried. */
+static bool are_trainable(const Comparison *c) {
+    enum { MOST_TRIED = 64 };
+    bool good = true;
+    const Variant *first = NULL;
+    for (int i = 0; i < c->variants.count; i++) {
+        const Variant *v = &c->variants.items[i];
+        if (!first || first->spec != v->spec) first = v;
+        int differ = 0;
+        for (int k = 0; k < v->sets.count; k++) differ += v->sets.items[k].value != first->sets.items[k].value;
+        if (v->sets.count && (c->variants.count <= MOST_TRIED || differ <= 1)) good &= is_trainable(c->arena, v->spec, v);
+    }
+    return good;
+}
+
 /* All specs are checked before the first is trained: a mistake in the last should not wait for hours. */
 static bool plan(Comparison *c, Request *r) {
     bool good = true;
     for (int i = 0; i < r->files.count; i++) {
         Diag *diag = diag_new(c->arena);
-        Method *method = load_method(c->arena, diag, r->files.items[i], NULL, false);
+        Method *method = load_method(c->arena, diag, r->files.items[i], NULL);
         LoweredProgram *program = method ? load_lowered(c->arena, diag, method, NULL) : NULL;
-        diag_print(diag, stderr);
-        if (method && !program && diag_error_count(diag) == 0) fprintf(stderr, "couplet compare: `%s` has no `loss`: there is nothing to train\n", r->files.items[i]);
+        report_messages(diag);
+        if (method && !program && diag_error_count(diag) == 0) report(CODE_NOTHING_TO_DO, "`%s` has no `loss`: there is nothing to train", r->files.items[i]);
         good &= program != NULL;
         if (!program) continue;
+        add_hypers(c->arena, r, method->spec);
         const char *name = unique_name(c, method->spec->name);
         const Variant variant = {.spec = r->files.items[i], .name = name, .evaluates = has_eval(method->spec)};
         add_variants(c, r, method, r->files.items[i], name, 0, variant);
     }
     for (int i = 0; good && i < r->sweeps.count; i++) {
         if (r->sweeps.items[i].used) continue;
-        fprintf(stderr, "couplet compare: no spec has a hyper `%s`\n", r->sweeps.items[i].name);
-        good = false;
+        const char *near = diag_nearest(r->sweeps.items[i].name, r->hypers.items, r->hypers.count);
+        good = report_with_help(CODE_SETTING, near ? arena_printf(c->arena, "did you mean `%s`?", near) : NULL, "no spec has a hyper `%s`", r->sweeps.items[i].name);
     }
-    return good;
+    return good && are_trainable(c);
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------------------------------ */
@@ -188,8 +194,8 @@ static bool claim_folder(const Comparison *c, const Request *r) {
         fclose(file);
         same = strcmp(found, wanted) == 0;
     } else if (good) good = couplet_text_write(path, wanted, error, sizeof error);
-    if (!good) fprintf(stderr, "couplet compare: %s\n", error);
-    if (!same) fprintf(stderr, "couplet compare: the runs in `%s` were made with other options (%s); --out names another folder\n", c->folder, found[0] ? found : "none");
+    if (!good) report_error(CODE_RUN_FOLDER, error);
+    if (!same) report(CODE_RUN_FOLDER, "the runs in `%s` were made with other options (%s); --out names another folder", c->folder, found[0] ? found : "none");
     text_free(&text);
     return good && same;
 }
@@ -239,10 +245,10 @@ static bool run_all(Comparison *c, const Request *r) {
             printf("run %d of %d: %s, seed %ld\n", done, total, variant->label, c->first_seed + s);
             bool trained = train_one(c, r, v, s, folder);
             outcome_read(c->arena, folder, variant->evaluates, outcome);
-            if (!trained) fprintf(stderr, "couplet compare: this run failed: %s, seed %ld (its message is above)\n", variant->label, c->first_seed + s);
+            if (!trained) report(CODE_RUN_STOPPED, "this run failed: %s, seed %ld (its message is above)", variant->label, c->first_seed + s);
             good &= trained;
         }
-    if (interrupted) fprintf(stderr, "couplet compare: interrupted; the same command goes on from here\n");
+    if (interrupted) report(CODE_RUN_STOPPED, "interrupted; the same command goes on from here");
     return good && !interrupted;
 }
 

@@ -1,5 +1,6 @@
 /* The comparison as a picture, through gnuplot: the loss of every variant over the steps, and what the evaluations say of each. */
 #include "compiler/driver/compare.h"
+#include "compiler/driver/report.h"
 #include "runtime/files.h"
 
 #include <errno.h>
@@ -116,11 +117,11 @@ static bool run_gnuplot(const char *script) {
     int status = 0;
     if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) {
         if (WEXITSTATUS(status) == 0) return true;
-        if (WEXITSTATUS(status) == 127) fprintf(stderr, "couplet compare: the program `gnuplot` is needed for the plot: install Debian's package gnuplot-nox; the table and results.csv are complete\n");
-        else fprintf(stderr, "couplet compare: gnuplot failed on `%s`\n", script);
+        if (WEXITSTATUS(status) == 127) report(CODE_OTHER_PROGRAM, "the program `gnuplot` is needed for the plot: install Debian's package gnuplot-nox; the table and results.csv are complete");
+        else report(CODE_OTHER_PROGRAM, "gnuplot failed on `%s`", script);
         return false;
     }
-    fprintf(stderr, "couplet compare: gnuplot cannot be run: %s\n", strerror(errno));
+    report(CODE_OTHER_PROGRAM, "gnuplot cannot be run: %s", strerror(errno));
     return false;
 }
 
@@ -139,7 +140,7 @@ bool comparison_plot(const Comparison *c) {
     text_printf(&text, "unset multiplot\n");
     char error[512];
     bool good = couplet_text_write(script, text.data, error, sizeof error);
-    if (!good) fprintf(stderr, "couplet compare: %s\n", error);
+    if (!good) report_error(CODE_OTHER_PROGRAM, error);
     text_free(&text);
     return good && run_gnuplot(script);
 }

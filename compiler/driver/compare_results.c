@@ -1,5 +1,6 @@
 /* What the runs of a comparison left: metrics.jsonl and settings.json, means and deviations, the table. */
 #include "compiler/driver/compare.h"
+#include "compiler/driver/report.h"
 #include "runtime/files.h"
 
 #include <jansson.h>
@@ -149,7 +150,7 @@ bool comparison_write_csv(const Comparison *c) {
         }
     char error[512];
     bool good = couplet_text_write(arena_printf(c->arena, "%s/results.csv", c->folder), text.data, error, sizeof error);
-    if (!good) fprintf(stderr, "couplet compare: %s\n", error);
+    if (!good) report_error(CODE_OUTPUT, error);
     text_free(&text);
     return good;
 }

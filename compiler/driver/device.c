@@ -1,4 +1,5 @@
 #include "compiler/driver/device.h"
+#include "compiler/driver/report.h"
 
 #include "compiler/cpu/cpu.h"
 #include "runtime/opencl/opencl.h"
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool device_choose(const char *command, const char *text, bool with_reference, DeviceChoice *out) {
+bool device_choose(const char *text, bool with_reference, DeviceChoice *out) {
     static const char opencl[] = "opencl";
     *out = (DeviceChoice){ON_CPU, 0};
     if (!text || strcmp(text, "cpu") == 0) return true;
@@ -23,7 +24,7 @@ bool device_choose(const char *command, const char *text, bool with_reference, D
         out->number = (int)number;
         if (*rest == ':' && rest[1] >= '0' && rest[1] <= '9' && !*end && number < COUPLET_OPENCL_MAX_DEVICES) return true;
     }
-    fprintf(stderr, "couplet %s: --device is cpu%s or opencl (opencl:1 for the second device), and `%s` was given\n", command, with_reference ? ", reference" : "", text);
+    report(CODE_COMMAND_LINE, "--device is cpu%s or opencl (opencl:1 for the second device), and `%s` was given", with_reference ? ", reference" : "", text);
     return false;
 }
 
@@ -31,9 +32,9 @@ OpenclOptions device_opencl_options(const DeviceChoice *choice) {
     return (OpenclOptions){.has_products = couplet_opencl_has_products(), .is_gpu = choice->number == ANY_GPU || couplet_opencl_is_gpu(choice->number)};
 }
 
-CoupletDevice *device_open(Arena *arena, const char *command, const DeviceChoice *choice) {
+CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice) {
     char error[640];
     CoupletDevice *device = couplet_opencl_open(choice->number, cpu_cache_folder(arena), error, sizeof error);
-    if (!device) fprintf(stderr, "couplet %s: %s\n", command, error);
+    if (!device) report_error(CODE_DEVICE, error);
     return device;
 }

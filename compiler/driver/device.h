@@ -16,10 +16,10 @@ typedef struct DeviceChoice {
 enum { ANY_GPU = -1 /* the number of a device that need not be here */ };
 
 /* `text` is cpu, opencl, opencl:n, or (where allowed) reference; NULL is cpu. False after a message on stderr. */
-bool device_choose(const char *command, const char *text, bool with_reference, DeviceChoice *out);
+bool device_choose(const char *text, bool with_reference, DeviceChoice *out);
 /* What its kernels are written for. */
 OpenclOptions device_opencl_options(const DeviceChoice *choice);
 /* The chosen OpenCL device, its built programs cached beside the CPU's objects. NULL after a message on stderr. */
-CoupletDevice *device_open(Arena *arena, const char *command, const DeviceChoice *choice);
+CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice);
 
 #endif

@@ -1,5 +1,6 @@
 /* couplet devices: what --device can name on this machine. */
 #include "compiler/driver/options.h"
+#include "compiler/driver/report.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/threads.h"
 
@@ -9,10 +10,12 @@ static void show(int number, const CoupletOpenclInfo *d) {
 }
 
 int devices_command(int argc, char **argv) {
-    if (argc > 0) {
-        fprintf(stderr, "couplet devices: nothing can be asked of it, and `%s` was given\n", argv[0]);
-        return 2;
-    }
+    Arena *arena = arena_new();
+    Options o;
+    bool good = options_read(arena, &o, "devices", "[file]", argc, argv);
+    if (good && o.file) good = report(CODE_COMMAND_LINE, "nothing can be asked of it, and `%s` was given", o.file);
+    arena_free(arena);
+    if (!good) return 2;
     CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
     int count = couplet_opencl_list(infos, COUPLET_OPENCL_MAX_DEVICES);
     CoupletThreads *threads = couplet_threads_new(0);

@@ -1,6 +1,7 @@
 /* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is the section: its first line the title. The comment above a function is
  * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. */
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -132,7 +133,7 @@ int doc_command(int argc, char **argv) {
         Module **files = arena_array(arena, Module *, count + 1);
         for (int i = 0; i < count; i++) files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
         status = count == 0 || diag_error_count(diag) ? 1 : 0;
-        diag_print(diag, stderr);
+        report_messages(diag);
         if (status == 0) print_page(arena, options.file, files, count, stdout);
     }
     arena_free(arena);

@@ -1,5 +1,6 @@
 /* couplet explain: what a code means. The messages shown are those that the compiler gives for the example, made here and now. */
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 
 #include <string.h>
 #include <strings.h>
@@ -48,25 +49,31 @@ static void explain(const DiagCodeInfo *info) {
     print_indented(info->repaired);
 }
 
-int explain_command(int argc, char **argv) {
-    if (argc > 1) {
-        fprintf(stderr, "couplet explain: one code at a time, like E101; without one, all are listed\n");
-        return 2;
-    }
-    if (argc == 0) {
-        list_codes();
-        return 0;
-    }
-    const char *names[CODE_COUNT];
+/* The code in what a message shows: E402 of "error[E402]: ..". */
+static const char *bare_code(Arena *arena, const char *text) {
+    const char *open = strchr(text, '[');
+    return open ? arena_strndup(arena, open + 1, strcspn(open + 1, "]")) : arena_strndup(arena, text, strcspn(text, ": "));
+}
+
+static bool explain_code(Arena *arena, const char *text) {
+    const char *names[CODE_COUNT], *code = bare_code(arena, text);
     for (int i = 0; i < CODE_COUNT; i++) {
         names[i] = diag_codes[i].code;
-        if (strcasecmp(argv[0], names[i]) != 0) continue;
+        if (strcasecmp(code, names[i]) != 0) continue;
         explain(&diag_codes[i]);
-        return 0;
+        return true;
     }
-    fprintf(stderr, "couplet explain: there is no code `%s`", argv[0]);
-    const char *near = diag_nearest(argv[0], names, CODE_COUNT);
-    if (near) fprintf(stderr, "; did you mean %s?", near);
-    fprintf(stderr, "; `couplet explain` lists all\n");
-    return 2;
+    const char *near = diag_nearest(code, names, CODE_COUNT);
+    return report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean %s? `couplet explain` lists all", near) : "`couplet explain` lists all", "there is no code `%s`", text);
+}
+
+int explain_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    bool good = options_read(arena, &o, "explain", "[file] [files]", argc, argv);
+    if (good && o.files.count > 1) good = report(CODE_COMMAND_LINE, "one code at a time, like E101; without one, all are listed");
+    if (good && o.file) good = explain_code(arena, o.file);
+    else if (good) list_codes();
+    arena_free(arena);
+    return good ? 0 : 2;
 }

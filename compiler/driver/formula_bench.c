@@ -1,6 +1,7 @@
 #include "compiler/driver/formula_bench.h"
 
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "compiler/lower/lower.h"
 
 #include <stdio.h>
@@ -49,7 +50,7 @@ static Graph *lower_formula(Arena *arena, const char *function, const BenchInput
         memcpy(given[i].shape, inputs[i].shape, sizeof inputs[i].shape);
     }
     Graph *g = method && !diag_error_count(diag) ? lower_function(arena, diag, method, function, given, input_count, NULL) : NULL;
-    diag_print(diag, stderr);
+    report_messages(diag);
     if (!g) return NULL; /* our own text: a fault of this file */
     keep_outputs(g, output);
     return g;
@@ -64,7 +65,7 @@ bool formula_open(FormulaBench *b, const char *function, const BenchInput *input
     b->code = g ? cpu_compile(b->arena, &g, 1, NULL, 0, &options, &b->plan, &error) : NULL;
     b->run = b->code ? couplet_run_new(b->plan, threads) : NULL;
     if (!b->run) {
-        fprintf(stderr, "couplet bench: %s: %s\n", function, error);
+        report(CODE_RUN_STOPPED, "%s: %s", function, error);
         formula_close(b);
         return false;
     }

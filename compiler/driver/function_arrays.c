@@ -1,4 +1,5 @@
 #include "compiler/driver/function_arrays.h"
+#include "compiler/driver/report.h"
 
 #include "compiler/graph/visit.h"
 #include "runtime/npz.h"
@@ -20,9 +21,9 @@ int64_t arrays_elements(const FunctionArrays *a, int i) {
     return count;
 }
 
-static FunctionInput *add(FunctionArrays *a, const char *command, const char *name) {
+static FunctionInput *add(FunctionArrays *a, const char *name) {
     if (a->count == MAX_FUNCTION_ARRAYS) {
-        fprintf(stderr, "couplet %s: at most %d inputs are read\n", command, MAX_FUNCTION_ARRAYS);
+        report(CODE_FUNCTION_INPUT, "at most %d inputs are read", MAX_FUNCTION_ARRAYS);
         return NULL;
     }
     FunctionInput *input = &a->inputs[a->count];
@@ -57,16 +58,16 @@ static void take_values(FunctionArrays *a, const CoupletNpy *file) {
     a->is_unsigned[a->count - 1] = file->is_unsigned;
 }
 
-static bool read_array(FunctionArrays *a, const char *command, const Setting *setting) {
+static bool read_array(FunctionArrays *a, const Setting *setting) {
     char error[512];
     CoupletNpy file;
     bool archive = ends_with(setting->value, ".npz");
     bool good = archive ? couplet_npz_read(setting->value, setting->name, &file, error, sizeof error) : couplet_npy_read(setting->value, &file, error, sizeof error);
     if (!good) {
-        fprintf(stderr, "couplet %s: %s\n", command, error);
+        report_error(CODE_FUNCTION_INPUT, error);
         return false;
     }
-    FunctionInput *input = add(a, command, setting->name);
+    FunctionInput *input = add(a, setting->name);
     if (input) {
         input->type = file.is_integer ? GT_INT : GT_REAL;
         input->rank = file.rank;
@@ -78,25 +79,25 @@ static bool read_array(FunctionArrays *a, const char *command, const Setting *se
     return input != NULL;
 }
 
-static bool read_number(FunctionArrays *a, const char *command, const Setting *setting) {
+static bool read_number(FunctionArrays *a, const Setting *setting) {
     char *end;
     double value = strtod(setting->value, &end);
     if (*end || !*setting->value) {
-        fprintf(stderr, "couplet %s: --set %s needs a number, and `%s` was given\n", command, setting->name, setting->value);
+        report(CODE_SETTING, "--set %s needs a number, and `%s` was given", setting->name, setting->value);
         return false;
     }
-    FunctionInput *input = add(a, command, setting->name);
+    FunctionInput *input = add(a, setting->name);
     if (!input) return false;
     input->is_constant = true;
     input->value = value;
     return true;
 }
 
-bool arrays_read(FunctionArrays *a, const Options *options, const char *command) {
+bool arrays_read(FunctionArrays *a, const Options *options) {
     for (int i = 0; i < options->inputs.count; i++)
-        if (!read_array(a, command, &options->inputs.items[i])) return false;
+        if (!read_array(a, &options->inputs.items[i])) return false;
     for (int i = 0; i < options->sets.count; i++)
-        if (!read_number(a, command, &options->sets.items[i])) return false;
+        if (!read_number(a, &options->sets.items[i])) return false;
     return true;
 }
 
@@ -159,16 +160,16 @@ static bool default_number(const Param *param, double *value) {
     return true;
 }
 
-static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, const char *command, uint32_t site) {
+static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_t site) {
     enum { COUNT = 2 };
     const Type *type = param->type;
-    FunctionInput *input = add(a, command, param->name);
+    FunctionInput *input = add(a, param->name);
     if (!input) return false;
     input->type = type->kind == KIND_REAL ? GT_REAL : GT_INT;
     input->rank = type->rank;
     for (int d = 0; d < type->rank; d++) {
         if (dim_eval(type->dims[d], size_of, sizes, &input->shape[d]) && input->shape[d] > 0) continue;
-        fprintf(stderr, "couplet %s: axis %d of `%s` has no size; --size N=8,D=5 gives some\n", command, d + 1, param->name);
+        report(CODE_SETTING, "axis %d of `%s` has no size; --size N=8,D=5 gives some", d + 1, param->name);
         return false;
     }
     double given = COUNT;
@@ -200,7 +201,7 @@ static bool has_dimension(const Stmt *s, const char *name) {
     return false;
 }
 
-bool arrays_know_sizes(const Method *method, const Options *options, const char *command) {
+bool arrays_know_sizes(const Method *method, const Options *options) {
     const bool searched = !options->fn || find_function(method, options->fn);
     for (int i = 0; searched && i < options->sizes.count; i++) {
         const char *name = options->sizes.items[i].name;
@@ -210,14 +211,14 @@ bool arrays_know_sizes(const Method *method, const Options *options, const char 
             known |= s->kind == STMT_FN && (!options->fn || strcmp(s->name, options->fn) == 0) && has_dimension(s, name);
         }
         if (known) continue;
-        if (options->fn) fprintf(stderr, "couplet %s: --size says how large `%s` is, and `%s` has no such dimension\n", command, name, options->fn);
-        else fprintf(stderr, "couplet %s: --size says how large `%s` is, and no function of `%s` has such a dimension\n", command, name, options->file);
+        if (options->fn) report(CODE_SETTING, "--size says how large `%s` is, and `%s` has no such dimension", name, options->fn);
+        else report(CODE_SETTING, "--size says how large `%s` is, and no function of `%s` has such a dimension", name, options->file);
         return false;
     }
     return true;
 }
 
-bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options, const char *command) {
+bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options) {
     Sizes sizes = {a, options, fn};
     for (int p = 0; p < fn->param_count; p++) {
         const Param *param = &fn->params[p];
@@ -225,7 +226,7 @@ bool arrays_make_up(FunctionArrays *a, const Stmt *fn, const Options *options, c
         /* A default that is no number (a function of others) stays what it is. */
         double number;
         if (param->type->rank == 0 && param->value && !default_number(param, &number)) continue;
-        if (!make_up(a, param, &sizes, command, (uint32_t)p)) return false;
+        if (!make_up(a, param, &sizes, (uint32_t)p)) return false;
     }
     return true;
 }

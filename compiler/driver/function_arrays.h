@@ -22,10 +22,10 @@ typedef struct FunctionArrays {
 } FunctionArrays;
 
 /* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a message on stderr. */
-bool arrays_read(FunctionArrays *arrays, const Options *options, const char *command);
+bool arrays_read(FunctionArrays *arrays, const Options *options);
 
 /* Whether each dimension of --size is one of the function that --fn names, or of some function; false after a message on stderr. A function that is not there is for others to report. */
-bool arrays_know_sizes(const Method *method, const Options *options, const char *command);
+bool arrays_know_sizes(const Method *method, const Options *options);
 
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the parameter is likely to be:
  *   real arrays of two axes and more    features: normal
@@ -35,7 +35,7 @@ bool arrays_know_sizes(const Method *method, const Options *options, const char 
  *   int arrays                          classes 0, 1, 2; one that indexes an array stays inside it (arrays_fit_indices)
  *   int numbers                         their default, else 2: compiled in
  * Dimensions are as --size says, else by their name: N is 6, D is 5, K is 7, C is 3, others 4; they must fit the arrays that are given. */
-bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options, const char *command);
+bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *options);
 
 /* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become classes. `g` is the function as lowered. */
 void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);

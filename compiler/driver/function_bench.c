@@ -1,4 +1,5 @@
 #include "compiler/driver/function_bench.h"
+#include "compiler/driver/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ bool bench_on_device(CoupletDevice *device, const FunctionBench *what, const Cou
     void **sent = calloc((size_t)plan->input_count + 1, sizeof *sent);
     bool good = sent && send(plan, run, device, inputs, sent);
     if (good) bench(what, plan, run, NULL, inputs);
-    else fprintf(stderr, "couplet grad: %s: %s\n", device->name, sent ? device->fault.sentence : "out of memory");
+    else report(CODE_RUN_STOPPED, "%s: %s", device->name, sent ? device->fault.sentence : "out of memory");
     for (int i = 0; sent && i < plan->input_count; i++)
         if (sent[i]) device->calls->release(device, sent[i]);
     free(sent);

@@ -8,6 +8,7 @@
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/print_after.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/whole_numbers.h"
 #include "compiler/lower/lower.h"
 #include "compiler/opencl/opencl.h"
@@ -29,7 +30,7 @@ static const double *read_reference(void *run, const Graph *g, int output) { ret
 static bool write_gradients(const Graph *g, OutputReader read, void *run, const char *out) {
     char path[4096], error[512];
     if (mkdir(out, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "couplet grad: the folder `%s` cannot be made: %s\n", out, strerror(errno));
+        report(CODE_OUTPUT, "the folder `%s` cannot be made: %s", out, strerror(errno));
         return false;
     }
     for (int i = 0; i < g->outputs.count; i++) {
@@ -37,7 +38,7 @@ static bool write_gradients(const Graph *g, OutputReader read, void *run, const 
         if (strncmp(output->name, "grad_", 5) != 0) continue;
         snprintf(path, sizeof path, "%s/%s.npy", out, output->name);
         if (!couplet_npy_write_f32(path, read(run, g, i), output->node->rank, output->node->shape, error, sizeof error)) {
-            fprintf(stderr, "couplet grad: %s\n", error);
+            report_error(CODE_RUN_STOPPED, error);
             return false;
         }
     }
@@ -45,21 +46,21 @@ static bool write_gradients(const Graph *g, OutputReader read, void *run, const 
 }
 
 /* Prints the value and writes the gradients; the exit status. */
-static int report(const Options *options, const Graph *g, OutputReader read, void *run) {
+static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
     double value = 0;
     for (int i = 0; i < g->outputs.count; i++)
         if (strcmp(g->outputs.items[i].name, "value") == 0) value = *read(run, g, i);
     printf("value: %.17g\n", value);
     if (options->out && !write_gradients(g, read, run, options->out)) return 1;
     if (isfinite(value)) return 0;
-    fprintf(stderr, "couplet grad: the value is not finite\n");
+    report(CODE_RUN_STOPPED, "the value is not finite");
     return 1;
 }
 
 static int evaluate_reference(const Options *options, const Graph *g, Diag *diag, FunctionArrays *arrays) {
     Reference *run = reference_run(g, arrays_find, arrays);
     if (!run) {
-        fprintf(stderr, "couplet grad: out of memory\n");
+        report(CODE_MEMORY, "out of memory");
         return 1;
     }
     Span span;
@@ -67,9 +68,9 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
     const char *fault = reference_fault(run, &span);
     if (fault) {
         diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
-        show_messages(options, diag);
+        report_messages(diag);
     } else {
-        status = report(options, g, read_reference, run);
+        status = show_result(options, g, read_reference, run);
     }
     reference_free(run);
     return status;
@@ -97,10 +98,10 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g, con
     KernelOutputs outputs = {arena, run};
     void **inputs = arrays_narrow(arrays, g, plan);
     if (!couplet_run_steps(run, inputs, NULL, &fault)) {
-        fprintf(stderr, "%s: error: %s\n", fault.source, fault.sentence);
+        report_error(CODE_RUN_FAULT, arena_printf(arena, "%s: error: %s", fault.source, fault.sentence));
         return 1;
     }
-    int status = report(options, g, read_kernels, &outputs);
+    int status = show_result(options, g, read_kernels, &outputs);
     const FunctionBench what = {options->fn, options->by_kernel, options->bench};
     if (status == 0 && device && (what.by_kernel || what.whole)) status = bench_on_device(device, &what, plan, run, inputs) ? 0 : 1;
     if (status == 0 && !device) bench(&what, plan, run, threads, inputs);
@@ -116,7 +117,7 @@ static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, Function
     CoupletRun *run = code ? couplet_run_new(plan, threads) : NULL;
     int status = 1;
     if (run) status = run_kernels(arena, options, g, plan, run, threads, NULL, arrays);
-    else fprintf(stderr, "couplet grad: %s\n", error);
+    else report_error(CODE_RUN_STOPPED, error);
     couplet_run_free(run);
     couplet_threads_free(threads);
     cpu_free(code);
@@ -128,12 +129,12 @@ static int evaluate_opencl(Arena *arena, const Options *options, const DeviceCho
     const char *error = "out of memory";
     const OpenclOptions opencl = device_opencl_options(choice);
     int status = 1, kernel_count;
-    CoupletDevice *device = device_open(arena, "grad", choice);
+    CoupletDevice *device = device_open(arena, choice);
     if (!device) return 1;
     bool good = opencl_compile(arena, &g, 1, NULL, 0, &opencl, &plan, &kernel_count, &error);
     CoupletRun *run = good ? couplet_run_on(device, plan) : NULL;
     if (run) status = run_kernels(arena, options, g, plan, run, NULL, device, arrays);
-    else fprintf(stderr, "couplet grad: %s\n", good ? device->fault.sentence : error);
+    else report_error(CODE_RUN_STOPPED, good ? device->fault.sentence : error);
     couplet_run_free(run);
     couplet_device_free(device);
     return status;
@@ -147,30 +148,30 @@ static int evaluate(Arena *arena, const Options *options, const DeviceChoice *ch
     }
 }
 
+static int grad(Arena *arena, const Options *options) {
+    FunctionArrays arrays = {.arena = arena};
+    DeviceChoice choice;
+    if (!print_after_exists(options->print_after) || !device_choose(options->device, true, &choice)) return 2;
+    if (!options->fn) {
+        report(CODE_COMMAND_LINE, "--fn NAME says which function");
+        return 2;
+    }
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, options->file, options);
+    const LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options->print_after, .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
+    const PlanTarget target = device_target(arena, &choice);
+    const bool ready = method && arrays_read(&arrays, options);
+    Graph *g = ready ? lower_function_within(arena, diag, method, options->fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
+    if (g) print_after_place(arena, options->print_after, g, NULL, 0, &choice);
+    report_messages(diag);
+    return g && arrays_fit_whole_numbers(&arrays, g) ? evaluate(arena, options, &choice, g, &arrays) : 1;
+}
+
 int grad_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
-    FunctionArrays arrays = {.arena = arena};
-    DeviceChoice choice;
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after diagnostics threads bench by-kernel memory no-stream no-fuse", argc, argv) && print_after_exists("grad", options.print_after)) {
-        status = 1;
-        if (!options.fn) {
-            fprintf(stderr, "couplet grad: --fn NAME says which function\n");
-            status = 2;
-        } else if (!device_choose("grad", options.device, true, &choice)) {
-            status = 2;
-        } else if (arrays_read(&arrays, &options, "grad")) {
-            Diag *diag = diag_new(arena);
-            Method *method = load_method(arena, diag, options.file, NULL, false);
-            LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_stream = options.no_stream, .no_fuse = options.no_fuse}, .memory = options.memory_bytes};
-            const PlanTarget target = device_target(arena, &choice);
-            Graph *g = method ? lower_function_within(arena, diag, method, options.fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
-            if (g) print_after_place(arena, options.print_after, g, NULL, 0, &choice);
-            show_messages(&options, diag);
-            if (g && arrays_fit_whole_numbers(&arrays, g, "grad")) status = evaluate(arena, &options, &choice, g, &arrays);
-        }
-    }
+    if (options_read(arena, &options, "grad", "fn in set out device print-after threads bench by-kernel memory no-stream no-fuse", argc, argv)) status = grad(arena, &options);
     arena_free(arena);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/whole_numbers.h"
 #include "runtime/random.h"
 
@@ -25,7 +26,7 @@ static bool has_fault(Diag *diag, const Reference *run) {
     const char *fault = run ? reference_fault(run, &span) : "out of memory";
     if (!fault) return false;
     if (run) diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
-    else fprintf(stderr, "couplet gradcheck: %s\n", fault);
+    else report_error(CODE_RUN_STOPPED, fault);
     return true;
 }
 
@@ -72,7 +73,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
     clock_t begin = clock();
     Reference *base = reference_run(s->forward, s->source, s->context);
     double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
-    if (seconds > 0.5) fprintf(stderr, "one evaluation in float64 takes %.1f s, and several are needed for each row: a smaller network is quicker\n", seconds);
+    if (seconds > 0.5) report_note("one evaluation in float64 takes %.1f s, and several are needed for each row: a smaller network is quicker", seconds);
     Reference *run = reference_run(s->finished, s->source, s->context);
     bool good = !has_fault(diag, base) && !has_fault(diag, run);
     const GNode *output = NULL;
@@ -100,9 +101,9 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     arrays->arena = arena;
     Snapshot written = {.name = name, .pass = "lower"};
     const LowerOptions lower = {.after = snapshot_pass, .context = &written};
-    if (!arrays_read(arrays, o, "gradcheck") || (fn && !arrays_make_up(arrays, fn, o, "gradcheck"))) return false;
+    if (!arrays_read(arrays, o) || (fn && !arrays_make_up(arrays, fn, o))) return false;
     Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
-    if (!g || !arrays_fit_whole_numbers(arrays, g, "gradcheck")) return false;
+    if (!g || !arrays_fit_whole_numbers(arrays, g)) return false;
     arrays_fit_indices(arrays, &written.graph);
     const Subject subject = {name, "value", &written.graph, g, arrays_find, arrays, FUNCTION_ENTRIES};
     return check_gradients(diag, &subject);
@@ -117,9 +118,9 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
         checked++;
         if (check_function(arena, diag, o, method, s->name)) continue;
         wrong++;
-        fprintf(stderr, "couplet gradcheck: `%s` does not pass\n", s->name);
+        report(CODE_GRADIENT, "`%s` does not pass", s->name);
     }
-    if (checked == 0) fprintf(stderr, "couplet gradcheck: `%s` has neither a loss nor a function that gives a number\n", o->file);
+    if (checked == 0) report(CODE_NOTHING_TO_DO, "`%s` has neither a loss nor a function that gives a number", o->file);
     else printf("%d functions, %d wrong\n", checked, wrong);
     return checked > 0 && wrong == 0;
 }
@@ -173,7 +174,7 @@ static bool trains_in_parts(const Module *spec) {
 
 static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     if (trains_in_parts(method->spec)) {
-        fprintf(stderr, "couplet gradcheck: a loss of `%s` trains only some parts, so no parameter's gradient is that of the whole loss; check its functions with --fn\n", o->file);
+        report(CODE_COMMAND_LINE, "a loss of `%s` trains only some parts, so no parameter's gradient is that of the whole loss; check its functions with --fn", o->file);
         return false;
     }
     Snapshot written = {.name = "train", .pass = "lower"};
@@ -196,14 +197,14 @@ int gradcheck_command(int argc, char **argv) {
     if (options_read(arena, &options, "gradcheck", "fn in set size batch seed", argc, argv)) {
         Diag *diag = diag_new(arena);
         if (!options.batch) options.batch = BATCH;
-        Method *method = load_method(arena, diag, options.file, &options, !options.fn);
+        Method *method = load_method(arena, diag, options.file, &options);
         bool is_method = false;
         for (int i = 0; method && i < method->spec->stmt_count; i++) is_method |= method->spec->stmts[i]->kind == STMT_LOSS;
-        bool good = method && (is_method || arrays_know_sizes(method, &options, "gradcheck")) &&
+        bool good = method && (is_method || arrays_know_sizes(method, &options)) &&
                     (options.fn  ? check_function(arena, diag, &options, method, options.fn)
                      : is_method ? check_whole(arena, diag, &options, method)
                                  : check_functions(arena, diag, &options, method));
-        diag_print(diag, stderr);
+        report_messages(diag);
         status = good ? 0 : 1;
     }
     arena_free(arena);

@@ -1,4 +1,5 @@
 #include "compiler/driver/link.h"
+#include "compiler/driver/report.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -14,13 +15,13 @@ bool tool_run(const char *const *words) {
     pid_t child;
     int status = 0, failed = posix_spawnp(&child, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ);
     if (failed) {
-        fprintf(stderr, "couplet: `%s` cannot be run: %s\n", words[0], strerror(failed));
+        report(CODE_OTHER_PROGRAM, "`%s` cannot be run: %s", words[0], strerror(failed));
         return false;
     }
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR) return false;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    fprintf(stderr, "couplet: `%s` failed; the lines above, if any, are its own\n", words[0]);
+    report(CODE_OTHER_PROGRAM, "`%s` failed; the lines above, if any, are its own", words[0]);
     return false;
 }
 
@@ -38,7 +39,7 @@ const char *runtime_folder(Arena *arena) {
             if (access(arena_printf(arena, "%s/libcouplet.a", folder), R_OK) == 0) return folder;
         }
     }
-    fprintf(stderr, "couplet build: the runtime's library, libcouplet.a, is not beside this program; the environment variable COUPLET_RUNTIME can name its folder\n");
+    report(CODE_OTHER_PROGRAM, "the runtime's library, libcouplet.a, is not beside this program; the environment variable COUPLET_RUNTIME can name its folder");
     return NULL;
 }
 

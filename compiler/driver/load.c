@@ -2,6 +2,8 @@
 
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/budget.h"
+#include "compiler/driver/report.h"
+#include "compiler/driver/settings.h"
 
 #include "runtime/selection.h"
 
@@ -16,7 +18,7 @@ Source *read_text(Arena *arena, const char *path) {
     errno = 0;
     FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
     if (!file) {
-        fprintf(stderr, "couplet: `%s` cannot be read: %s\n", path, errno ? strerror(errno) : "it is no file");
+        report(CODE_FILE_READ, "`%s` cannot be read: %s", path, errno ? strerror(errno) : "it is no file");
         return NULL;
     }
     char *text = arena_alloc(arena, (size_t)info.st_size + 1);
@@ -50,7 +52,7 @@ static const char **folder_files(Arena *arena, const char *folder, int *count) {
         if (length > 4 && strcmp(entry->d_name + length - 4, ".cpl") == 0) array_push(arena, &paths, arena_printf(arena, "%s/%s", folder, entry->d_name));
     }
     if (open) closedir(open);
-    if (paths.count == 0) fprintf(stderr, "couplet: the folder `%s` holds no .cpl file\n", folder);
+    if (paths.count == 0) report(CODE_FILE_READ, "the folder `%s` holds no .cpl file", folder);
     else qsort(paths.items, (size_t)paths.count, sizeof *paths.items, by_name);
     *count = paths.count;
     return paths.items;
@@ -61,64 +63,6 @@ static const char *base_name(Arena *arena, const char *path) {
     const char *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
     return arena_strndup(arena, name, dot && dot > name ? (size_t)(dot - name) : strlen(name));
-}
-
-/* ---- settings -------------------------------------------------------------------------------------- */
-
-static void set_number(Arena *arena, Param *param, double value, bool integer) {
-    Expr *number = arena_new_of(arena, Expr);
-    number->kind = EXPR_NUMBER;
-    number->number = value;
-    number->is_integer = integer;
-    number->span = param->value ? param->value->span : param->span;
-    param->value = number;
-}
-
-static bool parse_number(const char *text, double *value, bool *integer) {
-    char *end;
-    *value = strtod(text, &end);
-    *integer = strpbrk(text, ".eEnN") == NULL;
-    return *text && !*end;
-}
-
-static bool set_hyper(Arena *arena, Module *spec, const Setting *set) {
-    const char *names[128] = {NULL};
-    int count = 0;
-    for (int i = 0; i < spec->stmt_count; i++) {
-        Stmt *s = spec->stmts[i];
-        for (int p = 0; s->kind == STMT_HYPER && p < s->param_count; p++) {
-            Param *param = &s->params[p];
-            if (count < 128) names[count++] = param->name;
-            if (strcmp(param->name, set->name) != 0) continue;
-            double value;
-            bool integer;
-            if (!parse_number(set->value, &value, &integer)) {
-                fprintf(stderr, "couplet: the hyper `%s` needs a number, and `%s` was given\n", set->name, set->value);
-                return false;
-            }
-            bool was_integer = param->value && param->value->kind == EXPR_NUMBER && param->value->is_integer;
-            if (was_integer && !integer) {
-                fprintf(stderr, "couplet: the hyper `%s` is a whole number, and `%s` was given\n", set->name, set->value);
-                return false;
-            }
-            set_number(arena, param, value, was_integer);
-            return true;
-        }
-    }
-    const char *near = diag_nearest(set->name, names, count);
-    fprintf(stderr, "couplet: `%s` has no hyper `%s`", spec->source->path, set->name);
-    if (near) fprintf(stderr, "; did you mean `%s`?", near);
-    else if (count == 0) fprintf(stderr, "; it has none at all");
-    fprintf(stderr, "\n");
-    return false;
-}
-
-static void set_in_train(Arena *arena, Module *spec, const char *name, double value) {
-    for (int i = 0; i < spec->stmt_count; i++) {
-        Stmt *s = spec->stmts[i];
-        for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
-            if (strcmp(s->params[p].name, name) == 0) set_number(arena, &s->params[p], value, value == (double)(long)value);
-    }
 }
 
 /* Every part of a library module; NULL when there is no such module. */
@@ -154,19 +98,23 @@ static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
     return spec;
 }
 
-Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers) {
+static bool has_loss(const Module *spec) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_LOSS || spec->stmts[i]->kind == STMT_TRAIN) return true;
+    return false;
+}
+
+Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
+    static const Options none = {.file = NULL};
+    if (!options) options = &none;
     Module *spec = read_spec(arena, diag, path);
     if (!spec) return NULL;
-    bool settings_fit = true;
-    for (int i = 0; sets_are_hypers && options && i < options->sets.count; i++)
-        settings_fit &= set_hyper(arena, spec, &options->sets.items[i]);
-    if (options && options->epochs > 0) set_in_train(arena, spec, "epochs", options->epochs);
-    if (options && options->batch > 0) set_in_train(arena, spec, "batch", (double)options->batch);
-    if (!settings_fit) return NULL;
-    const char *data = options ? options->data : NULL;
-    const CheckHooks hooks = {read_library, count_rows, (void *)(uintptr_t)data};
+    const bool for_functions = options->fn || !has_loss(spec);
+    if (!settings_write(arena, spec, options, for_functions)) return NULL;
+    const CheckHooks hooks = {read_library, count_rows, (void *)(uintptr_t)options->data};
     Method *method = check_method(arena, diag, spec, &hooks);
-    return diag_error_count(diag) ? NULL : method;
+    if (diag_error_count(diag)) return NULL;
+    return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
 }
 
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {
@@ -178,14 +126,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
     const PlanTarget target = cpu_plan_target(arena);
-    for (int i = 0; i < method->spec->stmt_count; i++)
-        if (method->spec->stmts[i]->kind == STMT_LOSS || method->spec->stmts[i]->kind == STMT_TRAIN) return lower_within(arena, diag, method, options, &target);
-    return NULL;
-}
-
-void show_messages(const Options *options, const Diag *diag) {
-    if (options->diagnostics && strcmp(options->diagnostics, "json") == 0) diag_print_json(diag, stderr);
-    else diag_print(diag, stderr);
+    return has_loss(method->spec) ? lower_within(arena, diag, method, options, &target) : NULL;
 }
 
 const char *resolved_spec(Arena *arena, const Method *method) {

@@ -22,8 +22,9 @@ Source *read_text(Arena *arena, const char *path);
  * such file. None (*count is 0) after a message. */
 const Source **spec_sources(Arena *arena, const char *path, int *count);
 
-/* NULL after messages in diag or on stderr. Settings (--set) are written into the hypers and into `train` before the check. */
-Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options, bool sets_are_hypers);
+/* NULL after messages, some of them in diag. The settings of `options`, which may be NULL, are written into the spec before the check. In a method each --set is a
+ * hyper; in a file of functions, and where --fn names one, it may also be a parameter, and each --in is one. */
+Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options);
 
 /* The same for a text in memory, without settings. Never NULL: diag tells whether it may be lowered. */
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
@@ -31,9 +32,6 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 /* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete extents can tell (a read out of range) is
  * found by lowering it. NULL after errors and for a file without a loss. */
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
-
-/* The messages, as --diagnostics says: text with carets, or JSON. */
-void show_messages(const Options *options, const Diag *diag);
 
 /* The spec with every hyper as set, for the run folder. */
 const char *resolved_spec(Arena *arena, const Method *method);

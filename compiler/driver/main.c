@@ -1,7 +1,8 @@
 /* couplet: the command line. */
 #include "compiler/driver/options.h"
-#include "lang/diag.h"
+#include "compiler/driver/report.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -84,6 +85,7 @@ static const Command commands[] = {
 static int usage(FILE *out) {
     fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, or a module of the library: losses.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
+    fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. Every command takes --diagnostics json and --all-errors.\n\n");
     return out == stdout ? 0 : 2;
 }
 
@@ -95,29 +97,52 @@ static bool asks_for_help(int argc, char **argv) {
     return false;
 }
 
+static bool asks_for_version(int argc, char **argv) {
+    return argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0 || strcmp(argv[1], "-V") == 0);
+}
+
+static int unknown_command(const char *name) {
+    enum { COUNT = sizeof commands / sizeof *commands };
+    const char *names[COUNT];
+    Arena *arena = arena_new();
+    const char *list = "";
+    for (int i = 0; i < COUNT; i++) {
+        names[i] = commands[i].name;
+        list = arena_printf(arena, "%s%s %s", list, i == 0 ? "" : i + 1 == COUNT ? " and" : ",", names[i]);
+    }
+    const char *near = diag_nearest(name, names, COUNT);
+    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "there is no command `%s`; there are%s", name, list);
+    arena_free(arena);
+    return 2;
+}
+
+static int run(int argc, char **argv) {
+    if (argc < 2) return usage(stderr);
+    if (asks_for_version(argc, argv)) {
+        printf("couplet %s\n", COUPLET_VERSION);
+        return 0;
+    }
+    const bool help = asks_for_help(argc, argv);
+    if (strcmp(argv[1], "help") == 0 && argc > 2) argv++, argc--;
+    if (asks_for_help(2, argv)) return usage(stdout);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) != 0) continue;
+        report_begin(commands[i].name, argc - 2, argv + 2);
+        if (!help) return commands[i].run(argc - 2, argv + 2);
+        printf("%s\n", commands[i].usage);
+        return 0;
+    }
+    return unknown_command(argv[1]);
+}
+
 int main(int argc, char **argv) {
     /* A full disk must come back as an error of write, not as a signal. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    if (argc < 2) return usage(stderr);
-    bool help = asks_for_help(argc, argv);
-    if (strcmp(argv[1], "help") == 0 && argc > 2) argv++, argc--;
-    if (asks_for_help(2, argv)) return usage(stdout);
-    const char *names[sizeof commands / sizeof *commands];
-    int count = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        names[count++] = commands[i].name;
-        if (strcmp(argv[1], commands[i].name) != 0) continue;
-        if (help) {
-            printf("%s\n", commands[i].usage);
-            return 0;
-        }
-        return commands[i].run(argc - 2, argv + 2);
-    }
-    fprintf(stderr, "couplet: there is no command `%s`; there are", argv[1]);
-    for (int i = 0; i < count; i++) fprintf(stderr, "%s %s", i == 0 ? "" : i + 1 == count ? " and" : ",", names[i]);
-    const char *near = diag_nearest(argv[1], names, count);
-    if (near) fprintf(stderr, "; did you mean `%s`?", near);
-    fprintf(stderr, "\n");
-    return 2;
+    report_begin(NULL, argc, argv);
+    const int status = run(argc, argv);
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    report(CODE_OUTPUT, "standard output cannot be written: %s", errno ? strerror(errno) : "it is not complete");
+    return status ? status : 1;
 }

@@ -1,4 +1,5 @@
 #include "compiler/driver/memory_report.h"
+#include "compiler/driver/report.h"
 
 #include "compiler/cpu/cpu.h"
 #include "compiler/plan/plan.h"
@@ -9,7 +10,7 @@ static bool make_plan(Arena *arena, Graph *g, const LoweredProgram *program, Pla
     const PlanTarget target = cpu_plan_target(arena);
     const char *error = NULL;
     if (plan_make(plan, arena, g, program->states.items, program->states.count, &target, &error)) return true;
-    fprintf(stderr, "%s\n", error);
+    report_error(CODE_RUN_STOPPED, error);
     return false;
 }
 
@@ -100,7 +101,7 @@ bool memory_report_function(Arena *arena, const char *name, Graph *g, FILE *out)
     const char *error;
     Plan plan;
     if (!plan_make(&plan, arena, g, NULL, 0, &target, &error)) {
-        fprintf(stderr, "%s\n", error);
+        report_error(CODE_RUN_STOPPED, error);
         return false;
     }
     for (int k = 0; k < g->choices.count; k++) print_choice(&g->choices.items[k], out);

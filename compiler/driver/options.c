@@ -1,181 +1,235 @@
 #include "compiler/driver/options.h"
 
-#include "lang/diag.h"
+#include "compiler/driver/report.h"
+#include "runtime/numbers.h"
 
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLEST_SIZE = 1 << 16 /* bytes */ };
+typedef enum {
+    OPTION_FLAG,   /* bool: no value */
+    OPTION_TEXT,   /* const char *: not empty */
+    OPTION_WHOLE,  /* int64_t */
+    OPTION_NUMBER, /* double */
+    OPTION_SIZE,   /* int64_t: bytes, 512MiB */
+    OPTION_PAIR,   /* SettingList: NAME=VALUE */
+    OPTION_SIZES,  /* SettingList: N=8,D=5 */
+    OPTION_FORM    /* const char *: text or json */
+} OptionKind;
 
-static bool is_allowed(const char *allowed, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = allowed; (at = strstr(at, name)) != NULL; at += length)
-        if ((at == allowed || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return true;
+typedef struct OptionRow {
+    const char *name;
+    size_t place; /* in Options */
+    OptionKind kind;
+    int64_t low, high;
+} OptionRow;
+
+static const OptionRow rows[] = {
+#define OPTION(name, member, kind, low, high) {name, offsetof(Options, member), OPTION_##kind, low, high},
+#include "compiler/driver/options.def"
+#undef OPTION
+};
+enum { ROW_COUNT = sizeof rows / sizeof *rows };
+
+/* What reads one command line. */
+typedef struct Reader {
+    Arena *arena;
+    Options *options;
+    const char *allowed;
+    bool seen[ROW_COUNT];
+} Reader;
+
+static bool is_listed(const char *list, const char *name) {
+    const size_t length = strlen(name);
+    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == list || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0)) return true;
     return false;
 }
 
-static void unknown_option(Arena *arena, const char *command, const char *allowed, const char *name) {
-    const char *names[64];
-    int count = 0;
-    char *copy = arena_strndup(arena, allowed, strlen(allowed)), *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word && count < 64; word = strtok_r(NULL, " ", &rest)) names[count++] = word;
-    const char *near = diag_nearest(name, names, count);
-    fprintf(stderr, "couplet %s: there is no option --%s", command, name);
-    if (near) fprintf(stderr, "; did you mean --%s?", near);
-    fprintf(stderr, "\n");
+static bool takes(const Reader *r, const char *name) {
+    static const char everywhere[] = "diagnostics all-errors";
+    return is_listed(r->allowed, name) || is_listed(everywhere, name);
 }
 
-static bool read_long(const char *command, const char *name, const char *value, long low, long *out) {
-    char *end;
-    *out = strtol(value, &end, 10);
-    if (*value && !*end && *out >= low) return true;
-    fprintf(stderr, "couplet %s: --%s needs a whole number of at least %ld, and `%s` was given\n", command, name, low, value);
-    return false;
+static void *place_of(const Reader *r, const OptionRow *row) { return (char *)r->options + row->place; }
+
+/* ---- values ---------------------------------------------------------------------------------------------------------- */
+
+static bool read_whole(const OptionRow *row, const char *value, int64_t *out) {
+    if (couplet_read_whole(value, row->low, row->high, out)) return true;
+    return report(CODE_COMMAND_LINE, "--%s is a whole number from %" PRId64 " to %" PRId64 ", and `%s` was given", row->name, row->low, row->high, value);
 }
 
-/* 512MiB, 1.5GiB, or bytes. */
-static bool read_size(const char *command, const char *name, const char *value, int64_t *out) {
+static bool read_number(const OptionRow *row, const char *value, double *out) {
+    const bool good = couplet_read_number(value, out, NULL) && *out > (double)row->low && *out <= (double)row->high;
+    return good || report(CODE_COMMAND_LINE, "--%s is a number above %" PRId64 " and at most %" PRId64 ", and `%s` was given", row->name, row->low, row->high, value);
+}
+
+/* How many bytes a unit has; 0: there is no such unit. */
+static double unit_bytes(const char *name) {
     static const struct {
         const char *name;
         double bytes;
     } units[] = {{"", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}};
-    char *unit;
-    double number = strtod(value, &unit);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (strcmp(units[i].name, unit) != 0 || unit == value || !(number * units[i].bytes >= SMALLEST_SIZE && number * units[i].bytes < 0x1p62)) continue;
-        *out = (int64_t)(number * units[i].bytes);
-        return true;
-    }
-    fprintf(stderr, "couplet %s: --%s needs a size of at least 64KiB, like 512MiB or 1.5GiB, and `%s` was given\n", command, name, value);
-    return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (strcmp(units[i].name, name) == 0) return units[i].bytes;
+    return 0;
 }
 
-static bool read_pair(Arena *arena, const char *command, const char *name, const char *value, Setting *out) {
-    const char *equals = strchr(value, '=');
-    if (!equals || equals == value) {
-        fprintf(stderr, "couplet %s: --%s needs NAME=VALUE, and `%s` was given\n", command, name, value);
-        return false;
+/* 512MiB, 1.5GiB, or bytes. */
+static bool read_size(const Reader *r, const OptionRow *row, const char *value, int64_t *out) {
+    const double smallest = 0x1p16, largest = 0x1p62;
+    const size_t digits = strspn(value, "0123456789.");
+    double number;
+    if (couplet_read_number(arena_strndup(r->arena, value, digits), &number, NULL)) {
+        const double bytes = number * unit_bytes(value + digits);
+        *out = bytes >= smallest && bytes < largest ? (int64_t)bytes : 0;
+        if (*out) return true;
     }
-    out->name = arena_intern(arena, value, (size_t)(equals - value));
-    out->value = equals + 1;
+    return report(CODE_COMMAND_LINE, "--%s is a size of at least 64KiB, like 512MiB or 1.5GiB, and `%s` was given", row->name, value);
+}
+
+static bool read_text(const OptionRow *row, const char *value, const char **out) {
+    *out = value;
+    return *value || report(CODE_COMMAND_LINE, "--%s needs a name, and an empty text was given", row->name);
+}
+
+static bool read_form(const OptionRow *row, const char *value, const char **out) {
+    *out = value;
+    if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;
+    return report(CODE_COMMAND_LINE, "--%s is text or json, and `%s` was given", row->name, value);
+}
+
+/* ---- NAME=VALUE -------------------------------------------------------------------------------------------------------- */
+
+static bool add_pair(const Reader *r, const OptionRow *row, const char *text, SettingList *list) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text || !equals[1]) return report(CODE_SETTING, "--%s needs NAME=VALUE, and `%s` was given", row->name, text);
+    const Setting pair = {arena_intern(r->arena, text, (size_t)(equals - text)), equals + 1};
+    for (int i = 0; i < list->count; i++) {
+        const Setting *other = &list->items[i];
+        if (strcmp(other->name, pair.name) != 0) continue;
+        return report(CODE_SETTING, "--%s gives `%s` twice: %s=%s and %s=%s", row->name, pair.name, pair.name, other->value, pair.name, pair.value);
+    }
+    array_push(r->arena, list, pair);
     return true;
+}
+
+/* The numbers of --set, whose names are compared with the file when it is read. */
+static bool are_numbers(const Reader *r, const Setting *set) {
+    const bool list = is_listed(r->allowed, "[lists]");
+    for (const char *at = set->value;; at++) {
+        const size_t length = list ? strcspn(at, ",") : strlen(at);
+        const char *word = arena_strndup(r->arena, at, length);
+        double number;
+        if (!couplet_read_number(word, &number, NULL))
+            return report(CODE_SETTING, "--set %s needs %s, and `%s` was given", set->name, list ? "numbers, like 0.1 or 0.1,0.5," : "a number", word);
+        at += length;
+        if (!*at) return true;
+    }
+}
+
+static bool read_pair(const Reader *r, const OptionRow *row, const char *value, SettingList *list) {
+    if (!add_pair(r, row, value, list)) return false;
+    return strcmp(row->name, "set") != 0 || are_numbers(r, &list->items[list->count - 1]);
 }
 
 /* N=8,D=5 */
-static bool read_sizes(Arena *arena, Options *o, const char *command, const char *value) {
-    char *copy = arena_strndup(arena, value, strlen(value)), *rest = NULL;
+static bool read_sizes(const Reader *r, const OptionRow *row, const char *value, SettingList *list) {
+    char *copy = arena_strndup(r->arena, value, strlen(value)), *rest = NULL;
     for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        Setting pair;
-        long size;
-        if (!read_pair(arena, command, "size", word, &pair) || !read_long(command, "size", pair.value, 1, &size)) return false;
-        array_push(arena, &o->sizes, pair);
+        int64_t size;
+        if (!add_pair(r, row, word, list) || !read_whole(row, list->items[list->count - 1].value, &size)) return false;
     }
     return true;
 }
 
-static bool read_value(Arena *arena, Options *o, const char *command, const char *name, const char *value) {
-    Setting pair;
-    if (strcmp(name, "data") == 0) o->data = value;
-    else if (strcmp(name, "out") == 0) o->out = value;
-    else if (strcmp(name, "fn") == 0) o->fn = value;
-    else if (strcmp(name, "emit") == 0) o->emit = value;
-    else if (strcmp(name, "target") == 0) o->target = value;
-    else if (strcmp(name, "embed-weights") == 0) o->embed_weights = value;
-    else if (strcmp(name, "print-after") == 0) o->print_after = value;
-    else if (strcmp(name, "device") == 0) o->device = value;
-    else if (strcmp(name, "emit") == 0) o->emit = value;
-    else if (strcmp(name, "diagnostics") == 0) {
-        o->diagnostics = value;
-        if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;
-        fprintf(stderr, "couplet %s: --diagnostics is text or json, and `%s` was given\n", command, value);
-        return false;
-    } else if (strcmp(name, "seed") == 0) {
-        o->has_seed = true;
-        return read_long(command, name, value, 0, &o->seed);
-    } else if (strcmp(name, "threads") == 0) return read_long(command, name, value, 1, &o->threads);
-    else if (strcmp(name, "max-steps") == 0) return read_long(command, name, value, 1, &o->max_steps);
-    else if (strcmp(name, "checkpoint-every") == 0) return read_long(command, name, value, 1, &o->checkpoint_every);
-    else if (strcmp(name, "memory") == 0) return read_size(command, name, value, &o->memory_bytes);
-    else if (strcmp(name, "steps") == 0) return read_long(command, name, value, 1, &o->steps);
-    else if (strcmp(name, "batch") == 0) return read_long(command, name, value, 1, &o->batch);
-    else if (strcmp(name, "size") == 0) return read_sizes(arena, o, command, value);
-    else if (strcmp(name, "epochs") == 0) {
-        char *end;
-        o->epochs = strtod(value, &end);
-        if (*end || !(o->epochs > 0)) {
-            fprintf(stderr, "couplet %s: --epochs needs a positive number, and `%s` was given\n", command, value);
-            return false;
-        }
-    } else if (strcmp(name, "set") == 0) {
-        if (!read_pair(arena, command, name, value, &pair)) return false;
-        array_push(arena, &o->sets, pair);
-    } else if (strcmp(name, "in") == 0) {
-        if (!read_pair(arena, command, name, value, &pair)) return false;
-        array_push(arena, &o->inputs, pair);
+static bool read_value(const Reader *r, const OptionRow *row, const char *value) {
+    void *place = place_of(r, row);
+    switch (row->kind) {
+    case OPTION_FLAG: return true;
+    case OPTION_TEXT: return read_text(row, value, place);
+    case OPTION_WHOLE: return read_whole(row, value, place);
+    case OPTION_NUMBER: return read_number(row, value, place);
+    case OPTION_SIZE: return read_size(r, row, value, place);
+    case OPTION_PAIR: return read_pair(r, row, value, place);
+    case OPTION_SIZES: return read_sizes(r, row, value, place);
+    case OPTION_FORM: return read_form(row, value, place);
     }
-    return true;
+    return false;
 }
 
-/* Options without a value. */
-static bool *find_flag(Options *o, const char *name) {
-    const struct {
-        const char *name;
-        bool *flag;
-    } flags[] = {{"resume", &o->resume},       {"quiet", &o->quiet}, {"by-kernel", &o->by_kernel},
-                 {"numerics", &o->numerics},   {"bench", &o->bench}, {"no-stream", &o->no_stream},
-                 {"no-fuse", &o->no_fuse}};
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (strcmp(flags[i].name, name) == 0) return flags[i].flag;
+/* ---- the command line -------------------------------------------------------------------------------------------------- */
+
+static bool unknown_option(const Reader *r, const char *arg, const char *name) {
+    const char *names[ROW_COUNT];
+    int count = 0;
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (takes(r, rows[i].name)) names[count++] = rows[i].name;
+    const char *near = diag_nearest(name, names, count);
+    return report_with_help(CODE_COMMAND_LINE, near ? arena_printf(r->arena, "did you mean --%s?", near) : NULL, "there is no option %s", arg);
+}
+
+static const OptionRow *find_row(const Reader *r, const char *name) {
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (strcmp(rows[i].name, name) == 0 && takes(r, name)) return &rows[i];
+    return NULL;
+}
+
+/* The long name of an option of one letter; NULL for others. */
+static const char *long_name(const char *arg) {
+    static const struct {
+        const char *letter, *name;
+    } letters[] = {{"-o", "out"}, {"-q", "quiet"}};
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (strcmp(letters[i].letter, arg) == 0) return letters[i].name;
     return NULL;
 }
 
 /* `check --memory` reports, and `check --memory 512MiB` reports what becomes of the step under that budget. */
-static bool stands_alone(Options *o, const char *allowed, const char *name, const char *value, const char *next) {
-    if (strcmp(name, "memory") != 0 || !is_allowed(allowed, "[memory]")) return false;
-    o->memory = true;
+static bool stands_alone(const Reader *r, const OptionRow *row, const char *value, const char *next) {
+    if (row->kind == OPTION_FLAG) return true;
+    if (row->kind != OPTION_SIZE || !is_listed(r->allowed, "[memory]")) return false;
     return !value && !(next && next[0] >= '0' && next[0] <= '9');
 }
 
+/* One option: argv[*at], and what follows it if that is its value. */
+static bool read_option(Reader *r, char **argv, int argc, int *at) {
+    const char *arg = argv[*at], *equals = strchr(arg, '='), *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    const char *letter = long_name(arg), *value = equals && !letter ? equals + 1 : NULL;
+    const char *name = letter ? letter : arena_strndup(r->arena, arg + 2, equals ? (size_t)(equals - arg) - 2 : strlen(arg + 2));
+    const OptionRow *row = letter || strncmp(arg, "--", 2) == 0 ? find_row(r, name) : NULL;
+    if (!row) return unknown_option(r, arena_strndup(r->arena, arg, equals ? (size_t)(equals - arg) : strlen(arg)), arg[1] == '-' ? name : "");
+    const bool repeats = row->kind == OPTION_PAIR || row->kind == OPTION_SIZES;
+    if (r->seen[row - rows] && !repeats) return report(CODE_COMMAND_LINE, "--%s is given twice", row->name);
+    r->seen[row - rows] = true;
+    if (strcmp(row->name, "memory") == 0) r->options->memory = true;
+    if (strcmp(row->name, "seed") == 0) r->options->has_seed = true;
+    if (row->kind == OPTION_FLAG && value) return report(CODE_COMMAND_LINE, "--%s takes no value, and `%s` was given", row->name, value);
+    if (row->kind == OPTION_FLAG) *(bool *)place_of(r, row) = true;
+    if (stands_alone(r, row, value, next)) return true;
+    if (!value && next && strncmp(next, "--", 2) != 0) value = argv[++*at];
+    if (!value) return report(CODE_COMMAND_LINE, "--%s needs a value", row->name);
+    return read_value(r, row, value);
+}
+
 bool options_read(Arena *arena, Options *o, const char *command, const char *allowed, int argc, char **argv) {
+    Reader r = {.arena = arena, .options = o, .allowed = allowed};
     memset(o, 0, sizeof *o);
     for (int i = 0; i < argc; i++) {
-        const char *arg = argv[i];
-        if (strcmp(arg, "-o") == 0) arg = "--out";
-        if (arg[0] != '-' || arg[1] != '-') {
-            if (o->file) {
-                fprintf(stderr, "couplet %s: one file at a time, and both `%s` and `%s` were given\n", command, o->file, arg);
-                return false;
-            }
-            o->file = arg;
+        if (argv[i][0] == '-' && argv[i][1]) {
+            if (!read_option(&r, argv, argc, &i)) return false;
             continue;
         }
-        char *name = arena_strndup(arena, arg + 2, strlen(arg + 2));
-        char *equals = strchr(name, '=');
-        const char *value = NULL;
-        if (equals) {
-            *equals = 0;
-            value = equals + 1;
-        }
-        if (!is_allowed(allowed, name)) {
-            unknown_option(arena, command, allowed, name);
-            return false;
-        }
-        bool *flag = find_flag(o, name);
-        if (flag) {
-            *flag = true;
-            continue;
-        }
-        if (stands_alone(o, allowed, name, value, i + 1 < argc ? argv[i + 1] : NULL)) continue;
-        if (!value && i + 1 < argc) value = argv[++i];
-        if (!value) {
-            fprintf(stderr, "couplet %s: --%s needs a value\n", command, name);
-            return false;
-        }
-        if (!read_value(arena, o, command, name, value)) return false;
+        if (!argv[i][0]) return report(CODE_COMMAND_LINE, "an empty text is no name of a file");
+        array_push(arena, &o->files, argv[i]);
     }
-    if (!o->file && !is_allowed(allowed, "[file]")) {
-        fprintf(stderr, "couplet %s: a file is needed, like examples/simclr.cpl\n", command);
-        return false;
-    }
+    o->file = o->files.count ? o->files.items[0] : NULL;
+    if (o->files.count > 1 && !is_listed(allowed, "[files]"))
+        return report(CODE_COMMAND_LINE, "one file at a time, and both `%s` and `%s` were given", o->files.items[0], o->files.items[1]);
+    if (!o->file && !is_listed(allowed, "[file]"))
+        return report(CODE_COMMAND_LINE, strcmp(command, "eval") == 0 ? "the folder of a run is needed, like runs/simclr" : "a file is needed, like examples/simclr.cpl");
     return true;
 }

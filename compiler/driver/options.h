@@ -7,18 +7,27 @@
 typedef struct Setting {
     const char *name, *value; /* --set name=value, --in name=file */
 } Setting;
+typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
-    const char *file;       /* the first argument that is no option */
+    const char *file;       /* the first of `files`, or NULL */
+    ARRAY(const char *) files; /* the arguments that are no options */
     const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics;
-    long seed, threads, max_steps, checkpoint_every, steps, batch;
-    double epochs; /* 0: as the spec says */
+    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch;
+    double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
-    bool has_seed, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, memory;
-    ARRAY(Setting) sets, inputs, sizes;
+    bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write;
+    bool has_seed;
+    bool memory; /* --memory was given, with a size or alone */
+    SettingList sets, inputs, sizes;
 } Options;
 
-/* False after a message on stderr. `allowed` lists the option names of the command, separated by spaces; `[file]` among them: it works without one. */
+/* Reads a command line; false after a message. `allowed` lists the option names of the command, separated by spaces, and what is special about it:
+ *   [file]    it works without a file
+ *   [files]   it takes several
+ *   [memory]  --memory may stand without a size
+ *   [lists]   --set takes several values, name=1,2,3
+ * Every command takes --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
 
 int check_command(int argc, char **argv);

@@ -1,5 +1,6 @@
 /* couplet graph: the method as its paper draws it. couplet describe: in the survey's words. */
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "compiler/picture/picture.h"
 #include "runtime/files.h"
 
@@ -14,12 +15,12 @@ typedef struct Drawn {
     LoweredProgram *program;
 } Drawn;
 
-static bool draw(Arena *arena, const Options *o, const char *command, Drawn *out) {
+static bool draw(Arena *arena, const Options *o, Drawn *out) {
     Diag *diag = diag_new(arena);
-    Method *method = load_method(arena, diag, o->file, o, true);
+    Method *method = load_method(arena, diag, o->file, o);
     out->program = method ? load_lowered(arena, diag, method, NULL) : NULL;
-    show_messages(o, diag);
-    if (method && !out->program && diag_error_count(diag) == 0) fprintf(stderr, "couplet %s: `%s` has no `loss`, so there is no method to show\n", command, o->file);
+    report_messages(diag);
+    if (method && !out->program && diag_error_count(diag) == 0) report(CODE_NOTHING_TO_DO, "`%s` has no `loss`, so there is no method to show", o->file);
     if (!out->program) return false;
     out->picture = picture_of(arena, method);
     return true;
@@ -39,12 +40,12 @@ static bool run_dot(FILE *from, const char *format, FILE *to) {
     }
     int status = 0;
     if (child < 0 || waitpid(child, &status, 0) < 0) {
-        fprintf(stderr, "couplet graph: Graphviz cannot be started: %s\n", strerror(errno));
+        report(CODE_OTHER_PROGRAM, "Graphviz cannot be started: %s", strerror(errno));
         return false;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) fprintf(stderr, "couplet graph: the program `dot` is needed for pictures: install Debian's package graphviz, or ask for a .dot file\n");
-    else fprintf(stderr, "couplet graph: Graphviz's `dot` failed; the lines above, if any, are its own\n");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) report(CODE_OTHER_PROGRAM, "the program `dot` is needed for pictures: install Debian's package graphviz, or ask for a .dot file");
+    else report(CODE_OTHER_PROGRAM, "Graphviz's `dot` failed; the lines above, if any, are its own");
     return false;
 }
 
@@ -62,7 +63,7 @@ static bool write_picture(Arena *arena, const Drawn *drawn, const char *path) {
     if (drawn_well) good = couplet_file_commit(path, file, error, sizeof error);
     else if (file) couplet_file_drop(path, file);
     if (text && !plain) fclose(text);
-    if (!good) fprintf(stderr, "couplet graph: %s\n", error);
+    if (!good) report_error(CODE_OUTPUT, error);
     return good && drawn_well;
 }
 
@@ -70,12 +71,12 @@ int graph_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "graph", "set out diagnostics", argc, argv)) {
+    if (options_read(arena, &o, "graph", "set out", argc, argv)) {
         Drawn drawn;
         bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") || ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
         status = 1;
-        if (!known) fprintf(stderr, "couplet graph: a picture is .svg, .pdf, .png or .dot, and `%s` was asked for\n", o.out);
-        else if (!draw(arena, &o, "graph", &drawn)) status = 1;
+        if (!known) report(CODE_COMMAND_LINE, "a picture is .svg, .pdf, .png or .dot, and `%s` was asked for", o.out);
+        else if (!draw(arena, &o, &drawn)) status = 1;
         else if (!o.out) {
             picture_print_dot(arena, drawn.picture, drawn.program, stdout);
             status = 0;
@@ -89,9 +90,9 @@ int describe_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "describe", "set diagnostics", argc, argv)) {
+    if (options_read(arena, &o, "describe", "set", argc, argv)) {
         Drawn drawn;
-        status = draw(arena, &o, "describe", &drawn) ? 0 : 1;
+        status = draw(arena, &o, &drawn) ? 0 : 1;
         if (status == 0) picture_describe(arena, drawn.picture, drawn.program, stdout);
     }
     arena_free(arena);

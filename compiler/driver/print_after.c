@@ -1,14 +1,15 @@
 #include "compiler/driver/print_after.h"
 
 #include "compiler/driver/assemble.h"
+#include "compiler/driver/report.h"
 #include "compiler/plan/plan.h"
 
 #include <string.h>
 
-bool print_after_exists(const char *command, const char *pass) {
+bool print_after_exists(const char *pass) {
     if (!pass || pass_exists(pass)) return true;
     Arena *arena = arena_new();
-    fprintf(stderr, "couplet %s: there is no pass `%s`; there are %s\n", command, pass, passes_list(arena));
+    report(CODE_COMMAND_LINE, "there is no pass `%s`; there are %s", pass, passes_list(arena));
     arena_free(arena);
     return false;
 }
@@ -23,6 +24,6 @@ void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramSt
     const char *error = NULL;
     Plan plan;
     if (plan_make(&plan, arena, g, states, state_count, &target, &error)) plan_print(&plan, stdout);
-    else fprintf(stderr, "%s\n", error);
+    else report_error(CODE_COMMAND_LINE, error);
     fflush(stdout);
 }

@@ -6,7 +6,7 @@
 #include "compiler/lower/lower.h"
 
 /* False after a message on stderr: there is no pass of that name. NULL is none and fine. */
-bool print_after_exists(const char *command, const char *pass);
+bool print_after_exists(const char *pass);
 /* For LowerOptions: the context is the name of the pass; NULL prints nothing. */
 void print_after_pass(void *pass, const Graph *g, const char *done);
 /* The plan of the graph for the device, when `pass` is `place`. */

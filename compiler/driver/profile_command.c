@@ -3,6 +3,7 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/driver/yardstick.h"
 
@@ -92,12 +93,12 @@ static void print_table(const CoupletPlan *plan, const StepTimes *times, const Y
 static int profile(Arena *arena, const Options *o) {
     Assembled assembled;
     DeviceChoice choice;
-    if (!device_choose("profile", o->device, false, &choice)) return 2;
-    if (!assemble_spec(arena, o, o->file, "profile", &choice, &assembled)) return 1;
+    if (!device_choose(o->device, false, &choice)) return 2;
+    if (!assemble_spec(arena, o, o->file, &choice, &assembled)) return 1;
     char error[512] = "out of memory";
     StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);
-    CoupletDevice *device = choice.kind == ON_OPENCL ? device_open(arena, "profile", &choice) : couplet_host_device_new(threads);
+    CoupletDevice *device = choice.kind == ON_OPENCL ? device_open(arena, &choice) : couplet_host_device_new(threads);
     Yardstick best = {0};
     if (device && device->is_host) best = yardstick_measure(threads);
     bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), true, &times, error, sizeof error);
@@ -105,7 +106,7 @@ static int profile(Arena *arena, const Options *o) {
         print_machine(device, &best, couplet_threads_count(threads));
         print_table(assembled.program->train, &times, &best, o->by_kernel);
     } else if (device) {
-        fprintf(stderr, "couplet profile: %s\n", error);
+        report_error(CODE_RUN_STOPPED, error);
     }
     free(times.kernels);
     couplet_device_free(device);

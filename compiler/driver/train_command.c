@@ -1,6 +1,7 @@
 /* couplet train, couplet eval: a spec to a trained encoder. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/opencl/opencl.h"
@@ -26,9 +27,9 @@ typedef struct Ready {
     void *code;
 } Ready;
 
-static bool make_ready(Ready *r, const CoupletProgram *program, const char *command) {
+static bool make_ready(Ready *r, const CoupletProgram *program) {
     if (!r->device || r->device->calls->prepare(r->device, program->train, &r->code)) return true;
-    fprintf(stderr, "couplet %s: %s: %s\n", command, r->device->name, r->device->fault.sentence);
+    report(CODE_RUN_STOPPED, "%s: %s", r->device->name, r->device->fault.sentence);
     return false;
 }
 
@@ -37,14 +38,14 @@ static void give_up(Ready *r) {
     couplet_device_free(r->device);
 }
 
-static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, const char *command, Work work) {
+static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, Work work) {
     double start = now();
     DeviceChoice choice;
     Assembled assembled;
     Ready ready = {NULL, NULL};
-    if (!device_choose(command, o->device, false, &choice)) return 2;
-    if (choice.kind == ON_OPENCL && !(ready.device = device_open(arena, command, &choice))) return 1;
-    if (!assemble_spec(arena, o, path, command, &choice, &assembled) || !make_ready(&ready, assembled.program, command)) {
+    if (!device_choose(o->device, false, &choice)) return 2;
+    if (choice.kind == ON_OPENCL && !(ready.device = device_open(arena, &choice))) return 1;
+    if (!assemble_spec(arena, o, path, &choice, &assembled) || !make_ready(&ready, assembled.program)) {
         give_up(&ready);
         return 1;
     }
@@ -62,7 +63,7 @@ static int run_program(Arena *arena, const Options *o, const char *path, const c
     cpu_free(assembled.code);
     if (good) return 0;
     fflush(stdout);
-    fprintf(stderr, "couplet %s: %s\n", command, error);
+    report_error(CODE_RUN_STOPPED, error);
     return 1;
 }
 
@@ -70,8 +71,8 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every memory no-stream no-fuse quiet diagnostics", argc, argv))
-        status = run_program(arena, &o, o.file, NULL, "train", couplet_train);
+    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv))
+        status = run_program(arena, &o, o.file, NULL, couplet_train);
     arena_free(arena);
     return status;
 }
@@ -80,11 +81,11 @@ int eval_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "eval", "data threads device quiet diagnostics", argc, argv)) {
+    if (options_read(arena, &o, "eval", "data threads device quiet", argc, argv)) {
         char spec[COUPLET_PATH_BYTES], error[256];
         status = 1;
-        if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, "eval", couplet_evaluate);
-        else fprintf(stderr, "couplet eval: %s\n", error);
+        if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, couplet_evaluate);
+        else report_error(CODE_RUN_STOPPED, error);
     }
     arena_free(arena);
     return status;

@@ -2,6 +2,7 @@
  * each candidate: every contraction then takes its next one, and is timed among the kernels that really surround it. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/options.h"
+#include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/plan/contraction.h"
 
@@ -30,7 +31,7 @@ typedef struct Tuner {
 } Tuner;
 
 static bool fail(const char *sentence) {
-    fprintf(stderr, "couplet tune: %s\n", sentence);
+    report_error(CODE_RUN_STOPPED, sentence);
     return false;
 }
 

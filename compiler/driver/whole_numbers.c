@@ -1,5 +1,7 @@
 #include "compiler/driver/whole_numbers.h"
 
+#include "compiler/driver/report.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +15,6 @@ __extension__ typedef __int128 Wide;
 typedef struct Fitting {
     FunctionArrays *arrays;
     Graph *g;
-    const char *command;
     Wide *wide; /* sorted, each once */
     int64_t wide_count;
     bool *is_wide;    /* by node id: entries may be stand-ins */
@@ -217,13 +218,13 @@ static bool refuse(const Fitting *f, int array, int64_t at) {
     const FunctionArrays *a = f->arrays;
     const long long whole = (long long)a->wholes[array][at];
     const char *number = a->is_unsigned[array] ? arena_printf(a->arena, "%llu", (unsigned long long)whole) : arena_printf(a->arena, "%lld", whole);
-    fprintf(stderr, "couplet %s: `%s`: %s%s is %s; it is %s at %s:%d:%d, and that takes whole numbers from %d to %d. Wider ones can be compared with each other\n",
-            f->command, a->files[array], a->inputs[array].name, index_text(a, array, at), number, f->misuse, f->place.source->path, f->place.line, f->place.column,
-            INT32_MIN, INT32_MAX);
+    report(CODE_FUNCTION_INPUT, "`%s`: %s%s is %s; it is %s at %s:%d:%d, and that takes whole numbers from %d to %d. Wider ones can be compared with each other",
+           a->files[array], a->inputs[array].name, index_text(a, array, at), number, f->misuse, f->place.source->path, f->place.line, f->place.column,
+           INT32_MIN, INT32_MAX);
     return false;
 }
 
-bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g, const char *command) {
+bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g) {
     bool is_wide[MAX_FUNCTION_ARRAYS] = {false};
     int refused = -1;
     for (int i = 0; i < a->count; i++) {
@@ -231,10 +232,10 @@ bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g, const char *command) 
         if (refused < 0 && first_too_wide(a, i) >= 0) refused = i;
     }
     if (refused < 0) return true;
-    Fitting f = {.arrays = a, .g = g, .command = command};
+    Fitting f = {.arrays = a, .g = g};
     collect_wide(&f);
     if (f.wide_count > NARROW / 2) {
-        fprintf(stderr, "couplet %s: the arrays hold %lld different whole numbers of more than 31 bits; at most %d are told apart\n", command, (long long)f.wide_count, NARROW / 2);
+        report(CODE_FUNCTION_INPUT, "the arrays hold %lld different whole numbers of more than 31 bits; at most %d are told apart", (long long)f.wide_count, NARROW / 2);
         return false;
     }
     find_misuse(&f, is_wide);

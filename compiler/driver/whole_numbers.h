@@ -9,8 +9,8 @@
 
 #include "compiler/driver/function_arrays.h"
 
-/* Replaces the wide entries of all arrays of `arrays`, which `g` reads, after its passes. False after a message on stderr
- * that names the array, the entry, the range and the formula. */
-bool arrays_fit_whole_numbers(FunctionArrays *arrays, Graph *g, const char *command);
+/* Replaces the wide entries of all arrays of `arrays`, which `g` reads, after its passes. False after a message that
+ * names the array, the entry, the range and the formula. */
+bool arrays_fit_whole_numbers(FunctionArrays *arrays, Graph *g);
 
 #endif

@@ -71,8 +71,8 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     l->training = true;
     const Stmt *fn = find_function(method, name);
     if (!fn) {
-        Span span = method->spec->stmt_count ? method->spec->stmts[0]->span : (Span){0};
-        diag_report(diag, CODE_FUNCTION_INPUT, span, "this file has no function `%s`", name);
+        const Span nowhere = {.source = NULL};
+        diag_report(diag, CODE_FUNCTION_INPUT, nowhere, "`%s` has no function `%s`", method->spec->source->path, name);
         suggest_function(diag, method->spec, name);
         return NULL;
     }

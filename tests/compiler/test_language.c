@@ -305,7 +305,7 @@ static int try_function(Diag *diag, const Method *method, const Stmt *fn) {
 static int try_file(const char *path) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    Method *method = load_method(arena, diag, path, NULL, false);
+    Method *method = load_method(arena, diag, path, NULL);
     int failed = 0, count = 0;
     if (!method || diag_error_count(diag)) {
         diag_print(diag, stdout);

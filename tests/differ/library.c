@@ -57,7 +57,7 @@ LibraryCase *library_cases(Arena *arena) {
         if (strcmp(f->module, last) == 0) continue; /* a module of several files is read once */
         last = f->module;
         Diag *diag = diag_new(arena);
-        const Method *method = load_method(arena, diag, f->module, NULL, false);
+        const Method *method = load_method(arena, diag, f->module, NULL);
         for (int i = 0; method && i < method->spec->stmt_count; i++) {
             const Stmt *s = method->spec->stmts[i];
             bool takes_parts = s->kind == STMT_FN && s->result && s->result->kind <= KIND_BOOL && s->result->kind != KIND_POISON;

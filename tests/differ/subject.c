@@ -178,7 +178,7 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
     s->function = last_function(method);
     s->arrays = arena_new_of(arena, FunctionArrays);
     s->arrays->arena = arena;
-    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, find_function(method, s->function), &o, "differ")) {
+    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, find_function(method, s->function), &o)) {
         s->error = messages(arena, diag);
         return;
     }

@@ -60,7 +60,7 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 1 and "a size is a number with its unit" in done.stderr, "a size without its unit", done.stderr)
     for bad in ("lots", "12", "5MB", "-1GiB"):
         done = command.run(couplet, "train", spec, "--memory", bad)
-        check(done.returncode == 2 and "needs a size of at least 64KiB" in done.stderr, f"--memory {bad} is no size", done.stderr)
+        check(done.returncode == 2 and "is a size of at least 64KiB" in done.stderr, f"--memory {bad} is no size", done.stderr)
     # Activations computed again: the same bits in less memory.
     data = command.small_data(folder + "/data")
     net = command.write(folder + "/net.cpl", command.SMALL_SPEC.replace("width = 4", "width = 16"))

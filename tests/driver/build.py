@@ -123,7 +123,7 @@ with tempfile.TemporaryDirectory() as folder:
         check(os.path.exists(folder + "/one.o") and os.path.exists(folder + "/one.h"), "one.o comes with its header")
     for out, sentence in (("/proc/x", "/proc/x: cannot be written: No such file or directory"), (folder, f"{folder} is a folder: -o names the file that is made")):
         done = command.run(couplet, "build", tiny, "-o", out)
-        check(done.returncode == 1 and done.stderr == f"couplet build: {sentence}\n", f"-o {os.path.basename(out)} is refused in one sentence", done.stderr)
+        check(done.returncode == 1 and done.stderr == f"couplet build: error[E606]: {sentence}\n", f"-o {os.path.basename(out)} is refused in one sentence", done.stderr)
     for options, word in ((("--emit", "lob"), "lib"), (("--target", "z80"), "z80"), (("--embed-weights", folder + "/nowhere"), "nowhere")):
         done = command.run(couplet, "build", tiny, "-o", folder + "/refused", *options)
         check(0 < done.returncode < 126 and word in done.stderr and not os.path.exists(folder + "/refused"), f"{options[0]} {os.path.basename(options[1])} is refused", done.stderr)

@@ -56,7 +56,7 @@ with tempfile.TemporaryDirectory() as folder:
     check(again.returncode == 0 and runs == [("first tau=0.1", "0"), ("second", "1")], "what is missing is done, and no more", again.stdout + again.stderr)
     check(again.stdout.splitlines()[-5:] == done.stdout.splitlines()[-5:], "and gives the same table", again.stdout)
 
-    for wrong, sentence in [(["--set", "tua=1"], "no spec has a hyper `tua`"), (["--epochs", "3"], "other options"), (["--seeds", "0"], "at least 1"), (["--sed", "1"], "there is no option --sed")]:
+    for wrong, sentence in [(["--set", "tua=1"], "no spec has a hyper `tua`"), (["--epochs", "3"], "other options"), (["--seeds", "0"], "given twice"), (["--sed", "1"], "there is no option --sed")]:
         done = command.run(couplet, *line, *wrong)
         check(done.returncode != 0 and sentence in done.stderr, f"{wrong[0]} {wrong[1]}", done.stderr)
     broken = command.write(folder + "/broken.cpl", "loss x\n")

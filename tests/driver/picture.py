@@ -56,7 +56,7 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "graph", spec, "-o", folder + "/x.svg", env={**os.environ, "PATH": folder})
     check(done.returncode == 1 and "graphviz" in done.stderr and not os.path.exists(folder + "/x.svg"), "without Graphviz", done.stderr)
     done = command.run(couplet, "graph", spec, "-o", "/proc/x.svg")
-    check(done.returncode == 1 and done.stderr == "couplet graph: /proc/x.svg: cannot be written: No such file or directory\n", "where nothing can be written", done.stderr)
+    check(done.returncode == 1 and done.stderr == "couplet graph: error[E606]: /proc/x.svg: cannot be written: No such file or directory\n", "where nothing can be written", done.stderr)
     done = command.run(couplet, "graph", spec, "-o", folder + "/x.jpeg")
     check(done.returncode == 1 and ".svg, .pdf, .png or .dot" in done.stderr, "a kind of picture that there is not", done.stderr)
     done = command.run(couplet, "describe", f"{root}/stdlib/anneal.cpl")

@@ -123,7 +123,7 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     const LowerOptions lower = {.after = snapshot_pass, .context = &written};
     l->fn = fn;
     l->arrays.arena = l->arena;
-    if (!arrays_make_up(&l->arrays, fn, &none, "test")) return false;
+    if (!arrays_make_up(&l->arrays, fn, &none)) return false;
     l->graph = lower_function(l->arena, diag, method, fn->name, l->arrays.inputs, l->arrays.count, &lower);
     diag_print(diag, stdout);
     if (!l->graph) return false;
@@ -211,7 +211,7 @@ int main(int argc, char **argv) {
     static Options none;
     Arena *library = arena_new();
     Diag *diag = diag_new(library);
-    Method *method = argc > 1 ? load_method(library, diag, argv[1], &none, false) : NULL;
+    Method *method = argc > 1 ? load_method(library, diag, argv[1], &none) : NULL;
     int tried = 0, wrong = 0;
     diag_print(diag, stdout);
     for (int i = 0; method && i < method->spec->stmt_count; i++) {

@@ -201,7 +201,7 @@ static int compare(const char *path, GraphSettings settings) {
     Diag *diag = diag_new(t.arena);
     Options none;
     memset(&none, 0, sizeof none);
-    Method *method = load_method(t.arena, diag, path, &none, true);
+    Method *method = load_method(t.arena, diag, path, &none);
     const LowerOptions options = {.after = watch, .context = &t, .settings = settings};
     LoweredProgram *lowered = method ? lower_method(t.arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);

@@ -52,7 +52,7 @@ static void try_spec(const char *path) {
     Diag *diag = diag_new(arena);
     Options none;
     memset(&none, 0, sizeof none);
-    Method *method = load_method(arena, diag, path, &none, true);
+    Method *method = load_method(arena, diag, path, &none);
     const LowerOptions options = {.after = round_trip, .context = (void *)(uintptr_t)path};
     if (!method || !lower_method(arena, diag, method, &options)) {
         diag_print(diag, stdout);

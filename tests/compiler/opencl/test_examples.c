@@ -81,7 +81,7 @@ static bool read_spec(Test *t, const char *path, const char *folder) {
     const LowerOptions options = {.settings = t->settings};
     memset(&none, 0, sizeof none);
     s->path = path;
-    Method *method = copy ? load_method(t->arena, diag, copy, &none, true) : NULL;
+    Method *method = copy ? load_method(t->arena, diag, copy, &none) : NULL;
     s->lowered = method ? lower_method(t->arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);
     if (copy) remove(copy);

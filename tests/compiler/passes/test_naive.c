@@ -147,7 +147,7 @@ static void *narrow(Arena *arena, const Case *c, const GNode *n) {
 static bool run_case(const char *path, const char *name, const Variant *variant) {
     Case c = {.arena = arena_new(), .variant = variant};
     Diag *diag = diag_new(c.arena);
-    Method *method = load_method(c.arena, diag, path, NULL, false);
+    Method *method = load_method(c.arena, diag, path, NULL);
     for (int i = 0; method && i < method->spec->stmt_count; i++)
         if (method->spec->stmts[i]->kind == STMT_FN && strcmp(method->spec->stmts[i]->name, name) == 0) c.fn = method->spec->stmts[i];
     bool good = c.fn != NULL;
@@ -181,7 +181,7 @@ static bool run_case(const char *path, const char *name, const Variant *variant)
 int main(int argc, char **argv) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    Method *method = argc > 1 ? load_method(arena, diag, argv[1], NULL, false) : NULL;
+    Method *method = argc > 1 ? load_method(arena, diag, argv[1], NULL) : NULL;
     int passed = 0, failed = 0;
     diag_print(diag, stdout);
     for (int i = 0; method && i < method->spec->stmt_count; i++) {
