@@ -1,10 +1,10 @@
 /* The command line of a program that `couplet build` makes: the options of `couplet train` and `couplet eval`, and embed. */
 #include "runtime/couplet.h"
 
+#include "runtime/embed.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/method.h"
-#include "runtime/npy.h"
 #include "runtime/train.h"
 
 #include <getopt.h>
@@ -122,73 +122,17 @@ static int run(CommandLine *c, Work work) {
     return good ? 0 : fail(c, error);
 }
 
-static bool write_features(const CommandLine *c, const float *features, int64_t count, int64_t width, char *error, size_t error_bytes) {
-    double *values = malloc((size_t)(count * width) * sizeof *values + 1);
-    if (!values) {
-        snprintf(error, error_bytes, "out of memory");
-        return false;
-    }
-    for (int64_t i = 0; i < count * width; i++) values[i] = (double)features[i];
-    bool good = couplet_npy_write_f32(c->out, values, 2, (int64_t[]){count, width}, error, error_bytes);
-    free(values);
-    return good;
-}
-
-static int embed_images(const CommandLine *c, CoupletModel *model, const uint8_t *images, int64_t count) {
-    int64_t width = couplet_method_feature_width(c->method);
-    char error[1024] = "out of memory";
-    float *features = malloc((size_t)(count * width) * sizeof *features + 1);
-    CoupletStatus status = features ? couplet_model_embed(model, images, count, features) : COUPLET_ERROR_MEMORY;
-    bool good = status == COUPLET_OK && write_features(c, features, count, width, error, sizeof error);
-    free(features);
-    if (!good) return fail(c, status != COUPLET_OK && *couplet_model_error(model) ? couplet_model_error(model) : error);
-    if (!c->train.quiet) printf("%lld images, %lld features each: %s\n", (long long)count, (long long)width, c->out);
-    return 0;
-}
-
-/* --images FILE.npy of whole numbers 0 .. 255, or the method's first data source. */
-static int embed_from(const CommandLine *c, CoupletModel *model) {
-    char error[1024];
-    int64_t bytes = couplet_method_image_bytes(c->method);
-    if (!c->images) {
-        CoupletDataset data;
-        const CoupletSource *source = couplet_method_program(c->method)->sources;
-        if (!couplet_dataset_open(source->reader, c->split ? c->split : "test", c->train.data, &data, error, sizeof error)) return fail(c, error);
-        int status = data.image_bytes == bytes ? embed_images(c, model, data.images, data.count) : fail(c, "the images have another size than the method's");
-        couplet_dataset_free(&data);
-        return status;
-    }
-    CoupletNpy array;
-    if (!couplet_npy_read(c->images, &array, error, sizeof error)) return fail(c, error);
-    uint8_t *images = malloc((size_t)array.count + 1);
-    int status = images && array.is_integer && bytes > 0 && array.count % bytes == 0 ? 0 : 1;
-    for (int64_t i = 0; status == 0 && i < array.count; i++) {
-        images[i] = (uint8_t)array.wholes[i];
-        if (images[i] != array.wholes[i]) status = 1;
-    }
-    if (status) {
-        snprintf(error, sizeof error, "%s: whole numbers from 0 to 255 were expected, %lld for each image", c->images, (long long)bytes);
-        status = fail(c, error);
-    } else {
-        status = embed_images(c, model, images, array.count / bytes);
-    }
-    free(images);
-    couplet_npy_free(&array);
-    return status;
-}
-
 static int embed(CommandLine *c) {
     char error[1024];
+    int64_t count;
     if (!c->out) return fail(c, "embed needs --out FILE.npy");
     if (!c->weights && !c->method->weights) return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
-    const CoupletModelOptions o = {.threads = c->train.threads, .seed = c->train.seed};
-    CoupletModel *model;
-    if (couplet_model_new(c->method, &o, &model, error, sizeof error) != COUPLET_OK) return fail(c, error);
-    int status = 0;
-    if (c->weights && couplet_model_load(model, c->weights) != COUPLET_OK) status = fail(c, couplet_model_error(model));
-    if (status == 0) status = embed_from(c, model);
-    couplet_model_free(model);
-    return status;
+    if (c->images && (c->train.data || c->split)) return fail(c, "embed takes its images from --images, or from --data and --split, and both were given");
+    const CoupletEmbedding what = {.weights = c->weights, .images = c->images, .data = c->train.data, .split = c->split ? c->split : "test", .out = c->out,
+                                   .threads = c->train.threads, .seed = c->train.seed};
+    if (!couplet_embed(c->method, &what, &count, error, sizeof error)) return fail(c, error);
+    if (!c->train.quiet) printf("%lld images, %lld features each: %s\n", (long long)count, (long long)couplet_method_feature_width(c->method), c->out);
+    return 0;
 }
 
 static int usage(const CommandLine *c, FILE *out) {

@@ -12,12 +12,16 @@ static const char debian_folder[] = "/usr/share/datasets/fashion-mnist";
 enum { CLASSES = 10, SIDE = 28, PATH_BYTES = 1024 };
 
 static bool take_images(CoupletDataset *out, CoupletIdx *images, const char *path, const char *label_path, char *error, size_t error_bytes) {
-    if (images->rank != 3 || images->shape[1] != SIDE || images->shape[2] != SIDE) {
-        snprintf(error, error_bytes, "%s: images of %d x %d in three axes were expected, and the file has %d axes", path, SIDE, SIDE, images->rank);
+    if (images->rank != 3) {
+        snprintf(error, error_bytes, "%s: images in three axes (count, rows, columns) are expected, and the file has %d", path, images->rank);
+        return false;
+    }
+    if (images->shape[1] != SIDE || images->shape[2] != SIDE) {
+        snprintf(error, error_bytes, "%s: its images are %lld x %lld, and %d x %d is expected", path, (long long)images->shape[1], (long long)images->shape[2], SIDE, SIDE);
         return false;
     }
     if (images->shape[0] != out->count) {
-        snprintf(error, error_bytes, "%s has %lld labels, and %s has %lld images; one for each was expected", label_path, (long long)out->count, path,
+        snprintf(error, error_bytes, "%s has %lld labels, and %s has %lld images; one for each is expected", label_path, (long long)out->count, path,
                  (long long)images->shape[0]);
         return false;
     }
@@ -28,7 +32,7 @@ static bool take_images(CoupletDataset *out, CoupletIdx *images, const char *pat
 
 static bool take_labels(CoupletDataset *out, const CoupletIdx *labels, const char *path, char *error, size_t error_bytes) {
     if (labels->rank != 1) {
-        snprintf(error, error_bytes, "%s: labels in one axis were expected, and the file has %d axes", path, labels->rank);
+        snprintf(error, error_bytes, "%s: labels in one axis are expected, and the file has %d", path, labels->rank);
         return false;
     }
     out->labels = malloc((size_t)labels->count * sizeof *out->labels);
@@ -38,7 +42,7 @@ static bool take_labels(CoupletDataset *out, const CoupletIdx *labels, const cha
     }
     for (int64_t i = 0; i < labels->count; i++) {
         if (labels->bytes[i] >= CLASSES) {
-            snprintf(error, error_bytes, "%s: label %lld is %d, and 0 to %d was expected", path, (long long)i, labels->bytes[i], CLASSES - 1);
+            snprintf(error, error_bytes, "%s: the label of image %lld is %d, and 0 to %d is expected", path, (long long)i, labels->bytes[i], CLASSES - 1);
             return false;
         }
         out->labels[i] = labels->bytes[i];
@@ -49,6 +53,28 @@ static bool take_labels(CoupletDataset *out, const CoupletIdx *labels, const cha
     out->image_bytes = SIDE * SIDE;
     out->class_count = CLASSES;
     return true;
+}
+
+static bool is_file(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* FOLDER/NAME.gz, or FOLDER/NAME: packed or not, zlib reads both. */
+static bool find_file(const char *folder, const char *prefix, const char *rest, char *out, char *error, size_t error_bytes) {
+    for (int packed = 1; packed >= 0; packed--) {
+        const int length = snprintf(out, PATH_BYTES, "%s/%s-%s%s", folder, prefix, rest, packed ? ".gz" : "");
+        if (length >= PATH_BYTES) {
+            snprintf(error, error_bytes, "the path of the data folder is too long: %.200s..", folder);
+            return false;
+        }
+        if (is_file(out)) return true;
+    }
+    snprintf(error, error_bytes,
+             "%s: this folder has no %s-%s.gz, nor one without .gz. A data folder holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+             "t10k-labels-idx1-ubyte in the IDX format",
+             folder, prefix, rest);
+    return false;
 }
 
 typedef struct Paths {
@@ -62,6 +88,10 @@ static bool find_files(const char *reader, const char *split, const char *folder
         snprintf(error, error_bytes, "there is no data reader `%s`; there is fashion_mnist", reader);
         return false;
     }
+    if (strcmp(split, "train") != 0 && strcmp(split, "test") != 0) {
+        snprintf(error, error_bytes, "%s has no split `%s`; it has train and test", reader, split);
+        return false;
+    }
     struct stat status;
     bool there = stat(folder, &status) == 0;
     if (!there || !S_ISDIR(status.st_mode)) {
@@ -70,9 +100,8 @@ static bool find_files(const char *reader, const char *split, const char *folder
         return false;
     }
     const char *prefix = strcmp(split, "test") == 0 ? "t10k" : "train";
-    snprintf(out->images, sizeof out->images, "%s/%s-images-idx3-ubyte.gz", folder, prefix);
-    snprintf(out->labels, sizeof out->labels, "%s/%s-labels-idx1-ubyte.gz", folder, prefix);
-    return true;
+    return find_file(folder, prefix, "labels-idx1-ubyte", out->labels, error, error_bytes) &&
+           find_file(folder, prefix, "images-idx3-ubyte", out->images, error, error_bytes);
 }
 
 static bool read_labels(const Paths *paths, CoupletDataset *out, char *error, size_t error_bytes) {

@@ -17,7 +17,7 @@ typedef struct CoupletDataset {
     int32_t *origin;      /* [count] ascending: the number of each image in its file. NULL: all of the file, in order */
 } CoupletDataset;
 
-/* `reader` is fashion_mnist, `split` train or test. `folder` holds the files; NULL: $COUPLET_DATA, else where Debian's package dataset-fashion-mnist
+/* `reader` is fashion_mnist, `split` train or test. `folder` holds the files, with or without .gz; NULL: $COUPLET_DATA, else where Debian's package dataset-fashion-mnist
  * puts them. False with a sentence in `error`; nothing is then owned by the caller. */
 bool couplet_dataset_open(const char *reader, const char *split, const char *folder, CoupletDataset *out, char *error, size_t error_bytes);
 /* The same without the images: `images` is NULL. */

@@ -53,7 +53,7 @@ static bool read_header(Reader *r, CoupletIdx *out) {
         if (!read_exactly(r, dim, 4, "the header")) return false;
         out->shape[i] = big_endian(dim);
         if (out->shape[i] == 0 || out->shape[i] > MOST_BYTES / out->count) {
-            snprintf(r->error, r->error_bytes, "%s: axis %d of the header is %lld, which makes no sensible size", r->path, i, (long long)out->shape[i]);
+            snprintf(r->error, r->error_bytes, "%s: axis %d of the header is %lld, which makes no sensible size", r->path, i + 1, (long long)out->shape[i]);
             return false;
         }
         out->count *= out->shape[i];

@@ -1,5 +1,7 @@
 #include "runtime/method.h"
 
+#include "runtime/plan.h"
+
 #include <string.h>
 
 bool couplet_has_level(const char *level) {
@@ -16,7 +18,14 @@ bool couplet_has_level(const char *level) {
 }
 
 const CoupletProgram *couplet_method_program(const CoupletMethod *method) {
-    for (int64_t i = 0; i < method->variant_count; i++)
+    for (int64_t i = 0; method && i < method->variant_count; i++)
         if (couplet_has_level(method->variants[i].level)) return method->variants[i].program;
     return NULL;
+}
+
+const CoupletBuffer *couplet_method_image(const CoupletMethod *method) {
+    const CoupletProgram *program = couplet_method_program(method);
+    const CoupletPlan *plan = program && program->feature_count ? program->features[0] : NULL;
+    const int at = plan ? couplet_plan_input(plan, "image") : -1;
+    return at < 0 ? NULL : &plan->buffers[plan->inputs[at].buffer];
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/packed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -302,4 +303,12 @@ void couplet_run_profile(CoupletRun *run, double *milliseconds) { run->milliseco
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
     run->watch = watch;
     run->watch_context = context;
+}
+
+const char *couplet_shape_text(int rank, const int64_t *shape, const char *separator, char out[COUPLET_SHAPE_BYTES]) {
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < rank && used < COUPLET_SHAPE_BYTES; i++)
+        used += (size_t)snprintf(out + used, COUPLET_SHAPE_BYTES - used, "%s%lld", i ? separator : "", (long long)shape[i]);
+    return out;
 }

@@ -49,4 +49,8 @@ void couplet_run_free(CoupletRun *run);
 int64_t couplet_buffer_count(const CoupletBuffer *buffer); /* elements */
 int64_t couplet_type_bytes(CoupletType type);
 
+/* "1 x 28 x 28" for the separator " x ". Returns `out`. */
+enum { COUPLET_SHAPE_BYTES = COUPLET_MAX_RANK * 24 };
+const char *couplet_shape_text(int rank, const int64_t *shape, const char *separator, char out[COUPLET_SHAPE_BYTES]);
+
 #endif

@@ -126,8 +126,9 @@ static bool inputs_fit(Trainer *t, const CoupletPlan *plan) {
             size_t length = (size_t)(dot - plan->inputs[i].name);
             if (strncmp(t->program->sources[s].name, plan->inputs[i].name, length) != 0 || t->program->sources[s].name[length]) continue;
             if (b->rank == 4 && b->shape[1] == data->shape[0] && b->shape[2] == data->shape[1] && b->shape[3] == data->shape[2]) continue;
-            snprintf(t->error, t->error_bytes, "%s: the images are %lld x %lld x %lld, and the method was compiled for others", data->name,
-                     (long long)data->shape[0], (long long)data->shape[1], (long long)data->shape[2]);
+            char wanted[COUPLET_SHAPE_BYTES];
+            snprintf(t->error, t->error_bytes, "%s: the images are %lld x %lld x %lld, and the method was compiled for %s", data->name, (long long)data->shape[0],
+                     (long long)data->shape[1], (long long)data->shape[2], couplet_shape_text(b->rank - 1, b->shape + 1, " x ", wanted));
             return false;
         }
     }

@@ -97,7 +97,7 @@ static void idx_refuses(void **state) {
     bytes[2] = 8;
     memset(bytes + 4, 0xff, 12);
     write_gz("huge.gz", bytes, sizeof small);
-    refuse("huge.gz", "axis 0");
+    refuse("huge.gz", "axis 1");
 }
 
 /* Every truncation of the packed file is an error, never a crash or a success. */
@@ -129,6 +129,56 @@ static void real_data(void **state) {
     assert_non_null(strstr(error, "/no/such/folder"));
     assert_non_null(strstr(error, "dataset-fashion-mnist"));
     assert_false(couplet_dataset_open("imagenet", "train", NULL, &train, error, sizeof error));
+}
+
+/* An IDX file, packed if its name ends with .gz: images of some size, or labels of 0 to 9. */
+static void write_idx(const char *name, int count, int rank, int rows, int columns) {
+    static uint8_t bytes[16 + 4 * 32 * 32];
+    const int extents[] = {count, rows, columns};
+    size_t length = 4;
+    memcpy(bytes, (const uint8_t[]){0, 0, 8, (uint8_t)rank}, 4);
+    for (int i = 0; i < rank; i++)
+        for (int b = 3; b >= 0; b--) bytes[length++] = (uint8_t)(extents[i] >> 8 * b);
+    for (int i = 0; i < count * (rank > 1 ? rows : 1) * (rank > 2 ? columns : 1); i++) bytes[length++] = (uint8_t)(i % 10);
+    if (strstr(name, ".gz")) {
+        write_gz(name, bytes, length);
+        return;
+    }
+    FILE *file = fopen(path_of(name), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+}
+
+static void refuse_set(const char *split, const char *word) {
+    CoupletDataset data;
+    error[0] = 0;
+    assert_false(couplet_dataset_open("fashion_mnist", split, folder, &data, error, sizeof error));
+    if (!strstr(error, word)) fail_msg("%s: lacks `%s`", error, word);
+}
+
+/* A folder of one's own: packed files or not, and what is wrong with it. */
+static void own_folder(void **state) {
+    (void)state;
+    CoupletDataset data;
+    refuse_set("train", "no train-labels-idx1-ubyte.gz, nor one without .gz");
+    write_idx("train-labels-idx1-ubyte", 4, 1, 0, 0);
+    refuse_set("train", "no train-images-idx3-ubyte.gz");
+    write_idx("train-images-idx3-ubyte", 4, 3, 28, 28);
+    assert_true(couplet_dataset_open("fashion_mnist", "train", folder, &data, error, sizeof error));
+    assert_true(data.count == 4 && data.images[11] == 1 && data.labels[3] == 3 && data.shape[1] == 28 && !data.origin);
+    couplet_dataset_free(&data);
+    refuse_set("val", "no split `val`; it has train and test");
+    refuse_set("", "no split ``");
+    refuse_set("Train", "no split `Train`");
+    write_idx("train-images-idx3-ubyte.gz", 4, 3, 32, 30); /* is taken before the one that is not packed */
+    refuse_set("train", "its images are 32 x 30, and 28 x 28 is expected");
+    write_idx("train-images-idx3-ubyte.gz", 4, 2, 28, 0);
+    refuse_set("train", "three axes (count, rows, columns) are expected, and the file has 2");
+    write_idx("train-images-idx3-ubyte.gz", 3, 3, 28, 28);
+    refuse_set("train", "4 labels");
+    write_idx("train-labels-idx1-ubyte.gz", 4, 3, 1, 1);
+    refuse_set("train", "labels in one axis are expected, and the file has 3");
 }
 
 enum { COUNT = 103, BATCH = 10 };
@@ -264,7 +314,7 @@ static void selections(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(philox_known_answers), cmocka_unit_test(idx_reads), cmocka_unit_test(idx_refuses),           cmocka_unit_test(idx_truncated_anywhere),
-        cmocka_unit_test(real_data),            cmocka_unit_test(loader_shuffles), cmocka_unit_test(loader_starts_anywhere),
+        cmocka_unit_test(real_data), cmocka_unit_test(own_folder),            cmocka_unit_test(loader_shuffles), cmocka_unit_test(loader_starts_anywhere),
         cmocka_unit_test(loader_balances),      cmocka_unit_test(selections),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
