@@ -148,6 +148,10 @@ static int usage(const CommandLine *c, FILE *out) {
 }
 
 int couplet_command(const CoupletMethod *method, int argc, char **argv) {
+    if (!method || argc < 1 || !argv) {
+        fprintf(stderr, "couplet_command needs a method and the arguments of main\n");
+        return 2;
+    }
     CommandLine c = {.method = method, .program = argv[0], .train = {.out = stdout}};
     /* A full disk and a reader that went away must come back as errors of write, not as signals. */
     signal(SIGXFSZ, SIG_IGN);

@@ -1,11 +1,13 @@
 /* A method made by `couplet build`, for programs in C99 or C++.
  *
- * A method is a constant object, `couplet_NAME`, declared by the header that was built with it. A model is a method with its states: weights, running
- * statistics, the optimiser's memory, queues. Models are independent of each other; one model is used by one thread at a time, and uses
- * `threads` of its own. The same seed and the same inputs give the same bits for any number of threads.
+ * A method is a constant object, `couplet_NAME`, declared by the header that was built with it. A model is a method with its
+ * states: weights, running statistics, the optimiser's memory, queues. Models are independent of each other; one model is used
+ * by one thread at a time, and uses `threads` of its own. Threads do not survive fork: a child process makes models anew. The
+ * same seed and the same inputs give the same bits for any number of threads.
  *
- * Nothing here prints, exits or aborts. A function that fails returns a status other than COUPLET_OK, leaves a sentence for
- * couplet_model_error, and changes neither the model nor its arguments. */
+ * Nothing here prints, exits or aborts, but for couplet_command. A function that fails returns a status other than COUPLET_OK,
+ * leaves a sentence for couplet_model_error, and changes neither the model nor its arrays. A pointer that is NULL where it
+ * may not be is such a failure, COUPLET_ERROR_ARGUMENT; functions that return no status then return 0, NULL or "". */
 #ifndef COUPLET_H
 #define COUPLET_H
 
@@ -15,6 +17,14 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of this header. Within one major version programs that were compiled with an older header still compile and work. */
+#define COUPLET_VERSION_MAJOR 0
+#define COUPLET_VERSION_MINOR 1
+#define COUPLET_VERSION_PATCH 0
+#define COUPLET_VERSION "0.1.0"
+/* Of the library that is linked: "0.1.0". */
+const char *couplet_version(void);
 
 typedef struct CoupletMethod CoupletMethod;
 typedef struct CoupletModel CoupletModel;
@@ -40,9 +50,10 @@ typedef struct CoupletShape {
     int64_t extent[8];      /* images: samples, channels, rows, columns */
 } CoupletShape;
 
-/* Arrays that couplet_model_step reads, numbered from 0; -1 when this machine has no processor that the method was compiled for. */
+/* Arrays that couplet_model_step reads, numbered from 0; -1 when this machine has no processor that the method was compiled for, or
+ * the method is NULL. */
 int couplet_method_input_count(const CoupletMethod *method);
-/* False (0) when there is no such input. */
+/* Fills *shape. False (0) when there is no such input. */
 int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape);
 const char *couplet_method_name(const CoupletMethod *method);
 int64_t couplet_method_batch(const CoupletMethod *method);         /* samples of a step */
@@ -50,22 +61,24 @@ int64_t couplet_method_image_bytes(const CoupletMethod *method);   /* of one ima
 int64_t couplet_method_feature_width(const CoupletMethod *method); /* floats of one image's features; 0: the method has no features */
 int64_t couplet_method_parameter_count(const CoupletMethod *method);
 size_t couplet_method_arena_bytes(const CoupletMethod *method);    /* that a model needs at most, see CoupletModelOptions */
+/* Of such a NULL method the name is "" and the numbers are 0. */
 
 /* ---- models ------------------------------------------------------------------------------------------------------- */
 
 typedef struct CoupletModelOptions {
-    int threads;          /* 0: one for each core */
+    int threads;          /* 0: one for each core. Negative numbers are refused, here and below */
     uint64_t seed;        /* of the initial weights and all draws */
-    int64_t total_steps;  /* of the whole training: schedules span it. Needed by couplet_model_step */
+    int64_t total_steps;  /* of the whole training: schedules span it. Needed by couplet_model_step, which makes no more */
     int64_t steps_per_epoch; /* for methods whose phases or schedules read `epoch`; 0: all steps are of epoch 0 */
     void *arena;          /* aligned to 128 bytes; all large arrays are placed in it. NULL: the model allocates them */
-    size_t arena_bytes;
+    size_t arena_bytes;   /* 0 if there is no arena */
 } CoupletModelOptions;
 
-/* A model with its initial weights, or with those embedded in the method. `options` may be NULL, all zero: enough to embed. On failure *model is NULL and `error`, which may be
- * NULL, gets a sentence of at most error_bytes. The method must outlive the model. */
+/* A model with its initial weights, or with those embedded in the method. `options` may be NULL, all zero: enough to embed. On
+ * failure *model is NULL, and `error`, which may be NULL, gets a sentence of at most error_bytes: it is how failures before
+ * there is a model are told. The method, and the arena if there is one, must outlive the model. */
 CoupletStatus couplet_model_new(const CoupletMethod *method, const CoupletModelOptions *options, CoupletModel **model, char *error, size_t error_bytes);
-void couplet_model_free(CoupletModel *model); /* NULL is fine */
+void couplet_model_free(CoupletModel *model); /* once. NULL is fine; any other use of a model after that is undefined */
 
 /* All states from a checkpoint (safetensors, as `couplet train` writes them), and back. Saving replaces the file as a whole or not at all. */
 CoupletStatus couplet_model_load(CoupletModel *model, const char *path);
@@ -77,19 +90,22 @@ typedef struct CoupletInput {
     int64_t count;    /* its elements: checked */
 } CoupletInput;
 
-/* One step of training: forward, backward, optimiser, updates. *loss (nats, or what the method's formula gives) may be NULL. Inputs may come in any order;
- * indices that a method without per-sample memory does not read need not be given. */
+/* One step of training: forward, backward, optimiser, updates. *loss (nats, or what the method's formula gives); `loss` may be NULL.
+ * Inputs may come in any order, each once, under the names "SOURCE.image", "SOURCE.label" and "SOURCE.index" of the method's sources;
+ * those that its step does not read need not be given and are not looked at. */
 CoupletStatus couplet_model_step(CoupletModel *model, const CoupletInput *inputs, int input_count, float *loss);
 int64_t couplet_model_steps(const CoupletModel *model); /* completed */
 
-/* Features of `count` images [count, channels, rows, columns], 0 .. 255, in evaluation mode, into out[count, feature width]. */
+/* Features of `count` images [count, channels, rows, columns], 0 .. 255, in evaluation mode, into out[count, feature width]. The
+ * shape of an image is the method's: couplet_method_image_bytes of them are read for each. */
 CoupletStatus couplet_model_embed(CoupletModel *model, const uint8_t *images, int64_t count, float *out);
 
-/* What the last call that failed met; "" when none did. Valid until the next call for the model. */
+/* What the last call for the model met; "" if it succeeded. Valid until the next call for the model. */
 const char *couplet_model_error(const CoupletModel *model);
 const char *couplet_status_text(CoupletStatus status);
 
-/* The command line of a program that `couplet build` makes: train, eval, embed. Prints; returns what main returns. */
+/* The command line of a program that `couplet build` makes: train, eval, embed. Prints; returns what main returns. `arguments` are
+ * those of main. */
 int couplet_command(const CoupletMethod *method, int argument_count, char **arguments);
 
 #ifdef __cplusplus

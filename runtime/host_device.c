@@ -64,8 +64,8 @@ static void *allocate(CoupletDevice *device, int64_t bytes) {
     Host *host = host_of(device);
     void *memory = host->region ? from_region(host, bytes) : couplet_host_memory(bytes);
     if (!memory && host->region)
-        couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "the arena of %.1f MB is too small: %.1f MB more are needed in one piece", (double)host->region_bytes / 1e6, (double)bytes / 1e6);
-    else if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %.1f MB are needed in one piece", (double)bytes / 1e6);
+        couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "the arena of %lld bytes is too small: %lld bytes more are needed in one piece", (long long)host->region_bytes, (long long)bytes);
+    else if (!memory) couplet_device_fail(device, COUPLET_FAULT_MEMORY, -1, "out of memory: %lld bytes are needed in one piece", (long long)bytes);
     return memory;
 }
 
@@ -135,7 +135,7 @@ static bool grow_scratch(Host *host, int64_t bytes) {
         if (host->scratch[i] && bytes <= host->scratch_bytes) continue;
         free(host->scratch[i]);
         host->scratch[i] = couplet_host_memory(bytes);
-        if (!host->scratch[i]) return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1, "out of memory: a thread needs %.1f MB of its own", (double)bytes / 1e6);
+        if (!host->scratch[i]) return couplet_device_fail(&host->device, COUPLET_FAULT_MEMORY, -1, "out of memory: a thread needs %lld bytes of its own", (long long)bytes);
     }
     if (bytes > host->scratch_bytes) host->scratch_bytes = bytes;
     return true;

@@ -3,6 +3,7 @@
 
 #include "runtime/files.h"
 #include "runtime/method.h"
+#include "runtime/numbers.h"
 #include "runtime/session.h"
 
 #include <stdarg.h>
@@ -44,14 +45,14 @@ int couplet_method_input_count(const CoupletMethod *method) {
 int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape) {
     const CoupletProgram *program = couplet_method_program(method);
     const CoupletNamed *input = program && number >= 0 ? data_input(program->train, number) : NULL;
-    if (!input) return 0;
+    if (!input || !shape) return 0;
     const CoupletBuffer *buffer = &program->train->buffers[input->buffer];
     *shape = (CoupletShape){.name = input->name, .element = (CoupletElement)buffer->type, .rank = buffer->rank}; /* the enums agree */
     memcpy(shape->extent, buffer->shape, sizeof shape->extent);
     return 1;
 }
 
-const char *couplet_method_name(const CoupletMethod *method) { return method->name; }
+const char *couplet_method_name(const CoupletMethod *method) { return method ? method->name : ""; }
 
 int64_t couplet_method_batch(const CoupletMethod *method) {
     const CoupletProgram *program = couplet_method_program(method);
@@ -61,11 +62,8 @@ int64_t couplet_method_batch(const CoupletMethod *method) {
 static const CoupletPlan *features_of(const CoupletProgram *program) { return program && program->feature_count ? program->features[0] : NULL; }
 
 int64_t couplet_method_image_bytes(const CoupletMethod *method) {
-    const CoupletPlan *plan = features_of(couplet_method_program(method));
-    int at = plan ? couplet_plan_input(plan, "image") : -1;
-    if (at < 0) return 0;
-    const CoupletBuffer *image = &plan->buffers[plan->inputs[at].buffer];
-    return couplet_buffer_count(image) / image->shape[0];
+    const CoupletBuffer *image = couplet_method_image(method);
+    return image ? couplet_buffer_count(image) / image->shape[0] : 0;
 }
 
 int64_t couplet_method_feature_width(const CoupletMethod *method) {
@@ -122,10 +120,21 @@ static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *b
     return good ? COUPLET_OK : COUPLET_ERROR_WEIGHTS;
 }
 
+/* The first option that no model can have, as a sentence; NULL: all can be. */
+static const char *wrong_option(const CoupletModelOptions *o) {
+    if (o->threads < 0 || o->threads > COUPLET_MOST_THREADS) return "threads of the options is not in 0 .. 256; 0 is one for each core";
+    if (o->total_steps < 0) return "total_steps of the options is negative; 0 is for a model that only embeds";
+    if (o->steps_per_epoch < 0) return "steps_per_epoch of the options is negative; 0 is for methods that read no epoch";
+    if (!o->arena && o->arena_bytes) return "arena of the options is NULL, and arena_bytes is not 0";
+    if ((uintptr_t)o->arena % 128) return "the arena is not aligned to 128 bytes";
+    return NULL;
+}
+
 static CoupletStatus open_model(CoupletModel *m, const CoupletMethod *method, const CoupletModelOptions *o) {
+    if (!method) return fail(m, COUPLET_ERROR_ARGUMENT, "the method is NULL");
     m->program = couplet_method_program(method);
     if (!m->program) return fail(m, COUPLET_ERROR_PROCESSOR, "%s was compiled for %s and above, which this machine has not", method->name, method->variants[method->variant_count - 1].level);
-    if (o->arena && (uintptr_t)o->arena % 128) return fail(m, COUPLET_ERROR_ARGUMENT, "the arena is not aligned to 128 bytes");
+    if (wrong_option(o)) return fail(m, COUPLET_ERROR_ARGUMENT, "%s", wrong_option(o));
     m->threads = couplet_threads_new(o->threads);
     if (!m->threads) return fail(m, COUPLET_ERROR_MEMORY, "%d threads cannot be started", o->threads);
     m->device = couplet_host_device_in(m->threads, o->arena, o->arena ? (int64_t)o->arena_bytes : 0);
@@ -140,10 +149,15 @@ static CoupletStatus open_model(CoupletModel *m, const CoupletMethod *method, co
 
 CoupletStatus couplet_model_new(const CoupletMethod *method, const CoupletModelOptions *options, CoupletModel **model, char *error, size_t error_bytes) {
     static const CoupletModelOptions none;
+    const bool tells = error && error_bytes;
+    if (!model) {
+        if (tells) snprintf(error, error_bytes, "the place for the model is NULL");
+        return COUPLET_ERROR_ARGUMENT;
+    }
     CoupletModel *m = calloc(1, sizeof *m);
     *model = NULL;
     CoupletStatus status = m ? open_model(m, method, options ? options : &none) : COUPLET_ERROR_MEMORY;
-    if (error && error_bytes) snprintf(error, error_bytes, "%s", m ? m->error : "out of memory");
+    if (tells) snprintf(error, error_bytes, "%s", m ? m->error : "out of memory");
     if (status == COUPLET_OK) *model = m;
     else couplet_model_free(m);
     return status;
@@ -160,7 +174,9 @@ void couplet_model_free(CoupletModel *m) {
 }
 
 CoupletStatus couplet_model_load(CoupletModel *m, const char *path) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
+    if (!path) return fail(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
     size_t length;
     char *bytes = couplet_text_read(path, &length, m->error, sizeof m->error);
     if (!bytes) return COUPLET_ERROR_FILE;
@@ -170,7 +186,9 @@ CoupletStatus couplet_model_load(CoupletModel *m, const char *path) {
 }
 
 CoupletStatus couplet_model_save(CoupletModel *m, const char *path) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
+    if (!path) return fail(m, COUPLET_ERROR_ARGUMENT, "the path of the checkpoint is NULL");
     return couplet_session_save(m->session, path, m->error, sizeof m->error) ? COUPLET_OK : COUPLET_ERROR_FILE;
 }
 
@@ -188,7 +206,7 @@ static CoupletStatus enter_phase(CoupletModel *m) {
     m->inputs = calloc((size_t)phase->train->input_count + 1, sizeof *m->inputs);
     m->run = m->inputs ? couplet_run_on(m->device, phase->train) : NULL;
     if (!m->run) {
-        CoupletStatus status = fail(m, COUPLET_ERROR_MEMORY, "a step needs %.1f MB: %s", (double)couplet_run_bytes(phase->train) / 1e6, m->device->fault.sentence);
+        CoupletStatus status = fail(m, COUPLET_ERROR_MEMORY, "a step needs %lld bytes: %s", (long long)couplet_run_bytes(phase->train), m->device->fault.sentence);
         couplet_device_clear(m->device);
         return status;
     }
@@ -196,26 +214,68 @@ static CoupletStatus enter_phase(CoupletModel *m) {
     return COUPLET_OK;
 }
 
-static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input_count) {
-    const CoupletPlan *plan = m->phase->train;
-    for (int i = 0; i < plan->input_count; i++) {
-        if (!is_data(&plan->inputs[i])) continue;
-        const CoupletInput *given = NULL;
-        for (int k = 0; k < input_count; k++)
-            if (inputs[k].name && strcmp(inputs[k].name, plan->inputs[i].name) == 0) given = &inputs[k];
-        int64_t expected = couplet_buffer_count(&plan->buffers[plan->inputs[i].buffer]);
-        if (!given || !given->data) return fail(m, COUPLET_ERROR_ARGUMENT, "the step reads `%s`, which was not given", plan->inputs[i].name);
-        if (given->count != expected)
-            return fail(m, COUPLET_ERROR_ARGUMENT, "`%s` has %lld elements, and %lld were expected", given->name, (long long)given->count, (long long)expected);
-        m->inputs[i] = (void *)(uintptr_t)given->data;
+/* Whether the method's sources have such an array, read by this step or not. */
+static bool is_known(const CoupletModel *m, const char *name) {
+    static const char *const fields[] = {"image", "label", "index"};
+    const char *dot = strrchr(name, '.');
+    bool source = false, field = false;
+    for (int i = 0; dot && i < m->program->source_count; i++) {
+        const char *own = m->program->sources[i].name;
+        source |= strlen(own) == (size_t)(dot - name) && strncmp(own, name, strlen(own)) == 0;
     }
-    couplet_session_scalars(m->session, plan, m->inputs);
+    for (size_t i = 0; dot && i < sizeof fields / sizeof *fields; i++) field |= strcmp(dot + 1, fields[i]) == 0;
+    return source && field;
+}
+
+/* "`train.image`, `train.index`" */
+static const char *names_of_inputs(const CoupletPlan *plan, char *out, size_t bytes) {
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; data_input(plan, i) && used < bytes; i++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s`%s`", i ? ", " : "", data_input(plan, i)->name);
+    return out;
+}
+
+static CoupletStatus check_names(CoupletModel *m, const CoupletInput *inputs, int input_count) {
+    char names[512];
+    if (input_count < 0 || (input_count > 0 && !inputs))
+        return fail(m, COUPLET_ERROR_ARGUMENT, "%d inputs were given%s; the step reads %s", input_count, inputs ? "" : " as a NULL",
+                    names_of_inputs(m->phase->train, names, sizeof names));
+    for (int k = 0; k < input_count; k++) {
+        const char *name = inputs[k].name;
+        if (!name || !is_known(m, name))
+            return fail(m, COUPLET_ERROR_ARGUMENT, "there is no input `%.100s`; the step reads %s", name ? name : "NULL", names_of_inputs(m->phase->train, names, sizeof names));
+        for (int earlier = 0; earlier < k; earlier++)
+            if (strcmp(inputs[earlier].name, name) == 0) return fail(m, COUPLET_ERROR_ARGUMENT, "the input `%s` is given twice", name);
+    }
     return COUPLET_OK;
 }
 
+static CoupletStatus bind(CoupletModel *m, const CoupletInput *inputs, int input_count) {
+    const CoupletPlan *plan = m->phase->train;
+    CoupletStatus status = check_names(m, inputs, input_count);
+    for (int i = 0; status == COUPLET_OK && i < plan->input_count; i++) {
+        if (!is_data(&plan->inputs[i])) continue;
+        const CoupletInput *given = NULL;
+        for (int k = 0; k < input_count; k++)
+            if (strcmp(inputs[k].name, plan->inputs[i].name) == 0) given = &inputs[k];
+        int64_t expected = couplet_buffer_count(&plan->buffers[plan->inputs[i].buffer]);
+        if (!given) return fail(m, COUPLET_ERROR_ARGUMENT, "the step reads `%s`, which was not given", plan->inputs[i].name);
+        if (!given->data) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", given->name);
+        if (given->count != expected)
+            return fail(m, COUPLET_ERROR_ARGUMENT, "`%s` has %lld elements, and %lld are expected", given->name, (long long)given->count, (long long)expected);
+        m->inputs[i] = (void *)(uintptr_t)given->data;
+    }
+    if (status == COUPLET_OK) couplet_session_scalars(m->session, plan, m->inputs);
+    return status;
+}
+
 CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, int input_count, float *loss) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
-    if (m->session->total_steps < 1) return fail(m, COUPLET_ERROR_ARGUMENT, "total_steps of the model's options is needed to train: schedules span it");
+    const int64_t done = m->session->step, total = m->session->total_steps;
+    if (total < 1) return fail(m, COUPLET_ERROR_ARGUMENT, "total_steps of the model's options is needed to train: schedules span it");
+    if (done >= total) return fail(m, COUPLET_ERROR_ARGUMENT, "all %lld of total_steps are made, %lld in all: schedules end there", (long long)total, (long long)done);
     CoupletStatus status = enter_phase(m);
     if (status == COUPLET_OK) status = bind(m, inputs, input_count);
     if (status != COUPLET_OK) return status;
@@ -234,13 +294,16 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
     return COUPLET_OK;
 }
 
-int64_t couplet_model_steps(const CoupletModel *m) { return m->session->step; }
+int64_t couplet_model_steps(const CoupletModel *m) { return m ? m->session->step : 0; }
 
 CoupletStatus couplet_model_embed(CoupletModel *m, const uint8_t *images, int64_t count, float *out) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
     const CoupletPlan *plan = features_of(m->program);
     if (!plan) return fail(m, COUPLET_ERROR_ARGUMENT, "the method has no `eval` block, and so no features");
-    if (count < 0 || (count > 0 && (!images || !out))) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld images were given", (long long)count);
+    if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld images were given, and 0 or more are expected", (long long)count);
+    if (count > 0 && !images) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld images is NULL", (long long)count);
+    if (count > 0 && !out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld images is NULL", (long long)count);
     const CoupletBuffer *image = &plan->buffers[plan->inputs[couplet_plan_input(plan, "image")].buffer];
     CoupletDataset data = {.name = "the images", .count = count, .image_bytes = couplet_buffer_count(image) / image->shape[0], .images = (uint8_t *)(uintptr_t)images};
     if (count == 0 || couplet_session_features(m->session, plan->name, &data, out, m->error, sizeof m->error)) return COUPLET_OK;
@@ -248,7 +311,9 @@ CoupletStatus couplet_model_embed(CoupletModel *m, const uint8_t *images, int64_
     return COUPLET_ERROR_NUMBERS;
 }
 
-const char *couplet_model_error(const CoupletModel *m) { return m->error; }
+const char *couplet_model_error(const CoupletModel *m) { return m ? m->error : "the model is NULL"; }
+
+const char *couplet_version(void) { return COUPLET_VERSION; }
 
 const char *couplet_status_text(CoupletStatus status) {
     static const char *const texts[] = {"done", "out of memory", "a file that cannot be read or written", "weights that do not fit", "a wrong argument",

@@ -9,6 +9,9 @@ import tempfile
 
 import command
 
+sys.path.insert(0, os.path.join(os.path.abspath(sys.argv[2]), "tests", "golden"))
+import npy
+
 couplet, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 check = command.Checks()
 runtime = os.path.join(os.path.dirname(couplet), "runtime")
@@ -37,6 +40,33 @@ def tool(*words, cwd=None):
 def build(spec, *options):
     done = command.run(couplet, "build", spec, *options)
     return check(done.returncode == 0, f"build {os.path.basename(spec)} {' '.join(map(os.path.basename, map(str, options)))}", done.stderr)
+
+
+# A program with a JSON library and tables of its own, under the names that jansson has.
+OWN_NAMES = """
+#include "small.h"
+#include <stdio.h>
+static int calls;
+void *json_loads(const char *text) { calls++; return (void *)text; }
+void json_delete(void *json) { (void)json; calls++; }
+int hashtable_seed = 7;
+int hashtable_init(void *table) { (void)table; calls++; return -1; }
+void *do_deep_copy(void *json) { calls++; return json; }
+int main(void) {
+    CoupletModel *model;
+    char error[256] = "";
+    int bad = couplet_model_new(&couplet_small, NULL, &model, error, sizeof error) != COUPLET_OK;
+    bad = bad || couplet_model_save(model, "own.safetensors") != COUPLET_OK || couplet_model_load(model, "own.safetensors") != COUPLET_OK;
+    printf("%d calls, %s\\n", calls, bad ? error : "fine");
+    couplet_model_free(model);
+    return bad || calls || hashtable_seed != 7;
+}
+"""
+
+
+def names_of(path, *options):
+    """The names that a library or an object shows to others."""
+    return {line.split()[-1] for line in tool("nm", "--defined-only", "-g", *options, path).stdout.splitlines() if len(line.split()) == 3}
 
 
 def compile_c(source, folder, out, *libraries):
@@ -81,6 +111,31 @@ with tempfile.TemporaryDirectory() as folder:
         done = command.run(program, "embed", "--data", data, "--out", folder + "/embedded.npy")
         check(done.returncode == 0, "with weights built in, embed needs none", done.stderr)
 
+        # Images come in their shape and type, or not at all.
+        def embed(shape, descr="|u1", value=7):
+            count = 1
+            for extent in shape:
+                count *= extent
+            npy.write(folder + "/images.npy", shape, [value] * count, descr)
+            if os.path.exists(folder + "/f.npy"):
+                os.remove(folder + "/f.npy")
+            return command.run(program, "embed", "--images", folder + "/images.npy", "--out", folder + "/f.npy")
+
+        for shape in ((5, 28, 28), (5, 1, 28, 28), (1, 28, 28)):
+            done = embed(shape)
+            check(done.returncode == 0 and done.stdout.startswith(f"{shape[0]} images") and npy.read(folder + "/f.npy")[0][0] == shape[0], f"images of {shape} are {shape[0]}", done.stderr)
+        check(embed((2, 28, 28), "<i8").returncode == 0, "images may be whole numbers of any width")
+        for shape in ((5, 3, 28, 28), (5, 28, 28, 3), (28, 28, 10), (28, 28), (784,), (5, 784), (4, 56, 56), (8, 14, 28), (2, 1, 1, 28, 28), (1, 5, 28, 28), (5, 1, 784), ()):
+            done = embed(shape)
+            check(done.returncode == 1 and "(count, 1, 28, 28) or (count, 28, 28) is expected" in done.stderr and str(shape).replace(",)", ")") in done.stderr and not os.path.exists(folder + "/f.npy"),
+                  f"images of {shape} are refused", done.stdout + done.stderr)
+        for descr, value, word in (("<f4", 0.5, "reals"), ("<i4", 256, "image 0 holds the number 256"), ("<i8", -1, "-1"), ("<u8", 2**63, str(2**63))):
+            done = embed((2, 28, 28), descr, value)
+            check(done.returncode == 1 and word in done.stderr, f"pixels of {value} in {descr} are refused", done.stdout + done.stderr)
+        for options, word in ((("--split", "val"), "train and test"), (("--split", ""), "train and test"), (("--images", folder + "/images.npy"), "both")):
+            done = command.run(program, "embed", "--data", data, "--out", folder + "/f.npy", *options)
+            check(done.returncode == 1 and word in done.stderr, f"embed {' '.join(options[:1])} is refused", done.stdout + done.stderr)
+
     # Libraries: two methods in one program, from C99 and C++; a header that says sizes.
     tiny = command.write(folder + "/small.cpl", TINY_SPEC)
     other = command.write(folder + "/other.cpl", TINY_SPEC.replace("linear(8)", "linear(4)"))
@@ -89,10 +144,26 @@ with tempfile.TemporaryDirectory() as folder:
             check(os.path.exists(f"{folder}/{name}"), f"there is {name}")
         names = tool("nm", "--defined-only", "-g", folder + "/libsmall.a").stdout
         check(re.findall(r" [A-Z] (\S+)", names) == ["couplet_small"], "one name is visible in libsmall.a", names)
+        functions = set(re.findall(r"\b(couplet_\w+)\(", open(root + "/runtime/couplet.h").read())) - {"couplet_model_error"}
+        nulls = open(root + "/tests/driver/build/api.c").read().split("static void null_pointers", 1)[1].split("\n}\n", 1)[0]
+        missing = [name for name in functions if name + "(NULL" not in nulls and name not in ("couplet_status_text", "couplet_version")]
+        check(not missing, "the C interface is tried with NULL in every function", missing)
         if compile_c(root + "/tests/driver/build/api.c", folder, folder + "/api", folder + "/libsmall.a", folder + "/libother.a"):
             done = tool(folder + "/api", cwd=folder)
             print(done.stdout, end="")
-            check(done.returncode == 0 and not done.stderr, "the C interface passes its checks", done.stderr)
+            check(done.returncode == 0 and done.stderr == "couplet_command needs a method and the arguments of main\n", "the C interface passes its checks", done.stderr)
+        for path, options, own in ((f"{runtime}/libcouplet.a", (), None), (f"{runtime}/libcouplet.so", ("-D",), None), (folder + "/libsmall.a", (), {"couplet_small"}),
+                                   (folder + "/libsmall.so", ("-D",), {"couplet_small"})):
+            names = names_of(path, *options)
+            wrong = {name for name in names if not name.startswith("couplet_")} if own is None else names ^ own
+            check(names and not wrong, f"{os.path.basename(path)} shows names that begin with couplet_ alone", sorted(wrong)[:20])
+        source = command.write(folder + "/own_names.c", OWN_NAMES)
+        for way in (("libsmall.a", "libcouplet.a"), ("libsmall.so", "libcouplet.so")):
+            done = tool("cc", "-std=c99", *FLAGS, source, f"-I{folder}", f"-I{runtime}", f"{folder}/{way[0]}", f"{runtime}/{way[1]}", "-lz", "-lm", "-pthread", f"-Wl,-rpath,{folder}:{runtime}",
+                        "-o", folder + "/own_names")
+            if check(done.returncode == 0, f"a program with json_loads of its own links {way[1]}", done.stderr):
+                done = tool(folder + "/own_names", cwd=folder)
+                check(done.returncode == 0, "and neither calls the other's", done.stdout + done.stderr)
         header = command.write(folder + "/header.cc", '#include "small.h"\n#include "other.h"\nint main() { return couplet_method_batch(&couplet_small) == SMALL_BATCH ? 0 : 1; }\n')
         done = tool("g++", "-std=c++11", *STRICT, *FLAGS, header, f"-I{folder}", f"-I{runtime}", folder + "/libsmall.a", f"{runtime}/libcouplet.a", "-lz", "-lm", "-pthread", "-o", folder + "/header")
         if check(done.returncode == 0, "the headers compile as C++", done.stderr):

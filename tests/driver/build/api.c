@@ -151,6 +151,66 @@ static void wrong_shapes(CoupletModel *model) {
     expect(model, couplet_model_embed(model, NULL, 0, NULL), COUPLET_OK, "", "features of none are none");
 }
 
+/* NULL in the place of each pointer of each function, one after the other, and wrong counts: build.py sees that no function is left out. */
+static void null_pointers(CoupletModel *model) {
+    char error[256] = "";
+    CoupletModel *none = model;
+    CoupletShape shape;
+    CoupletInput inputs[] = {{"train.image", images, sizeof images}, {"train.index", indices, SMALL_BATCH}};
+    float *out = malloc(sizeof(float) * SMALL_FEATURES), loss = 7;
+    check(couplet_model_new(NULL, NULL, &none, error, sizeof error) == COUPLET_ERROR_ARGUMENT && !none && strstr(error, "method is NULL"), "a model of no method", error);
+    check(couplet_model_new(&couplet_small, NULL, NULL, error, sizeof error) == COUPLET_ERROR_ARGUMENT && strstr(error, "place"), "a model without a place", error);
+    check(couplet_model_new(NULL, NULL, &none, NULL, 99) == COUPLET_ERROR_ARGUMENT && couplet_model_new(NULL, NULL, NULL, NULL, 0) == COUPLET_ERROR_ARGUMENT, "and nothing at all", "it was taken");
+    check(couplet_method_input_count(NULL) == -1 && !couplet_method_input(NULL, 0, &shape) && !couplet_method_input(&couplet_small, 0, NULL), "inputs of no method", "there are some");
+    check(!*couplet_method_name(NULL) && !couplet_method_batch(NULL) && !couplet_method_image_bytes(NULL) && !couplet_method_feature_width(NULL) && !couplet_method_parameter_count(NULL) &&
+              !couplet_method_arena_bytes(NULL), "numbers of no method", "they are not 0");
+    check(couplet_model_load(NULL, "saved.safetensors") == COUPLET_ERROR_ARGUMENT && couplet_model_save(NULL, "x") == COUPLET_ERROR_ARGUMENT, "files of no model", "they were taken");
+    expect(model, couplet_model_load(model, NULL), COUPLET_ERROR_ARGUMENT, "path", "weights of no path");
+    expect(model, couplet_model_save(model, NULL), COUPLET_ERROR_ARGUMENT, "path", "saving to no path");
+    check(couplet_model_step(NULL, inputs, 2, &loss) == COUPLET_ERROR_ARGUMENT && couplet_model_steps(NULL) == 0, "a step of no model", "it was made");
+    expect(model, couplet_model_step(model, NULL, 2, &loss), COUPLET_ERROR_ARGUMENT, "NULL", "a step with no inputs");
+    expect(model, couplet_model_step(model, inputs, -1, &loss), COUPLET_ERROR_ARGUMENT, "-1 inputs", "a step with fewer than no inputs");
+    inputs[1].name = "train.imag";
+    expect(model, couplet_model_step(model, inputs, 2, &loss), COUPLET_ERROR_ARGUMENT, "no input `train.imag`", "an input whose name is misspelt");
+    inputs[1].name = "train.image";
+    expect(model, couplet_model_step(model, inputs, 2, &loss), COUPLET_ERROR_ARGUMENT, "twice", "an input that is given twice");
+    inputs[1].name = "train.index";
+    inputs[0].data = NULL;
+    expect(model, couplet_model_step(model, inputs, 2, &loss), COUPLET_ERROR_ARGUMENT, "`train.image` is NULL", "an input without its array");
+    check(loss == 7, "none has written a loss", "one has");
+    check(couplet_model_embed(NULL, images, 1, out) == COUPLET_ERROR_ARGUMENT, "features of no model", "they were made");
+    expect(model, couplet_model_embed(model, NULL, 1, out), COUPLET_ERROR_ARGUMENT, "1 images is NULL", "features of a NULL");
+    expect(model, couplet_model_embed(model, images, 1, NULL), COUPLET_ERROR_ARGUMENT, "features of 1 images is NULL", "features into a NULL");
+    check(strstr(couplet_model_error(NULL), "NULL") != NULL, "the error of no model", "it says nothing");
+    check(*couplet_status_text((CoupletStatus)99) && *couplet_status_text((CoupletStatus)-1), "a status that there is not has a text", "it has none");
+    check(couplet_command(NULL, 0, NULL) == 2, "the command line of no method", "it did something");
+    check(strcmp(couplet_version(), COUPLET_VERSION) == 0, "the library is of the header's version", couplet_version());
+    couplet_model_free(NULL);
+    free(out);
+}
+
+/* Steps end where schedules do. */
+static void too_many_steps(void) {
+    CoupletModel *model;
+    CoupletModelOptions options = {0};
+    options.threads = 1;
+    options.total_steps = 2;
+    if (couplet_model_new(&couplet_small, &options, &model, NULL, 0) != COUPLET_OK) return;
+    for (int i = 0; i < 2; i++) expect(model, step(model, sizeof images, NULL), COUPLET_OK, "", "a step of two");
+    expect(model, step(model, sizeof images, NULL), COUPLET_ERROR_ARGUMENT, "total_steps", "a third step of two");
+    couplet_model_free(model);
+}
+
+static void wrong_options(void) {
+    const CoupletModelOptions rows[] = {{-1, 0, 0, 0, NULL, 0}, {257, 0, 0, 0, NULL, 0}, {1, 0, -1, 0, NULL, 0}, {1, 0, 0, -1, NULL, 0}, {1, 0, 0, 0, NULL, 9}};
+    const char *const words[] = {"threads", "threads", "total_steps", "steps_per_epoch", "arena_bytes"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char error[256] = "";
+        CoupletModel *model;
+        check(couplet_model_new(&couplet_small, &rows[i], &model, error, sizeof error) == COUPLET_ERROR_ARGUMENT && !model && strstr(error, words[i]), words[i], error);
+    }
+}
+
 static void arenas(void) {
     char error[256] = "";
     CoupletModel *model;
@@ -169,7 +229,7 @@ static void arenas(void) {
     couplet_model_free(model);
     options.arena_bytes = 256;
     status = couplet_model_new(&couplet_small, &options, &model, error, sizeof error);
-    check(status == COUPLET_ERROR_MEMORY && !model && strstr(error, "arena"), "an arena that is too small", error);
+    check(status == COUPLET_ERROR_MEMORY && !model && strstr(error, "the arena of 256 bytes"), "an arena that is too small", error);
     options.arena = (char *)options.arena + 4;
     status = couplet_model_new(&couplet_small, &options, &model, error, sizeof error);
     check(status == COUPLET_ERROR_ARGUMENT && !model, "an arena that is not aligned", error);
@@ -201,6 +261,7 @@ int main(void) {
     full_disk(model);
     killed_while_saving(model);
     wrong_shapes(model);
+    null_pointers(model);
     expect(other, couplet_model_load(other, "saved.safetensors"), COUPLET_ERROR_WEIGHTS, "another method", "weights of another method");
     expect(model, couplet_model_embed(model, NULL, 3, &again), COUPLET_ERROR_ARGUMENT, "3 images", "features of no images");
     options.threads = 2;
@@ -215,5 +276,7 @@ int main(void) {
     couplet_model_free(model);
     couplet_model_free(NULL);
     arenas();
+    wrong_options();
+    too_many_steps();
     return faults ? 1 : 0;
 }
