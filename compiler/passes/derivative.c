@@ -38,6 +38,16 @@ static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
 static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
     return gx_select(g, gx2(g, G_EQ, x, real(g, 0)), real(g, 0), slope);
 }
+/* Of the log of 0 too: its value is -inf, which a finite result weighs by 0 if at all. */
+static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    return unless_zero(g, e->args[0], quotient(g, real(g, 1), e->args[0]));
+}
+static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
+    (void)i;
+    const GExpr *x = gx2(g, G_ADD, real(g, 1), e->args[0]);
+    return unless_zero(g, x, quotient(g, real(g, 1), x));
+}
 /* At 0 a power below 1 has an infinite slope, and so has the log behind the slope by the exponent. */
 static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
     const GExpr *x = e->args[0], *power = e->args[1];
@@ -61,14 +71,6 @@ static const GExpr *d_exp(Graph *g, const GExpr *e, int i) {
 static const GExpr *d_expm1(Graph *g, const GExpr *e, int i) {
     (void)i;
     return gx1(g, G_EXP, e->args[0]);
-}
-static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
-    (void)i;
-    return quotient(g, real(g, 1), e->args[0]);
-}
-static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
-    (void)i;
-    return quotient(g, real(g, 1), gx2(g, G_ADD, real(g, 1), e->args[0]));
 }
 static const GExpr *d_sqrt(Graph *g, const GExpr *e, int i) {
     (void)i;

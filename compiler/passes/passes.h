@@ -25,6 +25,9 @@ const char *passes_run(Graph *g, PassStage stage, PassWatch watch, void *context
 /* What passes_run does after a pass, for one that was called by itself. */
 const char *pass_done(Graph *g, const char *name, PassWatch watch, void *context);
 
+/* Leaves infinite logs of weight 0 out of sums, forward and backward; runs before stabilise, which rewrites the logs. */
+void pass_weigh(Graph *g);
+
 /* Computes logs of values made of exps in the log domain (log-sum-exp); runs before differentiate, so that gradients inherit the form.
  * Outputs stand for the rewritten nodes afterwards. */
 void pass_stabilise(Graph *g);

@@ -1,0 +1,140 @@
+/* weigh: what weighs nothing is not computed into a result, where its log is infinite. It runs before stabilise, and so before the gradient is taken.
+ *
+ *  - A product of a factor without a log and one with a log is 0 where the first is 0 and the second infinite. t * log t at t = 0 is 0, and so is the term of a cross-entropy
+ *    whose target is 0 and whose logit is -inf. A log that is a NaN stays one, whatever its weight.
+ *  - exp(v - logsumexp v), a softmax, is 0 where the whole row is -inf, as the terms of the log-sum-exp weigh 0 there.
+ *
+ * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials, of sums of these, or of a similarity. */
+#include "compiler/passes/passes.h"
+#include "compiler/passes/rewrite.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct Weigh {
+    const GNode *node; /* the one at hand: rewrite.h */
+} Weigh;
+
+/* ---- what is asked of an expression ---------------------------------------------------------------------- */
+
+/* Bits of a mark: each question has one for its answer, and the next for having been asked. */
+typedef enum { HOLDS_LOG = 1, ENDLESS = 4, POSITIVE = 16 } Question;
+
+typedef bool (*Answer)(Graph *g, const GExpr *e);
+
+static bool ask(Graph *g, const GExpr *e, Question question, Answer answer) {
+    const signed char asked = (signed char)(question << 1);
+    if (e->type != GT_REAL) return false;
+    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, 0);
+    if (!(g->marks.items[e->id] & asked)) {
+        const signed char found = answer(g, e) ? (signed char)question : 0; /* may make the marks move */
+        g->marks.items[e->id] = (signed char)(g->marks.items[e->id] | asked | found);
+    }
+    return g->marks.items[e->id] & question;
+}
+
+static bool holds_log(Graph *g, const GExpr *e);
+static bool is_endless(Graph *g, const GExpr *e);
+static bool is_positive(Graph *g, const GExpr *e);
+
+typedef bool (*Asked)(Graph *g, const GExpr *e);
+
+static bool any_argument(Graph *g, const GExpr *e, int first, Asked asked) {
+    for (int i = first; i < e->arg_count; i++)
+        if (asked(g, e->args[i])) return true;
+    return false;
+}
+
+static bool is_arithmetic(GOp op) {
+    return op == G_ADD || op == G_SUB || op == G_MUL || op == G_DIV || op == G_NEG || op == G_MAX || op == G_MIN;
+}
+
+/* The node that makes what the load reads. */
+static const GNode *maker(const GExpr *load) {
+    const GNode *n = load->tensor;
+    while (n->kind == GN_STOP) n = n->operand;
+    return n;
+}
+
+/* Whether the value is a log, or a sum, product, choice or reduction of one. */
+static bool finds_log(Graph *g, const GExpr *e) {
+    if (e->op == G_LOG || e->op == G_LOG1P) return true;
+    if (is_arithmetic(e->op)) return any_argument(g, e, 0, holds_log);
+    if (e->op == G_SELECT) return any_argument(g, e, 1, holds_log);
+    if (e->op != G_LOAD) return false;
+    const GNode *n = maker(e);
+    return n->kind == GN_COMPUTE && n->value->type == GT_REAL && (n->reducer == GR_LSE || holds_log(g, n->value));
+}
+
+/* Whether a value of finite parameters and images may be infinite without an overflow: a log of 0, a constant, what a user hands over. A sum of products is taken to be finite. */
+static bool finds_endless(Graph *g, const GExpr *e) {
+    if (e->op == G_CONST) return isinf(e->real);
+    if (e->op == G_LOG || e->op == G_LOG1P) return !is_positive(g, e->args[0]);
+    if (e->op == G_DIV) return is_endless(g, e->args[0]);
+    if (is_arithmetic(e->op)) return any_argument(g, e, 0, is_endless);
+    if (e->op == G_SELECT) return any_argument(g, e, 1, is_endless);
+    if (e->op != G_LOAD) return false;
+    if (e->has_else && is_endless(g, e->args[e->arg_count - 1])) return true;
+    const GNode *n = maker(e);
+    if (n->kind == GN_INPUT) return n->rank > 0 && n->type == GT_REAL;
+    if (n->kind != GN_COMPUTE || n->value->type != GT_REAL || (n->reducer == GR_SUM && !holds_log(g, n->value))) return false;
+    return is_endless(g, n->value);
+}
+
+/* Whether the value is above 0, up to underflow: exponentials and what is made of them. A positive addend is taken to keep its sum off 0. */
+static bool finds_positive(Graph *g, const GExpr *e) {
+    const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL, *b = e->arg_count > 1 ? e->args[1] : NULL;
+    if (e->op == G_CONST) return e->real > 0;
+    if (e->op == G_EXP) return !is_endless(g, a);
+    if (e->op == G_SIGMOID || e->op == G_SOFTPLUS) return true;
+    if (e->op == G_SUB) return a->op == G_CONST && a->real == 1 && b->op == G_SIGMOID;
+    if (e->op == G_ADD || e->op == G_MAX) return is_positive(g, a) || is_positive(g, b);
+    if (e->op == G_MUL || e->op == G_DIV || e->op == G_MIN) return is_positive(g, a) && is_positive(g, b);
+    if (e->op == G_SQRT || e->op == G_POW) return is_positive(g, a);
+    if (e->op == G_SELECT) return is_positive(g, b) && is_positive(g, e->args[2]);
+    if (e->op != G_LOAD || e->has_else) return false;
+    const GNode *n = maker(e);
+    const bool of_terms = n->reducer == GR_NONE || n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
+    return n->kind == GN_COMPUTE && !n->active && of_terms && is_positive(g, n->value);
+}
+
+static bool holds_log(Graph *g, const GExpr *e) { return ask(g, e, HOLDS_LOG, finds_log); }
+static bool is_endless(Graph *g, const GExpr *e) { return ask(g, e, ENDLESS, finds_endless); }
+static bool is_positive(Graph *g, const GExpr *e) { return ask(g, e, POSITIVE, finds_positive); }
+
+/* ---- the two rules ----------------------------------------------------------------------------------------- */
+
+static bool is_weight(Graph *g, const GExpr *e) { return !(e->op == G_CONST && e->real != 0) && !holds_log(g, e); }
+
+static const GExpr *weighted_log(Graph *g, const GExpr *e) {
+    for (int side = 0; side < 2; side++) {
+        const GExpr *weight = e->args[side], *log = e->args[1 - side];
+        if (!holds_log(g, log) || !is_endless(g, log) || !is_weight(g, weight)) continue;
+        const GExpr *is_infinite = gx2(g, G_EQ, gx1(g, G_ABS, log), gx_real(g, INFINITY));
+        const GExpr *is_nothing = gx2(g, G_AND, gx2(g, G_EQ, weight, gx_real(g, 0)), is_infinite);
+        return gx_select(g, is_nothing, gx_real(g, 0), e);
+    }
+    return e;
+}
+
+static const GExpr *softmax(Graph *g, const GExpr *e) {
+    const GExpr *difference = e->args[0], *sum = difference->op == G_SUB ? difference->args[1] : e;
+    if (sum->op != G_LOAD || sum->tensor->kind != GN_COMPUTE || sum->tensor->reducer != GR_LSE) return e;
+    if (!is_endless(g, sum->tensor->value)) return e;
+    const GExpr *is_empty = gx2(g, G_EQ, sum, gx_real(g, -INFINITY));
+    return gx1(g, G_EXP, gx2(g, G_SUB, difference->args[0], gx_select(g, is_empty, gx_real(g, 0), sum)));
+}
+
+static const GExpr *visit(void *context, Graph *g, const GExpr *e) {
+    (void)context;
+    if (e->type != GT_REAL) return e;
+    if (e->op == G_MUL) return weighted_log(g, e);
+    return e->op == G_EXP ? softmax(g, e) : e;
+}
+
+void pass_weigh(Graph *g) {
+    Weigh w = {NULL};
+    g->marks.count = 0;
+    rewrite_nodes(g, visit, &w, false);
+    g->marks.count = 0;
+}
