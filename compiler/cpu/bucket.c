@@ -151,21 +151,89 @@ static int payload_loops(Frame *f, const Bucket *b, Loop *loops) {
     return depth;
 }
 
-/* A row of sums at a time: the payload is the inner loop, so that the members' rows are read as they lie. */
+/* ---- rows of sums ------------------------------------------------------------------------------------------------ */
+
+/* The payload is the inner loop, so that the members' rows are read as they lie. Float sums of LEAF_MEMBERS go from the result to a row of doubles in the worker's scratch. */
+enum { LEAF_MEMBERS = 14 };
+
+typedef struct Row {
+    Frame *f;
+    const Bucket *b;
+    LLVMValueRef out, member;
+    const Members *members;
+} Row;
+
+static LLVMValueRef total_of(const Row *row) {
+    Frame *f = row->f;
+    LLVMValueRef at = whole(f, 0);
+    for (int a = 0; a < row->b->node->rank; a++)
+        if (row->b->role[a] == BUCKET_PAYLOAD) at = add(f, times(f, at, row->b->node->shape[a]), f->indices[a]);
+    return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f64, f->scratch, &at, 1, "");
+}
+
+static void each_entry(const Row *row, void (*visit)(const Row *row)) {
+    Loop loops[GRAPH_MAX_RANK];
+    int depth = payload_loops(row->f, row->b, loops);
+    visit(row);
+    while (depth > 0) loop_end(row->f, &loops[--depth]);
+}
+
+static void clear_entry(const Row *row) { element_store(row->f, GT_REAL, row->out, output_place(row->f), number(row->f, 0)); }
+static void clear_total(const Row *row) { LLVMBuildStore(row->f->e->builder, LLVMConstNull(row->f->e->f64), total_of(row)); }
+
+static void add_entry(const Row *row) {
+    Frame *f = row->f;
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL, value = emit_expr_where(f, row->b->node->value, holds), at = output_place(f);
+    if (holds) value = LLVMBuildSelect(build, holds, value, number(f, 0), "");
+    element_store(f, GT_REAL, row->out, at, LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
+}
+
+static void add_leaf(const Row *row) {
+    Frame *f = row->f;
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef total = total_of(row), leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, row->out, output_place(f)), f->e->f64, "");
+    LLVMBuildStore(build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
+    clear_entry(row);
+}
+
+static void store_total(const Row *row) {
+    Frame *f = row->f;
+    LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(row), "");
+    element_store(f, GT_REAL, row->out, output_place(f), LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
+}
+
+static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
+    Members m = *row->members;
+    m.begin = begin;
+    m.end = end;
+    Loop members = member_loop_begin(row->f, &m, &row->member);
+    each_entry(row, add_entry);
+    loop_end(row->f, &members);
+}
+
 static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     LLVMBuilderRef build = f->e->builder;
-    LLVMValueRef out = f->bases[f->kernel->operand_count - 1], member;
-    Loop loops[GRAPH_MAX_RANK];
-    int depth = payload_loops(f, b, loops);
-    element_store(f, GT_REAL, out, output_place(f), number(f, 0));
-    while (depth > 0) loop_end(f, &loops[--depth]);
-    Loop members = member_loop_begin(f, m, &member);
-    depth = payload_loops(f, b, loops);
-    LLVMValueRef holds = m->rest ? emit_expr(f, m->rest) : NULL, value = emit_expr_where(f, b->node->value, holds), at = output_place(f);
-    if (holds) value = LLVMBuildSelect(build, holds, value, number(f, 0), "");
-    element_store(f, GT_REAL, out, at, LLVMBuildFAdd(build, element_load(f, GT_REAL, out, at), value, ""));
-    while (depth > 0) loop_end(f, &loops[--depth]);
-    loop_end(f, &members);
+    Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
+    LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"), after = frame_block(f, "added");
+    each_entry(&row, clear_entry);
+    LLVMValueRef is_few = LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""), whole(f, LEAF_MEMBERS), "");
+    LLVMBuildCondBr(build, is_few, few, many);
+    LLVMPositionBuilderAtEnd(build, few);
+    add_members(&row, m->begin, m->end);
+    LLVMBuildBr(build, after);
+    LLVMPositionBuilderAtEnd(build, many);
+    frame_forget(f);
+    each_entry(&row, clear_total);
+    Loop leaves = loop_begin_step(f, m->begin, m->end, LEAF_MEMBERS);
+    LLVMValueRef next = add(f, leaves.index, whole(f, LEAF_MEMBERS));
+    add_members(&row, leaves.index, LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, m->end, ""), next, m->end, ""));
+    each_entry(&row, add_leaf);
+    loop_end(f, &leaves);
+    each_entry(&row, store_total);
+    LLVMBuildBr(build, after);
+    LLVMPositionBuilderAtEnd(build, after);
+    frame_forget(f);
 }
 
 static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {

@@ -1,10 +1,22 @@
 /* Reductions whose results lie side by side in what they read (sums_columns), several at once: a row of results is kept in y itself, and a row of terms is added to it at
- * a time, so that every access walks memory. The order in which the terms of one result are added is that of the reduced indices. */
+ * a time, so that every access walks memory. The order in which the terms of one result are added is that of the reduced indices. Of long sums y holds LEAF_ROWS terms, which
+ * then go to a row of doubles in the worker's scratch: float sums of fourteen terms cost what sums of any number do, and are off by thirteen roundings at most. */
 #include "compiler/cpu/emit.h"
+#include "compiler/graph/walk.h"
 
 #include <math.h>
 
-enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* of the widest that there are */ };
+enum { BLOCK_COLUMNS = 32, BLOCK_VECTORS = 2 /* of the widest that there are */, LEAF_ROWS = 14 };
+
+/* What is summed, and the rows of the innermost loop over them. */
+typedef struct Block {
+    Frame *f;
+    const GNode *const *nodes;
+    int count, row; /* the index that goes down the rows; -1: there is one row */
+    LLVMValueRef row_end;
+    LLVMValueRef first, width; /* of the columns: the first, and how many lie in a row of totals */
+    bool is_long;              /* one of the sums is */
+} Block;
 
 static LLVMValueRef position(Frame *f) {
     LLVMValueRef at = NULL;
@@ -22,51 +34,109 @@ static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
     return math_intrinsic(f, f->node->reducer == GR_MIN ? "llvm.minimum" : "llvm.maximum", pair, 2); /* keeps a NaN */
 }
 
-static void begin_row(Frame *f) { element_store(f, GT_REAL, frame_result(f), position(f), neutral(f)); }
+/* Where the total of the column at hand is, of node number i. */
+static LLVMValueRef total_of(const Block *b, int i) {
+    Frame *f = b->f;
+    LLVMBuilderRef build = f->e->builder;
+    LLVMValueRef column = LLVMBuildNSWSub(build, f->indices[f->node->rank - 1], b->first, "");
+    LLVMValueRef at = LLVMBuildNSWAdd(build, LLVMBuildNSWMul(build, b->width, whole(f, i), ""), column, "");
+    return LLVMBuildInBoundsGEP2(build, f->e->f64, f->scratch, &at, 1, "");
+}
 
-static void add_term(Frame *f) {
+static void begin_row(const Block *b, int i) {
+    Frame *f = b->f;
+    element_store(f, GT_REAL, frame_result(f), position(f), neutral(f));
+    if (sums_many(f->node)) LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
+}
+
+/* What y holds goes to the total. */
+static void add_leaf(const Block *b, int i) {
+    Frame *f = b->f;
+    LLVMBuilderRef build = f->e->builder;
+    if (!sums_many(f->node)) return;
+    LLVMValueRef y = frame_result(f), at = position(f), total = total_of(b, i);
+    LLVMValueRef leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, y, at), f->e->f64, "");
+    LLVMBuildStore(build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
+    element_store(f, GT_REAL, y, at, number(f, 0));
+}
+
+static void end_row(const Block *b, int i) {
+    Frame *f = b->f;
+    if (!sums_many(f->node)) return;
+    LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(b, i), "");
+    element_store(f, GT_REAL, frame_result(f), position(f), LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
+}
+
+static void add_term(const Block *b, int i) {
+    (void)i;
+    Frame *f = b->f;
     const GNode *n = f->node;
     LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));
 }
 
-static void for_each_node(Frame *f, const GNode *const *nodes, int count, void (*visit)(Frame *f)) {
-    for (int i = 0; i < count; i++) {
-        f->node = nodes[i];
-        visit(f);
+static void for_each_node(const Block *b, void (*visit)(const Block *b, int i)) {
+    for (int i = 0; i < b->count; i++) {
+        b->f->node = b->nodes[i];
+        visit(b, i);
     }
 }
 
-/* What is summed, and the rows of the innermost loop over them. */
-typedef struct Block {
-    const GNode *const *nodes;
-    int count, row; /* the index that goes down the rows; -1: there is one row */
-    LLVMValueRef row_end;
-} Block;
+/* A pass over columns [begin, end) that visits each node at each of them. */
+static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef end, void (*visit)(const Block *b, int i)) {
+    Loop columns = loop_begin(b->f, begin, end);
+    b->f->indices[b->nodes[0]->rank - 1] = columns.index;
+    for_each_node(b, visit);
+    return loop_end(b->f, &columns);
+}
 
-static Loop rows_begin(Frame *f, const Block *b, LLVMValueRef end) {
-    Loop rows = loop_begin(f, whole(f, 0), end);
-    if (b->row >= 0) f->indices[b->row] = rows.index;
+static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin, void (*visit)(const Block *b, int i)) {
+    Frame *f = b->f;
+    Loop columns = loop_begin(f, whole(f, 0), whole(f, BLOCK_COLUMNS));
+    f->indices[b->nodes[0]->rank - 1] = LLVMBuildNSWAdd(f->e->builder, begin, columns.index, "");
+    for_each_node(b, visit);
+    return loop_end(f, &columns);
+}
+
+/* The rows of a leaf, or all. */
+static Loop rows_begin(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
+    Loop rows = loop_begin(b->f, begin, end);
+    if (b->row >= 0) b->f->indices[b->row] = rows.index;
     return rows;
 }
 
-/* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row to row. */
-static void add_block(Frame *f, const Block *b, LLVMValueRef begin) {
-    Loop rows = rows_begin(f, b, b->row_end), columns = loop_begin(f, whole(f, 0), whole(f, BLOCK_COLUMNS));
-    f->indices[b->nodes[0]->rank - 1] = LLVMBuildNSWAdd(f->e->builder, begin, columns.index, "");
-    for_each_node(f, b->nodes, b->count, add_term);
-    loop_take_vectors(f, loop_end(f, &columns), BLOCK_VECTORS);
-    loop_keep_rolled(f, loop_end(f, &rows));
+static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
+    LLVMBuilderRef build = b->f->e->builder;
+    LLVMValueRef next = LLVMBuildNSWAdd(build, begin, whole(b->f, LEAF_ROWS), "");
+    return LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, end, ""), next, end, "");
 }
 
-static void add_other_columns(Frame *f, const Block *b, LLVMValueRef begin, LLVMValueRef end) {
-    LLVMValueRef some = LLVMBuildICmp(f->e->builder, LLVMIntSLT, begin, end, ""); /* else no rows either */
-    Loop rows = rows_begin(f, b, LLVMBuildSelect(f->e->builder, some, b->row_end, whole(f, 0), "")), columns = loop_begin(f, begin, end);
-    f->indices[b->nodes[0]->rank - 1] = columns.index;
-    for_each_node(f, b->nodes, b->count, add_term);
-    loop_end(f, &columns);
+/* A fixed number of columns: with their loop gone into vectors, the sums stay in registers from row to row. */
+static void add_block(const Block *b, LLVMValueRef begin) {
+    Frame *f = b->f;
+    Loop leaves, rows;
+    if (b->is_long) leaves = loop_begin_step(f, whole(f, 0), b->row_end, LEAF_ROWS);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end)) : rows_begin(b, whole(f, 0), b->row_end);
+    loop_take_vectors(f, each_of_block(b, begin, add_term), BLOCK_VECTORS);
+    loop_keep_rolled(f, loop_end(f, &rows));
+    if (!b->is_long) return;
+    loop_take_vectors(f, each_of_block(b, begin, add_leaf), BLOCK_VECTORS);
+    loop_keep_rolled(f, loop_end(f, &leaves));
+}
+
+static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
+    Frame *f = b->f;
+    LLVMBuilderRef build = f->e->builder;
+    Loop leaves, rows;
+    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""), row_end = LLVMBuildSelect(build, some, b->row_end, whole(f, 0), ""); /* else no rows either */
+    if (b->is_long) leaves = loop_begin_step(f, whole(f, 0), row_end, LEAF_ROWS);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end)) : rows_begin(b, whole(f, 0), row_end);
+    each_column(b, begin, end, add_term);
     loop_keep_rolled(f, loop_end(f, &rows)); /* a copy of the columns' loop for each turn would gain nothing */
+    if (!b->is_long) return;
+    each_column(b, begin, end, add_leaf);
+    loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
 /* Where the blocks end. From memory rows are best taken whole, in order: one block, if it takes a row, since with more columns than that the sums of a row have
@@ -77,29 +147,34 @@ static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, 
     return is_cached ? blocks : LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, count, whole(f, 2 * BLOCK_COLUMNS), ""), blocks, begin, "");
 }
 
+static void set_rows(Block *b, const int64_t *extents) {
+    const GNode *n = b->nodes[0];
+    b->row = -1;
+    for (int i = n->rank; i < n->rank + n->red_rank; i++) {
+        b->f->indices[i] = whole(b->f, 0);
+        if (extents[i] != 1) b->row = i;
+    }
+    b->row_end = b->row >= 0 ? axis_count(b->f, extents, b->row) : whole(b->f, 1);
+}
+
 void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
     const GNode *n = nodes[0];
-    const int last = n->rank - 1;
-    Loop start = loop_begin(f, begin, end), loops[GRAPH_MAX_RANK];
-    f->indices[last] = start.index;
-    for_each_node(f, nodes, count, begin_row);
-    loop_end(f, &start);
-    Block block = {.nodes = nodes, .count = count, .row = -1, .row_end = whole(f, 1)};
+    Loop loops[GRAPH_MAX_RANK];
+    Block block = {.f = f, .nodes = nodes, .count = count, .first = begin, .width = LLVMBuildNSWSub(f->e->builder, end, begin, "")};
+    for (int i = 0; i < count; i++) block.is_long |= sums_many(nodes[i]);
+    set_rows(&block, extents);
+    each_column(&block, begin, end, begin_row);
     int depth = 0;
-    for (int i = n->rank; i < n->rank + n->red_rank; i++) {
-        f->indices[i] = whole(f, 0);
-        if (extents[i] != 1) block.row = i;
-    }
     for (int i = n->rank; i < block.row; i++) {
         if (extents[i] == 1) continue;
         loops[depth] = loop_begin(f, whole(f, 0), axis_count(f, extents, i));
         f->indices[i] = loops[depth++].index;
     }
-    if (block.row >= 0) block.row_end = axis_count(f, extents, block.row);
     LLVMValueRef middle = end_of_blocks(f, is_cached, begin, end);
     Loop blocks = loop_begin_step(f, begin, middle, BLOCK_COLUMNS);
-    add_block(f, &block, blocks.index);
+    add_block(&block, blocks.index);
     loop_keep_rolled(f, loop_end(f, &blocks));
-    add_other_columns(f, &block, middle, end);
+    add_other_columns(&block, middle, end);
     while (depth > 0) loop_keep_rolled(f, loop_end(f, &loops[--depth]));
+    if (block.is_long) each_column(&block, begin, end, end_row);
 }

@@ -12,11 +12,15 @@
 typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
-    LLVMTypeRef type;
+    LLVMTypeRef type;                           /* of a term */
+    LLVMTypeRef kept;                           /* of `best`: sums of many reals are kept in double (sums_many) */
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
     bool exponentials;                          /* the second sweep of a log-sum-exp */
     const Members *members;                     /* or NULL: all terms */
 } Reduction;
+
+/* Terms are floats, and the sum is of doubles: LLVM would take as many lanes as there are doubles in a vector, and compute terms in halves of one. */
+enum { SUM_LANES = 16 };
 
 static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
 static bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
@@ -59,6 +63,24 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
     local_set(f, r->best, LLVMBuildSelect(b, better, v, old, ""));
 }
 
+static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
+    LLVMValueRef old = local_get(f, r->kept, r->best);
+    if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
+    local_set(f, r->best, r->type == f->e->f32 ? add_in_any_order(f, old, v) : LLVMBuildAdd(f->e->builder, old, v, ""));
+}
+
+/* The sum begins: in double, where it is one of many reals. */
+static void begin_sum(Frame *f, Reduction *r) {
+    r->kept = sums_many(r->node) ? f->e->f64 : r->type;
+    r->best = frame_local(f, r->kept);
+    local_set(f, r->best, LLVMConstNull(r->kept));
+}
+
+static LLVMValueRef end_sum(Frame *f, const Reduction *r) {
+    LLVMValueRef sum = local_get(f, r->kept, r->best);
+    return r->kept == f->e->f64 ? LLVMBuildFPTrunc(f->e->builder, sum, f->e->f32, "") : sum;
+}
+
 static void fold_term(Frame *f, Reduction *r) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = r->node;
@@ -72,13 +94,13 @@ static void fold_term(Frame *f, Reduction *r) {
         v = LLVMBuildSelect(b, weighs, v, number(f, 0), "");
     }
     if (holds) v = LLVMBuildSelect(b, holds, v, neutral(f, r), "");
-    LLVMValueRef old = local_get(f, r->type, r->best);
+    LLVMValueRef old = local_get(f, r->kept, r->best);
     switch (n->reducer) {
-    case GR_SUM: local_set(f, r->best, r->type == f->e->f32 ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "")); break;
+    case GR_SUM: add_term(f, r, v); break;
     case GR_ANY: local_set(f, r->best, LLVMBuildOr(b, old, v, "")); break;
     case GR_ALL: local_set(f, r->best, LLVMBuildAnd(b, old, v, "")); break;
     case GR_LSE:
-        if (r->exponentials) local_set(f, r->best, add_in_any_order(f, old, v));
+        if (r->exponentials) add_term(f, r, v);
         else fold_best(f, r, v, holds);
         break;
     default: fold_best(f, r, v, holds); break;
@@ -109,7 +131,11 @@ static void sweep_all(Frame *f, Reduction *r) {
         f->indices[n->rank + i] = loops[depth++].index;
     }
     fold_term(f, r);
-    while (depth > 0) loop_end(f, &loops[--depth]);
+    int innermost = depth - 1;
+    while (depth > 0) {
+        LLVMValueRef back = loop_end(f, &loops[--depth]);
+        if (depth == innermost && r->kept == f->e->f64) loop_take_lanes(f, back, SUM_LANES);
+    }
 }
 
 static void sweep(Frame *f, Reduction *r) {
@@ -124,14 +150,19 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     const GNode *n = f->node;
     Reduction r = {.node = n, .extents = extents, .members = members};
     r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : value_type(f->e, n->value->type);
-    r.best = frame_local(f, r.type);
+    if (n->reducer == GR_SUM) {
+        begin_sum(f, &r);
+    } else {
+        r.kept = r.type;
+        r.best = frame_local(f, r.type);
+        local_set(f, r.best, neutral(f, &r));
+    }
     if (n->empty_is_error && n->guard) r.count = frame_local(f, f->e->i64);
     if (takes_position(n)) {
         r.position = frame_local(f, f->e->i64);
         r.winner = frame_local(f, f->e->i64);
         local_set(f, r.winner, whole(f, -1));
     }
-    local_set(f, r.best, neutral(f, &r));
     sweep(f, &r);
     if (n->reducer == GR_LSE) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
@@ -141,7 +172,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         r.winner = frame_local(f, f->e->f32);
         local_set(f, r.winner, LLVMBuildSelect(b, endless, number(f, 0), top, ""));
         r.exponentials = true;
-        local_set(f, r.best, number(f, 0));
+        begin_sum(f, &r);
         sweep(f, &r);
     }
     if (r.count) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), whole(f, 0), ""), COUPLET_FAULT_EMPTY);
@@ -149,9 +180,9 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         LLVMValueRef winner = local_get(f, f->e->i64, r.winner);
         return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, whole(f, 0), ""), whole(f, 0), winner, "");
     }
-    LLVMValueRef result = local_get(f, r.type, r.best);
-    if (n->reducer != GR_LSE) return result;
-    return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, result), "");
+    if (n->reducer == GR_SUM) return end_sum(f, &r);
+    if (n->reducer != GR_LSE) return local_get(f, r.type, r.best);
+    return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, end_sum(f, &r)), "");
 }
 
 static void emit_element(Frame *f, const int64_t *extents) {

@@ -23,7 +23,7 @@ typedef struct Emitter {
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef builder;
-    LLVMTypeRef f32, i32, i64, i8, i1, ptr, nothing;
+    LLVMTypeRef f32, f64, i32, i64, i8, i1, ptr, nothing;
 } Emitter;
 
 /* ---- functions ---------------------------------------------------------------------------------------------- */
@@ -91,6 +91,8 @@ Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member);
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
 /* Asks for so many vectors in a turn. */
 void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors);
+/* Asks for vectors of so many turns. */
+void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes);
 /* The turns of an axis: extents[axis], or what the table says. */
 LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis);
 /* One more subscript, that walks along an axis of the node, after the position `at` (NULL: it is the first); `extent` where the kernel has no arguments. */

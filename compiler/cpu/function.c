@@ -155,6 +155,8 @@ void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors) {
     set_wishes(f, branch, (LLVMMetadataRef[]){wish_of(f, "llvm.loop.unroll.disable", 0), wish_of(f, "llvm.loop.interleave.count", vectors)}, 2);
 }
 
+void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes) { set_wishes(f, branch, (LLVMMetadataRef[]){wish_of(f, "llvm.loop.vectorize.width", lanes)}, 1); }
+
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type) {
     LLVMBuilderRef b = f->e->builder;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b), entry = LLVMGetEntryBasicBlock(f->function);

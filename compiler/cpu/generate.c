@@ -9,6 +9,7 @@ void emitter_open(Emitter *e, Arena *arena) {
     e->module = LLVMModuleCreateWithNameInContext("kernels", e->context);
     e->builder = LLVMCreateBuilderInContext(e->context);
     e->f32 = LLVMFloatTypeInContext(e->context);
+    e->f64 = LLVMDoubleTypeInContext(e->context);
     e->i32 = LLVMInt32TypeInContext(e->context);
     e->i64 = LLVMInt64TypeInContext(e->context);
     e->i8 = LLVMInt8TypeInContext(e->context);

@@ -15,12 +15,13 @@ typedef struct Reads {
 } Reads;
 
 /* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
- * moves with a reduced index. */
+ * moves with a reduced index. What is the same for all terms walks nowhere. */
 static VisitStep count_read(void *context, const GExpr *e) {
     Reads *r = context;
     if (e->op != G_LOAD || e->tensor->rank == 0) return VISIT_INSIDE;
     const GExpr *last = e->args[e->tensor->rank - 1];
-    if (last->op == G_INDEX && last->index == r->node->rank - 1) r->columns++;
+    if (last->op == G_INDEX && last->index == r->node->rank - 1)
+        r->columns += expr_any(e, is_reduced_index, r->node);
     else if (expr_any(last, is_reduced_index, r->node)) r->rows++;
     return VISIT_INSIDE;
 }
@@ -32,4 +33,16 @@ bool sums_columns(const GNode *n) {
     Reads reads = {.node = n};
     expr_visit(n->value, count_read, &reads);
     return reads.columns > 0 && reads.columns >= reads.rows;
+}
+
+int64_t reduced_terms(const GNode *n) {
+    int64_t terms = 1;
+    for (int i = 0; i < n->red_rank; i++) terms *= n->red_shape[i];
+    return terms;
+}
+
+enum { FEW_TERMS = 16 };
+
+bool sums_many(const GNode *n) {
+    return (n->reducer == GR_SUM || n->reducer == GR_LSE) && n->value->type == GT_REAL && reduced_terms(n) > FEW_TERMS;
 }

@@ -86,6 +86,8 @@ void collapse_axes(const GNode *node, int64_t *extents);
 /* How many of the collapsed axes make tiles, the others being loops inside one. A single axis that is long is cut into chunks of *chunk (else 0). */
 int tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
 int64_t compute_tiles(const GNode *node);
+/* Bytes of a worker's scratch: a total in double for each column of a tile, for each node that may go down the columns (compiler/cpu/columns.c). */
+int64_t column_totals(const Kernel *kernel);
 /* Node number i of a COMPUTE kernel. */
 static inline const GNode *kernel_node(const Kernel *kernel, int i) { return i == 0 ? kernel->node : kernel->beside[i - 1]; }
 

@@ -148,7 +148,9 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     return label;
 }
 
-static int64_t kernel_scratch(const Kernel *k) {
+static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
+    if (k->kind == KERNEL_COMPUTE) return target->lanes ? column_totals(k) : 0;
+    if (k->kind == KERNEL_BUCKET) return target->lanes ? k->bucket->payload * (int64_t)sizeof(double) : 0; /* totals of a row of sums */
     if (k->sweep) return sweep_scratch(k->sweep);
     if (k->kind == KERNEL_PRODUCT) return contraction_scratch(k->contraction);
     if (k->kind != KERNEL_CALL) return 0;
@@ -157,7 +159,7 @@ static int64_t kernel_scratch(const Kernel *k) {
     return couplet_call_scratch(k->node->call, &size);
 }
 
-static void make_steps(Plan *p) {
+static void make_steps(Plan *p, const PlanTarget *target) {
     int count = p->kernels.items.count;
     CoupletStep *steps = arena_array(p->arena, CoupletStep, count + 1);
     for (int i = 0; i < count; i++) {
@@ -178,7 +180,8 @@ static void make_steps(Plan *p) {
         s->source = place_of(p->arena, k->node);
         s->label = label_of(p->arena, k);
         s->flops = step_work(k);
-        if (kernel_scratch(k) > p->out->scratch_bytes) p->out->scratch_bytes = kernel_scratch(k);
+        int64_t scratch = kernel_scratch(k, target);
+        if (scratch > p->out->scratch_bytes) p->out->scratch_bytes = scratch;
     }
     p->out->steps = p->steps = steps;
     p->out->step_count = count;
@@ -221,7 +224,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
         if (kernel->contraction) p->out->hash = (p->out->hash ^ kernel->contraction->hash) * 1099511628211u; /* sums in another order are other bits */
         for (const char *at = kernel->symbol; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
     }
-    make_steps(p);
+    make_steps(p, target);
     make_outputs(p, states, state_count);
     return true;
 }

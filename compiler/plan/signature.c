@@ -169,6 +169,7 @@ static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
     add(h, n->reducer);
     add(h, n->empty_is_error);
     add(h, sums_columns(n));
+    add(h, sums_many(n));
     add(h, a->chunk != 0);
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         if (a->loop_of[i] < 0) continue;
@@ -195,6 +196,7 @@ static void sign_beside(Hash *h, const GNode *n) {
     add(h, n->empty_is_error);
     add(h, (uint64_t)n->red_rank);
     add(h, sums_columns(n));
+    add(h, sums_many(n));
 }
 
 static void sign_node(Signing *s, Hash *h, const GNode *n) {

@@ -11,10 +11,32 @@ enum {
     COLUMNS = 16      /* of a column sum, in a tile: a multiple of these */
 };
 
+static bool is_index(const GExpr *e, int index) { return e->op == G_INDEX && e->index == index; }
+
 typedef struct Neighbours {
+    const GNode *node;
     int p;
     const int64_t *shape;
 } Neighbours;
+
+/* True if subscript i of a load goes along with index p, and the next one is p + 1 over all of its
+ * axis: `a[p, p+1]`, or a block of its rows, `a[k*8 + p, p+1]`. */
+static bool subscripts_walk(const Neighbours *n, const GExpr *load, int i) {
+    const GNode *t = load->tensor;
+    const int p = n->p;
+    Affine at;
+    if (i + 1 >= t->rank || !is_index(load->args[i + 1], p + 1)) return false;
+    if (t->shape[i + 1] != n->shape[p + 1]) return false;
+    if (is_index(load->args[i], p)) return t->shape[i] == n->shape[p];
+    if (load->has_else || !affine_of(load->args[i], &at)) return false;
+    if (at.factor[p] != 1 || at.factor[p + 1] != 0) return false;
+    int64_t last = at.constant;
+    for (int k = 0; k < n->node->rank + n->node->red_rank; k++) {
+        if (at.factor[k] < 0) return false;
+        last += at.factor[k] * (graph_extent(n->node, k) - 1);
+    }
+    return at.constant >= 0 && last < t->shape[i];
+}
 
 /* Ends the walk where p or p + 1 stands in another way than walks_together allows. */
 static VisitStep stands_apart(void *context, const GExpr *e) {
@@ -27,15 +49,8 @@ static VisitStep stands_apart(void *context, const GExpr *e) {
     if (e->op != G_LOAD) return VISIT_INSIDE;
     const GNode *t = e->tensor;
     for (int i = 0; i < t->rank; i++) {
-        const GExpr *a = e->args[i], *b = i + 1 < t->rank ? e->args[i + 1] : NULL;
-        if (a->op == G_INDEX && a->index == p) {
-            if (!b || b->op != G_INDEX || b->index != p + 1 || t->shape[i + 1] != n->shape[p + 1] ||
-                t->shape[i] != n->shape[p])
-                return VISIT_END;
-            i++;
-        } else if (expr_visit(a, stands_apart, context)) {
-            return VISIT_END;
-        }
+        if (subscripts_walk(n, e, i)) i++;
+        else if (expr_visit(e->args[i], stands_apart, context)) return VISIT_END;
     }
     return e->has_else && expr_visit(e->args[t->rank], stands_apart, context) ? VISIT_END
                                                                               : VISIT_PAST;
@@ -43,8 +58,8 @@ static VisitStep stands_apart(void *context, const GExpr *e) {
 
 /* True if indices p and p + 1 of a node are only ever used as neighbouring subscripts that walk
  * memory without a gap, or in the number that the two make. */
-static bool walks_together(const GExpr *e, int p, const int64_t *shape) {
-    Neighbours n = {p, shape};
+static bool walks_together(const GNode *node, const GExpr *e, int p, const int64_t *shape) {
+    Neighbours n = {node, p, shape};
     return !expr_visit(e, stands_apart, &n);
 }
 
@@ -56,7 +71,7 @@ void collapse_axes(const GNode *n, int64_t *extents) {
     for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];
     for (int p = n->rank + n->red_rank - 2; p >= 0; p--) {
         if (p == n->rank - 1) continue; /* an output axis and a reduced one */
-        if (!walks_together(n->value, p, shape) || !walks_together(n->guard, p, shape) || !walks_together(n->active, p, shape)) continue;
+        if (!walks_together(n, n->value, p, shape) || !walks_together(n, n->guard, p, shape) || !walks_together(n, n->active, p, shape)) continue;
         last[p] = last[p + 1];
         extents[last[p]] *= extents[p];
         extents[p] = 1;
@@ -103,4 +118,17 @@ int64_t compute_tiles(const GNode *n) {
     int axes = tile_axes(n, extents, &chunk);
     for (int i = 0; i < axes; i++) tiles *= extents[i];
     return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
+}
+
+int64_t column_totals(const Kernel *k) {
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk, longest = 0;
+    for (int i = 0; i <= k->beside_count; i++) {
+        const GNode *n = kernel_node(k, i);
+        if (n->red_rank && sums_columns(n) && sums_many(n)) longest = n->shape[n->rank - 1];
+    }
+    if (!longest) return 0;
+    collapse_axes(k->node, extents);
+    tile_axes(k->node, extents, &chunk);
+    if (chunk) longest = chunk;
+    return (k->beside_count + 1) * longest * (int64_t)sizeof(double);
 }
