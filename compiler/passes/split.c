@@ -1,6 +1,6 @@
 /* split: a large sum with few results is taken in two levels, so that there are enough tiles for every thread and the first level stays in a cache:
- * the statistics of a batch are sums of those of its samples (Note [About the mean of a part]). Only where the results lie side by side in what is read (sums_columns), since the other
- * order has its vectors along the sum already. */
+ * the statistics of a batch are sums of those of its samples (Note [About the mean of a part]). The first level keeps the leading reduced axes, as long as they make few enough parts,
+ * and blocks of the next one. What the parts are depends on the sum alone, never on the machine. */
 #include "compiler/graph/key.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
@@ -11,7 +11,15 @@
 
 #include <string.h>
 
-enum { ENOUGH_TILES = 16, SMALLEST_SUM = 1 << 16 };
+enum {
+    ENOUGH_TILES = 16,
+    SMALLEST_SUM = 1 << 16, /* evaluations of the term */
+    BLOCK_TERMS = 1 << 14,  /* that are worth a tile of their own */
+    MOST_BLOCKS = 1024,   /* of one result */
+    MOST_KEPT = 8192,       /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by one (chunk) */
+    FEWEST_TERMS = 256,     /* of a part beside those */
+    FEWEST_ROWS = 1 << 12   /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
+};
 
 static int64_t extents(const int64_t *shape, int count) {
     int64_t size = 1;
@@ -19,20 +27,58 @@ static int64_t extents(const int64_t *shape, int count) {
     return size;
 }
 
-/* How many of the leading reduced indices the first level keeps; 0: the sum is left as it is. */
-static int kept_indices(Graph *g, const GNode *node) {
+/* How the reduced space is cut: the first `kept` axes are indices of the parts, and the next one goes in blocks of `length`; what is left of it behind
+ * the last whole block is one more part. */
+typedef struct Cut {
+    int kept;
+    int64_t length; /* 0: the axis is not cut */
+} Cut;
+
+static bool is_split(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
-    bool sum = node->reducer == GR_SUM || node->reducer == GR_MAX || node->reducer == GR_MIN;
-    if (node->kind != GN_COMPUTE || !sum || node->type != GT_REAL || node->active || node->empty_is_error || !sums_columns(node) || reduces_by_key(node)) return 0;
-    if (extents(node->shape, node->rank) * extents(node->red_shape, node->red_rank) <
-            SMALLEST_SUM ||
-        product_of(g->arena, node, &product) || pair_sink(node, &sink))
-        return 0;
-    int64_t tiles = extents(node->shape, node->rank - 1);
-    int kept = 0;
-    while (tiles < ENOUGH_TILES && kept < node->red_rank) tiles *= node->red_shape[kept++];
-    return kept < node->red_rank && node->rank + kept <= GRAPH_MAX_RANK ? kept : 0;
+    if (node->kind != GN_COMPUTE || node->red_rank == 0 || reduces_by_key(node)) return false;
+    if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN) return false; /* a place in the whole space */
+    if (extents(node->shape, node->rank) * reduced_terms(node) < SMALLEST_SUM) return false;
+    return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
+}
+
+/* The length near `wanted` that divides the axis; else `wanted`. */
+static int64_t block_length(int64_t axis, int64_t wanted) {
+    for (int64_t more = 0; more <= wanted / 2; more++) {
+        if (axis % (wanted + more) == 0) return wanted + more;
+        if (axis % (wanted - more) == 0) return wanted - more;
+    }
+    return wanted;
+}
+
+/* The axis behind those that are kept, which make so many tiles already. */
+static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns) {
+    int64_t axis = node->red_shape[kept], terms = extents(node->red_shape + kept, node->red_rank - kept);
+    if (columns && terms < FEWEST_ROWS) return 0;
+    int64_t width = columns ? node->shape[node->rank - 1] : 1, blocks = terms * width / BLOCK_TERMS, most = MOST_BLOCKS / tiles, fewest = ENOUGH_TILES / tiles;
+    if (blocks > most) blocks = most;
+    if (blocks < fewest) blocks = fewest;
+    if (blocks > axis / 2) blocks = axis / 2;
+    return blocks > 1 ? block_length(axis, axis / blocks) : 0;
+}
+
+/* False: the sum is left as it is. */
+static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
+    *cut = (Cut){0};
+    if (!is_split(g, node)) return false;
+    bool columns = sums_columns(node);
+    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank), rest = reduced_terms(node);
+    if (tiles >= ENOUGH_TILES) return false;
+    while (tiles < ENOUGH_TILES && cut->kept < node->red_rank - 1) {
+        int64_t axis = node->red_shape[cut->kept];
+        if (tiles * axis > MOST_KEPT || rest / axis < (columns ? 1 : FEWEST_TERMS)) break;
+        tiles *= axis;
+        rest /= axis;
+        cut->kept++;
+    }
+    if (tiles < ENOUGH_TILES) cut->length = cut_axis(node, cut->kept, tiles, columns);
+    return (cut->kept || cut->length) && node->rank + cut->kept + (cut->length > 0) <= GRAPH_MAX_RANK;
 }
 
 /* ---- sums of squares about a mean ---------------------------------------------------------------------------------------- */
@@ -102,29 +148,85 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
 
 /* ---- two levels ------------------------------------------------------------------------------------------------------------ */
 
-static GNode *split_node(Graph *g, GNode *node) {
-    int kept = kept_indices(g, node);
-    if (!kept) return node;
-    ComputeSpec first, second;
-    graph_open(g, node, &first);
-    memset(&second, 0, sizeof second);
-    second.reducer = first.reducer;
-    second.out_rank = first.out_rank;
-    second.red_rank = kept;
-    second.name = first.name;
-    second.span = first.span;
-    const GExpr *indices[GRAPH_MAX_RANK];
-    for (int i = 0; i < kept; i++) indices[i] = second.red[i] = graph_fresh_index(g, node->red_shape[i]);
-    for (int i = 0; i < first.out_rank; i++) indices[kept + i] = second.out[i] = graph_fresh_index(g, node->shape[i]);
-    memmove(first.out + kept, first.out, sizeof *first.out * (size_t)first.out_rank);
-    memcpy(first.out, first.red, sizeof *first.red * (size_t)kept);
-    memmove(first.red, first.red + kept, sizeof *first.red * (size_t)(first.red_rank - kept));
-    first.out_rank += kept;
-    first.red_rank -= kept;
+/* Parts of a sum: `blocks` of so many terms along the axis that is cut, the first of them at `begin`; 0 blocks: one part, that has no index for it. */
+typedef struct Region {
+    int64_t begin, blocks, length;
+} Region;
+
+/* The first level of a region, its results' indices first those that are kept, then the block's, then the node's own. */
+static void open_region(Graph *g, const GNode *node, const Cut *cut, const Region *r, ComputeSpec *out) {
+    ComputeSpec whole;
+    graph_open(g, node, &whole);
+    *out = whole;
+    out->empty_is_error = false;
+    out->out_rank = 0;
+    out->red_rank = 0;
+    for (int i = 0; i < cut->kept; i++) out->out[out->out_rank++] = whole.red[i];
+    if (cut->length) {
+        const GExpr *term = graph_fresh_index(g, r->length), *index = gx2(g, G_ADD, gx_int(g, r->begin), term), *axis = whole.red[cut->kept];
+        if (r->blocks) {
+            const GExpr *block = out->out[out->out_rank++] = graph_fresh_index(g, r->blocks);
+            index = gx2(g, G_ADD, gx2(g, G_MUL, block, gx_int(g, r->length)), index);
+        }
+        out->value = gx_substitute(g, whole.value, 1, &axis, &index);
+        out->guard = whole.guard ? gx_substitute(g, whole.guard, 1, &axis, &index) : NULL;
+        out->red[out->red_rank++] = term;
+    }
+    for (int i = 0; i < whole.out_rank; i++) out->out[out->out_rank++] = whole.out[i];
+    for (int i = cut->kept + (cut->length > 0); i < whole.red_rank; i++) out->red[out->red_rank++] = whole.red[i];
+}
+
+/* What a region gives to the second level, at these indices. With other parts behind the region (`otherwise`) there is nothing to centre on. */
+static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
     const GExpr *rest = NULL;
-    bool centred = centre_on_parts(g, &first, indices, &rest);
-    second.value = gx_load(g, graph_compute(g, &first), first.out_rank, indices, NULL);
-    if (centred) second.value = gx2(g, G_ADD, second.value, rest);
+    bool centred = !otherwise && centre_on_parts(g, first, at, &rest);
+    const GExpr *part = gx_load(g, graph_compute(g, first), first->out_rank, at, otherwise);
+    return centred ? gx2(g, G_ADD, part, rest) : part;
+}
+
+/* Whether a part has a term. */
+static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
+    ComputeSpec any = *first;
+    any.reducer = GR_ANY;
+    any.value = gx_bool(g, true);
+    return gx_load(g, graph_compute(g, &any), any.out_rank, at, otherwise);
+}
+
+/* The indices of the second level, as the first level's results have them: with that of the blocks, and without. */
+typedef struct Indices {
+    const GExpr *with[GRAPH_MAX_RANK], *without[GRAPH_MAX_RANK], *block;
+} Indices;
+
+static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t parts, ComputeSpec *second, Indices *at) {
+    int with = 0, without = 0;
+    graph_open(g, node, second);
+    second->red_rank = 0;
+    second->guard = NULL;
+    for (int i = 0; i < cut->kept; i++) at->with[with++] = at->without[without++] = second->red[second->red_rank++] = graph_fresh_index(g, node->red_shape[i]);
+    if (parts) at->block = at->with[with++] = second->red[second->red_rank++] = graph_fresh_index(g, parts);
+    for (int i = 0; i < second->out_rank; i++) at->with[with++] = at->without[without++] = second->out[i];
+}
+
+static GNode *split_node(Graph *g, GNode *node) {
+    Cut cut;
+    if (!choose_cut(g, node, &cut)) return node;
+    ComputeSpec second, first, last;
+    Indices at;
+    Region blocks = {0}, left = {0};
+    if (cut.length) {
+        int64_t axis = node->red_shape[cut.kept];
+        blocks = (Region){0, axis / cut.length, cut.length};
+        left = (Region){blocks.blocks * cut.length, 0, axis % cut.length};
+    }
+    open_second(g, node, &cut, blocks.blocks + (left.length > 0), &second, &at);
+    open_region(g, node, &cut, &blocks, &first);
+    if (left.length) open_region(g, node, &cut, &left, &last);
+    if (node->empty_is_error && node->guard) {
+        const GExpr *holds = left.length ? holds_in_part(g, &last, at.without, NULL) : NULL;
+        second.guard = holds_in_part(g, &first, at.with, holds);
+    }
+    const GExpr *otherwise = left.length ? gx_load(g, graph_compute(g, &last), last.out_rank, at.without, NULL) : NULL;
+    second.value = part_of(g, &first, at.with, otherwise);
     return graph_compute(g, &second);
 }
 
