@@ -75,6 +75,7 @@ struct Expr {
     int arg_count;
     Binder **binders;
     int binder_count;
+    int depth; /* how many expressions nest in it, itself among them */
     /* checker: */
     Type *type;     /* shape and element kind; poisoned after an error */
     Symbol *symbol; /* NAME and MEMBER: what the name means */

@@ -13,28 +13,59 @@ Span ast_span(Span a, Span b) {
     return a;
 }
 
+void parser_too_deep(Parser *p, Span span, const char *what) {
+    if (p->is_too_deep) return;
+    p->is_too_deep = true;
+    bool brackets = strcmp(what, "brackets") == 0;
+    diag_report(p->diag, CODE_TOO_DEEP, span, "%s nest deeper than %d here", what,
+                brackets ? MOST_NESTED_BRACKETS : MOST_NESTED_TERMS);
+    diag_suggest(p->diag, "%s", "name parts of it: `let a = ..`; a sum over many alike is a reduction, `sum[i] x[i]`");
+}
+
 Expr *ast_expr(Parser *p, ExprKind kind, Span span) {
     Expr *e = arena_new_of(p->arena, Expr);
     e->kind = kind;
     e->span = span;
+    e->depth = 1;
     return e;
+}
+
+/* Every walk over expressions is recursive, so that their depth has a limit. */
+static void nest(Parser *p, Expr *e, const Expr *part) {
+    if (!part || part->depth < e->depth) return;
+    e->depth = part->depth + 1;
+    if (e->depth > MOST_NESTED_TERMS) parser_too_deep(p, e->span, "expressions");
 }
 
 /* 512MiB: a number of bytes. */
 static double unit_of(const char *unit) { return *unit == 'K' ? 0x1p10 : *unit == 'M' ? 0x1p20 : *unit == 'G' ? 0x1p30 : 1; }
 
+/* A number that would become another one is refused: nothing may be computed with infinity in place of 1e400. */
+static void refuse_range(Parser *p, Expr *e, bool is_zero) {
+    if (e->is_integer && e->number > MOST_WHOLE) {
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a whole number is at most 2^53 - 1 = %.0f",
+                    MOST_WHOLE);
+        diag_suggest(p->diag, "%s", "with a point or an exponent it is a real: `1e20`");
+    } else if (!e->is_integer && e->number > MOST_REAL) {
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a real is at most 3.4e38, the largest number of float32");
+    } else if (!e->is_integer && !is_zero && e->number < LEAST_REAL) {
+        diag_report(p->diag, CODE_NUMBER_RANGE, e->span, "a real that is not 0 is at least 1.4e-45, the smallest number of float32");
+    } else {
+        return;
+    }
+    e->number = 1; /* what follows from it would say nothing new */
+}
+
 Expr *ast_number(Parser *p, Span span) {
     Expr *e = ast_expr(p, EXPR_NUMBER, span);
-    char text[128];
-    int length = span.end - span.begin;
-    if (length > 127) length = 127;
-    memcpy(text, p->source->text + span.begin, (size_t)length);
-    text[length] = 0;
+    const char *text = arena_strndup(p->arena, p->source->text + span.begin, (size_t)(span.end - span.begin));
     char *unit;
     e->number = strtod(text, &unit);
+    bool is_zero = strspn(text, "0.") == strcspn(text, "eE");
     e->is_integer = strpbrk(text, ".eE") == NULL || *unit;
     e->number *= unit_of(unit);
     if (*unit) e->number = floor(e->number);
+    refuse_range(p, e, is_zero);
     return e;
 }
 
@@ -46,7 +77,10 @@ Expr *ast_name(Parser *p, const char *name, Span span) {
 
 static void set_args(Parser *p, Expr *e, Expr *const *args, int count) {
     e->args = arena_array(p->arena, Expr *, count ? count : 1);
-    for (int i = 0; i < count; i++) e->args[i] = args[i];
+    for (int i = 0; i < count; i++) {
+        e->args[i] = args[i];
+        nest(p, e, args[i]);
+    }
     e->arg_count = count;
 }
 
@@ -85,6 +119,7 @@ static void take_list(Parser *p, Expr *e, const ExprListBox *list) {
 Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span span) {
     Expr *e = ast_expr(p, kind, ast_span(callee->span, span));
     e->callee = callee;
+    nest(p, e, callee);
     take_list(p, e, args);
     return e;
 }
@@ -101,6 +136,8 @@ Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard,
     e->binders = binders->items;
     e->binder_count = binders->count;
     e->guard = guard;
+    nest(p, e, guard);
+    for (int i = 0; i < binders->count; i++) nest(p, e, binders->items[i]->bound);
     set_args(p, e, &body, body ? 1 : 0);
     return e;
 }

@@ -3,6 +3,7 @@
 #define COUPLET_LANG_AST_BUILD_H
 
 #include "lang/ast.h"
+#include "lang/limits.h"
 
 typedef ARRAY(Expr *) ExprList;
 typedef ARRAY(Stmt *) StmtList;
@@ -24,15 +25,20 @@ typedef struct Parser {
     StmtList stmts;
     void *scanner;
     /* lexer state: newlines end statements except inside ( or [ and after an operator */
-    int depth[256];
-    int opener[256];   /* the keyword of the statement that opened it */
+    int depth[MOST_NESTED_BRACKETS + 1];
+    int opener[MOST_NESTED_BRACKETS + 1]; /* the keyword of the statement that opened it */
     int level;
     bool may_end;      /* the last token can end a statement */
     bool statement;    /* at the first word of a statement */
     int soft;          /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
     int offset, line, line_start;
     int last_error_line;
+    int ahead;         /* the first word that next_word found, or the offset of one already read */
+    bool is_too_deep;  /* said once; such a file has no tree */
 } Parser;
+
+/* Reports that the text nests deeper than a limit of lang/limits.h; `what` nests: "brackets". */
+void parser_too_deep(Parser *p, Span span, const char *what);
 
 Expr *ast_expr(Parser *p, ExprKind kind, Span span);
 Expr *ast_number(Parser *p, Span span);

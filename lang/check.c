@@ -3,6 +3,7 @@
 #include "lang/check.h"
 #include "lang/edges.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@
 Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims) {
     Type *t = arena_new_of(c->arena, Type);
     t->kind = kind;
-    t->rank = rank > MAX_RANK ? MAX_RANK : rank;
+    assert(rank <= MAX_RANK);
+    t->rank = rank;
     for (int i = 0; i < t->rank; i++) t->dims[i] = dims[i];
     return t;
 }
@@ -130,6 +132,7 @@ Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
     for (int i = 0; i < count; i++) {
         Type *t = check_expr(c, exprs[i]);
         dims[i] = t->kind == KIND_POISON ? NULL : dim_of(c, exprs[i]);
+        report_dim_fault(c, exprs[i]->span);
         if (dims[i]) continue;
         if (t->kind != KIND_POISON) diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
         return type_poison(c);
@@ -175,6 +178,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     c->result = NULL;
     push_scope(c);
     scheme->state = 1;
+    c->calls++;
     if (s->has_config) declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
     if (s->kind == STMT_OPTIMISER) {
         for (int i = 0; i < s->param_count; i++) {
@@ -197,6 +201,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
         }
     }
     scheme->state = 2;
+    c->calls--;
     s->result = scheme->result;
     c->scope = scope;
     c->module = was;
@@ -212,6 +217,11 @@ Scheme *scheme_of(Check *c, Symbol *symbol) {
         scheme->result = type_poison(c);
         scheme->state = 2;
     }
+    if (scheme->state == 0 && c->calls == MOST_NESTED_CALLS) {
+        diag_report(c->diag, CODE_TOO_DEEP, symbol->span, "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, symbol->name);
+        scheme->result = type_poison(c);
+        scheme->state = 2;
+    }
     if (scheme->state == 0) check_scheme(c, scheme, symbol->stmt, module_scope(c, symbol->module), symbol->module);
     return scheme;
 }
@@ -220,6 +230,7 @@ Scheme *scheme_of(Check *c, Symbol *symbol) {
 
 /* The elements of `s[i, j] = E`. */
 static Type *elements_type(Check *c, Stmt *s) {
+    if (too_many_binders(c, s->binders, s->binder_count, "an array")) return type_poison(c);
     push_scope(c);
     for (int i = 0; i < s->binder_count; i++) open_binder(c, s->binders[i]);
     Type *value = check_expr(c, s->value);
@@ -230,13 +241,17 @@ static Type *elements_type(Check *c, Stmt *s) {
     if (value->kind == KIND_POISON || endless) return type_poison(c); /* said already: what reads it is not to be blamed */
     bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
     for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
-    if (value->rank > 0 && !(unrolls && s->binder_count + value->rank <= MAX_RANK)) {
+    if (unrolls && s->binder_count + value->rank > MAX_RANK) {
+        diag_report(c->diag, CODE_TOO_MANY_AXES, s->value->span, "an array has at most %d axes, and `%s` would have %d", MAX_RANK, s->name, s->binder_count + value->rank);
+        return type_poison(c);
+    }
+    if (value->rank > 0 && !unrolls) {
         diag_report(c->diag, CODE_INDEX_MISSING, s->value->span, "each element of `%s` must be a number, and this is %s: an index is missing", s->name, type_text(c->arena, value));
         diag_suggest(c->diag, "an element has an index for each axis, `x[i, d]`; `dot`, `norm` or a reduction makes one number of a row");
         return type_poison(c);
     }
     Dim *dims[MAX_RANK];
-    for (int i = 0; i < s->binder_count && i < MAX_RANK; i++) dims[i] = s->binders[i]->extent;
+    for (int i = 0; i < s->binder_count; i++) dims[i] = s->binders[i]->extent;
     for (int i = 0; i < value->rank; i++) dims[s->binder_count + i] = value->dims[i];
     return type_make(c, value->kind, s->binder_count + value->rank, dims);
 }

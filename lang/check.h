@@ -47,6 +47,8 @@ typedef struct Check {
     Span result_span;
     Span unknown;  /* the last name that was not known */
     bool in_index; /* between the brackets of x[..] */
+    int calls;     /* functions and networks whose bodies are being checked, each called by the one before */
+    int nested;    /* expressions being checked, those in such bodies among them */
 } Check;
 
 /* check.c */
@@ -88,8 +90,11 @@ void check_every(Check *c, Stmt *s);
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);
 Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
+/* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
+void report_dim_fault(Check *c, Span span);
 void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
 void open_binder(Check *c, Binder *binder);
+bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of); /* then it is reported; `of`: "a reduction" */
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
 bool is_numeric(const Type *t);
@@ -103,6 +108,7 @@ void check_next(Check *c, Stmt *s);
 
 /* check_call.c */
 Type *check_call(Check *c, Expr *e);
+void check_part_of_chain(Check *c, const Expr *part); /* a >> part: reports a built-in of two or more arrays */
 Type *apply_net(Check *c, Expr *net, Type *argument, Span span);
 
 #endif

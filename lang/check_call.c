@@ -1,33 +1,33 @@
 /* Types of calls: built-ins, functions of the language by their schemes, constructors and applications of networks. */
 #include "lang/check.h"
 
+#include <limits.h>
 #include <string.h>
 
-enum { MAX_ARGS = 16, MAX_BINDINGS = 64 };
-
+/* What the dimensions and numbers of a signature are in one call. */
 typedef struct Bindings {
-    int count;
-    Symbol *from[MAX_BINDINGS];
-    Dim *to[MAX_BINDINGS];
+    ARRAY(Symbol *) from;
+    ARRAY(Dim *) to;
 } Bindings;
 
 static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
 
 static Dim *bound(const Bindings *b, const Symbol *s) {
-    for (int i = 0; i < b->count; i++)
-        if (b->from[i] == s) return b->to[i];
+    for (int i = 0; i < b->from.count; i++)
+        if (b->from.items[i] == s) return b->to.items[i];
     return NULL;
 }
 
-static void bind(Bindings *b, Symbol *s, Dim *to) {
-    if (b->count == MAX_BINDINGS) return;
-    b->from[b->count] = s;
-    b->to[b->count++] = to;
+static void bind(Check *c, Bindings *b, Symbol *s, Dim *to) {
+    array_push(c->arena, &b->from, s);
+    array_push(c->arena, &b->to, to);
 }
+
+static Dim *replaced(Check *c, Dim *dim, const Bindings *b) { return dim_substitute(c->dims, dim, b->from.items, b->to.items, b->from.count); }
 
 static Type *substituted(Check *c, const Type *t, const Bindings *b) {
     Dim *dims[MAX_RANK];
-    for (int i = 0; i < t->rank; i++) dims[i] = dim_substitute(c->dims, t->dims[i], b->from, b->to, b->count);
+    for (int i = 0; i < t->rank; i++) dims[i] = replaced(c, t->dims[i], b);
     return type_make(c, t->kind, t->rank, dims);
 }
 
@@ -56,10 +56,10 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     for (int i = 0; i < want->rank; i++) {
         Dim *dim = want->dims[i];
         if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION && !bound(b, dim->symbol)) {
-            bind(b, dim->symbol, given->dims[i]);
+            bind(c, b, dim->symbol, given->dims[i]);
             continue;
         }
-        Dim *expected = dim_substitute(c->dims, dim, b->from, b->to, b->count);
+        Dim *expected = replaced(c, dim, b);
         if (expected == given->dims[i]) continue;
         const char *value = dim_text(c->arena, expected);
         bool plain = strcmp(value, dim_text(c->arena, dim)) == 0;
@@ -86,28 +86,31 @@ static const char *list_names(Check *c, const char *const *names, int count) {
     return text;
 }
 
-/* Fills placed[i] with the argument of parameter i; reports unknown, doubled, missing and superfluous ones. */
-static bool place(Check *c, const Expr *call, const char *callee, const Param *params, int count, Span declared, Expr **placed) {
-    const char *names[MAX_ARGS];
+static void unknown_argument(Check *c, const Expr *value, const char *name, const char *callee, const Param *params, int count) {
+    const char **names = arena_array(c->arena, const char *, count + 1);
+    for (int i = 0; i < count; i++) names[i] = params[i].name;
+    diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, value->span, "`%s` has no argument `%s`", callee, name);
+    const char *near = diag_nearest(name, names, count);
+    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    else if (count) diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
+}
+
+/* The argument of each parameter, or NULL in its place; reports unknown, doubled, missing and superfluous ones, and gives NULL
+ * for all after one of them. */
+static Expr **place(Check *c, const Expr *call, const char *callee, const Param *params, int count, Span declared) {
+    Expr **placed = arena_array(c->arena, Expr *, count + 1);
     bool good = true;
     int position = 0;
-    for (int i = 0; i < count && i < MAX_ARGS; i++) {
-        placed[i] = NULL;
-        names[i] = params[i].name;
-    }
     for (int i = 0; i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(params, count, name) : position++;
         if (name && at < 0) {
-            diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, call->args[i]->span, "`%s` has no argument `%s`", callee, name);
-            const char *near = diag_nearest(name, names, count);
-            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-            else if (count) diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
+            unknown_argument(c, call->args[i], name, callee, params, count);
             good = false;
         } else if (at >= count) {
             diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
             if (declared.source) diag_note(c->diag, declared, "it is declared here");
-            return false;
+            return NULL;
         } else if (placed[at]) {
             diag_report(c->diag, CODE_ARGUMENT_TWICE, call->args[i]->span, "the argument `%s` is given twice", params[at].name);
             good = false;
@@ -122,7 +125,7 @@ static bool place(Check *c, const Expr *call, const char *callee, const Param *p
         if (declared.source) diag_note(c->diag, params[i].span, "it is declared here, without a default");
         good = false;
     }
-    return good;
+    return good ? placed : NULL;
 }
 
 /* ---- built-ins --------------------------------------------------------------------------------------------- */
@@ -133,9 +136,11 @@ static const struct {
     int low, high;
     Rule rule;
 } builtins[] = {
+#define ANY INT_MAX
 #define BUILTIN(name, low, high, rule) {#name, low, high, RULE_##rule},
 #include "lang/builtins.def"
 #undef BUILTIN
+#undef ANY
 };
 
 static Type *map_type(Check *c, const Expr *e, Rule rule) {
@@ -221,6 +226,10 @@ static Type *reshape_type(Check *c, const Expr *e) {
         return type_poison(c);
     }
     for (int i = 0; i < t->rank; i++) there = dim_make(c->dims, DIM_MUL, there, t->dims[i]);
+    if (e->arg_count - 1 > MAX_RANK) {
+        diag_report(c->diag, CODE_TOO_MANY_AXES, e->args[MAX_RANK + 1]->span, "an array has at most %d axes, and here are %d", MAX_RANK, e->arg_count - 1);
+        return type_poison(c);
+    }
     for (int i = 1; i < e->arg_count; i++) {
         dims[i - 1] = dim_of(c, e->args[i]);
         if (!dims[i - 1]) {
@@ -364,11 +373,19 @@ static bool all_scalars(const Stmt *fn) {
     return true;
 }
 
+/* Is its signature checked? After a message that it calls itself, or too deep, it may not be. */
+static bool is_read(const Stmt *fn) {
+    for (int i = 0; i < fn->param_count; i++)
+        if (!fn->params[i].symbol) return false;
+    return true;
+}
+
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
     Scheme *scheme = scheme_of(c, symbol);
-    Expr *placed[MAX_ARGS];
-    if (fn->param_count > MAX_ARGS || !place(c, e, fn->name, fn->params, fn->param_count, fn->name_span, placed)) return type_poison(c);
+    if (!is_read(fn)) return type_poison(c);
+    Expr **placed = place(c, e, fn->name, fn->params, fn->param_count, fn->name_span);
+    if (!placed) return type_poison(c);
     Bindings b = {0};
     Type *shape = NULL;
     bool scalars = all_scalars(fn), good = true;
@@ -392,7 +409,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         good &= unify(c, &fn->params[i], given, &b, placed[i]->span);
         /* A number that sizes something inside: d0 of a slice. */
         Dim *number = given->rank == 0 ? dim_of(c, placed[i]) : NULL;
-        if (number) bind(&b, fn->params[i].symbol, number);
+        if (number) bind(c, &b, fn->params[i].symbol, number);
     }
     if (!good || !scheme->result || poisoned(scheme->result)) return type_poison(c);
     Type *result = substituted(c, scheme->result, &b);
@@ -402,18 +419,17 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
 /* ---- networks ---------------------------------------------------------------------------------------------- */
 
 static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
-    Expr *placed[MAX_ARGS];
-    for (int i = 0; i < MAX_ARGS; i++) placed[i] = NULL;
+    Expr **placed = arena_array(c->arena, Expr *, net->config_count + 1);
     int position = 0;
     for (int i = 0; call->kind == EXPR_CALL && i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(net->config, net->config_count, name) : position++;
-        if (at >= 0 && at < MAX_ARGS) placed[at] = call->args[i];
+        if (at >= 0 && at < net->config_count) placed[at] = call->args[i];
     }
-    for (int i = 0; i < net->config_count && i < MAX_ARGS; i++) {
+    for (int i = 0; i < net->config_count; i++) {
         const Expr *value = placed[i] ? placed[i] : net->config[i].value;
         Dim *dim = value ? dim_of(c, value) : NULL;
-        if (dim) bind(b, net->config[i].symbol, dim);
+        if (dim) bind(c, b, net->config[i].symbol, dim);
     }
 }
 
@@ -426,12 +442,41 @@ static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argume
         return poisoned(result) ? result : substituted(c, result, &b);
     }
     Scheme *scheme = scheme_of(c, symbol);
+    if (!is_read(net)) return type_poison(c);
     if (net->param_count != 1) {
         diag_report(c->diag, CODE_NETWORK_ARGUMENT, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);
         return type_poison(c);
     }
     if (!unify(c, &net->params[0], argument, &b, span) || !scheme->result || poisoned(scheme->result)) return type_poison(c);
     return substituted(c, scheme->result, &b);
+}
+
+/* A built-in in a composition is a call with one argument. False after a message: it needs more. */
+static bool takes_one(Check *c, const Expr *name) {
+    for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
+        if (strcmp(builtins[i].name, name->symbol->name) != 0 || builtins[i].low <= 1) continue;
+        diag_report(c->diag, CODE_NETWORK_ARGUMENT, name->span, "`%s` takes %d%s arguments, and what is composed or applied like a network takes one", name->symbol->name,
+                    builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "");
+        diag_suggest(c->diag, "a function of one array says what the others are: `fn f(x) = max(x, 0)`");
+        return false;
+    }
+    return true;
+}
+
+void check_part_of_chain(Check *c, const Expr *part) {
+    if (part->symbol && part->symbol->kind == SYMBOL_BUILTIN) takes_one(c, part);
+}
+
+/* A function in a composition: the type is that of a call with one argument. */
+static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
+    Symbol *input = arena_new_of(c->arena, Symbol);
+    *input = (Symbol){.kind = SYMBOL_LET, .name = "x", .span = span, .type = argument};
+    Expr *given = arena_new_of(c->arena, Expr), *call = arena_new_of(c->arena, Expr);
+    *given = (Expr){.kind = EXPR_NAME, .span = span, .name = "x", .symbol = input, .type = argument};
+    *call = (Expr){.kind = EXPR_CALL, .span = name->span, .callee = name, .args = arena_array(c->arena, Expr *, 1), .arg_count = 1};
+    call->args[0] = given;
+    if (name->symbol->kind != SYMBOL_BUILTIN) return check_function(c, call, name->symbol);
+    return takes_one(c, name) ? check_builtin(c, call) : type_poison(c);
 }
 
 Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
@@ -456,14 +501,7 @@ Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
             return whole && s->item < whole->arg_count ? apply_net(c, whole->args[s->item], argument, span) : type_poison(c);
         }
         if (s->kind == SYMBOL_NET) return s->stmt->has_config ? apply_definition(c, s, net, argument, span) : apply_net(c, s->stmt->value, argument, span);
-        if (s->kind == SYMBOL_BUILTIN) return argument;
-        if (s->kind == SYMBOL_FN) {
-            Scheme *scheme = scheme_of(c, s);
-            if (all_scalars(s->stmt)) return argument;
-            Bindings b = {0};
-            if (!unify(c, &s->stmt->params[0], argument, &b, span) || !scheme->result) return type_poison(c);
-            return substituted(c, scheme->result, &b);
-        }
+        if (s->kind == SYMBOL_BUILTIN || s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN) return apply_function(c, net, argument, span);
         return type_poison(c);
     default: return type_poison(c);
     }
@@ -495,14 +533,12 @@ Type *check_call(Check *c, Expr *e) {
     if (s && s->kind == SYMBOL_BUILTIN) return check_builtin(c, e);
     if (s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)) return check_function(c, e, s);
     if (s && s->kind == SYMBOL_OPTIMISER) {
-        Expr *placed[MAX_ARGS];
-        place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span, placed);
+        place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
         scheme_of(c, s);
         return type_make(c, KIND_OPTIMISER, 0, NULL);
     }
     if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
-        Expr *placed[MAX_ARGS];
-        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span, placed)) return type_poison(c);
+        if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span)) return type_poison(c);
         if (s->stmt->has_params) scheme_of(c, s);
         return type_make(c, KIND_NET, 0, NULL);
     }

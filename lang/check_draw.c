@@ -25,7 +25,11 @@ static Type *draw_type(Check *c, Param *p) {
     }
     Type *head = shape_type(c, value->kind, p->dims, p->dim_count);
     if (head->kind == KIND_POISON || value->rank == 0) return head;
-    Dim *dims[MAX_RANK + 1];
+    if (head->rank == MAX_RANK) {
+        diag_report(c->diag, CODE_TOO_MANY_AXES, p->span, "an array has at most %d axes, and a permutation adds one to the %d of `%s`", MAX_RANK, head->rank, p->name);
+        return type_poison(c);
+    }
+    Dim *dims[MAX_RANK];
     memcpy(dims, head->dims, sizeof head->dims);
     dims[head->rank] = value->dims[0];
     return type_make(c, value->kind, head->rank + 1, dims);

@@ -20,7 +20,7 @@ static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
 Dim *dim_of(Check *c, const Expr *e) {
     Dim *a, *b;
     switch (e->kind) {
-    case EXPR_NUMBER: return e->number == floor(e->number) ? dim_const(c->dims, (int64_t)e->number) : NULL;
+    case EXPR_NUMBER: return e->number == floor(e->number) && fabs(e->number) <= MOST_WHOLE ? dim_const(c->dims, (int64_t)e->number) : NULL;
     case EXPR_NAME: {
         Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
         if (!s) return NULL;
@@ -61,6 +61,16 @@ Dim *dim_of(Check *c, const Expr *e) {
         }
         return NULL;
     default: return NULL;
+    }
+}
+
+void report_dim_fault(Check *c, Span span) {
+    switch (dim_fault(c->dims)) {
+    case DIM_FINE: break;
+    case DIM_OVERFLOW: diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here goes beyond 64 bits"); break;
+    case DIM_TOO_LONG:
+        diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here, multiplied out, has more than %d terms or factors", MOST_DIMENSION_TERMS);
+        break;
     }
 }
 
@@ -155,8 +165,15 @@ static Type *check_kept(Check *c, Expr *e) {
     return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
 }
 
+bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of) {
+    if (count <= MOST_AXES) return false;
+    diag_report(c->diag, CODE_TOO_MANY_AXES, binders[MOST_AXES]->span, "%s has at most %d indices, and here are %d", of, MOST_AXES, count);
+    return true;
+}
+
 static Type *check_reduce(Check *c, Expr *e) {
     if (e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_TOPK) return check_kept(c, e);
+    if (too_many_binders(c, e->binders, e->binder_count, "a reduction")) return type_poison(c);
     push_scope(c);
     for (int i = 0; i < e->binder_count; i++) open_binder(c, e->binders[i]);
     if (e->guard) check_guard(c, e->guard);
@@ -393,6 +410,7 @@ static Type *check_if(Check *c, Expr *e) {
 static Type *check_compose(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = check_expr(c, e->args[i]);
+        if (t->kind == KIND_FN) check_part_of_chain(c, e->args[i]);
         if (poisoned(t) || t->kind == KIND_NET || t->kind == KIND_FN) continue;
         diag_report(c->diag, CODE_NOT_A_NETWORK, e->args[i]->span, "only networks and functions are composed with `>>`; this is %s", type_text(c->arena, t));
     }
@@ -444,6 +462,14 @@ static Type *infer(Check *c, Expr *e) {
 }
 
 Type *check_expr(Check *c, Expr *e) {
+    /* Twice the depth of one expression: bodies are checked where they are called first. */
+    if (c->nested == 2 * MOST_NESTED_TERMS) {
+        diag_report(c->diag, CODE_TOO_DEEP, e->span, "with those of the functions called, expressions nest deeper than %d here", 2 * MOST_NESTED_TERMS);
+        return e->type = type_poison(c);
+    }
+    c->nested++;
     e->type = infer(c, e);
+    c->nested--;
+    report_dim_fault(c, e->span);
     return e->type;
 }

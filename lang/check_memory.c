@@ -23,8 +23,10 @@ static bool same_row(const Type *value, const Type *array) {
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
     Type *value = check_expr(c, p->value), *row = shape_type(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
-    for (int d = 0; d < row->rank && d + 1 < MAX_RANK; d++) dims[d + 1] = row->dims[d];
-    bool good = rows->rank == 1 && !poisoned(row);
+    bool good = rows->rank == 1 && !poisoned(row) && row->rank < MAX_RANK;
+    if (row->rank == MAX_RANK)
+        diag_report(c->diag, CODE_TOO_MANY_AXES, p->span, "an array has at most %d axes, and a column has one more than its rows: `%s` would have %d", MAX_RANK, p->name, MAX_RANK + 1);
+    for (int d = 0; good && d < row->rank; d++) dims[d + 1] = row->dims[d];
     p->type = good ? type_make(c, value->kind == KIND_INT ? KIND_INT : KIND_REAL, row->rank + 1, dims) : type_poison(c);
     p->symbol = arena_new_of(c->arena, Symbol);
     *p->symbol = (Symbol){.kind = SYMBOL_COLUMN, .name = p->name, .span = p->span, .stmt = s, .param = p, .type = p->type};

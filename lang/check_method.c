@@ -18,8 +18,6 @@ static void check_hyper(Check *c, Stmt *s) {
     }
 }
 
-enum { MOST_VIEWS = 64 };
-
 /* `a`: [B, ..]; `g[2]`: [2, B, ..]. */
 static Type *view_type(Check *c, Param *view, const Type *sample) {
     Dim *dims[MAX_RANK];
@@ -35,7 +33,7 @@ static Type *view_type(Check *c, Param *view, const Type *sample) {
         dims[rank++] = count;
     }
     dims[rank++] = dim_const(c->dims, c->seen ? batch_of(c, c->seen) : c->batch);
-    for (int i = 0; i < sample->rank && rank < MAX_RANK; i++) dims[rank++] = sample->dims[i];
+    for (int i = 0; i < sample->rank; i++) dims[rank++] = sample->dims[i];
     return type_make(c, KIND_REAL, rank, dims);
 }
 

@@ -19,6 +19,11 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     Module *module = arena_new_of(arena, Module);
     module->name = name;
     module->source = source;
+    if (source->length > MOST_FILE_BYTES) {
+        Span start = {.source = source, .line = 1, .column = 1};
+        diag_report(diag, CODE_TOO_DEEP, start, "a file has at most %d bytes, and this one has %zu", MOST_FILE_BYTES, source->length);
+        return module;
+    }
     if (couplet_yylex_init_extra(&p, &p.scanner) != 0) {
         Span nowhere = {.source = NULL};
         diag_report(diag, CODE_MEMORY, nowhere, "out of memory while reading `%s`", source->path);
@@ -28,6 +33,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     couplet_yyparse(p.scanner, &p);
     couplet_yy_delete_buffer(buffer, p.scanner);
     couplet_yylex_destroy(p.scanner);
+    if (p.is_too_deep) return module; /* without statements: no walk may go down what was too deep to read */
     module->stmts = p.stmts.items;
     module->stmt_count = p.stmts.count;
     return module;

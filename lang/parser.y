@@ -56,6 +56,9 @@
 
 #include <string.h>
 
+/* Room for MOST_NESTED_TERMS of the longest rule, an `if` in an `else`. What nests deeper is reported by yyerror. */
+#define YYMAXDEPTH (8 * (MOST_NESTED_TERMS + MOST_NESTED_BRACKETS))
+
 int couplet_yylex(YYSTYPE *value, Span *span, void *scanner);
 static void yyerror(Span *span, void *scanner, Parser *p, const char *text);
 #define YYLLOC_DEFAULT(Current, Rhs, N)                                                                                                    \
@@ -345,7 +348,8 @@ arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
 
 static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     (void)scanner;
-    diag_report(p->diag, CODE_SYNTAX, *span, "%s", text);
+    (void)text; /* "memory exhausted": mistakes of grammar are reported below */
+    parser_too_deep(p, *span, "expressions");
 }
 
 /* What a reader of other languages may have meant by the word that does not fit. */

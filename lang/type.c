@@ -5,22 +5,21 @@
 
 #include <string.h>
 
-enum { MAX_TERMS = 32, MAX_ATOMS = 8 };
-
 struct DimTable {
     Arena *arena;
-    ARRAY(Dim *) all; /* few dozens in a compilation: a list is enough */
+    Dim **slots; /* open addressing; a power of two */
+    int capacity, count;
+    DimFault fault; /* the first since dim_fault was asked last */
 };
 
 /* coefficient * atom * atom * ...; atoms sorted by id */
 typedef struct Term {
     int64_t coefficient;
     int count;
-    Dim *atoms[MAX_ATOMS];
+    Dim *const *atoms;
 } Term;
 typedef struct Polynomial {
-    int count;
-    Term terms[MAX_TERMS];
+    ARRAY(Term) terms; /* sorted, no two with the same atoms, no coefficient 0 */
 } Polynomial;
 
 DimTable *dim_table_new(Arena *arena) {
@@ -29,143 +28,231 @@ DimTable *dim_table_new(Arena *arena) {
     return table;
 }
 
-static Dim *intern(DimTable *table, DimKind kind, int64_t value, Symbol *symbol, Dim *a, Dim *b) {
-    for (int i = 0; i < table->all.count; i++) {
-        Dim *d = table->all.items[i];
-        if (d->kind == kind && d->value == value && d->symbol == symbol && d->a == a && d->b == b) return d;
-    }
-    Dim *d = arena_new_of(table->arena, Dim);
-    *d = (Dim){kind, value, symbol, a, b, table->all.count};
-    array_push(table->arena, &table->all, d);
-    return d;
+static void fail(DimTable *table, DimFault fault) {
+    if (!table->fault) table->fault = fault;
 }
 
-Dim *dim_const(DimTable *table, int64_t value) { return intern(table, DIM_CONST, value, NULL, NULL, NULL); }
-Dim *dim_name(DimTable *table, Symbol *symbol) { return intern(table, DIM_NAME, 0, symbol, NULL, NULL); }
+DimFault dim_fault(DimTable *table) {
+    DimFault fault = table->fault;
+    table->fault = DIM_FINE;
+    return fault;
+}
+
+/* ---- one pointer for equal dimensions ------------------------------------------------------------------- */
+
+static uint64_t dim_hash(const Dim *d) {
+    const uint64_t parts[] = {(uint64_t)d->kind, (uint64_t)d->value, (uint64_t)(uintptr_t)d->symbol,
+                              (uint64_t)(uintptr_t)d->a, (uint64_t)(uintptr_t)d->b};
+    uint64_t hash = 1469598103934665603u;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        hash = (hash ^ parts[i]) * 0x9E3779B97F4A7C15u;
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+static bool dim_same(const Dim *x, const Dim *y) {
+    return x->kind == y->kind && x->value == y->value && x->symbol == y->symbol && x->a == y->a && x->b == y->b;
+}
+
+static Dim **slot_of(const DimTable *table, const Dim *wanted) {
+    uint64_t at = dim_hash(wanted);
+    for (;; at++) {
+        Dim **slot = &table->slots[at & (uint64_t)(table->capacity - 1)];
+        if (!*slot || dim_same(*slot, wanted)) return slot;
+    }
+}
+
+static void grow(DimTable *table) {
+    Dim **old = table->slots;
+    int old_capacity = table->capacity;
+    table->capacity = old_capacity ? 2 * old_capacity : 64;
+    table->slots = arena_array(table->arena, Dim *, table->capacity);
+    for (int i = 0; i < old_capacity; i++)
+        if (old[i]) *slot_of(table, old[i]) = old[i];
+}
+
+static Dim *intern(DimTable *table, Dim wanted) {
+    if (2 * table->count >= table->capacity) grow(table);
+    Dim **slot = slot_of(table, &wanted);
+    if (*slot) return *slot;
+    Dim *d = arena_new_of(table->arena, Dim);
+    *d = wanted;
+    d->id = table->count++;
+    return *slot = d;
+}
+
+static Dim *intern_pair(DimTable *table, DimKind kind, Dim *a, Dim *b) { return intern(table, (Dim){.kind = kind, .a = a, .b = b}); }
+
+Dim *dim_const(DimTable *table, int64_t value) { return intern(table, (Dim){.kind = DIM_CONST, .value = value}); }
+Dim *dim_name(DimTable *table, Symbol *symbol) { return intern(table, (Dim){.kind = DIM_NAME, .symbol = symbol}); }
 
 /* ---- polynomials ------------------------------------------------------------------------------------- */
 
-static bool same_atoms(const Term *a, const Term *b) {
-    if (a->count != b->count) return false;
-    for (int i = 0; i < a->count; i++)
-        if (a->atoms[i] != b->atoms[i]) return false;
-    return true;
+/* Below 0: x stands before y. More atoms stand first, hence constants last. */
+static int order(const Term *x, const Term *y) {
+    if (x->count != y->count) return y->count - x->count;
+    for (int i = 0; i < x->count; i++)
+        if (x->atoms[i] != y->atoms[i]) return x->atoms[i]->id - y->atoms[i]->id;
+    return 0;
 }
 
-static bool before(const Term *a, const Term *b) {
-    if (a->count != b->count) return a->count > b->count; /* constants last */
-    for (int i = 0; i < a->count; i++)
-        if (a->atoms[i] != b->atoms[i]) return a->atoms[i]->id < b->atoms[i]->id;
-    return false;
-}
-
-static void add_term(Polynomial *sum, const Term *term) {
-    for (int i = 0; i < sum->count; i++) {
-        if (!same_atoms(&sum->terms[i], term)) continue;
-        sum->terms[i].coefficient += term->coefficient;
-        if (sum->terms[i].coefficient == 0) {
-            memmove(&sum->terms[i], &sum->terms[i + 1], sizeof(Term) * (size_t)(sum->count - i - 1));
-            sum->count--;
-        }
+static void add_term(DimTable *table, Polynomial *sum, Term term) {
+    if (term.coefficient == 0) return;
+    Term *items = sum->terms.items;
+    int low = 0, high = sum->terms.count;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (order(&items[middle], &term) < 0) low = middle + 1;
+        else high = middle;
+    }
+    size_t behind = (size_t)(sum->terms.count - low);
+    if (behind && order(&items[low], &term) == 0) {
+        Term *same = &items[low];
+        if (__builtin_add_overflow(same->coefficient, term.coefficient, &same->coefficient)) fail(table, DIM_OVERFLOW);
+        if (same->coefficient) return;
+        memmove(same, same + 1, sizeof *same * (behind - 1));
+        sum->terms.count--;
         return;
     }
-    if (term->coefficient == 0 || sum->count == MAX_TERMS) return;
-    int at = sum->count++;
-    while (at > 0 && before(term, &sum->terms[at - 1])) {
-        sum->terms[at] = sum->terms[at - 1];
-        at--;
+    if (sum->terms.count == MOST_DIMENSION_TERMS) {
+        fail(table, DIM_TOO_LONG);
+        return;
     }
-    sum->terms[at] = *term;
+    array_push(table->arena, &sum->terms, term);
+    items = sum->terms.items;
+    memmove(&items[low + 1], &items[low], sizeof *items * behind);
+    items[low] = term;
 }
 
-static Term times(const Term *a, const Term *b) {
-    Term product = {.coefficient = a->coefficient * b->coefficient};
-    int i = 0, j = 0;
-    while ((i < a->count || j < b->count) && product.count < MAX_ATOMS) {
-        bool left = j == b->count || (i < a->count && a->atoms[i]->id <= b->atoms[j]->id);
-        product.atoms[product.count++] = left ? a->atoms[i++] : b->atoms[j++];
+static void add_all(DimTable *table, Polynomial *sum, const Polynomial *more) {
+    for (int i = 0; i < more->terms.count; i++) add_term(table, sum, more->terms.items[i]);
+}
+
+static Term times(DimTable *table, const Term *a, const Term *b) {
+    Term product = {.count = a->count + b->count};
+    if (__builtin_mul_overflow(a->coefficient, b->coefficient, &product.coefficient)) fail(table, DIM_OVERFLOW);
+    if (product.count > MOST_DIMENSION_TERMS) {
+        fail(table, DIM_TOO_LONG);
+        return *a;
     }
+    Dim **atoms = arena_array(table->arena, Dim *, product.count ? product.count : 1);
+    int i = 0, j = 0;
+    for (int k = 0; k < product.count; k++) {
+        bool left = j == b->count || (i < a->count && a->atoms[i]->id <= b->atoms[j]->id);
+        atoms[k] = left ? a->atoms[i++] : b->atoms[j++];
+    }
+    product.atoms = atoms;
     return product;
 }
 
-static void expand(const Dim *d, Polynomial *out) {
-    out->count = 0;
-    Term term = {.coefficient = 1};
+static Polynomial product_of(DimTable *table, const Polynomial *a, const Polynomial *b) {
+    Polynomial product = {0};
+    if ((int64_t)a->terms.count * b->terms.count > MOST_DIMENSION_TERMS) {
+        fail(table, DIM_TOO_LONG);
+        return *a;
+    }
+    for (int i = 0; i < a->terms.count; i++)
+        for (int j = 0; j < b->terms.count; j++) add_term(table, &product, times(table, &a->terms.items[i], &b->terms.items[j]));
+    return product;
+}
+
+static Polynomial polynomial_of(DimTable *table, Dim *d) {
+    Polynomial out = {0};
     switch (d->kind) {
-    case DIM_CONST:
-        term.coefficient = d->value;
-        add_term(out, &term);
-        return;
+    case DIM_CONST: add_term(table, &out, (Term){.coefficient = d->value}); return out;
     case DIM_ADD: {
-        Polynomial b;
-        expand(d->a, out);
-        expand(d->b, &b);
-        for (int i = 0; i < b.count; i++) add_term(out, &b.terms[i]);
-        return;
+        out = polynomial_of(table, d->a);
+        const Polynomial b = polynomial_of(table, d->b);
+        add_all(table, &out, &b);
+        return out;
     }
     case DIM_MUL: {
-        Polynomial a, b;
-        expand(d->a, &a);
-        expand(d->b, &b);
-        for (int i = 0; i < a.count; i++)
-            for (int j = 0; j < b.count; j++) {
-                Term product = times(&a.terms[i], &b.terms[j]);
-                add_term(out, &product);
-            }
-        return;
+        const Polynomial a = polynomial_of(table, d->a), b = polynomial_of(table, d->b);
+        return product_of(table, &a, &b);
     }
-    default:
-        term.count = 1;
-        term.atoms[0] = (Dim *)d;
-        add_term(out, &term);
-        return;
+    case DIM_NAME: case DIM_CEIL_DIV: case DIM_FLOOR_DIV: case DIM_MOD: case DIM_MIN: case DIM_MAX: break;
     }
+    Dim **atom = arena_array(table->arena, Dim *, 1);
+    *atom = d;
+    add_term(table, &out, (Term){1, 1, atom});
+    return out;
 }
 
 static Dim *collapse(DimTable *table, const Polynomial *p) {
     Dim *sum = NULL;
-    for (int i = 0; i < p->count; i++) {
-        const Term *t = &p->terms[i];
+    for (int i = 0; i < p->terms.count; i++) {
+        const Term *t = &p->terms.items[i];
         Dim *product = NULL;
         if (t->coefficient != 1 || t->count == 0) product = dim_const(table, t->coefficient);
-        for (int k = 0; k < t->count; k++) product = product ? intern(table, DIM_MUL, 0, NULL, product, t->atoms[k]) : t->atoms[k];
-        sum = sum ? intern(table, DIM_ADD, 0, NULL, sum, product) : product;
+        for (int k = 0; k < t->count; k++) product = product ? intern_pair(table, DIM_MUL, product, t->atoms[k]) : t->atoms[k];
+        sum = sum ? intern_pair(table, DIM_ADD, sum, product) : product;
     }
     return sum ? sum : dim_const(table, 0);
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-    int64_t q = a / b;
-    return (a % b != 0 && ((a % b < 0) != (b < 0))) ? q - 1 : q;
+/* ---- arithmetic ------------------------------------------------------------------------------------------ */
+
+/* One step on numbers; false when the result is none (x div 0) or does not fit. */
+static bool combine(DimKind kind, int64_t a, int64_t b, int64_t *out) {
+    bool divides = kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV || kind == DIM_MOD;
+    if (divides && (b == 0 || (a == INT64_MIN && b == -1))) return false;
+    int64_t rest = divides ? a % b : 0;
+    bool same_sign = (rest < 0) == (b < 0);
+    switch (kind) {
+    case DIM_ADD: return !__builtin_add_overflow(a, b, out);
+    case DIM_MUL: return !__builtin_mul_overflow(a, b, out);
+    case DIM_MIN: *out = a < b ? a : b; return true;
+    case DIM_MAX: *out = a > b ? a : b; return true;
+    case DIM_CEIL_DIV: *out = a / b + (rest != 0 && same_sign); return true;
+    case DIM_FLOOR_DIV: *out = a / b - (rest != 0 && !same_sign); return true;
+    case DIM_MOD: *out = rest != 0 && !same_sign ? rest + b : rest; return true;
+    case DIM_CONST: case DIM_NAME: break;
+    }
+    return false;
 }
 
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b) {
+    int64_t value;
+    if (a->kind == DIM_CONST && b->kind == DIM_CONST && combine(kind, a->value, b->value, &value)) return dim_const(table, value);
     if (kind == DIM_ADD || kind == DIM_MUL) {
-        Dim draft = {kind, 0, NULL, a, b, 0};
-        Polynomial p;
-        expand(&draft, &p);
-        return collapse(table, &p);
+        const Polynomial x = polynomial_of(table, a), y = polynomial_of(table, b);
+        Polynomial result = x;
+        if (kind == DIM_MUL) result = product_of(table, &x, &y);
+        else add_all(table, &result, &y);
+        return collapse(table, &result);
     }
-    bool constant = a->kind == DIM_CONST && b->kind == DIM_CONST;
-    if (kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV) {
-        if (b->kind == DIM_CONST && b->value == 1) return a;
-        if (constant && b->value != 0) return dim_const(table, kind == DIM_CEIL_DIV ? -floor_div(-a->value, b->value) : floor_div(a->value, b->value));
+    if ((kind == DIM_CEIL_DIV || kind == DIM_FLOOR_DIV) && b->kind == DIM_CONST && b->value == 1) return a;
+    if ((kind == DIM_MIN || kind == DIM_MAX) && a == b) return a;
+    return intern_pair(table, kind, a, b);
+}
+
+static Dim *substitute_atom(DimTable *table, Dim *atom, Symbol *const *from, Dim *const *to, int count) {
+    if (atom->kind != DIM_NAME) {
+        Dim *a = dim_substitute(table, atom->a, from, to, count), *b = dim_substitute(table, atom->b, from, to, count);
+        return dim_make(table, atom->kind, a, b);
     }
-    if (kind == DIM_MOD && constant && b->value != 0) return dim_const(table, a->value - b->value * floor_div(a->value, b->value));
-    if (kind == DIM_MIN && (constant || a == b)) return a->value < b->value ? a : b;
-    if (kind == DIM_MAX && (constant || a == b)) return a->value > b->value ? a : b;
-    return intern(table, kind, 0, NULL, a, b);
+    for (int i = 0; i < count; i++)
+        if (from[i] == atom->symbol) return to[i];
+    return atom;
 }
 
 Dim *dim_substitute(DimTable *table, Dim *dim, Symbol *const *from, Dim *const *to, int count) {
-    if (dim->kind == DIM_CONST) return dim;
-    if (dim->kind == DIM_NAME) {
-        for (int i = 0; i < count; i++)
-            if (from[i] == dim->symbol) return to[i];
-        return dim;
+    if (dim->kind == DIM_CONST || count == 0) return dim;
+    if (dim->kind == DIM_NAME) return substitute_atom(table, dim, from, to, count);
+    const Polynomial whole = polynomial_of(table, dim);
+    Polynomial result = {0};
+    for (int i = 0; i < whole.terms.count; i++) {
+        const Term *t = &whole.terms.items[i];
+        Polynomial product = {0};
+        add_term(table, &product, (Term){.coefficient = t->coefficient});
+        for (int k = 0; k < t->count; k++) {
+            const Polynomial factor = polynomial_of(table, substitute_atom(table, t->atoms[k], from, to, count));
+            product = product_of(table, &product, &factor);
+        }
+        add_all(table, &result, &product);
     }
-    Dim *a = dim_substitute(table, dim->a, from, to, count), *b = dim_substitute(table, dim->b, from, to, count);
-    return dim_make(table, dim->kind, a, b);
+    return collapse(table, &result);
 }
 
 bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
@@ -175,17 +262,7 @@ bool dim_eval(const Dim *d, DimLookup lookup, void *context, int64_t *value) {
     }
     if (d->kind == DIM_NAME) return lookup(context, d->symbol, value);
     int64_t a, b;
-    if (!dim_eval(d->a, lookup, context, &a) || !dim_eval(d->b, lookup, context, &b)) return false;
-    switch (d->kind) {
-    case DIM_ADD: *value = a + b; return true;
-    case DIM_MUL: *value = a * b; return true;
-    case DIM_MIN: *value = a < b ? a : b; return true;
-    case DIM_MAX: *value = a > b ? a : b; return true;
-    default: break;
-    }
-    if (b == 0) return false;
-    *value = d->kind == DIM_CEIL_DIV ? -floor_div(-a, b) : d->kind == DIM_FLOOR_DIV ? floor_div(a, b) : a - b * floor_div(a, b);
-    return true;
+    return dim_eval(d->a, lookup, context, &a) && dim_eval(d->b, lookup, context, &b) && combine(d->kind, a, b, value);
 }
 
 const char *dim_text(Arena *arena, const Dim *d) {
@@ -193,7 +270,7 @@ const char *dim_text(Arena *arena, const Dim *d) {
     if (d->kind == DIM_NAME) return d->symbol->name;
     const char *a = dim_text(arena, d->a), *b = dim_text(arena, d->b);
     switch (d->kind) {
-    case DIM_ADD: return d->b->kind == DIM_CONST && d->b->value < 0 ? arena_printf(arena, "%s - %lld", a, (long long)-d->b->value) : arena_printf(arena, "%s + %s", a, b);
+    case DIM_ADD: return d->b->kind == DIM_CONST && d->b->value < 0 ? arena_printf(arena, "%s - %llu", a, 0ull - (unsigned long long)d->b->value) : arena_printf(arena, "%s + %s", a, b);
     case DIM_MUL: return arena_printf(arena, "%s*%s", a, b);
     case DIM_CEIL_DIV: return arena_printf(arena, "ceil(%s / %s)", a, b);
     case DIM_FLOOR_DIV: return arena_printf(arena, "(%s) div %s", a, b);

@@ -4,6 +4,7 @@
 #ifndef COUPLET_LANG_TYPE_H
 #define COUPLET_LANG_TYPE_H
 
+#include "lang/limits.h"
 #include "lang/support.h"
 
 struct Symbol;
@@ -26,10 +27,14 @@ DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
+/* What went wrong in dim_make and dim_substitute since the last time this was asked: a coefficient beyond 64 bits, or more than
+ * MOST_DIMENSION_TERMS terms or factors. The dimension they gave then is not to be trusted, and whoever asks reports it. */
+typedef enum { DIM_FINE, DIM_OVERFLOW, DIM_TOO_LONG } DimFault;
+DimFault dim_fault(DimTable *table);
 Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to, int count);
 const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
 
-/* Evaluates under bindings of names; `lookup` returns false when a name has no value. */
+/* Evaluates under bindings of names; `lookup` returns false when a name has no value. False then, for a division by 0 and beyond 64 bits. */
 typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *value);
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 
@@ -40,7 +45,7 @@ typedef enum {
     KIND_ANY_SHAPE /* p and g of an optimiser: real, rank unknown, all of one shape */
 } TypeKind;
 
-enum { MAX_RANK = 8 };
+enum { MAX_RANK = MOST_AXES };
 
 typedef struct Type {
     TypeKind kind;

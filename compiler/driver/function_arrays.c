@@ -21,11 +21,20 @@ int64_t arrays_elements(const FunctionArrays *a, int i) {
     return count;
 }
 
+static void make_room(FunctionArrays *a) {
+    if (a->count < a->capacity) return;
+    int capacities[] = {a->capacity, a->capacity, a->capacity, a->capacity, a->capacity, a->capacity};
+    a->inputs = arena_grow(a->arena, a->inputs, sizeof *a->inputs, &a->capacity);
+    a->values = arena_grow(a->arena, a->values, sizeof *a->values, &capacities[0]);
+    a->is_index = arena_grow(a->arena, a->is_index, sizeof *a->is_index, &capacities[1]);
+    a->extent = arena_grow(a->arena, a->extent, sizeof *a->extent, &capacities[2]);
+    a->wholes = arena_grow(a->arena, a->wholes, sizeof *a->wholes, &capacities[3]);
+    a->is_unsigned = arena_grow(a->arena, a->is_unsigned, sizeof *a->is_unsigned, &capacities[4]);
+    a->files = arena_grow(a->arena, a->files, sizeof *a->files, &capacities[5]);
+}
+
 static FunctionInput *add(FunctionArrays *a, const char *name) {
-    if (a->count == MAX_FUNCTION_ARRAYS) {
-        report(CODE_FUNCTION_INPUT, "at most %d inputs are read", MAX_FUNCTION_ARRAYS);
-        return NULL;
-    }
+    make_room(a);
     FunctionInput *input = &a->inputs[a->count];
     memset(input, 0, sizeof *input);
     input->name = name;
@@ -68,15 +77,13 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
         return false;
     }
     FunctionInput *input = add(a, setting->name);
-    if (input) {
-        input->type = file.is_integer ? GT_INT : GT_REAL;
-        input->rank = file.rank;
-        memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
-        take_values(a, &file);
-        a->files[a->count - 1] = setting->value;
-    }
+    input->type = file.is_integer ? GT_INT : GT_REAL;
+    input->rank = file.rank;
+    memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
+    take_values(a, &file);
+    a->files[a->count - 1] = setting->value;
     couplet_npy_free(&file);
-    return input != NULL;
+    return true;
 }
 
 static bool read_number(FunctionArrays *a, const Setting *setting) {
@@ -87,7 +94,6 @@ static bool read_number(FunctionArrays *a, const Setting *setting) {
         return false;
     }
     FunctionInput *input = add(a, setting->name);
-    if (!input) return false;
     input->is_constant = true;
     input->value = value;
     return true;
@@ -164,7 +170,6 @@ static bool make_up(FunctionArrays *a, const Param *param, Sizes *sizes, uint32_
     enum { COUNT = 2 };
     const Type *type = param->type;
     FunctionInput *input = add(a, param->name);
-    if (!input) return false;
     input->type = type->kind == KIND_REAL ? GT_REAL : GT_INT;
     input->rank = type->rank;
     for (int d = 0; d < type->rank; d++) {

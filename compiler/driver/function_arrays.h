@@ -6,18 +6,16 @@
 #include "compiler/lower/lower.h"
 #include "runtime/plan.h"
 
-enum { MAX_FUNCTION_ARRAYS = 32 };
-
 typedef struct FunctionArrays {
     Arena *arena;
-    FunctionInput inputs[MAX_FUNCTION_ARRAYS];
-    double *values[MAX_FUNCTION_ARRAYS]; /* NULL for a number that is compiled in */
-    const int64_t *wholes[MAX_FUNCTION_ARRAYS]; /* of an array of whole numbers from a file: the entries exactly; else NULL */
-    bool is_unsigned[MAX_FUNCTION_ARRAYS];      /* they are of uint64_t, bit for bit */
-    const char *files[MAX_FUNCTION_ARRAYS];     /* NULL: made up, or a number */
-    bool is_index[MAX_FUNCTION_ARRAYS];  /* ints that are made up: they must stay inside what they index */
-    int64_t extent[MAX_FUNCTION_ARRAYS]; /* of the axis that such an array indexes; 0: none */
-    int count;
+    FunctionInput *inputs; /* in the arena, as the lists below are: one entry an array */
+    double **values;       /* NULL for a number that is compiled in */
+    const int64_t **wholes;/* of an array of whole numbers from a file: the entries exactly; else NULL */
+    bool *is_unsigned;     /* they are of uint64_t, bit for bit */
+    const char **files;    /* NULL: made up, or a number */
+    bool *is_index;        /* ints that are made up: they must stay inside what they index */
+    int64_t *extent;       /* of the axis that such an array indexes; 0: none */
+    int count, capacity;
     bool only_shapes; /* what is made up has no values: for who does not run the function */
 } FunctionArrays;
 

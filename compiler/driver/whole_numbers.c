@@ -225,7 +225,7 @@ static bool refuse(const Fitting *f, int array, int64_t at) {
 }
 
 bool arrays_fit_whole_numbers(FunctionArrays *a, Graph *g) {
-    bool is_wide[MAX_FUNCTION_ARRAYS] = {false};
+    bool *is_wide = arena_array(a->arena, bool, a->count);
     int refused = -1;
     for (int i = 0; i < a->count; i++) {
         is_wide[i] = has_wide(a, i);

@@ -379,7 +379,7 @@ static VisitStep note_fresh_index(void *context, const GExpr *e) {
     if (e->op != G_INDEX || !graph_index_is_fresh(e)) return VISIT_INSIDE;
     for (int i = 0; i < found->count; i++)
         if (found->items[i] == e) return VISIT_INSIDE;
-    assert(found->count < GRAPH_MAX_INDICES);
+    assert(found->count < GRAPH_MAX_FREE);
     found->items[found->count++] = e;
     return VISIT_INSIDE;
 }

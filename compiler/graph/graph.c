@@ -72,6 +72,9 @@ const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
     GExpr *kept = arena_new_of(g->arena, GExpr);
     *kept = *e;
     kept->id = ++t->last_expr;
+    kept->depth = 1;
+    for (int i = 0; i < e->arg_count; i++)
+        if (e->args[i]->depth >= kept->depth) kept->depth = e->args[i]->depth + 1;
     t->exprs[at] = (Slot){kept, hash};
     t->expr_count++;
     return kept;

@@ -17,12 +17,17 @@
 #define COUPLET_COMPILER_GRAPH_H
 
 #include "lang/diag.h"
+#include "lang/limits.h"
 #include "lang/support.h"
 #include "runtime/calls.h"
 
 typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 /* inputs only; a load of it is a real, x / 255 */ } GType;
 
-enum { GRAPH_MAX_RANK = 8, GRAPH_MAX_INDICES = 16 };
+enum {
+    GRAPH_MAX_RANK = MOST_AXES,
+    GRAPH_MAX_INDICES = 2 * MOST_AXES,                /* of a node: its axes and what it reduces */
+    GRAPH_MAX_FREE = MOST_OPEN_INDICES + 4 * MOST_AXES /* in an expression: what lowering has open, and axes that work element by element adds */
+};
 
 /* Scalar operations: compiler/graph/scalars.def, one row each. */
 typedef enum {
@@ -44,6 +49,7 @@ struct GExpr {
     GOp op;
     GType type;
     uint32_t id; /* unique in the graph, increasing */
+    int depth;   /* how many expressions nest in it, itself among them: walks are recursive */
     double real;      /* G_CONST of GT_REAL */
     int64_t integer;  /* G_CONST of GT_INT, GT_BOOL */
     int index;        /* G_INDEX */
@@ -233,7 +239,7 @@ typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
 /* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
 const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to);
-/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the count (<= GRAPH_MAX_INDICES). */
+/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the count (<= GRAPH_MAX_FREE). */
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 /* What an operation makes of whole numbers and truth values (0, 1): `values` has one for each argument, at least two. False when it is no operation of
  * these, or divides by 0. */

@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MAX_ARGS = 16, MAX_DEPTH = 64 };
-
 /* ---- bodies --------------------------------------------------------------------------------------- */
 
 static VisitStep is_costly(void *context, const GExpr *e) {
@@ -46,7 +44,7 @@ Value let_value(Lower *l, const Stmt *s) {
         if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL &&
             is_worth_a_node(value.scalar))
             value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
-        return value;
+        return value_shallow(l, value, s->name, s->span);
     }
     if (let_unrolls(s)) return unrolled_value(l, s);
     Frame *outer = l->frame;
@@ -60,9 +58,12 @@ Value let_value(Lower *l, const Stmt *s) {
     }
     l->frame = frame;
     const GExpr *saved = l->condition;
+    const int open = l->indices;
+    open_indices(l, s->binder_count, s->span);
     const GExpr *value = lower_scalar(l, s->value);
     l->condition = saved;
     l->frame = outer;
+    l->indices = open;
     return array_from(l, value, axes, s->binder_count, s->name, s->span);
 }
 
@@ -116,13 +117,17 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
 
 /* ---- functions ------------------------------------------------------------------------------------ */
 
-static void bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value, const Expr *call) {
+/* False when the value has other axes than the parameter: then the body would read what is not there. */
+static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *value, const Expr *call) {
     int rank = value_rank(value);
     Span span = call ? call->span : param->span;
     if (rank != param->dim_count) {
-        diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d axes, and gets one of %d", param->name, param->dim_count, rank);
+        if (value->kind != VALUE_ARRAY && diag_error_count(l->diag)) return false; /* what stands for a value after an error */
+        const char *given = rank ? arena_printf(l->arena, "one of %d", rank) : "a number";
+        diag_report(l->diag, CODE_ARGUMENT_RANK, span, "`%s` needs an array of %d %s, and gets %s", param->name, param->dim_count,
+                    param->dim_count == 1 ? "axis" : "axes", given);
         diag_note(l->diag, param->span, "`%s` is declared here", param->name);
-        return;
+        return false;
     }
     Frame *outer = l->frame;
     l->frame = frame;
@@ -140,6 +145,7 @@ static void bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
         }
     }
     l->frame = outer;
+    return true;
 }
 
 static int find_param(const Param *params, int count, const char *name) {
@@ -164,7 +170,7 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(shaped);
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
-    Value scalars[MAX_ARGS];
+    Value *scalars = arena_array(l->arena, Value, count);
     for (int i = 0; i < count; i++) scalars[i] = value_scalar(value_element(l, &args[i], axes, fn->span));
     Value result = call_function(l, fn, parent, scalars, count, call);
     if (result.kind != VALUE_SCALAR) return result;
@@ -172,8 +178,8 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
 }
 
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Expr *call) {
-    if (l->depth > MAX_DEPTH) {
-        diag_report(l->diag, CODE_RECURSION, fn->span, "`%s` calls itself; functions here do not recurse", fn->name);
+    if (l->calls == MOST_NESTED_CALLS) {
+        diag_report(l->diag, CODE_TOO_DEEP, fn->name_span, "calls nest deeper than %d where `%s` is called", MOST_NESTED_CALLS, fn->name);
         return value_scalar(gx_real(l->g, 0));
     }
     bool all_scalar = true;
@@ -188,24 +194,29 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     Frame *frame = frame_new(l, parent);
     Call at = {.fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
     call_enter(l, &at);
+    bool fits = true;
     for (int i = 0; i < count; i++) {
         Value value = args[i];
         const Param *param = &fn->params[i];
         if (param->has_shape) {
-            if (value.kind == VALUE_ARRAY) bind_dims(l, frame, param, &value, call);
+            fits &= bind_dims(l, frame, param, &value, call);
         } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL && value.scalar->type == GT_INT) {
             value = value_scalar(as_real(l, value.scalar));
         }
-        frame_set(l, frame, param->symbol, value);
+        frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
+    }
+    if (!fits) {
+        call_leave(l);
+        return value_scalar(gx_real(l->g, 0));
     }
     const char *site = l->site;
     int sites = l->site_count;
     l->site = arena_printf(l->arena, "%s/%s#%d", site, fn->name, l->site_count);
     l->site_count = 0;
     l->frame = frame;
-    l->depth++;
+    l->calls++;
     Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
-    l->depth--;
+    l->calls--;
     call_leave(l);
     l->frame = outer;
     l->site = site;
@@ -220,11 +231,10 @@ static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
     return counts && lower_static(l, given, &number) ? value_static(l, number, true) : lower_value(l, given);
 }
 
-static Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call) {
-    const Expr *placed[MAX_ARGS];
-    Value args[MAX_ARGS];
+Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call) {
     int count = fn->param_count;
-    assert(count <= MAX_ARGS);
+    const Expr **placed = arena_array(l->arena, const Expr *, count);
+    Value *args = arena_array(l->arena, Value, count);
     place_arguments(call, fn->params, count, placed);
     for (int i = 0; i < count; i++) {
         if (placed[i]) {
@@ -282,7 +292,7 @@ static int fresh_axes(Lower *l, const Value *value, const GExpr **axes) {
 }
 
 static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
-    const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_INDICES];
+    const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
     int count, rank = fresh_axes(l, a, axes);
     for (int i = 0; i < rank && value_rank(b) == rank; i++)
         if (value_extent(a, i) != value_extent(b, i)) {
@@ -305,7 +315,7 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = fresh_axes(l, &whole, axes);
     const GExpr *x = as_real(l, value_element(l, &whole, axes, span));
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int count;
     GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
     const GExpr *length = hoist_scalar(l, gx1(g, G_SQRT, gx_load(g, squares, count, free, NULL)), "norm", span);
@@ -348,11 +358,11 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
 
 static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     Graph *g = l->g;
-    Value args[MAX_ARGS];
     int count = e->arg_count;
+    Value *args = arena_array(l->arena, Value, count);
     if (strcmp(name, "filled") == 0) return value_scalar(lower_filled(l, e->args[0], lower_scalar(l, e->args[1])));
     if (strcmp(name, "new") == 0) return lower_new(l, e->args[0]);
-    for (int i = 0; i < count && i < MAX_ARGS; i++) args[i] = lower_value(l, e->args[i]);
+    for (int i = 0; i < count; i++) args[i] = lower_value(l, e->args[i]);
     Value arranged;
     if (lower_arrangement(l, e, args, &arranged)) return arranged;
     if (strcmp(name, "real") == 0) {
@@ -393,7 +403,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
 
 /* Its updates of running statistics would be many too. */
 static bool is_indexed(Lower *l, const Value *value) {
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     for (int i = 0; value->kind == VALUE_ARRAY && i < value->prefix_count; i++)
         if (gx_free_indices(l->g, value->prefix[i], free) > 0) return true;
     return false;

@@ -108,7 +108,7 @@ GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *c
 /* The reducer applied to `value`, as an expression over the free indices. */
 static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
                             bool empty_is_error, Span span) {
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int count;
     GNode *node = reduce_node(l, reducer, value, guard, red, red_count, free, &count, empty_is_error, span);
     return load_at(l, node, free, count);
@@ -185,6 +185,12 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise
     return otherwise ? or_else(l, has_terms(l, guard_in, &inner, 1, 1, e->span), p, otherwise) : p;
 }
 
+void open_indices(Lower *l, int count, Span span) {
+    l->indices += count;
+    if (l->indices <= MOST_OPEN_INDICES) return;
+    diag_report(l->diag, CODE_TOO_MANY_AXES, span, "%d indices are bound around this place, and at most %d may be", l->indices, MOST_OPEN_INDICES);
+}
+
 /* A few are found by as many passes over the row; many are selected and sorted by a library call. */
 enum { FEW = 16 };
 
@@ -200,12 +206,15 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     frame_set(l, frame, e->binders[0], value_scalar(j));
     Frame *outer = l->frame;
     const GExpr *saved = l->condition;
+    const int open = l->indices;
+    open_indices(l, 1, e->span);
     l->frame = frame;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     l->condition = gx_and(l->g, saved, guard);
     const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
     l->frame = outer;
+    l->indices = open;
     const GExpr *has_rank = NULL;
     if (guard && otherwise) { /* what is no candidate fills the row up to the ranks asked for, and is not read there */
         guard = gx2(l->g, G_AND, guard, gx2(l->g, G_NE, value, gx_real(l->g, -INFINITY)));
@@ -213,7 +222,7 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     }
     if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
     /* A row that nothing asks for has candidates enough. */
-    const GExpr *rows[GRAPH_MAX_INDICES];
+    const GExpr *rows[GRAPH_MAX_FREE];
     const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
     if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
     Value scores = array_from(l, value, &j, 1, "candidates", e->span);
@@ -251,6 +260,8 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
         frame_set(l, frame, e->binders[i], value_scalar(red[i]));
     }
     const GExpr *saved = l->condition;
+    const int open = l->indices;
+    open_indices(l, count, e->span);
     l->frame = frame;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     if (guard && guard->op == G_CONST && guard->integer) guard = NULL;
@@ -258,6 +269,7 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     const GExpr *value = e->arg_count ? lower_scalar(l, e->args[0]) : gx_int(l->g, 1);
     l->condition = saved;
     l->frame = outer;
+    l->indices = open;
     bool strict = guard && !otherwise;
     const GExpr *result;
     switch (e->reduce) {
@@ -498,7 +510,7 @@ static Value lower_member(Lower *l, const Expr *e) {
     return lower_name(l, e);
 }
 
-Value lower_value(Lower *l, const Expr *e) {
+static Value value_of(Lower *l, const Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER: return value_static(l, e->number, e->is_integer);
     case EXPR_BOOL: return value_scalar(gx_bool(l->g, e->boolean));
@@ -527,6 +539,17 @@ Value lower_value(Lower *l, const Expr *e) {
     return value_scalar(zero(l));
 }
 
+Value lower_value(Lower *l, const Expr *e) {
+    if (l->nested == MOST_NESTED_TERMS) {
+        diag_report(l->diag, CODE_TOO_DEEP, e->span, "with those of the functions called, expressions nest deeper than %d here", MOST_NESTED_TERMS);
+        return value_scalar(zero(l));
+    }
+    l->nested++;
+    Value value = value_of(l, e);
+    l->nested--;
+    return value;
+}
+
 const GExpr *lower_scalar(Lower *l, const Expr *e) {
     Value value = lower_value(l, e);
     if (value.kind == VALUE_SCALAR) return value.scalar;
@@ -538,7 +561,7 @@ const GExpr *lower_scalar(Lower *l, const Expr *e) {
 
 GNode *lower_tensor(Lower *l, const Expr *e) {
     Value value = lower_value(l, e);
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int free_count;
     if (value.kind != VALUE_SCALAR && value.kind != VALUE_ARRAY) {
         diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "a number or an array is needed here");

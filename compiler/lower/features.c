@@ -19,7 +19,7 @@ static int feature_graph(Lower *l, const Expr *features, const DataSource *data,
         diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
         return -1;
     }
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int count;
     graph_output(l->g, "features", materialise(l, &value, free, &count, features->span));
     pass_ran(l, l->g, "lower", options);

@@ -77,16 +77,16 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
         return NULL;
     }
     read_hypers(l, method->spec, inputs, input_count);
-    Value args[16];
-    GNode *wrt[16], *grads[16];
-    const char *wrt_names[16];
+    Value *args = arena_array(arena, Value, fn->param_count);
+    GNode **wrt = arena_array(arena, GNode *, fn->param_count), **grads = arena_array(arena, GNode *, fn->param_count);
+    const char **wrt_names = arena_array(arena, const char *, fn->param_count);
     int wrt_count = 0;
     for (int i = 0; i < input_count; i++) {
         bool known = false;
         for (int p = 0; p < fn->param_count; p++) known |= strcmp(fn->params[p].name, inputs[i].name) == 0;
         if (!known && !inputs[i].is_constant) unknown_input(l, fn, inputs[i].name);
     }
-    for (int p = 0; p < fn->param_count && p < 16; p++) {
+    for (int p = 0; p < fn->param_count; p++) {
         const Param *param = &fn->params[p];
         const FunctionInput *input = find_input(inputs, input_count, param->name);
         args[p] = value_scalar(gx_real(l->g, 0));
@@ -114,7 +114,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
                 diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
             if (!wants_real && input->type == GT_REAL)
                 diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
-            if (input->type == GT_REAL && wrt_count < 16) {
+            if (input->type == GT_REAL) {
                 wrt_names[wrt_count] = input->name;
                 wrt[wrt_count++] = node;
             }

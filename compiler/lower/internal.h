@@ -116,7 +116,10 @@ typedef struct Lower {
     ARRAY(GNode *) applied; /* what networks and their layers gave */
     GNode *embedding; /* the first rows with a name */
     GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
-    int depth;
+    int indices;        /* open ones: of lets and reductions around the place at hand */
+    int calls;          /* open ones */
+    int news;           /* updates at work, each one asked for by a `new` in the one before */
+    int nested;         /* expressions at work, those in the functions called among them */
     const Call *call;   /* the innermost */
     const Made *making; /* the network whose parts are being made */
     bool keep_gradients; /* as outputs of the training graphs */
@@ -144,6 +147,8 @@ GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_c
 Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
 /* The scalar in a node of its own, loaded at its free indices. */
 const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
+/* A scalar that nests deep is given a node, so that what is made of it does not nest deeper and deeper. */
+Value value_shallow(Lower *l, Value value, const char *name, Span span);
 const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
 bool may_leave(Lower *l, const GExpr *e);
 int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
@@ -158,8 +163,12 @@ GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free ind
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
 GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
 
+/* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives l->indices back its value. */
+void open_indices(Lower *l, int count, Span span);
+
 /* call.c */
 Value lower_call(Lower *l, const Expr *expr);
+Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call);
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int arg_count, const Expr *call);
 /* Runs the statements of a body; the value of `return` (or of the last). */
 Value lower_body(Lower *l, Stmt *const *body, int count);

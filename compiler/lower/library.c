@@ -23,7 +23,7 @@ static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *fre
 
 Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t count, Span span) {
     const CoupletCall *row = &couplet_calls[call];
-    const GExpr *elements[COUPLET_CALL_OPERANDS], *free[GRAPH_MAX_INDICES], *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
+    const GExpr *elements[COUPLET_CALL_OPERANDS], *free[GRAPH_MAX_FREE], *axes[COUPLET_CALL_OPERANDS * GRAPH_MAX_RANK];
     int axis_count = 0, operands = 0;
     for (; operands < COUPLET_CALL_OPERANDS && row->operand_axes[operands] >= 0; operands++) {
         const GExpr *const *own = axes + axis_count;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_NEW = 64 };
 
 void commit_state(Lower *l, GNode *state, GNode *value) {
     for (int i = 0; i < l->g->commits.count; i++) {
@@ -59,7 +58,7 @@ static GNode *pushed_rows(Lower *l, const Stmt *s, const Expr *rows, GType type)
         for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(&value, i));
         value = array_from(l, as_real(l, value_element(l, &value, axes, s->span)), axes, rank, NULL, s->span);
     }
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int count;
     GNode *node = materialise(l, &value, free, &count, s->span);
     return type == GT_REAL ? graph_stop(l->g, node, s->span) : node;
@@ -221,13 +220,13 @@ static Value state_after(Lower *l, const Expr *target) {
         diag_suggest(l->diag, "name it in a `let`, and use that here and in the update");
         return *bound;
     }
-    if (l->depth++ > MAX_NEW) {
+    if (l->news++ > l->statements.count) { /* more than there are updates: one was met twice */
         diag_report(l->diag, CODE_UPDATE, target->span, "`%s` is renewed from its own new value", target->name);
-        l->depth--;
+        l->news--;
         return *bound;
     }
     Value value = lower_value(l, update->value);
-    l->depth--;
+    l->news--;
     return value_array(shaped_like(l, &value, bound->tensor, update->span));
 }
 

@@ -183,6 +183,11 @@ Net *lower_net(Lower *l, const Expr *e, const char *path) {
         }
         if (symbol->kind == SYMBOL_FN) return net_function(l, symbol->stmt, NULL, path);
         if (symbol->kind == SYMBOL_BUILTIN) return net_function(l, NULL, symbol->name, path);
+        if (symbol->kind == SYMBOL_LET_FN && frame_find(l->frame, symbol)) {
+            Net *function = net_function(l, symbol->stmt, NULL, path);
+            function->function_frame = frame_find(l->frame, symbol)->frame;
+            return function;
+        }
         if (symbol->kind == SYMBOL_NET && symbol->stmt->has_config) return construct_at(l, symbol->stmt, e, path);
         const Value *value = frame_find(l->frame, symbol);
         if (value && value->kind == VALUE_NET) return value->net;
@@ -314,8 +319,7 @@ static Value apply_layer(Lower *l, Net *net, Value input, const Expr *call) {
 }
 
 static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
-    if (net->stmt) return call_function(l, net->stmt, net->function_frame, &input, 1, call);
-    /* A built-in in a chain (relu, tanh): a call of it on a name that stands for the input. */
+    /* A call on a name that stands for the input. */
     Symbol *argument = arena_new_of(l->arena, Symbol);
     argument->kind = SYMBOL_ARGUMENT;
     argument->name = "x";
@@ -337,7 +341,7 @@ static Value apply_function(Lower *l, Net *net, Value input, const Expr *call) {
     Frame *outer = l->frame;
     l->frame = frame_new(l, outer);
     frame_set(l, l->frame, argument, input);
-    Value result = lower_call(l, made);
+    Value result = net->stmt ? lower_function_call(l, net->stmt, net->function_frame, made) : lower_call(l, made);
     l->frame = outer;
     return result;
 }

@@ -48,7 +48,7 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
     const GExpr *total = gx_real(g, 0);
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
-        const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_INDICES];
+        const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
         int none;
         for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
         const GExpr *x = gx_load(g, grads[i], grads[i]->rank, axes, NULL);

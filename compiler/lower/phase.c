@@ -6,24 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_STARTS = 8, MOST_PHASES = 16 };
-
-typedef struct Starts {
-    int64_t at[MOST_STARTS];
-    int count;
+typedef struct Starts { /* ascending */
+    ARRAY(int64_t) at;
+    Span last; /* of the condition met last */
 } Starts;
 
 static void add_start(Lower *l, Starts *starts, double at, Span span) {
-    for (int i = 0; i < starts->count; i++)
-        if ((double)starts->at[i] == at) return;
+    for (int i = 0; i < starts->at.count; i++)
+        if ((double)starts->at.items[i] == at) return;
     if (at <= 0) return;
-    if (starts->count == MOST_STARTS) {
-        diag_report(l->diag, CODE_PHASE, span, "the conditions of this method begin more than %d phases", MOST_STARTS);
+    if (!(at <= MOST_WHOLE)) {
+        diag_report(l->diag, CODE_PHASE, span, "this phase would begin at %g, and the last that can be counted is %.0f", at, MOST_WHOLE);
         return;
     }
-    int k = starts->count++;
-    for (; k > 0 && (double)starts->at[k - 1] > at; k--) starts->at[k] = starts->at[k - 1];
-    starts->at[k] = (int64_t)at;
+    starts->last = span;
+    array_push(l->arena, &starts->at, (int64_t)at);
+    int64_t *sorted = starts->at.items;
+    int k = starts->at.count - 1;
+    for (; k > 0 && (double)sorted[k - 1] > at; k--) sorted[k] = sorted[k - 1];
+    sorted[k] = (int64_t)at;
 }
 
 static const char *clock_name(const Expr *e) {
@@ -82,19 +83,20 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
 }
 
 void find_phases(Lower *l) {
-    Starts epochs = {.count = 0}, steps = {.count = 0};
+    Starts epochs = {0}, steps = {0};
     add_statements(l, l->method->spec->stmts, l->method->spec->stmt_count, &epochs, &steps);
-    if ((epochs.count + 1) * (steps.count + 1) > MOST_PHASES) {
-        Span nowhere = l->method->spec->stmts[0]->span;
-        diag_report(l->diag, CODE_PHASE, nowhere, "the conditions of this method make %d phases; at most %d are compiled", (epochs.count + 1) * (steps.count + 1), MOST_PHASES);
+    const int64_t count = ((int64_t)epochs.at.count + 1) * (steps.at.count + 1);
+    if (count > MOST_PHASES) {
+        Span last = steps.at.count ? steps.last : epochs.last;
+        diag_report(l->diag, CODE_PHASE, last, "with this condition the method has %lld phases, and at most %d are compiled", (long long)count, MOST_PHASES);
         return;
     }
-    for (int e = 0; e <= epochs.count; e++) {
-        for (int s = 0; s <= steps.count; s++) {
+    for (int e = 0; e <= epochs.at.count; e++) {
+        for (int s = 0; s <= steps.at.count; s++) {
             LoweredPhase phase;
             memset(&phase, 0, sizeof phase);
-            if (e) phase.from_epoch = epochs.at[e - 1];
-            if (s) phase.from_step = steps.at[s - 1];
+            if (e) phase.from_epoch = epochs.at.items[e - 1];
+            if (s) phase.from_step = steps.at.items[s - 1];
             array_push(l->arena, &l->program->phases, phase);
         }
     }

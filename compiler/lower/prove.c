@@ -9,8 +9,8 @@ enum { MAX_TRIED = 1 << 22 };
 
 typedef struct Assignment {
     int count;
-    const GExpr *index[GRAPH_MAX_INDICES];
-    int64_t value[GRAPH_MAX_INDICES];
+    const GExpr *index[GRAPH_MAX_FREE];
+    int64_t value[GRAPH_MAX_FREE];
 } Assignment;
 
 /* False: depends on data. */
@@ -62,11 +62,11 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
     at.count = gx_free_indices(l->g, index, at.index);
     int own = at.count;
     if (l->condition) {
-        const GExpr *more[GRAPH_MAX_INDICES];
+        const GExpr *more[GRAPH_MAX_FREE];
         int more_count = gx_free_indices(l->g, l->condition, more);
         double size = 1;
         for (int i = 0; i < at.count; i++) size *= (double)graph_index_extent(l->g, at.index[i]);
-        for (int i = 0; i < more_count && at.count < GRAPH_MAX_INDICES; i++) {
+        for (int i = 0; i < more_count && at.count < GRAPH_MAX_FREE; i++) {
             bool known = false;
             for (int j = 0; j < at.count; j++) known |= at.index[j] == more[i];
             if (known) continue;

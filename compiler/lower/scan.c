@@ -3,8 +3,6 @@
  * gradient needs it; and the derivative is that of any graph. */
 #include "compiler/lower/internal.h"
 
-enum { MAX_ROUNDS = 256 };
-
 static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
     double count;
     const Expr *written = s->binders[0]->bound;
@@ -13,9 +11,9 @@ static bool static_rounds(Lower *l, const Stmt *s, int64_t *rounds) {
         diag_suggest(l->diag, "a parameter that counts is declared so: `rounds : int`");
         return false;
     }
-    *rounds = (int64_t)count;
-    if (count >= 0 && count <= MAX_ROUNDS && count == (double)*rounds) return true;
-    diag_report(l->diag, CODE_SCAN, written->span, "a scan has 0 to %d rounds, and this is %g", MAX_ROUNDS, count);
+    *rounds = count >= 0 && count <= MOST_ROUNDS ? (int64_t)count : 0;
+    if (count == (double)*rounds) return true;
+    diag_report(l->diag, CODE_SCAN, written->span, "a scan has 0 to %d rounds, and this is %g", MOST_ROUNDS, count);
     return false;
 }
 

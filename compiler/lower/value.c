@@ -91,7 +91,7 @@ int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *con
     int n = 0;
     for (int e = 0; e < count; e++) {
         if (!exprs[e]) continue;
-        const GExpr *found[GRAPH_MAX_INDICES];
+        const GExpr *found[GRAPH_MAX_FREE];
         int found_count = gx_free_indices(l->g, exprs[e], found);
         for (int i = 0; i < found_count; i++) {
             if (contains(out, n, found[i]) || contains(except, except_count, found[i])) continue;
@@ -124,7 +124,7 @@ const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const
     if (condition->op == G_AND)
         return gx_and(l->g, condition_over(l, condition->args[0], free, free_count),
                       condition_over(l, condition->args[1], free, free_count));
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(l->g, condition, found);
     for (int i = 0; i < count; i++) {
         bool known = false;
@@ -148,7 +148,7 @@ bool may_leave(Lower *l, const GExpr *e) {
 }
 
 Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int free_count = sorted_free(l, &expr, 1, axes, axis_count, free);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
@@ -181,6 +181,13 @@ const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span sp
     if (expr->op == G_CONST || expr->op == G_INDEX || expr->op == G_LOAD) return expr;
     Value value = array_from(l, expr, NULL, 0, name, span);
     return gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL);
+}
+
+enum { DEEP = 256 }; /* more than formulas that people write */
+
+Value value_shallow(Lower *l, Value value, const char *name, Span span) {
+    if (value.kind != VALUE_SCALAR || value.is_static || value.scalar->depth <= DEEP) return value;
+    return value_scalar(hoist_scalar(l, value.scalar, name, span));
 }
 
 GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span) {

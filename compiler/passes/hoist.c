@@ -51,7 +51,7 @@ static bool is_draw(const void *context, const GExpr *e) {
 }
 
 static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
-    const GExpr *indices[GRAPH_MAX_INDICES];
+    const GExpr *indices[GRAPH_MAX_FREE];
     int count;
     int64_t size = space_of(g, e, indices, &count);
     if (e->type != GT_REAL || size == 0 || size * FEWER > points(h->node) ||

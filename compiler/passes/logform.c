@@ -110,7 +110,7 @@ static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
 static const GExpr *stopped(Graph *g, const GExpr *e) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
-    const GExpr *free[GRAPH_MAX_INDICES];
+    const GExpr *free[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, e, free);
     if (e->op == G_CONST || count > GRAPH_MAX_RANK) return e;
     spec.out_rank = count;
@@ -228,7 +228,7 @@ static LogForm extreme_form(Graph *g, const GExpr *e) {
 /* ---- nodes ----------------------------------------------------------------------------------------------------------- */
 
 static bool reads_reduced(Graph *g, const ComputeSpec *spec, const GExpr *e) {
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, e, found);
     for (int i = 0; i < count; i++)
         for (int r = 0; r < spec->red_rank; r++)

@@ -101,7 +101,7 @@ static bool always_true(Graph *g, const GExpr *e) {
 }
 
 static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, int count) {
-    const GExpr *mine[GRAPH_MAX_INDICES], *theirs[GRAPH_MAX_INDICES];
+    const GExpr *mine[GRAPH_MAX_FREE], *theirs[GRAPH_MAX_FREE];
     int mine_count = gx_free_indices(g, e, mine);
     for (int i = 0; i < mine_count; i++) {
         bool there = false;

@@ -35,7 +35,7 @@ static bool split_affine(Graph *g, const GExpr *e, const GExpr *index, int64_t *
         *rest = gx1(g, G_NEG, r0);
         return true;
     }
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, e, found);
     for (int i = 0; i < count; i++)
         if (found[i] == index) return false;

@@ -68,6 +68,8 @@ static void empty_masks(FunctionArrays *a) {
 
 /* The tolerance is relative to the largest entry, or to `usual` of the largest entry and of the value as it is, if that is more: where equal rows make
  * a gradient vanish, what is left is rounding of that size. At temperature 0.005 the last bit of a cosine is 1e-5 of an exponent. */
+enum { MOST_OUTPUTS = 32 }; /* of a loss of the library: its value and its gradients */
+
 typedef struct Condition {
     const char *name;
     void (*change)(FunctionArrays *arrays);
@@ -112,7 +114,7 @@ typedef struct Loss {
     Graph *graph;    /* finished, for the CPU */
     CoupletPlan *plan;
     CpuCode *code;
-    double usual[MAX_FUNCTION_ARRAYS + 1]; /* largest entry of each output as it is; the value is the first */
+    double usual[MOST_OUTPUTS + 1]; /* largest entry of each output as it is; the value is the first */
     char fault[512]; /* of the condition at hand */
 } Loss;
 
@@ -181,7 +183,7 @@ static bool holds(Loss *l, const Condition *condition) {
 }
 
 static int try_conditions(Loss *l) {
-    double *kept[MAX_FUNCTION_ARRAYS];
+    double *kept[MOST_OUTPUTS];
     int wrong = 0;
     for (int i = 0; i < l->arrays.count; i++) {
         int64_t count = l->arrays.values[i] ? arrays_elements(&l->arrays, i) : 0;

@@ -14,7 +14,7 @@ typedef struct Hoist {
 } Hoist;
 
 bool reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, expr, found);
     for (int i = 0; i < count; i++)
         if (found[i] == index) return true;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static bool reads_only(Graph *g, const GExpr *e, const GExpr *index, const GExpr *depth) {
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, e, found);
     for (int i = 0; i < count; i++)
         if (found[i] != index && found[i] != depth) return false;

@@ -33,7 +33,7 @@ static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     ComputeSpec product, places;
     graph_open(g, load->tensor, &product);
     memset(&places, 0, sizeof places);
-    const GExpr *free[GRAPH_MAX_INDICES], *at[2], *fits = inside(g, load);
+    const GExpr *free[GRAPH_MAX_FREE], *at[2], *fits = inside(g, load);
     int count = gx_free_indices(g, load, free);
     for (int i = 0; i < count; i++) places.out[i] = graph_fresh_index(g, graph_index_extent(g, free[i]));
     for (int i = 0; i < 2; i++) at[i] = gx_substitute(g, load->args[i], count, free, places.out);

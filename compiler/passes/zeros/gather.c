@@ -24,7 +24,7 @@ static const GExpr *times(Graph *g, const GExpr *product, const GExpr *factor, b
 }
 
 static bool is_weight(const Gather *a, const GExpr *e) {
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(a->g, e, found);
     for (int i = 0; i < count; i++) {
         bool known = found[i] == a->x;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count) {
-    const GExpr *found[GRAPH_MAX_INDICES];
+    const GExpr *found[GRAPH_MAX_FREE];
     int free = expr ? gx_free_indices(g, expr, found) : 0;
     for (int i = 0; i < free; i++)
         for (int k = 0; k < count; k++)
