@@ -22,7 +22,9 @@ typedef enum {
     COUPLET_FAULT_COST,  /* an assignment with a cost that is no number */
     COUPLET_FAULT_BETA,  /* a beta distribution with a parameter that is not positive */
     COUPLET_FAULT_MEMORY, /* no memory, met by the executor */
-    COUPLET_FAULT_DEVICE  /* a device that fails or is lost, met by the executor */
+    COUPLET_FAULT_DEVICE, /* a device that fails or is lost, met by the executor */
+    COUPLET_FAULT_NAN,    /* a result is no number, */
+    COUPLET_FAULT_INFINITE /* or is infinite: met by the finite check */
 } CoupletFaultKind;
 
 /* What a kernel may touch beside its buffers. One per worker thread. */
@@ -91,6 +93,7 @@ typedef struct CoupletCommit {
     int rows;       /* ROWS: buffer of int row numbers */
     int head, fill; /* PUSH: slots of the int counters */
     const char *source; /* "examples/pcl.cpl:14" */
+    const char *name;   /* of the state, as in a checkpoint */
 } CoupletCommit;
 
 typedef struct CoupletNamed {
@@ -114,6 +117,8 @@ typedef struct CoupletPlan {
     const CoupletNamed *outputs;
     int output_count;
     int64_t arena_bytes, scratch_bytes;
+    const unsigned char *formulas; /* of the steps, for messages (runtime/formula.h) */
+    int64_t formula_bytes;
     const char *kernels; /* source of the device's program, shared by the plans of a method; NULL in plans for the host */
     uint64_t hash;
 } CoupletPlan;

@@ -1,4 +1,4 @@
-#include "runtime/device.h"
+#include "runtime/plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +20,29 @@ const char *couplet_fault_sentence(int64_t kind) {
     case COUPLET_FAULT_BETA: return "a beta distribution needs two positive parameters, and meets one here that is not";
     default: return "a kernel ran out of memory";
     }
+}
+
+const char *couplet_fault_code(CoupletFaultKind kind) {
+    switch (kind) {
+    case COUPLET_FAULT_NAN:
+    case COUPLET_FAULT_INFINITE: return "E803";
+    case COUPLET_NO_FAULT:
+    case COUPLET_FAULT_MEMORY:
+    case COUPLET_FAULT_DEVICE: return "E802";
+    case COUPLET_FAULT_INDEX:
+    case COUPLET_FAULT_EMPTY:
+    case COUPLET_FAULT_FEW:
+    case COUPLET_FAULT_SINGULAR:
+    case COUPLET_FAULT_COST:
+    case COUPLET_FAULT_BETA: break;
+    }
+    return "E801";
+}
+
+void couplet_fault_text(const CoupletFault *fault, const char *when, char *text, size_t bytes) {
+    const char *inner = fault->inner, *advice = fault->advice;
+    snprintf(text, bytes, "%s: error[%s]: %s%s%s%s%s%s%s", fault->source, couplet_fault_code(fault->kind), when ? when : "", when ? ": " : "", fault->sentence,
+             inner ? "\n      = in the library: " : "", inner ? inner : "", advice ? "\n      = help: " : "", advice ? advice : "");
 }
 
 bool couplet_device_fail(CoupletDevice *device, CoupletFaultKind kind, int step, const char *format, ...) {

@@ -18,7 +18,9 @@ typedef struct Work {
 } Work;
 
 static bool fail(const Work *w, const CoupletFault *fault) {
-    snprintf(w->error, w->error_bytes, "%s: error: before epoch %" PRId64 ": %s", fault->source, w->session->epoch, fault->sentence);
+    char when[40];
+    snprintf(when, sizeof when, "before epoch %" PRId64, w->session->epoch);
+    couplet_fault_text(fault, when, w->error, w->error_bytes);
     return false;
 }
 

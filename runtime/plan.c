@@ -164,9 +164,17 @@ const void *couplet_run_on_host(const CoupletRun *run, int number) {
 
 /* ---- steps -------------------------------------------------------------------------------------------------- */
 
-bool couplet_run_fail(const CoupletRun *run, CoupletFault *fault) {
+static bool can_be_explained(CoupletFaultKind kind) { return kind >= COUPLET_FAULT_INDEX && kind <= COUPLET_FAULT_BETA; }
+
+bool couplet_run_fail(CoupletRun *run, CoupletFault *fault) {
     const CoupletDeviceFault *met = &run->device->fault;
-    *fault = (CoupletFault){met->sentence, met->step >= 0 ? run->plan->steps[met->step].source : run->device->name};
+    *fault = (CoupletFault){.sentence = met->sentence, .source = met->step >= 0 ? run->plan->steps[met->step].source : run->device->name, .kind = met->kind, .input = -1};
+    if (met->step < 0 || !can_be_explained(met->kind) || !couplet_run_explain_fault(run, met->step)) return false;
+    const CoupletFinding *found = &run->finding;
+    fault->sentence = found->sentence;
+    if (found->place[0]) fault->source = found->place;
+    if (found->inner[0]) fault->inner = found->inner;
+    fault->advice = found->advice;
     return false;
 }
 

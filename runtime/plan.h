@@ -7,10 +7,20 @@
 
 typedef struct CoupletRun CoupletRun; /* a plan with its arena; the plan must outlive it */
 
-/* What stopped a run: a sentence, and the place in the source whose kernel met it (or the device's name). Valid until the next call for the run. */
+/* What stopped a run. The texts are valid until the next call for the run. */
 typedef struct CoupletFault {
-    const char *sentence, *source;
+    const char *sentence; /* which element of which array, where that could be found out */
+    const char *source;   /* the place, "f.cpl:7:12" or "f.cpl:7"; of a device that fails, its name */
+    const char *inner;    /* the line of the library that a call at `source` led to; NULL */
+    const char *advice;   /* how to mend it; NULL */
+    CoupletFaultKind kind;
+    int input;            /* of a value that is not finite: the plan's input that has it, and */
+    int64_t element;      /* where; input is -1 if it arose in a formula */
 } CoupletFault;
+/* "E801": the code of a fault, as `couplet explain` knows it. */
+const char *couplet_fault_code(CoupletFaultKind kind);
+/* The fault as a message of one line and more: "f.cpl:7:12: error[E801]: in step 4: y[1] is -1, ..", then a line for the library's line and one for the advice. `when` may be NULL. */
+void couplet_fault_text(const CoupletFault *fault, const char *when, char *text, size_t bytes);
 
 /* On the host's cores. NULL when memory runs out: plan->arena_bytes are needed. `threads` may be NULL and must outlive the run. */
 CoupletRun *couplet_run_new(const CoupletPlan *plan, CoupletThreads *threads);

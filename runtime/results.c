@@ -1,6 +1,8 @@
 /* What a step leaves behind: all of it is finite, or nothing is written. */
 #include "runtime/run.h"
 
+#include <stdio.h>
+
 /* ---- the finite check ------------------------------------------------------------------------------------- */
 
 enum { MOST_ARRAYS = 256 /* that the device gets to look at, or to copy, at a time */ };
@@ -38,7 +40,7 @@ static bool results_health(CoupletRun *run, CoupletHealth *worst) {
     return flush(run, &arrays, worst);
 }
 
-static bool step_health(CoupletRun *run, int number, CoupletHealth *worst) {
+bool couplet_run_step_health(CoupletRun *run, int number, CoupletHealth *worst) {
     const CoupletStep *step = &run->plan->steps[number];
     Arrays arrays = {.count = 0};
     *worst = COUPLET_FINITE;
@@ -51,19 +53,7 @@ bool couplet_run_finite(CoupletRun *run, CoupletFault *fault) {
     CoupletHealth worst;
     if (!results_health(run, &worst)) return couplet_run_fail(run, fault);
     if (worst == COUPLET_FINITE) return true;
-    const CoupletPlan *plan = run->plan;
-    const char *infinite = NULL;
-    if (!couplet_run_send_inputs(run)) return couplet_run_fail(run, fault); /* what no later step reads was written over */
-    for (int i = 0; i < plan->step_count; i++) {
-        if (!couplet_run_launch_steps(run, i, 1) || !step_health(run, i, &worst)) return couplet_run_fail(run, fault);
-        if (worst == COUPLET_NOT_A_NUMBER) {
-            *fault = (CoupletFault){"the first value that is no number (NaN) arose here", plan->steps[i].source};
-            return false;
-        }
-        if (worst == COUPLET_INFINITE && !infinite) infinite = plan->steps[i].source;
-    }
-    *fault = (CoupletFault){"the first infinite value arose here", infinite ? infinite : "?"};
-    return false;
+    return couplet_run_explain_value(run, worst == COUPLET_INFINITE, fault);
 }
 
 /* ---- commits -------------------------------------------------------------------------------------------------- */
@@ -130,7 +120,8 @@ static bool rows_inside(CoupletRun *run, const CoupletStateInfo *infos, CoupletF
         if (!rows) return couplet_run_fail(run, fault);
         for (int64_t r = 0; r < plan->buffers[c->value].shape[0]; r++) {
             if (rows[r] >= 0 && rows[r] < infos[c->state].shape[0]) continue;
-            *fault = (CoupletFault){couplet_fault_sentence(COUPLET_FAULT_INDEX), c->source};
+            snprintf(run->sentence, sizeof run->sentence, "row number %lld to be written is %d, and `%s` has rows 0 to %lld", (long long)r, rows[r], infos[c->state].name, (long long)infos[c->state].shape[0] - 1);
+            *fault = (CoupletFault){.sentence = run->sentence, .source = c->source, .kind = COUPLET_FAULT_INDEX, .input = -1};
             return false;
         }
     }

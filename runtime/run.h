@@ -2,6 +2,7 @@
 #ifndef COUPLET_RUNTIME_RUN_H
 #define COUPLET_RUNTIME_RUN_H
 
+#include "runtime/formula.h"
 #include "runtime/plan.h"
 
 /* How an input comes to a device that is not the host. */
@@ -24,6 +25,8 @@ struct CoupletRun {
     double *milliseconds;
     CoupletWatch watch;
     void *watch_context;
+    CoupletFinding finding; /* what stopped the run, and */
+    char sentence[900];     /* what is said about it */
 };
 
 int64_t couplet_buffer_bytes(const CoupletBuffer *buffer);
@@ -34,6 +37,13 @@ const void *couplet_run_on_host(const CoupletRun *run, int number);
 bool couplet_run_send_inputs(CoupletRun *run);
 bool couplet_run_launch_steps(CoupletRun *run, int first, int count);
 /* Tells what the device met; false. */
-bool couplet_run_fail(const CoupletRun *run, CoupletFault *fault);
+bool couplet_run_fail(CoupletRun *run, CoupletFault *fault);
+
+/* explain.c: which element of which array it was. Both run steps again, so that arrays are what they were; inputs and states must be, too. False: nothing more can be said. */
+bool couplet_run_explain_fault(CoupletRun *run, int step);
+/* Of the results and commits of the last run, of which some are not finite; `infinite`: none of them is NaN. Tells, and returns false. */
+bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault);
+/* The health of what a step made. */
+bool couplet_run_step_health(CoupletRun *run, int number, CoupletHealth *worst);
 
 #endif

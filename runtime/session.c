@@ -102,7 +102,7 @@ static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
         good = all_bound(plan, inputs, error, error_bytes);
         if (good && (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault) ||
                      !couplet_run_commit(run, s->states, s->program->states, &fault))) {
-            snprintf(error, error_bytes, "%s: error: at the start of a state: %s", fault.source, fault.sentence);
+            couplet_fault_text(&fault, "at the start of a state", error, error_bytes);
             good = false;
         }
     }
@@ -151,7 +151,7 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
         for (int64_t i = here; i < rows; i++) memcpy(images + i * data->image_bytes, images, (size_t)data->image_bytes);
         CoupletFault fault;
         if (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault)) {
-            snprintf(error, error_bytes, "%s: error: in the features of an evaluation: %s", fault.source, fault.sentence);
+            couplet_fault_text(&fault, "in the features of an evaluation", error, error_bytes);
             return false;
         }
         const float *features = couplet_run_output(run, "features");

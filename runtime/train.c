@@ -169,10 +169,12 @@ static bool step(Trainer *t, float *loss) {
     }
     bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) && couplet_run_finite(t->run, &fault);
     const float *value = good ? couplet_run_output(t->run, "loss") : NULL;
-    if (good && !value) fault = (CoupletFault){t->device->fault.sentence, t->device->name};
+    if (good && !value) fault = (CoupletFault){.sentence = t->device->fault.sentence, .source = t->device->name, .kind = t->device->fault.kind};
     if (value) *loss = *value;
     if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
-        snprintf(t->error, t->error_bytes, "%s: error: in step %" PRId64 ": %s", fault.source, s->step, fault.sentence);
+        char when[40];
+        snprintf(when, sizeof when, "in step %" PRId64, s->step);
+        couplet_fault_text(&fault, when, t->error, t->error_bytes);
         return false;
     }
     s->step++;

@@ -2,6 +2,7 @@
 #include "compiler/driver/report.h"
 
 #include "compiler/graph/visit.h"
+#include "runtime/formula.h"
 #include "runtime/npz.h"
 #include "runtime/random.h"
 
@@ -105,6 +106,27 @@ bool arrays_read(FunctionArrays *a, const Options *options) {
     for (int i = 0; i < options->sets.count; i++)
         if (!read_number(a, &options->sets.items[i])) return false;
     return true;
+}
+
+static const char *file_of(const Options *options, const char *name) {
+    for (int i = 0; i < options->inputs.count; i++)
+        if (strcmp(options->inputs.items[i].name, name) == 0) return options->inputs.items[i].value;
+    return "made up";
+}
+
+bool arrays_not_finite(const FunctionArrays *a, const Options *options, char *text, size_t bytes) {
+    for (int i = 0; i < a->count; i++) {
+        const FunctionInput *input = &a->inputs[i];
+        for (int64_t k = 0; a->values[i] && input->type == GT_REAL && k < arrays_elements(a, i); k++) {
+            const double value = a->values[i][k];
+            char element[256];
+            if (isfinite((float)value)) continue;
+            couplet_element_text(input->name, input->rank, input->shape, k, element, sizeof element);
+            snprintf(text, bytes, isfinite(value) ? "%s: %s is %g, and float32 ends at 3.4e38" : "%s: %s is %g", file_of(options, input->name), element, isnan(value) ? NAN : value);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- made up ------------------------------------------------------------------------------------------------ */

@@ -38,6 +38,9 @@ bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *optio
 /* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become classes. `g` is the function as lowered. */
 void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);
 
+/* Whether an array holds what is no finite number, or none in float32, as a sentence: "z.npy: z[3, 7] is nan". */
+bool arrays_not_finite(const FunctionArrays *arrays, const Options *options, char *text, size_t bytes);
+
 int64_t arrays_elements(const FunctionArrays *arrays, int i);
 /* A ReferenceSource over FunctionArrays. Run scalars are those of the first step of a run with seed 0. */
 const double *arrays_find(void *context, const GNode *node);

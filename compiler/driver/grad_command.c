@@ -45,16 +45,49 @@ static bool write_gradients(const Graph *g, OutputReader read, void *run, const 
     return true;
 }
 
-/* Prints the value and writes the gradients; the exit status. */
-static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
+static double value_of(const Graph *g, OutputReader read, void *run) {
     double value = 0;
     for (int i = 0; i < g->outputs.count; i++)
         if (strcmp(g->outputs.items[i].name, "value") == 0) value = *read(run, g, i);
-    printf("value: %.17g\n", value);
-    if (options->out && !write_gradients(g, read, run, options->out)) return 1;
-    if (isfinite(value)) return 0;
-    report(CODE_RUN_STOPPED, "the value is not finite");
+    return value;
+}
+
+/* The sign of a NaN is chance. */
+static void show_value(double value) {
+    if (isnan(value)) printf("value: nan\n");
+    else printf("value: %.17g\n", value);
+}
+
+/* Prints the value and writes the gradients; the exit status. */
+static int show_result(const Options *options, const Graph *g, OutputReader read, void *run) {
+    show_value(value_of(g, read, run));
+    return options->out && !write_gradients(g, read, run, options->out) ? 1 : 0;
+}
+
+/* What stopped the run, or (`value` is not NULL) a result that is not finite: the value is shown, gradients are not written, and the message says where the first such number arose, and which
+ * file has one. */
+static int report_fault(const Options *options, const FunctionArrays *arrays, const CoupletFault *fault, const double *value) {
+    char text[2048], bad[512];
+    if (value) show_value(*value);
+    couplet_fault_text(fault, NULL, text, sizeof text);
+    report_error(CODE_RUN_FAULT, text);
+    if (value && arrays_not_finite(arrays, options, bad, sizeof bad)) report_note("%s", bad);
+    if (value && options->out) report_note("no gradient is written");
     return 1;
+}
+
+static CoupletFault fault_of(const CoupletFinding *found) {
+    return (CoupletFault){.sentence = found->sentence, .source = found->place, .inner = found->inner[0] ? found->inner : NULL, .advice = found->advice, .kind = found->kind, .input = -1};
+}
+
+static bool all_finite(const Reference *run, const Graph *g) {
+    for (int i = 0; i < g->outputs.count; i++) {
+        const GNode *n = g->outputs.items[i].node;
+        const double *values = reference_value(run, n);
+        for (int64_t k = 0; k < graph_element_count(n); k++)
+            if (!isfinite(values[k])) return false;
+    }
+    return true;
 }
 
 static int evaluate_reference(const Options *options, const Graph *g, Diag *diag, FunctionArrays *arrays) {
@@ -64,13 +97,21 @@ static int evaluate_reference(const Options *options, const Graph *g, Diag *diag
         return 1;
     }
     Span span;
+    CoupletFinding found;
+    char name[300], whole[1024];
     int status = 1;
-    const char *fault = reference_fault(run, &span);
-    if (fault) {
-        diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
-        report_messages(diag);
-    } else {
+    const char *sentence = reference_fault(run, &span);
+    if (!sentence && all_finite(run, g)) {
         status = show_result(options, g, read_reference, run);
+    } else if (reference_explain(run, &found, name, sizeof name)) {
+        CoupletFault fault = fault_of(&found);
+        snprintf(whole, sizeof whole, "%s%s%s", found.sentence, name[0] ? ", and ends in " : "", name);
+        fault.sentence = whole;
+        const double value = sentence ? 0 : value_of(g, read_reference, run);
+        report_fault(options, arrays, &fault, sentence ? NULL : &value);
+    } else {
+        diag_report(diag, CODE_RUN_FAULT, span, "%s", sentence ? sentence : "a result is not finite");
+        report_messages(diag);
     }
     reference_free(run);
     return status;
@@ -97,10 +138,9 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g, con
     CoupletFault fault;
     KernelOutputs outputs = {arena, run};
     void **inputs = arrays_narrow(arrays, g, plan);
-    if (!couplet_run_steps(run, inputs, NULL, &fault)) {
-        report_error(CODE_RUN_FAULT, arena_printf(arena, "%s: error: %s", fault.source, fault.sentence));
-        return 1;
-    }
+    if (!couplet_run_steps(run, inputs, NULL, &fault)) return report_fault(options, arrays, &fault, NULL);
+    const double value = value_of(g, read_kernels, &outputs);
+    if (!couplet_run_finite(run, &fault)) return report_fault(options, arrays, &fault, &value);
     int status = show_result(options, g, read_kernels, &outputs);
     const FunctionBench what = {options->fn, options->by_kernel, options->bench};
     if (status == 0 && device && (what.by_kernel || what.whole)) status = bench_on_device(device, &what, plan, run, inputs) ? 0 : 1;

@@ -1,10 +1,12 @@
 #include "compiler/driver/report.h"
 
+#include "compiler/driver/load.h"
 #include "lang/utf8.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What the command line says about messages. A process has one command line. */
 static struct {
@@ -112,26 +114,86 @@ static int number_after_colon(const char **at) {
     return (int)number;
 }
 
+/* The text of a file of the library or of a spec, if it is there. */
+static const Source *source_of(Arena *arena, const char *path) {
+    Source *source = arena_new_of(arena, Source);
+    struct stat info;
+    source->path = path;
+    for (const LibraryFile *file = library_files; file->module; file++) {
+        if (strcmp(file->path, path) != 0) continue;
+        source->text = file->text;
+        source->length = file->length;
+        return source;
+    }
+    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+    if (!file) return source;
+    char *text = arena_alloc(arena, (size_t)info.st_size + 1);
+    source->length = fread(text, 1, (size_t)info.st_size, file);
+    source->text = text;
+    fclose(file);
+    return source;
+}
+
+/* The span of a place, up to the end of the word that stands there. The text may have been changed since: a place that it does not have is shown without its line. */
+static Span span_of(Arena *arena, const char *path, int line, int column) {
+    const Source *source = source_of(arena, path);
+    Span span = {.source = source, .line = line, .column = column ? column : 1};
+    const char *at = source->text, *end = at ? at + source->length : NULL;
+    for (int i = 1; at && i < line; i++) at = (at = memchr(at, '\n', (size_t)(end - at))) ? at + 1 : NULL;
+    const char *stop = at ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+    if (at && !stop) stop = end;
+    if (at && column) at += column - 1;
+    if (!at || at >= stop) {
+        Source *bare = arena_new_of(arena, Source);
+        bare->path = path;
+        span.source = bare;
+        return span;
+    }
+    span.begin = span.end = (int)(at - source->text);
+    if (!column) span.end = (int)(stop - source->text);
+    while (span.end < (int)(stop - source->text) && (isalnum((unsigned char)source->text[span.end]) || source->text[span.end] == '_')) span.end++;
+    if (span.end == span.begin) span.end++;
+    return span;
+}
+
+/* "FILE:LINE" or "FILE:LINE:COLUMN", which ends at `end`. */
+static bool read_place(Arena *arena, const char *text, const char *end, Span *span) {
+    for (const char *at = text; (at = strchr(at, ':')) && at < end; at++) {
+        const char *rest = at;
+        const int line = number_after_colon(&rest), column = line ? number_after_colon(&rest) : 0;
+        if (rest != end || line == 0) continue;
+        *span = span_of(arena, arena_strndup(arena, text, (size_t)(at - text)), line, column);
+        return true;
+    }
+    return false;
+}
+
 /* "FILE:LINE: error" or "FILE:LINE:COLUMN: error" at the start of a text: the place, and where `error` begins; NULL where there is no place. */
 static const char *after_place(Arena *arena, const char *text, Span *span) {
     const char *error = strstr(text, ": error");
-    for (const char *at = text; error && (at = strchr(at, ':')) && at < error; at++) {
-        const char *rest = at;
-        const int line = number_after_colon(&rest), column = line ? number_after_colon(&rest) : 0;
-        if (rest != error || line == 0) continue;
-        Source *source = arena_new_of(arena, Source);
-        source->path = arena_strndup(arena, text, (size_t)(at - text));
-        *span = (Span){.source = source, .line = line, .column = column ? column : 1};
-        return error + 2;
+    return error && read_place(arena, text, error, span) ? error + 2 : NULL;
+}
+
+/* What follows a sentence on lines of their own (runtime/plan.h): the line of the library, and advice. */
+static void report_lines(Arena *arena, Diag *diag, const char *lines) {
+    static const char library[] = "\n      = in the library: ", help[] = "\n      = help: ";
+    for (const char *end; lines; lines = end) {
+        end = strchr(lines + 1, '\n');
+        const char *stop = end ? end : lines + strlen(lines);
+        Span span;
+        if (strncmp(lines, library, sizeof library - 1) == 0 && read_place(arena, lines + sizeof library - 1, stop, &span)) diag_note(diag, span, "in the library");
+        else if (strncmp(lines, help, sizeof help - 1) == 0) diag_suggest(diag, "%.*s", (int)(stop - lines - (sizeof help - 1)), lines + sizeof help - 1);
     }
-    return NULL;
 }
 
 bool report_error(DiagCode code, const char *text) {
     Arena *arena = arena_new();
     Span span = {.source = NULL};
-    const char *error = after_place(arena, text, &span);
-    report_text(code, span, NULL, after_code(error ? error : text, &code));
+    const char *error = after_place(arena, text, &span), *sentence = after_code(error ? error : text, &code), *lines = strstr(sentence, "\n      = ");
+    Diag *diag = diag_new(arena);
+    diag_report(diag, code, span, "%.*s", lines ? (int)(lines - sentence) : (int)strlen(sentence), sentence);
+    report_lines(arena, diag, lines);
+    print(arena, diag);
     arena_free(arena);
     return false;
 }

@@ -330,7 +330,10 @@ static const GExpr *rewrite(Graph *g, ExprMap *done, const GExpr *e, GVisit visi
     if (known) return known->pointer;
     const GExpr *args[GRAPH_MAX_RANK + 1];
     for (int i = 0; i < e->arg_count; i++) args[i] = rewrite(g, done, e->args[i], visit, context);
+    const GPlace *outer = g->place;
+    g->place = e->place;
     const GExpr *result = visit(context, g, rebuild(g, e, args));
+    g->place = outer;
     expr_map_set(done, e, (ExprValue){.pointer = result});
     return result;
 }

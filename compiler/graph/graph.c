@@ -75,6 +75,7 @@ const GExpr *graph_intern_expr(Graph *g, const GExpr *e) {
     kept->depth = 1;
     for (int i = 0; i < e->arg_count; i++)
         if (e->args[i]->depth >= kept->depth) kept->depth = e->args[i]->depth + 1;
+    kept->place = g->place;
     t->exprs[at] = (Slot){kept, hash};
     t->expr_count++;
     return kept;
@@ -190,7 +191,9 @@ GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_
 GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands) {
     CoupletCallSize size;
     graph_call_size(node, &size);
-    return graph_call(g, node->call, operands, size.result == size.rows ? 0 : size.result, node->span);
+    GNode *made = graph_call(g, node->call, operands, size.result == size.rows ? 0 : size.result, node->span);
+    if (!made->index_names) made->index_names = node->index_names;
+    return made;
 }
 
 int64_t graph_call_size(const GNode *node, CoupletCallSize *size) {
@@ -203,10 +206,28 @@ int64_t graph_call_size(const GNode *node, CoupletCallSize *size) {
     return rows;
 }
 
-const GExpr *graph_fresh_index(Graph *g, int64_t extent) {
+const GExpr *graph_named_index(Graph *g, int64_t extent, const char *name) {
     GExpr e = {.op = G_INDEX, .type = GT_INT, .index = g->tables->next_fresh++};
     array_push(g->arena, &g->tables->fresh_extents, extent);
+    array_push(g->arena, &g->tables->fresh_names, name);
     return graph_intern_expr(g, &e);
+}
+
+const GExpr *graph_fresh_index(Graph *g, int64_t extent) { return graph_named_index(g, extent, NULL); }
+
+const char *graph_index_name(const Graph *g, const GExpr *fresh) {
+    assert(fresh->op == G_INDEX && fresh->index >= FIRST_FRESH);
+    return g->tables->fresh_names.items[fresh->index - FIRST_FRESH];
+}
+
+/* The names of these indices, in order; NULL: none has one. */
+static const char *const *index_names(Graph *g, const GExpr *const *indices, int count) {
+    bool named = false;
+    for (int i = 0; i < count; i++) named |= graph_index_name(g, indices[i]) != NULL;
+    if (!named) return NULL;
+    const char **names = arena_array(g->arena, const char *, count);
+    for (int i = 0; i < count; i++) names[i] = graph_index_name(g, indices[i]);
+    return names;
 }
 
 int64_t graph_index_extent(Graph *g, const GExpr *fresh) {
@@ -232,6 +253,13 @@ static GType reduced_type(GReducer reducer, GType value) {
     }
 }
 
+void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count) {
+    if (node->index_names || !index_names(g, indices, count)) return;
+    const char **names = arena_array(g->arena, const char *, node->rank);
+    for (int i = 0; i < count && i < node->rank; i++) names[i] = graph_index_name(g, indices[i]);
+    node->index_names = names;
+}
+
 GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span) {
     draft->type = reduced_type(draft->reducer, draft->value->type);
     GraphTables *t = g->tables;
@@ -250,6 +278,7 @@ GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span)
     node->empty_is_error = draft->empty_is_error;
     node->streamed = draft->streamed;
     node->again = draft->again;
+    node->index_names = draft->index_names;
     t->computes[at] = (Slot){node, hash};
     t->compute_count++;
     return node;
@@ -269,6 +298,7 @@ GNode *graph_compute(Graph *g, const ComputeSpec *spec) {
         draft.red_shape[i] = graph_index_extent(g, spec->red[i]);
     }
     for (int i = 0; i < count; i++) to[i] = graph_node_index(g, i);
+    draft.index_names = index_names(g, from, count);
     draft.kind = GN_COMPUTE;
     draft.reducer = spec->reducer;
     draft.rank = spec->out_rank;
@@ -291,8 +321,9 @@ void graph_open(Graph *g, const GNode *node, ComputeSpec *spec) {
     spec->reducer = node->reducer;
     spec->out_rank = node->rank;
     spec->red_rank = node->red_rank;
-    for (int i = 0; i < node->rank; i++, count++) to[count] = spec->out[i] = graph_fresh_index(g, node->shape[i]);
-    for (int i = 0; i < node->red_rank; i++, count++) to[count] = spec->red[i] = graph_fresh_index(g, node->red_shape[i]);
+    const char *const *names = node->index_names;
+    for (int i = 0; i < node->rank; i++, count++) to[count] = spec->out[i] = graph_named_index(g, node->shape[i], names ? names[count] : NULL);
+    for (int i = 0; i < node->red_rank; i++, count++) to[count] = spec->red[i] = graph_named_index(g, node->red_shape[i], names ? names[count] : NULL);
     for (int i = 0; i < count; i++) from[i] = graph_node_index(g, i);
     spec->value = gx_substitute(g, node->value, count, from, to);
     spec->guard = node->guard ? gx_substitute(g, node->guard, count, from, to) : NULL;

@@ -43,6 +43,13 @@ typedef enum {
     G_OP_COUNT
 } GOp;
 
+/* Where in the text a formula stands, and which call led there: a line of the library is of use to nobody without the line that called it. */
+typedef struct GPlace {
+    Span span;
+    const struct GPlace *call; /* the call whose function the formula is in; NULL: it is in none */
+    bool is_slope;             /* the slope of what stands there, which differentiation made */
+} GPlace;
+
 typedef struct GNode GNode;
 typedef struct GExpr GExpr;
 struct GExpr {
@@ -57,6 +64,7 @@ struct GExpr {
     bool has_else;    /* G_LOAD */
     int arg_count;
     const GExpr *args[GRAPH_MAX_RANK + 1];
+    const GPlace *place; /* of the first formula that asked for it, for messages: equal expressions are one wherever they stand. NULL: unknown */
 };
 
 typedef enum {
@@ -86,6 +94,7 @@ struct GNode {
     int rank;          /* == out rank of a compute */
     int64_t shape[GRAPH_MAX_RANK];
     Span span;         /* the formula this came from; spans survive every pass */
+    const char *const *index_names; /* of its indices, as the source calls them, NULL where it does not; NULL: no index has a name */
     /* compute */
     GReducer reducer;
     int red_rank;
@@ -180,6 +189,7 @@ typedef struct Graph {
     ARRAY(Span) loss; /* the formulas of the loss, behind the networks: `couplet check --memory` says what they need */
     GraphSettings settings;
     ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
+    const GPlace *place; /* that new expressions get */
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 
@@ -199,7 +209,12 @@ int64_t graph_call_size(const GNode *node, CoupletCallSize *size);
 
 /* A fresh index of the given extent, for use in expressions until graph_compute renumbers it. */
 const GExpr *graph_fresh_index(Graph *g, int64_t extent);
+/* The same, with the name that messages say; NULL: it has none. */
+const GExpr *graph_named_index(Graph *g, int64_t extent, const char *name);
 int64_t graph_index_extent(Graph *g, const GExpr *fresh);
+/* Names the first indices of a node that a call or a top-k makes as those that it was asked for with. */
+void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count);
+const char *graph_index_name(const Graph *g, const GExpr *fresh); /* NULL: it has none */
 
 typedef struct ComputeSpec {
     GReducer reducer;

@@ -33,3 +33,35 @@ bool load_is_at_own_place(const GExpr *load) {
         if (load->args[i]->op != G_INDEX || load->args[i]->index != i) return false;
     return !load->has_else;
 }
+
+static bool is_load(const void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD;
+}
+
+typedef struct Check {
+    const GExpr *subscript;
+    int64_t extent;
+} Check;
+
+static VisitStep makes_check(void *context, const GExpr *e) {
+    const Check *check = context;
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->arg_count; i++)
+        if (e->args[i] == check->subscript && e->tensor->shape[i] <= check->extent) return VISIT_END;
+    return VISIT_INSIDE;
+}
+
+bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value) {
+    bool keeps = true;
+    for (int i = 0; i < load->tensor->rank && keeps; i++) {
+        const Check check = {load->args[i], load->tensor->shape[i]};
+        int64_t low, high;
+        if (!expr_any(check.subscript, is_load, NULL)) continue;
+        if (gx_range_of_data(g, check.subscript, NULL, &low, &high) && low >= 0 && high < check.extent) continue;
+        ExprMap met;
+        expr_map_open(&met);
+        keeps = expr_visit_sure(&met, value, makes_check, (void *)(uintptr_t)&check);
+        expr_map_close(&met);
+    }
+    return keeps;
+}

@@ -16,5 +16,8 @@ Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs);
 Loads loads_of(Arena *arena, const GNode *node);
 /* Whether it reads the element whose indices are those of the reader's own result, and nothing else in its stead. */
 bool load_is_at_own_place(const GExpr *load);
+/* Whether `value`, put in place of the load, meets a fault wherever the load would have met one: for each subscript that is read from data, and may lie outside, it always reads an array as
+ * short at the same subscript. Indices of both are fresh ones. */
+bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value);
 
 #endif

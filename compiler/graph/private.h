@@ -15,6 +15,7 @@ typedef struct GraphTables {
     uint32_t last_expr, last_node;
     int next_fresh;
     ARRAY(int64_t) fresh_extents;
+    ARRAY(const char *) fresh_names;
 } GraphTables;
 
 const GExpr *graph_intern_expr(Graph *g, const GExpr *e);

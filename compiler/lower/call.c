@@ -53,7 +53,7 @@ Value let_value(Lower *l, const Stmt *s) {
     for (int i = 0; i < s->binder_count; i++) {
         int64_t extent;
         eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &extent);
-        axes[i] = graph_fresh_index(l->g, extent);
+        axes[i] = graph_named_index(l->g, extent, s->binders[i]->name);
         frame_set(l, frame, s->binders[i], value_scalar(axes[i]));
     }
     l->frame = frame;

@@ -170,7 +170,7 @@ static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value
 
 static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *outer = binder_index(l, e->binders[0]);
-    const GExpr *inner = graph_fresh_index(l->g, graph_index_extent(l->g, outer));
+    const GExpr *inner = graph_named_index(l->g, graph_index_extent(l->g, outer), e->binders[0]->name);
     const GExpr *saved = l->condition;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     l->condition = gx_and(l->g, saved, guard);
@@ -202,7 +202,7 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     Frame *frame = frame_new(l, l->frame);
     int64_t extent;
     eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
-    const GExpr *j = graph_fresh_index(l->g, extent);
+    const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
     frame_set(l, frame, e->binders[0], value_scalar(j));
     Frame *outer = l->frame;
     const GExpr *saved = l->condition;
@@ -231,6 +231,7 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *at[GRAPH_MAX_RANK];
     memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
     at[scores.prefix_count] = rank;
+    graph_name_indices(l->g, top, at, scores.prefix_count + 1);
     const GExpr *place = gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
     return has_rank ? or_else(l, has_rank, place, otherwise) : place;
 }
@@ -256,7 +257,7 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     for (int i = 0; i < count; i++) {
         int64_t extent;
         eval_dim(l, e->binders[i]->extent, e->binders[i]->span, &extent);
-        red[i] = graph_fresh_index(l->g, extent);
+        red[i] = graph_named_index(l->g, extent, e->binders[i]->name);
         frame_set(l, frame, e->binders[i], value_scalar(red[i]));
     }
     const GExpr *saved = l->condition;
@@ -544,9 +545,13 @@ Value lower_value(Lower *l, const Expr *e) {
         diag_report(l->diag, CODE_TOO_DEEP, e->span, "with those of the functions called, expressions nest deeper than %d here", MOST_NESTED_TERMS);
         return value_scalar(zero(l));
     }
+    Graph *g = l->g;
+    const GPlace *outer = g->place;
+    g->place = place_at(l, e->span);
     l->nested++;
     Value value = value_of(l, e);
     l->nested--;
+    g->place = outer;
     return value;
 }
 

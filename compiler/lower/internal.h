@@ -70,6 +70,7 @@ typedef struct Call {
     const Frame *frame;
     const Net *net;   /* whose body this is, or NULL */
     const Expr *call; /* NULL: nobody in the text calls it */
+    const GPlace *place; /* of the call, and of those that led to it */
 } Call;
 
 /* A state's declaration, remembered so that the init graph can make its start. */
@@ -129,6 +130,8 @@ typedef struct Lower {
 /* trail.c: between the two, messages end with the calls that led there. */
 void call_enter(Lower *l, Call *call);
 void call_leave(Lower *l);
+/* A place in the text, and the calls that led there. */
+const GPlace *place_at(Lower *l, Span span);
 
 /* value.c */
 Frame *frame_new(Lower *l, Frame *parent);

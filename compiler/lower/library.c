@@ -42,6 +42,7 @@ Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t co
     value.tensor = graph_call(l->g, call, nodes, count, span);
     value.prefix_count = free_count;
     memcpy(value.prefix, free, sizeof *free * (size_t)free_count);
+    graph_name_indices(l->g, value.tensor, free, free_count);
     return value;
 }
 

@@ -28,7 +28,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
     for (int i = 0; i < s->binder_count; i++) {
         eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &u->extent[i]);
         u->unrolls[i] = net_takes_index(s->value, s->binders[i]);
-        u->axes[i] = graph_fresh_index(l->g, u->extent[i]);
+        u->axes[i] = graph_named_index(l->g, u->extent[i], s->binders[i]->name);
         if (u->unrolls[i]) u->total *= u->extent[i];
     }
     if (u->total <= MOST_APPLICATIONS) return;

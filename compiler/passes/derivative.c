@@ -121,9 +121,22 @@ static const Rule rules[G_OP_COUNT] = {
 #undef SCALAR
 };
 
+/* A slope that is no number is a fault of the formula that has it. */
+static const GPlace *place_of_slope(Graph *g, const GPlace *place) {
+    if (!place || place->is_slope) return place;
+    GPlace *slope = arena_new_of(g->arena, GPlace);
+    *slope = *place;
+    slope->is_slope = true;
+    return slope;
+}
+
 const GExpr *derivative_of(Graph *g, const GExpr *e, int i) {
     if (e->type != GT_REAL || !rules[e->op]) return NULL;
-    return rules[e->op](g, e, i);
+    const GPlace *outer = g->place;
+    g->place = place_of_slope(g, e->place);
+    const GExpr *slope = rules[e->op](g, e, i);
+    g->place = outer;
+    return slope;
 }
 
 typedef struct ByLoad {

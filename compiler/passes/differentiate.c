@@ -78,6 +78,7 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, 
  * none. */
 static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode *gradient,
                               const GExpr *load) {
+    g->place = node->value->place;
     const GExpr *slope = derivative_by_load(g, y->value, load);
     if (!slope) return NULL;
     const GExpr *condition = NULL, *arriving = gx_load(g, gradient, y->out_rank, y->out, NULL);
@@ -92,7 +93,10 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode
     for (int i = 0; i < y->red_rank; i++) s.index[s.count++] = y->red[i];
     ComputeSpec adjoint;
     memset(&adjoint, 0, sizeof adjoint);
-    for (int k = 0; k < tensor->rank; k++) adjoint.out[k] = graph_fresh_index(g, tensor->shape[k]);
+    for (int k = 0; k < tensor->rank; k++) {
+        const GExpr *at = load->args[k];
+        adjoint.out[k] = graph_named_index(g, tensor->shape[k], at->op == G_INDEX ? graph_index_name(g, at) : NULL);
+    }
     solve(&s, load->args, adjoint.out, tensor->rank);
     adjoint.out_rank = tensor->rank;
     adjoint.value = solver_apply(&s, value);

@@ -172,8 +172,7 @@ static const GExpr *in_place_of(Graph *g, const GExpr *load, const GNode *node) 
     ComputeSpec spec;
     graph_open(g, node, &spec);
     const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, load->args);
-    if (!load->has_else) return value;
-    return NULL;
+    return load->has_else || !load_keeps_checks(g, load, value) ? NULL : value;
 }
 
 static const GExpr *soften(void *context, Graph *g, const GExpr *e) {

@@ -19,7 +19,9 @@ static const GExpr *redirect(void *context, Graph *g, const GExpr *e) {
 GNode *rewrite_node(Graph *g, GNode *node, NodeMap current, GVisit visit, void *context) {
     if (node->kind == GN_TOPK) {
         GNode *operand = current(context, node->operand);
-        return operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
+        GNode *made = operand == node->operand ? node : graph_topk(g, operand, node->shape[node->rank - 1], node->span);
+        if (!made->index_names) made->index_names = node->index_names;
+        return made;
     }
     if (node->kind == GN_CALL) {
         GNode *operands[COUPLET_CALL_OPERANDS];

@@ -1,3 +1,4 @@
+#include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/logform.h"
 
@@ -15,7 +16,9 @@ const GExpr *value_behind(Graph *g, const GExpr *e) {
     while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_NONE && !e->tensor->active) {
         ComputeSpec spec;
         graph_open(g, e->tensor, &spec);
-        e = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
+        const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
+        if (!load_keeps_checks(g, e, value)) break;
+        e = value;
     }
     return e;
 }

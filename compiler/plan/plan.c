@@ -1,6 +1,7 @@
 /* Plans: buffers, the steps, the commits. */
 #include "compiler/plan/plan.h"
 
+#include "compiler/graph/formulas.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
@@ -200,6 +201,7 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
         c->value = from->value->mark;
         c->rows = from->rows ? from->rows->mark : -1;
         c->source = place_of(p->arena, from->value);
+        c->name = from->state->name;
         c->head = from->head ? find_state(states, state_count, from->head->name) : -1;
         c->fill = from->fill ? find_state(states, state_count, from->fill->name) : -1;
     }
@@ -207,6 +209,27 @@ static void make_outputs(Plan *p, const ProgramState *states, int state_count) {
     p->out->output_count = g->outputs.count;
     p->out->commits = commits;
     p->out->commit_count = g->commits.count;
+}
+
+/* ---- formulas ------------------------------------------------------------------------------------------------ */
+
+/* The nodes that a kernel makes, or makes a part of; how many. */
+static int results_of(const Kernel *k, const GNode **out) {
+    int count = 0;
+    if (k->kind == KERNEL_SWEEP)
+        for (int i = 0; i < k->sweep->sink_count; i++) out[count++] = k->sweep->sinks[i].pair.node;
+    else
+        for (int i = 0; i <= k->beside_count; i++) out[count++] = kernel_node(k, i);
+    return count;
+}
+
+static void make_formulas(Plan *p, const PlanTarget *target) {
+    Formulas *formulas = formulas_new(p->arena, p->g, !target->sweeps);
+    for (int i = 0; i < p->kernels.items.count; i++) {
+        const GNode *results[MOST_SINKS + MOST_TOGETHER];
+        formulas_step(formulas, results, results_of(&p->kernels.items.items[i], results));
+    }
+    p->out->formulas = formulas_finish(formulas, &p->out->formula_bytes);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
@@ -226,6 +249,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     }
     make_steps(p, target);
     make_outputs(p, states, state_count);
+    make_formulas(p, target);
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "compiler/reference/reference.h"
 
+#include "compiler/graph/formulas.h"
 #include "runtime/device.h"
 #include "runtime/random.h"
 
@@ -17,6 +18,7 @@ struct Reference {
     uint32_t count;
     char fault[256];
     Span span;
+    const GNode *faulty; /* the node that met it; NULL: an array is missing, or memory */
     const double *seed, *step;
     Rounding rounding;
     uint32_t turn_of_rounding;
@@ -42,6 +44,7 @@ static void fault(Point *p, const char *sentence) {
     if (p->run->fault[0]) return;
     snprintf(p->run->fault, sizeof p->run->fault, "%s", sentence);
     p->run->span = p->node->span;
+    p->run->faulty = p->node;
 }
 
 static double eval(Point *p, const GExpr *e);
@@ -366,6 +369,67 @@ const char *reference_fault(const Reference *run, Span *span) {
     if (!run->fault[0]) return NULL;
     if (span) *span = run->span;
     return run->fault;
+}
+
+/* ---- what went wrong ------------------------------------------------------------------------------------------- */
+
+static double read_value(void *context, int buffer, int64_t element) {
+    const Reference *run = context;
+    const double *values = run->values[run->g->nodes.items[buffer]->id];
+    return values ? values[element] : 0;
+}
+
+/* A plan of one step, which makes one node. Buffers are the graph's nodes by place. */
+static CoupletPlan plan_of(const Reference *run, const GNode *node) {
+    CoupletPlan plan = {.buffer_count = run->g->nodes.count};
+    Graph *g = (Graph *)(uintptr_t)run->g; /* marks are scratch */
+    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = i;
+    Formulas *formulas = formulas_new(g->arena, g, true);
+    formulas_step(formulas, &node, 1);
+    plan.formulas = formulas_finish(formulas, &plan.formula_bytes);
+    return plan;
+}
+
+static bool explain_fault(const Reference *run, CoupletFinding *out) {
+    const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
+    const CoupletPlan plan = plan_of(run, run->faulty);
+    return couplet_formula_fault(&plan, 0, 0, 1, &arrays, out);
+}
+
+static int64_t first_not_finite(const Reference *run, const GNode *n, bool infinite) {
+    const double *values = reference_value(run, n);
+    for (int64_t i = 0; values && i < elements(n); i++)
+        if (infinite ? isinf(values[i]) : isnan(values[i])) return i;
+    return -1;
+}
+
+/* From array to array to where the value arose: in a formula, or outside. */
+static bool explain_element(const Reference *run, const GNode *node, int64_t element, CoupletFinding *out) {
+    const CoupletArrays arrays = {read_value, (void *)(uintptr_t)run, true};
+    CoupletFinding next;
+    for (bool found = false;; found = true) {
+        const CoupletPlan plan = plan_of(run, node);
+        if (node->kind != GN_COMPUTE || !couplet_formula_origin(&plan, 0, node->mark, element, &arrays, &next)) return found;
+        *out = next;
+        if (out->buffer < 0) return true;
+        node = run->g->nodes.items[out->buffer];
+        element = out->element;
+    }
+}
+
+bool reference_explain(const Reference *run, CoupletFinding *out, char *name, size_t name_bytes) {
+    name[0] = 0;
+    if (run->fault[0]) return run->faulty && explain_fault(run, out);
+    for (int infinite = 0; infinite < 2; infinite++) {
+        for (int i = 0; i < run->g->outputs.count; i++) {
+            const GOutput *o = &run->g->outputs.items[i];
+            const int64_t at = first_not_finite(run, o->node, infinite);
+            if (at < 0) continue;
+            couplet_element_text(o->name, o->node->rank, o->node->shape, at, name, name_bytes);
+            return explain_element(run, o->node, at, out);
+        }
+    }
+    return false;
 }
 
 const double *reference_value(const Reference *run, const GNode *node) { return node->id < run->count ? run->values[node->id] : NULL; }

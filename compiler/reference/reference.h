@@ -4,6 +4,7 @@
 #define COUPLET_COMPILER_REFERENCE_H
 
 #include "compiler/graph/graph.h"
+#include "runtime/formula.h"
 
 /* The elements of an input or a state, row major, ints and truth values as whole numbers; NULL when there is none of that name. The array
  * is the caller's and must outlive the run. */
@@ -24,6 +25,9 @@ Reference *reference_run_by_chance(const Graph *g, uint32_t turn, ReferenceSourc
  * shared with `base`, which must outlive the new run. */
 Reference *reference_rerun(const Reference *base, const GNode *changed, const double *values);
 const char *reference_fault(const Reference *run, Span *span); /* NULL when there was none */
+/* The fault, or else why the first output that is not finite is so, as the runtime says it: by element, with the place and a way out. `name` gets that output's element ("grad_z[3, 7]"; "" for
+ * a fault). False when all outputs are finite, or nothing is known. Sets the marks of the graph's nodes. */
+bool reference_explain(const Reference *run, CoupletFinding *out, char *name, size_t name_bytes);
 const double *reference_value(const Reference *run, const GNode *node);
 const double *reference_output(const Reference *run, const char *name);
 void reference_free(Reference *run);

@@ -188,7 +188,7 @@ static void **narrow(Case *c, const Graph *g, const CoupletPlan *plan) {
 
 /* The second run is on two threads; on OpenCL it is the same again. Their bits are equal. */
 static void compare_runs(Case *c, const Graph *g, const CoupletPlan *plan, CoupletRun *run, CoupletRun *again, bool must_fault, const char *error) {
-    CoupletFault fault = {error, "compiling"};
+    CoupletFault fault = {.sentence = error, .source = "compiling"};
     bool done = run && couplet_run_steps(run, narrow(c, g, plan), NULL, &fault);
     if (done == must_fault || !run) printf("  %s: %s\n", c->fn->name, done ? "no error, and there should be one" : fault.sentence), c->failures++;
     if (done && !couplet_run_steps(again, narrow(c, g, plan), NULL, &fault)) printf("  %s: the second run: %s\n", c->fn->name, fault.sentence), c->failures++;

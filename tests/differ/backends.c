@@ -138,7 +138,7 @@ static void take_back(const Round *r, CoupletDevice *device, void **states) {
 }
 
 static void run_plan(Round *r, CoupletDevice *device, const Subject *s, const CoupletPlan *plan, Result *result) {
-    CoupletFault fault = {"out of memory", ""};
+    CoupletFault fault = {.sentence = "out of memory", .source = ""};
     couplet_device_clear(device);
     CoupletRun *run = couplet_run_on(device, plan);
     void **states = run ? hand_over(r, device, s) : NULL;

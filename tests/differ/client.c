@@ -23,7 +23,7 @@ static void write_value(FILE *out, const CoupletBuffer *b, const void *value) {
 }
 
 static bool write_result(FILE *out, const CoupletPlan *plan, CoupletRun *run, void *const *inputs, void *const *states) {
-    CoupletFault fault = {"out of memory", ""};
+    CoupletFault fault = {.sentence = "out of memory", .source = ""};
     char sentence[256] = "";
     bool good = run && couplet_run_steps(run, inputs, states, &fault);
     if (!good) snprintf(sentence, sizeof sentence, "%s", fault.sentence);

@@ -164,7 +164,7 @@ static bool holds(Loss *l, const Condition *condition) {
     l->fault[0] = 0;
     Reference *exact = reference_run(l->graph, arrays_find, &l->arrays);
     CoupletRun *run = couplet_run_new(l->plan, NULL);
-    CoupletFault fault = {"", ""};
+    CoupletFault fault = {.sentence = "", .source = ""};
     Span span;
     bool stopped = !couplet_run_steps(run, arrays_narrow(&l->arrays, l->graph, l->plan), NULL, &fault), should = reference_fault(exact, &span) != NULL;
     if (stopped != should) snprintf(l->fault, sizeof l->fault, "%s: %s", stopped ? "the CPU stops" : "only the reference stops", stopped ? fault.sentence : reference_fault(exact, &span));

@@ -191,7 +191,7 @@ typedef struct Pair {
 } Pair;
 
 static bool run_both(Test *t, const Spec *s, Pair *p, const CoupletPlan *cpu, const CoupletPlan *opencl, void **states, void **memory) {
-    CoupletFault fault = {"?", "?"};
+    CoupletFault fault = {.sentence = "?", .source = "?"};
     p->cpu = couplet_run_on(t->host, cpu);
     p->opencl = couplet_run_on(t->device, opencl);
     if (!p->opencl) printf("%s: %s\n", s->path, t->device->fault.sentence);

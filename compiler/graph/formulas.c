@@ -1,0 +1,289 @@
+#include "compiler/graph/formulas.h"
+
+#include "runtime/formula.h"
+
+#include <string.h>
+
+/* The enums of the runtime repeat the graph's. */
+_Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD == (int)G_ADD && (int)COUPLET_OP_ERF == (int)G_ERF && (int)COUPLET_OP_TO_INT == (int)G_TO_INT &&
+                   (int)COUPLET_OP_SELECT == (int)G_SELECT && (int)COUPLET_OP_REAL == (int)G_OP_COUNT,
+               "CoupletFormulaOp and scalars.def list the same operations");
+_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM && (int)COUPLET_REDUCE_LSE == (int)GR_LSE, "CoupletFormulaReducer and GReducer list the same reducers");
+
+typedef struct Bytes {
+    ARRAY(unsigned char) items;
+} Bytes;
+
+/* A place with the number of its call's + 1: equal ones are one, however often they were lowered. */
+typedef struct Place {
+    Span span;
+    uint64_t call;
+    bool is_slope;
+    uint64_t path; /* number of a string */
+} Place;
+
+struct Formulas {
+    Arena *arena;
+    Graph *g;
+    bool stores_all;
+    ARRAY(const char *) strings;
+    ARRAY(Place) places;
+    int *string_slots, *place_slots; /* open addressing: numbers + 1 */
+    int string_capacity, place_capacity;
+    Bytes out; /* of the steps so far */
+    ARRAY(int) ends; /* of each step, in them */
+    ARRAY(const GNode *) nodes; /* of the step */
+    ARRAY(const GExpr *) order; /* of the node at hand */
+    int *number_of;             /* by expression id: where it stands in `order`, + 1 */
+};
+
+static void put_byte(Formulas *w, unsigned char byte) { array_push(w->arena, &w->out.items, byte); }
+
+static void put(Formulas *w, uint64_t value) {
+    for (; value >= 128; value >>= 7) put_byte(w, (unsigned char)(value | 128));
+    put_byte(w, (unsigned char)value);
+}
+
+static void put_signed(Formulas *w, int64_t value) { put(w, ((uint64_t)value << 1) ^ (value < 0 ? ~(uint64_t)0 : 0)); }
+
+static void put_real(Formulas *w, double value) {
+    unsigned char bytes[sizeof value];
+    memcpy(bytes, &value, sizeof value);
+    for (size_t i = 0; i < sizeof value; i++) put_byte(w, bytes[i]);
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value) { return (hash ^ value ^ (hash >> 29)) * 0x9e3779b97f4a7c15u; }
+
+static uint64_t place_hash(const Place *p) { return mix(mix(mix(1, (uint64_t)p->span.begin << 32 | (uint32_t)p->span.end), p->call), (uint64_t)(uintptr_t)p->span.source + p->is_slope); }
+
+static uint64_t string_hash(const char *string) { return mix(1, (uint64_t)(uintptr_t)string); }
+
+/* The number of a string + 1; 0: there is none. Strings are told apart by where they are: most are interned. */
+static uint64_t string_of(Formulas *w, const char *string) {
+    if (!string) return 0;
+    if (2 * w->strings.count >= w->string_capacity) {
+        w->string_capacity = w->string_capacity ? 2 * w->string_capacity : 256;
+        w->string_slots = arena_array(w->arena, int, w->string_capacity);
+        for (int i = 0; i < w->strings.count; i++) {
+            uint64_t at = string_hash(w->strings.items[i]) >> 20;
+            while (w->string_slots[at % (uint64_t)w->string_capacity]) at++;
+            w->string_slots[at % (uint64_t)w->string_capacity] = i + 1;
+        }
+    }
+    uint64_t at = string_hash(string) >> 20;
+    for (int number; (number = w->string_slots[at % (uint64_t)w->string_capacity]) != 0; at++)
+        if (w->strings.items[number - 1] == string) return (uint64_t)number;
+    array_push(w->arena, &w->strings, string);
+    w->string_slots[at % (uint64_t)w->string_capacity] = w->strings.count;
+    return (uint64_t)w->strings.count;
+}
+
+static bool same_place(const Place *a, const Place *b) { return span_same(a->span, b->span) && a->call == b->call && a->is_slope == b->is_slope; }
+
+static uint64_t add_place(Formulas *w, const Place *place) {
+    if (2 * w->places.count >= w->place_capacity) {
+        w->place_capacity = w->place_capacity ? 2 * w->place_capacity : 256;
+        w->place_slots = arena_array(w->arena, int, w->place_capacity);
+        for (int i = 0; i < w->places.count; i++) {
+            uint64_t at = place_hash(&w->places.items[i]) >> 20;
+            while (w->place_slots[at % (uint64_t)w->place_capacity]) at++;
+            w->place_slots[at % (uint64_t)w->place_capacity] = i + 1;
+        }
+    }
+    uint64_t at = place_hash(place) >> 20;
+    for (int number; (number = w->place_slots[at % (uint64_t)w->place_capacity]) != 0; at++)
+        if (same_place(&w->places.items[number - 1], place)) return (uint64_t)number;
+    array_push(w->arena, &w->places, *place);
+    w->place_slots[at % (uint64_t)w->place_capacity] = w->places.count;
+    return (uint64_t)w->places.count;
+}
+
+/* The number of a place + 1; 0: unknown. That of its call is smaller. */
+static uint64_t place_of(Formulas *w, const GPlace *place) {
+    if (!place || !place->span.source) return 0;
+    const Place own = {place->span, place_of(w, place->call), place->is_slope, string_of(w, place->span.source->path)};
+    return add_place(w, &own);
+}
+
+/* ---- expressions ---------------------------------------------------------------------------------------------------- */
+
+static int number_of(const Formulas *w, const GExpr *e) { return w->number_of[e->id] - 1; }
+
+static bool is_stored(const Formulas *w, const GNode *n) { return w->stores_all || !n->streamed; }
+
+static int node_number(Formulas *w, const GNode *n) {
+    for (int i = 0; i < w->nodes.count; i++)
+        if (w->nodes.items[i] == n) return i;
+    array_push(w->arena, &w->nodes, n);
+    return w->nodes.count - 1;
+}
+
+/* Arguments come first, each once. */
+static void list(Formulas *w, const GExpr *e) {
+    if (!e || w->number_of[e->id]) return;
+    for (int i = 0; i < e->arg_count; i++) list(w, e->args[i]);
+    array_push(w->arena, &w->order, e);
+    w->number_of[e->id] = w->order.count;
+}
+
+static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
+    const GNode *array = e->tensor;
+    int64_t extents[2 * GRAPH_MAX_RANK];
+    for (int i = 0; i < n->rank + n->red_rank; i++) extents[i] = graph_extent(n, i);
+    put(w, is_stored(w, array) ? 2 * (uint64_t)array->mark : 2 * (uint64_t)node_number(w, array) + 1);
+    put(w, string_of(w, array->name));
+    put(w, array->type == GT_U8);
+    put(w, e->has_else);
+    put(w, (uint64_t)array->rank);
+    for (int i = 0; i < array->rank; i++) {
+        int64_t low, high;
+        const bool inside = gx_range_of_data(w->g, e->args[i], extents, &low, &high) && low >= 0 && high < array->shape[i];
+        put(w, (uint64_t)array->shape[i]);
+        put(w, !inside);
+    }
+}
+
+static void put_expr(Formulas *w, const GNode *n, const GExpr *e, int number) {
+    const bool real = e->op == G_CONST && e->type == GT_REAL;
+    const uint64_t op = e->op != G_CONST ? (uint64_t)e->op : real ? COUPLET_OP_REAL : COUPLET_OP_INT;
+    put(w, 2 * op + (e->type == GT_REAL));
+    put(w, place_of(w, e->place));
+    put(w, (uint64_t)e->arg_count);
+    for (int i = 0; i < e->arg_count; i++) put(w, (uint64_t)(number - number_of(w, e->args[i])));
+    if (real) put_real(w, e->real);
+    else if (e->op == G_CONST) put_signed(w, e->integer);
+    else if (e->op == G_INDEX) put(w, (uint64_t)e->index);
+    else if (e->op == G_LOAD) put_load(w, n, e);
+}
+
+static void put_root(Formulas *w, const GExpr *e) { put(w, e ? (uint64_t)number_of(w, e) + 1 : 0); }
+
+/* ---- nodes ----------------------------------------------------------------------------------------------------------- */
+
+static const char *index_name(const GNode *n, int index) { return n->index_names ? n->index_names[index] : NULL; }
+
+static void put_axes(Formulas *w, const GNode *n, int from, int count) {
+    put(w, (uint64_t)count);
+    for (int i = from; i < from + count; i++) {
+        put(w, (uint64_t)graph_extent(n, i));
+        put(w, string_of(w, index_name(n, i)));
+    }
+}
+
+static void put_compute(Formulas *w, const GNode *n) {
+    put(w, (uint64_t)n->reducer);
+    put(w, n->empty_is_error);
+    put_axes(w, n, n->rank, n->red_rank);
+    w->order.count = 0;
+    list(w, n->guard);
+    list(w, n->active);
+    list(w, n->value);
+    put(w, (uint64_t)w->order.count);
+    for (int i = 0; i < w->order.count; i++) put_expr(w, n, w->order.items[i], i);
+    put_root(w, n->guard);
+    put_root(w, n->active);
+    put_root(w, n->value);
+    for (int i = 0; i < w->order.count; i++) w->number_of[w->order.items[i]->id] = 0;
+}
+
+static void put_call(Formulas *w, const GNode *n) {
+    CoupletCallSize size;
+    const int64_t rows = graph_call_size(n, &size);
+    put(w, (uint64_t)n->call);
+    put(w, (uint64_t)rows);
+    put(w, (uint64_t)size.rows);
+    put(w, (uint64_t)size.columns);
+    put(w, (uint64_t)size.result);
+    put(w, (uint64_t)n->operand_count);
+    for (int i = 0; i < n->operand_count; i++) put(w, (uint64_t)n->operands[i]->mark);
+}
+
+static void put_node(Formulas *w, const GNode *n) {
+    const GPlace *made = n->kind == GN_COMPUTE ? n->value->place : NULL;
+    const GPlace own = {n->span, made && span_same(made->span, n->span) ? made->call : NULL, false};
+    put(w, n->kind == GN_TOPK ? COUPLET_FORMULA_TOPK : n->kind == GN_CALL ? COUPLET_FORMULA_CALL : COUPLET_FORMULA_COMPUTE);
+    put(w, (uint64_t)n->mark);
+    put(w, string_of(w, n->name));
+    put(w, place_of(w, &own));
+    put_axes(w, n, 0, n->rank);
+    if (n->kind == GN_TOPK) {
+        put(w, (uint64_t)n->operand->mark);
+        put(w, (uint64_t)n->operand->shape[n->rank - 1]);
+    } else if (n->kind == GN_CALL) {
+        put_call(w, n);
+    } else {
+        put_compute(w, n);
+    }
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------------- */
+
+Formulas *formulas_new(Arena *arena, Graph *g, bool stores_all) {
+    Formulas *w = arena_new_of(arena, Formulas);
+    w->arena = arena;
+    w->g = g;
+    w->stores_all = stores_all;
+    w->number_of = arena_array(arena, int, graph_expr_count(g) + 1);
+    return w;
+}
+
+static bool has_formula(const GNode *n) { return n->kind == GN_TOPK || n->kind == GN_CALL || (n->kind == GN_COMPUTE && n->value); }
+
+void formulas_step(Formulas *w, const GNode *const *results, int count) {
+    w->nodes.count = 0;
+    for (int i = 0; i < count; i++)
+        if (has_formula(results[i])) node_number(w, results[i]);
+    const int result_count = w->nodes.count;
+    const Bytes before = w->out;
+    w->out = (Bytes){{0}};
+    for (int i = 0; i < w->nodes.count; i++) put_node(w, w->nodes.items[i]); /* whose loads may add arrays of pairs */
+    const Bytes nodes = w->out;
+    w->out = before;
+    put(w, (uint64_t)w->nodes.count);
+    put(w, (uint64_t)result_count);
+    for (int i = 0; i < nodes.items.count; i++) put_byte(w, nodes.items.items[i]);
+    array_push(w->arena, &w->ends, w->out.items.count);
+}
+
+static uint64_t scalar_input(const Formulas *w, const char *name) {
+    for (int i = 0; i < w->g->nodes.count; i++) {
+        const GNode *n = w->g->nodes.items[i];
+        if (n->kind == GN_INPUT && strcmp(n->name, name) == 0) return (uint64_t)n->mark + 1;
+    }
+    return 0;
+}
+
+static void put_strings(Formulas *w) {
+    put(w, (uint64_t)w->strings.count);
+    for (int i = 0; i < w->strings.count; i++) {
+        const size_t length = strlen(w->strings.items[i]);
+        put(w, length);
+        for (size_t k = 0; k < length; k++) put_byte(w, (unsigned char)w->strings.items[i][k]);
+    }
+}
+
+static void put_places(Formulas *w) {
+    put(w, (uint64_t)w->places.count);
+    for (int i = 0; i < w->places.count; i++) {
+        const Place *place = &w->places.items[i];
+        put(w, place->path - 1);
+        put(w, (uint64_t)place->span.line);
+        put(w, (uint64_t)place->span.column);
+        put(w, place->call);
+        put(w, place->is_slope);
+    }
+}
+
+const unsigned char *formulas_finish(Formulas *w, int64_t *bytes) {
+    const Bytes steps = w->out;
+    w->out = (Bytes){{0}};
+    put(w, scalar_input(w, "seed"));
+    put(w, scalar_input(w, "step"));
+    put_strings(w);
+    put_places(w);
+    put(w, (uint64_t)w->ends.count);
+    for (int i = 0; i < w->ends.count; i++) put(w, (uint64_t)(w->ends.items[i] - (i ? w->ends.items[i - 1] : 0)));
+    for (int i = 0; i < steps.items.count; i++) put_byte(w, steps.items.items[i]);
+    *bytes = w->out.items.count;
+    return w->out.items.items;
+}

@@ -1,0 +1,255 @@
+/* What stopped a run, said by element: steps are run again, so that the arrays are what they were, and the formulas of the one that failed are worked out (runtime/formula.h). */
+#include "runtime/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_HOPS = 8 /* from an infinite value back to where it arose */ };
+
+/* ---- arrays ------------------------------------------------------------------------------------------------------------ */
+
+/* The arrays of a run on the host. Each is fetched once, until something is computed. */
+typedef struct Arrays {
+    CoupletRun *run;
+    const void **at; /* by buffer */
+} Arrays;
+
+static bool arrays_begin(Arrays *a, CoupletRun *run) {
+    *a = (Arrays){run, calloc((size_t)run->plan->buffer_count + 1, sizeof *a->at)};
+    return a->at != NULL;
+}
+
+static void arrays_forget(Arrays *a) { memset(a->at, 0, sizeof *a->at * (size_t)a->run->plan->buffer_count); }
+
+static double read_element(void *context, int number, int64_t element) {
+    Arrays *a = context;
+    const CoupletBuffer *b = &a->run->plan->buffers[number];
+    if (b->place == COUPLET_NOWHERE || element >= couplet_buffer_count(b)) return 0;
+    if (!a->at[number]) a->at[number] = couplet_run_on_host(a->run, number);
+    const void *data = a->at[number];
+    if (!data) return 0;
+    switch (b->type) {
+    case COUPLET_F32: return (double)((const float *)data)[element];
+    case COUPLET_I32: return ((const int32_t *)data)[element];
+    case COUPLET_U8: return ((const uint8_t *)data)[element];
+    }
+    return 0;
+}
+
+/* ---- steps again --------------------------------------------------------------------------------------------------------- */
+
+/* The arrays as they were ahead of a step. What no later step reads was written over, so all of it is made again. */
+static bool run_up_to(CoupletRun *run, int step) {
+    couplet_device_clear(run->device);
+    if (!couplet_run_send_inputs(run)) return false;
+    for (int i = 0; i < step; i++)
+        if (!couplet_run_launch_steps(run, i, 1)) return false;
+    return run->device->calls->wait(run->device);
+}
+
+/* A fault that it meets is the one that is being explained. */
+static bool run_one(CoupletRun *run, int step) {
+    const bool good = couplet_run_launch_steps(run, step, 1) && run->device->calls->wait(run->device);
+    const CoupletFaultKind met = run->device->fault.kind;
+    couplet_device_clear(run->device);
+    return good || (met != COUPLET_FAULT_DEVICE && met != COUPLET_FAULT_MEMORY);
+}
+
+bool couplet_run_explain_fault(CoupletRun *run, int step) {
+    const CoupletDeviceFault met = run->device->fault;
+    Arrays a;
+    if (!arrays_begin(&a, run)) return false;
+    const CoupletArrays arrays = {read_element, &a, false};
+    const int results = couplet_formula_count(run->plan, step);
+    /* The first result may be written over what it is made of; the others may be made of it. */
+    bool found = results > 0 && run_up_to(run, step) && couplet_formula_fault(run->plan, step, 0, 1, &arrays, &run->finding);
+    if (!found && results > 1 && run_one(run, step)) {
+        arrays_forget(&a);
+        found = couplet_formula_fault(run->plan, step, 1, results - 1, &arrays, &run->finding);
+    }
+    free(a.at);
+    run->device->fault = met;
+    return found;
+}
+
+/* ---- values that are not finite -------------------------------------------------------------------------------------------- */
+
+typedef struct Trace {
+    CoupletRun *run;
+    Arrays arrays;
+    unsigned char *health; /* by step: CoupletHealth of what it makes */
+} Trace;
+
+static bool is_worse(double value, bool infinite) { return infinite ? isinf(value) : isnan(value); }
+
+/* The first element of a buffer that is no number, or infinite; -1: none is. */
+static int64_t first_bad(Trace *t, int buffer, bool infinite) {
+    const CoupletBuffer *b = &t->run->plan->buffers[buffer];
+    if (b->type != COUPLET_F32 || b->place == COUPLET_NOWHERE) return -1;
+    const int64_t count = couplet_buffer_count(b);
+    for (int64_t i = 0; i < count; i++)
+        if (is_worse(read_element(&t->arrays, buffer, i), infinite)) return i;
+    return -1;
+}
+
+/* A result that is written over what it is made of has the number of both (compiler/plan/plan.c). */
+static bool same_memory(const CoupletPlan *plan, int a, int b) {
+    const CoupletBuffer *x = &plan->buffers[a], *y = &plan->buffers[b];
+    return a == b || (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
+}
+
+/* The last step ahead of `before` that makes a buffer; -1: it comes from outside. */
+static int maker_of(const CoupletPlan *plan, int buffer, int before) {
+    for (int i = before - 1; i >= 0; i--)
+        for (int k = plan->steps[i].buffer_count - plan->steps[i].output_count; k < plan->steps[i].buffer_count; k++)
+            if (same_memory(plan, plan->steps[i].buffers[k], buffer)) return i;
+    return -1;
+}
+
+/* Of the steps that lead to `step` by bad results alone, the first. A NaN that a condition keeps out of what reads it is nobody's fault. */
+static int first_that_leads_to(const Trace *t, int step, CoupletHealth bad) {
+    const CoupletPlan *plan = t->run->plan;
+    bool *reached = calloc((size_t)plan->step_count + 1, sizeof *reached);
+    if (!reached) return step;
+    reached[step] = true;
+    int first = step;
+    for (int i = step; i >= 0; i--) {
+        if (!reached[i]) continue;
+        first = i;
+        for (int k = 0; k < plan->steps[i].buffer_count - plan->steps[i].output_count; k++) {
+            const int maker = maker_of(plan, plan->steps[i].buffers[k], i);
+            if (maker >= 0 && t->health[maker] >= (unsigned char)bad) reached[maker] = true;
+        }
+    }
+    free(reached);
+    return first;
+}
+
+/* All steps again, each looked at. */
+static bool look_at_all(Trace *t) {
+    CoupletRun *run = t->run;
+    couplet_device_clear(run->device);
+    if (!couplet_run_send_inputs(run)) return false;
+    for (int i = 0; i < run->plan->step_count; i++) {
+        CoupletHealth worst;
+        if (!couplet_run_launch_steps(run, i, 1) || !couplet_run_step_health(run, i, &worst)) return false;
+        t->health[i] = (unsigned char)worst;
+    }
+    return true;
+}
+
+/* Why an element of what `step` makes is not finite. */
+static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFinding *out) {
+    CoupletRun *run = t->run;
+    const CoupletStep *s = &run->plan->steps[step];
+    const CoupletArrays arrays = {read_element, &t->arrays, false};
+    if (!run_up_to(run, step)) return false;
+    if (buffer != s->buffers[s->buffer_count - s->output_count] && !run_one(run, step)) return false;
+    arrays_forget(&t->arrays);
+    return couplet_formula_origin(run->plan, step, buffer, element, &arrays, out);
+}
+
+/* The first bad element of what a step makes, when it has just run. */
+static bool bad_result(Trace *t, int step, bool infinite, int *buffer, int64_t *element) {
+    const CoupletStep *s = &t->run->plan->steps[step];
+    if (!run_up_to(t->run, step + 1)) return false;
+    arrays_forget(&t->arrays);
+    for (int k = s->buffer_count - s->output_count; k < s->buffer_count; k++) {
+        *buffer = s->buffers[k];
+        *element = first_bad(t, *buffer, infinite);
+        if (*element >= 0) return true;
+    }
+    return false;
+}
+
+/* An infinite value that was read is followed to where it arose. */
+static void follow(Trace *t, int before, CoupletFinding *found) {
+    CoupletFinding next;
+    for (int hop = 0; hop < MOST_HOPS && found->buffer >= 0; hop++) {
+        const int maker = maker_of(t->run->plan, found->buffer, before);
+        if (maker < 0 || !origin(t, maker, found->buffer, found->element, &next)) return;
+        *found = next;
+        before = maker;
+    }
+}
+
+/* What is not finite at the end: an output, or a state as it would become. */
+typedef struct End {
+    int step, buffer; /* that makes it, -1: it comes from outside */
+    char name[160];   /* "grad_z[3, 7]" */
+} End;
+
+static void tell(CoupletRun *run, const char *what, const CoupletFinding *found, const End *end, const char *source, CoupletFault *fault) {
+    snprintf(run->sentence, sizeof run->sentence, "%s%s%s%s%s", what, found ? ": " : "", found ? found->sentence : "", end ? ", and ends in " : "", end ? end->name : "");
+    *fault = (CoupletFault){.sentence = run->sentence, .source = source, .kind = COUPLET_FAULT_NAN, .input = -1};
+    if (!found) return;
+    if (found->place[0]) fault->source = found->place;
+    if (found->inner[0]) fault->inner = found->inner;
+    fault->advice = found->advice;
+    fault->kind = found->kind;
+    for (int i = 0; i < run->plan->input_count; i++)
+        if (run->plan->inputs[i].buffer == found->buffer) fault->input = i, fault->element = found->element;
+}
+
+/* The first bad one among outputs and commits. */
+static bool find_end(Trace *t, bool infinite, End *end) {
+    const CoupletPlan *plan = t->run->plan;
+    for (int i = 0; i < plan->output_count + plan->commit_count; i++) {
+        const bool output = i < plan->output_count;
+        const CoupletCommit *c = &plan->commits[output ? 0 : i - plan->output_count];
+        end->buffer = output ? plan->outputs[i].buffer : c->value;
+        const int64_t at = first_bad(t, end->buffer, infinite);
+        if (at < 0) continue;
+        const CoupletBuffer *b = &plan->buffers[end->buffer];
+        couplet_element_text(output ? plan->outputs[i].name : c->name, b->rank, b->shape, at, end->name, sizeof end->name);
+        end->step = maker_of(plan, end->buffer, plan->step_count);
+        return true;
+    }
+    return false;
+}
+
+static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
+    CoupletRun *run = t->run;
+    CoupletFinding *found = &run->finding;
+    const char *what = infinite ? "the first infinite value arose here" : "the first value that is no number (NaN) arose here";
+    End end;
+    int buffer;
+    int64_t element;
+    if (!find_end(t, infinite, &end)) return false;
+    if (end.step < 0) { /* it came from outside, and is returned or stored as it is */
+        tell(run, infinite ? "an infinite value comes from outside" : "a value that is no number (NaN) comes from outside", NULL, &end, run->plan->name, fault);
+        return true;
+    }
+    if (!look_at_all(t)) return false;
+    const int step = first_that_leads_to(t, end.step, infinite ? COUPLET_INFINITE : COUPLET_NOT_A_NUMBER);
+    const char *source = run->plan->steps[step].source;
+    if (!bad_result(t, step, infinite, &buffer, &element) || !origin(t, step, buffer, element, found)) {
+        tell(run, what, NULL, &end, source, fault);
+        return true;
+    }
+    char place[sizeof found->place];
+    memcpy(place, found->place, sizeof place);
+    follow(t, step, found);
+    if (!infinite && found->kind == COUPLET_FAULT_INFINITE) {
+        const bool elsewhere = strcmp(place, found->place) != 0;
+        char whole[sizeof found->sentence];
+        snprintf(whole, sizeof whole, "%.400s, which gives a value that is no number (NaN)%s%.150s", found->sentence, elsewhere ? " at " : "", elsewhere ? place : "");
+        memcpy(found->sentence, whole, sizeof whole);
+        what = "the first infinite value arose here";
+    }
+    if (found->buffer >= 0) what = "this reads what is not finite";
+    tell(run, what, found, &end, source, fault);
+    return true;
+}
+
+bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault) {
+    Trace t = {.run = run, .health = calloc((size_t)run->plan->step_count + 1, 1)};
+    const bool good = arrays_begin(&t.arrays, run) && t.health && explain(&t, infinite, fault);
+    if (!good && run->device->fault.kind != COUPLET_NO_FAULT) couplet_run_fail(run, fault);
+    else if (!good) tell(run, infinite ? "a result is infinite" : "a result is no number (NaN)", NULL, NULL, run->plan->name, fault);
+    free(t.arrays.at);
+    free(t.health);
+    return false;
+}
