@@ -65,12 +65,21 @@ static double eval_load(Point *p, const GExpr *e) {
     return e->tensor->type == GT_U8 ? value / 255 : value;
 }
 
-/* What float32 holds stays as it is: an exact operation is exact everywhere. */
+/* The nearest number of 24 binary digits. The range stays that of float64, so that a square that overflows in
+ * float32 is no excuse for a back end: it is expected to scale, or to refuse. */
+static double nearest_of_24_digits(double value) {
+    int exponent;
+    const double digits = frexp(value, &exponent);
+    return isfinite(value) ? ldexp(rint(ldexp(digits, 24)), exponent - 24) : value;
+}
+
+/* A value of 24 digits stays as it is: an exact operation is exact everywhere. */
 static double rounded(Reference *run, double value) {
-    if (run->rounding == EXACT || value == (double)(float)value) return value;
-    if (run->rounding == NEAREST) return (double)(float)value;
+    if (run->rounding == EXACT) return value;
+    const double nearest = nearest_of_24_digits(value);
+    if (run->rounding == NEAREST || value == nearest || !isfinite(value)) return nearest;
     double u = couplet_random_unit(run->turn_of_rounding, 0, 0, 0, run->operations++, 0);
-    return (double)(float)(value * (1 + (2 * u - 1) * 0x1p-23));
+    return nearest_of_24_digits(value * (1 + (2 * u - 1) * 0x1p-23));
 }
 
 static double apply(Point *p, const GExpr *e) {
@@ -151,8 +160,34 @@ static bool advance(int64_t *index, const int64_t *shape, int rank) {
     return false;
 }
 
+/* A sum of many terms. Where operations are rounded, a part of so many terms is rounded term by term and the parts
+ * are added in float64, as back ends are held to do it: a long sum in one float32 is a mistake, not rounding. */
+typedef struct Sum {
+    double parts, part;
+    int terms; /* of the part */
+} Sum;
+
+enum { TERMS_OF_A_PART = 256 };
+
+static void sum_add(Reference *run, Sum *s, double term) {
+    s->part = rounded(run, s->part + term);
+    if (++s->terms < TERMS_OF_A_PART) return;
+    s->parts += s->part;
+    s->part = 0;
+    s->terms = 0;
+}
+
+/* The sum so far times a factor, as a log-sum-exp needs it when a larger exponent comes. */
+static void sum_scale(Sum *s, double factor) {
+    s->parts *= factor;
+    s->part *= factor;
+}
+
+static double sum_value(Reference *run, const Sum *s) { return rounded(run, s->parts + s->part); }
+
 static double reduce(Point *p, const GNode *n) {
-    double best = 0, sum = 0, shift = -INFINITY;
+    double best = 0, shift = -INFINITY;
+    Sum sum = {0, 0, 0};
     int64_t position = 0, winner = 0, terms = 0;
     int64_t *r = p->index + n->rank;
     memset(r, 0, sizeof *r * (size_t)n->red_rank);
@@ -177,24 +212,31 @@ static double reduce(Point *p, const GNode *n) {
         case GR_ALL: best = first ? v != 0 : best != 0 && v != 0; break;
         case GR_LSE:
             if (v > shift) {
-                sum = rounded(p->run, sum * exp(rounded(p->run, shift - v)) + 1);
+                sum_scale(&sum, exp(rounded(p->run, shift - v)));
+                sum_add(p->run, &sum, 1);
                 shift = v;
             } else if (isnan(v)) {
-                sum = NAN;
+                sum_add(p->run, &sum, NAN);
             } else if (v == INFINITY) {
-                sum += 1; /* one more beside one that was met: no difference of the two is taken */
+                sum_add(p->run, &sum, 1); /* one more beside one that was met: no difference of the two is taken */
             } else if (v != -INFINITY) {
-                sum = rounded(p->run, sum + exp(rounded(p->run, v - shift)));
+                sum_add(p->run, &sum, exp(rounded(p->run, v - shift)));
             }
             break;
-        default: sum = n->type == GT_REAL ? rounded(p->run, sum + v) : sum + v; break;
+        default:
+            if (n->type == GT_REAL) sum_add(p->run, &sum, v);
+            else sum.parts += v;
+            break;
         }
         position++;
     } while (advance(r, n->red_shape, n->red_rank));
     if (terms == 0 && n->empty_is_error) fault(p, "a reduction has no term here: no index fulfils its guard");
     switch (n->reducer) {
-    case GR_SUM: return sum;
-    case GR_LSE: return shift == -INFINITY && !isnan(sum) ? -INFINITY : rounded(p->run, shift + log(sum));
+    case GR_SUM: return n->type == GT_REAL ? sum_value(p->run, &sum) : sum.parts;
+    case GR_LSE: {
+        const double total = sum_value(p->run, &sum);
+        return shift == -INFINITY && !isnan(total) ? -INFINITY : rounded(p->run, shift + log(total));
+    }
     case GR_ARGMAX:
     case GR_ARGMIN: return (double)winner;
     case GR_ALL: return terms == 0 ? 1 : best;

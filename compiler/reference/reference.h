@@ -15,8 +15,9 @@ typedef struct Reference Reference;
 /* Evaluates every node. NULL when memory runs out. Faults (an empty mean, a read out of range, too few candidates, a missing array) are
  * kept as a sentence: reference_fault. States are not renewed: reference_value of a commit's value is what they become. */
 Reference *reference_run(const Graph *g, ReferenceSource source, void *context);
-/* The same with every real operation rounded to float32, sums taken term by term. How far this is from reference_run is how far the rounding of a
- * back end may be: the measure of a test's tolerance. */
+/* The same with every real operation rounded to the 24 digits of float32, with the range of float64. A sum is rounded
+ * term by term within parts of 256 terms, and the parts are added in float64. How far this is from reference_run is how
+ * far the rounding of a back end may be: the measure of a test's tolerance. */
 Reference *reference_run_rounded(const Graph *g, ReferenceSource source, void *context);
 /* The same with every result that float32 does not hold rounded by chance, a unit in the last place up or down, otherwise in every `turn`. What cancels exactly when the same
  * operation is rounded the same way in both places does not cancel here, as it does not where one place has a fused multiply-add. */
