@@ -8,12 +8,17 @@ static double value_at(const void *values, GType type, int64_t i) {
     return type == GT_INT ? (double)((const int32_t *)values)[i] : (double)((const uint8_t *)values)[i];
 }
 
+/* Rows whose squares are beyond float32 may be refused: by a fault, or by a value that is not finite, which the tool
+ * refuses to hand over. They may not give another number. */
+static bool may_refuse(const Subject *s) { return s->extreme == WITH_HUGE_ROW || s->extreme == WITH_TINY_ROW; }
+
 /* The largest distance; without end where one is no number and the other is. What float32 cannot hold may be infinite. */
-static double distance(const Answer *a, const void *values, int64_t *where) {
+static double distance(const Subject *s, const Answer *a, const void *values, int64_t *where) {
     double most = 0;
     for (int64_t i = 0; i < a->count; i++) {
         double found = value_at(values, a->type, i), exact = a->exact[i], off = fabs(found - exact);
         bool same = found == exact || (isnan(found) && isnan(exact)) || (isinf(found) && fabs(exact) > 3e38 && (found > 0) == (exact > 0));
+        same |= s->extreme != ORDINARY && !isfinite(found) && (!isfinite(exact) || may_refuse(s));
         if (same || off <= most) continue;
         most = isnan(off) ? HUGE_VAL : off;
         *where = i;
@@ -37,7 +42,7 @@ static bool same_values(Subject *s, Verdict *v, const Result *r, Backend backend
     int worst = -1;
     int64_t where = 0, at = 0;
     for (int i = 0; i < s->answer_count; i++) {
-        off[i] = distance(&s->answers[i], r->values[i], &at);
+        off[i] = distance(s, &s->answers[i], r->values[i], &at);
         if (off[i] <= s->answers[i].allowed || worst >= 0) continue;
         worst = i;
         where = at;
@@ -51,7 +56,7 @@ static bool same_values(Subject *s, Verdict *v, const Result *r, Backend backend
 }
 
 static bool same_fault(Subject *s, Verdict *v, const Result *r, Backend backend) {
-    if (!s->fault == !r->fault) return true;
+    if (!s->fault == !r->fault || (r->fault && may_refuse(s))) return true;
     const char *sentence = s->fault ? arena_printf(s->arena, "%s: no fault, and the reference evaluator says: %s", backend_names[backend], s->fault)
                                     : arena_printf(s->arena, "%s: %s; the reference evaluator meets no fault", backend_names[backend], r->fault);
     *v = (Verdict){OTHER_VALUE + (int)backend, sentence};

@@ -2,6 +2,8 @@
 #ifndef COUPLET_TESTS_DIFFER_SUBJECT_H
 #define COUPLET_TESTS_DIFFER_SUBJECT_H
 
+#include "tests/differ/extremes.h"
+
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
 #include "compiler/lower/lower.h"
@@ -29,11 +31,15 @@ typedef struct Subject {
     void *context;
     const LoweredProgram *lowered; /* of a method: its states, which graphs number */
     FunctionArrays *arrays; /* of a function */
+    Extreme extreme;        /* of a function: what its inputs hold */
+    bool is_long;           /* of a function: sums of a million terms, which are not taken again after every pass */
     Snapshot differentiated; /* of a function: after `differentiate`, for perturbed runs */
 } Subject;
 
-/* The last function of a text. Its first line may say `# N=5 D=3 seed=7 stream=1`: extents of dimensions, the seed of the arrays, whether every array of pairs is
- * streamed. The value in float64 must be that of the formula as written, and the gradients those of differences; both after every pass. */
+/* The last function of a text. Its first line may say `# N=5 D=3 seed=7 stream=1 input=nan long=1`: extents of dimensions,
+ * the seed of the arrays, whether every array of pairs is streamed, which extreme the arrays hold (extremes.h), whether
+ * its sums are long. The value in float64 must be that of the formula as written, and the gradients those of
+ * differences; both after every pass. With an extreme, values that are no numbers must stay so after every pass. */
 void subject_of_text(Subject *s, Arena *arena, const char *name, const char *text);
 /* One step of the first phase of a method, its sizes cut down, from made-up states. */
 void subject_of_method(Subject *s, Arena *arena, const char *path);
