@@ -136,6 +136,8 @@ typedef struct CoupletHyper {
     const char *name;  /* "tau" */
     bool is_integer, is_static; /* static: part of the compiled program */
     double value;
+    const char *range;      /* what the value must fulfil, as runtime/range.h reads it; NULL: any number will do */
+    const char *range_text; /* as the spec writes it: "tau > 0" */
 } CoupletHyper;
 
 /* Which images of a source are kept; at most one of the first three is above 0. */

@@ -5,6 +5,8 @@
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/method.h"
+#include "runtime/numbers.h"
+#include "runtime/range.h"
 #include "runtime/train.h"
 
 #include <getopt.h>
@@ -17,7 +19,7 @@ typedef struct CommandLine {
     CoupletTrainOptions train;
     const char *out, *weights, *images, *split;
     double epochs; /* 0: as the method says */
-    const char *sets[64];
+    const char **sets; /* has room for every argument */
     int set_count;
 } CommandLine;
 
@@ -29,11 +31,17 @@ static int fail(const CommandLine *c, const char *error) {
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
 
-static bool whole(const CommandLine *c, const char *name, const char *text, long low, long *out) {
-    char *end;
-    *out = strtol(text, &end, 10);
-    if (*text && !*end && *out >= low) return true;
-    fprintf(stderr, "%s: --%s needs a whole number of at least %ld, and `%s` was given\n", c->program, name, low, text);
+static bool whole(const CommandLine *c, const char *name, const char *text, int64_t low, int64_t high, int64_t *out) {
+    if (couplet_read_whole(text, low, high, out)) return true;
+    fprintf(stderr, "%s: --%s is a whole number from %lld to %lld, and `%s` was given\n", c->program, name, (long long)low, (long long)high, text);
+    return false;
+}
+
+/* What stands behind an option that names something. */
+static bool text(const CommandLine *c, const char *name, const char **out) {
+    *out = optarg;
+    if (*optarg) return true;
+    fprintf(stderr, "%s: --%s needs a name, and an empty text was given\n", c->program, name);
     return false;
 }
 
@@ -46,31 +54,64 @@ static const struct option options[] = {
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
 static bool take(CommandLine *c, int option, const char *name) {
-    long value = 0;
+    int64_t value = 0;
     switch (option) {
-    case DATA: c->train.data = optarg; return true;
-    case OUT: c->out = optarg; return true;
-    case SEED: return whole(c, name, optarg, 0, &value) && (c->train.seed = (uint64_t)value, true);
-    case THREADS: return whole(c, name, optarg, 1, &value) && (c->train.threads = (int)value, true);
-    case MAX_STEPS: return whole(c, name, optarg, 1, &value) && (c->train.max_steps = value, true);
-    case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, &value) && (c->train.checkpoint_every = value, true);
+    case DATA: return text(c, name, &c->train.data);
+    case OUT: return text(c, name, &c->out);
+    case SEED: return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) && (c->train.seed = (uint64_t)value, true);
+    case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
+    case MAX_STEPS: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.max_steps = value, true);
+    case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
     case RESUME: return c->train.resume = true;
     case QUIET: return c->train.quiet = true;
-    case WEIGHTS: c->weights = optarg; return true;
-    case IMAGES: c->images = optarg; return true;
-    case SPLIT: c->split = optarg; return true;
-    case SET:
-        if (c->set_count < (int)(sizeof c->sets / sizeof *c->sets)) c->sets[c->set_count++] = optarg;
-        return true;
-    case EPOCHS: {
-        char *end;
-        c->epochs = strtod(optarg, &end);
-        if (!*end && c->epochs > 0) return true;
-        fprintf(stderr, "%s: --epochs needs a positive number, and `%s` was given\n", c->program, optarg);
+    case WEIGHTS: return text(c, name, &c->weights);
+    case IMAGES: return text(c, name, &c->images);
+    case SPLIT: return text(c, name, &c->split);
+    case SET: c->sets[c->set_count++] = optarg; return true;
+    case EPOCHS:
+        if (couplet_read_number(optarg, &c->epochs, NULL) && c->epochs > 0 && c->epochs <= COUPLET_MOST_EPOCHS) return true;
+        fprintf(stderr, "%s: --epochs is a number above 0 and at most %d, and `%s` was given\n", c->program, COUPLET_MOST_EPOCHS, optarg);
         return false;
-    }
     default: return false; /* getopt_long has said why */
     }
+}
+
+static bool refuse_setting(const CommandLine *c, const char *setting, const char *why) {
+    fprintf(stderr, "%s: --set %s: %s\n", c->program, setting, why);
+    return false;
+}
+
+/* The length of the name in NAME=VALUE; 0: it is no such text. */
+static size_t name_length(const char *setting) {
+    const char *equals = strchr(setting, '=');
+    return equals && equals[1] ? (size_t)(equals - setting) : 0;
+}
+
+static bool set_hyper(const CommandLine *c, const char *setting, int number, CoupletHyper *hypers, int count) {
+    const size_t length = name_length(setting);
+    CoupletHyper *found = NULL;
+    double value;
+    bool is_whole;
+    if (length == 0) return refuse_setting(c, setting, "NAME=VALUE is expected");
+    for (int h = 0; h < count; h++)
+        if (strncmp(hypers[h].name, setting, length) == 0 && !hypers[h].name[length]) found = &hypers[h];
+    for (int i = 0; i < number; i++)
+        if (strncmp(c->sets[i], setting, length + 1) == 0) return refuse_setting(c, setting, "this hyper is set twice");
+    if (!found) return refuse_setting(c, setting, "the method has no such hyper");
+    if (found->is_static) return refuse_setting(c, setting, "this hyper was fixed when the program was built");
+    if (!couplet_read_number(setting + length + 1, &value, &is_whole)) return refuse_setting(c, setting, "a number is expected");
+    if (found->is_integer && !is_whole) return refuse_setting(c, setting, "this hyper is a whole number");
+    found->value = value;
+    return true;
+}
+
+static bool ranges_hold(const CommandLine *c, const CoupletHyper *hypers, int count) {
+    for (int i = 0; i < count; i++) {
+        if (!hypers[i].range || couplet_range_holds(hypers[i].range, hypers, count)) continue;
+        fprintf(stderr, "%s: the hyper %s is %.9g, which is out of its range: %s\n", c->program, hypers[i].name, hypers[i].value, hypers[i].range_text);
+        return false;
+    }
+    return true;
 }
 
 /* The program with the hypers and epochs of the command line; the copies belong to the caller. */
@@ -80,23 +121,9 @@ static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hyper
     for (int i = 0; i < program->hyper_count; i++) (*hypers)[i] = program->hypers[i];
     program->hypers = *hypers;
     if (c->epochs > 0) program->epochs = c->epochs;
-    for (int i = 0; i < c->set_count; i++) {
-        const char *equals = strchr(c->sets[i], '=');
-        CoupletHyper *found = NULL;
-        for (int h = 0; equals && h < program->hyper_count; h++) {
-            size_t length = (size_t)(equals - c->sets[i]);
-            if (strncmp(program->hypers[h].name, c->sets[i], length) == 0 && !program->hypers[h].name[length]) found = &(*hypers)[h];
-        }
-        char *end = NULL;
-        double value = equals ? strtod(equals + 1, &end) : 0;
-        if (!found || found->is_static || !end || *end || end == equals + 1) {
-            fprintf(stderr, "%s: --set %s: %s\n", c->program, c->sets[i],
-                    !equals ? "NAME=VALUE was expected" : !found ? "the method has no such hyper" : found->is_static ? "this hyper was fixed when the program was built" : "a number was expected");
-            return false;
-        }
-        found->value = value;
-    }
-    return true;
+    for (int i = 0; i < c->set_count; i++)
+        if (!set_hyper(c, c->sets[i], i, *hypers, program->hyper_count)) return false;
+    return ranges_hold(c, *hypers, program->hyper_count);
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
@@ -135,6 +162,17 @@ static int embed(CommandLine *c) {
     return 0;
 }
 
+/* "simclr, compiled by Couplet 0.1.0; method 0123456789abcdef; x86-64-v4, x86-64-v3" */
+static int version(const CommandLine *c) {
+    const CoupletProgram *program = couplet_method_program(c->method);
+    printf("%s, compiled by Couplet %s", c->method->name, COUPLET_VERSION);
+    if (program) printf("; method %016llx", (unsigned long long)program->method_hash);
+    for (int64_t i = 0; i < c->method->variant_count; i++)
+        printf("%s%s", i ? ", " : "; for ", c->method->variants[i].level ? c->method->variants[i].level : "any processor of this kind");
+    printf("\n");
+    return ferror(stdout) || fflush(stdout) != 0 ? fail(c, "standard output cannot be written") : 0;
+}
+
 static int usage(const CommandLine *c, FILE *out) {
     fprintf(out,
             "%s: the method %s, compiled by Couplet.\n\n"
@@ -142,9 +180,50 @@ static int usage(const CommandLine *c, FILE *out) {
             "    [--max-steps n] [--checkpoint-every n] [--quiet]     trains and evaluates\n"
             "%s eval --out FOLDER [--data FOLDER] [--threads n]       evaluates the checkpoint in a run folder\n"
             "%s embed [--weights CHECKPOINT] (--images FILE.npy | [--data FOLDER] [--split test]) --out FEATURES.npy\n"
-            "                                                         features of images, [count, width] in float32\n",
-            c->program, c->method->name, c->program, c->program, c->program);
+            "                                                         features of images, [count, width] in float32\n"
+            "%s --version                                             of Couplet, and of the method\n",
+            c->program, c->method->name, c->program, c->program, c->program, c->program);
     return out == stdout ? 0 : 2;
+}
+
+typedef struct Command {
+    const char *name, *options; /* those that it takes */
+    int (*run)(CommandLine *c);
+} Command;
+
+static int train(CommandLine *c) { return run(c, couplet_train); }
+static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) : fail(c, "eval needs --out FOLDER, the folder of a run"); }
+
+static const Command commands[] = {
+    {"train", " data out seed threads epochs max-steps checkpoint-every resume change quiet set ", train},
+    {"eval", " data out threads quiet ", evaluate},
+    {"embed", " data out seed threads quiet weights images split ", embed},
+};
+
+static const Command *find_command(const CommandLine *c, const char *name) {
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    fprintf(stderr, "%s: there is no command `%s`; there are train, eval and embed\n", c->program, name);
+    return NULL;
+}
+
+static bool takes(const CommandLine *c, const Command *command, const char *option) {
+    char word[64];
+    snprintf(word, sizeof word, " %s ", option);
+    if (strstr(command->options, word)) return true;
+    fprintf(stderr, "%s: `%s` has no option --%s; %s --help shows them\n", c->program, command->name, option, c->program);
+    return false;
+}
+
+/* The exit status: 2 for a command line that is wrong. */
+static int read_and_run(CommandLine *c, const Command *command, int argc, char **argv) {
+    for (int option, at = -1; (option = getopt_long(argc, argv, "", options, &at)) != -1; at = -1) {
+        if (option == '?') return 2; /* getopt_long has said why */
+        if (!takes(c, command, options[option - 1].name) || !take(c, option, options[option - 1].name)) return 2;
+    }
+    if (optind == argc) return command->run(c);
+    fprintf(stderr, "%s: `%s` is no option; %s --help shows them\n", c->program, argv[optind], c->program);
+    return 2;
 }
 
 int couplet_command(const CoupletMethod *method, int argc, char **argv) {
@@ -156,22 +235,21 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     /* A full disk and a reader that went away must come back as errors of write, not as signals. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    const char *command = "train";
+    const char *name = "train";
     if (argc > 1 && argv[1][0] != '-') {
-        command = argv[1];
+        name = argv[1];
         argv[1] = argv[0];
         argv++, argc--;
     }
-    if (strcmp(command, "help") == 0 || (argc > 1 && strcmp(argv[1], "--help") == 0)) return usage(&c, stdout);
-    for (int option, at = -1; (option = getopt_long(argc, argv, "", options, &at)) != -1; at = -1)
-        if (option == '?' || !take(&c, option, at >= 0 ? options[at].name : "")) return 2;
-    if (optind < argc) {
-        fprintf(stderr, "%s: `%s` is no option; %s --help shows them\n", c.program, argv[optind], c.program);
-        return 2;
-    }
-    if (strcmp(command, "train") == 0) return run(&c, couplet_train);
-    if (strcmp(command, "eval") == 0) return c.out ? run(&c, couplet_evaluate) : fail(&c, "eval needs --out FOLDER, the folder of a run");
-    if (strcmp(command, "embed") == 0) return embed(&c);
-    fprintf(stderr, "%s: there is no command `%s`; there are train, eval and embed\n", c.program, command);
-    return 2;
+    const bool asks = argc > 1 && strcmp(argv[1], "--help") == 0;
+    if (asks || strcmp(name, "help") == 0) return usage(&c, stdout);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) return version(&c);
+    const Command *command = find_command(&c, name);
+    if (!command) return 2;
+    c.sets = malloc((size_t)argc * sizeof *c.sets);
+    if (!c.sets) return fail(&c, "out of memory");
+    optind = 1;
+    const int status = read_and_run(&c, command, argc, argv);
+    free(c.sets);
+    return status;
 }

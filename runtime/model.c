@@ -124,6 +124,7 @@ static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *b
 static const char *wrong_option(const CoupletModelOptions *o) {
     if (o->threads < 0 || o->threads > COUPLET_MOST_THREADS) return "threads of the options is not in 0 .. 256; 0 is one for each core";
     if (o->total_steps < 0) return "total_steps of the options is negative; 0 is for a model that only embeds";
+    if (o->total_steps > COUPLET_MOST_STEPS) return "total_steps of the options is above 2147483647, which kernels do not count to";
     if (o->steps_per_epoch < 0) return "steps_per_epoch of the options is negative; 0 is for methods that read no epoch";
     if (!o->arena && o->arena_bytes) return "arena of the options is NULL, and arena_bytes is not 0";
     if ((uintptr_t)o->arena % 128) return "the arena is not aligned to 128 bytes";

@@ -58,7 +58,7 @@ static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProg
     CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
-        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value};
+        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value, from->range, from->range_text};
     }
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {

@@ -6,8 +6,10 @@
 #include "compiler/driver/report.h"
 #include "lang/diag.h"
 #include "runtime/files.h"
+#include "runtime/safetensors.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,21 @@ static bool read_weights(Build *b) {
     return b->weights || report_error(CODE_FILE_READ, error);
 }
 
+/* Every call of a program with the weights of another method would be refused: so is the program. */
+static bool weights_fit(const Build *b) {
+    char error[512], wanted[24];
+    CoupletTensorFile file;
+    if (!b->weights) return true;
+    if (!couplet_tensors_parse(b->options->embed_weights, b->weights, b->weight_bytes, &file, error, sizeof error)) return fail(error);
+    const char *found = couplet_tensors_metadata(&file, "method");
+    snprintf(wanted, sizeof wanted, "%016" PRIx64, b->programs[0].program->method_hash);
+    const bool same = found && strcmp(found, wanted) == 0;
+    if (!found) fail(arena_printf(b->arena, "%s: this is no checkpoint of Couplet: it does not name its method", b->options->embed_weights));
+    else if (!same) fail(arena_printf(b->arena, "%s: these are the weights of another method (%s, and `%s` is %s)", b->options->embed_weights, found, b->options->file, wanted));
+    couplet_tensors_free(&file);
+    return same;
+}
+
 static bool write_binding(Build *b, bool with_main) {
     CpuVariant variants[MAX_TARGETS];
     for (int i = 0; i < b->target_count; i++) variants[i] = (CpuVariant){b->targets[i], program_symbol(b, i)};
@@ -212,7 +229,7 @@ static bool build(Build *b, const Emit *emit) {
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
     if (emit->from_graphs) return emit->make(b);
-    if (!assemble_all(b)) return false;
+    if (!assemble_all(b) || !weights_fit(b)) return false;
     if (!mkdtemp(b->folder)) return report(CODE_OUTPUT, "no folder for the objects can be made; the environment variable TMPDIR can name a place");
     bool good = emit->make(b);
     remove_folder(b);

@@ -163,6 +163,8 @@ void mark_static(Lower *l, const Symbol *symbol);
 Value lower_value(Lower *l, const Expr *expr);
 const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
+/* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before a run. */
+const char *lower_range(Lower *l, const Expr *e);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
 GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
 

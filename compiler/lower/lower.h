@@ -14,6 +14,7 @@ typedef struct LoweredHyper {
     double value;
     bool is_integer;
     bool is_static; /* it reached a dimension or another compile-time place: sweeping it recompiles */
+    const char *range, *range_text; /* as in runtime/abi.h */
 } LoweredHyper;
 
 typedef struct LoweredSource {

@@ -2,6 +2,7 @@
  * updates, ema edges, queue pushes. All right sides are complete before any state is renewed, because they are nodes of one graph
  * and the renewals are its commits. */
 #include "compiler/lower/internal.h"
+#include "runtime/range.h"
 #include "compiler/passes/passes.h"
 
 #include <assert.h>
@@ -35,6 +36,35 @@ const Expr *find_setting(const Stmt *block, const char *name) {
 
 /* ---- statements of the method ------------------------------------------------------------------------ */
 
+/* The text of an expression. Its span leaves out the outermost parentheses of its first and its last operand; they are taken back. */
+static const char *written(Arena *arena, Span span) {
+    const char *text = span.source->text;
+    int begin = span.begin, end = span.end, open = 0, missing = 0;
+    for (int i = begin; i < end; i++) {
+        open += text[i] == '(';
+        if (text[i] == ')' && open-- == 0) open = 0, missing++;
+    }
+    for (; missing > 0 && begin > 0; missing -= text[begin] == '(') begin--;
+    for (; open > 0 && text[end]; end++) open -= text[end] == ')';
+    return arena_strndup(arena, text + begin, (size_t)(end - begin));
+}
+
+/* The range of the hyper that was declared last; it may name those before. */
+static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
+    const Span span = param->guard->span;
+    const int count = l->program->hypers.count;
+    hyper->range = lower_range(l, param->guard);
+    if (!hyper->range) {
+        diag_report(l->diag, CODE_HYPER, span, "the range of the hyper `%s` must be known before a run: it may name numbers, this hyper and those before it", param->name);
+        return;
+    }
+    hyper->range_text = written(l->arena, span);
+    CoupletHyper *hypers = arena_array(l->arena, CoupletHyper, count);
+    for (int i = 0; i < count; i++) hypers[i] = (CoupletHyper){.name = l->program->hypers.items[i].name, .value = l->program->hypers.items[i].value};
+    if (!couplet_range_holds(hyper->range, hypers, count))
+        diag_report(l->diag, CODE_HYPER, span, "the hyper `%s` is %g, which is out of the range written here", param->name, hyper->value);
+}
+
 static void declare_hypers(Lower *l, const Stmt *s) {
     for (int i = 0; i < s->param_count; i++) {
         const Param *param = &s->params[i];
@@ -44,12 +74,10 @@ static void declare_hypers(Lower *l, const Stmt *s) {
             continue;
         }
         bool integer = param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
-        LoweredHyper hyper = {param->name, value, integer, false};
+        LoweredHyper hyper = {param->name, value, integer, false, NULL, NULL};
         array_push(l->arena, &l->program->hypers, hyper);
         frame_set(l, l->root, param->symbol, value_static(l, value, integer));
-        double holds = 1;
-        if (param->guard && lower_static(l, param->guard, &holds) && holds == 0)
-            diag_report(l->diag, CODE_HYPER, param->guard->span, "the hyper `%s` is %g, which is out of the range written here", param->name, value);
+        if (param->guard) check_range(l, param, &l->program->hypers.items[l->program->hypers.count - 1]);
     }
     /* Reading its own range does not make a hyper static. */
     for (int i = 0; i < l->program->hypers.count; i++) l->program->hypers.items[i].is_static = false;

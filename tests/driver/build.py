@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """build.py COUPLET ROOT: programs and libraries made ahead of time: what they link, what they compute, what they say to wrong calls."""
+import json
 import os
 import re
 import shlex
@@ -103,6 +104,20 @@ with tempfile.TemporaryDirectory() as folder:
                             (["embed", "--out", folder + "/f.npy"], "weights"), (["--data", folder + "/nowhere"], "nowhere")):
             done = command.run(program, *words)
             check(0 < done.returncode < 126 and word in done.stderr, f"`{' '.join(map(os.path.basename, words))}` is refused with a sentence", done.stderr)
+        # Options have the ranges that `couplet train` gives them, hypers those of the spec, and each command takes its own.
+        for words, word in ((["--set", "tau=-1"], "tau > 0"), (["--set", "tau=0"], "tau > 0"), (["--set", "m=1.5"], "m >= 0 and m <= 1"), (["--set", "tau=inf"], "number"),
+                            (["--set", "tau=1e400"], "number"), (["--set", "tau=0x1p0"], "number"), (["--set", "tau"], "NAME=VALUE"), (["--set", "=1"], "NAME=VALUE"),
+                            (["--set", "tau=0.1", "--set", "tau=0.2"], "twice"), (["--seed", "9223372036854775808"], "9223372036854775807"), (["--seed", "-1"], "from 0"),
+                            (["--seed", "1.5"], "1.5"), (["--threads", "0"], "from 1 to 256"), (["--threads", "257"], "from 1 to 256"), (["--epochs", "inf"], "above 0"),
+                            (["--epochs", "1e400"], "above 0"), (["--epochs", "nan"], "above 0"), (["--epochs", "0"], "above 0"), (["--max-steps", "99999999999"], "2147483647"),
+                            (["--out", ""], "empty"), (["--split", "test"], "`train` has no option --split"), (["eval", "--seed", "3"], "`eval` has no option --seed"),
+                            (["embed", "--epochs", "3"], "`embed` has no option --epochs"), (["--data", data, "extra"], "extra")):
+            done = command.run(program, *words, *(() if "--out" in words else ("--out", folder + "/refused")))
+            check(done.returncode == 2 and word in done.stderr and not os.path.exists(folder + "/refused"), f"`{' '.join(words)}` is refused: {word}", done.stdout + done.stderr)
+        done = command.run(program, "--version")
+        check(done.returncode == 0 and re.fullmatch(r"small, compiled by Couplet \d+\.\d+\.\d+; method [0-9a-f]{16}; for x86-64-v4, x86-64-v3\n", done.stdout), "--version", done.stdout + done.stderr)
+        done = command.run(couplet, "build", command.write(folder + "/wider.cpl", command.SMALL_SPEC.replace("mlp_bn(16, 8)", "mlp_bn(24, 8)")), "-o", folder + "/wider", "--embed-weights", folder + "/built")
+        check(done.returncode == 1 and "weights of another method" in done.stderr and not os.path.exists(folder + "/wider"), "weights of another method are not built in", done.stderr)
         done = command.run(program, *common, "--max-steps", 2, "--out", folder + "/cold", "--set", "tau=0.05")
         check(command.losses(folder + "/cold") != command.losses(folder + "/built")[:2], "--set changes a hyper")
 
@@ -132,7 +147,7 @@ with tempfile.TemporaryDirectory() as folder:
         for descr, value, word in (("<f4", 0.5, "reals"), ("<i4", 256, "image 0 holds the number 256"), ("<i8", -1, "-1"), ("<u8", 2**63, str(2**63))):
             done = embed((2, 28, 28), descr, value)
             check(done.returncode == 1 and word in done.stderr, f"pixels of {value} in {descr} are refused", done.stdout + done.stderr)
-        for options, word in ((("--split", "val"), "train and test"), (("--split", ""), "train and test"), (("--images", folder + "/images.npy"), "both")):
+        for options, word in ((("--split", "val"), "train and test"), (("--images", folder + "/images.npy"), "both")):
             done = command.run(program, "embed", "--data", data, "--out", folder + "/f.npy", *options)
             check(done.returncode == 1 and word in done.stderr, f"embed {' '.join(options[:1])} is refused", done.stdout + done.stderr)
 
@@ -186,6 +201,21 @@ with tempfile.TemporaryDirectory() as folder:
             file.write(bytes((i * i // 7 + i) % 256 for i in range(784 * 12)))
         done = tool(folder + "/neighbours", folder + "/own.safetensors", folder + "/images.raw", 3)
         check(done.returncode == 0 and len(done.stdout.splitlines()) == 5 and not done.stdout.startswith("3 "), "neighbours prints five", done.stdout + done.stderr)
+
+    # A range may compute, and name other hypers; the manifest says it.
+    ranged = TINY_SPEC.replace("loss ", "hyper h = 3 | h mod 2 == 1 and not (h > 9), k = 0.5 | max(h, 1) ^ 2 * k - 1 <= floor(10.5) or k == -7 / 2, c = 2.5 | (c + 1) * 2 < 100 or (c == 1000)\nlet z = h + k + c\nloss 0 * z + ")
+    if build(command.write(folder + "/ranged.cpl", ranged), "-o", folder + "/ranged", "--target", "x86-64-v3"):
+        for words, word in (("h=5 k=0.4", ""), ("h=4", "h mod 2 == 1"), ("h=11 k=0.01", "h mod 2 == 1"), ("h=5", "max(h, 1) ^ 2"), ("k=1.3", "max(h, 1) ^ 2"), ("k=-3.5 h=9", ""), ("c=-1e30", ""),
+                            ("h=3.0", "whole number")):
+            sets = [word for setting in words.split() for word in ("--set", setting)]
+            done = command.run(folder + "/ranged", "--data", data, "--max-steps", 1, "--quiet", "--out", folder + "/ranged_run_" + words, *sets)
+            check((done.returncode == 0 and not word) or (done.returncode == 2 and word and word in done.stderr), f"{words} is {'refused: ' + word if word else 'taken'}", done.stderr)
+        done = command.run(couplet, "build", folder + "/ranged.cpl", "-o", folder + "/never", "--set", "h=4")
+        check(done.returncode == 1 and "E510" in done.stderr, "couplet build refuses the same", done.stderr)
+    if build(folder + "/ranged.cpl", "--emit", "lib", "-o", folder + "/ranged"):
+        with open(folder + "/ranged.json") as file:
+            manifest = json.load(file)
+        check(manifest["hypers"] == {"h": 3, "k": 0.5, "c": 2.5} and manifest["ranges"]["h"] == "h mod 2 == 1 and not (h > 9)" and manifest["ranges"]["c"] == "(c + 1) * 2 < 100 or (c == 1000)", "the manifest says ranges", manifest)
 
     # Other things to emit, and refusals.
     if build(tiny, "--emit", "llvm", "-o", folder + "/text"):

@@ -202,8 +202,8 @@ static void too_many_steps(void) {
 }
 
 static void wrong_options(void) {
-    const CoupletModelOptions rows[] = {{-1, 0, 0, 0, NULL, 0}, {257, 0, 0, 0, NULL, 0}, {1, 0, -1, 0, NULL, 0}, {1, 0, 0, -1, NULL, 0}, {1, 0, 0, 0, NULL, 9}};
-    const char *const words[] = {"threads", "threads", "total_steps", "steps_per_epoch", "arena_bytes"};
+    const CoupletModelOptions rows[] = {{-1, 0, 0, 0, NULL, 0}, {257, 0, 0, 0, NULL, 0}, {1, 0, -1, 0, NULL, 0}, {1, 0, 0, -1, NULL, 0}, {1, 0, 0, 0, NULL, 9}, {1, 0, (int64_t)1 << 31, 0, NULL, 0}};
+    const char *const words[] = {"threads", "threads", "total_steps", "steps_per_epoch", "arena_bytes", "total_steps"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char error[256] = "";
         CoupletModel *model;
