@@ -13,7 +13,7 @@ enum {
     MOST_VIEWS = 64,           /* along one axis: view v[64] = .. */
     MOST_ROUNDS = 256,         /* of a scan, which is unrolled */
     MOST_PHASES = 64,          /* of a run: each is a step of its own, compiled for itself */
-    MOST_NESTED_BRACKETS = 255,/* open at one place */
+    MOST_NESTED_BRACKETS = 1000, /* open at one place */
     MOST_NESTED_TERMS = 2000,  /* one expression within another; a sum of n terms nests n deep. A level takes about 1 KiB of the stack */
     MOST_NESTED_CALLS = 256,   /* of functions and networks, one in the body of the other */
     MOST_DIMENSION_TERMS = 4096, /* of a dimension, multiplied out; and factors of one of its terms */

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+static bool is_library(const Source *source) { return source && strncmp(source->path, "stdlib/", strlen("stdlib/")) == 0; }
 static const GExpr *zero(Lower *l) { return gx_real(l->g, 0); }
 
 /* ---- compile-time values ------------------------------------------------------------------------ */
@@ -197,6 +198,16 @@ enum { FEW = 16 };
 /* Below every candidate, and no -inf, which would be none at all. */
 static const double last_of_all = -FLT_MAX;
 
+/* The ranks that there are: those beyond have the value of an `else`, or are refused where the sizes are known, which is here. */
+static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, bool has_else) {
+    if (asked <= there) return asked;
+    if (has_else) return there;
+    diag_report(l->diag, CODE_TOO_FEW, e->span, "topk asks for %lld places here, and `%s` runs over %lld", (long long)asked, e->binders[0]->name, (long long)there);
+    diag_suggest(l->diag, is_library(e->span.source) ? "a line of the library fits other sizes: change what the call gives it"
+                                                     : "`(topk[..] .. else -1)` says what a rank beyond them is worth");
+    return there;
+}
+
 static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *rank = binder_index(l, e->binders[1]);
     Frame *frame = frame_new(l, l->frame);
@@ -226,14 +237,16 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
     if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
     Value scores = array_from(l, value, &j, 1, "candidates", e->span);
-    int64_t count = graph_index_extent(l->g, rank);
+    const int64_t asked_ranks = graph_index_extent(l->g, rank), count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
+    if (count < asked_ranks) has_rank = gx_and(l->g, has_rank, gx2(l->g, G_LT, rank, gx_int(l->g, count)));
     GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span) : graph_topk(l->g, scores.tensor, count, e->span);
     const GExpr *at[GRAPH_MAX_RANK];
     memcpy(at, scores.prefix, sizeof *at * (size_t)scores.prefix_count);
     at[scores.prefix_count] = rank;
     graph_name_indices(l->g, top, at, scores.prefix_count + 1);
+    if (count < asked_ranks) at[scores.prefix_count] = gx2(l->g, G_MIN, rank, gx_int(l->g, count - 1));
     const GExpr *place = gx_load(l->g, top, scores.prefix_count + 1, at, NULL);
-    return has_rank ? or_else(l, has_rank, place, otherwise) : place;
+    return has_rank && otherwise ? or_else(l, has_rank, place, otherwise) : place;
 }
 
 /* Where the largest (GR_MAX) or smallest (GR_MIN) value stands. Back ends find places among reals, and those do not tell large
@@ -294,8 +307,6 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
 }
 
 /* ---- reads ---------------------------------------------------------------------------------------- */
-
-static bool is_library(const Source *source) { return source && strncmp(source->path, "stdlib/", strlen("stdlib/")) == 0; }
 
 static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     Value base = lower_value(l, e->callee);
