@@ -72,6 +72,7 @@ struct Expr {
     Expr *guard; /* REDUCE, or NULL */
     Expr **args;
     const char **arg_names; /* NULL, or one entry an argument */
+    Span *arg_spans;        /* of these names; NULL with them */
     int arg_count;
     Binder **binders;
     int binder_count;
@@ -79,6 +80,8 @@ struct Expr {
     /* checker: */
     Type *type;     /* shape and element kind; poisoned after an error */
     Symbol *symbol; /* NAME and MEMBER: what the name means */
+    bool is_constant, is_tunable, is_named; /* a number known while the file is checked; with a hyper in it; with a let or a built-in name */
+    double constant;
 };
 
 enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };

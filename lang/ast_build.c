@@ -113,7 +113,10 @@ static void take_list(Parser *p, Expr *e, const ExprListBox *list) {
     }
     set_args(p, e, list->exprs.items, list->exprs.count);
     for (int i = 0; i < list->names.count; i++)
-        if (list->names.items[i]) e->arg_names = list->names.items;
+        if (list->names.items[i]) {
+            e->arg_names = list->names.items;
+            e->arg_spans = list->spans.items;
+        }
 }
 
 Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span span) {
@@ -142,12 +145,15 @@ Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard,
     return e;
 }
 
-ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr) {
+ExprListBox *ast_named(Parser *p, ExprListBox *list, const char *name, Span name_span, Expr *expr) {
     if (!list) list = arena_new_of(p->arena, ExprListBox);
     array_push(p->arena, &list->exprs, expr);
     array_push(p->arena, &list->names, name);
+    array_push(p->arena, &list->spans, name_span);
     return list;
 }
+
+ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr) { return ast_named(p, list, name, expr->span, expr); }
 
 BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span) {
     if (!list) list = arena_new_of(p->arena, BinderList);

@@ -12,6 +12,7 @@ typedef ARRAY(Binder *) BinderList;
 typedef struct ExprListBox {
     ExprList exprs;
     ARRAY(const char *) names;
+    ARRAY(Span) spans; /* of the names */
 } ExprListBox;
 typedef struct ParamList {
     ARRAY(Param) items;
@@ -50,6 +51,7 @@ Expr *ast_call(Parser *p, ExprKind kind, Expr *callee, ExprListBox *args, Span s
 Expr *ast_nary(Parser *p, ExprKind kind, ExprListBox *args, Span span);
 Expr *ast_reduce(Parser *p, ReduceKind reduce, BinderList *binders, Expr *guard, Expr *body, Span span);
 ExprListBox *ast_list(Parser *p, ExprListBox *list, const char *name, Expr *expr);
+ExprListBox *ast_named(Parser *p, ExprListBox *list, const char *name, Span name_span, Expr *expr);
 BinderList *ast_binders(Parser *p, BinderList *list, const char *name, Expr *bound, Span span);
 ParamList *ast_params(Parser *p, ParamList *list, Param param);
 StmtList *ast_stmts(Parser *p, StmtList *list, StmtList *more);

@@ -377,9 +377,8 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA) check_statement(c, m, m->stmts[i]);
     const Param *batch = train_setting(m, "batch");
-    Expr *value = batch ? batch->value : NULL;
-    Dim *dim = value ? dim_of(c, value) : NULL;
-    c->batch = dim && dim->kind == DIM_CONST ? dim->value : 256;
+    const bool known = batch && batch->value && check_expr(c, batch->value)->kind != KIND_POISON && batch->value->is_constant && !batch->value->is_named;
+    c->batch = known && batch->value->constant >= 1 && batch->value->constant <= INT32_MAX && batch->value->constant == floor(batch->value->constant) ? (int64_t)batch->value->constant : 256;
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_DATA && !m->stmts[i]->data->batch) m->stmts[i]->data->batch = c->batch;
     for (int i = 0; i < m->stmt_count; i++) {

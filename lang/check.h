@@ -49,6 +49,7 @@ typedef struct Check {
     bool in_index; /* between the brackets of x[..] */
     int calls;     /* functions and networks whose bodies are being checked, each called by the one before */
     int nested;    /* expressions being checked, those in such bodies among them */
+    bool in_choice; /* in an arm of `if`, or behind a guard: the condition decides whether it is computed */
 } Check;
 
 /* check.c */
@@ -72,6 +73,15 @@ void suggest_name(Check *c, const char *name);
 void check_statement(Check *c, Module *m, Stmt *s);
 void check_view(Check *c, Stmt *s);
 Param *train_setting(Module *spec, const char *name);
+void check_part(Check *c, Expr *part);
+void check_condition(Check *c, Expr *condition, const char *of);
+
+/* check_options.c */
+void check_train(Check *c, const Module *m, Stmt *s);
+void check_eval(Check *c, Stmt *s);
+
+/* constant.c */
+void find_constant(Check *c, Expr *e); /* after its type: whether it is a number known now; reports what has no value */
 
 /* check_memory.c */
 void check_queue(Check *c, Stmt *s);
@@ -89,6 +99,7 @@ void check_every(Check *c, Stmt *s);
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);
+Span argument_span(const Expr *call, int at); /* of its name, or of an argument without one */
 Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 /* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
 void report_dim_fault(Check *c, Span span);

@@ -86,10 +86,10 @@ static const char *list_names(Check *c, const char *const *names, int count) {
     return text;
 }
 
-static void unknown_argument(Check *c, const Expr *value, const char *name, const char *callee, const Param *params, int count) {
+static void unknown_argument(Check *c, Span span, const char *name, const char *callee, const Param *params, int count) {
     const char **names = arena_array(c->arena, const char *, count + 1);
     for (int i = 0; i < count; i++) names[i] = params[i].name;
-    diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, value->span, "`%s` has no argument `%s`", callee, name);
+    diag_report(c->diag, CODE_UNKNOWN_ARGUMENT, span, "`%s` has no argument `%s`", callee, name);
     const char *near = diag_nearest(name, names, count);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     else if (count) diag_suggest(c->diag, "its arguments are %s", list_names(c, names, count));
@@ -105,14 +105,14 @@ static Expr **place(Check *c, const Expr *call, const char *callee, const Param 
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(params, count, name) : position++;
         if (name && at < 0) {
-            unknown_argument(c, call->args[i], name, callee, params, count);
+            unknown_argument(c, argument_span(call, i), name, callee, params, count);
             good = false;
         } else if (at >= count) {
             diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
             if (declared.source) diag_note(c->diag, declared, "it is declared here");
             return NULL;
         } else if (placed[at]) {
-            diag_report(c->diag, CODE_ARGUMENT_TWICE, call->args[i]->span, "the argument `%s` is given twice", params[at].name);
+            diag_report(c->diag, CODE_ARGUMENT_TWICE, argument_span(call, i), "the argument `%s` is given twice", params[at].name);
             good = false;
         } else {
             placed[at] = call->args[i];

@@ -50,35 +50,35 @@ static bool number_of(Check *c, Expr *e, double *out) {
     return true;
 }
 
-static void unknown_option(Check *c, const Expr *value, const char *name) {
+static void unknown_option(Check *c, Span span, const char *name) {
     const char *names[OPTION_COUNT + 1] = {"balanced"};
     for (int i = 0; i < OPTION_COUNT; i++) names[i + 1] = options[i].name;
     if (!name) {
-        diag_report(c->diag, CODE_DATA_OPTION, value->span, "an option of a data source needs its name: `fraction = 0.01`");
+        diag_report(c->diag, CODE_DATA_OPTION, span, "an option of a data source needs its name: `fraction = 0.01`");
         return;
     }
-    diag_report(c->diag, CODE_DATA_OPTION, value->span, "a data source has no option `%s`; it has per_class, fraction, imbalance, seed, batch and balanced", name);
+    diag_report(c->diag, CODE_DATA_OPTION, span, "a data source has no option `%s`; it has per_class, fraction, imbalance, seed, batch and balanced", name);
     const char *near = diag_nearest(name, names, OPTION_COUNT + 1);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
 }
 
-static void read_option(Check *c, DataSource *data, const char *name, Expr *value) {
+static void read_option(Check *c, DataSource *data, const char *name, Span name_span, Expr *value) {
     double *places[OPTION_COUNT] = {&data->per_class, &data->fraction, &data->imbalance, &data->seed, NULL}, number;
     if (name && strcmp(name, "balanced") == 0) {
         if (value->kind == EXPR_BOOL) data->balanced = value->boolean;
-        else diag_report(c->diag, CODE_DATA_OPTION, value->span, "`balanced` is true or false");
+        else diag_report(c->diag, CODE_DATA_OPTION, name_span, "`balanced` is true or false");
         return;
     }
     for (int i = 0; name && i < OPTION_COUNT; i++) {
         if (strcmp(options[i].name, name) != 0) continue;
         bool fits = number_of(c, value, &number) && number >= options[i].low && number <= options[i].high && (number > 0 || options[i].whole) &&
                     (!options[i].whole || number == (double)(int64_t)number);
-        if (!fits) diag_report(c->diag, CODE_DATA_OPTION, value->span, "`%s` is %s, known at compile time", name, options[i].range);
+        if (!fits) diag_report(c->diag, CODE_DATA_OPTION, name_span, "`%s` is %s, known at compile time", name, options[i].range);
         else if (places[i]) *places[i] = number;
         else data->batch = (int64_t)number;
         return;
     }
-    unknown_option(c, value, name);
+    unknown_option(c, name_span, name);
 }
 
 static void read_options(Check *c, DataSource *data, const Expr *call) {
@@ -86,7 +86,7 @@ static void read_options(Check *c, DataSource *data, const Expr *call) {
     data->split = split && split->kind == EXPR_STRING ? split->text : "";
     if (strcmp(data->split, "train") != 0 && strcmp(data->split, "test") != 0)
         diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source needs its split, \"train\" or \"test\"");
-    for (int i = 1; i < call->arg_count; i++) read_option(c, data, call->arg_names ? call->arg_names[i] : NULL, call->args[i]);
+    for (int i = 1; i < call->arg_count; i++) read_option(c, data, call->arg_names ? call->arg_names[i] : NULL, argument_span(call, i), call->args[i]);
     if ((data->per_class > 0) + (data->fraction > 0) + (data->imbalance > 0) > 1)
         diag_report(c->diag, CODE_DATA_OPTION, call->span, "a selection is one of per_class, fraction and imbalance, and more than one is given");
 }

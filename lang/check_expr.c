@@ -395,7 +395,11 @@ static Type *check_binary(Check *c, Expr *e) {
 }
 
 static Type *check_if(Check *c, Expr *e) {
-    Type *t = check_expr(c, e->args[0]), *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
+    Type *t = check_expr(c, e->args[0]);
+    const bool was_choice = c->in_choice;
+    c->in_choice = true;
+    Type *a = check_expr(c, e->args[1]), *b = check_expr(c, e->args[2]);
+    c->in_choice = was_choice;
     if (poisoned(t) || poisoned(a) || poisoned(b)) return type_poison(c);
     if (t->kind != KIND_BOOL) {
         diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, "`if` needs a condition, and this is %s", type_text(c->arena, t));
@@ -461,6 +465,10 @@ static Type *infer(Check *c, Expr *e) {
     return type_poison(c);
 }
 
+Span argument_span(const Expr *call, int at) {
+    return call->arg_names && call->arg_names[at] ? call->arg_spans[at] : call->args[at]->span;
+}
+
 Type *check_expr(Check *c, Expr *e) {
     /* Twice the depth of one expression: bodies are checked where they are called first. */
     if (c->nested == 2 * MOST_NESTED_TERMS) {
@@ -471,5 +479,6 @@ Type *check_expr(Check *c, Expr *e) {
     e->type = infer(c, e);
     c->nested--;
     report_dim_fault(c, e->span);
+    find_constant(c, e);
     return e->type;
 }

@@ -64,13 +64,13 @@ static void check_ema(Check *c, Stmt *s) {
 
 /* ---- parts and phases ------------------------------------------------------------------------------------ */
 
-static void check_part(Check *c, Expr *part) {
+void check_part(Check *c, Expr *part) {
     Type *t = check_expr(c, part);
     if (t->kind == KIND_POISON || t->kind == KIND_NET || (part->symbol && part->symbol->kind == SYMBOL_PARAM)) return;
     diag_report(c->diag, CODE_PART, part->span, "a part that is trained is a network, a named part of one, or a `param`; this is %s", type_text(c->arena, t));
 }
 
-static void check_condition(Check *c, Expr *condition, const char *of) {
+void check_condition(Check *c, Expr *condition, const char *of) {
     Type *t = check_expr(c, condition);
     if (t->kind == KIND_POISON || (t->kind == KIND_BOOL && t->rank == 0)) return;
     diag_report(c->diag, CODE_PHASE, condition->span, "%s is a condition, like `epoch >= 2`; this is %s", of, type_text(c->arena, t));
@@ -105,66 +105,6 @@ Param *train_setting(Module *spec, const char *name) {
     return NULL;
 }
 
-static void check_setting(Check *c, Param *p) {
-    bool optimiser = strcmp(p->name, "optimiser") == 0, freeze = strcmp(p->name, "freeze") == 0;
-    for (int i = 0; i < p->part_count; i++) {
-        bool rest = optimiser && p->parts[i]->kind == EXPR_NAME && strcmp(p->parts[i]->name, "rest") == 0;
-        if (!rest) check_part(c, p->parts[i]);
-    }
-    if (p->guard) check_condition(c, p->guard, "what stands after `while`");
-    if (p->part_count && !optimiser && !freeze) diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "only `optimiser` and `freeze` speak of parts");
-    if (p->guard && !freeze) diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span, "only `freeze` goes by a condition");
-    if (!p->value) return;
-    Type *t = check_expr(c, p->value);
-    if (t->kind == KIND_POISON || (optimiser ? t->kind == KIND_OPTIMISER : is_numeric(t))) return;
-    diag_report(c->diag, CODE_OPTIMISER, p->value->span, optimiser ? "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s" : "this setting is a number, and this is %s", type_text(c->arena, t));
-}
-
-static void check_train(Check *c, Stmt *s) {
-    static const char *const known[] = {"epochs", "batch", "optimiser", "seed", "clip", "freeze", "memory"};
-    enum { KNOWN = sizeof known / sizeof *known };
-    for (int i = 0; i < s->param_count; i++) {
-        Param *p = &s->params[i];
-        bool found = false;
-        for (int k = 0; k < KNOWN; k++) found |= strcmp(known[k], p->name) == 0;
-        if (found) {
-            check_setting(c, p);
-            continue;
-        }
-        diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has epochs, batch, optimiser, seed, clip, freeze and memory", p->name);
-        const char *near = diag_nearest(p->name, known, KNOWN);
-        if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-        else diag_suggest(c->diag, "%s", "what belongs to the optimiser stands in its call: `optimiser optim.sgd(lr = 0.1)`");
-    }
-}
-
-static void check_eval(Check *c, Stmt *s) {
-    static const char *const methods[] = {"knn", "linear"};
-    static const char *const options[] = {"k", "temperature", "features", "bank", "query", "decay"};
-    for (int i = 0; i < s->target_count; i++) {
-        Expr *call = s->targets[i];
-        const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
-        if (strcmp(name, "knn") != 0 && strcmp(name, "linear") != 0) {
-            diag_report(c->diag, CODE_EVALUATION, call->span, "`eval` knows knn(..) and linear(..)");
-            const char *near = diag_nearest(name, methods, 2);
-            if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-            continue;
-        }
-        for (int a = 0; a < call->arg_count; a++) {
-            const char *option = call->arg_names ? call->arg_names[a] : NULL;
-            bool found = false;
-            for (int k = 0; option && k < 6; k++) found |= strcmp(options[k], option) == 0;
-            if (!found) {
-                diag_report(c->diag, CODE_EVALUATION, call->args[a]->span, option ? "`%s` has no option `%s`" : "an option of `%s` needs its name: `k = 20`", name, option ? option : "");
-                const char *near = option ? diag_nearest(option, options, 6) : NULL;
-                if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-                continue;
-            }
-            check_expr(c, call->args[a]);
-        }
-    }
-}
-
 void check_statement(Check *c, Module *m, Stmt *s) {
     switch (s->kind) {
     case STMT_DATA: check_data(c, s); break;
@@ -178,7 +118,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_BANK: check_bank(c, s); break;
     case STMT_UPDATE: check_update(c, s); break;
     case STMT_EMA: check_ema(c, s); break;
-    case STMT_TRAIN: check_train(c, s); break;
+    case STMT_TRAIN: check_train(c, m, s); break;
     case STMT_EVAL: check_eval(c, s); break;
     case STMT_WHEN: check_when(c, m, s); break;
     case STMT_EVERY: check_every(c, s); break;

@@ -339,9 +339,9 @@ args    : %empty                         { $$ = NULL; }
         | arglist
         ;
 arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
-        | NAME '=' expr                  { $$ = ast_list(p, NULL, $1, $3); }
+        | NAME '=' expr                  { $$ = ast_named(p, NULL, $1, @1, $3); }
         | arglist ',' expr               { $$ = ast_list(p, $1, NULL, $3); }
-        | arglist ',' NAME '=' expr      { $$ = ast_list(p, $1, $3, $5); }
+        | arglist ',' NAME '=' expr      { $$ = ast_named(p, $1, $3, @3, $5); }
         ;
 
 %%

@@ -4,6 +4,7 @@
 #include "compiler/lower/lower.h"
 #include "runtime/numbers.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- in the text's place ------------------------------------------------------------------------------------------------- */
@@ -20,8 +21,18 @@ static void set_number(Arena *arena, Param *param, double value, bool integer) {
 static void set_in_train(Arena *arena, Module *spec, const char *name, double value) {
     for (int i = 0; i < spec->stmt_count; i++) {
         Stmt *s = spec->stmts[i];
-        for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
-            if (strcmp(s->params[p].name, name) == 0) set_number(arena, &s->params[p], value, value == (double)(long)value);
+        Param *found = NULL;
+        if (s->kind != STMT_TRAIN) continue;
+        for (int p = 0; p < s->param_count; p++)
+            if (strcmp(s->params[p].name, name) == 0) found = &s->params[p];
+        if (!found) {
+            Param *params = arena_array(arena, Param, s->param_count + 1);
+            memcpy(params, s->params, sizeof *params * (size_t)s->param_count);
+            found = &params[s->param_count++];
+            *found = (Param){.name = name, .span = s->span};
+            s->params = params;
+        }
+        set_number(arena, found, value, value == floor(value));
     }
 }
 

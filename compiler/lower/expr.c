@@ -341,6 +341,11 @@ static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
     return value;
 }
 
+double known_number(Lower *l, const Expr *expr) {
+    double value;
+    return lower_static(l, expr, &value) ? value : expr->constant; /* asked all the same: hypers that stand here are fixed */
+}
+
 /* ---- operators ------------------------------------------------------------------------------------ */
 
 static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
@@ -418,6 +423,43 @@ static const GExpr *apply_select(Lower *l, void *context, const GExpr *const *e)
     return gx_select(l->g, e[0], real ? as_real(l, e[1]) : e[1], real ? as_real(l, e[2]) : e[2]);
 }
 
+/* A number that is made of constants and hypers, as they are set. */
+static bool number_known(const Lower *l, const GExpr *e, int depth, double *out) {
+    enum { DEEPEST = 8 };
+    double a = 0, b = 0;
+    if (depth > DEEPEST) return false;
+    if (e->op == G_CONST) {
+        *out = e->type == GT_REAL ? e->real : (double)e->integer;
+        return true;
+    }
+    if (e->op == G_LOAD) {
+        const GNode *n = e->tensor;
+        for (int i = 0; n->kind == GN_INPUT && n->rank == 0 && l->program && i < l->program->hypers.count; i++) {
+            *out = l->program->hypers.items[i].value;
+            if (strncmp(n->name, "hyper.", 6) == 0 && strcmp(n->name + 6, l->program->hypers.items[i].name) == 0) return true;
+        }
+        return false;
+    }
+    if (e->op == G_TO_REAL || e->op == G_NEG) {
+        if (!number_known(l, e->args[0], depth + 1, &a)) return false;
+        *out = e->op == G_NEG ? -a : a;
+        return true;
+    }
+    const bool sums = e->op == G_ADD || e->op == G_SUB || e->op == G_MUL;
+    if (!sums || !number_known(l, e->args[0], depth + 1, &a) || !number_known(l, e->args[1], depth + 1, &b)) return false;
+    *out = e->op == G_ADD ? a + b : e->op == G_SUB ? a - b : a * b;
+    return true;
+}
+
+/* What the checker cannot see: a divisor that is 0 with the arguments and dimensions of this call. Behind a condition it may never be computed. */
+static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
+    double value;
+    const bool divides = e->kind == EXPR_BINARY && (e->op == OP_DIV || e->op == OP_MOD || e->op == OP_FLOORDIV);
+    if (!divides || l->condition || divisor->kind != VALUE_SCALAR || !number_known(l, divisor->scalar, 0, &value) || value != 0) return;
+    diag_report(l->diag, CODE_NO_VALUE, e->args[1]->span, "`%.*s` is 0 here, and something is divided by it", e->args[1]->span.end - e->args[1]->span.begin,
+                e->args[1]->span.source->text + e->args[1]->span.begin);
+}
+
 static Value lower_operator(Lower *l, const Expr *e) {
     Value values[2];
     const GExpr *saved = l->condition;
@@ -428,6 +470,7 @@ static Value lower_operator(Lower *l, const Expr *e) {
             l->condition = gx_and(l->g, saved, values[0].scalar);
     }
     l->condition = saved;
+    if (e->arg_count == 2) refuse_zero_divisor(l, e, &values[1]);
     Operator op = e->op;
     return map_values(l, values, e->arg_count, e->kind == EXPR_UNARY ? apply_unary : apply_binary, &op, e->span);
 }

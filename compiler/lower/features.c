@@ -1,5 +1,6 @@
 /* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
 #include "compiler/lower/internal.h"
+#include "lang/evals.h"
 
 #include <string.h>
 
@@ -35,10 +36,10 @@ static const Expr *named_argument(const Expr *call, const char *name) {
     return NULL;
 }
 
-static double number_argument(Lower *l, const Expr *call, const char *name, double otherwise) {
+/* As the checker found it, in its range; else what evals.def says. */
+static double number_argument(Lower *l, const Expr *call, const char *name) {
     const Expr *given = named_argument(call, name);
-    double value;
-    return given && lower_static(l, given, &value) ? value : otherwise;
+    return given ? known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
 void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
@@ -48,20 +49,12 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
         memset(&eval, 0, sizeof eval);
         eval.span = call->span;
         eval.method = call->callee && call->callee->name ? call->callee->name : "";
-        eval.k = number_argument(l, call, "k", 20);
-        eval.temperature = number_argument(l, call, "temperature", 0.07);
-        eval.decay = number_argument(l, call, "decay", 1e-4);
+        eval.k = number_argument(l, call, "k");
+        eval.temperature = number_argument(l, call, "temperature");
+        eval.decay = number_argument(l, call, "decay");
         const Expr *features = named_argument(call, "features"), *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
-        if (!features || !bank || !query) {
-            diag_report(l->diag, CODE_EVALUATION, call->span, "`%s` needs features, bank and query", eval.method);
-            continue;
-        }
         eval.bank = find_source(l, bank->name);
         eval.query = find_source(l, query->name);
-        if (eval.bank < 0 || eval.query < 0) {
-            diag_report(l->diag, CODE_EVALUATION, call->span, "`bank` and `query` of `%s` are names of `data` statements", eval.method);
-            continue;
-        }
         eval.features = feature_graph(l, features, l->program->sources.items[eval.bank].data, options);
         array_push(l->arena, &l->program->evals, eval);
     }

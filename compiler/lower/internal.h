@@ -166,6 +166,7 @@ GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free ind
 /* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before a run. */
 const char *lower_range(Lower *l, const Expr *e);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
+double known_number(Lower *l, const Expr *expr); /* the same where the checker found that it has one: settings and options */
 GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
 
 /* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives l->indices back its value. */

@@ -258,14 +258,9 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
 }
 
 static void read_budget(Lower *l, const Expr *setting) {
-    double bytes = 0;
     if (!setting) return;
     l->program->memory_span = setting->span;
-    if (!lower_static(l, setting, &bytes) || bytes < SMALLEST_BUDGET) {
-        diag_report(l->diag, CODE_TRAIN_SETTING, setting->span, "`memory` is what the arrays of a step may take, known at compile time and at least 64KiB; this is %.0f bytes", bytes);
-        diag_suggest(l->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
-    }
-    l->program->memory = (int64_t)bytes;
+    l->program->memory = (int64_t)known_number(l, setting);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
@@ -289,13 +284,12 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
         if (s->kind == STMT_TRAIN) train = s;
     }
     double batch = 256, epochs = 1;
-    if (find_setting(train, "batch")) lower_static(l, find_setting(train, "batch"), &batch);
-    if (find_setting(train, "epochs")) lower_static(l, find_setting(train, "epochs"), &epochs);
+    if (find_setting(train, "batch")) batch = known_number(l, find_setting(train, "batch"));
+    if (find_setting(train, "epochs")) epochs = known_number(l, find_setting(train, "epochs"));
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = -1;
     read_budget(l, find_setting(train, "memory"));
-    if (batch < 1 || epochs <= 0) diag_report(diag, CODE_TRAIN_SETTING, train->span, "batch and epochs are positive numbers");
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);
     if (diag_error_count(diag)) return NULL;

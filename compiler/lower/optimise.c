@@ -234,8 +234,7 @@ void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *tr
     for (int i = 0; l->keep_gradients && i < out->count; i++)
         if (out->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", out->states[i]->name), out->grads[i]);
     const Expr *limit = find_setting(train, "clip");
-    double clip;
-    if (limit && lower_static(l, limit, &clip)) clip_gradients(l, out->grads, out->count, clip, limit->span);
+    if (limit) clip_gradients(l, out->grads, out->count, known_number(l, limit), limit->span);
 }
 
 /* ---- the optimisers ---------------------------------------------------------------------------------------- */
