@@ -224,22 +224,29 @@ static bool find_separation(void *context, const FlowVisit *v) {
         if (kind == SYMBOL_FIELD) s->label = e;
         if (kind == SYMBOL_DRAW) s->other = e;
     }
-    if (!v->stopped && flow_applied(e, &part)) {
-        if (s->applied && s->applied->span.begin <= e->span.begin && s->applied->span.end >= e->span.end && s->applied->span.source == e->span.source) s->chained = s->applied;
-        s->applied = e;
-    }
+    if (!v->stopped && flow_applied(e, &part)) s->applied = e;
+    return true;
+}
+
+/* A network's result beside the image itself, as in an autoencoder: one constant does not fit all images. */
+static bool find_target(void *context, const FlowVisit *v) {
+    Separation *s = context;
+    const char *part;
+    if (flow_applied(v->e, &part)) return false;
+    if (v->e->symbol && v->e->symbol->kind == SYMBOL_VIEW) s->other = v->e;
     return true;
 }
 
 Separation method_separation(Arena *arena, const Method *method) {
     Separation s = {0};
     flow_walk_losses(flow_new(arena, method), find_separation, &s);
+    flow_walk_losses(flow_new(arena, method), find_target, &s);
     return s;
 }
 
 static void check_collapse(Edges *e) {
     Separation s = method_separation(e->arena, e->method);
-    if (!s.applied || s.stop || s.pairs || s.statistic || s.memory || s.label || s.chained || s.other) return;
+    if (!s.applied || s.stop || s.pairs || s.statistic || s.memory || s.label || s.other) return;
     const Stmt *loss = find_stmt(e->method, STMT_LOSS, NULL);
     diag_report(e->diag, CODE_COLLAPSE, loss->span, "nothing here keeps features of different images apart: one constant vector for all of them makes this loss smallest");
     diag_suggest(e->diag, "%s", "add negatives (a sum over other samples), a predictor with `stop` on the other branch, or statistics over the batch");

@@ -13,7 +13,6 @@ typedef struct Separation {
     const Expr *statistic; /* a reduction over the samples for each feature or cluster: batch statistics */
     const Expr *memory;    /* a queue, bank or state */
     const Expr *label;     /* labels or other fields of the data */
-    const Expr *chained;   /* a network applied to what another one gives: a predictor, or a head */
     const Expr *other;     /* a draw, a read of another sample's row, or a margin */
 } Separation;
 

@@ -12,7 +12,8 @@ struct FlowFrame {
 typedef struct Reached { /* what has been walked: a let, a call or an argument, in its frame */
     const void *what;
     const FlowFrame *frame;
-    bool stopped;
+    bool stopped, under_stop;
+    int64_t row;
 } Reached;
 
 struct Flow {
@@ -29,6 +30,7 @@ typedef struct State {
     const FlowScope *scope;
     bool stopped;
     const Expr *stop;
+    int64_t row; /* of the array that is walked to, the one entry of its first axis that is read; -1: all */
 } State;
 
 static void walk(Flow *f, const Expr *e, State at);
@@ -43,9 +45,9 @@ Flow *flow_new(Arena *arena, const Method *method) {
 static bool first_time(Flow *f, const void *what, const State *at) {
     for (int i = 0; i < f->reached.count; i++) {
         const Reached *r = &f->reached.items[i];
-        if (r->what == what && r->frame == at->frame && r->stopped == at->stopped) return false;
+        if (r->what == what && r->frame == at->frame && r->stopped == at->stopped && r->under_stop == (at->stop != NULL) && r->row == at->row) return false;
     }
-    const Reached r = {what, at->frame, at->stopped};
+    const Reached r = {what, at->frame, at->stopped, at->stop != NULL, at->row};
     array_push(f->arena, &f->reached, r);
     return true;
 }
@@ -62,10 +64,10 @@ static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const F
     return frame;
 }
 
-static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count, const Expr *reduction, const Stmt *let) {
+static const FlowScope *bind(Flow *f, const FlowScope *outer, Binder *const *binders, int count, const Expr *reduction, const Stmt *let, int64_t row) {
     for (int i = 0; i < count; i++) {
         FlowScope *scope = arena_new_of(f->arena, FlowScope);
-        *scope = (FlowScope){binders[i], reduction, let, outer};
+        *scope = (FlowScope){binders[i], reduction, let, i == 0 ? row : -1, outer};
         outer = scope;
     }
     return outer;
@@ -115,13 +117,14 @@ static const FlowFrame *frame_of_let(const FlowFrame *frame, const Stmt *let) {
 static void walk_let(Flow *f, const Stmt *let, State at) {
     at.frame = frame_of_let(at.frame, let);
     if (!first_time(f, let, &at)) return;
-    at.scope = bind(f, NULL, let->binders, let->binder_count, NULL, let);
+    at.scope = bind(f, NULL, let->binders, let->binder_count, NULL, let, at.row);
+    if (let->binder_count) at.row = -1;
     walk(f, let->value, at);
     const Stmt *scan = let->scan;
     for (int i = 0; scan && i < scan->body_count; i++) {
         const Stmt *next = scan->body[i];
         if (next->kind != STMT_NEXT || strcmp(next->name, let->name) != 0) continue;
-        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan), next->binders, next->binder_count, NULL, next);
+        at.scope = bind(f, bind(f, NULL, scan->binders, scan->binder_count, NULL, scan, -1), next->binders, next->binder_count, NULL, next, -1);
         walk(f, next->value, at);
     }
 }
@@ -146,6 +149,23 @@ static const Expr *result_of(const Stmt *fn) {
     return fn->value;
 }
 
+/* Of arrays that are put one behind the other, the one that has the row that is read. */
+static const Expr *piece_with(const Expr *concat, int64_t *row) {
+    int64_t before = 0;
+    for (int i = 0; i < concat->arg_count; i++) {
+        const Type *type = concat->args[i]->type;
+        int64_t extent;
+        if (concat->arg_names && concat->arg_names[i]) return NULL; /* another axis than the first */
+        if (!type || type->rank < 1 || !dim_eval(type->dims[0], NULL, NULL, &extent)) return NULL;
+        if (*row < before + extent) {
+            *row -= before;
+            return concat->args[i];
+        }
+        before += extent;
+    }
+    return NULL;
+}
+
 static void walk_args(Flow *f, const Expr *e, State at) {
     for (int i = 0; i < e->arg_count; i++) walk(f, e->args[i], at);
 }
@@ -157,7 +177,11 @@ static void walk_call(Flow *f, const Expr *e, State at) {
         static const char *const without_slope[] = {"floor", "ceil", "round", "range", "filled"};
         for (size_t i = 0; s && s->kind == SYMBOL_BUILTIN && i < sizeof without_slope / sizeof *without_slope; i++)
             at.stopped |= strcmp(without_slope[i], s->name) == 0;
-        walk_args(f, e, at);
+        const bool keeps_rows = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "normalise") == 0, joins = s && s->kind == SYMBOL_BUILTIN && strcmp(s->name, "concat") == 0;
+        const Expr *piece = joins && at.row >= 0 ? piece_with(e, &at.row) : NULL;
+        if (!keeps_rows && !piece) at.row = -1;
+        if (piece) walk(f, piece, at);
+        else walk_args(f, e, at);
         return;
     }
     /* What the body does not use of its arguments does not reach the value. */
@@ -176,7 +200,7 @@ const Stmt *flow_applied(const Expr *call, const char **part) {
 /* ---- expressions --------------------------------------------------------------------------------------------------- */
 
 static void walk_reduce(Flow *f, const Expr *e, State at) {
-    at.scope = bind(f, at.scope, e->binders, e->binder_count, e, NULL);
+    at.scope = bind(f, at.scope, e->binders, e->binder_count, e, NULL, -1);
     State still = at;
     still.stopped = true;
     if (e->guard) walk(f, e->guard, still);
@@ -185,8 +209,23 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
     walk_args(f, e, picks ? still : at);
 }
 
+/* The row that an index reads: a number, or the value that a bound index has here. */
+static int64_t row_of(const Expr *index, const FlowScope *scope) {
+    if (index->kind == EXPR_NUMBER) return (int64_t)index->number;
+    const Binder *binder = index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX ? index->symbol->binder : NULL;
+    for (; scope && binder; scope = scope->outer)
+        if (scope->binder == binder) return scope->value;
+    return -1;
+}
+
+/* What is done element by element keeps the rows of what it is done to. */
+static bool is_by_element(const Expr *e) {
+    return e->kind == EXPR_NAME || e->kind == EXPR_CALL || e->kind == EXPR_STOP || e->kind == EXPR_UNARY || e->kind == EXPR_BINARY;
+}
+
 static void walk(Flow *f, const Expr *e, State at) {
     if (!e) return;
+    if (!is_by_element(e)) at.row = -1;
     const FlowVisit visit = {e, at.frame, at.scope, at.stopped, at.stop};
     if (!f->visit(f->context, &visit)) return;
     State still = at;
@@ -196,6 +235,7 @@ static void walk(Flow *f, const Expr *e, State at) {
     case EXPR_CALL: walk_call(f, e, at); break;
     case EXPR_REDUCE: walk_reduce(f, e, at); break;
     case EXPR_INDEX:
+        at.row = e->arg_count ? row_of(e->args[0], at.scope) : -1;
         walk(f, e->callee, at);
         walk_args(f, e, still);
         break;
@@ -218,7 +258,7 @@ void flow_walk(Flow *f, const Expr *e, const FlowFrame *frame, FlowVisitor visit
     f->reached.count = 0;
     f->visit = visit;
     f->context = context;
-    walk(f, e, (State){.frame = frame});
+    walk(f, e, (State){.frame = frame, .row = -1});
 }
 
 void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s), void *context) {
@@ -233,7 +273,7 @@ void method_each_stmt(const Module *spec, void (*visit)(void *context, Stmt *s),
 }
 
 static void walk_loss(void *context, Stmt *s) {
-    if (s->kind == STMT_LOSS) walk(context, s->value, (State){0});
+    if (s->kind == STMT_LOSS) walk(context, s->value, (State){.row = -1});
 }
 
 void flow_walk_losses(Flow *f, FlowVisitor visit, void *context) {

@@ -13,6 +13,7 @@ typedef struct FlowScope {
     const Binder *binder;
     const Expr *reduction; /* which binds it, or NULL for the head of a let */
     const Stmt *let;
+    int64_t value; /* the one value that it has here (s[0] reads `let s[v] = ..` at v = 0); -1: all of its range */
     const struct FlowScope *outer;
 } FlowScope;
 

@@ -9,6 +9,118 @@
 
 /* ---- the branches ----------------------------------------------------------------------------------------------------------- */
 
+/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. */
+static const char *branch_text(Arena *arena, const Picture *p, int box) {
+    const Box *b = &p->boxes.items[box];
+    if (b->kind != BOX_NET) return "";
+    const Expr *value = b->stmt->value;
+    const char *name = b->name;
+    if (value && value->kind == EXPR_COPY && value->args[0]->name) name = b->part ? arena_printf(arena, "%s.%s", value->args[0]->name, b->part) : value->args[0]->name;
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (a->to != box || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
+        return arena_printf(arena, "%s, %s", branch_text(arena, p, a->from), name);
+    }
+    return name;
+}
+
+/* The texts of all branches that reach the loss in one way, in order, each once. */
+typedef struct Branches {
+    ARRAY(const char *) learning, still; /* those that get a gradient, and those that end in a stop */
+    bool same_box;                       /* each array that ends in a stop gets a gradient elsewhere, too */
+} Branches;
+
+typedef ARRAY(const char *) Names;
+
+static bool holds_name(const char *const *names, int count, const char *name) {
+    for (int i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+static Branches find_branches(Arena *arena, const Picture *p) {
+    Branches b = {{0}, {0}, true};
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (a->to != 0 || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
+        const char *text = branch_text(arena, p, a->from);
+        if (a->stopped && !holds_name(b.still.items, b.still.count, text)) array_push(arena, &b.still, text);
+        if (!a->stopped && !holds_name(b.learning.items, b.learning.count, text)) array_push(arena, &b.learning, text);
+        bool learns = !a->stopped;
+        for (int k = 0; k < p->arrows.count; k++) {
+            const Arrow *other = &p->arrows.items[k];
+            learns |= other->to == 0 && other->kind == ARROW_VALUE && other->from == a->from && !other->stopped;
+        }
+        b.same_box &= learns;
+    }
+    return b;
+}
+
+static const char *joined(Arena *arena, const char *between, const char *const *names, int count) {
+    const char *all = "";
+    for (int i = 0; i < count; i++) all = arena_printf(arena, "%s%s%s", all, i ? between : "", names[i]);
+    return all;
+}
+
+/* Whether a view takes no other way than another does: two heads on both branches are no asymmetry. */
+static bool are_alike(const Branches *b) {
+    for (int i = 0; i < b->still.count; i++)
+        if (!holds_name(b->learning.items, b->learning.count, b->still.items[i])) return false;
+    return true;
+}
+
+/* A predictor stands on the branch that learns, and on that alone. */
+static bool are_symmetric(const Branches *b) {
+    if (b->still.count == 0) return true;
+    for (int i = 0; i < b->learning.count; i++)
+        for (int k = 0; k < b->still.count; k++) {
+            const size_t length = strlen(b->still.items[k]);
+            if (strncmp(b->learning.items[i], b->still.items[k], length) == 0 && b->learning.items[i][length] == ',') return false;
+        }
+    return are_alike(b) || b->still.count > 1;
+}
+
+static bool is_copied_by_stop(Arena *arena, const Picture *p) {
+    const Branches b = find_branches(arena, p);
+    return b.still.count && !are_symmetric(&b);
+}
+
+/* The views that reach the loss: with a gradient, and without one alone. */
+static void add_views(Arena *arena, const Picture *p, int box, Names *names) {
+    const Box *b = &p->boxes.items[box];
+    const char *name = b->kind == BOX_VIEW ? arena_strndup(arena, b->name, strcspn(b->name, "[")) : NULL;
+    if (name && !holds_name(names->items, names->count, name)) array_push(arena, names, name);
+    for (int i = 0; i < p->arrows.count; i++)
+        if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE) add_views(arena, p, p->arrows.items[i].from, names);
+}
+
+static void describe_gradient(Arena *arena, const Picture *p, const Branches *b, FILE *out) {
+    Names learning = {0}, still = {0}, only = {0};
+    for (int i = 0; i < p->arrows.count; i++) {
+        const Arrow *a = &p->arrows.items[i];
+        if (a->to == 0 && a->kind == ARROW_VALUE && p->boxes.items[a->from].kind == BOX_NET) add_views(arena, p, a->from, a->stopped ? &still : &learning);
+    }
+    for (int i = 0; i < still.count; i++)
+        if (!holds_name(learning.items, learning.count, still.items[i])) array_push(arena, &only, still.items[i]);
+    if (b->still.count == 0) fprintf(out, "gradient    through both branches\n");
+    else if (b->same_box) fprintf(out, "gradient    through every branch; it is stopped where the same features are the target\n");
+    else if (learning.count > 1 && only.count) fprintf(out, "gradient    through the branches of %s; it is stopped on that of %s\n", joined(arena, " and ", learning.items, learning.count), joined(arena, " and ", only.items, only.count));
+    else fprintf(out, "gradient    through one branch; it is stopped on the other\n");
+}
+
+static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
+    const Branches b = find_branches(arena, p);
+    const char *learning = joined(arena, "; and ", b.learning.items, b.learning.count), *still = joined(arena, "; and ", b.still.items, b.still.count);
+    if (b.learning.count + b.still.count == 0) {
+        fprintf(out, "structure   no network reaches the loss\n");
+        return;
+    }
+    if (!are_symmetric(&b)) fprintf(out, "structure   asymmetric: one branch is %s, the other %s%s\n", learning, still, p->mirrored ? "; the loss takes both views through both" : "");
+    else if (b.learning.count > 1) fprintf(out, "structure   symmetric: both branches have the heads %s\n", learning);
+    else fprintf(out, "structure   symmetric: both branches are %s\n", b.learning.count ? learning : still);
+    describe_gradient(arena, p, &b, out);
+}
+
 static const Stmt *find_average(const Picture *p) {
     for (int i = 0; i < p->arrows.count; i++)
         if (p->arrows.items[i].kind == ARROW_EMA) return p->arrows.items[i].stmt;
@@ -31,48 +143,8 @@ static void describe_update(Arena *arena, const Picture *p, FILE *out) {
         for (int k = 0; k < i; k++) said |= p->boxes.items[k].kind == BOX_NET && p->boxes.items[k].stmt == b->stmt;
         if (!said) nets = nets ? arena_printf(arena, "%s, `%s`", nets, b->stmt->name) : arena_printf(arena, "`%s`", b->stmt->name);
     }
-    fprintf(out, "update      synchronous: one gradient step for both branches%s%s\n", nets ? ": " : "", nets ? nets : "");
-}
-
-/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. */
-static const char *branch_text(Arena *arena, const Picture *p, int box) {
-    const Box *b = &p->boxes.items[box];
-    if (b->kind != BOX_NET) return "";
-    const Expr *value = b->stmt->value;
-    const char *name = b->name;
-    if (value && value->kind == EXPR_COPY && value->args[0]->name) name = b->part ? arena_printf(arena, "%s.%s", value->args[0]->name, b->part) : value->args[0]->name;
-    for (int i = 0; i < p->arrows.count; i++) {
-        const Arrow *a = &p->arrows.items[i];
-        if (a->to != box || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
-        return arena_printf(arena, "%s, %s", branch_text(arena, p, a->from), name);
-    }
-    return name;
-}
-
-typedef struct Branches {
-    const char *first, *other; /* texts of two unlike branches, or only one */
-    bool stopped;
-} Branches;
-
-static Branches find_branches(Arena *arena, const Picture *p) {
-    Branches b = {NULL, NULL, false};
-    for (int i = 0; i < p->arrows.count; i++) {
-        const Arrow *a = &p->arrows.items[i];
-        if (a->to != 0 || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
-        b.stopped |= a->stopped;
-        const char *text = branch_text(arena, p, a->from);
-        if (!b.first) b.first = text;
-        else if (strcmp(b.first, text) != 0) b.other = text;
-    }
-    return b;
-}
-
-static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
-    Branches b = find_branches(arena, p);
-    if (!b.first) fprintf(out, "structure   no network reaches the loss\n");
-    else if (b.other) fprintf(out, "structure   asymmetric: one branch is %s, the other %s%s\n", b.first, b.other, p->mirrored ? "; the loss takes both views through both" : "");
-    else fprintf(out, "structure   symmetric: both branches are %s\n", b.first);
-    fprintf(out, "gradient    %s\n", b.stopped ? "through one branch; it is stopped on the other" : "through both branches");
+    fprintf(out, "update      synchronous: one gradient step for both branches%s%s%s\n", nets ? ": " : "", nets ? nets : "",
+            is_copied_by_stop(arena, p) ? " (the survey counts a branch that is only stopped as asynchronous)" : "");
 }
 
 /* ---- the loss ---------------------------------------------------------------------------------------------------------------- */
@@ -80,7 +152,7 @@ static void describe_structure(Arena *arena, const Picture *p, FILE *out) {
 typedef struct LossFacts {
     Arena *arena;
     const Picture *picture;
-    bool exponentials, hinge, library_clusters, in_batch, assigns;
+    bool exponentials, hinge, library_clusters, in_batch, assigns, transposes, classifies;
     ARRAY(const char *) memory; /* whose rows are candidates: "the queue `Q`" */
     const char *function;     /* the library's or the spec's function that the loss calls */
 } LossFacts;
@@ -135,8 +207,12 @@ static void add_memory(LossFacts *f, const Symbol *s) {
     array_push(f->arena, &f->memory, text);
 }
 
-static void describe_negatives(const LossFacts *f, bool in_batch, const Separation *s, FILE *out) {
+static void describe_negatives(const LossFacts *f, bool in_batch, bool codes, const Separation *s, FILE *out) {
     fprintf(out, "negatives   ");
+    if (codes) {
+        fprintf(out, "none; the clusters, which share the samples out among them, keep the features apart\n");
+        return;
+    }
     if (f->memory.count == 0 && !in_batch) {
         fprintf(out, "none; %s\n", s->stop ? "a stopped gradient keeps the features apart" : s->statistic ? "statistics over the batch keep the features apart" : s->other ? "a margin or another sample's row keeps the features apart" : "nothing named keeps the features apart");
         return;
@@ -167,6 +243,19 @@ static bool is_named(const Expr *call, const char *const *names) {
     return false;
 }
 
+static bool finds_label(void *context, const FlowVisit *v) {
+    *(bool *)context |= v->e->symbol && v->e->symbol->kind == SYMBOL_FIELD && strcmp(v->e->symbol->name, "label") == 0;
+    return true;
+}
+
+/* logits[i, labels[i]]: of a row of classes, that of the label. */
+static bool reads_class(const LossFacts *f, const FlowVisit *v) {
+    bool found = false;
+    for (int i = 1; v->e->kind == EXPR_INDEX && i < v->e->arg_count && !found; i++)
+        flow_walk(flow_new(f->arena, f->picture->method), v->e->args[i], v->frame, finds_label, &found);
+    return found;
+}
+
 static bool collect(void *context, const FlowVisit *v) {
     LossFacts *f = context;
     static const char *const exponential[] = {"exp", "softplus", NULL}, *const larger[] = {"max", "relu", NULL};
@@ -176,8 +265,11 @@ static bool collect(void *context, const FlowVisit *v) {
         f->assigns |= e->reduce == REDUCE_SOFTMAX;
         find_candidates(f, v);
     }
+    f->classifies |= reads_class(f, v);
     if (e->kind == EXPR_CALL) {
+        static const char *const transposing[] = {"transpose", NULL};
         const Symbol *s = e->callee->symbol;
+        f->transposes |= is_named(e, transposing);
         f->exponentials |= is_named(e, exponential);
         f->hinge |= is_named(e, larger) && s->kind == SYMBOL_BUILTIN;
         if (s && s->module && strcmp(s->module->name, "cluster") == 0) f->library_clusters = true;
@@ -194,17 +286,19 @@ static bool has_box(const Picture *p, BoxKind kind) {
 
 static void describe_loss(const Picture *p, const LossFacts *f, const Separation *s, FILE *out) {
     const char *family;
-    bool in_batch = f->in_batch && s->pairs, negatives = f->memory.count || in_batch;
-    if (f->library_clusters || (has_box(p, BOX_PARAM) && !negatives)) family = "agreement of cluster assignments";
+    bool codes = f->library_clusters || (has_box(p, BOX_PARAM) && !f->memory.count && !(f->in_batch && s->pairs));
+    bool in_batch = f->in_batch && s->pairs && !codes, negatives = f->memory.count || in_batch;
+    if (codes) family = "agreement of cluster assignments";
+    else if (negatives && f->exponentials && f->classifies) family = "mixed: contrastive, of the InfoNCE family, and a cross-entropy on labels";
     else if (negatives && f->exponentials) family = "contrastive, of the InfoNCE family: a positive against candidates under one exponential";
-    else if (negatives || s->other) family = f->hinge ? "contrastive, with a margin" : "contrastive, over pairs";
+    else if (negatives || (s->other && !s->statistic)) family = f->hinge ? "contrastive, with a margin" : "contrastive, over pairs";
     else if (s->statistic) family = "redundancy reduction: statistics over the batch";
     else if (f->assigns) family = "agreement of distributions";
     else family = "regression of one branch on the other";
     fprintf(out, "loss        %s%s%s%s\n", family, f->function ? " (" : "", f->function ? f->function : "", f->function ? ")" : "");
     if (has_box(p, BOX_FIELD)) fprintf(out, "labels      used: the loss reads labels of the data\n");
     else fprintf(out, "labels      not used\n");
-    describe_negatives(f, in_batch, s, out);
+    describe_negatives(f, in_batch, codes, s, out);
 }
 
 static void describe_clusters(const Picture *p, const LossFacts *f, FILE *out) {
@@ -213,7 +307,13 @@ static void describe_clusters(const Picture *p, const LossFacts *f, FILE *out) {
             fprintf(out, "clusters    yes: trained prototypes `%s`\n", p->boxes.items[i].name);
             return;
         }
-    fprintf(out, "clusters    %s\n", f->library_clusters ? "yes: assignments from the library's cluster module" : "no");
+    const Arrow *means = NULL;
+    for (int i = 0; i < p->arrows.count && !means; i++)
+        if (p->arrows.items[i].clusters) means = &p->arrows.items[i];
+    if (means) fprintf(out, "clusters    yes: k-means over `%s` between epochs\n", p->boxes.items[means->from].name);
+    else if (f->library_clusters) fprintf(out, "clusters    yes: assignments from the library's cluster module\n");
+    else if (f->assigns && f->transposes) fprintf(out, "clusters    yes: a softmax assigns them, and its columns are contrasted as its rows are\n");
+    else fprintf(out, "clusters    no\n");
 }
 
 /* ---- counts -------------------------------------------------------------------------------------------------------------------- */

@@ -116,7 +116,7 @@ static void print_box(Arena *arena, const Picture *p, const LoweredProgram *prog
     case BOX_LOSS: print_loss(arena, p, out); break;
     case BOX_NET: print_net(arena, p, program, i, out); break;
     case BOX_DATA:
-        fprintf(out, "  b%d [shape=box3d, style=filled, fillcolor=\"#ffffff\", label=<<b>%s</b>%s>];\n", i, b->name, small(arena, source_of(arena, b->stmt->value, 40, 2)));
+        fprintf(out, "  b%d [shape=box3d, margin=\"0.16,0.12\", style=filled, fillcolor=\"#ffffff\", label=<<b>%s</b>%s>];\n", i, b->name, small(arena, source_of(arena, b->stmt->value, 40, 2)));
         break;
     case BOX_VIEW: fprintf(out, "  b%d [shape=circle, margin=\"0.02\", style=filled, fillcolor=\"#ffffff\", label=<<i>%s</i>>];\n", i, b->name); break;
     case BOX_QUEUE:
@@ -147,22 +147,33 @@ static const char *beside(Arena *arena, const char *text, int letters) {
                         letters * 5 + 10, text);
 }
 
+/* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip". */
+static const char *recipes(Arena *arena, const Expr *e) {
+    if (e->kind != EXPR_CALL) return source_of(arena, e, 30, 1);
+    const char *own = source_of(arena, e->callee, 30, 1);
+    return e->arg_count && e->args[0]->kind == EXPR_CALL ? arena_printf(arena, "%s,<br/>%s", recipes(arena, e->args[0]), own) : own;
+}
+
 static void print_arrow(Arena *arena, const Picture *p, int i, FILE *out) {
     const Arrow *a = &p->arrows.items[i];
     switch (a->kind) {
     case ARROW_VALUE:
         if (a->stopped) print_stopped(a, i, out);
         else if (p->boxes.items[a->from].kind == BOX_DATA) {
-            const Expr *call = p->boxes.items[a->to].stmt->value;
-            fprintf(out, "  b%d -> b%d [label=<<font point-size=\"9\">%s</font>>];\n", a->from, a->to, source_of(arena, call->kind == EXPR_CALL ? call->callee : call, 30, 1));
+            fprintf(out, "  b%d -> b%d [label=<<font point-size=\"9\">%s</font>>];\n", a->from, a->to, recipes(arena, p->boxes.items[a->to].stmt->value));
         } else fprintf(out, "  b%d -> b%d;\n", a->from, a->to);
         break;
     case ARROW_PUSH: fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">push</font>>];\n", a->from, a->to); break;
-    case ARROW_UPDATE: fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">update</font>>];\n", a->from, a->to); break;
+    case ARROW_CHOICE: fprintf(out, "  b%d -> b%d [style=dotted, arrowhead=open, label=<<font point-size=\"9\">chooses</font>>];\n", a->from, a->to); break;
+    case ARROW_UPDATE:
+        fprintf(out, "  b%d -> b%d [style=dashed, label=<<font point-size=\"9\">%s</font>>];\n", a->from, a->to, a->clusters ? "k-means" : "update");
+        break;
     case ARROW_EMA: {
         const Expr *rate = a->stmt->value;
+        const int letters = (int)(rate->span.end - rate->span.begin);
+        const bool long_rate = letters > 12; /* two lines: beside it may stand a box */
         fprintf(out, "  b%d -> b%d [style=dashed, color=\"%s\", fontcolor=\"%s\", penwidth=1.4, constraint=false, label=<%s>];\n", a->from, a->to, average_ink, average_ink,
-                beside(arena, arena_printf(arena, "ema, rate %s", source_of(arena, rate, 30, 1)), (int)(rate->span.end - rate->span.begin) + 10));
+                beside(arena, arena_printf(arena, long_rate ? "ema, rate<br/>%s" : "ema, rate %s", source_of(arena, rate, 30, 1)), letters + (long_rate ? 0 : 10)));
         break;
     }
     case ARROW_SHARED: fprintf(out, "  b%d -> b%d [style=dotted, dir=none, penwidth=1.4, constraint=false, label=<%s>];\n", a->from, a->to, beside(arena, "shared weights", 14)); break;
@@ -181,8 +192,20 @@ static void print_ranks(const Picture *p, FILE *out) {
     fprintf(out, " }\n");
 }
 
+/* A quoted name of Graphviz has a backslash in front of a quote, and only there. */
+static const char *quoted(Arena *arena, const char *name) {
+    Text out = {0};
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\') text_append(&out, "\\", 1);
+        text_append(&out, name, 1);
+    }
+    const char *copy = arena_strndup(arena, out.data ? out.data : "", out.length);
+    text_free(&out);
+    return copy;
+}
+
 void picture_print_dot(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
-    fprintf(out, "digraph \"%s\" {\n  rankdir=LR; nodesep=0.45; ranksep=0.5; bgcolor=white; ordering=out;\n", p->method->spec->name);
+    fprintf(out, "digraph \"%s\" {\n  rankdir=LR; nodesep=0.45; ranksep=0.5; bgcolor=white; ordering=out;\n", quoted(arena, p->method->spec->name));
     fprintf(out, "  node [fontname=\"Helvetica\", fontsize=12, color=\"%s\", fontcolor=\"%s\"];\n  edge [fontname=\"Helvetica\", color=\"%s\", fontcolor=\"%s\", arrowsize=0.8];\n", ink, ink, ink, ink);
     for (int i = 0; i < p->boxes.count; i++)
         if (!p->boxes.items[i].hidden) print_box(arena, p, program, i, out);

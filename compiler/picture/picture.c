@@ -12,6 +12,7 @@ typedef struct Consumer { /* whose inputs are being found */
     Drawing *drawing;
     int box;
     ArrowKind kind;
+    bool clusters;
 } Consumer;
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
@@ -112,12 +113,14 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     Picture *p = c->drawing->picture;
     BoxKind kind = p->boxes.items[from].kind;
     if (from == c->box) return false; /* a running average reads itself */
-    add_arrow(c->drawing, (Arrow){.kind = c->kind, .from = from, .to = c->box, .stopped = kind == BOX_NET && v->stopped && c->kind == ARROW_VALUE});
+    const bool learns = kind == BOX_NET || kind == BOX_PARAM, chosen = learns && c->kind == ARROW_VALUE && v->stopped && !v->stop;
+    add_arrow(c->drawing, (Arrow){.kind = chosen ? ARROW_CHOICE : c->kind, .from = from, .to = c->box, .stopped = kind == BOX_NET && v->stop && c->kind == ARROW_VALUE, .clusters = c->clusters});
     return false;
 }
 
 static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind) {
-    Consumer c = {d, box, kind};
+    const char *called = e && e->kind == EXPR_CALL ? e->callee->name : NULL;
+    Consumer c = {d, box, kind, kind == ARROW_UPDATE && called && strcmp(called, "kmeans") == 0}; /* nothing else of that name gives centres and members */
     /* A walk of its own: the one that is under way keeps what it has seen. */
     Flow *outer = d->flow;
     d->flow = flow_new(d->arena, d->picture->method);
@@ -137,9 +140,10 @@ static int find_box(const Picture *p, BoxKind kind, const char *name) {
     return -1;
 }
 
-/* What feeds the memory that the loss reads. */
+/* What feeds the memory that the loss reads, in a step or before an epoch. */
 static void draw_memory(void *context, Stmt *s) {
     Drawing *d = context;
+    for (int i = 0; (s->kind == STMT_EVERY || s->kind == STMT_OVER) && i < s->body_count; i++) draw_memory(d, s->body[i]);
     if (s->kind == STMT_QUEUE) {
         int box = find_box(d->picture, BOX_QUEUE, s->name);
         if (box >= 0 && s->value) draw_inputs(d, s->value, NULL, box, ARROW_PUSH);
@@ -152,17 +156,31 @@ static void draw_memory(void *context, Stmt *s) {
     }
 }
 
+static bool is_use_of(const Box *b, const Stmt *net) { return b->kind == BOX_NET && b->stmt == net && !b->hidden; }
+
 static int first_box_of(const Picture *p, const Stmt *net) {
     for (int i = 0; i < p->boxes.count; i++)
-        if (p->boxes.items[i].kind == BOX_NET && p->boxes.items[i].stmt == net && !p->boxes.items[i].hidden) return i;
+        if (is_use_of(&p->boxes.items[i], net)) return i;
     return -1;
 }
 
+/* An average follows the whole of a network: where only its parts are applied, each of them. */
 static void draw_average(void *context, Stmt *s) {
     Drawing *d = context;
+    Picture *p = d->picture;
     if (s->kind != STMT_EMA || !s->targets[0]->symbol || !s->source->symbol) return;
-    int to = first_box_of(d->picture, s->targets[0]->symbol->stmt), from = first_box_of(d->picture, s->source->symbol->stmt);
-    if (to >= 0 && from >= 0) add_arrow(d, (Arrow){.kind = ARROW_EMA, .from = from, .to = to, .stmt = s});
+    const Stmt *source = s->source->symbol->stmt;
+    const int to = first_box_of(p, s->targets[0]->symbol->stmt);
+    for (int i = 0; to >= 0 && i < p->boxes.count; i++) {
+        const Box *b = &p->boxes.items[i];
+        if (!is_use_of(b, source)) continue;
+        bool drawn = false;
+        for (int k = 0; k < i; k++) {
+            const Box *other = &p->boxes.items[k];
+            drawn |= is_use_of(other, source) && (!other->part || strcmp(other->name, b->name) == 0);
+        }
+        if (!drawn) add_arrow(d, (Arrow){.kind = ARROW_EMA, .from = i, .to = to, .stmt = s});
+    }
 }
 
 /* ---- what is shared, trained, mirrored --------------------------------------------------------------------------------------- */
@@ -263,12 +281,16 @@ static void hide_unseen(Picture *p, bool *seen, int box) {
  * view, the other with the second. */
 static void fold_mirror(Drawing *d) {
     Picture *p = d->picture;
-    int *mirror = arena_array(d->arena, int, p->boxes.count + 1), first_view = -1, pairs = 0;
+    int *mirror = arena_array(d->arena, int, p->boxes.count + 1), first_view = -1, pairs = 0, stopped = 0;
     for (int i = p->boxes.count - 1; i >= 0; i--)
         if (p->boxes.items[i].kind == BOX_VIEW) first_view = i;
     if (!find_mirror(p, mirror)) return;
-    for (int i = 0; i < p->arrows.count; i++) pairs += p->arrows.items[i].to == 0 && p->boxes.items[p->arrows.items[i].from].kind == BOX_NET;
-    if (pairs != 4) return;
+    for (int i = 0; i < p->arrows.count; i++) {
+        const bool result = p->arrows.items[i].to == 0 && p->boxes.items[p->arrows.items[i].from].kind == BOX_NET;
+        pairs += result;
+        stopped += result && p->arrows.items[i].stopped;
+    }
+    if (pairs != 4 || stopped != 2) return; /* two heads on two branches are four results, too */
     for (int i = 0; i < p->arrows.count; i++) {
         Arrow *a = &p->arrows.items[i];
         if (a->to == 0 && p->boxes.items[a->from].kind == BOX_NET) a->hidden = comes_from(p, a->from, first_view) == a->stopped;
@@ -280,14 +302,34 @@ static void fold_mirror(Drawing *d) {
     p->mirrored = true;
 }
 
+/* The field of the data that a recipe begins with, however many recipes are put one around the other. */
+static const Symbol *field_of_recipe(const Expr *e) {
+    while (e->kind == EXPR_CALL && e->arg_count) e = e->args[0];
+    return e->symbol && e->symbol->kind == SYMBOL_FIELD ? e->symbol : NULL;
+}
+
+/* What chooses and is summed, too, is summed. */
+static void drop_choices(Picture *p) {
+    int kept = 0;
+    for (int i = 0; i < p->arrows.count; i++) {
+        Arrow value = p->arrows.items[i];
+        value.kind = ARROW_VALUE;
+        value.stopped = false;
+        bool both = has_arrow(p, value);
+        value.stopped = true;
+        both |= has_arrow(p, value);
+        if (p->arrows.items[i].kind != ARROW_CHOICE || !both) p->arrows.items[kept++] = p->arrows.items[i];
+    }
+    p->arrows.count = kept;
+}
+
 static void draw_data(Drawing *d) {
     Picture *p = d->picture;
     int count = p->boxes.count;
     for (int i = 0; i < count; i++) {
         if (p->boxes.items[i].kind != BOX_VIEW || p->boxes.items[i].hidden) continue;
-        const Expr *call = p->boxes.items[i].stmt->value;
-        const Symbol *field = call->kind == EXPR_CALL && call->arg_count ? call->args[0]->symbol : NULL;
-        if (!field || field->kind != SYMBOL_FIELD) continue;
+        const Symbol *field = field_of_recipe(p->boxes.items[i].stmt->value);
+        if (!field) continue;
         int data = find_or_add(d, (Box){.kind = BOX_DATA, .name = field->stmt->name, .stmt = field->stmt});
         add_arrow(d, (Arrow){.kind = ARROW_VALUE, .from = data, .to = i});
     }
@@ -303,9 +345,13 @@ Picture *picture_of(Arena *arena, const Method *method) {
     d.picture->method = method;
     add_box(&d, (Box){.kind = BOX_LOSS, .name = "loss"});
     method_each_stmt(method->spec, draw_loss, &d);
+    drop_choices(d.picture);
     mark_trained(d.picture);
     fold_mirror(&d);
-    method_each_stmt(method->spec, draw_memory, &d);
+    for (int before = 0; before < d.picture->boxes.count;) { /* what feeds memory may be memory itself */
+        before = d.picture->boxes.count;
+        method_each_stmt(method->spec, draw_memory, &d);
+    }
     draw_data(&d);
     draw_shared(&d);
     method_each_stmt(method->spec, draw_average, &d);

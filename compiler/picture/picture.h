@@ -23,7 +23,14 @@ typedef struct Box {
     bool hidden;      /* the mirror image of another box */
 } Box;
 
-typedef enum { ARROW_VALUE, ARROW_PUSH, ARROW_UPDATE, ARROW_EMA, ARROW_SHARED } ArrowKind;
+typedef enum {
+    ARROW_VALUE,
+    ARROW_CHOICE, /* read in a guard, an index or a comparison alone: it says which terms count, and no gradient comes back */
+    ARROW_PUSH,
+    ARROW_UPDATE,
+    ARROW_EMA,
+    ARROW_SHARED
+} ArrowKind;
 
 typedef struct Arrow {
     ArrowKind kind;
@@ -31,6 +38,7 @@ typedef struct Arrow {
     bool stopped; /* the gradient ends on it */
     bool hidden;
     const Stmt *stmt; /* of an average */
+    bool clusters; /* an UPDATE by k-means */
 } Arrow;
 
 typedef struct Picture {

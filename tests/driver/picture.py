@@ -7,9 +7,20 @@ import sys
 import tempfile
 
 import command
+from picture_edges import edges
 
 couplet, root = sys.argv[1:3]
 check = command.Checks()
+
+GUARDED = """
+use nn, augment, losses, optim
+data train = data.fashion_mnist("train")
+view a, b = augment.simclr(train.image)
+net e = nn.convnet(width = 4) >> nn.mlp(16, 8)
+let za = e(a), zb = e(b)
+loss (mean[i | za[i, 0] > 0] zb[i, 0] else 0) + losses.nt_xent(za, zb, 0.5)
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
+"""
 
 # example: (lines of describe, {pattern in the .dot text: how often})
 EXPECTED = {
@@ -25,13 +36,69 @@ EXPECTED = {
         ["update      asynchronous: `target` follows `online` as a moving average, rate anneal.cosine(m, 1)",
          "structure   asymmetric: one branch is online, predict, the other online; the loss takes both views through both",
          "loss        regression of one branch on the other (regress)", "negatives   none; a stopped gradient keeps the features apart"],
-        {r"<b>online</b>": 1, r"<b>target</b>": 1, r"<b>predict</b>": 1, r"<b>//</b>": 1, r"ema, rate anneal\.cosine": 1, r"two views exchanged": 1}),
+        {r"<b>online</b>": 1, r"<b>target</b>": 1, r"<b>predict</b>": 1, r"<b>//</b>": 1, r"ema, rate<br/>anneal\.cosine": 1, r"two views exchanged": 1}),
     "simsiam": (
         ["structure   asymmetric: one branch is encoder, predict, the other encoder; the loss takes both views through both", "parameters  predict: 16704"],
         {r"<b>encoder</b>": 2, r"<b>predict</b>": 1, r"shared weights": 1, r"<b>//</b>": 1, r"two views exchanged": 1}),
     "supcon": (
         ["labels      used: the loss reads labels of the data", "negatives   from the batch"], {r"<i>train\.label": 1, r"<b>//</b>": 0}),
 }
+# The arrows of every example, written down from its text. `==` shares weights, `-//->` ends in a stop.
+VIEWS = "train -> a; train -> b; "
+SHARED = VIEWS + "a -> encoder; b -> encoder; encoder == encoder; encoder -> loss; encoder -> loss"
+QUEUE = VIEWS + "a -> online; b -> target; online -ema-> target; online -> loss; target -//-> loss; target -push-> Q; Q -> loss"
+EDGES = {
+    "barlow": SHARED, "dcl": SHARED, "debiased": SHARED, "directclr": SHARED, "simclr": SHARED, "vicreg": SHARED,
+    "supcon": SHARED + "; train.label -> loss",
+    "fnc": SHARED + "; train -> support; support -> encoder; encoder == encoder; encoder -//-> loss",
+    "moco": QUEUE, "moco_v2": QUEUE, "mixco": QUEUE,
+    "mochi": QUEUE + "; online -//-> loss",  # the queries rank the negatives that are mixed
+    "kcl": QUEUE + "; train.label -> loss; train.label -push-> Q",
+    "byol": VIEWS + "a -> online; b -> target; online -> predict; online -ema-> target; predict -> loss; target -//-> loss",
+    "simsiam": VIEWS + "a -> encoder; b -> encoder; encoder == encoder; encoder -> predict; predict -> loss; encoder -//-> loss",
+    "moco_v3": "train -> g; g -> online; g -> target; online -> predict; online -ema-> target; predict -> loss; target -//-> loss",
+    "contrastive_clustering": VIEWS + "a -> trunk; b -> trunk; trunk == trunk; " + "trunk -> instance; trunk -> cluster; instance -> loss; cluster -> loss; " * 2
+                              + "instance == instance; cluster == cluster",
+    "swav": "train -> g; train -> l; g -> encoder; l -> encoder; encoder == encoder; encoder -> loss; encoder -> loss; encoder -//-> loss; C -> loss",
+    "dino": "train -> g; train -> l; g -> student; l -> student; g -> teacher; student == student; student -ema-> teacher; student -> loss; student -> loss; teacher -//-> loss; "
+            "teacher -update-> centre; centre -> loss",
+    "paco": VIEWS + "a -> online.trunk; online.trunk -> online.head; online.trunk -> classes; b -> target; online.trunk -ema-> target; online.head -ema-> target; classes -> loss; "
+            "online.head -> loss; target -//-> loss; target -push-> Q; Q -> loss; train.label -> loss; train.label -push-> Q; train.label -update-> prior; prior -> loss",
+    "pcl": QUEUE + "; target == target; train.image -> target; target -update-> M; " + "".join(
+            f"M -k-means-> {c}; M -k-means-> in_{c}; {c} -> loss; in_{c} -> loss; phi_{c} -> loss; M -update-> phi_{c}; {c} -update-> phi_{c}; in_{c} -update-> phi_{c}; "
+            for c in ["coarse", "fine"]),
+    "comatch": "train -> w; train -> s; labelled -> x; w -> encoder; s -> encoder; x -> encoder; encoder == encoder; encoder == encoder; "
+               + "encoder -> classes; " * 3 + "encoder -> project; " * 2 + "classes == classes; classes == classes; project == project; classes -> loss; classes -> loss; "
+               "project -> loss; classes -//-> loss; project -//-> loss; labelled.label -> loss; P -> loss; F -> loss; G -> loss; classes -push-> P; project -push-> F; "
+               "classes -push-> G; project -push-> G; P -push-> G; F -push-> G",
+}
+# The survey's table 2: update, structure, clusters, and the loss where it is mixed. Of SimSiam it says asynchronous, which describe explains.
+SURVEY = {
+    "simclr": "synchronous symmetric no", "moco": "asynchronous symmetric no", "byol": "asynchronous asymmetric no", "swav": "synchronous symmetric yes", "supcon": "synchronous symmetric no",
+    "mochi": "asynchronous symmetric no", "debiased": "synchronous symmetric no", "mixco": "asynchronous symmetric no", "moco_v2": "asynchronous symmetric no",
+    "simsiam": "synchronous asymmetric no", "moco_v3": "asynchronous asymmetric no", "pcl": "asynchronous symmetric yes", "contrastive_clustering": "synchronous symmetric yes",
+    "comatch": "synchronous symmetric no mixed", "fnc": "synchronous symmetric no", "directclr": "synchronous symmetric no",
+}
+SAID = {
+    "simsiam": ["(the survey counts a branch that is only stopped as asynchronous)"],
+    "swav": ["negatives   none;", "gradient    through every branch"],
+    "vicreg": ["loss        redundancy reduction", "negatives   none; statistics"],
+    "contrastive_clustering": ["gradient    through both branches"],
+    "fnc": ["gradient    through the branches of a and b; it is stopped on that of support"],
+    "pcl": ["clusters    yes: k-means over `M`"],
+}
+examples = sorted(file[:-4] for file in os.listdir(root + "/examples") if file.endswith(".cpl"))
+check(examples == sorted(EDGES), "every example has its edges", examples)
+for name in examples:
+    found = edges(command.run(couplet, "graph", f"{root}/examples/{name}.cpl").stdout)
+    wanted = sorted(edge.strip() for edge in EDGES[name].split(";") if edge.strip())
+    check(found == wanted, f"edges of {name}", f"missing: {[e for e in wanted if e not in found]}\ntoo many: {[e for e in found if e not in wanted]}\n{found}")
+    words = command.run(couplet, "describe", f"{root}/examples/{name}.cpl").stdout
+    row = dict(line.split(None, 1) for line in words.splitlines() if line.split(None, 1)[1:])
+    said = " ".join([row["update"].split(":")[0], row["structure"].split(":")[0], row["clusters"].split(":")[0]] + (["mixed"] if row["loss"].startswith("mixed") else []))
+    check(name not in SURVEY or said == SURVEY[name], f"the survey's row of {name}", f"{said}\n{words}")
+    check(all(sentence in words for sentence in SAID.get(name, [])), f"what is said of {name}", words)
+
 for name, (lines, marks) in EXPECTED.items():
     spec = f"{root}/examples/{name}.cpl"
     words = command.run(couplet, "describe", spec)
@@ -59,6 +126,13 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 1 and done.stderr == "couplet graph: error[E606]: /proc/x.svg: cannot be written: No such file or directory\n", "where nothing can be written", done.stderr)
     done = command.run(couplet, "graph", spec, "-o", folder + "/x.jpeg")
     check(done.returncode == 1 and ".svg, .pdf, .png or .dot" in done.stderr, "a kind of picture that there is not", done.stderr)
+    with open(f"{root}/examples/simclr.cpl") as file:
+        quoted = command.write(folder + '/q"uote.cpl', file.read())
+    done = command.run(couplet, "graph", quoted)
+    check('digraph "q\\"uote" {' in done.stdout, "a quote in the name", done.stdout[:80])
+    guarded = command.write(folder + "/guarded.cpl", GUARDED)
+    found = edges(command.run(couplet, "graph", guarded).stdout)
+    check(found == sorted("train -> a; train -> b; a -> e; b -> e; e == e; e -> loss; e -> loss".split("; ")), "a guard is no stop", found)
     done = command.run(couplet, "describe", f"{root}/stdlib/anneal.cpl")
     check(done.returncode == 1 and "has no `loss`" in done.stderr, "describe a file that is no method", done.stderr)
 check.finish()
