@@ -183,6 +183,8 @@ struct Stmt {
 typedef struct Module {
     const char *name; /* "losses" for the files of stdlib/losses; the file name without ending for a spec */
     const Source *source; /* its first file */
+    const Source **files; /* all of them, in order */
+    int file_count;
     Stmt **stmts;
     int stmt_count;
     bool checked;

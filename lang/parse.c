@@ -19,6 +19,9 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     Module *module = arena_new_of(arena, Module);
     module->name = name;
     module->source = source;
+    module->files = arena_array(arena, const Source *, 1);
+    module->files[0] = source;
+    module->file_count = 1;
     if (source->length > MOST_FILE_BYTES) {
         Span start = {.source = source, .line = 1, .column = 1};
         diag_report(diag, CODE_TOO_DEEP, start, "a file has at most %d bytes, and this one has %zu", MOST_FILE_BYTES, source->length);
@@ -46,5 +49,10 @@ Module *module_join(Arena *arena, Module *module, Module *more) {
     memcpy(stmts + module->stmt_count, more->stmts, sizeof *stmts * (size_t)more->stmt_count);
     module->stmts = stmts;
     module->stmt_count += more->stmt_count;
+    const Source **files = arena_array(arena, const Source *, module->file_count + more->file_count);
+    memcpy(files, module->files, sizeof *files * (size_t)module->file_count);
+    memcpy(files + module->file_count, more->files, sizeof *files * (size_t)more->file_count);
+    module->files = files;
+    module->file_count += more->file_count;
     return module;
 }

@@ -138,6 +138,7 @@ typedef struct CoupletHyper {
     double value;
     const char *range;      /* what the value must fulfil, as runtime/range.h reads it; NULL: any number will do */
     const char *range_text; /* as the spec writes it: "tau > 0" */
+    const char *written; /* its value as the spec's text has it, "0.5": what --set did not change */
 } CoupletHyper;
 
 /* Which images of a source are kept; at most one of the first three is above 0. */
@@ -193,11 +194,27 @@ typedef struct CoupletPhase {
     int action_count;
 } CoupletPhase;
 
+/* A file of the spec, as it stands. */
+typedef struct CoupletSpecFile {
+    const char *name; /* in a run folder: "spec.cpl", or "spec/NAME.cpl" for each file of a folder that is a spec */
+    const char *text;
+} CoupletSpecFile;
+
+/* How a program was compiled: for the record of a run. */
+typedef struct CoupletOrigin {
+    const char *couplet, *llvm; /* versions */
+    const char *library;        /* hash of the library's modules */
+    int64_t memory_bytes;       /* --memory; 0: as the spec says */
+    bool no_stream, no_fuse;
+} CoupletOrigin;
+
 /* A method, compiled. */
 typedef struct CoupletProgram {
     const char *name;      /* "simclr" */
     const char *spec_path;
-    const char *spec_text; /* resolved: all hypers as set */
+    const CoupletSpecFile *files;
+    int file_count;
+    const CoupletOrigin *origin;
     uint64_t method_hash;
     const CoupletStateInfo *states;
     int state_count;
@@ -211,6 +228,7 @@ typedef struct CoupletProgram {
     int64_t batch;
     int64_t views;         /* images that the views of a step make, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */
+    const char *written_epochs; /* as the spec's text has it; "": it does not say */
     CoupletPlan *init;     /* assigns every state its start */
     CoupletPlan *train;    /* of the first phase */
     const CoupletPhase *phases; /* in order; the last one that has begun holds */

@@ -18,6 +18,7 @@ typedef struct CommandLine {
     const char *program; /* argv[0], for messages */
     CoupletTrainOptions train;
     const char *out, *weights, *images, *split;
+    bool resume, has_seed;
     double epochs; /* 0: as the method says */
     const char **sets; /* has room for every argument */
     int set_count;
@@ -45,11 +46,11 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, QUIET, SET, WEIGHTS, IMAGES, SPLIT };
+enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SET, WEIGHTS, IMAGES, SPLIT };
 static const struct option options[] = {
     {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
     {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
-    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"quiet", 0, NULL, QUIET},
+    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET},
     {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"images", 1, NULL, IMAGES},
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
@@ -58,11 +59,12 @@ static bool take(CommandLine *c, int option, const char *name) {
     switch (option) {
     case DATA: return text(c, name, &c->train.data);
     case OUT: return text(c, name, &c->out);
-    case SEED: return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) && (c->train.seed = (uint64_t)value, true);
+    case SEED: return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) && (c->train.seed = (uint64_t)value, c->has_seed = true);
     case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
     case MAX_STEPS: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.max_steps = value, true);
     case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
-    case RESUME: return c->train.resume = true;
+    case RESUME: return c->resume = true;
+    case CHANGE: return text(c, name, &c->train.change);
     case QUIET: return c->train.quiet = true;
     case WEIGHTS: return text(c, name, &c->weights);
     case IMAGES: return text(c, name, &c->images);
@@ -128,25 +130,73 @@ static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hyper
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
-typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+
+static bool is_set(const CommandLine *c, const char *name) {
+    size_t length = strlen(name);
+    for (int i = 0; i < c->set_count; i++)
+        if (strncmp(c->sets[i], name, length) == 0 && c->sets[i][length] == '=') return true;
+    return false;
+}
+
+/* The run's value of a hyper, where neither the command line nor, since then, the spec says otherwise. */
+static void take_recorded_hyper(const CommandLine *c, const CoupletRecordedHyper *recorded, CoupletHyper *hypers, int count) {
+    for (int i = 0; i < count; i++) {
+        CoupletHyper *h = &hypers[i];
+        bool same_text = strcmp(h->name, recorded->name) == 0 && strcmp(h->written, recorded->written) == 0;
+        if (same_text && !h->is_static && !is_set(c, h->name)) h->value = recorded->value;
+    }
+}
+
+/* The run's own settings, wherever the command line does not say otherwise. */
+static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *program, CoupletHyper *hypers) {
+    CoupletRecordedHyper hyper;
+    double number;
+    for (int i = 0; couplet_record_hyper(r, i, &hyper); i++) take_recorded_hyper(c, &hyper, hypers, program->hyper_count);
+    const char *written = couplet_record_text(r, "written.epochs");
+    if (!(c->epochs > 0) && written && strcmp(written, program->written_epochs) == 0) couplet_record_number(r, "epochs", &program->epochs);
+    if (!c->has_seed) couplet_record_seed(r, &c->train.seed);
+    if (!c->train.data) c->train.data = couplet_record_data(r);
+    if (!c->train.threads && couplet_record_number(r, "options.threads", &number)) c->train.threads = (int)number;
+    if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) c->train.checkpoint_every = (int64_t)number;
+}
+
+/* In the folder that is held. */
+static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there, Work work) {
+    char error[2048];
+    CoupletRecord record = {NULL};
+    c->train.data_was_named = c->train.data != NULL;
+    if (is_there) {
+        if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error)) return fail(c, error);
+        take_record(c, &record, program, hypers);
+        c->train.record = &record;
+    }
+    c->train.stop = couplet_catch_interrupts();
+    CoupletRunEnd end = work(program, &c->train, error, sizeof error);
+    couplet_record_free(&record);
+    if (end == COUPLET_RUN_FAILED || end == COUPLET_RUN_REFUSED) return fail(c, error);
+    return end == COUPLET_RUN_STOPPED ? couplet_interrupt_status() : 0;
+}
 
 static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
-    char error[1024], folder[COUPLET_PATH_BYTES];
+    char error[COUPLET_PATH_BYTES + 512];
     if (!found) return fail(c, "this processor is none of those that the program was built for");
+    if (c->train.change && !c->resume) return fail(c, "--change goes with --resume: it names what may differ from the run that is gone on with");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
     if (!adjust(c, &program, &hypers)) {
         free(hypers);
         return 2;
     }
-    bool good = true;
-    if (c->out) c->train.folder = c->out;
-    else if ((good = couplet_run_folder(program.name, c->train.resume, folder, error, sizeof error))) c->train.folder = folder;
-    c->train.stop = couplet_catch_interrupts();
-    good = good && work(&program, &c->train, error, sizeof error);
+    CoupletRunFolder folder;
+    bool is_there = c->resume || work == couplet_evaluate;
+    bool held = is_there ? couplet_folder_open(&folder, c->out, program.name, c->resume, error, sizeof error) : couplet_folder_claim(&folder, c->out, program.name, error, sizeof error);
+    c->train.folder = &folder;
+    int status = held ? run_in(c, &program, hypers, is_there, work) : fail(c, error);
+    couplet_folder_release(&folder);
     free(hypers);
-    return good ? 0 : fail(c, error);
+    return status;
 }
 
 static int embed(CommandLine *c) {
@@ -176,7 +226,7 @@ static int version(const CommandLine *c) {
 static int usage(const CommandLine *c, FILE *out) {
     fprintf(out,
             "%s: the method %s, compiled by Couplet.\n\n"
-            "%s [train] [--data FOLDER] [--out FOLDER] [--resume] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
+            "%s [train] [--data FOLDER] [--out FOLDER] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
             "    [--max-steps n] [--checkpoint-every n] [--quiet]     trains and evaluates\n"
             "%s eval --out FOLDER [--data FOLDER] [--threads n]       evaluates the checkpoint in a run folder\n"
             "%s embed [--weights CHECKPOINT] (--images FILE.npy | [--data FOLDER] [--split test]) --out FEATURES.npy\n"
@@ -235,6 +285,7 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     /* A full disk and a reader that went away must come back as errors of write, not as signals. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    couplet_hold_streams();
     const char *name = "train";
     if (argc > 1 && argv[1][0] != '-') {
         name = argv[1];

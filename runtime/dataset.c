@@ -1,5 +1,7 @@
 #include "runtime/dataset.h"
 
+#include "runtime/files.h"
+#include "runtime/hash.h"
 #include "runtime/idx.h"
 
 #include <stdio.h>
@@ -78,7 +80,7 @@ static bool find_file(const char *folder, const char *prefix, const char *rest, 
 }
 
 typedef struct Paths {
-    char images[PATH_BYTES], labels[PATH_BYTES];
+    char folder[PATH_BYTES], images[PATH_BYTES], labels[PATH_BYTES];
 } Paths;
 
 static bool find_files(const char *reader, const char *split, const char *folder, Paths *out, char *error, size_t error_bytes) {
@@ -99,6 +101,7 @@ static bool find_files(const char *reader, const char *split, const char *folder
                  there ? "is a file" : "does not exist");
         return false;
     }
+    if (!couplet_path_absolute(folder, out->folder, error, error_bytes)) return false;
     const char *prefix = strcmp(split, "test") == 0 ? "t10k" : "train";
     return find_file(folder, prefix, "labels-idx1-ubyte", out->labels, error, error_bytes) &&
            find_file(folder, prefix, "images-idx3-ubyte", out->images, error, error_bytes);
@@ -120,12 +123,21 @@ static bool read_images(const Paths *paths, CoupletDataset *out, char *error, si
     return good;
 }
 
+static uint64_t content_hash(const CoupletDataset *data) {
+    uint64_t hash = couplet_hash(COUPLET_HASH_START, data->shape, sizeof data->shape);
+    hash = couplet_hash(hash, data->labels, (size_t)data->count * sizeof *data->labels);
+    return couplet_hash(hash, data->images, (size_t)(data->count * data->image_bytes));
+}
+
 static bool open_set(const char *reader, const char *split, const char *folder, bool with_images, CoupletDataset *out, char *error, size_t error_bytes) {
     Paths paths;
     memset(out, 0, sizeof *out);
     if (!find_files(reader, split, folder, &paths, error, error_bytes)) return false;
     snprintf(out->name, sizeof out->name, "%s (%s)", reader, split);
+    memcpy(out->folder, paths.folder, sizeof out->folder);
     bool good = read_labels(&paths, out, error, error_bytes) && (!with_images || read_images(&paths, out, error, error_bytes));
+    out->held = out->count;
+    if (good && with_images) out->hash = content_hash(out);
     if (!good) couplet_dataset_free(out);
     return good;
 }

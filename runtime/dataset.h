@@ -7,7 +7,10 @@
 #include <stdint.h>
 
 typedef struct CoupletDataset {
-    char name[160];       /* for messages: "fashion_mnist (train) in FOLDER" */
+    char name[160];       /* for messages: "fashion_mnist (train)" */
+    char folder[1024];    /* that the files lie in, from the root of the disk */
+    uint64_t hash;        /* of all labels and images as they were read; 0: the images were not */
+    int64_t held;         /* images in the files; a selection leaves `count` of them */
     int64_t count;
     int64_t shape[3];     /* of one image: channels, rows, columns */
     int64_t image_bytes;

@@ -65,6 +65,7 @@ struct CoupletDevice {
     const CoupletDeviceCalls *calls;
     bool is_host; /* memory is the host's: arrays of the caller are read where they lie, results need no copy */
     char name[128];
+    char driver[260]; /* its version; "": the host has none */
     CoupletDeviceFault fault;
 };
 

@@ -12,10 +12,18 @@ static bool fail(const char *path, const char *doing, char *error, size_t error_
     return false;
 }
 
-static bool make_one(const char *path) {
+/* Makes one folder; *made counts those that were not there. */
+static bool make_one(const char *path, int *made) {
     struct stat status;
-    if (mkdir(path, 0777) == 0) return true;
-    if (errno != EEXIST || stat(path, &status) != 0) return false;
+    if (mkdir(path, 0777) == 0) {
+        ++*made;
+        return true;
+    }
+    int reason = errno;
+    if (stat(path, &status) != 0) {
+        errno = reason;
+        return false;
+    }
     if (S_ISDIR(status.st_mode)) return true;
     errno = ENOTDIR;
     return false;
@@ -28,39 +36,35 @@ bool couplet_path_join(const char *folder, const char *name, char *out, char *er
     return false;
 }
 
-bool couplet_folder_make(const char *path, char *error, size_t error_bytes) {
-    char part[COUPLET_PATH_BYTES], probe[COUPLET_PATH_BYTES];
-    if (!couplet_path_join(path, ".writable", probe, error, error_bytes)) return false;
+bool couplet_folder_make(const char *path, int *made, char *error, size_t error_bytes) {
+    char part[COUPLET_PATH_BYTES];
+    int count = 0;
     size_t length = strlen(path);
+    if (length >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return fail(path, "the folder cannot be made", error, error_bytes);
+    }
     for (size_t i = 1; i <= length; i++) {
-        if (path[i] != '/' && path[i] != 0) continue;
+        bool part_ends = path[i] == '/' ? path[i - 1] != '/' : !path[i] && path[i - 1] != '/';
+        if (!part_ends) continue;
         memcpy(part, path, i);
         part[i] = 0;
-        if (!make_one(part)) return fail(path, "the folder cannot be made", error, error_bytes);
+        if (!make_one(part, &count)) return fail(path, "the folder cannot be made", error, error_bytes);
     }
-    int file = open(probe, O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-    if (file < 0) return fail(path, "nothing can be written to this folder", error, error_bytes);
-    close(file);
-    unlink(probe);
+    if (made) *made = count;
     return true;
 }
 
 static bool partial_name(const char *path, char *out) { return snprintf(out, COUPLET_PATH_BYTES, "%s.partial", path) < COUPLET_PATH_BYTES; }
 
-bool couplet_run_folder(const char *name, bool resume, char *out, char *error, size_t error_bytes) {
-    char folder[COUPLET_PATH_BYTES], held[COUPLET_PATH_BYTES], checkpoint[COUPLET_PATH_BYTES];
-    for (int i = 1;; i++) {
-        int length = i == 1 ? snprintf(folder, sizeof folder, "runs/%s", name) : snprintf(folder, sizeof folder, "runs/%s-%d", name, i);
-        if (length >= (int)sizeof folder || !couplet_path_join(folder, "checkpoint.safetensors", checkpoint, error, error_bytes)) {
-            snprintf(error, error_bytes, "the method's name is too long for a folder");
-            return false;
-        }
-        if (i == 1) strcpy(held, folder);
-        if (access(checkpoint, F_OK) != 0) break;
-        strcpy(held, folder);
-    }
-    strcpy(out, resume ? held : folder);
-    return true;
+bool couplet_path_absolute(const char *path, char *out, char *error, size_t error_bytes) {
+    char *found = realpath(path, NULL);
+    if (!found) return fail(path, "cannot be found", error, error_bytes);
+    bool fits = strlen(found) < COUPLET_PATH_BYTES;
+    if (fits) strcpy(out, found);
+    else snprintf(error, error_bytes, "%s: the path is longer than %d bytes", path, COUPLET_PATH_BYTES);
+    free(found);
+    return fits;
 }
 
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes) {

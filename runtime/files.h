@@ -8,13 +8,12 @@
 
 enum { COUPLET_PATH_BYTES = 1024 };
 
-/* Makes the folder and those above it, and tries whether a file can be written there. */
-bool couplet_folder_make(const char *path, char *error, size_t error_bytes);
+/* Makes the folder and those above it; *made, which may be NULL, is how many of them were not there before. */
+bool couplet_folder_make(const char *path, int *made, char *error, size_t error_bytes);
 /* "folder/name" into out[COUPLET_PATH_BYTES]; false when it does not fit. */
 bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes);
-/* The folder of a run without a name of its own, into out[COUPLET_PATH_BYTES]: the free one of runs/NAME, runs/NAME-2, ...; with `resume` the last one that
- * holds a checkpoint. */
-bool couplet_run_folder(const char *name, bool resume, char *out, char *error, size_t error_bytes);
+/* The path from the root of the disk into out[COUPLET_PATH_BYTES], without links, of what is there; false with a sentence. */
+bool couplet_path_absolute(const char *path, char *out, char *error, size_t error_bytes);
 
 /* Opens PATH.partial for writing; NULL with a sentence. couplet_file_commit flushes it to the disk and renames it, couplet_file_drop removes it. */
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);

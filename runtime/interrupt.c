@@ -1,9 +1,13 @@
 #include "runtime/interrupt.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
+#include <unistd.h>
+
 static volatile sig_atomic_t asked;
 
 static void ask(int number) {
-    asked = 1;
+    asked = number;
     signal(number, SIG_DFL);
 }
 
@@ -11,4 +15,13 @@ const volatile sig_atomic_t *couplet_catch_interrupts(void) {
     signal(SIGINT, ask);
     signal(SIGTERM, ask);
     return &asked;
+}
+
+int couplet_interrupt_status(void) { return asked ? 128 + (int)asked : 0; }
+
+void couplet_hold_streams(void) {
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++) {
+        bool is_closed = fcntl(stream, F_GETFD) < 0;
+        if (is_closed && open("/dev/null", O_RDONLY) != stream) return; /* open takes the lowest number that is free */
+    }
 }

@@ -7,35 +7,88 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* Rows up to a step, byte for byte; a last line that a kill cut short is no JSON and goes. */
-static bool keep_rows(const char *path, int64_t up_to, char *error, size_t error_bytes) {
-    size_t length;
-    char *text = couplet_text_read(path, &length, error, error_bytes);
-    if (!text) return errno == ENOENT; /* no row was written yet */
-    FILE *file = couplet_file_begin(path, error, error_bytes);
-    if (!file) {
-        free(text);
-        return false;
-    }
-    for (char *line = text; line < text + length;) {
-        char *end = memchr(line, '\n', (size_t)(text + length - line));
-        if (!end) break;
-        json_t *row = json_loadb(line, (size_t)(end - line), 0, NULL);
-        const json_t *step = json_object_get(row, "step");
-        if (json_is_integer(step) && json_integer_value(step) <= up_to) fwrite(line, 1, (size_t)(end + 1 - line), file);
-        json_decref(row);
-        line = end + 1;
-    }
-    free(text);
-    return couplet_file_commit(path, file, error, error_bytes);
+typedef struct Row {
+    const char *begin; /* of its line */
+    size_t length;     /* with its line feed */
+    json_t *json;
+} Row;
+
+/* The rows of a text, one after the other. A last line that a kill cut short has no line feed, and is none. */
+static bool next_row(const char **at, const char *end, Row *row) {
+    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+    if (!stop) return false;
+    *row = (Row){*at, (size_t)(stop + 1 - *at), json_loadb(*at, (size_t)(stop - *at), 0, NULL)};
+    *at = stop + 1;
+    return true;
 }
 
-FILE *couplet_metrics_open(const char *path, int64_t keep_up_to, char *error, size_t error_bytes) {
-    if (keep_up_to >= 0 && !keep_rows(path, keep_up_to, error, error_bytes)) return NULL;
-    FILE *file = fopen(path, keep_up_to >= 0 ? "ab" : "wb");
+static int64_t step_of(const Row *row) {
+    const json_t *step = json_object_get(row->json, "step");
+    return json_is_integer(step) ? json_integer_value(step) : INT64_MAX;
+}
+
+/* Of what subject the row is an evaluation; COUPLET_SUBJECTS: of none. After training counts at the given step alone: a run that was made longer was evaluated
+ * before. */
+static int subject_of(const Row *row, int64_t step) {
+    const char *of = json_string_value(json_object_get(row->json, "of"));
+    for (int i = 0; of && i < COUPLET_SUBJECTS; i++)
+        if (strcmp(of, couplet_subject_names[i]) == 0) return i == COUPLET_AFTER_TRAINING && step_of(row) != step ? COUPLET_SUBJECTS : i;
+    return COUPLET_SUBJECTS;
+}
+
+/* The text of the file; *length is 0 when there is no file. NULL with a sentence. */
+static char *read_rows(const char *path, size_t *length, char *error, size_t error_bytes) {
+    *length = 0;
+    if (access(path, F_OK) == 0) return couplet_text_read(path, length, error, error_bytes);
+    char *nothing = calloc(1, 1);
+    if (!nothing) snprintf(error, error_bytes, "%s: out of memory", path);
+    return nothing;
+}
+
+bool couplet_metrics_survey(const char *path, int64_t step, int evaluations, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+    size_t length;
+    char *text = read_rows(path, &length, error, error_bytes);
+    if (!text) return false;
+    int found[COUPLET_SUBJECTS + 1] = {0};
+    seen->lowest_deviation = INFINITY;
+    const char *at = text;
+    for (Row row; next_row(&at, text + length, &row); json_decref(row.json)) {
+        if (step_of(&row) > step) continue;
+        found[subject_of(&row, step)]++;
+        const json_t *deviation = json_object_get(row.json, "embedding_deviation");
+        if (json_is_number(deviation)) seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
+    }
+    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= evaluations;
+    free(text);
+    return true;
+}
+
+static FILE *open_for(const char *path, const char *mode, char *error, size_t error_bytes) {
+    FILE *file = fopen(path, mode);
     if (!file) snprintf(error, error_bytes, "%s: cannot be written: %s", path, strerror(errno));
     return file;
+}
+
+FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) { return open_for(path, "wb", error, error_bytes); }
+
+static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen) {
+    int subject = subject_of(row, step);
+    return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
+}
+
+FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step, const CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+    size_t length;
+    char *text = read_rows(path, &length, error, error_bytes);
+    FILE *file = text ? couplet_file_begin(path, error, error_bytes) : NULL;
+    const char *at = text;
+    if (file) fputs(first, file);
+    for (Row row; file && next_row(&at, text + length, &row); json_decref(row.json))
+        if (is_kept(&row, step, seen)) fwrite(row.begin, 1, row.length, file);
+    free(text);
+    if (!file || !couplet_file_commit(path, file, error, error_bytes)) return NULL;
+    return open_for(path, "ab", error, error_bytes);
 }
 
 enum { DIGITS = 9 /* enough to tell any two floats apart */ };

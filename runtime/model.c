@@ -113,9 +113,9 @@ static CoupletStatus fail(CoupletModel *m, CoupletStatus status, const char *for
 
 /* The length of the training is the caller's, whatever the file says. */
 static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *bytes, size_t length) {
-    bool same_plan;
+    CoupletLoaded loaded;
     int64_t total = m->session->total_steps;
-    bool good = couplet_session_load_bytes(m->session, name, bytes, length, &same_plan, m->error, sizeof m->error);
+    bool good = couplet_session_load_bytes(m->session, name, bytes, length, &loaded, m->error, sizeof m->error);
     m->session->total_steps = total;
     return good ? COUPLET_OK : COUPLET_ERROR_WEIGHTS;
 }
@@ -290,9 +290,9 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
         couplet_device_clear(m->device);
         return status;
     }
-    if (loss) *loss = *(const float *)couplet_run_output(m->run, "loss");
-    s->step++;
-    if (m->per_epoch) s->epoch = s->step / m->per_epoch;
+    const float value = *(const float *)couplet_run_output(m->run, "loss");
+    if (loss) *loss = value;
+    couplet_session_count(s, value, m->per_epoch);
     return COUPLET_OK;
 }
 

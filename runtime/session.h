@@ -15,6 +15,8 @@ typedef struct CoupletSession {
     int64_t step;         /* completed steps */
     int64_t total_steps;  /* of the whole run: what schedules see as `steps` */
     int64_t epoch;
+    double loss_sum;      /* of the steps of the epoch that the last step belongs to */
+    int64_t loss_count;   /* so many they are */
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
@@ -23,6 +25,9 @@ typedef struct CoupletSession {
 /* Allocates the states on the device and runs the program's init plan with the seed: the same seed starts from the same bits. `device` and `threads`
  * must outlive the session. NULL with a sentence in `error`. */
 CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
+size_t couplet_state_bytes(const CoupletStateInfo *state);
+/* Counts a step that was made: its number, its epoch, and its loss in the mean of its epoch. `steps_per_epoch` 0: all steps are of epoch 0. */
+void couplet_session_count(CoupletSession *session, float loss, int64_t steps_per_epoch);
 /* The last phase that has begun. */
 const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t epoch, int64_t step);
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
@@ -33,13 +38,20 @@ void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, v
 bool couplet_session_features(CoupletSession *session, const char *features, const CoupletDataset *data, float *out, char *error, size_t error_bytes);
 int64_t couplet_session_width(const CoupletSession *session, const char *features); /* -1: no such plan */
 
-/* The whole state of a run in one safetensors file: every state, step, epoch, total steps, seed, hypers, hashes of method and plan. Written to a temporary
- * file and renamed. */
+/* The whole state of a run in one safetensors file: every state, step, epoch, total steps, the sum of the epoch's losses, seed, hypers, hashes of method
+ * and plan. The file is written beside its name and renamed, so that what has the name is whole. */
 bool couplet_session_save(const CoupletSession *session, const char *path, char *error, size_t error_bytes);
-/* A file of another method, or with missing, surplus or misshapen arrays, is refused and changes nothing. *same_plan tells whether going on is exact to the
- * bit. The second form reads a file that is in memory already; `name` is for messages. */
-bool couplet_session_load_bytes(CoupletSession *session, const char *name, const void *bytes, size_t length, bool *same_plan, char *error, size_t error_bytes);
-bool couplet_session_load(CoupletSession *session, const char *path, bool *same_plan, char *error, size_t error_bytes);
+
+typedef struct CoupletLoaded {
+    bool same_plan;   /* going on is exact to the bit */
+    bool whole_state; /* false: the file is of the first format, which has the states and not the sum of the epoch's losses */
+} CoupletLoaded;
+
+/* A file of another method or of a format that is not known, or with missing, surplus or misshapen arrays, is refused and changes nothing. The second form
+ * reads a file that is in memory already; `name` is for messages. */
+bool couplet_session_load(CoupletSession *session, const char *path, CoupletLoaded *loaded, char *error, size_t error_bytes);
+bool couplet_session_load_bytes(CoupletSession *session, const char *name, const void *bytes, size_t length, CoupletLoaded *loaded, char *error,
+                                size_t error_bytes);
 void couplet_session_free(CoupletSession *session);
 
 #endif

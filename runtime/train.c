@@ -4,9 +4,12 @@
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
 #include "runtime/files.h"
+#include "runtime/hash.h"
 #include "runtime/metrics.h"
 #include "runtime/sources.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -15,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char checkpoint_name[] = "checkpoint.safetensors", metrics_name[] = "metrics.jsonl";
 static const double collapsed = 0.1; /* of couplet_embedding_deviation, which is about 1 for a spread embedding */
 
 typedef struct Trainer {
@@ -29,12 +31,17 @@ typedef struct Trainer {
     CoupletRun *run; /* of the phase */
     void **inputs;
     FILE *metrics;
+    CoupletRecord now; /* what the folder's record says from here on */
+    CoupletMetricsSeen seen;
+    CoupletLoaded loaded; /* of the checkpoint that is gone on with */
+    int64_t old_steps;    /* that its schedule spanned */
+    char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32]; /* of an evaluation that is made again; "" while training */
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES];
     double *percents; /* of the evaluations, for the subject measured last */
-    int64_t per_epoch, first_step;
-    double started, line_at, loss_sum;
-    int64_t loss_count;
-    bool terminal, warned;
+    int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
+    double rate_started, line_at;
+    bool terminal, warned, refused;
+    int output_fault; /* errno of the first line that could not be written; 0: all were */
     char *error;
     size_t error_bytes;
 } Trainer;
@@ -50,12 +57,27 @@ static void say(Trainer *t, const char *format, ...) {
     if (t->options->quiet) return;
     va_list args;
     va_start(args, format);
-    vfprintf(t->options->out, format, args);
+    bool written = vfprintf(t->options->out, format, args) >= 0 && fflush(t->options->out) == 0;
+    if (!written && !t->output_fault) t->output_fault = errno ? errno : EIO;
     va_end(args);
-    fflush(t->options->out);
+}
+
+/* False with a sentence when what was said could not be written: a line that is lost is an error. */
+static bool was_heard(Trainer *t) {
+    if (t->output_fault) snprintf(t->error, t->error_bytes, "standard output cannot be written: %s", strerror(t->output_fault));
+    return !t->output_fault;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
+
+static bool take_sources(Trainer *t) {
+    if (!t->options->sources) return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes);
+    t->sources = *t->options->sources;
+    *t->options->sources = (CoupletSources){0};
+    for (int i = 0; i < t->program->source_count; i++) assert(strcmp(t->sources.program->sources[i].name, t->program->sources[i].name) == 0);
+    t->sources.program = t->program;
+    return true;
+}
 
 static bool open_data(Trainer *t) {
     t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
@@ -63,8 +85,7 @@ static bool open_data(Trainer *t) {
         snprintf(t->error, t->error_bytes, "out of memory");
         return false;
     }
-    return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes) &&
-           couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes);
+    return take_sources(t) && couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes);
 }
 
 static bool open_session(Trainer *t) {
@@ -82,39 +103,68 @@ static bool open_session(Trainer *t) {
     return t->session != NULL;
 }
 
-static bool open_folder(Trainer *t) {
-    const CoupletTrainOptions *o = t->options;
-    return couplet_path_join(o->folder, checkpoint_name, t->checkpoint, t->error, t->error_bytes) &&
-           couplet_path_join(o->folder, metrics_name, t->metrics_path, t->error, t->error_bytes);
+static bool open_paths(Trainer *t, const char *metrics_name) {
+    const char *folder = t->options->folder->path;
+    return couplet_path_join(folder, couplet_checkpoint_name, t->checkpoint, t->error, t->error_bytes) &&
+           couplet_path_join(folder, metrics_name, t->metrics_path, t->error, t->error_bytes);
 }
 
+static void note(void *context, const char *sentence) { say(context, "note: %s\n", sentence); }
+
+static bool make_record(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    const CoupletRecorded from = {t->program, t->session, &t->sources, t->device->name, o->threads, o->checkpoint_every};
+    return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
+}
+
+/* The checkpoint's place in the run, and what was set from then on. */
 static bool resume(Trainer *t) {
-    bool same_plan = true;
+    const CoupletTrainOptions *o = t->options;
+    const CoupletLeave leave = {.change = o->change, .note = note, .context = t};
     int64_t steps = t->session->total_steps;
-    if (!couplet_session_load(t->session, t->checkpoint, &same_plan, t->error, t->error_bytes)) return false;
-    say(t, "going on from step %" PRId64 " of %s\n", t->session->step, t->checkpoint);
-    if (!same_plan) say(t, "note: the checkpoint was made by other machine code; the run is continued, but not exactly to the bit\n");
-    if (t->session->total_steps != steps)
-        say(t, "note: the schedule spanned %" PRId64 " steps and now spans %" PRId64 "\n", t->session->total_steps, steps);
+    uint64_t seed = t->session->seed, recorded;
+    /* The settings first: a checkpoint of another batch would only be said to be of another method. */
+    if (!make_record(t) || !couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error, t->error_bytes)) return false;
+    if (!couplet_session_load(t->session, t->checkpoint, &t->loaded, t->error, t->error_bytes)) return false;
+    if (!t->loaded.whole_state) {
+        snprintf(t->error, t->error_bytes, "%s: an older Couplet wrote this checkpoint, without the losses of the epoch: it can be evaluated, and not be gone on with", t->checkpoint);
+        return false;
+    }
+    if (t->session->seed != seed || !couplet_record_seed(o->record, &recorded) || recorded != seed) {
+        snprintf(t->error, t->error_bytes, "%s: the seed of this checkpoint is %" PRIu64 ", and %" PRIu64 " that of the run's record: they are of two runs", t->checkpoint,
+                 t->session->seed, seed);
+        return false;
+    }
+    couplet_record_place(&t->now, t->session->step);
+    t->old_steps = t->session->total_steps;
     t->session->total_steps = steps;
+    return couplet_metrics_survey(t->metrics_path, t->session->step, t->program->eval_count, &t->seen, t->error, t->error_bytes);
+}
+
+static void say_resumed(Trainer *t) {
+    const CoupletSession *s = t->session;
+    say(t, "going on from step %" PRId64 " of %s\n", s->step, t->checkpoint);
+    if (!t->loaded.same_plan) say(t, "note: the checkpoint was made by other machine code; the run is continued, but not exactly to the bit\n");
+    if (t->old_steps != s->total_steps) say(t, "note: the schedule spanned %" PRId64 " steps and now spans %" PRId64 "\n", t->old_steps, s->total_steps);
+}
+
+static bool write_spec(Trainer *t) {
+    const CoupletProgram *p = t->program;
+    char path[COUPLET_PATH_BYTES], below[COUPLET_PATH_BYTES];
+    for (int i = 0; i < p->file_count; i++) {
+        const char *name = p->files[i].name, *slash = strrchr(name, '/');
+        if (!couplet_path_join(t->options->folder->path, name, path, t->error, t->error_bytes)) return false;
+        if (slash) {
+            snprintf(below, sizeof below, "%.*s", (int)(strlen(path) - strlen(slash)), path);
+            if (!couplet_folder_make(below, NULL, t->error, t->error_bytes)) return false;
+        }
+        if (!couplet_text_write(path, p->files[i].text, t->error, t->error_bytes)) return false;
+    }
     return true;
 }
 
-static bool write_settings(Trainer *t) {
-    const CoupletProgram *p = t->program;
-    char path[COUPLET_PATH_BYTES];
-    if (!couplet_path_join(t->options->folder, "spec.cpl", path, t->error, t->error_bytes)) return false;
-    if (!couplet_text_write(path, p->spec_text, t->error, t->error_bytes)) return false;
-    if (!couplet_path_join(t->options->folder, "settings.json", path, t->error, t->error_bytes)) return false;
-    FILE *file = couplet_file_begin(path, t->error, t->error_bytes);
-    if (!file) return false;
-    fprintf(file, "{\n  \"method\": \"%s\",\n  \"seed\": %" PRIu64 ",\n  \"batch\": %" PRId64 ",\n  \"epochs\": %.9g,\n  \"steps\": %" PRId64, p->name, t->session->seed, p->batch,
-            p->epochs, t->session->total_steps);
-    fprintf(file, ",\n  \"method_hash\": \"%016" PRIx64 "\",\n  \"plan_hash\": \"%016" PRIx64 "\",\n  \"hypers\": {", p->method_hash, p->plan_hash);
-    for (int i = 0; i < p->hyper_count; i++) fprintf(file, "%s\"%s\": %.9g", i ? ", " : "", p->hypers[i].name, p->hypers[i].value);
-    fprintf(file, "}\n}\n");
-    return couplet_file_commit(path, file, t->error, t->error_bytes);
-}
+/* The record first: from then on the folder holds a run. */
+static bool write_settings(Trainer *t) { return couplet_record_write(&t->now, t->options->folder->path, t->error, t->error_bytes) && write_spec(t); }
 
 static bool inputs_fit(Trainer *t, const CoupletPlan *plan) {
     for (int i = 0; i < plan->input_count; i++) {
@@ -177,8 +227,7 @@ static bool step(Trainer *t, float *loss) {
         couplet_fault_text(&fault, when, t->error, t->error_bytes);
         return false;
     }
-    s->step++;
-    s->epoch = s->step / t->per_epoch;
+    couplet_session_count(s, *loss, t->per_epoch);
     return true;
 }
 
@@ -188,23 +237,29 @@ static void erase_line(Trainer *t) {
     if (t->terminal) say(t, "\r\033[K");
 }
 
+static void start_clock(Trainer *t) {
+    t->rate_started = now();
+    t->rate_step = t->session->step;
+}
+
+/* Of the epoch, or of its part since a resume. */
 static double views_per_second(const Trainer *t) {
-    double seconds = now() - t->started;
-    return seconds > 0 ? (double)((t->session->step - t->first_step) * t->program->views) / seconds : 0;
+    double seconds = now() - t->rate_started;
+    return seconds > 0 ? (double)((t->session->step - t->rate_step) * t->program->views) / seconds : 0;
 }
 
 static void progress_line(Trainer *t, float loss) {
     if (!t->terminal || now() - t->line_at < 0.2) return;
     t->line_at = now();
     const CoupletSession *s = t->session;
-    int64_t done = s->step - t->first_step, left = s->total_steps - s->step;
-    double seconds = done ? (now() - t->started) / (double)done * (double)left : 0;
+    int64_t done = s->step - t->rate_step, left = s->total_steps - s->step;
+    double seconds = done ? (now() - t->rate_started) / (double)done * (double)left : 0;
     say(t, "\r\033[Kepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f views/s  %.0f:%02.0f left", s->epoch + 1, t->program->epochs, s->step,
         s->total_steps, (double)loss, views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
 }
 
 static bool metrics_step(Trainer *t, float loss) {
-    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"epoch", (double)(t->session->step - 1) / (double)t->per_epoch, NULL}, {"loss", (double)loss, NULL}};
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"epoch", (double)t->session->step / (double)t->per_epoch, NULL}, {"loss", (double)loss, NULL}};
     return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
 }
 
@@ -218,7 +273,7 @@ static double deviation(const Trainer *t) {
 
 static bool end_epoch(Trainer *t) {
     const CoupletSession *s = t->session;
-    double mean = t->loss_count ? t->loss_sum / (double)t->loss_count : NAN, spread = deviation(t), rate = views_per_second(t);
+    double mean = s->loss_count ? s->loss_sum / (double)s->loss_count : NAN, spread = deviation(t), rate = views_per_second(t);
     erase_line(t);
     char watch[48] = "";
     if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
@@ -227,8 +282,7 @@ static bool end_epoch(Trainer *t) {
         say(t, "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is spread out)\n", spread);
         t->warned = true;
     }
-    t->loss_sum = 0;
-    t->loss_count = 0;
+    start_clock(t);
     const CoupletMetric row[] = {{"step", (double)s->step, NULL},        {"epochs", (double)(s->step / t->per_epoch), NULL}, {"epoch_loss", mean, NULL},
                                  {"embedding_deviation", spread, NULL}, {"views_per_second", rate, NULL}};
     return couplet_metrics_row(t->metrics, t->metrics_path, row, 5, t->error, t->error_bytes);
@@ -236,21 +290,29 @@ static bool end_epoch(Trainer *t) {
 
 static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
 
+static bool result_row(Trainer *t, CoupletSubject subject, const char *name, double percent) {
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, couplet_subject_names[subject]}, {"evaluation", 0, name}, {"percent", percent, NULL},
+                                 {"data", 0, t->data_folder},              {"hash", 0, t->data_hash},                 {"time", 0, t->time}};
+    bool of_training = !*t->data_folder; /* whose record says where its data lies */
+    return couplet_metrics_row(t->metrics, t->metrics_path, row, of_training ? 4 : 7, t->error, t->error_bytes);
+}
+
 static bool show_results(Trainer *t, CoupletSubject subject) {
     for (int i = 0; i < t->program->eval_count; i++) {
         char name[64];
+        double percent = t->percents[i];
         couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, name, sizeof name);
-        say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, t->percents[i]);
-        if (!t->metrics) continue;
-        const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, couplet_subject_names[subject]}, {"evaluation", 0, name},
-                                     {"percent", t->percents[i], NULL}};
-        if (!couplet_metrics_row(t->metrics, t->metrics_path, row, 4, t->error, t->error_bytes)) return false;
+        say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, percent);
+        if (!result_row(t, subject, name, percent)) return false;
     }
-    return true;
+    return was_heard(t);
 }
 
+static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
+
+/* Nothing once a signal has come. */
 static bool measure(Trainer *t, CoupletSubject subject) {
-    if (!t->program->eval_count) return true;
+    if (!t->program->eval_count || stopped(t)) return true;
     if (t->terminal) say(t, "evaluating %s ...", couplet_subject_names[subject]);
     bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
     erase_line(t);
@@ -259,17 +321,12 @@ static bool measure(Trainer *t, CoupletSubject subject) {
 
 /* ---- the loop -------------------------------------------------------------------------------------------------------------------- */
 
-static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
-
 static bool train_steps(Trainer *t, int64_t last) {
     CoupletSession *s = t->session;
-    t->started = now();
-    t->first_step = s->step;
-    while (s->step < last && !stopped(t)) {
+    start_clock(t);
+    while (s->step < last && !stopped(t) && !t->output_fault) {
         float loss;
         if (!step(t, &loss) || !metrics_step(t, loss)) return false;
-        t->loss_sum += (double)loss;
-        t->loss_count++;
         progress_line(t, loss);
         bool epoch_ends = s->step % t->per_epoch == 0;
         if (epoch_ends && !end_epoch(t)) return false;
@@ -278,32 +335,78 @@ static bool train_steps(Trainer *t, int64_t last) {
         if (due && s->step < last && !save(t)) return false;
     }
     erase_line(t);
-    return save(t);
+    return save(t) && was_heard(t);
+}
+
+static bool open_schedule(Trainer *t) {
+    const CoupletSource *source = &t->program->sources[t->program->train_source];
+    const CoupletDataset *data = &t->sources.data[t->program->train_source];
+    t->per_epoch = couplet_sources_batches(&t->sources);
+    if (t->per_epoch > 0) return true;
+    snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)source->batch, (long long)data->count, data->name);
+    return false;
 }
 
 static bool open_all(Trainer *t) {
-    const CoupletTrainOptions *o = t->options;
-    if (!open_data(t)) return false;
-    const CoupletDataset *data = &t->sources.data[t->program->train_source];
-    t->per_epoch = couplet_sources_batches(&t->sources);
-    if (t->per_epoch == 0) {
-        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)t->program->sources[t->program->train_source].batch, (long long)data->count, data->name);
-        return false;
-    }
-    if (!open_folder(t)) return false;
-    if (!o->resume && access(t->checkpoint, F_OK) == 0) {
-        snprintf(t->error, t->error_bytes, "%s: this folder holds a run already; --resume goes on with it, --out FOLDER names another", o->folder);
-        return false;
-    }
-    if (!o->resume && !couplet_folder_make(o->folder, t->error, t->error_bytes)) return false;
-    if (!open_session(t)) return false;
+    bool goes_on = t->options->record != NULL;
+    if (!open_data(t) || !open_schedule(t) || !open_paths(t, couplet_metrics_name) || !open_session(t)) return false;
     t->session->total_steps = (int64_t)floor(t->program->epochs * (double)t->per_epoch + 1e-9);
     if (t->session->total_steps < 1) t->session->total_steps = 1;
-    if (o->resume && !resume(t)) return false;
-    if (!enter_phase(t, couplet_program_phase(t->program, t->session->step / t->per_epoch, t->session->step)) || !write_settings(t)) return false;
-    t->metrics = couplet_metrics_open(t->metrics_path, o->resume ? t->session->step : -1, t->error, t->error_bytes);
-    if (!t->metrics) return false;
-    return couplet_sources_begin(&t->sources, t->session->seed, t->session->step, t->error, t->error_bytes);
+    if (!goes_on) return make_record(t);
+    t->refused = !resume(t);
+    return !t->refused;
+}
+
+static bool is_whole(const Trainer *t) { return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps; }
+
+static bool measure_start(Trainer *t) { return measure(t, COUPLET_RAW_PIXELS) && measure(t, COUPLET_BEFORE_TRAINING); }
+
+static bool open_start(Trainer *t, uint64_t seed) {
+    couplet_session_free(t->session);
+    t->session = couplet_session_new(t->program, t->device, t->threads, seed, t->error, t->error_bytes);
+    return t->session != NULL;
+}
+
+/* A run that was stopped by --max-steps has not been measured at its start. Its rows are what a whole run has: these come first. */
+static bool measure_late(Trainer *t, char **rows) {
+    size_t length;
+    CoupletSession *trained = t->session;
+    t->session = NULL;
+    t->metrics = open_memstream(rows, &length);
+    if (!t->metrics) snprintf(t->error, t->error_bytes, "out of memory");
+    bool good = t->metrics && open_start(t, trained->seed) && measure_start(t);
+    if (t->metrics) fclose(t->metrics);
+    t->metrics = NULL;
+    couplet_session_free(t->session);
+    t->session = trained;
+    return good;
+}
+
+static bool go_on_with_metrics(Trainer *t) {
+    bool *complete = t->seen.complete;
+    bool measured = complete[COUPLET_RAW_PIXELS] && complete[COUPLET_BEFORE_TRAINING];
+    char *rows = NULL;
+    complete[COUPLET_RAW_PIXELS] = complete[COUPLET_BEFORE_TRAINING] = measured;
+    bool is_late = !measured && t->session->step > 0 && is_whole(t) && !stopped(t);
+    if (!is_late || measure_late(t, &rows))
+        t->metrics = couplet_metrics_go_on(t->metrics_path, rows ? rows : "", t->session->step, &t->seen, t->error, t->error_bytes);
+    free(rows);
+    return t->metrics != NULL;
+}
+
+/* All that is written before the first step. A new run is saved at once, so that it can be gone on with from whatever step it ends at. */
+static bool begin_writing(Trainer *t) {
+    CoupletSession *s = t->session;
+    if (!enter_phase(t, couplet_program_phase(t->program, s->step / t->per_epoch, s->step)) || !write_settings(t)) return false;
+    if (t->options->record) {
+        t->warned = t->seen.lowest_deviation < collapsed;
+        say_resumed(t);
+        if (!go_on_with_metrics(t)) return false;
+    } else {
+        t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
+        if (!t->metrics || !save(t)) return false;
+    }
+    return couplet_sources_begin(&t->sources, s->seed, s->step, t->error, t->error_bytes);
 }
 
 static void close_all(Trainer *t) {
@@ -312,6 +415,7 @@ static void close_all(Trainer *t) {
     couplet_session_free(t->session);
     couplet_device_free(t->own_device);
     couplet_threads_free(t->threads);
+    couplet_record_free(&t->now);
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
     free(t->percents);
@@ -326,53 +430,95 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
-bool couplet_train(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
+/* The steps, and the evaluations around them that are not there yet. */
+static bool train_whole(Trainer *t) {
+    CoupletSession *s = t->session;
+    const CoupletTrainOptions *o = t->options;
+    bool start_is_measured = t->seen.complete[COUPLET_RAW_PIXELS];
+    say(t, "%s: %lld images, batch %lld, %" PRId64 " steps, %.0f MB for a step, %d threads, run folder %s\n", t->program->name,
+        (long long)t->sources.data[t->program->train_source].count, (long long)t->program->batch, s->total_steps, (double)t->program->train->arena_bytes / 1e6,
+        couplet_threads_count(t->threads), o->folder->path);
+    if (is_whole(t) && s->step == 0 && !start_is_measured && !measure_start(t)) return false;
+    if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
+    if (s->step < s->total_steps) say(t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
+    else if (stopped(t) && t->program->eval_count) say(t, "stopped before the evaluation; --resume makes it\n");
+    else if (!measure(t, COUPLET_AFTER_TRAINING)) return false;
+    return was_heard(t);
+}
+
+static CoupletRunEnd end_of(const Trainer *t, bool good, bool was_stopped) {
+    if (good) return was_stopped ? COUPLET_RUN_STOPPED : COUPLET_RUN_DONE;
+    return t->refused ? COUPLET_RUN_REFUSED : COUPLET_RUN_FAILED;
+}
+
+CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
     Trainer t;
     open_trainer(&t, program, options, error, error_bytes);
     bool good = open_all(&t);
-    if (good) {
-        CoupletSession *s = t.session;
-        bool whole = options->max_steps == 0 || options->max_steps >= s->total_steps;
-        int64_t last = whole ? s->total_steps : options->max_steps;
-        say(&t, "%s: %lld images, batch %lld, %" PRId64 " steps, %.0f MB for a step, %d threads, run folder %s\n", program->name,
-            (long long)t.sources.data[program->train_source].count, (long long)program->batch, s->total_steps, (double)program->train->arena_bytes / 1e6,
-            couplet_threads_count(t.threads), options->folder);
-        if (whole && !options->resume) good = measure(&t, COUPLET_RAW_PIXELS) && measure(&t, COUPLET_BEFORE_TRAINING);
-        good = good && train_steps(&t, last);
-        if (good && s->step < s->total_steps)
-            say(&t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
-        else good = good && measure(&t, COUPLET_AFTER_TRAINING);
-    }
+    const CoupletSession *s = t.session;
+    bool is_finished = good && options->record && s->step >= s->total_steps && t.seen.complete[COUPLET_AFTER_TRAINING];
+    if (is_finished) {
+        say(&t, "this run is finished: %" PRId64 " steps of %" PRId64 "%s; nothing is left to do\n", s->step, s->total_steps, program->eval_count ? " and its evaluation" : "");
+        good = was_heard(&t);
+    } else good = good && begin_writing(&t) && train_whole(&t);
+    bool was_stopped = good && !is_finished && stopped(&t);
     close_all(&t);
-    return good;
+    return end_of(&t, good, was_stopped);
 }
 
-bool couplet_evaluate(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
+/* ---- evaluation of a run that was made ------------------------------------------------------------------------------------------ */
+
+/* On what data, and when: each row of evaluations.jsonl says it. */
+static void describe_data(Trainer *t) {
+    uint64_t hash = COUPLET_HASH_START;
+    time_t seconds = time(NULL);
+    struct tm utc;
+    for (int i = 0; i < t->program->source_count; i++) hash = couplet_hash(hash, &t->sources.data[i].hash, sizeof hash);
+    snprintf(t->data_hash, sizeof t->data_hash, "%016" PRIx64, hash);
+    snprintf(t->data_folder, sizeof t->data_folder, "%s", t->program->source_count ? t->sources.data[0].folder : "none");
+    strftime(t->time, sizeof t->time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+}
+
+/* The trained states, the record, and the file for the results; a damaged checkpoint and other data are said before minutes of work. */
+static CoupletSession *open_trained(Trainer *t) {
+    const CoupletTrainOptions *o = t->options;
+    const CoupletLeave leave = {.change = o->data_was_named ? "data" : NULL, .only_data = true, .note = note, .context = t};
+    CoupletLoaded loaded;
+    CoupletSession *trained = couplet_session_new(t->program, t->device, t->threads, o->seed, t->error, t->error_bytes);
+    bool good = trained && couplet_session_load(trained, t->checkpoint, &loaded, t->error, t->error_bytes) && make_record(t) &&
+                couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error, t->error_bytes);
+    t->refused = !good;
+    if (good) {
+        describe_data(t);
+        say(t, "evaluating step %" PRId64 " of %s on the data in %s\n", trained->step, o->folder->path, t->data_folder);
+        static const CoupletMetricsSeen all = {.complete = {true, true, true}};
+        t->metrics = couplet_metrics_go_on(t->metrics_path, "", INT64_MAX - 1, &all, t->error, t->error_bytes);
+    }
+    if (good && t->metrics) return trained;
+    couplet_session_free(trained);
+    return NULL;
+}
+
+CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
     Trainer t;
     open_trainer(&t, program, options, error, error_bytes);
-    bool same_plan, good = open_data(&t) && open_folder(&t) && open_session(&t);
+    CoupletSession *trained = NULL;
+    bool good = open_data(&t) && open_paths(&t, couplet_evaluations_name) && open_session(&t);
     if (good && !program->eval_count) {
         snprintf(error, error_bytes, "%s has no `eval` block, so there is nothing to measure", program->spec_path);
         good = false;
     }
-    CoupletSession *trained = NULL;
-    if (good) { /* the checkpoint first: a damaged one is said before minutes of work */
-        trained = couplet_session_new(program, t.device, t.threads, options->seed, error, error_bytes);
-        good = trained && couplet_session_load(trained, t.checkpoint, &same_plan, error, error_bytes);
-    }
-    if (good && trained->seed != t.session->seed) { /* the start that this run had */
-        couplet_session_free(t.session);
-        t.session = couplet_session_new(program, t.device, t.threads, trained->seed, error, error_bytes);
-        good = t.session != NULL;
-    }
-    good = good && measure(&t, COUPLET_RAW_PIXELS) && measure(&t, COUPLET_BEFORE_TRAINING);
+    good = good && (trained = open_trained(&t)) && open_start(&t, trained->seed) && measure_start(&t);
     if (good) {
         couplet_session_free(t.session);
         t.session = trained;
         trained = NULL;
         good = measure(&t, COUPLET_AFTER_TRAINING);
     }
+    if (good && !stopped(&t)) say(&t, "kept in %s\n", t.metrics_path);
+    good = good && was_heard(&t);
+    bool was_stopped = good && stopped(&t);
     couplet_session_free(trained);
     close_all(&t);
-    return good;
+    return end_of(&t, good, was_stopped);
 }

@@ -32,6 +32,7 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const 
 /* What was done, for those who wait: kernels in the code, and whether they came from the cache. */
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
+const char *cpu_llvm_version(Arena *arena); /* "19.1.7" */
 /* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
 PlanTarget cpu_plan_target(Arena *arena); /* what it asks of its kernels on this machine */

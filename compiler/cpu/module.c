@@ -129,6 +129,12 @@ static bool make_folder(char *path) {
     return mkdir(path, 0777) == 0 || errno == EEXIST;
 }
 
+const char *cpu_llvm_version(Arena *arena) {
+    unsigned major, minor, patch;
+    LLVMGetVersion(&major, &minor, &patch);
+    return arena_printf(arena, "%u.%u.%u", major, minor, patch);
+}
+
 const char *cpu_cache_folder(Arena *arena) {
     const char *set = getenv("COUPLET_CACHE"), *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char *path = NULL;

@@ -3,9 +3,12 @@
 #include "compiler/driver/budget.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/settings.h"
 #include "compiler/opencl/opencl.h"
+#include "runtime/hash.h"
 #include "runtime/opencl/opencl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,18 +57,23 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
     program->state_count = lowered->states.count;
 }
 
-static void fill_tables(Arena *arena, const LoweredProgram *lowered, CoupletProgram *program) {
+CoupletSource assemble_source(const char *name, const DataSource *d) {
+    const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
+    return (CoupletSource){name, d->reader, d->split, selection, d->sized ? d->rows : 0, d->batch, false, d->balanced};
+}
+
+static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletProgram *program) {
     CoupletHyper *hypers = arena_array(arena, CoupletHyper, lowered->hypers.count + 1);
     for (int i = 0; i < lowered->hypers.count; i++) {
         const LoweredHyper *from = &lowered->hypers.items[i];
-        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value, from->range, from->range_text};
+        const char *written = settings_text(arena, method->spec, STMT_HYPER, from->name);
+        hypers[i] = (CoupletHyper){from->name, from->is_integer, from->is_static, from->value, from->range, from->range_text, written};
     }
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
-        const DataSource *d = from->data;
-        const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
-        sources[i] = (CoupletSource){from->name, d->reader, d->split, selection, d->sized ? d->rows : 0, d->batch, from->drawn, d->balanced};
+        sources[i] = assemble_source(from->name, from->data);
+        sources[i].drawn = from->drawn;
     }
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
@@ -140,19 +148,49 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->feature_count = lowered->features.count;
 }
 
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void fill_files(Arena *arena, const Module *spec, CoupletProgram *program) {
+    CoupletSpecFile *files = arena_array(arena, CoupletSpecFile, spec->file_count);
+    for (int i = 0; i < spec->file_count; i++) {
+        const Source *source = spec->files[i];
+        files[i].name = spec->file_count == 1 ? "spec.cpl" : arena_printf(arena, "spec/%s", file_name(source->path));
+        files[i].text = arena_strndup(arena, source->text, source->length);
+    }
+    program->files = files;
+    program->file_count = spec->file_count;
+}
+
+static uint64_t library_hash(void) {
+    uint64_t hash = COUPLET_HASH_START;
+    for (const LibraryFile *file = library_files; file->module; file++) hash = couplet_hash(hash, file->text, file->length);
+    return hash;
+}
+
+void assemble_origin(Arena *arena, const Options *options, Assembled *assembled) {
+    CoupletOrigin *origin = arena_new_of(arena, CoupletOrigin);
+    *origin = (CoupletOrigin){.couplet = COUPLET_VERSION, .llvm = cpu_llvm_version(arena), .library = arena_printf(arena, "%016" PRIx64, library_hash()),
+                              .memory_bytes = options->memory_bytes, .no_stream = options->no_stream, .no_fuse = options->no_fuse};
+    assembled->program->origin = origin;
+}
+
 static CoupletProgram *make_program(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletPlan **plans) {
     CoupletProgram *program = arena_new_of(arena, CoupletProgram);
     program->name = method->spec->name;
     program->spec_path = method->spec->source->path;
-    program->spec_text = resolved_spec(arena, method);
+    fill_files(arena, method->spec, program);
     fill_states(arena, lowered, program);
-    fill_tables(arena, lowered, program);
+    fill_tables(arena, method, lowered, program);
     take_plans(arena, lowered, plans, program);
     program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;
     program->batch = lowered->batch;
     program->views = lowered->views;
     program->epochs = lowered->epochs;
+    program->written_epochs = settings_text(arena, method->spec, STMT_TRAIN, "epochs");
     return program;
 }
 
@@ -191,22 +229,30 @@ PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
     return opencl_plan_target(&opencl);
 }
 
-LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method) {
-    Diag *diag = diag_new(arena);
+LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device) {
     const PlanTarget target = device_target(arena, device);
     const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
+    return lower_within(arena, diag, method, &lower, &target);
+}
+
+LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method) {
+    Diag *diag = diag_new(arena);
     *method = load_method(arena, diag, path, options);
-    LoweredProgram *lowered = *method ? lower_within(arena, diag, *method, &lower, &target) : NULL;
+    LoweredProgram *lowered = *method ? lower_checked(arena, options, diag, *method, device) : NULL;
     report_messages(diag);
     return lowered;
+}
+
+bool assemble_lowered(Arena *arena, const Options *options, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out) {
+    const char *failed = "out of memory";
+    bool good = device->kind == ON_OPENCL ? assemble_opencl(arena, method, lowered, device, out, &failed) : assemble(arena, method, lowered, out, &failed);
+    if (good) assemble_origin(arena, options, out);
+    else report_error(CODE_RUN_STOPPED, failed);
+    return good;
 }
 
 bool assemble_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Assembled *out) {
     Method *method;
     LoweredProgram *lowered = lower_spec(arena, options, path, device, &method);
-    const char *failed = "out of memory";
-    if (!lowered) return false;
-    if (device->kind == ON_OPENCL ? assemble_opencl(arena, method, lowered, device, out, &failed) : assemble(arena, method, lowered, out, &failed)) return true;
-    report_error(CODE_RUN_STOPPED, failed);
-    return false;
+    return lowered && assemble_lowered(arena, options, method, lowered, device, out);
 }

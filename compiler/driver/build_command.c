@@ -65,6 +65,7 @@ static bool assemble_all(Build *b) {
         const char *error = "out of memory";
         const CpuTarget target = {.processor = b->targets[i]}; /* what was measured here says nothing of where it will run */
         if (!assemble_for(b->arena, b->method, b->lowered, &target, &b->programs[i], &error)) return fail(error);
+        assemble_origin(b->arena, b->options, &b->programs[i]);
     }
     return true;
 }

@@ -187,7 +187,7 @@ static bool claim_folder(const Comparison *c, const Request *r) {
         if (strcmp(r->passed.items[i], "--threads") != 0) text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
     const char *wanted = text.data ? text.data : "";
     char error[512], found[1024] = "";
-    bool good = couplet_folder_make(c->folder, error, sizeof error), same = true;
+    bool good = couplet_folder_make(c->folder, NULL, error, sizeof error), same = true;
     FILE *file = good ? fopen(path, "r") : NULL;
     if (file) {
         found[fread(found, 1, sizeof found - 1, file)] = 0;

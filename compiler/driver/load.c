@@ -58,7 +58,20 @@ static const char **folder_files(Arena *arena, const char *folder, int *count) {
     return paths.items;
 }
 
-static const char *base_name(Arena *arena, const char *path) {
+/* The path without slashes at its end; of ".", ".." and the root, the path from the root of the disk. */
+static const char *named_path(Arena *arena, const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    const char *trimmed = arena_strndup(arena, path, length), *slash = strrchr(trimmed, '/'), *name = slash ? slash + 1 : trimmed;
+    if (*name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) return trimmed;
+    char *whole = realpath(path, NULL);
+    const char *copy = whole ? arena_strndup(arena, whole, strlen(whole)) : trimmed;
+    free(whole);
+    return copy;
+}
+
+const char *spec_name(Arena *arena, const char *path) {
+    path = named_path(arena, path);
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
@@ -94,7 +107,7 @@ static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
     int count;
     const Source **sources = spec_sources(arena, path, &count);
     Module *spec = NULL;
-    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], base_name(arena, path)));
+    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], spec_name(arena, path)));
     return spec;
 }
 
@@ -121,32 +134,10 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
     const CheckHooks hooks = {read_library, count_rows, NULL};
-    return check_method(arena, diag, parse_module(arena, diag, source, base_name(arena, path)), &hooks);
+    return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
 }
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
     const PlanTarget target = cpu_plan_target(arena);
     return has_loss(method->spec) ? lower_within(arena, diag, method, options, &target) : NULL;
-}
-
-const char *resolved_spec(Arena *arena, const Method *method) {
-    const Source *source = method->spec->source;
-    Text text = {0};
-    size_t at = 0;
-    for (int i = 0; i < method->spec->stmt_count; i++) {
-        const Stmt *s = method->spec->stmts[i];
-        bool numbers = s->kind == STMT_HYPER || s->kind == STMT_TRAIN;
-        for (int p = 0; numbers && p < s->param_count; p++) {
-            const Expr *value = s->params[p].value;
-            if (!value || value->kind != EXPR_NUMBER || value->span.begin < (int)at) continue;
-            text_append(&text, source->text + at, (size_t)value->span.begin - at);
-            if (value->is_integer) text_printf(&text, "%.0f", value->number);
-            else text_printf(&text, "%.17g", value->number);
-            at = (size_t)value->span.end;
-        }
-    }
-    text_append(&text, source->text + at, source->length - at);
-    char *copy = arena_strndup(arena, text.data, text.length);
-    text_free(&text);
-    return copy;
 }

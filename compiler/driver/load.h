@@ -33,7 +33,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
  * found by lowering it. NULL after errors and for a file without a loss. */
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
 
-/* The spec with every hyper as set, for the run folder. */
-const char *resolved_spec(Arena *arena, const Method *method);
+/* The name of a method: its file's, without folder and ending, or its folder's. */
+const char *spec_name(Arena *arena, const char *path);
 
 #endif

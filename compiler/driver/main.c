@@ -1,6 +1,7 @@
 /* couplet: the command line. */
 #include "compiler/driver/options.h"
 #include "compiler/driver/report.h"
+#include "runtime/interrupt.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -31,13 +32,15 @@ static const Command commands[] = {
      "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of 4), or every function of a file without a loss.\n"
      "    Arrays that are not given are made up."},
     {"train", train_command,
-     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER] [--resume]\n"
-     "              [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
+     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER]\n"
+     "              [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
-     "    settings.json; --resume goes on with it. Ctrl-C ends at the next step, with a checkpoint."},
+     "    settings.json; --resume goes on with it, by the settings and the data that it was made with, and refuses others that --change does not name. Ctrl-C\n"
+     "    ends at the next step, with a checkpoint."},
     {"eval", eval_command,
      "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
-     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training."},
+     "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training, on the run's own data or that of --data, and keeps the\n"
+     "    results in evaluations.jsonl."},
     {"bench", bench_command,
      "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
      "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"
@@ -139,6 +142,7 @@ int main(int argc, char **argv) {
     /* A full disk must come back as an error of write, not as a signal. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    couplet_hold_streams();
     report_begin(NULL, argc, argv);
     const int status = run(argc, argv);
     errno = 0;

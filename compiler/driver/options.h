@@ -13,6 +13,7 @@ typedef struct Options {
     const char *file;       /* the first of `files`, or NULL */
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics;
+    const char *change; /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
@@ -20,6 +21,7 @@ typedef struct Options {
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;
+    const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
 } Options;
 
 /* Reads a command line; false after a message. `allowed` lists the option names of the command, separated by spaces, and what is special about it:

@@ -3,6 +3,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/lower/lower.h"
 #include "runtime/numbers.h"
+#include "runtime/record.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,22 +19,22 @@ static void set_number(Arena *arena, Param *param, double value, bool integer) {
     param->value = number;
 }
 
+/* A setting of `train`, added to the block where it does not have it. */
+static Param *setting_of(Arena *arena, Stmt *train, const char *name) {
+    for (int p = 0; p < train->param_count; p++)
+        if (strcmp(train->params[p].name, name) == 0) return &train->params[p];
+    Param *params = arena_array(arena, Param, train->param_count + 1);
+    if (train->param_count) memcpy(params, train->params, sizeof *params * (size_t)train->param_count);
+    Param *added = &params[train->param_count++];
+    *added = (Param){.span = train->span, .name = name};
+    added->span.end = added->span.begin; /* the text has no place of it */
+    train->params = params;
+    return added;
+}
+
 static void set_in_train(Arena *arena, Module *spec, const char *name, double value) {
-    for (int i = 0; i < spec->stmt_count; i++) {
-        Stmt *s = spec->stmts[i];
-        Param *found = NULL;
-        if (s->kind != STMT_TRAIN) continue;
-        for (int p = 0; p < s->param_count; p++)
-            if (strcmp(s->params[p].name, name) == 0) found = &s->params[p];
-        if (!found) {
-            Param *params = arena_array(arena, Param, s->param_count + 1);
-            memcpy(params, s->params, sizeof *params * (size_t)s->param_count);
-            found = &params[s->param_count++];
-            *found = (Param){.name = name, .span = s->span};
-            s->params = params;
-        }
-        set_number(arena, found, value, value == floor(value));
-    }
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_TRAIN) set_number(arena, setting_of(arena, spec->stmts[i], name), value, value == floor(value));
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------------ */
@@ -85,6 +86,39 @@ static bool set_hyper(Arena *arena, Param *hyper, const Setting *set) {
     return true;
 }
 
+/* ---- of a run that is gone on with ---------------------------------------------------------------------------------------------- */
+
+const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == kind && p < s->param_count; p++) {
+            const Expr *value = s->params[p].value;
+            if (strcmp(s->params[p].name, name) != 0 || !value) continue;
+            return arena_strndup(arena, value->span.source->text + value->span.begin, (size_t)(value->span.end - value->span.begin));
+        }
+    }
+    return "";
+}
+
+static bool is_set(const Options *o, const char *name) {
+    for (int i = 0; i < o->sets.count; i++)
+        if (strcmp(o->sets.items[i].name, name) == 0) return true;
+    return false;
+}
+
+/* The run's own values. A spec whose text says another value than then has been changed since, and that is what is wanted. */
+static void take_recorded(Arena *arena, Module *spec, const Options *o) {
+    CoupletRecordedHyper recorded;
+    for (int i = 0; couplet_record_hyper(o->record, i, &recorded); i++) {
+        Param *hyper = find_hyper(spec, recorded.name);
+        bool same_text = strcmp(settings_text(arena, spec, STMT_HYPER, recorded.name), recorded.written) == 0;
+        if (hyper && same_text && !is_set(o, recorded.name)) set_number(arena, hyper, recorded.value, is_whole(hyper->value));
+    }
+    double epochs;
+    const char *then = couplet_record_text(o->record, "written.epochs"), *now = settings_text(arena, spec, STMT_TRAIN, "epochs");
+    if (!(o->epochs > 0) && then && strcmp(then, now) == 0 && couplet_record_number(o->record, "epochs", &epochs)) set_in_train(arena, spec, "epochs", epochs);
+}
+
 bool settings_write(Arena *arena, Module *spec, const Options *options, bool for_functions) {
     bool good = true;
     if (options->inputs.count > 0 && !for_functions)
@@ -98,6 +132,7 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
         add_hypers(arena, spec, &names);
         good = unknown(arena, "set", set->name, arena_printf(arena, "`%s` has no hyper", spec->source->path), &names);
     }
+    if (options->record) take_recorded(arena, spec, options);
     if (options->epochs > 0) set_in_train(arena, spec, "epochs", options->epochs);
     if (options->batch > 0) set_in_train(arena, spec, "batch", (double)options->batch);
     return good;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static double now(void) {
     struct timespec t;
@@ -17,64 +18,159 @@ static double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- the commands -------------------------------------------------------------------------------------------------- */
+/* ---- the folder and its record -------------------------------------------------------------------------------------- */
 
-typedef bool (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
+typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
 
-/* An OpenCL device with the method's program built on it, before anything is said or written; without a device it is the host's turn. */
-typedef struct Ready {
-    CoupletDevice *device;
-    void *code;
-} Ready;
-
-static bool make_ready(Ready *r, const CoupletProgram *program) {
-    if (!r->device || r->device->calls->prepare(r->device, program->train, &r->code)) return true;
-    report(CODE_RUN_STOPPED, "%s: %s", r->device->name, r->device->fault.sentence);
-    return false;
-}
-
-static void give_up(Ready *r) {
-    if (r->code) r->device->calls->forget(r->device, r->code);
-    couplet_device_free(r->device);
-}
-
-static int run_program(Arena *arena, const Options *o, const char *path, const char *folder, Work work) {
-    double start = now();
+/* A run from the command line on. */
+typedef struct Job {
+    Arena *arena;
+    Options *o;
+    const char *spec; /* the file that is compiled */
+    Work work;
+    CoupletRunFolder folder;
+    CoupletRecord record; /* of a run that is gone on with or evaluated */
+    bool data_was_named;
     DeviceChoice choice;
-    Assembled assembled;
-    Ready ready = {NULL, NULL};
-    if (!device_choose(o->device, false, &choice)) return 2;
-    if (choice.kind == ON_OPENCL && !(ready.device = device_open(arena, &choice))) return 1;
-    if (!assemble_spec(arena, o, path, &choice, &assembled) || !make_ready(&ready, assembled.program)) {
-        give_up(&ready);
-        return 1;
-    }
-    bool cached = ready.device ? couplet_opencl_was_cached(ready.device) : cpu_was_cached(assembled.code);
-    if (!o->quiet)
-        printf("%s in %.2f s (%d kernels%s%s%s)\n", cached ? "loaded" : "compiled", now() - start, assembled.kernel_count, cached ? " from the cache" : "",
-               ready.device ? " for " : "", ready.device ? ready.device->name : "");
-    char error[1024], made[COUPLET_PATH_BYTES];
-    bool good = folder || o->out || couplet_run_folder(assembled.program->name, o->resume, made, error, sizeof error);
-    const CoupletTrainOptions options = {.folder = folder ? folder : o->out ? o->out : made, .data = o->data, .seed = (uint64_t)o->seed,
-                                         .threads = (int)o->threads, .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .resume = o->resume,
-                                         .quiet = o->quiet, .out = stdout, .stop = couplet_catch_interrupts(), .device = ready.device};
-    good = good && work(assembled.program, &options, error, sizeof error);
-    give_up(&ready);
-    cpu_free(assembled.code);
-    if (good) return 0;
-    fflush(stdout);
-    report_error(CODE_RUN_STOPPED, error);
-    return 1;
+    CoupletDevice *device;
+    void *code; /* that the device made of the method; NULL on the host */
+    CoupletSources sources;
+} Job;
+
+
+/* The run's own settings, wherever the command line does not say otherwise. Hypers and epochs are taken when the spec is read (load.c). */
+static void take_record(Job *j) {
+    Options *o = j->o;
+    const CoupletRecord *r = &j->record;
+    double number;
+    uint64_t seed;
+    o->record = r;
+    if (!o->data) o->data = couplet_record_data(r);
+    if (!o->has_seed && couplet_record_seed(r, &seed)) o->seed = (int64_t)seed;
+    if (!o->device) o->device = couplet_record_text(r, "options.device");
+    if (!o->threads && couplet_record_number(r, "options.threads", &number)) o->threads = (int64_t)number;
+    if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) o->checkpoint_every = (int64_t)number;
+    if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number)) o->memory_bytes = (int64_t)number;
+    o->no_stream |= couplet_record_true(r, "options.no_stream");
+    o->no_fuse |= couplet_record_true(r, "options.no_fuse");
 }
+
+static bool open_run(Job *j, const char *folder, bool resume) {
+    char error[COUPLET_PATH_BYTES + 512];
+    if (!couplet_folder_open(&j->folder, folder, spec_name(j->arena, j->o->file), resume, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
+    if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
+    take_record(j);
+    return true;
+}
+
+static bool claim_run(Job *j) {
+    char error[COUPLET_PATH_BYTES + 512];
+    return couplet_folder_claim(&j->folder, j->o->out, spec_name(j->arena, j->o->file), error, sizeof error) || report_error(CODE_RUN_FOLDER, error);
+}
+
+/* ---- from the spec to the run ----------------------------------------------------------------------------------------- */
+
+/* The method's sources as the runtime has them; those alone, of a program that is still to be made. */
+static const CoupletProgram *program_of_sources(Arena *arena, const Method *method) {
+    CoupletProgram *program = arena_new_of(arena, CoupletProgram);
+    CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
+    for (int i = 0; i < method->spec->stmt_count; i++) {
+        const Stmt *s = method->spec->stmts[i];
+        if (s->kind == STMT_DATA) sources[program->source_count++] = assemble_source(s->name, s->data);
+    }
+    program->sources = sources;
+    return program;
+}
+
+/* The data is looked at before minutes of compiling. */
+static bool open_data(Job *j, const Method *method) {
+    char error[COUPLET_PATH_BYTES + 512];
+    return couplet_sources_open(program_of_sources(j->arena, method), j->o->data, &j->sources, error, sizeof error) || report_error(CODE_DATA, error);
+}
+
+static bool compile(Job *j, Assembled *out) {
+    Diag *diag = diag_new(j->arena);
+    Method *method = load_method(j->arena, diag, j->spec, j->o);
+    LoweredProgram *lowered = method && open_data(j, method) ? lower_checked(j->arena, j->o, diag, method, &j->choice) : NULL;
+    report_messages(diag);
+    return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
+}
+
+static bool open_device(Job *j) { return j->choice.kind != ON_OPENCL || (j->device = device_open(j->arena, &j->choice)); }
+
+/* The method's program built on the device, before anything is said or written; without a device it is the host's turn. */
+static bool make_ready(Job *j, const CoupletProgram *program) {
+    if (!j->device || j->device->calls->prepare(j->device, program->train, &j->code)) return true;
+    return report(CODE_RUN_STOPPED, "%s: %s", j->device->name, j->device->fault.sentence);
+}
+
+static void say_compiled(const Job *j, const Assembled *assembled, double seconds) {
+    bool cached = j->device ? couplet_opencl_was_cached(j->device) : cpu_was_cached(assembled->code);
+    if (j->o->quiet) return;
+    printf("%s in %.2f s (%d kernels%s%s%s)\n", cached ? "loaded" : "compiled", seconds, assembled->kernel_count, cached ? " from the cache" : "",
+           j->device ? " for " : "", j->device ? j->device->name : "");
+}
+
+static int run_compiled(Job *j, const Assembled *assembled) {
+    const Options *o = j->o;
+    char error[2048];
+    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .data = o->data,
+                                         .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
+                                         .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .quiet = o->quiet, .out = stdout,
+                                         .stop = couplet_catch_interrupts(), .device = j->device};
+    CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
+    switch (end) {
+    case COUPLET_RUN_FAILED: report_error(CODE_RUN_STOPPED, error); return 1;
+    case COUPLET_RUN_REFUSED: report_error(CODE_RUN_FOLDER, error); return 1;
+    case COUPLET_RUN_STOPPED: return couplet_interrupt_status();
+    case COUPLET_RUN_DONE: return 0;
+    }
+    return 0;
+}
+
+/* With the folder held. */
+static int run_job(Job *j) {
+    double start = now();
+    Assembled assembled = {0};
+    if (!device_choose(j->o->device, false, &j->choice)) return 2;
+    if (!open_device(j) || !compile(j, &assembled)) return 1;
+    int status = 1;
+    if (make_ready(j, assembled.program)) {
+        say_compiled(j, &assembled, now() - start);
+        status = run_compiled(j, &assembled);
+    }
+    if (assembled.code) cpu_free(assembled.code);
+    return status;
+}
+
+static void close_job(Job *j) {
+    couplet_sources_close(&j->sources);
+    if (j->code) j->device->calls->forget(j->device, j->code);
+    couplet_device_free(j->device);
+    couplet_record_free(&j->record);
+    couplet_folder_release(&j->folder);
+}
+
+/* ---- the commands ----------------------------------------------------------------------------------------------------- */
 
 int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv))
-        status = run_program(arena, &o, o.file, NULL, couplet_train);
+    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume change max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv)) {
+        Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data != NULL, .folder = {.lock = -1}};
+        if (o.change && !o.resume) report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from the run that is gone on with");
+        else status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
+        close_job(&job);
+    }
     arena_free(arena);
     return status;
+}
+
+/* spec.cpl, or the folder spec, of a run whose spec was a folder. */
+static const char *kept_spec(Arena *arena, const char *folder) {
+    const char *file = arena_printf(arena, "%s/spec.cpl", folder), *parts = arena_printf(arena, "%s/spec", folder);
+    return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
 }
 
 int eval_command(int argc, char **argv) {
@@ -82,10 +178,10 @@ int eval_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "eval", "data threads device quiet", argc, argv)) {
-        char spec[COUPLET_PATH_BYTES], error[256];
-        status = 1;
-        if (couplet_path_join(o.file, "spec.cpl", spec, error, sizeof error)) status = run_program(arena, &o, spec, o.file, couplet_evaluate);
-        else report_error(CODE_RUN_STOPPED, error);
+        Job job = {.arena = arena, .o = &o, .work = couplet_evaluate, .data_was_named = o.data != NULL, .folder = {.lock = -1}};
+        job.spec = kept_spec(arena, o.file);
+        status = open_run(&job, o.file, false) ? run_job(&job) : 1;
+        close_job(&job);
     }
     arena_free(arena);
     return status;

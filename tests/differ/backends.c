@@ -226,7 +226,7 @@ static CoupletProgram *make_program(Round *r, CoupletPlan **plans) {
     CoupletStateInfo *states = arena_array(r->arena, CoupletStateInfo, r->states.count + 1);
     for (int i = 0; i < r->states.count; i++) states[i] = (CoupletStateInfo){.name = r->states.items[i].name};
     phase->train = plans[0];
-    *program = (CoupletProgram){.name = "differ", .spec_path = "", .spec_text = "", .states = states, .state_count = r->states.count, .init = plans[0], .train = plans[0],
+    *program = (CoupletProgram){.name = "differ", .spec_path = "", .states = states, .state_count = r->states.count, .init = plans[0], .train = plans[0],
                                 .phases = phase, .phase_count = 1, .features = plans, .feature_count = r->count};
     return program;
 }

@@ -1,5 +1,6 @@
 """What the tests of the command line share: running couplet, a small data set, a small spec."""
 import gzip
+import json
 import os
 import struct
 import subprocess
@@ -151,7 +152,6 @@ def last_checkpoint(folder):
 
 def losses(folder):
     """The (step, loss) pairs of metrics.jsonl."""
-    import json
     found = []
     with open(os.path.join(folder, "metrics.jsonl")) as file:
         for line in file:
@@ -163,7 +163,6 @@ def losses(folder):
 
 def arrays(folder):
     """The arrays of a run's checkpoint by name, as flat lists."""
-    import json
     with open(os.path.join(folder, "checkpoint.safetensors"), "rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         header = json.loads(file.read(length))
@@ -175,6 +174,29 @@ def arrays(folder):
         begin, end = entry["data_offsets"]
         code = {"F32": "f", "I32": "i", "U8": "B"}[entry["dtype"]]
         found[name] = list(struct.unpack(f"<{(end - begin) // struct.calcsize(code)}{code}", data[begin:end]))
+    return found
+
+
+def metadata(folder):
+    """What a run's checkpoint says of itself."""
+    with open(os.path.join(folder, "checkpoint.safetensors"), "rb") as file:
+        return json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))["__metadata__"]
+
+
+def rows(path):
+    """The rows of a file of JSON lines, without what is of time."""
+    with open(path) as file:
+        return [{key: value for key, value in json.loads(line).items() if key not in ("views_per_second", "time")} for line in file]
+
+
+def everything(folder):
+    """Every file below a folder by relative name, with its bytes."""
+    found = {}
+    for base, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(base, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = file.read()
     return found
 
 

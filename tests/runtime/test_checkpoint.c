@@ -127,10 +127,10 @@ static void full_disk(void **state) {
 
 static void folders(void **state) {
     (void)state;
-    assert_true(couplet_folder_make(path_of("x/y/z"), error, sizeof error));
-    assert_true(couplet_folder_make(path_of("x/y/z"), error, sizeof error));
+    assert_true(couplet_folder_make(path_of("x/y/z"), NULL, error, sizeof error));
+    assert_true(couplet_folder_make(path_of("x/y/z"), NULL, error, sizeof error));
     assert_true(couplet_text_write(path_of("x/file"), "text", error, sizeof error));
-    assert_false(couplet_folder_make(path_of("x/file/run"), error, sizeof error));
+    assert_false(couplet_folder_make(path_of("x/file/run"), NULL, error, sizeof error));
     assert_non_null(strstr(error, "x/file/run"));
     char joined[COUPLET_PATH_BYTES], *far = malloc(2000);
     memset(far, 'a', 1999);
@@ -144,31 +144,69 @@ static void row(FILE *file, double step, double loss) {
     assert_true(couplet_metrics_row(file, "metrics", metrics, 2, error, sizeof error));
 }
 
+static void evaluation(FILE *file, double step, const char *of, const char *name) {
+    const CoupletMetric metrics[] = {{"step", step, NULL}, {"of", 0, of}, {"evaluation", 0, name}};
+    assert_true(couplet_metrics_row(file, "metrics", metrics, 3, error, sizeof error));
+}
+
+static void assert_text(const char *path, const char *expected) {
+    size_t length;
+    char *text = bytes_of(path, &length);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
 static void metrics_go_on(void **state) {
     (void)state;
-    const char *path = path_of("metrics.jsonl");
-    char copy[160];
-    snprintf(copy, sizeof copy, "%s", path);
-    FILE *file = couplet_metrics_open(copy, -1, error, sizeof error);
+    char path[160];
+    CoupletMetricsSeen seen;
+    snprintf(path, sizeof path, "%s", path_of("metrics.jsonl"));
+    FILE *file = couplet_metrics_begin(path, error, sizeof error);
     assert_non_null(file);
     row(file, 1, 0.5);
     row(file, 2, 1.0 / 0.0);
     row(file, 3, 0.25);
     fputs("{\"step\": 4, \"lo", file); /* cut short by a kill */
     fclose(file);
-    file = couplet_metrics_open(copy, 2, error, sizeof error);
+    assert_true(couplet_metrics_survey(path, 2, 0, &seen, error, sizeof error));
+    file = couplet_metrics_go_on(path, "", 2, &seen, error, sizeof error);
     assert_non_null(file);
     row(file, 3, 0.125);
     fclose(file);
-    size_t length;
-    char *text = bytes_of(copy, &length);
-    assert_string_equal(text, "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
-    free(text);
+    assert_text(path, "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":null}\n{\"step\":3,\"loss\":0.125}\n");
+}
+
+/* Of two evaluations that are made together, one alone goes: both are made again. */
+static void evaluations_go_on(void **state) {
+    (void)state;
+    char path[160];
+    CoupletMetricsSeen seen;
+    snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
+    assert_true(couplet_metrics_survey(path, 4, 2, &seen, error, sizeof error)); /* no file is no row */
+    assert_false(seen.complete[COUPLET_RAW_PIXELS]);
+    FILE *file = couplet_metrics_begin(path, error, sizeof error);
+    assert_non_null(file);
+    evaluation(file, 0, "raw pixels", "a");
+    evaluation(file, 0, "raw pixels", "b");
+    evaluation(file, 0, "before training", "a");
+    evaluation(file, 2, "after training", "a"); /* of a run that was shorter then */
+    evaluation(file, 4, "after training", "a");
+    fclose(file);
+    assert_true(couplet_metrics_survey(path, 4, 2, &seen, error, sizeof error));
+    assert_true(seen.complete[COUPLET_RAW_PIXELS]);
+    assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
+    assert_false(seen.complete[COUPLET_AFTER_TRAINING]);
+    file = couplet_metrics_go_on(path, "", 4, &seen, error, sizeof error);
+    assert_non_null(file);
+    fclose(file);
+    assert_text(path, "{\"step\":0,\"of\":\"raw pixels\",\"evaluation\":\"a\"}\n{\"step\":0,\"of\":\"raw pixels\",\"evaluation\":\"b\"}\n"
+                      "{\"step\":2,\"of\":\"after training\",\"evaluation\":\"a\"}\n");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip), cmocka_unit_test(damaged), cmocka_unit_test(full_disk), cmocka_unit_test(folders), cmocka_unit_test(metrics_go_on),
+        cmocka_unit_test(evaluations_go_on),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -1,0 +1,23 @@
+#include "runtime/hash.h"
+
+static uint64_t mix(uint64_t hash, uint64_t word) {
+    hash ^= word * UINT64_C(0x87c37b91114253d5);
+    hash = hash << 31 | hash >> 33;
+    return hash * UINT64_C(0x9fb21c651e98df25) + UINT64_C(0x52dce729);
+}
+
+/* The bytes as a whole number, the first one lowest; compilers make one load of it. */
+static uint64_t load(const uint8_t *bytes, size_t count) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < count; i++) word |= (uint64_t)bytes[i] << (8 * i);
+    return word;
+}
+
+uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length) {
+    const uint8_t *at = bytes;
+    size_t left = length;
+    for (; left >= 8; at += 8, left -= 8) hash = mix(hash, load(at, 8));
+    hash = mix(hash, load(at, left));
+    hash = mix(hash, length); /* so that "ab", "c" and "a", "bc" differ */
+    return hash ^ hash >> 29;
+}

@@ -1,0 +1,399 @@
+#include "runtime/record.h"
+
+#include "runtime/hash.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char record_format[] = "couplet run 1";
+
+/* ---- values ------------------------------------------------------------------------------------------------------------- */
+
+/* The name of a file may be no UTF-8, and JSON is: what is none becomes a question mark. */
+static json_t *text_of(const char *text) {
+    json_t *whole = json_string(text);
+    if (whole) return whole;
+    char *copy = strdup(text);
+    for (char *at = copy; at && *at; at++)
+        if ((unsigned char)*at >= 0x80) *at = '?';
+    whole = copy ? json_string(copy) : NULL;
+    free(copy);
+    return whole;
+}
+
+static json_t *hash_of(uint64_t hash) { return json_sprintf("%016" PRIx64, hash); }
+
+/* A whole number is written as one. */
+static json_t *number_of(double value) {
+    bool whole = value == floor(value) && fabs(value) < 1e15;
+    return whole ? json_integer((json_int_t)value) : json_real(value);
+}
+
+/* Above 2^63 - 1 a seed is no integer of JSON's readers, and is written as text. */
+static json_t *seed_of(uint64_t seed) { return seed <= INT64_MAX ? json_integer((json_int_t)seed) : json_sprintf("%" PRIu64, seed); }
+
+static json_t *or_null(bool given, json_t *value) {
+    if (given) return value;
+    json_decref(value);
+    return json_null();
+}
+
+/* ---- making ---------------------------------------------------------------------------------------------------------------- */
+
+static json_t *make_files(const CoupletProgram *p) {
+    json_t *files = json_object();
+    for (int i = 0; i < p->file_count; i++)
+        json_object_set_new(files, p->files[i].name, hash_of(couplet_hash(COUPLET_HASH_START, p->files[i].text, strlen(p->files[i].text))));
+    return files;
+}
+
+static json_t *make_hypers(const CoupletProgram *p) {
+    json_t *hypers = json_object();
+    for (int i = 0; i < p->hyper_count; i++) json_object_set_new(hypers, p->hypers[i].name, number_of(p->hypers[i].value));
+    return hypers;
+}
+
+/* What the spec says where --set and --epochs may say otherwise. */
+static json_t *make_written(const CoupletProgram *p) {
+    json_t *hypers = json_object();
+    for (int i = 0; i < p->hyper_count; i++) json_object_set_new(hypers, p->hypers[i].name, text_of(p->hypers[i].written));
+    return json_pack("{s:o, s:o}", "epochs", text_of(p->written_epochs), "hypers", hypers);
+}
+
+static json_t *make_selection(const CoupletSource *s) {
+    json_t *selection = json_object();
+    if (s->selection.per_class > 0) json_object_set_new(selection, "per_class", number_of(s->selection.per_class));
+    if (s->selection.fraction > 0) json_object_set_new(selection, "fraction", number_of(s->selection.fraction));
+    if (s->selection.imbalance > 0) json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
+    if (s->selection.seed >= 0) json_object_set_new(selection, "seed", number_of(s->selection.seed));
+    if (s->balanced) json_object_set_new(selection, "balanced", json_true());
+    return selection;
+}
+
+static json_t *make_source(const CoupletSource *s, const CoupletDataset *d) {
+    json_t *shape = json_pack("[I, I, I]", (json_int_t)d->shape[0], (json_int_t)d->shape[1], (json_int_t)d->shape[2]);
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "split", s->split, "folder", text_of(d->folder), "hash", hash_of(d->hash),
+                     "shape", shape, "rows", (json_int_t)d->held, "used", (json_int_t)d->count, "selection", make_selection(s));
+}
+
+static json_t *make_data(const CoupletRecorded *from) {
+    const CoupletProgram *p = from->program;
+    json_t *data = json_object();
+    for (int i = 0; i < p->source_count; i++) json_object_set_new(data, p->sources[i].name, make_source(&p->sources[i], &from->sources->data[i]));
+    return data;
+}
+
+static json_t *make_options(const CoupletRecorded *from) {
+    const CoupletOrigin *origin = from->program->origin;
+    return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "device", from->device,
+                     "memory", or_null(origin->memory_bytes > 0, json_integer((json_int_t)origin->memory_bytes)),
+                     "no_stream", (int)origin->no_stream, "no_fuse", (int)origin->no_fuse,
+                     "threads", or_null(from->threads > 0, json_integer(from->threads)),
+                     "checkpoint_every", or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)));
+}
+
+static json_t *make_versions(const CoupletRecorded *from) {
+    const CoupletOrigin *origin = from->program->origin;
+    const CoupletDevice *device = from->session->device;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "couplet", origin->couplet, "library", origin->library, "llvm", origin->llvm,
+                     "device", text_of(device->name), "driver", or_null(*device->driver != 0, text_of(device->driver)));
+}
+
+static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
+    for (int i = 0; i < p->hyper_count; i++) {
+        if (isfinite(p->hypers[i].value)) continue;
+        snprintf(error, error_bytes, "the hyper `%s` is %g, and a finite number was expected", p->hypers[i].name, p->hypers[i].value);
+        return false;
+    }
+    if (isfinite(p->epochs)) return true;
+    snprintf(error, error_bytes, "there are %g epochs, and a finite number was expected", p->epochs);
+    return false;
+}
+
+bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *error, size_t error_bytes) {
+    const CoupletProgram *p = from->program;
+    out->json = NULL;
+    if (!all_finite(p, error, error_bytes)) return false;
+    out->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "format", record_format,
+                          "method", text_of(p->name), "spec", text_of(p->spec_path), "files", make_files(p), "seed", seed_of(from->session->seed),
+                          "epochs", number_of(p->epochs), "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch,
+                          "hypers", make_hypers(p), "written", make_written(p), "data", make_data(from), "options", make_options(from),
+                          "versions", make_versions(from), "method_hash", hash_of(p->method_hash), "plan_hash", hash_of(p->plan_hash), "changes");
+    if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
+    return out->json != NULL;
+}
+
+/* ---- reading and writing ------------------------------------------------------------------------------------------------------ */
+
+/* The digits that a real number needs to be read back as it is. */
+static int digits_of(double value) {
+    char text[40];
+    for (int digits = 1; digits < 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) return digits;
+    }
+    return 17;
+}
+
+/* The digits that all real numbers of the value need: 0.3 is written as 0.3, and read back as it is. */
+static int digits_in(const json_t *value) {
+    int most = json_is_real(value) ? digits_of(json_real_value(value)) : 1;
+    const char *name;
+    json_t *part;
+    size_t at;
+    json_object_foreach((json_t *)(uintptr_t)value, name, part) most = digits_in(part) > most ? digits_in(part) : most;
+    json_array_foreach(value, at, part) most = digits_in(part) > most ? digits_in(part) : most;
+    return most;
+}
+
+bool couplet_record_write(const CoupletRecord *record, const char *folder, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    if (!couplet_path_join(folder, couplet_record_name, path, error, error_bytes)) return false;
+    char *text = json_dumps(record->json, JSON_INDENT(2) | JSON_REAL_PRECISION((size_t)digits_in(record->json)));
+    if (!text) {
+        snprintf(error, error_bytes, "%s: out of memory", path);
+        return false;
+    }
+    FILE *file = couplet_file_begin(path, error, error_bytes);
+    if (file) fprintf(file, "%s\n", text);
+    free(text);
+    return file && couplet_file_commit(path, file, error, error_bytes);
+}
+
+bool couplet_record_read(const char *folder, CoupletRecord *out, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    size_t length;
+    out->json = NULL;
+    if (!couplet_path_join(folder, couplet_record_name, path, error, error_bytes)) return false;
+    char *text = couplet_text_read(path, &length, error, error_bytes);
+    if (!text) return false;
+    json_error_t found;
+    json_t *json = json_loadb(text, length, 0, &found);
+    free(text);
+    const char *format = json_string_value(json_object_get(json, "format"));
+    if (format && strcmp(format, record_format) == 0) {
+        out->json = json;
+        return true;
+    }
+    if (!json) snprintf(error, error_bytes, "%s:%d:%d: this is no JSON, and the record of a run was expected: %s", path, found.line, found.column, found.text);
+    else if (!format) snprintf(error, error_bytes, "%s: this is no record of a run (it has no `format`); an older Couplet made the run, and did not record its data: train anew", path);
+    else snprintf(error, error_bytes, "%s: the format of this record is `%.60s`, and this Couplet knows `%s`", path, format, record_format);
+    json_decref(json);
+    return false;
+}
+
+void couplet_record_free(CoupletRecord *record) {
+    json_decref(record->json);
+    record->json = NULL;
+}
+
+/* ---- looking up ----------------------------------------------------------------------------------------------------------------- */
+
+static json_t *entry_at(json_t *from, const char *path) {
+    while (from && *path) {
+        char name[128];
+        size_t length = strcspn(path, ".");
+        snprintf(name, sizeof name, "%.*s", (int)length, path);
+        from = json_object_get(from, name);
+        path += length + (path[length] == '.');
+    }
+    return from;
+}
+
+const char *couplet_record_text(const CoupletRecord *record, const char *path) { return json_string_value(entry_at(record->json, path)); }
+
+bool couplet_record_number(const CoupletRecord *record, const char *path, double *out) {
+    const json_t *found = entry_at(record->json, path);
+    if (!json_is_number(found)) return false;
+    *out = json_number_value(found);
+    return true;
+}
+
+bool couplet_record_true(const CoupletRecord *record, const char *path) { return json_is_true(entry_at(record->json, path)); }
+
+bool couplet_record_seed(const CoupletRecord *record, uint64_t *out) {
+    const json_t *seed = json_object_get(record->json, "seed");
+    if (json_is_integer(seed)) *out = (uint64_t)json_integer_value(seed);
+    else if (json_is_string(seed)) *out = strtoull(json_string_value(seed), NULL, 10);
+    else return false;
+    return true;
+}
+
+const char *couplet_record_data(const CoupletRecord *record) {
+    json_t *data = json_object_get(record->json, "data");
+    return json_string_value(json_object_get(json_object_iter_value(json_object_iter(data)), "folder"));
+}
+
+bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecordedHyper *out) {
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(record->json, "hypers"), name, value) {
+        if (number-- > 0) continue;
+        const char *written = json_string_value(json_object_get(entry_at(record->json, "written.hypers"), name));
+        *out = (CoupletRecordedHyper){name, written ? written : "", json_number_value(value)};
+        return true;
+    }
+    return false;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------------------------------- */
+
+typedef enum {
+    NEVER,    /* a run that differs in it is another run */
+    IF_NAMED, /* it may differ where --change names it */
+    NOTED     /* it may differ, and is said: the method is the same, and the numbers are to the bit, or to rounding */
+} Verdict;
+
+/* What is compared. `word` is what --change calls it; NULL: as the entry is called. A path that ends in a dot stands for all entries below. */
+static const struct {
+    const char *path, *word;
+    Verdict verdict;
+    bool of_data; /* an evaluation depends on it too */
+} rows[] = {
+    {"seed", "seed", NEVER, false},
+    {"batch", "batch", NEVER, false},
+    {"epochs", "epochs", IF_NAMED, false},
+    {"hypers.", NULL, IF_NAMED, false},
+    {"data.", "data", IF_NAMED, true},
+    {"options.", NULL, NOTED, false},
+    {"files.", NULL, NOTED, true},
+    {"versions.", NULL, NOTED, false},
+};
+enum { ROW_COUNT = sizeof rows / sizeof *rows };
+
+typedef struct Comparing {
+    const CoupletRecord *was;
+    CoupletRecord *now;
+    const char *folder;
+    const CoupletLeave *leave;
+    json_t *changes;
+    char refused[640]; /* the differences that may not be, one after the other */
+    int refused_count, left_out;
+    char words[160]; /* of those that --change would allow: "tau,epochs" */
+    bool never;
+} Comparing;
+
+/* Whether a list "tau,epochs" has the word. */
+static bool has_word(const char *list, const char *word) {
+    size_t length = strlen(word);
+    while (list && *list) {
+        size_t here = strcspn(list, ",");
+        if (here == length && strncmp(list, word, length) == 0) return true;
+        list += here + (list[here] == ',');
+    }
+    return false;
+}
+
+static void show_value(const json_t *value, char *out, size_t bytes) {
+    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION((size_t)digits_in(value))) : NULL;
+    if (json_is_string(value)) snprintf(out, bytes, "`%s`", json_string_value(value));
+    else if (!value || json_is_null(value)) snprintf(out, bytes, "not given");
+    else snprintf(out, bytes, "%s", text ? text : "?");
+    free(text);
+}
+
+static void refuse(Comparing *c, const char *word, Verdict verdict, const char *sentence) {
+    size_t used = strlen(c->refused);
+    c->refused_count++;
+    if (used + strlen(sentence) + 8 < sizeof c->refused) snprintf(c->refused + used, sizeof c->refused - used, "%s%s", used ? ", " : "", sentence);
+    else c->left_out++;
+    if (verdict == NEVER) c->never = true;
+    size_t length = strlen(c->words);
+    bool is_new = verdict == IF_NAMED && !has_word(c->words, word);
+    if (is_new && length + strlen(word) + 2 < sizeof c->words) snprintf(c->words + length, sizeof c->words - length, "%s%s", length ? "," : "", word);
+}
+
+static void keep_change(Comparing *c, const char *path, json_t *was, json_t *now) {
+    json_t *from = was ? json_incref(was) : json_null(), *to = now ? json_incref(now) : json_null();
+    json_array_append_new(c->changes, json_pack("{s:s, s:o, s:o}", "name", path, "from", from, "to", to));
+}
+
+static void differ(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was, json_t *now) {
+    char old[200], new[200], sentence[640];
+    show_value(was, old, sizeof old);
+    show_value(now, new, sizeof new);
+    snprintf(sentence, sizeof sentence, "%s was %s in %s/%s and is %s now", path, old, c->folder, couplet_record_name, new);
+    if (verdict == NOTED || (verdict == IF_NAMED && has_word(c->leave->change, word))) {
+        c->leave->note(c->leave->context, sentence);
+        keep_change(c, path, was, now);
+    } else refuse(c, word, verdict, sentence);
+}
+
+/* Whether an entry is the same; where data lies is no matter as long as it is the same data. */
+static void compare(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was, json_t *now) {
+    if (json_is_object(was) || json_is_object(now)) {
+        const char *name;
+        json_t *part;
+        char below[200];
+        json_object_foreach(was, name, part) {
+            snprintf(below, sizeof below, "%s.%s", path, name);
+            compare(c, below, word ? word : name, verdict, part, json_object_get(now, name));
+        }
+        json_object_foreach(now, name, part) {
+            snprintf(below, sizeof below, "%s.%s", path, name);
+            if (!json_object_get(was, name)) compare(c, below, word ? word : name, verdict, NULL, part);
+        }
+        return;
+    }
+    bool equal = was && now ? json_equal(was, now) || (json_is_number(was) && json_is_number(now) && json_number_value(was) == json_number_value(now)) : !was && !now;
+    const char *last = strrchr(path, '.');
+    bool is_place = last && strcmp(last, ".folder") == 0;
+    if (!equal) differ(c, path, word, is_place ? NOTED : verdict, was, now);
+}
+
+static void compare_row(Comparing *c, int row) {
+    char path[64];
+    snprintf(path, sizeof path, "%s", rows[row].path);
+    size_t length = strlen(path);
+    if (path[length - 1] == '.') path[length - 1] = 0;
+    compare(c, path, rows[row].word, rows[row].verdict, entry_at(c->was->json, path), entry_at(c->now->json, path));
+}
+
+/* A word of --change that means nothing would be a difference that is dropped in silence. */
+static bool words_known(const Comparing *c, char *error, size_t error_bytes) {
+    for (const char *list = c->leave->change; list && *list;) {
+        char word[128];
+        size_t length = strcspn(list, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, list);
+        bool known = json_object_get(json_object_get(c->now->json, "hypers"), word) != NULL;
+        for (int i = 0; i < ROW_COUNT; i++) known |= rows[i].verdict == IF_NAMED && rows[i].word && strcmp(rows[i].word, word) == 0;
+        if (!known) {
+            snprintf(error, error_bytes, "--change %s: there is no `%s` that may change; it names hypers, epochs or data", c->leave->change, word);
+            return false;
+        }
+        list += length + (list[length] == ',');
+    }
+    return true;
+}
+
+static bool say_refused(const Comparing *c, char *error, size_t error_bytes) {
+    char more[64] = "", advice[320] = "";
+    if (c->left_out) snprintf(more, sizeof more, ", and %d more", c->left_out);
+    if (c->leave->only_data) snprintf(advice, sizeof advice, "the data is not what it was; --data FOLDER, named by hand, evaluates on what is there now");
+    else if (c->never) snprintf(advice, sizeof advice, "that is another run: leave out --resume, or leave the settings as they were");
+    else snprintf(advice, sizeof advice, "without these it goes on as it was; --change %s goes on with what is now", c->words);
+    const char *what = c->leave->only_data ? "on other data" : "with other settings";
+    snprintf(error, error_bytes, "%s: this run was made %s: %s%s; %s", c->folder, what, c->refused, more, advice);
+    return false;
+}
+
+bool couplet_record_agrees(const CoupletRecord *was, CoupletRecord *now, const char *folder, const CoupletLeave *leave, char *error, size_t error_bytes) {
+    Comparing c = {.was = was, .now = now, .folder = folder, .leave = leave};
+    if (!words_known(&c, error, error_bytes)) return false;
+    json_t *old = json_object_get(was->json, "changes");
+    c.changes = json_is_array(old) ? json_deep_copy(old) : json_array();
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (!leave->only_data || rows[i].of_data) compare_row(&c, i);
+    json_object_set_new(now->json, "changes", c.changes);
+    return c.refused_count == 0 || say_refused(&c, error, error_bytes);
+}
+
+void couplet_record_place(CoupletRecord *now, int64_t step) {
+    size_t at;
+    json_t *change;
+    json_array_foreach(json_object_get(now->json, "changes"), at, change)
+        if (!json_object_get(change, "step")) json_object_set_new(change, "step", json_integer((json_int_t)step));
+}
