@@ -194,7 +194,7 @@ typedef struct Module {
  * functions at the Param; indices at the Binder; builtins at a row of builtins.def. */
 typedef enum {
     SYMBOL_POISON, SYMBOL_MODULE, SYMBOL_DATA, SYMBOL_FIELD /* train.image */, SYMBOL_HYPER, SYMBOL_VIEW,
-    SYMBOL_NET, SYMBOL_NET_PART /* online.trunk */, SYMBOL_FN, SYMBOL_OPTIMISER, SYMBOL_LET, SYMBOL_LET_FN,
+    SYMBOL_NET, SYMBOL_NET_PART /* online.trunk */, SYMBOL_NET_STATE /* online.head.b */, SYMBOL_FN, SYMBOL_OPTIMISER, SYMBOL_LET, SYMBOL_LET_FN,
     SYMBOL_PARAM, SYMBOL_STATE, SYMBOL_QUEUE, SYMBOL_COLUMN /* Q.feat */, SYMBOL_DRAW,
     SYMBOL_ARGUMENT /* of fn, net or optimiser */, SYMBOL_CONFIG /* of net or optimiser: compile-time */,
     SYMBOL_DIMENSION /* N of a signature */, SYMBOL_INDEX, SYMBOL_BUILTIN

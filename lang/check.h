@@ -73,7 +73,7 @@ void suggest_name(Check *c, const char *name);
 void check_statement(Check *c, Module *m, Stmt *s);
 void check_view(Check *c, Stmt *s);
 Param *train_setting(Module *spec, const char *name);
-void check_part(Check *c, Expr *part);
+void check_trained_part(Check *c, Expr *part, bool optimiser); /* of `optimiser .. on` or `freeze` */
 void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_options.c */
@@ -108,6 +108,8 @@ void open_binder(Check *c, Binder *binder);
 bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of); /* then it is reported; `of`: "a reduction" */
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
+bool has_part(const Symbol *net, const char *name); /* one that is named where the network is composed */
+bool names_all_parts(const Symbol *net); /* every part of the composition has a name: there is nothing else inside */
 bool is_numeric(const Type *t);
 
 /* check_draw.c */

@@ -171,9 +171,11 @@ static Type *pair_type(Check *c, const Expr *e) {
     for (int i = 0; i < 2; i++) {
         Type *t = e->args[i]->type;
         if (t->kind == KIND_REAL && t->rank >= 1) continue;
+        if (t->kind == KIND_ANY_SHAPE && strcmp(e->callee->name, "dot") == 0) continue;
         diag_report(c->diag, CODE_NEEDS_AXES, e->args[i]->span, "`%s` compares two vectors of reals, and this is %s", e->callee->name, type_text(c->arena, t));
         return type_poison(c);
     }
+    if (a->kind == KIND_ANY_SHAPE && b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
     if (!same_shape(a, b)) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
@@ -305,6 +307,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     Type *t;
     if (strcmp(name, "cos") == 0) return e->arg_count == 1 ? map_type(c, e, RULE_map) : pair_type(c, e);
     if (strcmp(name, "dot") == 0) return pair_type(c, e);
+    if (strcmp(name, "norm") == 0 && e->args[0]->type->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
     if (strcmp(name, "norm") == 0) return need_rank(c, e, 1, MAX_RANK) ? type_make(c, KIND_REAL, 0, NULL) : type_poison(c);
     if (strcmp(name, "normalise") == 0) return (t = need_rank(c, e, 1, MAX_RANK)) ? t : type_poison(c);
     if (strcmp(name, "concat") == 0) return concat_type(c, e);

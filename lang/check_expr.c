@@ -256,6 +256,33 @@ static Type *check_name(Check *c, Expr *e) {
     return s->type;
 }
 
+/* The composition that the network stands for; NULL: it is a single layer. */
+static const Expr *composition_of(const Symbol *net) {
+    const Expr *whole = net && net->stmt ? net->stmt->value : NULL;
+    for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++) {
+        if (whole->kind == EXPR_COPY) whole = whole->args[0];
+        else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole) whole = whole->symbol->stmt->value;
+        else break;
+    }
+    return whole && whole->kind == EXPR_COMPOSE ? whole : NULL;
+}
+
+/* The number of the part `name` in the composition, -1 where it has none of that name. */
+static int part_of(const Expr *composition, const char *name) {
+    for (int i = 0; composition && composition->arg_names && i < composition->arg_count; i++)
+        if (composition->arg_names[i] && strcmp(composition->arg_names[i], name) == 0) return i;
+    return -1;
+}
+
+bool has_part(const Symbol *net, const char *name) { return part_of(composition_of(net), name) >= 0; }
+
+bool names_all_parts(const Symbol *net) {
+    const Expr *whole = composition_of(net);
+    bool all = whole && whole->arg_names;
+    for (int i = 0; all && i < whole->arg_count; i++) all = whole->arg_names[i] != NULL;
+    return all;
+}
+
 static Type *check_member(Check *c, Expr *e) {
     Expr *base = e->args[0];
     Type *t = check_expr(c, base);
@@ -281,24 +308,14 @@ static Type *check_member(Check *c, Expr *e) {
     if (t->kind == KIND_NET) {
         Symbol *s = arena_new_of(c->arena, Symbol);
         *s = (Symbol){.kind = SYMBOL_NET_PART, .name = e->name, .span = base->span, .stmt = b ? b->stmt : NULL};
-        const Expr *whole = b && b->stmt ? b->stmt->value : NULL;
-        for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++) {
-            if (whole->kind == EXPR_COPY) whole = whole->args[0];
-            else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole) whole = whole->symbol->stmt->value;
-            else break;
-        }
-        bool found = false;
-        const char *names[64];
-        int count = 0;
-        for (int i = 0; whole && whole->kind == EXPR_COMPOSE && i < whole->arg_count; i++) {
-            const char *name = whole->arg_names ? whole->arg_names[i] : NULL;
-            if (name && count < 64) names[count++] = name;
-            if (name && strcmp(name, e->name) == 0) {
-                found = true;
-                s->item = i;
-            }
-        }
-        if (!found) {
+        const Expr *whole = composition_of(b);
+        const int item = part_of(whole, e->name);
+        s->item = item;
+        if (item < 0) {
+            const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
+            int count = 0;
+            for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
+                if (whole->arg_names[i]) names[count++] = whole->arg_names[i];
             diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the network has no part named `%s`", e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);

@@ -64,10 +64,35 @@ static void check_ema(Check *c, Stmt *s) {
 
 /* ---- parts and phases ------------------------------------------------------------------------------------ */
 
-void check_part(Check *c, Expr *part) {
+static void check_part(Check *c, Expr *part) {
     Type *t = check_expr(c, part);
     if (t->kind == KIND_POISON || t->kind == KIND_NET || (part->symbol && part->symbol->kind == SYMBOL_PARAM)) return;
     diag_report(c->diag, CODE_PART, part->span, "a part that is trained is a network, a named part of one, or a `param`; this is %s", type_text(c->arena, t));
+}
+
+/* `online`, `online.head.b`, `online.trunk.conv3_1`: a network, a layer of it or one of its parameters, by the names that
+ * stand in a checkpoint. Which layers and parameters there are is known when the network is built (lower/optimise.c). */
+static bool check_path(Check *c, Expr *part) {
+    if (part->kind != EXPR_MEMBER) return check_expr(c, part)->kind == KIND_NET;
+    Expr *base = part->args[0];
+    if (!check_path(c, base)) return false;
+    const bool composed = base->symbol && base->symbol->kind == SYMBOL_NET;
+    if (composed && (has_part(base->symbol, part->name) || names_all_parts(base->symbol)))
+        return check_expr(c, part)->kind == KIND_NET;
+    part->symbol = arena_new_of(c->arena, Symbol);
+    *part->symbol = (Symbol){.kind = SYMBOL_NET_STATE, .name = part->name, .span = part->span};
+    part->type = part->symbol->type = type_make(c, KIND_NET, 0, NULL);
+    return true;
+}
+
+static bool is_word(const Expr *part, const char *word) { return part->kind == EXPR_NAME && strcmp(part->name, word) == 0; }
+
+/* What `optimiser .. on` and `freeze` speak of. */
+void check_trained_part(Check *c, Expr *part, bool optimiser) {
+    if ((optimiser && is_word(part, "rest")) || is_word(part, "biases")) return;
+    const int errors = diag_error_count(c->diag);
+    if (part->kind == EXPR_MEMBER && (check_path(c, part) || diag_error_count(c->diag) > errors)) return;
+    check_part(c, part);
 }
 
 void check_condition(Check *c, Expr *condition, const char *of) {

@@ -70,10 +70,7 @@ static void unknown_setting(Check *c, const Param *p) {
 }
 
 static void check_parts(Check *c, const Param *p, const OptionRow *row) {
-    for (int i = 0; i < p->part_count; i++) {
-        const bool rest = row->wants == WANTS_RULE && p->parts[i]->kind == EXPR_NAME && strcmp(p->parts[i]->name, "rest") == 0;
-        if (!rest) check_part(c, p->parts[i]);
-    }
+    for (int i = 0; i < p->part_count; i++) check_trained_part(c, p->parts[i], row->wants == WANTS_RULE);
     if (p->guard) check_condition(c, p->guard, "what stands after `while`");
     if (p->part_count && row->wants != WANTS_RULE && row->wants != WANTS_PARTS) diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "only `optimiser` and `freeze` speak of parts");
     if (p->guard && row->wants != WANTS_PARTS) diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span, "only `freeze` goes by a condition");

@@ -73,15 +73,27 @@ static bool under(const char *name, const char *path) {
     return strncmp(name, path, length) == 0 && (name[length] == '.' || name[length] == 0);
 }
 
-/* `encoder`, `encoder.trunk` or a `param` of the method: the path that its states begin with. */
+/* `encoder`, `encoder.trunk`, `encoder.head.b` or a `param` of the method: the path that its states begin with. */
 static const char *part_path(Lower *l, const Expr *part) {
     if (part->symbol && part->symbol->kind == SYMBOL_PARAM) return part->symbol->name;
+    if (part->symbol && part->symbol->kind == SYMBOL_NET_STATE) {
+        const char *owner = part_path(l, part->args[0]);
+        return owner ? arena_printf(l->arena, "%s.%s", owner, part->name) : NULL;
+    }
     Net *net = lower_net(l, part, "");
     return net ? net->path : NULL;
 }
 
+/* The word `biases`: every parameter of at most one axis, which are the biases, and the gains and shifts of
+ * normalisations. They are commonly left out of weight decay and of rates from norms (You et al., LARS, 2017). */
+static bool is_biases(const Expr *part) { return part->kind == EXPR_NAME && !part->symbol && strcmp(part->name, "biases") == 0; }
+
 static bool in_parts(Lower *l, const char *name, Expr *const *parts, int count) {
     for (int i = 0; i < count; i++) {
+        if (is_biases(parts[i])) {
+            if (find_record(l, name)->state.rank <= 1) return true;
+            continue;
+        }
         const char *path = part_path(l, parts[i]);
         if (path && under(name, path)) return true;
     }
@@ -273,7 +285,39 @@ static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) 
     return rest;
 }
 
+/* Of the parameters, the layers and the networks, the one whose name is the nearest. */
+static const char *nearest_path(Lower *l, const char *path) {
+    ARRAY(const char *) names = {NULL, 0, 0};
+    for (int r = 0; r < l->records.count; r++) {
+        const char *name = l->records.items[r].state.name;
+        for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.'))
+            array_push(l->arena, &names, arena_strndup(l->arena, name, (size_t)(dot - name)));
+        array_push(l->arena, &names, name);
+    }
+    return diag_nearest(path, names.items, names.count);
+}
+
+/* A part that no parameter belongs to is a slip of the pen. */
+static bool names_nothing(Lower *l, const Expr *part) {
+    const char *path = part->symbol && part->symbol->kind == SYMBOL_NET_STATE ? part_path(l, part) : NULL;
+    if (!path) return false;
+    for (int r = 0; r < l->records.count; r++)
+        if (l->records.items[r].state.role == ROLE_PARAM && under(l->records.items[r].state.name, path)) return false;
+    diag_report(l->diag, CODE_UNKNOWN_MEMBER, part->span, "the network has no layer and no parameter `%s`", path);
+    const char *near = nearest_path(l, path);
+    if (near) diag_suggest(l->diag, "did you mean `%s`?", near);
+    return true;
+}
+
+static bool parts_exist(Lower *l, const Stmt *train) {
+    bool exist = true;
+    for (int i = 0; train && i < train->param_count; i++)
+        for (int k = 0; k < train->params[i].part_count; k++) exist &= !names_nothing(l, train->params[i].parts[k]);
+    return exist;
+}
+
 void optimise(Lower *l, const Stmt *train, const Trained *t) {
+    if (!parts_exist(l, train)) return;
     Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
     if (!find_setting(train, "optimiser")) {
         diag_report(l->diag, CODE_OPTIMISER, train ? train->span : (Span){0}, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");

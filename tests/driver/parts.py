@@ -41,6 +41,26 @@ train {
 """
 
 
+# A rate for each array from its norm (You et al., LARS, 2017); the biases have a rule of their own.
+LARS = """
+use nn, augment, optim
+data train = data.fashion_mnist("train")
+net flat()(x[N, C, H, W]) { return flatten(x) }
+net e = flat() >> body: nn.mlp_bn(8, 6) >> head: nn.linear(4)
+param scale = 2
+optimiser lars(lr, trust = 0.5)(p, g) {
+  let n = norm(p), m = sqrt(dot(g, g))
+  update p <- p - lr * (if n > 0 and m > 0 then trust * n / m else 1) * g
+}
+let z = e(train.image)
+loss scale * mean[i, d] (z[i, d] + 0.5 * z[i, 0])^2
+train {
+  epochs 1, batch 128
+  RULES
+}
+"""
+
+
 def close(a, b, tolerance=1e-5):
     return len(a) == len(b) and all(math.isclose(x, y, rel_tol=tolerance, abs_tol=tolerance) for x, y in zip(a, b))
 
@@ -73,4 +93,25 @@ with tempfile.TemporaryDirectory() as folder:
     light, heavy = after(3, "light", "--set", "weight=0"), after(3, "heavy", "--set", "weight=50")
     check(all(close(light[n], heavy[n], 1e-6) for n in light if n.startswith("encoder.")), "a loss that trains the probe leaves the encoder alone")
     check(not close(light["probe.W"], heavy["probe.W"], 1e-3), "and trains the probe")
+
+    def first_step(name, *rules):
+        spec = command.write(f"{folder}/{name}.cpl", LARS.replace("RULES", "\n  ".join(rules)))
+        done = command.run(couplet, "train", spec, "--data", data, "--out", f"{folder}/{name}", "--max-steps", 1)
+        check(done.returncode == 0, f"{name}: a step exits 0", done.stderr[-2000:])
+        return command.arrays(f"{folder}/{name}")
+
+    start = first_step("start", "optimiser optim.sgd(lr = 0)")
+    plain = first_step("plain", "optimiser optim.sgd(lr = 1)")
+    lars = first_step("lars", "optimiser optim.sgd(lr = 0) on biases", "optimiser lars(lr = 1)")
+    frozen = first_step("frozen", "optimiser lars(lr = 1)", "freeze e.head.b, e.body.linear_1")
+    parameters = [n for n in start if n.startswith("e.") and "running" not in n] + ["scale"]
+    check(len(parameters) == 9, "weights, biases, gain, shift and a number", parameters)
+    for name in parameters:
+        gradient = [x - y for x, y in zip(start[name], plain[name])]
+        rate = 0.5 * math.hypot(*start[name]) / (math.hypot(*gradient) or 1) or 1
+        want = [x - rate * g for x, g in zip(start[name], gradient)]
+        is_matrix = name.rsplit(".", 1)[-1] == "W"
+        check(close(lars[name], want if is_matrix else start[name], 1e-4), f"lars: {name} has its rate, biases have theirs")
+        still = name == "e.head.b" or name.startswith("e.body.linear_1.")
+        check(close(frozen[name], start[name] if still else want, 1e-4), f"frozen: {name}")
 check.finish()
