@@ -21,6 +21,7 @@ typedef enum {
     COUPLET_FAULT_SINGULAR, /* equations without a solution, or with many */
     COUPLET_FAULT_COST,  /* an assignment with a cost that is no number */
     COUPLET_FAULT_BETA,  /* a beta distribution with a parameter that is not positive */
+    COUPLET_FAULT_WHOLE, /* a whole number that 32 bits do not hold */
     COUPLET_FAULT_MEMORY, /* no memory, met by the executor */
     COUPLET_FAULT_DEVICE, /* a device that fails or is lost, met by the executor */
     COUPLET_FAULT_NAN,    /* a result is no number, */

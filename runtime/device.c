@@ -18,6 +18,7 @@ const char *couplet_fault_sentence(int64_t kind) {
     case COUPLET_FAULT_SINGULAR: return "solve meets a singular matrix here: its equations have no solution, or many";
     case COUPLET_FAULT_COST: return "assignment needs costs that are finite numbers, and meets one here that is not";
     case COUPLET_FAULT_BETA: return "a beta distribution needs two positive parameters, and meets one here that is not";
+    case COUPLET_FAULT_WHOLE: return "a whole number is outside -2147483648 to 2147483647 here";
     default: return "a kernel ran out of memory";
     }
 }
@@ -34,7 +35,8 @@ const char *couplet_fault_code(CoupletFaultKind kind) {
     case COUPLET_FAULT_FEW:
     case COUPLET_FAULT_SINGULAR:
     case COUPLET_FAULT_COST:
-    case COUPLET_FAULT_BETA: break;
+    case COUPLET_FAULT_BETA:
+    case COUPLET_FAULT_WHOLE: break;
     }
     return "E801";
 }

@@ -700,6 +700,7 @@ static const char *advice_of(CoupletFaultKind kind) {
     case COUPLET_FAULT_SINGULAR: return "add a little to the diagonal: `a[i, j] + (if i == j then 1e-6 else 0)`";
     case COUPLET_FAULT_COST: return "keep the costs finite: they are compared with each other";
     case COUPLET_FAULT_BETA: return "keep both parameters above 0";
+    case COUPLET_FAULT_WHOLE: return "reals hold larger numbers, to seven digits: `real(y[i]) * 100000`";
     case COUPLET_NO_FAULT:
     case COUPLET_FAULT_MEMORY:
     case COUPLET_FAULT_DEVICE:

@@ -240,6 +240,7 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
     Loop loops[GRAPH_MAX_RANK];
     int depth = payload_loops(f, b, loops);
     LLVMValueRef value = emit_reduction(f, NULL, m);
+    raise_if_wide(f, f->node, value);
     element_store(f, f->node->type, f->bases[f->kernel->operand_count - 1], output_place(f), value);
     while (depth > 0) loop_end(f, &loops[--depth]);
 }

@@ -185,6 +185,14 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, end_sum(f, &r)), "");
 }
 
+/* Entries have 32 bits, and arithmetic 64. An empty maximum is none of these: its neutral value is not read. */
+void raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
+    LLVMBuilderRef b = f->e->builder;
+    if (n->type != GT_INT || (n->reducer != GR_NONE && n->reducer != GR_SUM) || gx_entries_fit(f->e->graph, n)) return;
+    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, "");
+    frame_raise(f, LLVMBuildICmp(b, LLVMIntNE, kept, value, ""), COUPLET_FAULT_WHOLE);
+}
+
 static void emit_element(Frame *f, const int64_t *extents) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = f->node;
@@ -208,6 +216,7 @@ static void emit_element(Frame *f, const int64_t *extents) {
     }
     LLVMValueRef at = NULL;
     for (int i = 0; i < n->rank; i++) at = step_along(f, at, i, n->shape[i]);
+    raise_if_wide(f, n, value);
     element_store(f, n->type, frame_result(f), at ? at : whole(f, 0), value);
 }
 

@@ -141,6 +141,8 @@ void emit_compute(Emitter *e, Kernel *kernel);
 void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end);
 /* The node's reducer over all terms, as loops of these extents, or over `members` alone. The output's indices are set. */
 LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members);
+/* Raises a fault if the entry that is about to be stored needs more than 32 bits. */
+void raise_if_wide(Frame *f, const GNode *node, LLVMValueRef value);
 void emit_bucket_sort(Emitter *e, Kernel *kernel);
 void emit_bucket(Emitter *e, Kernel *kernel);
 void emit_topk(Emitter *e, Kernel *kernel);

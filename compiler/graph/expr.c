@@ -508,13 +508,27 @@ static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, 
         } else {
             known = range_of(g, n->value, extents, depth - 1, low, high);
         }
-        *low = known ? min_of(0, *low * terms) : 0;
-        *high = known ? max_of(0, *high * terms) : 0;
+        known = known && !__builtin_mul_overflow(*low, terms, low) && !__builtin_mul_overflow(*high, terms, high);
+        *low = known ? min_of(0, *low) : 0;
+        *high = known ? max_of(0, *high) : 0;
         break;
     default: return false;
     }
     return known && *low >= INT32_MIN && *high <= INT32_MAX;
 }
+
+static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int64_t *low, int64_t *high) {
+    int64_t corners[4];
+    if (__builtin_mul_overflow(al, bl, &corners[0]) || __builtin_mul_overflow(al, bh, &corners[1]) || __builtin_mul_overflow(ah, bl, &corners[2]) ||
+        __builtin_mul_overflow(ah, bh, &corners[3]))
+        return false;
+    *low = min_of(min_of(corners[0], corners[1]), min_of(corners[2], corners[3]));
+    *high = max_of(max_of(corners[0], corners[1]), max_of(corners[2], corners[3]));
+    return true;
+}
+
+/* An entry of an array has 32 bits; what is computed may have more. */
+static bool is_stored(const GExpr *e) { return e->op == G_LOAD && !e->has_else; }
 
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     if (affine_range(r->g, e, r->extents, low, high)) return true;
@@ -524,13 +538,10 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     bool b = e->arg_count > 1 && e->op != G_LOAD && e->args[1]->type == GT_INT &&
              range(r, e->args[1], &bl, &bh);
     switch (e->op) {
-    case G_ADD: *low = al + bl; *high = ah + bh; return a && b;
-    case G_SUB: *low = al - bh; *high = ah - bl; return a && b;
-    case G_NEG: *low = -ah; *high = -al; return a;
-    case G_MUL:
-        *low = min_of(min_of(al * bl, al * bh), min_of(ah * bl, ah * bh));
-        *high = max_of(max_of(al * bl, al * bh), max_of(ah * bl, ah * bh));
-        return a && b;
+    case G_ADD: return a && b && !__builtin_add_overflow(al, bl, low) && !__builtin_add_overflow(ah, bh, high);
+    case G_SUB: return a && b && !__builtin_sub_overflow(al, bh, low) && !__builtin_sub_overflow(ah, bl, high);
+    case G_NEG: return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
+    case G_MUL: return a && b && range_of_product(al, ah, bl, bh, low, high);
     case G_FLOORDIV:
         if (!a || !b || bl != bh || bl <= 0) return false;
         *low = floor_div(al, bl);
@@ -552,9 +563,9 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
             *high = max_of(ah, bh);
             return true;
         }
-        if (!a && !b) return false;
+        if (a == b || !is_stored(e->args[a])) return false;
         *low = a ? al : bl;
-        *high = INT32_MAX;
+        *high = max_of(INT32_MAX, a ? ah : bh);
         return true;
     case G_MIN:
         if (a && b) {
@@ -562,8 +573,8 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
             *high = min_of(ah, bh);
             return true;
         }
-        if (!a && !b) return false;
-        *low = INT32_MIN;
+        if (a == b || !is_stored(e->args[a])) return false;
+        *low = min_of(INT32_MIN, a ? al : bl);
         *high = a ? ah : bh;
         return true;
     case G_SELECT: {
@@ -625,6 +636,26 @@ bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, in
 bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low,
                       int64_t *high) {
     return range_of(g, e, extents, DEEPEST_RANGE, low, high);
+}
+
+/* Whether 32 bits hold a whole number, whatever the data are. */
+static bool fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
+    int64_t low, high;
+    if (e->op == G_TO_INT || is_stored(e)) return true; /* gx_to_int */
+    if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high)) return low >= INT32_MIN && high <= INT32_MAX;
+    const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
+    bool fits = picks;
+    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++) fits = fits_32_bits(g, e->args[i], extents);
+    return fits;
+}
+
+bool gx_entries_fit(Graph *g, const GNode *n) {
+    int64_t low, high, extents[2 * GRAPH_MAX_RANK];
+    if (range_of_entries(g, n, DEEPEST_RANGE, &low, &high)) return true;
+    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) extents[n->rank + i] = n->red_shape[i];
+    const bool picks = n->reducer == GR_NONE || n->reducer == GR_MAX || n->reducer == GR_MIN;
+    return picks && fits_32_bits(g, n->value, extents);
 }
 
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {

@@ -106,4 +106,12 @@ void write_unravel(Frame *f, Value at, int first, int count, const int64_t *exte
     }
 }
 
-void write_store(Frame *f, Value at, Value value) { write_line(f, "y[%s] = %s;", at, value); }
+void write_store(Frame *f, Value at, Value value) {
+    const GNode *n = f->node;
+    const bool is_whole = n->type == GT_INT && (n->reducer == GR_NONE || n->reducer == GR_SUM);
+    if (is_whole && !gx_entries_fit(f->kernel->graph, n)) { /* entries have 32 bits, and arithmetic 64 */
+        value = write_const(f, "long", "%s", value);
+        write_fault(f, arena_printf(f->arena, "%s != (int)%s", value, value), COUPLET_FAULT_WHOLE);
+    }
+    write_line(f, "y[%s] = %s;", at, value);
+}

@@ -144,6 +144,7 @@ static double eval(Point *p, const GExpr *e) {
     if (shared && run->known_at[e->id] == run->turn) return run->known[e->id];
     double value = apply(p, e);
     if (e->type == GT_REAL) value = rounded(run, value);
+    else if (isfinite(value) && fabs(value) > 0x1p53) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE)); /* doubles would round it */
     if (shared) {
         run->known[e->id] = value;
         run->known_at[e->id] = run->turn;
@@ -253,6 +254,8 @@ static void run_compute(Reference *run, const GNode *n, double *out) {
         run->turn++;
         if (n->active && eval(&p, n->active) == 0) out[at++] = 0;
         else out[at++] = n->reducer == GR_NONE ? eval(&p, n->value) : reduce(&p, n);
+        const bool is_wide = n->type == GT_INT && isfinite(out[at - 1]) && (out[at - 1] < INT32_MIN || out[at - 1] > INT32_MAX);
+        if (is_wide) fault(&p, couplet_fault_sentence(COUPLET_FAULT_WHOLE)); /* an empty maximum is infinite, and not read */
     } while (advance(p.index, n->shape, n->rank));
 }
 

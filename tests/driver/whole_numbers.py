@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""whole_numbers.py COUPLET ROOT: labels of 64 bits are compared exactly on every device, and refused where more is done with them."""
+"""whole_numbers.py COUPLET ROOT: labels of 64 bits are compared exactly on every device, and refused where more is done with them;
+whole numbers that a formula makes are exact, or refused where 32 bits are to hold them."""
 import os
 import sys
 import tempfile
@@ -37,6 +38,32 @@ fn total(y : int[N], z[N]) {
 }
 fn computed(y : int[N], w : int[M], z[N]) = sum[i, j | y[i] == w[j] * 2] z[i]
 """
+OVERFLOWS = """
+fn product(y : int[N], z[N]) {
+  let p[i] = y[i] * 100000
+  return sum[i, j | p[i] == p[j]] z[i]
+}
+fn total(y : int[N], z[N]) {
+  let t = sum[i] y[i]
+  return sum[i | y[i] < t] z[i]
+}
+fn squares(y : int[N], z[N]) {
+  let t[i] = sum[j | y[j] == y[i]] y[j] * y[j]
+  return sum[i, j | t[i] == t[j]] z[i]
+}
+fn guarded(y : int[N], z[N]) {
+  let p[i] = if abs(y[i]) < 1000 then y[i] * 1000000 else 0
+  return sum[i | p[i] > 5] z[i]
+}
+fn counts(y : int[N], z[N]) {
+  let c[i] = count[j | y[j] == y[i]]
+  return sum[i | c[i] > 1] z[i]
+}
+fn largest(y : int[N], z[N]) {
+  let m[i] = max(y[i], 3), t = max[i] y[i]
+  return sum[i | m[i] == t] z[i]
+}
+"""
 DEVICES = [(), ("--threads", 2), ("--no-fuse",), ("--no-stream",), ("--device", "reference")]
 HAS_OPENCL = "opencl:" in command.run(couplet, "devices").stdout
 z = [1.5, 2.25, 3.0, 4.125, 5.5, 6.0]
@@ -57,6 +84,31 @@ with tempfile.TemporaryDirectory() as folder:
         given = [word for name in arrays for word in ("--in", f"{name}={folder}/{name}.npy")]
         return command.run(couplet, "grad", spec, "--fn", function, *device, *given)
 
+    # Results beyond 32 bits are exact where they are not stored, and refused where they are.
+    spec = command.write(folder + "/f.cpl", OVERFLOWS)
+    for y in ([1, 2, 3, 2, 1, 7], [30000, 5, 7, 30000, 60000, 5], [2**31 - 1, 2**31 - 1, 5, 6, 7, 8], [-2**31, 4, 4, 5, -2**31, 9]):
+        npy.write(folder + "/y.npy", (6,), y, "<i4")
+        each, fits = range(6), lambda values: all(-2**31 <= v < 2**31 for v in values)
+        squares = [sum(v * v for v in y if v == u) for u in y]
+        rows = {
+            "product": ([v * 100000 for v in y], sum(z[i] for i in each for j in each if y[i] == y[j])),
+            "total": ([sum(y)], sum(z[i] for i in each if y[i] < sum(y))),
+            "squares": (squares, sum(z[i] for i in each for j in each if squares[i] == squares[j])),
+            "guarded": ([0], sum(z[i] for i in each if abs(y[i]) < 1000 and y[i] * 1000000 > 5)),
+            "counts": ([0], sum(z[i] for i in each if y.count(y[i]) > 1)),
+            "largest": ([0], sum(z[i] for i in each if max(y[i], 3) == max(y))),
+        }
+        for function, (stored, value) in rows.items():
+            wrong = []
+            for device in DEVICES[::2] + [("--device", "opencl")] * (HAS_OPENCL and y[0] == 30000):
+                done = grad(function, device, ("y", "z"))
+                exact = done.returncode == 0 and abs(float(done.stdout.split()[1]) - value) < 1e-5 * (1 + abs(value))
+                refused = done.returncode == 1 and "f.cpl:" in done.stderr and "E801" in done.stderr and "a whole number is outside" in done.stderr
+                if not (exact or (refused and not fits(stored))):
+                    wrong.append((device, done.stdout + done.stderr))
+            check(not wrong, f"{function} of {y[0]}, .. is {value}{'' if fits(stored) else ' or refused'}", wrong)
+
+    spec = command.write(folder + "/f.cpl", FORMULAS)
     for name, (descr, y) in SETS.items():
         devices = DEVICES + [("--device", "opencl")] * (HAS_OPENCL and name == "mixed") # its kernels take seconds to compile
         npy.write(folder + "/y.npy", (6,), y, descr)
