@@ -252,6 +252,22 @@ static void check_collapse(Edges *e) {
     diag_suggest(e->diag, "%s", "add negatives (a sum over other samples), a predictor with `stop` on the other branch, or statistics over the batch");
 }
 
+/* The loss of one sample has nobody to compare it with. */
+static void check_batch(Edges *e) {
+    const Stmt *train = find_stmt(e->method, STMT_TRAIN, NULL), *loss = find_stmt(e->method, STMT_LOSS, NULL);
+    const FlowClock clock = {0, 1};
+    double batch;
+    for (int i = 0; train && loss && i < train->param_count; i++) {
+        const Param *p = &train->params[i];
+        if (strcmp(p->name, "batch") != 0 || !p->value || !flow_number(p->value, NULL, &clock, &batch) || batch != 1) continue;
+        const Separation s = method_separation(e->arena, e->method);
+        if (s.memory || !(s.pairs || s.statistic)) continue;
+        diag_report(e->diag, CODE_BATCH_OF_ONE, p->value->span, s.pairs ? "a batch of 1 has no negatives: the loss compares its samples with each other" : "a batch of 1 has no variance: the loss takes statistics over its samples");
+        diag_note(e->diag, loss->span, "the loss is here");
+        diag_suggest(e->diag, "a batch of 2 and more, or negatives from a queue or a bank");
+    }
+}
+
 void check_edges(Arena *arena, Diag *diag, const Method *method) {
     Edges e = {arena, diag, method, flow_new(arena, method)};
     method_each_stmt(method->spec, check_leaks, &e);
@@ -262,4 +278,5 @@ void check_edges(Arena *arena, Diag *diag, const Method *method) {
     method_each_stmt(method->spec, check_queue_reads, &e);
     method_each_stmt(method->spec, check_use, &e);
     check_collapse(&e);
+    check_batch(&e);
 }

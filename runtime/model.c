@@ -285,6 +285,8 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
     bool good = couplet_run_steps(m->run, m->inputs, s->states, &fault) && couplet_run_finite(m->run, &fault) &&
                 couplet_run_commit(m->run, s->states, m->program->states, &fault);
     if (!good) {
+        char advice[400];
+        couplet_session_advise(s, &fault, advice, sizeof advice);
         couplet_fault_text(&fault, NULL, m->error, sizeof m->error);
         status = COUPLET_ERROR_NUMBERS;
         couplet_device_clear(m->device);

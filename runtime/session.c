@@ -1,6 +1,7 @@
 #include "runtime/session.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,4 +201,36 @@ void couplet_session_free(CoupletSession *s) {
     free(s->hyper_reals);
     free(s->hyper_words);
     free(s);
+}
+
+/* ---- divergence ------------------------------------------------------------------------------------------------- */
+
+/* The largest entry of a state; a NaN does not count. */
+static float largest_entry(CoupletSession *s, int state) {
+    const CoupletStateInfo *info = &s->program->states[state];
+    int64_t count = 1;
+    for (int i = 0; i < info->rank; i++) count *= info->shape[i];
+    float *values = malloc((size_t)count * sizeof *values + 1), largest = 0;
+    if (values && s->device->calls->read(s->device, values, s->states[state], 0, count * (int64_t)sizeof *values))
+        for (int64_t i = 0; i < count; i++)
+            if (fabsf(values[i]) > largest) largest = fabsf(values[i]);
+    free(values);
+    return largest;
+}
+
+void couplet_session_advise(CoupletSession *s, CoupletFault *fault, char *text, size_t bytes) {
+    static const float too_large = 1e6f; /* weights are drawn below 1, and decay and norms keep them there */
+    float largest = 0;
+    int which = -1;
+    if (fault->kind != COUPLET_FAULT_NAN && fault->kind != COUPLET_FAULT_INFINITE) return;
+    for (int i = 0; i < s->program->state_count; i++) {
+        const CoupletStateInfo *info = &s->program->states[i];
+        if (info->role != COUPLET_ROLE_PARAM || info->type != COUPLET_F32) continue;
+        const float entry = largest_entry(s, i);
+        if (entry > largest) largest = entry, which = i;
+    }
+    if (largest < too_large) return;
+    snprintf(text, bytes, "the run has diverged: the steps before have made entries of `%s` as large as %.3g. A lower rate of the optimiser, a warm-up, or `clip` in `train` keeps them small",
+             s->program->states[which].name, (double)largest);
+    fault->advice = text;
 }

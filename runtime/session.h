@@ -54,4 +54,7 @@ bool couplet_session_load_bytes(CoupletSession *session, const char *name, const
                                 size_t error_bytes);
 void couplet_session_free(CoupletSession *session);
 
+/* When a step of training has met values that are not finite and parameters have grown so large that the run has diverged before: says so in `text`, which becomes the fault's advice. */
+void couplet_session_advise(CoupletSession *session, CoupletFault *fault, char *text, size_t bytes);
+
 #endif

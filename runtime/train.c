@@ -222,8 +222,9 @@ static bool step(Trainer *t, float *loss) {
     if (good && !value) fault = (CoupletFault){.sentence = t->device->fault.sentence, .source = t->device->name, .kind = t->device->fault.kind};
     if (value) *loss = *value;
     if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
-        char when[40];
+        char when[40], advice[400];
         snprintf(when, sizeof when, "in step %" PRId64, s->step);
+        couplet_session_advise(s, &fault, advice, sizeof advice);
         couplet_fault_text(&fault, when, t->error, t->error_bytes);
         return false;
     }

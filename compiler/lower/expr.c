@@ -2,13 +2,16 @@
  * are free in it, and the formula around it loads its element. */
 #include "compiler/lower/internal.h"
 
+#include "compiler/graph/visit.h"
+
 #include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-static bool is_library(const Source *source) { return source && strncmp(source->path, "stdlib/", strlen("stdlib/")) == 0; }
 static const GExpr *zero(Lower *l) { return gx_real(l->g, 0); }
+
+static bool is_library(const Source *source) { return source && strncmp(source->path, "stdlib/", strlen("stdlib/")) == 0; }
 
 /* ---- compile-time values ------------------------------------------------------------------------ */
 
@@ -106,6 +109,93 @@ GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *c
     return reduce_node(l, GR_SUM, value, guard, red, red_count, free, free_count, false, span);
 }
 
+/* ---- reductions that have no term at these sizes ----------------------------------------------------------------- */
+
+enum { MOST_POINTS = 100000 /* a few milliseconds */ };
+
+typedef struct Emptiness {
+    Lower *l;
+    const GExpr *index[GRAPH_MAX_INDICES];
+    int64_t value[GRAPH_MAX_INDICES];
+    int count, points;
+} Emptiness;
+
+/* A whole number or truth value at the point; false: data decide. */
+static bool at_point(const Emptiness *p, const GExpr *e, int64_t *out) {
+    if (e->op == G_CONST) {
+        *out = e->integer;
+        return e->type != GT_REAL;
+    }
+    for (int i = 0; e->op == G_INDEX && i < p->count; i++)
+        if (p->index[i] == e) {
+            *out = p->value[i];
+            return true;
+        }
+    int64_t args[3] = {0, 0, 0};
+    bool known[3] = {false, false, false};
+    if (e->op == G_LOAD || e->arg_count == 0 || e->arg_count > 3) return false;
+    for (int i = 0; i < e->arg_count; i++) known[i] = at_point(p, e->args[i], &args[i]);
+    *out = e->op == G_OR;
+    if (e->op == G_AND && ((known[0] && !args[0]) || (known[1] && !args[1]))) return true;
+    if (e->op == G_OR && ((known[0] && args[0]) || (known[1] && args[1]))) return true;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!known[i]) return false;
+    return gx_of_ints(e->op, args, out);
+}
+
+static bool next_point(Emptiness *p, int from, int count) {
+    for (int i = from + count - 1; i >= from; i--) {
+        if (++p->value[i] < graph_index_extent(p->l->g, p->index[i])) return true;
+        p->value[i] = 0;
+    }
+    return false;
+}
+
+/* Whether the guard holds for no index at some point outside, whatever the data. */
+static bool has_empty_row(Emptiness *p, const GExpr *guard, int outer, int inner) {
+    do {
+        bool any = false;
+        memset(p->value + outer, 0, sizeof *p->value * (size_t)inner);
+        do {
+            int64_t holds;
+            any = !at_point(p, guard, &holds) || holds;
+        } while (!any && ++p->points < MOST_POINTS && next_point(p, outer, inner));
+        if (!any) return p->points < MOST_POINTS;
+    } while (++p->points < MOST_POINTS && next_point(p, 0, outer));
+    return false;
+}
+
+/* The line that the user wrote: of a formula in the library the call that led there. */
+static Span user_span(const Lower *l, Span span) {
+    for (const Call *c = l->call; c && is_library(span.source); c = c->outer)
+        if (c->call) span = c->net && c->net->made ? c->net->made->place : c->call->span;
+    return span;
+}
+
+static void report_no_term(Lower *l, Span span, const char *what) {
+    const Span user = user_span(l, span);
+    diag_report(l->diag, CODE_NO_TERM, user, "%s", what);
+    if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
+    diag_suggest(l->diag, is_library(span.source) ? "a larger batch, or other sizes, give it terms" : "`(mean[j | ..] .. else 0)` says what a reduction without a term is worth; or take other sizes");
+}
+
+/* A method is refused before it runs when a mean, a maximum or a softmax of it has no term at the sizes that it has. */
+static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExpr *const *red, int count) {
+    Emptiness p = {.l = l};
+    if (!guard || !l->program || l->condition || !expr_is_small_tree(guard)) return;
+    const int outer = sorted_free(l, &guard, 1, red, count, p.index);
+    if (outer + count > GRAPH_MAX_INDICES) return;
+    memcpy(p.index + outer, red, sizeof *red * (size_t)count);
+    p.count = outer + count;
+    if (!has_empty_row(&p, guard, outer, count)) return;
+    const char *text = arena_printf(l->arena, "no `%s` fulfils the guard here", e->binders[0]->name);
+    for (int i = 0; i < outer; i++) {
+        const char *name = graph_index_name(l->g, p.index[i]);
+        if (name) text = arena_printf(l->arena, "%s%s%s = %lld", text, i ? ", " : " for ", name, (long long)p.value[i]);
+    }
+    report_no_term(l, e->span, text);
+}
+
 /* The reducer applied to `value`, as an expression over the free indices. */
 static const GExpr *reduced(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
                             bool empty_is_error, Span span) {
@@ -179,6 +269,7 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise
     l->condition = saved;
     const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
     const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
+    if (!otherwise) refuse_empty(l, e, guard_in, &inner, 1);
     const GExpr *lse = reduced(l, GR_LSE, value_in, guard_in, &inner, 1, !otherwise, e->span);
     const GExpr *p = gx1(l->g, G_EXP, gx2(l->g, G_SUB, value, lse));
     if (!guard) return p;
@@ -285,6 +376,10 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     l->frame = outer;
     l->indices = open;
     bool strict = guard && !otherwise;
+    const bool is_never_empty = e->reduce == REDUCE_SUM || e->reduce == REDUCE_COUNT || e->reduce == REDUCE_ANY || e->reduce == REDUCE_ALL;
+    if (strict && !is_never_empty) refuse_empty(l, e, guard, red, count);
+    if (e->reduce == REDUCE_VAR_UNBIASED && !e->guard && !otherwise && l->program && !l->condition && extent_product(l, red, count) == 1)
+        report_no_term(l, e->span, "this variance has one term, and divides by the number of terms less one");
     const GExpr *result;
     switch (e->reduce) {
     case REDUCE_SUM: result = reduced(l, GR_SUM, value, guard, red, count, false, e->span); break;
