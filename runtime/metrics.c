@@ -47,7 +47,13 @@ static char *read_rows(const char *path, size_t *length, char *error, size_t err
     return nothing;
 }
 
-bool couplet_metrics_survey(const char *path, int64_t step, int evaluations, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+static bool is_one_of(const char *name, const char *const *names, int count) {
+    for (int i = 0; name && i < count; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+bool couplet_metrics_survey(const char *path, int64_t step, const char *const *names, int count, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
     char *text = read_rows(path, &length, error, error_bytes);
     if (!text) return false;
@@ -56,11 +62,11 @@ bool couplet_metrics_survey(const char *path, int64_t step, int evaluations, Cou
     const char *at = text;
     for (Row row; next_row(&at, text + length, &row); json_decref(row.json)) {
         if (step_of(&row) > step) continue;
-        found[subject_of(&row, step)]++;
+        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), names, count)) found[subject_of(&row, step)]++;
         const json_t *deviation = json_object_get(row.json, "embedding_deviation");
         if (json_is_number(deviation)) seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
     }
-    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= evaluations;
+    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= count;
     free(text);
     return true;
 }

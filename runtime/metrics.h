@@ -21,8 +21,9 @@ typedef struct CoupletMetricsSeen {
     double lowest_deviation;         /* of the embedding, over the epochs; INFINITY: no epoch has ended */
 } CoupletMetricsSeen;
 
-/* Reads the rows whose "step" is at most `step`, of a method with so many evaluations. No file is no row. False with a sentence. */
-bool couplet_metrics_survey(const char *path, int64_t step, int evaluations, CoupletMetricsSeen *seen, char *error, size_t error_bytes);
+/* Reads the rows whose "step" is at most `step`, of a method with these evaluations, by name; a row of another name counts for none of them. No file is no row.
+ * False with a sentence. */
+bool couplet_metrics_survey(const char *path, int64_t step, const char *const *names, int count, CoupletMetricsSeen *seen, char *error, size_t error_bytes);
 
 /* Opens for writing from the start; or after `first`, rows that come before all others, and the rows whose "step" is at most `step`, byte for byte, but without
  * the evaluations that `seen` does not find complete. NULL with a sentence. */

@@ -222,6 +222,16 @@ bool couplet_record_seed(const CoupletRecord *record, uint64_t *out) {
     return true;
 }
 
+bool couplet_record_has_file(const CoupletRecord *record, const char *text, size_t length) {
+    char hash[24];
+    const char *name;
+    json_t *found;
+    snprintf(hash, sizeof hash, "%016" PRIx64, couplet_hash(COUPLET_HASH_START, text, length));
+    json_object_foreach(json_object_get(record->json, "files"), name, found)
+        if (json_is_string(found) && strcmp(json_string_value(found), hash) == 0) return true;
+    return false;
+}
+
 const char *couplet_record_data(const CoupletRecord *record) {
     json_t *data = json_object_get(record->json, "data");
     return json_string_value(json_object_get(json_object_iter_value(json_object_iter(data)), "folder"));

@@ -33,6 +33,8 @@ const char *couplet_record_text(const CoupletRecord *record, const char *path);
 bool couplet_record_number(const CoupletRecord *record, const char *path, double *out);
 bool couplet_record_true(const CoupletRecord *record, const char *path);
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out);
+/* Whether one of the files of the run's spec had this text. */
+bool couplet_record_has_file(const CoupletRecord *record, const char *text, size_t length);
 /* The folder of the data of the first source, as it was. */
 const char *couplet_record_data(const CoupletRecord *record);
 /* The number-th hyper: its name, its value, and its text in the spec. False when there are fewer. */

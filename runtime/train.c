@@ -117,6 +117,25 @@ static bool make_record(Trainer *t) {
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 
+enum { EVAL_NAME_BYTES = 64 };
+
+/* What the rows of the run say up to the checkpoint. */
+static bool survey(Trainer *t) {
+    const int count = t->program->eval_count;
+    char(*texts)[EVAL_NAME_BYTES] = calloc((size_t)count + 1, sizeof *texts);
+    const char **names = calloc((size_t)count + 1, sizeof *names);
+    bool good = texts && names;
+    if (!good) snprintf(t->error, t->error_bytes, "out of memory");
+    for (int i = 0; good && i < count; i++) {
+        couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, texts[i], sizeof texts[i]);
+        names[i] = texts[i];
+    }
+    good = good && couplet_metrics_survey(t->metrics_path, t->session->step, names, count, &t->seen, t->error, t->error_bytes);
+    free(names);
+    free(texts);
+    return good;
+}
+
 /* The checkpoint's place in the run, and what was set from then on. */
 static bool resume(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
@@ -138,7 +157,7 @@ static bool resume(Trainer *t) {
     couplet_record_place(&t->now, t->session->step);
     t->old_steps = t->session->total_steps;
     t->session->total_steps = steps;
-    return couplet_metrics_survey(t->metrics_path, t->session->step, t->program->eval_count, &t->seen, t->error, t->error_bytes);
+    return survey(t);
 }
 
 static void say_resumed(Trainer *t) {
@@ -300,7 +319,7 @@ static bool result_row(Trainer *t, CoupletSubject subject, const char *name, dou
 
 static bool show_results(Trainer *t, CoupletSubject subject) {
     for (int i = 0; i < t->program->eval_count; i++) {
-        char name[64];
+        char name[EVAL_NAME_BYTES];
         double percent = t->percents[i];
         couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, name, sizeof name);
         say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, percent);

@@ -3,7 +3,8 @@
 #include "compiler/driver/compare.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
-#include "runtime/files.h"
+#include "runtime/hash.h"
+#include "runtime/record.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct Sweep {
@@ -28,10 +30,20 @@ typedef struct Request {
     long seeds, first_seed;
 } Request;
 
-static volatile sig_atomic_t interrupted;
-static void note_signal(int number) {
-    (void)number;
-    interrupted = 1;
+static volatile sig_atomic_t interrupted; /* the signal that came; 0: none */
+static volatile sig_atomic_t child;       /* the run that is being made; 0: none */
+
+/* The terminal sends Ctrl-C to the child as well; what someone sent to this process alone is passed on. */
+static void note_signal(int number, siginfo_t *info, void *context) {
+    (void)context;
+    interrupted = number;
+    if (info->si_code <= 0 && child > 0) kill((pid_t)child, number);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* ---- the command line -------------------------------------------------------------------------------------------------- */
@@ -179,21 +191,32 @@ const char *comparison_run_folder(const Comparison *c, int variant, long seed) {
     return arena_printf(c->arena, "%s/%s_seed=%ld", c->folder, name, c->first_seed + seed);
 }
 
+/* A folder without the options of a comparison has no table and no plot of one either: what is called so is someone else's. */
+static bool is_free(const Comparison *c, char *error, size_t error_bytes) {
+    static const char *const names[] = {"results.csv", "comparison.svg"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (access(arena_printf(c->arena, "%s/%s", c->folder, names[i]), F_OK) != 0) continue;
+        snprintf(error, error_bytes, "%s: this folder has a file `%s` that no comparison wrote, and this one would replace it; --out FOLDER names another", c->folder, names[i]);
+        return false;
+    }
+    return true;
+}
+
 /* Runs with other options do not belong into one table: what was asked for is kept beside them. */
-static bool claim_folder(const Comparison *c, const Request *r) {
+static bool claim_folder(const Comparison *c, const Request *r, CoupletRunFolder *held) {
     const char *path = arena_printf(c->arena, "%s/options.txt", c->folder);
     Text text = {0};
     for (int i = 0; i < r->passed.count; i += 2)
         if (strcmp(r->passed.items[i], "--threads") != 0) text_printf(&text, "%s %s\n", r->passed.items[i], r->passed.items[i + 1]);
     const char *wanted = text.data ? text.data : "";
-    char error[512], found[1024] = "";
-    bool good = couplet_folder_make(c->folder, NULL, error, sizeof error), same = true;
+    char error[COUPLET_PATH_BYTES + 512], found[1024] = "";
+    bool good = couplet_folder_share(held, c->folder, error, sizeof error), same = true;
     FILE *file = good ? fopen(path, "r") : NULL;
     if (file) {
         found[fread(found, 1, sizeof found - 1, file)] = 0;
         fclose(file);
         same = strcmp(found, wanted) == 0;
-    } else if (good) good = couplet_text_write(path, wanted, error, sizeof error);
+    } else if (good) good = is_free(c, error, sizeof error) && couplet_text_write(path, wanted, error, sizeof error);
     if (!good) report_error(CODE_RUN_FOLDER, error);
     if (!same) report(CODE_RUN_FOLDER, "the runs in `%s` were made with other options (%s); --out names another folder", c->folder, found[0] ? found : "none");
     text_free(&text);
@@ -202,17 +225,22 @@ static bool claim_folder(const Comparison *c, const Request *r) {
 
 /* ---- the runs ---------------------------------------------------------------------------------------------------------------- */
 
+/* What the program exits with; -1 when it cannot be run. */
 static int run_child(char **argv) {
     fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
+    const pid_t started = fork();
+    if (started == 0) {
         execv("/proc/self/exe", argv);
         _exit(127);
     }
-    int status = 0;
-    while (child > 0 && waitpid(child, &status, 0) < 0)
-        if (errno != EINTR) return -1;
-    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (started < 0) return -1;
+    child = (sig_atomic_t)started;
+    if (interrupted) kill(started, interrupted); /* it came before there was someone to pass it to */
+    int status = 0, ended;
+    while ((ended = waitpid(started, &status, 0)) < 0 && errno == EINTR) continue;
+    child = 0;
+    if (ended < 0) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static bool train_one(const Comparison *c, const Request *r, int variant, long seed, const char *folder) {
@@ -227,11 +255,33 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
     for (int i = 0; i < r->passed.count; i++) array_push(c->arena, &argv, (char *)(uintptr_t)r->passed.items[i]);
     if (access(arena_printf(c->arena, "%s/checkpoint.safetensors", folder), F_OK) == 0) array_push(c->arena, &argv, (char *)(uintptr_t)"--resume");
     array_push(c->arena, &argv, NULL);
-    return run_child(argv.items) == 0;
+    const int status = run_child(argv.items);
+    if (status == 128 + SIGINT || status == 128 + SIGTERM) interrupted = status - 128;
+    return status == 0;
+}
+
+/* Whether the files of the spec are those that a run was made from, and its seed and settings those of the variant. What differs is for `couplet train --resume` to
+ * judge. */
+static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
+    char error[COUPLET_PATH_BYTES + 512];
+    CoupletRecord record;
+    uint64_t recorded_seed;
+    int count;
+    if (!couplet_record_read(folder, &record, error, sizeof error)) return false;
+    bool same = couplet_record_seed(&record, &recorded_seed) && recorded_seed == (uint64_t)(c->first_seed + seed);
+    for (int i = 0; same && i < v->sets.count; i++) {
+        double value = 0;
+        same = couplet_record_number(&record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) && value == strtod(v->sets.items[i].value, NULL);
+    }
+    const Source **files = spec_sources(c->arena, v->spec, &count);
+    for (int i = 0; same && i < count; i++) same = couplet_record_has_file(&record, files[i]->text, files[i]->length);
+    couplet_record_free(&record);
+    return same && count > 0;
 }
 
 static bool run_all(Comparison *c, const Request *r) {
-    int total = (int)(c->variants.count * c->seeds), done = 0;
+    int total = (int)(c->variants.count * c->seeds), done = 0, made = 0;
+    const double start = now();
     bool good = true;
     c->outcomes = arena_array(c->arena, Outcome, total);
     for (int v = 0; v < c->variants.count; v++)
@@ -241,13 +291,15 @@ static bool run_all(Comparison *c, const Request *r) {
             Outcome *outcome = &c->outcomes[v * c->seeds + s];
             done++;
             outcome_read(c->arena, folder, variant->evaluates, outcome);
-            if (outcome->finished || interrupted) continue;
+            if (interrupted || (outcome->finished && is_as_recorded(c, variant, s, folder))) continue;
             printf("run %d of %d: %s, seed %ld\n", done, total, variant->label, c->first_seed + s);
             bool trained = train_one(c, r, v, s, folder);
             outcome_read(c->arena, folder, variant->evaluates, outcome);
-            if (!trained) report(CODE_RUN_STOPPED, "this run failed: %s, seed %ld (its message is above)", variant->label, c->first_seed + s);
+            made++;
+            if (!trained && !interrupted) report(CODE_RUN_STOPPED, "this run failed: %s, seed %ld (its message is above)", variant->label, c->first_seed + s);
             good &= trained;
         }
+    if (made) printf("run time: %d run%s in %.0f s\n", made, made == 1 ? "" : "s", now() - start);
     if (interrupted) report(CODE_RUN_STOPPED, "interrupted; the same command goes on from here");
     return good && !interrupted;
 }
@@ -258,18 +310,20 @@ int compare_command(int argc, char **argv) {
     int status = 2;
     if (read_request(arena, &request, argc, argv)) {
         Comparison c = {.arena = arena, .folder = request.folder, .first_seed = request.first_seed, .seeds = request.seeds};
-        struct sigaction on_signal = {.sa_handler = note_signal};
+        CoupletRunFolder held = {.lock = -1};
+        struct sigaction on_signal = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
         sigaction(SIGINT, &on_signal, NULL); /* the child ends at its next step, with a checkpoint */
         sigaction(SIGTERM, &on_signal, NULL);
         status = 1;
-        if (plan(&c, &request) && claim_folder(&c, &request)) {
+        if (plan(&c, &request) && claim_folder(&c, &request, &held)) {
             bool good = run_all(&c, &request);
             comparison_print(&c, stdout);
             good &= comparison_write_csv(&c);
             if (!interrupted) good &= comparison_plot(&c);
             if (good) printf("%s/results.csv has every run, %s/comparison.svg the plot\n", c.folder, c.folder);
-            status = good ? 0 : 1;
+            status = interrupted ? 128 + interrupted : good ? 0 : 1;
         }
+        couplet_folder_release(&held);
     }
     arena_free(arena);
     return status;

@@ -138,7 +138,7 @@ with tempfile.TemporaryDirectory() as folder:
     refused("eval of a folder that is no run", command.run(couplet, "eval", folder + "/data"), "data")
 
     # Numbers that go wrong stop the run at the line where they arise.
-    nan = command.SMALL_SPEC.replace("loss mean[i]", "loss log(0 - 1) + mean[i]")
+    nan = command.SMALL_SPEC.replace("loss mean[i]", "loss log(0 - mean[i] dot(q[i], q[i])) + mean[i]")
     number = nan[:nan.index("loss log")].count("\n") + 1
     refused("a NaN in the loss", train(source=command.write(folder + "/nan.cpl", nan)), f"nan.cpl:{number}")
     check("'step': '0'" in str(command.metadata(out)), "a NaN in the loss: the checkpoint is that of the start", command.metadata(out))

@@ -4,9 +4,12 @@ import csv
 import os
 import re
 import shutil
+import signal
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 
 import command
 
@@ -55,6 +58,33 @@ with tempfile.TemporaryDirectory() as folder:
     runs = re.findall(r"^run \d of 6: (.*), seed (\d)$", again.stdout, re.MULTILINE)
     check(again.returncode == 0 and runs == [("first tau=0.1", "0"), ("second", "1")], "what is missing is done, and no more", again.stdout + again.stderr)
     check(again.stdout.splitlines()[-5:] == done.stdout.splitlines()[-5:], "and gives the same table", again.stdout)
+
+    # A spec that has changed since its runs were made is not taken for theirs.
+    command.write(first, open(first).read().replace("knn(k = 5", "knn(k = 3"))
+    again = command.run(couplet, *line)
+    runs = re.findall(r"^run \d of 6: (.*), seed (\d)$", again.stdout, re.MULTILINE)
+    check(again.returncode == 0 and [r[0] for r in runs] == ["first tau=0.1"] * 2 + ["first tau=0.5"] * 2 and "kNN (k = 3)" in again.stdout, "another evaluation in a spec is made for its runs", again.stdout + again.stderr)
+    command.write(first, open(first).read().replace("epochs 1", "epochs 2"))
+    again = command.run(couplet, *line)
+    check(again.returncode == 1 and "epochs was 1" in again.stderr and "--change epochs" in again.stderr, "other epochs in a spec are refused", again.stdout + again.stderr)
+    command.write(first, open(first).read().replace("epochs 2", "epochs 1"))
+
+    # One comparison at a time, ended by a signal to it alone: its run is saved, and the same command goes on.
+    long = [couplet, "compare", first, "--data", data, "--epochs", "100000", "--out", folder + "/long"]
+    process = subprocess.Popen(long, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 120
+    while not command.checkpoints(folder + "/long") and time.time() < deadline:
+        time.sleep(0.01)
+    second = command.run(*long)
+    check(second.returncode == 1 and f"process {process.pid}" in second.stderr, "a second comparison in the folder is refused", second.stderr)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=120)
+    check(process.returncode == 128 + signal.SIGTERM and "the same command goes on" in output[1], "an interrupted comparison ends with 128 + the signal", (process.returncode, output))
+    check(not [name for name in command.everything(folder + "/long") if name.endswith("run.lock")], "and gives its folders up")
+    os.makedirs(folder + "/mine")
+    command.write(folder + "/mine/results.csv", "mine\n")
+    done = command.run(couplet, *line[:-1], folder + "/mine")
+    check(done.returncode == 1 and "results.csv" in done.stderr and command.everything(folder + "/mine") == {"results.csv": b"mine\n"}, "a table of one's own is not replaced", done.stderr)
 
     for wrong, sentence in [(["--set", "tua=1"], "no spec has a hyper `tua`"), (["--epochs", "3"], "other options"), (["--seeds", "0"], "given twice"), (["--sed", "1"], "there is no option --sed")]:
         done = command.run(couplet, *line, *wrong)

@@ -168,7 +168,7 @@ static void metrics_go_on(void **state) {
     row(file, 3, 0.25);
     fputs("{\"step\": 4, \"lo", file); /* cut short by a kill */
     fclose(file);
-    assert_true(couplet_metrics_survey(path, 2, 0, &seen, error, sizeof error));
+    assert_true(couplet_metrics_survey(path, 2, NULL, 0, &seen, error, sizeof error));
     file = couplet_metrics_go_on(path, "", 2, &seen, error, sizeof error);
     assert_non_null(file);
     row(file, 3, 0.125);
@@ -181,18 +181,20 @@ static void evaluations_go_on(void **state) {
     (void)state;
     char path[160];
     CoupletMetricsSeen seen;
+    static const char *const names[] = {"a", "b"};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
-    assert_true(couplet_metrics_survey(path, 4, 2, &seen, error, sizeof error)); /* no file is no row */
+    assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error)); /* no file is no row */
     assert_false(seen.complete[COUPLET_RAW_PIXELS]);
     FILE *file = couplet_metrics_begin(path, error, sizeof error);
     assert_non_null(file);
     evaluation(file, 0, "raw pixels", "a");
     evaluation(file, 0, "raw pixels", "b");
     evaluation(file, 0, "before training", "a");
+    evaluation(file, 0, "before training", "c"); /* the spec has another in its place now */
     evaluation(file, 2, "after training", "a"); /* of a run that was shorter then */
     evaluation(file, 4, "after training", "a");
     fclose(file);
-    assert_true(couplet_metrics_survey(path, 4, 2, &seen, error, sizeof error));
+    assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error));
     assert_true(seen.complete[COUPLET_RAW_PIXELS]);
     assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
     assert_false(seen.complete[COUPLET_AFTER_TRAINING]);
