@@ -120,6 +120,14 @@ with tempfile.TemporaryDirectory() as folder:
         check(done.returncode == 1 and "weights of another method" in done.stderr and not os.path.exists(folder + "/wider"), "weights of another method are not built in", done.stderr)
         done = command.run(program, *common, "--max-steps", 2, "--out", folder + "/cold", "--set", "tau=0.05")
         check(command.losses(folder + "/cold") != command.losses(folder + "/built")[:2], "--set changes a hyper")
+        done = command.run(program, "--out", folder + "/cold", "--resume", "--set", "tau=0.1")
+        check(done.returncode == 1 and "hypers.tau was 0.05" in done.stderr, "another tau is refused when a run goes on", done.stderr)
+        done = command.run(program, "--out", folder + "/cold", "--resume", "--max-steps", 5)
+        check(done.returncode == 0 and len(command.losses(folder + "/cold")) == 5, "a run goes on by its own settings and data", done.stderr)
+        done = command.run(couplet, "train", spec, "--out", folder + "/cold", "--resume")
+        whole = command.run(couplet, "train", spec, *common, "--out", folder + "/cold_whole", "--set", "tau=0.05")
+        check(done.returncode == whole.returncode == 0 and command.last_checkpoint(folder + "/cold") == command.last_checkpoint(folder + "/cold_whole"),
+              "couplet train goes on with a program's run, to the same bytes", done.stderr + whole.stderr)
 
     # Weights inside.
     if build(spec, "-o", program, "--embed-weights", folder + "/built", "--target", "x86-64-v2"):
