@@ -84,9 +84,10 @@ static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     (void)i;
     return sub(g, real(g, 1), mul(g, e, e));
 }
+/* e (1 - e) would be 0 where the function is close to 1. */
 static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return mul(g, e, sub(g, real(g, 1), e));
+    return mul(g, e, gx1(g, G_SIGMOID, gx1(g, G_NEG, e->args[0])));
 }
 static const GExpr *d_softplus(Graph *g, const GExpr *e, int i) {
     (void)i;
