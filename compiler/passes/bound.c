@@ -9,46 +9,50 @@ enum { DEEPEST = 12 };
 /* ---- unit vectors ------------------------------------------------------------------------------------------------ */
 
 /* The sum of squares behind a length: sqrt, where it is not 0. */
-static const GExpr *squares_of(Graph *g, const GExpr *length) {
-    const GExpr *e = value_behind(g, length);
-    if (e->op == G_SELECT) e = value_behind(g, e->args[1]);
-    return e->op == G_SQRT ? value_behind(g, e->args[0]) : NULL;
+static const GExpr *squares_of(Logs *l, const GExpr *length) {
+    const GExpr *e = value_behind(l, length);
+    if (e->op == G_SELECT) e = value_behind(l, e->args[1]);
+    return e->op == G_SQRT ? value_behind(l, e->args[0]) : NULL;
 }
 
 /* x / length, the length being that of x along the last axis of the node. */
-static bool is_over_length(Graph *g, const ComputeSpec *spec, const GExpr *e) {
-    const GExpr *squares = e->op == G_DIV ? squares_of(g, e->args[1]) : NULL;
+static bool is_over_length(Logs *l, const ComputeSpec *spec, const GExpr *e) {
+    const GExpr *squares = e->op == G_DIV ? squares_of(l, e->args[1]) : NULL;
     if (!squares || squares->op != G_LOAD || squares->tensor->kind != GN_COMPUTE || squares->tensor->reducer != GR_SUM) return false;
     if (squares->tensor->red_rank != 1 || squares->tensor->guard) return false;
-    ComputeSpec sum;
-    graph_open(g, squares->tensor, &sum);
+    Graph *g = l->g;
+    const ComputeSpec sum = *logs_opened(l, squares->tensor);
     const GExpr *term = gx_substitute(g, sum.value, sum.out_rank, sum.out, squares->args), *last = spec->out[spec->out_rank - 1];
     term = gx_substitute(g, term, 1, sum.red, &last);
     return term == gx2(g, G_MUL, e->args[0], e->args[0]);
 }
 
-static bool is_unit_array(Graph *g, const GNode *node, int depth);
+static bool is_unit_array(Logs *l, const GNode *node, int depth);
 
-static bool is_unit_value(Graph *g, const ComputeSpec *spec, const GExpr *e, int depth) {
+static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int depth) {
     if (e->op == G_SELECT) {
-        if (is_over_length(g, spec, e->args[1])) return true; /* normalise: inside the ball of eps it is shorter */
-        return is_unit_value(g, spec, e->args[1], depth) && is_unit_value(g, spec, e->args[2], depth);
+        if (is_over_length(l, spec, e->args[1]))
+            return true; /* normalise: inside the ball of eps it is shorter */
+        return is_unit_value(l, spec, e->args[1], depth) &&
+               is_unit_value(l, spec, e->args[2], depth);
     }
-    if (e->op == G_LOAD) return e->tensor->rank > 0 && e->args[e->tensor->rank - 1] == spec->out[spec->out_rank - 1] && is_unit_array(g, e->tensor, depth);
-    return is_over_length(g, spec, e);
+    if (e->op == G_LOAD)
+        return e->tensor->rank > 0 &&
+               e->args[e->tensor->rank - 1] == spec->out[spec->out_rank - 1] &&
+               is_unit_array(l, e->tensor, depth);
+    return is_over_length(l, spec, e);
 }
 
 /* Whether the vectors along the last axis are no longer than 1. */
-static bool is_unit_array(Graph *g, const GNode *node, int depth) {
+static bool is_unit_array(Logs *l, const GNode *node, int depth) {
     if (depth > DEEPEST) return false;
-    if (node->kind == GN_STOP) return is_unit_array(g, node->operand, depth + 1);
+    if (node->kind == GN_STOP) return is_unit_array(l, node->operand, depth + 1);
     if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->active || node->rank == 0) return false;
-    ComputeSpec spec;
-    graph_open(g, node, &spec);
-    return is_unit_value(g, &spec, spec.value, depth + 1);
+    const ComputeSpec *spec = logs_opened(l, node);
+    return is_unit_value(l, spec, spec->value, depth + 1);
 }
 
-static bool is_cosine(Graph *g, const GExpr *e) {
+static bool is_cosine(Logs *l, const GExpr *e) {
     if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_SUM || e->tensor->red_rank != 1) return false;
     const GExpr *v = e->tensor->value;
     if (v->op != G_MUL) return false;
@@ -56,7 +60,9 @@ static bool is_cosine(Graph *g, const GExpr *e) {
         const GExpr *load = v->args[side];
         if (load->op != G_LOAD || load->has_else || load->tensor->rank == 0) return false;
         const GExpr *last = load->args[load->tensor->rank - 1];
-        if (last->op != G_INDEX || last->index != e->tensor->rank || !is_unit_array(g, load->tensor, 0)) return false;
+        if (last->op != G_INDEX || last->index != e->tensor->rank ||
+            !is_unit_array(l, load->tensor, 0))
+            return false;
     }
     return true;
 }
@@ -69,9 +75,9 @@ static bool run_scalar(const GExpr *e, const GNode **out) {
     return true;
 }
 
-static bool bound_of_pair(Graph *g, const GExpr *e, Bound *out) {
+static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
     Bound a, b;
-    if (!bound_of(g, e->args[0], &a) || !bound_of(g, e->args[1], &b)) return false;
+    if (!bound_of(l, e->args[0], &a) || !bound_of(l, e->args[1], &b)) return false;
     if (e->op == G_MUL) {
         *out = (Bound){a.size * b.size, a.over ? a.over : b.over};
         return !a.over || !b.over;
@@ -80,21 +86,21 @@ static bool bound_of_pair(Graph *g, const GExpr *e, Bound *out) {
     return a.over == b.over;
 }
 
-bool bound_of(Graph *g, const GExpr *e, Bound *out) {
-    const GExpr *v = value_behind(g, e);
+bool bound_of(Logs *l, const GExpr *e, Bound *out) {
+    const GExpr *v = value_behind(l, e);
     const GNode *over;
     *out = (Bound){1, NULL};
-    if (is_cosine(g, v)) return true;
+    if (is_cosine(l, v)) return true;
     switch (v->op) {
     case G_CONST: out->size = fabs(v->real); return v->type == GT_REAL;
     case G_RANDOM: return true;
-    case G_NEG: return bound_of(g, v->args[0], out);
+    case G_NEG: return bound_of(l, v->args[0], out);
     case G_ADD:
     case G_SUB:
-    case G_MUL: return bound_of_pair(g, v, out);
+    case G_MUL: return bound_of_pair(l, v, out);
     case G_DIV:
-        if (!bound_of(g, v->args[0], out)) return false;
-        if (run_scalar(value_behind(g, v->args[1]), &over)) {
+        if (!bound_of(l, v->args[0], out)) return false;
+        if (run_scalar(value_behind(l, v->args[1]), &over)) {
             if (out->over) return false;
             out->over = over;
             return true;
@@ -108,25 +114,26 @@ bool bound_of(Graph *g, const GExpr *e, Bound *out) {
 
 /* ---- all exponents ------------------------------------------------------------------------------------------------------- */
 
-static bool widen(Graph *g, const GExpr *e, Bound *all, int depth) {
+static bool widen(Logs *l, const GExpr *e, Bound *all, int depth) {
     Bound one;
-    if (depth > DEEPEST || !holds_exp(g, e)) return depth <= DEEPEST;
+    if (depth > DEEPEST || !holds_exp(l, e)) return depth <= DEEPEST;
     if (e->op == G_EXP) {
-        if (!bound_of(g, e->args[0], &one) || (all->size > 0 && all->over != one.over)) return false;
+        if (!bound_of(l, e->args[0], &one) || (all->size > 0 && all->over != one.over))
+            return false;
         *all = (Bound){fmax(all->size, one.size), one.over};
         return true;
     }
     if (e->op == G_LOAD) {
         const GNode *n = e->tensor;
         while (n->kind == GN_STOP) n = n->operand;
-        return widen(g, n->value, all, depth + 1);
+        return widen(l, n->value, all, depth + 1);
     }
     for (int i = 0; i < e->arg_count; i++)
-        if (!widen(g, e->args[i], all, depth + 1)) return false;
+        if (!widen(l, e->args[i], all, depth + 1)) return false;
     return true;
 }
 
-bool bound_of_exponents(Graph *g, const GExpr *e, Bound *out) {
+bool bound_of_exponents(Logs *l, const GExpr *e, Bound *out) {
     *out = (Bound){0, NULL};
-    return widen(g, e, out, 0) && out->size > 0;
+    return widen(l, e, out, 0) && out->size > 0;
 }

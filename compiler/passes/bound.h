@@ -2,7 +2,7 @@
 #ifndef COUPLET_COMPILER_PASSES_BOUND_H
 #define COUPLET_COMPILER_PASSES_BOUND_H
 
-#include "compiler/graph/graph.h"
+#include "compiler/passes/logform.h"
 
 /* |value| <= size, or <= size / over, a scalar of the run such as the hyper tau. */
 typedef struct Bound {
@@ -10,8 +10,8 @@ typedef struct Bound {
     const GNode *over;
 } Bound;
 
-bool bound_of(Graph *g, const GExpr *e, Bound *out);
+bool bound_of(Logs *l, const GExpr *e, Bound *out);
 /* The bound of every exponent that the value is made of; false when one of them has none. */
-bool bound_of_exponents(Graph *g, const GExpr *e, Bound *out);
+bool bound_of_exponents(Logs *l, const GExpr *e, Bound *out);
 
 #endif

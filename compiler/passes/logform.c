@@ -3,7 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_TERMS = 24 };
+enum {
+    MOST_TERMS = 24,
+    MOST_BEHIND_NODES = 8 /* of a sum, and of it and the sums that it reads */
+};
 
 static const double lowest = -3e38, highest_exponent = 80; /* of float32 */
 
@@ -15,19 +18,80 @@ static bool is_stopped(const GExpr *e) { return is_read(e, GN_STOP); }
 /* What a stop holds: the same value, with a gradient. */
 static const GExpr *behind_stop(Graph *g, const GExpr *e) { return gx_load(g, e->tensor->operand, e->tensor->rank, e->args, NULL); }
 
-/* ---- does it hold an exponential --------------------------------------------------------------------------------- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
-enum { UNKNOWN, WITHOUT, WITH };
-
-static bool any_holds(Graph *g, const GExpr *e, int first) {
-    for (int i = first; i < e->arg_count; i++)
-        if (holds_exp(g, e->args[i])) return true;
-    return false;
+void logs_open(Logs *l, Graph *g) {
+    memset(l, 0, sizeof *l);
+    l->g = g;
+    expr_map_open(&l->reach);
+    expr_map_open(&l->behind);
+    for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_open(&l->forms[i]);
 }
 
-static bool finds_exp(Graph *g, const GExpr *e) {
+void logs_close(Logs *l) {
+    expr_map_close(&l->reach);
+    expr_map_close(&l->behind);
+    for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_close(&l->forms[i]);
+}
+
+const ComputeSpec *logs_opened(Logs *l, const GNode *node) {
+    while ((uint32_t)l->opened.count <= node->id) array_push(l->g->arena, &l->opened, NULL);
+    if (!l->opened.items[node->id]) {
+        ComputeSpec *spec = arena_new_of(l->g->arena, ComputeSpec);
+        graph_open(l->g, node, spec);
+        l->opened.items[node->id] = spec;
+    }
+    return l->opened.items[node->id];
+}
+
+/* ---- does it hold an exponential --------------------------------------------------------------
+ */
+
+/* The number of reductions between a value and its nearest exponential, and its nearest one that
+ * has a bounded size: a softmax, a sigmoid. */
+typedef struct Reach {
+    int exp, softmax;
+} Reach;
+
+enum { OUT_OF_REACH = 100 };
+
+static const Reach nowhere = {OUT_OF_REACH, OUT_OF_REACH};
+
+static Reach reach_of(Logs *l, const GExpr *e);
+
+static Reach nearest(Logs *l, const GExpr *e, int first) {
+    Reach found = nowhere;
+    for (int i = first; i < e->arg_count; i++) {
+        const Reach r = reach_of(l, e->args[i]);
+        if (r.exp < found.exp) found.exp = r.exp;
+        if (r.softmax < found.softmax) found.softmax = r.softmax;
+    }
+    return found;
+}
+
+static Reach reach_behind(Logs *l, const GExpr *load) {
+    if (is_stopped(load)) return reach_of(l, behind_stop(l->g, load));
+    if (!is_node(load)) return nowhere;
+    const GReducer r = load->tensor->reducer;
+    if (r == GR_NONE) return load->tensor->active ? nowhere : reach_of(l, load->tensor->value);
+    if (r != GR_SUM && r != GR_MAX && r != GR_MIN) return nowhere;
+    Reach found = reach_of(l, load->tensor->value);
+    if (found.exp < OUT_OF_REACH) found.exp++;
+    if (found.softmax < OUT_OF_REACH) found.softmax++;
+    return found;
+}
+
+static bool has_bound(Logs *l, const GExpr *exp) {
+    Softmax softmax;
+    const GExpr *u = exp->args[0];
+    return is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
+}
+
+static Reach find_reach(Logs *l, const GExpr *e) {
     switch (e->op) {
-    case G_EXP: return true;
+    case G_EXP: return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
+    case G_EXPM1: return (Reach){0, OUT_OF_REACH};
+    case G_SIGMOID: return (Reach){OUT_OF_REACH, 0};
     case G_ADD:
     case G_SUB:
     case G_MUL:
@@ -35,28 +99,35 @@ static bool finds_exp(Graph *g, const GExpr *e) {
     case G_MAX:
     case G_MIN:
     case G_NEG:
-    case G_SQRT: return any_holds(g, e, 0);
-    case G_SELECT: return any_holds(g, e, 1);
-    case G_POW: return e->args[1]->op == G_CONST && holds_exp(g, e->args[0]);
-    case G_LOAD: {
-        if (is_stopped(e)) return holds_exp(g, behind_stop(g, e));
-        if (!is_node(e)) return false;
-        GReducer r = e->tensor->reducer;
-        return (r == GR_NONE ? !e->tensor->active : r == GR_SUM || r == GR_MAX || r == GR_MIN) && holds_exp(g, e->tensor->value);
-    }
-    default: return false;
+    case G_SQRT: return nearest(l, e, 0);
+    case G_SELECT: return nearest(l, e, 1);
+    case G_POW: return e->args[1]->op == G_CONST ? reach_of(l, e->args[0]) : nowhere;
+    case G_LOAD: return reach_behind(l, e);
+    default: return nowhere;
     }
 }
 
 /* Asked of every quotient of a whole network: each expression is looked at once. */
-bool holds_exp(Graph *g, const GExpr *e) {
-    if (e->type != GT_REAL) return false;
-    while ((uint32_t)g->marks.count <= e->id) array_push(g->arena, &g->marks, UNKNOWN);
-    if (g->marks.items[e->id] == UNKNOWN) {
-        signed char found = finds_exp(g, e) ? WITH : WITHOUT; /* may make marks move */
-        g->marks.items[e->id] = found;
-    }
-    return g->marks.items[e->id] == WITH;
+static Reach reach_of(Logs *l, const GExpr *e) {
+    if (e->type != GT_REAL || e->op == G_CONST) return nowhere;
+    const ExprValue *known = expr_map_find(&l->reach, e);
+    if (known) return (Reach){(int)(known->integer / 256), (int)(known->integer % 256)};
+    const Reach found = find_reach(l, e);
+    expr_map_set(&l->reach, e, (ExprValue){.integer = 256 * (int64_t)found.exp + found.softmax});
+    return found;
+}
+
+/* The same where so many reductions were opened on the way. */
+static bool holds_within(Logs *l, const GExpr *e, int opened) {
+    const Reach r = reach_of(l, e);
+    return r.exp + opened <= REACH_OF_EXP || r.softmax + opened <= REACH_OF_SOFTMAX;
+}
+
+bool holds_exp(Logs *l, const GExpr *e) { return holds_within(l, e, 0); }
+
+bool holds_bare_exp(Logs *l, const GExpr *e) {
+    const Reach r = reach_of(l, e);
+    return r.exp <= REACH_OF_EXP || r.softmax == 0;
 }
 
 /* ---- small forms --------------------------------------------------------------------------------------------------- */
@@ -106,8 +177,8 @@ static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
 
 /* ---- shared shifts ------------------------------------------------------------------------------------------------- */
 
-/* The value, with no gradient through it: log e = m + log(e * exp(-m)) does not depend on m. */
-static const GExpr *stopped(Graph *g, const GExpr *e) {
+/* log e = m + log(e * exp(-m)) does not depend on m. */
+const GExpr *stopped(Graph *g, const GExpr *e) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     const GExpr *free[GRAPH_MAX_FREE];
@@ -135,7 +206,21 @@ static const GExpr *counting_shift(Graph *g, const LogForm *f) {
     return gx_select(g, gx2(g, G_NE, f->scale, real(g, 0)), shift_of(g, f), real(g, -INFINITY));
 }
 
-/* ---- sums of terms ------------------------------------------------------------------------------------------------- */
+/* An expression that grew large becomes a node, so that formulas made of such formulas have a
+ * bound. */
+static const GExpr *settled(Graph *g, const GExpr *e) {
+    enum { LARGE = 96 };
+    const GExpr *free[GRAPH_MAX_FREE];
+    if (!e || expr_size(e) <= LARGE) return e;
+    ComputeSpec spec = {.value = e};
+    spec.out_rank = gx_free_indices(g, e, free);
+    if (spec.out_rank > GRAPH_MAX_RANK) return e;
+    memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
+    return gx_load(g, graph_compute(g, &spec), spec.out_rank, free, NULL);
+}
+
+/* ---- sums of terms -----------------------------------------------------------------------------
+ */
 
 typedef struct SignedTerms {
     const GExpr *items[MOST_TERMS];
@@ -143,15 +228,28 @@ typedef struct SignedTerms {
     int count;
 } SignedTerms;
 
-static bool collect(Graph *g, const GExpr *e, bool negative, SignedTerms *terms) {
-    const GExpr *v = value_behind(g, e);
-    if (v->op == G_ADD || v->op == G_SUB)
-        return collect(g, v->args[0], negative, terms) && collect(g, v->args[1], v->op == G_SUB ? !negative : negative, terms);
-    if (v->op == G_NEG) return collect(g, v->args[0], !negative, terms);
-    if (terms->count == MOST_TERMS) return false;
+static void add_signed(SignedTerms *terms, const GExpr *e, bool negative) {
     terms->negative[terms->count] = negative;
-    terms->items[terms->count++] = v->op == G_LOAD || holds_exp(g, v) ? v : e;
-    return true;
+    terms->items[terms->count++] = e;
+}
+
+/* The addends, at most `most` with those that are there already: what is left stays a sum, as one
+ * addend. */
+static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerms *terms) {
+    const GExpr *v = value_behind(l, e);
+    if (v != e && most > MOST_BEHIND_NODES) most = MOST_BEHIND_NODES;
+    const bool has_room = terms->count + 2 <= most;
+    if ((v->op == G_ADD || v->op == G_SUB) && has_room) {
+        collect(l, v->args[0], negative, most - 1, terms);
+        collect(l, v->args[1], v->op == G_SUB ? !negative : negative, most, terms);
+    } else if (v->op == G_EXPM1 && has_room) {
+        add_signed(terms, gx1(l->g, G_EXP, v->args[0]), negative);
+        add_signed(terms, real(l->g, 1), !negative);
+    } else if (v->op == G_NEG) {
+        collect(l, v->args[0], !negative, most, terms);
+    } else {
+        add_signed(terms, v->op == G_LOAD || holds_exp(l, v) ? v : e, negative);
+    }
 }
 
 static void drop(SignedTerms *terms, int i) {
@@ -161,35 +259,63 @@ static void drop(SignedTerms *terms, int i) {
 }
 
 /* What is subtracted from a sum that holds it is never added: sum[j] e[j] - e[i] is the sum over the others. */
-static void cancel(Graph *g, SignedTerms *terms) {
+static void cancel(Logs *l, SignedTerms *terms) {
     for (int i = 0; i < terms->count; i++) {
         for (int k = 0; terms->negative[i] && k < terms->count; k++) {
             const GExpr *rest;
-            if (terms->negative[k] || !take_out(g, terms->items[k], terms->items[i], &rest)) continue;
+            if (terms->negative[k] || !take_out(l, terms->items[k], terms->items[i], &rest))
+                continue;
             if (rest) terms->items[k] = rest;
             drop(terms, i);
             if (!rest) drop(terms, k < terms->count ? k : i);
-            return cancel(g, terms);
+            return cancel(l, terms);
         }
     }
 }
 
-static LogForm sum_form(Graph *g, const GExpr *e) {
+static SignedTerms signed_terms(Logs *l, const GExpr *e) {
     SignedTerms terms = {.count = 0};
+    collect(l, e, false, MOST_TERMS, &terms);
+    cancel(l, &terms);
+    return terms;
+}
+
+/* exp(a) - exp(b) = exp(max(a, b)) * (1 - exp(-|a - b|)), which loses no digits where they are
+ * close. */
+static LogForm difference(Graph *g, const GExpr *a, const GExpr *b) {
+    const GExpr *turned = gx2(g, G_LT, a, b);
+    const GExpr *high = gx_select(g, turned, b, a), *low = gx_select(g, turned, a, b);
+    const GExpr *shift = bounded(g, high), *is_nothing = gx2(g, G_EQ, high, real(g, -INFINITY));
+    const GExpr *size = gx1(g, G_NEG, gx1(g, G_EXPM1, gx2(g, G_SUB, low, shift)));
+    size = gx_select(g, is_nothing, real(g, 0), size);
+    return (LogForm){shift, gx_select(g, turned, gx1(g, G_NEG, size), size), false};
+}
+
+static LogForm form_at(Logs *l, const GExpr *e, int opened);
+
+static LogForm sum_of_units(Logs *l, const LogForm *forms, int count) {
+    const GExpr *log = shift_of(l->g, &forms[0]);
+    for (int i = 1; i < count; i++)
+        log = settled(l->g, log_add(l->g, log, shift_of(l->g, &forms[i])));
+    return (LogForm){log, NULL, true};
+}
+
+static LogForm sum_form(Logs *l, const GExpr *e, int opened) {
+    Graph *g = l->g;
+    const SignedTerms terms = signed_terms(l, e);
     LogForm forms[MOST_TERMS] = {{NULL, NULL, false}};
-    if (!collect(g, e, false, &terms)) return plain(g, e);
-    cancel(g, &terms);
     if (terms.count == 0) return plain(g, real(g, 0));
-    bool units = true, positive = true;
+    bool units = true, alike = true, positive = true;
     for (int i = 0; i < terms.count; i++) {
-        forms[i] = log_form(g, terms.items[i]);
-        units = units && is_unit(&forms[i]) && !terms.negative[i];
+        forms[i] = form_at(l, terms.items[i], opened);
+        units = units && is_unit(&forms[i]);
+        alike = alike && !terms.negative[i];
         positive = positive && forms[i].positive && !terms.negative[i];
     }
-    if (units) {
-        const GExpr *log = shift_of(g, &forms[0]);
-        for (int i = 1; i < terms.count; i++) log = log_add(g, log, shift_of(g, &forms[i]));
-        return (LogForm){log, NULL, true};
+    if (units && alike) return sum_of_units(l, forms, terms.count);
+    if (units && terms.count == 2 && terms.negative[0] != terms.negative[1]) {
+        const int less = terms.negative[0] ? 0 : 1;
+        return difference(g, shift_of(g, &forms[1 - less]), shift_of(g, &forms[less]));
     }
     const GExpr *shift = counting_shift(g, &forms[0]);
     for (int i = 1; i < terms.count; i++) shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
@@ -200,7 +326,7 @@ static LogForm sum_form(Graph *g, const GExpr *e) {
         if (!sum) sum = terms.negative[i] ? gx1(g, G_NEG, term) : term;
         else sum = gx2(g, terms.negative[i] ? G_SUB : G_ADD, sum, term);
     }
-    return (LogForm){shift, sum, positive};
+    return (LogForm){shift, settled(g, sum), positive};
 }
 
 /* ---- one of two ------------------------------------------------------------------------------------------------------ */
@@ -211,8 +337,9 @@ static LogForm chosen(Graph *g, const GExpr *condition, const LogForm *a, const 
 }
 
 /* Each side keeps a shift of its own: the one that loses may be too small to be seen from the other. */
-static LogForm extreme_form(Graph *g, const GExpr *e) {
-    LogForm a = log_form(g, e->args[0]), b = log_form(g, e->args[1]);
+static LogForm extreme_form(Logs *l, const GExpr *e, int opened) {
+    Graph *g = l->g;
+    LogForm a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
     if (is_unit(&a) && is_unit(&b)) return (LogForm){gx2(g, e->op, shift_of(g, &a), shift_of(g, &b)), NULL, true};
     const GExpr *by = bounded(g, gx2(g, G_MAX, shift_of(g, &a), shift_of(g, &b)));
     const GExpr *left = lowered(g, &a, by), *right = lowered(g, &b, by), *zero = real(g, 0);
@@ -242,10 +369,10 @@ static const GExpr *node_at(Graph *g, const ComputeSpec *spec, const GExpr *load
 }
 
 /* The sum over r of scale * exp(shift). */
-static LogForm sum_node_form(Graph *g, const GExpr *load) {
-    ComputeSpec spec;
-    graph_open(g, load->tensor, &spec);
-    LogForm f = log_form(g, spec.value);
+static LogForm sum_node_form(Logs *l, const GExpr *load, int opened) {
+    Graph *g = l->g;
+    ComputeSpec spec = *logs_opened(l, load->tensor);
+    LogForm f = form_at(l, spec.value, opened + 1);
     spec.name = NULL;
     if (!f.scale || !reads_reduced(g, &spec, f.scale)) {
         spec.reducer = GR_LSE;
@@ -266,10 +393,10 @@ static LogForm sum_node_form(Graph *g, const GExpr *load) {
 }
 
 /* The largest of exponentials is that of the largest exponent. */
-static LogForm extreme_node_form(Graph *g, const GExpr *load) {
-    ComputeSpec spec;
-    graph_open(g, load->tensor, &spec);
-    LogForm f = log_form(g, spec.value);
+static LogForm extreme_node_form(Logs *l, const GExpr *load, int opened) {
+    Graph *g = l->g;
+    ComputeSpec spec = *logs_opened(l, load->tensor);
+    LogForm f = form_at(l, spec.value, opened + 1);
     if (!is_unit(&f)) return plain(g, load);
     spec.name = NULL;
     spec.value = shift_of(g, &f);
@@ -277,98 +404,161 @@ static LogForm extreme_node_form(Graph *g, const GExpr *load) {
 }
 
 /* A stopped weight has the form of what it holds, with both parts stopped. */
-static LogForm stopped_form(Graph *g, const GExpr *e) {
-    LogForm f = log_form(g, behind_stop(g, e));
+static LogForm stopped_form(Logs *l, const GExpr *e, int opened) {
+    Graph *g = l->g;
+    LogForm f = form_at(l, behind_stop(g, e), opened);
     return (LogForm){f.shift ? stopped(g, f.shift) : NULL, f.scale ? stopped(g, f.scale) : NULL, f.positive};
 }
 
-LogForm log_form(Graph *g, const GExpr *e) {
-    if (!holds_exp(g, e)) return plain(g, e);
-    if (is_stopped(e)) return stopped_form(g, e);
+static LogForm node_form(Logs *l, const GExpr *load, int opened) {
+    switch (load->tensor->reducer) {
+    case GR_SUM: return sum_node_form(l, load, opened);
+    case GR_MAX:
+    case GR_MIN: return extreme_node_form(l, load, opened);
+    default: return form_at(l, value_behind(l, load), opened);
+    }
+}
+
+static LogForm form_of(Logs *l, const GExpr *e, int opened) {
+    Graph *g = l->g;
     LogForm a, b;
     switch (e->op) {
     case G_EXP: return (LogForm){e->args[0], NULL, true};
+    case G_SIGMOID:
+        return (LogForm){gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx1(g, G_NEG, e->args[0]))), NULL, true};
     case G_MUL:
-        a = log_form(g, e->args[0]), b = log_form(g, e->args[1]);
+        a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
         return product(g, &a, &b);
     case G_DIV:
-        a = log_form(g, e->args[0]), b = log_form(g, e->args[1]);
+        a = form_at(l, e->args[0], opened), b = form_at(l, e->args[1], opened);
         return is_real(e->args[0], 1) ? inverse(g, &b) : quotient(g, &a, &b);
     case G_SQRT:
-        a = log_form(g, e->args[0]);
+        a = form_at(l, e->args[0], opened);
         return power(g, &a, 0.5);
     case G_POW:
-        a = log_form(g, e->args[0]);
+        a = form_at(l, e->args[0], opened);
         return power(g, &a, e->args[1]->real);
     case G_ADD:
     case G_SUB:
-    case G_NEG: return sum_form(g, e);
+    case G_EXPM1:
+    case G_NEG: return sum_form(l, e, opened);
     case G_MAX:
-    case G_MIN: return extreme_form(g, e);
+    case G_MIN: return extreme_form(l, e, opened);
     case G_SELECT:
-        a = log_form(g, e->args[1]), b = log_form(g, e->args[2]);
+        a = form_at(l, e->args[1], opened), b = form_at(l, e->args[2], opened);
         return chosen(g, e->args[0], &a, &b, a.positive && b.positive);
-    default: break; /* a read of a node */
-    }
-    switch (e->tensor->reducer) {
-    case GR_SUM: return sum_node_form(g, e);
-    case GR_MAX:
-    case GR_MIN: return extreme_node_form(g, e);
-    default: return log_form(g, value_behind(g, e));
+    default: return is_stopped(e) ? stopped_form(l, e, opened) : node_form(l, e, opened);
     }
 }
 
-const GExpr *log_of_form(Graph *g, const LogForm *f) {
-    if (!f->scale) return shift_of(g, f);
-    const GExpr *rest = gx1(g, G_LOG, f->scale);
-    return f->shift ? gx2(g, G_ADD, f->shift, rest) : rest;
+static LogForm form_at(Logs *l, const GExpr *e, int opened) {
+    if (!holds_within(l, e, opened)) return plain(l->g, e);
+    const ExprValue *known = expr_map_find(&l->forms[opened], e);
+    if (known) return *(const LogForm *)known->pointer;
+    LogForm *form = arena_new_of(l->g->arena, LogForm);
+    *form = form_of(l, e, opened);
+    form->shift = settled(l->g, form->shift);
+    form->scale = settled(l->g, form->scale);
+    expr_map_set(&l->forms[opened], e, (ExprValue){.pointer = form});
+    return *form;
 }
 
-/* ---- logs and quotients ------------------------------------------------------------------------------------------------ */
+LogForm log_form(Logs *l, const GExpr *e) { return form_at(l, e, 0); }
+
+const GExpr *log_of_form(Logs *l, const LogForm *f) {
+    if (!f->scale) return shift_of(l->g, f);
+    const GExpr *rest = gx1(l->g, G_LOG, f->scale);
+    return f->shift ? gx2(l->g, G_ADD, f->shift, rest) : rest;
+}
+
+/* ---- logs and quotients
+ * -------------------------------------------------------------------------- */
+
+/* Below -log 2 the exponential is small beside 1; above, 1 - exp(u) is. The arm that is not taken
+ * is kept where it is finite. */
+const GExpr *log_one_minus_exp(Graph *g, const GExpr *u) {
+    static const double half = -0.69314718055994531;
+    const GExpr *is_near = gx2(g, G_LT, real(g, half), u);
+    const GExpr *near = gx1(g, G_LOG, gx1(g, G_NEG, gx1(g, G_EXPM1, u)));
+    const GExpr *far = gx1(g, G_LOG1P, gx1(g, G_NEG, gx1(g, G_EXP, u)));
+    return gx_select(g, is_near, near, far);
+}
+
+/* log(exp(a) - exp(b)) = a + log(1 - exp(b - a)); NULL: it is no difference of two exponentials. */
+static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
+    Graph *g = l->g;
+    if (e->op != G_ADD && e->op != G_SUB && e->op != G_NEG && e->op != G_EXPM1) return NULL;
+    const SignedTerms terms = signed_terms(l, e);
+    if (terms.count != 2 || terms.negative[0] == terms.negative[1]) return NULL;
+    const int less = terms.negative[0] ? 0 : 1;
+    const LogForm a = log_form(l, terms.items[1 - less]), b = log_form(l, terms.items[less]);
+    if (!is_unit(&a) || !is_unit(&b)) return NULL;
+    const GExpr *rest = log_one_minus_exp(g, gx2(g, G_SUB, shift_of(g, &b), shift_of(g, &a)));
+    return a.shift ? gx2(g, G_ADD, a.shift, rest) : rest;
+}
 
 /* Factors without exponentials, taken off a product or quotient: core * over / under. */
-static const GExpr *peel(Graph *g, const GExpr *e, const GExpr **over, const GExpr **under) {
-    const GExpr *v = value_behind(g, e);
+static const GExpr *peel(Logs *l, const GExpr *e, const GExpr **over, const GExpr **under) {
+    const GExpr *v = value_behind(l, e);
     bool is_product = v->op == G_MUL, is_quotient = v->op == G_DIV;
     for (int side = 0; (is_product || is_quotient) && side < 2; side++) {
         const GExpr *factor = v->args[1 - side];
-        if (holds_exp(g, factor) || (is_quotient && side == 1)) continue;
+        if (holds_exp(l, factor) || (is_quotient && side == 1)) continue;
         const GExpr **to = is_quotient ? under : over;
-        *to = *to ? gx2(g, G_MUL, *to, factor) : factor;
-        return peel(g, v->args[side], over, under);
+        *to = *to ? gx2(l->g, G_MUL, *to, factor) : factor;
+        return peel(l, v->args[side], over, under);
     }
     return v;
 }
 
+/* over / under, either of which may be NULL for 1; NULL: it is 1. */
+static const GExpr *factor_of(Graph *g, const GExpr *over, const GExpr *under) {
+    if (!under) return over;
+    return gx2(g, G_DIV, over ? over : gx_real(g, 1), under);
+}
+
+static const GExpr *add_log(Graph *g, const GExpr *log, const GExpr *factor) {
+    return factor ? gx2(g, G_ADD, log, gx1(g, G_LOG, factor)) : log;
+}
+
 /* Plain factors on either side of n / (n + r) are a log of their own. */
-static const GExpr *log_of_quotient(Graph *g, const GExpr *a, const GExpr *b) {
-    const GExpr *share = log_of_share(g, a, b), *inverse = share ? NULL : log_of_share(g, b, a);
+static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
+    const GExpr *share = log_of_share(l, a, b), *inverse = share ? NULL : log_of_share(l, b, a);
     if (share) return share;
-    if (inverse) return gx1(g, G_NEG, inverse);
+    if (inverse) return gx1(l->g, G_NEG, inverse);
     const GExpr *over = NULL, *under = NULL;
-    const GExpr *n = peel(g, a, &over, &under), *d = peel(g, b, &under, &over);
+    const GExpr *n = peel(l, a, &over, &under), *d = peel(l, b, &under, &over);
     if (!over && !under) return NULL;
-    share = log_of_share(g, n, d);
-    if (!share) return NULL;
-    const GExpr *factor = over && under ? gx2(g, G_DIV, over, under) : over ? over : gx2(g, G_DIV, gx_real(g, 1), under);
-    return gx2(g, G_ADD, share, gx1(g, G_LOG, factor));
+    share = log_of_share(l, n, d);
+    return share ? add_log(l->g, share, factor_of(l->g, over, under)) : NULL;
 }
 
-const GExpr *log_of(Graph *g, const GExpr *e, bool *split) {
-    const GExpr *v = value_behind(g, e), *over = NULL, *under = NULL, *whole = v;
-    if (v->op == G_MUL) v = peel(g, v, &over, &under); /* 3 * (n / (n + r)) */
-    const GExpr *share = v->op == G_DIV ? log_of_quotient(g, v->args[0], v->args[1]) : NULL;
-    if (share) {
-        const GExpr *factor = over && under ? gx2(g, G_DIV, over, under) : over ? over : under ? gx2(g, G_DIV, gx_real(g, 1), under) : NULL;
-        *split = true;
-        return factor ? gx2(g, G_ADD, share, gx1(g, G_LOG, factor)) : share;
+const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
+    Graph *g = l->g;
+    const GExpr *v = value_behind(l, e), *over = NULL, *under = NULL, *whole = v;
+    if (!holds_exp(l, v)) return gx1(g, G_LOG, e);
+    if (v->op == G_SELECT)
+        return gx_select(g, v->args[0], log_of(l, v->args[1], split), log_of(l, v->args[2], split));
+    if (v->op == G_MUL || v->op == G_DIV) { /* 3 * (n / (n + r)) */
+        const GExpr *core = peel(l, v, &over, &under);
+        const GExpr *share = core->op == G_DIV ? log_of_quotient(l, core->args[0], core->args[1])
+                                               : NULL;
+        *split |= share != NULL;
+        const GExpr *factor = factor_of(g, over, under);
+        const bool has_log = factor && factor->op == G_CONST && factor->real > 0;
+        if (!share && factor) share = has_log ? log_of(l, core, split) : log_of_difference(l, core);
+        if (share) return add_log(g, share, factor);
     }
-    LogForm form = log_form(g, whole);
-    return log_of_form(g, &form);
+    const GExpr *difference_log = log_of_difference(l, whole);
+    if (difference_log) return difference_log;
+    LogForm form = log_form(l, whole);
+    return log_of_form(l, &form);
 }
 
-const GExpr *quotient_of_exps(Graph *g, const GExpr *a, const GExpr *b) {
-    LogForm n = log_form(g, a), d = log_form(g, b), q = quotient(g, &n, &d);
+const GExpr *quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
+    Graph *g = l->g;
+    LogForm n = holds_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(g, a);
+    LogForm d = log_form(l, b), q = quotient(g, &n, &d);
     const GExpr *e = gx1(g, G_EXP, shift_of(g, &q));
     return q.scale ? gx2(g, G_MUL, q.scale, e) : e;
 }

@@ -4,6 +4,12 @@
 #define COUPLET_COMPILER_PASSES_LOGFORM_H
 
 #include "compiler/graph/graph.h"
+#include "compiler/graph/visit.h"
+
+/* Reductions that may lie between a formula and an exponential that it is taken apart for. A
+ * softmax is an exponential of bounded size; that of a network's attention is not worth taking a
+ * loss apart. */
+enum { REACH_OF_EXP = 4, REACH_OF_SOFTMAX = 2 };
 
 typedef struct LogForm {
     const GExpr *shift; /* NULL: 0 */
@@ -11,23 +17,67 @@ typedef struct LogForm {
     bool positive;      /* the scale is, provably */
 } LogForm;
 
-/* Whether an exponential is one of the parts that the value is a sum, product, quotient, maximum or choice of, through the nodes that hold them. */
-bool holds_exp(Graph *g, const GExpr *e);
+/* What is known of the expressions of one graph, while stabilise rewrites it. Each is looked at
+ * once. */
+typedef struct Logs {
+    Graph *g;
+    ExprMap reach;                      /* how near the nearest exponentials are */
+    ExprMap behind;                     /* value_behind */
+    ExprMap forms[REACH_OF_EXP +
+                  1]; /* log_form, by the number of reductions that were opened on the way */
+    ARRAY(const ComputeSpec *) opened;  /* by node id: the node with indices of its own */
+} Logs;
+
+void logs_open(Logs *l, Graph *g);
+void logs_close(Logs *l);
+/* The node, opened: the same indices whenever it is asked for. */
+const ComputeSpec *logs_opened(Logs *l, const GNode *node);
+
+/* True if an exponential is one of the parts that the value is a sum, product, quotient, maximum or
+ * choice of, through the nodes that hold them, and near enough. */
+bool holds_exp(Logs *l, const GExpr *e);
+/* The same, of exponentials that may overflow: softmaxes and sigmoids count only where no reduction
+ * is between. */
+bool holds_bare_exp(Logs *l, const GExpr *e);
 /* Everything has a form: what holds no exponential is its own scale. */
-LogForm log_form(Graph *g, const GExpr *e);
+LogForm log_form(Logs *l, const GExpr *e);
 /* The log of the value; of a negative one it is no number, as the log is. */
-const GExpr *log_of_form(Graph *g, const LogForm *form);
+const GExpr *log_of_form(Logs *l, const LogForm *form);
 /* log e. *split is set when e is n / (n + r) and n was taken out of the sum: -softplus(log r - log n). */
-const GExpr *log_of(Graph *g, const GExpr *e, bool *split);
+const GExpr *log_of(Logs *l, const GExpr *e, bool *split);
 /* a / b as one exponential. */
-const GExpr *quotient_of_exps(Graph *g, const GExpr *a, const GExpr *b);
+const GExpr *quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
+/* log(1 - exp(u)), for u below 0, with all digits. */
+const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
+/* The value, with no gradient through it. */
+const GExpr *stopped(Graph *g, const GExpr *e);
+
+/* complement.c: 1 - v without the difference, where v is close to 1 when that loses digits: a
+ * sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, and products,
+ * powers, choices and clamps of them. NULL: v is nothing of the kind. */
+const GExpr *complement_of(Logs *l, const GExpr *v);
+
+/* exp(exponent - total), the total being a read of a log-sum-exp, or one with a choice for empty
+ * rows around it. */
+typedef struct Softmax {
+    const GExpr *exponent, *total, *lse;
+} Softmax;
+bool is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
 /* share.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the denominator: its other addends, or its sum without the term, or the
  * terms, that the numerator is; NULL when the denominator does not provably hold the numerator. */
-const GExpr *log_of_share(Graph *g, const GExpr *numerator, const GExpr *denominator);
+const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
 /* sum - part without the part being added first: *rest is NULL when nothing is left. False when the part is not provably in the sum. */
-bool take_out(Graph *g, const GExpr *sum, const GExpr *part, const GExpr **rest);
+bool take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
+/* The same of the addends of a denominator. */
+bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
+                         const GExpr **rest);
+/* A sum, or a log-sum-exp, without the term of the given value, which is one of its own by its
+ * place in the row; NULL when it is not provably one. */
+const GExpr *without_term(Logs *l, const GExpr *load, const GExpr *term);
+/* What the one reduced index of the node must be for its term to become `term`; NULL. */
+const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term);
 /* The value behind a read of an elementwise node; the expression itself, when it is anything else. */
-const GExpr *value_behind(Graph *g, const GExpr *e);
+const GExpr *value_behind(Logs *l, const GExpr *e);
 
 #endif

@@ -11,39 +11,54 @@ typedef struct Terms {
     int count;
 } Terms;
 
-/* The value behind a read of an elementwise node; the expression itself, when it is anything else. */
-const GExpr *value_behind(Graph *g, const GExpr *e) {
-    while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_NONE && !e->tensor->active) {
-        ComputeSpec spec;
-        graph_open(g, e->tensor, &spec);
-        const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
-        if (!load_keeps_checks(g, e, value)) break;
-        e = value;
-    }
-    return e;
+static bool is_elementwise_read(const GExpr *e) {
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return false;
+    return e->tensor->reducer == GR_NONE && !e->tensor->active;
 }
 
-static bool addends(Graph *g, const GExpr *e, Terms *terms) {
-    const GExpr *value = value_behind(g, e);
-    if (value->op == G_ADD) return addends(g, value->args[0], terms) && addends(g, value->args[1], terms);
+const GExpr *value_behind(Logs *l, const GExpr *e) {
+    if (!is_elementwise_read(e)) return e;
+    const ExprValue *known = expr_map_find(&l->behind, e);
+    if (known) return known->pointer;
+    const ComputeSpec *spec = logs_opened(l, e->tensor);
+    const GExpr *value = gx_substitute(l->g, spec->value, spec->out_rank, spec->out, e->args);
+    value = load_keeps_checks(l->g, e, value) ? value_behind(l, value) : e;
+    expr_map_set(&l->behind, e, (ExprValue){.pointer = value});
+    return value;
+}
+
+static bool addends(Logs *l, const GExpr *e, Terms *terms) {
+    const GExpr *value = value_behind(l, e);
+    if (value->op == G_ADD)
+        return addends(l, value->args[0], terms) && addends(l, value->args[1], terms);
     if (terms->count == MAX_TERMS) return false;
     terms->items[terms->count++] = value;
     return true;
 }
 
-/* What the reduced indices must be for `pattern` to become `e`; found[] is filled as they appear. */
-static bool unify(const ComputeSpec *spec, const GExpr *pattern, const GExpr *e, const GExpr **found) {
-    for (int i = 0; i < spec->red_rank; i++) {
-        if (pattern != spec->red[i]) continue;
-        if (e->type != GT_INT || (found[i] && found[i] != e)) return false;
-        found[i] = e;
+typedef struct Unify {
+    const ComputeSpec *spec;
+    const GExpr *found[GRAPH_MAX_RANK]; /* what the reduced indices must be, as they appear */
+    ExprMap same;                       /* parts that were found to become a part of the other */
+} Unify;
+
+static bool unify(Unify *u, const GExpr *pattern, const GExpr *e) {
+    for (int i = 0; i < u->spec->red_rank; i++) {
+        if (pattern != u->spec->red[i]) continue;
+        if (e->type != GT_INT || (u->found[i] && u->found[i] != e)) return false;
+        u->found[i] = e;
         return true;
     }
     if (pattern == e) return true;
-    if (pattern->op != e->op || pattern->type != e->type || pattern->arg_count != e->arg_count || pattern->tensor != e->tensor || pattern->has_else != e->has_else) return false;
+    if (pattern->op != e->op || pattern->type != e->type || pattern->arg_count != e->arg_count)
+        return false;
+    if (pattern->tensor != e->tensor || pattern->has_else != e->has_else) return false;
     if (pattern->op == G_CONST || pattern->op == G_INDEX) return false;
+    const ExprValue *known = expr_map_find(&u->same, pattern);
+    if (known && known->pointer == e) return true;
     for (int i = 0; i < e->arg_count; i++)
-        if (!unify(spec, pattern->args[i], e->args[i], found)) return false;
+        if (!unify(u, pattern->args[i], e->args[i])) return false;
+    expr_map_set(&u->same, pattern, (ExprValue){.pointer = e});
     return true;
 }
 
@@ -117,24 +132,39 @@ static bool only_indices_of(Graph *g, const GExpr *e, const GExpr *const *args, 
     return true;
 }
 
-/* The sum `load` without the term that is `numerator`; NULL when it is not provably one of them. */
-static const GExpr *without_term(Graph *g, const GExpr *load, const GExpr *numerator) {
-    if (load->op != G_LOAD || load->has_else || load->tensor->kind != GN_COMPUTE || load->tensor->reducer != GR_SUM || load->tensor->active) return NULL;
-    if (load->tensor->red_rank != 1) return NULL;
-    ComputeSpec spec;
-    const GExpr *found[GRAPH_MAX_RANK] = {NULL};
-    graph_open(g, load->tensor, &spec);
-    const GExpr *value = gx_substitute(g, value_behind(g, spec.value), spec.out_rank, spec.out, load->args);
+static bool has_one_term_index(const GExpr *load) {
+    if (load->op != G_LOAD || load->has_else || load->tensor->kind != GN_COMPUTE ||
+        load->tensor->active)
+        return false;
+    const GReducer r = load->tensor->reducer;
+    return (r == GR_SUM || r == GR_LSE) && load->tensor->red_rank == 1;
+}
+
+const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term) {
+    if (!has_one_term_index(load)) return NULL;
+    const ComputeSpec *spec = logs_opened(l, load->tensor);
+    const GExpr *value = gx_substitute(l->g, value_behind(l, spec->value), spec->out_rank,
+                                       spec->out, load->args);
+    Unify u = {.spec = spec};
+    expr_map_open(&u.same);
+    bool is_term = unify(&u, value, term);
+    expr_map_close(&u.same);
+    return is_term ? u.found[0] : NULL;
+}
+
+const GExpr *without_term(Logs *l, const GExpr *load, const GExpr *term) {
+    Graph *g = l->g;
+    const GExpr *place = place_of_term(l, load, term);
+    if (!place || !only_indices_of(g, place, load->args, load->tensor->rank)) return NULL;
+    ComputeSpec spec = *logs_opened(l, load->tensor);
+    int64_t low, high, extent = graph_index_extent(g, spec.red[0]);
+    if (!gx_range(g, place, NULL, &low, &high) || low < 0 || high >= extent) return NULL;
     const GExpr *guard = spec.guard ? gx_substitute(g, spec.guard, spec.out_rank, spec.out, load->args) : NULL;
-    if (!unify(&spec, value, numerator, found) || !found[0]) return NULL;
-    int64_t low, high;
-    if (!only_indices_of(g, found[0], load->args, load->tensor->rank)) return NULL;
-    if (!gx_range(g, found[0], NULL, &low, &high) || low < 0 || high >= graph_index_extent(g, spec.red[0])) return NULL;
-    if (guard && !always_true(g, gx_substitute(g, guard, 1, spec.red, found))) return NULL;
-    /* The row's own indices, so that the place of the numerator can be written into its guard. */
+    if (guard && !always_true(g, gx_substitute(g, guard, 1, spec.red, &place))) return NULL;
+    /* The row's own indices, so that the place of the term can be written into its guard. */
     for (int i = 0; i < load->tensor->rank; i++)
         if (load->args[i]->op != G_INDEX) return NULL;
-    const GExpr *at = gx_substitute(g, found[0], spec.out_rank, load->args, spec.out);
+    const GExpr *at = gx_substitute(g, place, spec.out_rank, load->args, spec.out);
     spec.guard = gx_and(g, spec.guard, gx2(g, G_NE, spec.red[0], at));
     return gx_load(g, graph_compute(g, &spec), load->tensor->rank, load->args, NULL);
 }
@@ -164,22 +194,23 @@ static bool is_plain_sum(const GExpr *e) {
 }
 
 /* The sum `load` without the terms of the sum `part`, when these are some of its own: the same value under a guard that says more. */
-static const GExpr *without_part(Graph *g, const GExpr *load, const GExpr *part) {
+static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) {
+    Graph *g = l->g;
     if (!is_plain_sum(load) || !is_plain_sum(part)) return NULL;
     const GNode *all = load->tensor, *some = part->tensor;
     if (all->rank != some->rank || all->red_rank != some->red_rank || !some->guard) return NULL;
     if (memcmp(all->red_shape, some->red_shape, sizeof all->red_shape) != 0 || memcmp(all->shape, some->shape, sizeof all->shape) != 0) return NULL;
     for (int i = 0; i < all->rank; i++)
         if (load->args[i] != part->args[i]) return NULL;
-    ComputeSpec a, b;
-    graph_open(g, all, &a);
-    graph_open(g, some, &b);
+    ComputeSpec a = *logs_opened(l, all), b = *logs_opened(l, some);
     const GExpr *from[2 * GRAPH_MAX_RANK], *to[2 * GRAPH_MAX_RANK];
     int count = 0;
     for (int i = 0; i < b.out_rank; i++, count++) from[count] = b.out[i], to[count] = a.out[i];
     for (int i = 0; i < b.red_rank; i++, count++) from[count] = b.red[i], to[count] = a.red[i];
     const GExpr *guard = gx_substitute(g, b.guard, count, from, to);
-    if (value_behind(g, gx_substitute(g, b.value, count, from, to)) != value_behind(g, a.value) || !implies(guard, a.guard)) return NULL;
+    if (value_behind(l, gx_substitute(g, b.value, count, from, to)) != value_behind(l, a.value) ||
+        !implies(guard, a.guard))
+        return NULL;
     const GExpr *extra = beyond(g, guard, a.guard);
     if (!extra) return NULL;
     a.guard = gx_and(g, a.guard, gx1(g, G_NOT, extra));
@@ -188,29 +219,38 @@ static const GExpr *without_part(Graph *g, const GExpr *load, const GExpr *part)
 
 /* ---- the share --------------------------------------------------------------------------------------------------------- */
 
-bool take_out(Graph *g, const GExpr *sum, const GExpr *part, const GExpr **rest) {
+bool take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest) {
     *rest = NULL;
     if (sum == part) return true;
-    *rest = without_part(g, sum, part);
-    if (!*rest) *rest = without_term(g, sum, part);
+    *rest = without_part(l, sum, part);
+    if (!*rest && is_plain_sum(sum)) *rest = without_term(l, sum, part);
     return *rest != NULL;
 }
 
-const GExpr *log_of_share(Graph *g, const GExpr *numerator, const GExpr *denominator) {
+bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
+                         const GExpr **rest) {
     Terms terms = {.count = 0};
-    const GExpr *n = value_behind(g, numerator), *rest = NULL, *left;
-    if (!addends(g, denominator, &terms)) return NULL;
+    const GExpr *n = value_behind(l, numerator), *left;
+    *rest = NULL;
+    if (!addends(l, denominator, &terms)) return false;
     bool taken = false;
     for (int i = 0; i < terms.count; i++) {
         const GExpr *term = terms.items[i];
-        if (!taken && take_out(g, term, n, &left)) {
+        if (!taken && take_out(l, term, n, &left)) {
             taken = true;
             term = left;
         }
-        if (term) rest = rest ? gx2(g, G_ADD, rest, term) : term;
+        if (term) *rest = *rest ? gx2(l->g, G_ADD, *rest, term) : term;
     }
-    if (!taken || !rest) return NULL;
-    LogForm of_n = log_form(g, n), of_rest = log_form(g, rest);
+    return taken;
+}
+
+const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator) {
+    Graph *g = l->g;
+    const GExpr *rest;
+    if (!take_out_of_addends(l, denominator, numerator, &rest) || !rest) return NULL;
+    LogForm of_n = log_form(l, value_behind(l, numerator)), of_rest = log_form(l, rest);
     if (!of_n.positive || !of_rest.positive) return NULL;
-    return gx1(g, G_NEG, gx1(g, G_SOFTPLUS, gx2(g, G_SUB, log_of_form(g, &of_rest), log_of_form(g, &of_n))));
+    const GExpr *odds = gx2(g, G_SUB, log_of_form(l, &of_rest), log_of_form(l, &of_n));
+    return gx1(g, G_NEG, gx1(g, G_SOFTPLUS, odds));
 }

@@ -16,6 +16,7 @@ enum { SAFE_EXPONENT = 30 /* exp of it squared, times as many terms as there may
 
 typedef struct Stabilise {
     const GNode *node; /* the one at hand: rewrite.h */
+    Logs *logs;
 } Stabilise;
 
 /* Of what the graph still needs: a log that was rewritten leaves its quotient behind, which nothing reads any more. */
@@ -26,7 +27,7 @@ static void note(Graph *g, const Stabilise *s, const char *text) {
 /* Said, not used: in a log the shifted form costs next to nothing where it is not needed. */
 static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     Bound bound;
-    if (!bound_of_exponents(g, e, &bound)) return;
+    if (!bound_of_exponents(s->logs, e, &bound)) return;
     const char *name = bound.over ? bound.over->name : NULL;
     if (name && strncmp(name, "hyper.", 6) == 0) name += 6;
     const char *text = name ? arena_printf(g->arena, "proved: unit vectors and a temperature keep every exponent within +-%g / %s", bound.size, name)
@@ -34,45 +35,139 @@ static void note_range(Graph *g, const Stabilise *s, const GExpr *e) {
     note(g, s, arena_intern(g->arena, text, strlen(text)));
 }
 
+/* ---- differences from 1 ------------------------------------------------------------------------
+ */
+
+static bool is_number(const GExpr *e, double value) {
+    return e->op == G_CONST && e->type == GT_REAL && e->real == value;
+}
+
+/* What the sum or difference is 1 minus of; NULL. `*turned`: it is that minus 1. */
+static const GExpr *less_than_one(Graph *g, const GExpr *e, bool *turned) {
+    const GExpr *a = e->args[0], *b = e->args[1];
+    *turned = false;
+    if (e->op == G_SUB && is_number(a, 1)) return b;
+    if (e->op == G_ADD && is_number(a, 1)) return gx1(g, G_NEG, b);
+    if (e->op == G_ADD && is_number(b, 1)) return gx1(g, G_NEG, a);
+    *turned = true;
+    return (e->op == G_SUB && is_number(b, 1)) || (e->op == G_ADD && is_number(b, -1)) ? a : NULL;
+}
+
+static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
+    const Stabilise *s = context;
+    bool turned;
+    if ((e->op != G_ADD && e->op != G_SUB) || e->type != GT_REAL) return e;
+    const GExpr *v = less_than_one(g, e, &turned);
+    const GExpr *complement = v ? complement_of(s->logs, v) : NULL;
+    if (!complement) return e;
+    note(g, s, "1 less a value close to 1 is computed from what the value is made of");
+    return turned ? gx1(g, G_NEG, complement) : complement;
+}
+
+/* ---- logs
+ * ---------------------------------------------------------------------------------------- */
+
+/* log softplus(x) is x where softplus is exp(x), which vanishes; log tanh(x) is that of (1 - e) /
+ * (1 + e). */
+static const GExpr *log_of_function(Graph *g, const GExpr *v) {
+    enum { IS_EXP = -17 /* from here down softplus(x) = exp(x) in float32 */ };
+    const GExpr *x = v->args[0], *low = gx_real(g, IS_EXP);
+    if (v->op == G_SOFTPLUS) {
+        return gx_select(g, gx2(g, G_LT, x, low), x,
+                         gx1(g, G_LOG, gx1(g, G_SOFTPLUS, gx2(g, G_MAX, x, low))));
+    }
+    const GExpr *u = gx2(g, G_MUL, gx_real(g, -2), x);
+    return gx2(g, G_SUB, log_one_minus_exp(g, u), gx1(g, G_SOFTPLUS, u));
+}
+
+static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
+    Logs *l = s->logs;
+    bool split = false;
+    const GExpr *v = e->args[0], *complement = complement_of(l, gx1(g, G_NEG, v));
+    if (complement) {
+        note(g, s,
+             "the log of 1 less a value close to 1 is computed from what the value is made of");
+        return log_of(l, complement, &split);
+    }
+    if (!holds_exp(l, v)) return e;
+    LogForm form = log_form(l, v);
+    if (!form.positive) return e;
+    note(g, s, "log1p of exps is computed as the softplus of their log");
+    return gx1(g, G_SOFTPLUS, log_of_form(l, &form));
+}
+
 static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
-    if ((e->op != G_LOG && e->op != G_LOG1P) || !holds_exp(g, e->args[0])) return e;
-    if (e->op == G_LOG1P) {
-        LogForm form = log_form(g, e->args[0]);
-        if (!form.positive) return e;
-        note(g, s, "log1p of exps is computed as the softplus of their log");
-        return gx1(g, G_SOFTPLUS, log_of_form(g, &form));
+    Logs *l = s->logs;
+    if (e->op == G_LOG1P) return visit_log1p(s, g, e);
+    if (e->op != G_LOG) return e;
+    const GExpr *v = value_behind(l, e->args[0]);
+    if (v->op == G_SOFTPLUS || v->op == G_TANH) {
+        note(g, s,
+             "the log of a function that vanishes or saturates is computed from its argument");
+        return log_of_function(g, v);
     }
+    if (!holds_exp(l, e->args[0])) return e;
     note_range(g, s, e->args[0]);
     bool split = false;
-    const GExpr *log = log_of(g, e->args[0], &split);
+    const GExpr *log = log_of(l, e->args[0], &split);
     note(g, s, split ? "the log of n / (n + r) is computed as -softplus(log r - log n), the logs as shifted log-sum-exps" : "the log of exps is computed as a shifted log-sum-exp");
     return log;
 }
 
+/* ---- quotients and products
+ * ------------------------------------------------------------------------ */
+
 /* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which is in 0 .. 1 already. */
-static bool is_length(Graph *g, const GExpr *e) {
-    GOp op = value_behind(g, e)->op;
+static bool is_length(Logs *l, const GExpr *e) {
+    GOp op = value_behind(l, e)->op;
     return op == G_SQRT || op == G_SELECT;
+}
+
+/* An exponential, or a sum of exponentials. */
+static bool is_bare(Logs *l, const GExpr *e) {
+    const GExpr *v = value_behind(l, e);
+    if (v->op == G_EXP) return true;
+    const bool is_sum = v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_COMPUTE &&
+                        v->tensor->reducer == GR_SUM;
+    return is_sum && value_behind(l, logs_opened(l, v->tensor)->value)->op == G_EXP;
+}
+
+/* Where one factor overflows and the other vanishes, their product may be of any size. */
+static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e) {
+    Logs *l = s->logs;
+    if (!is_bare(l, e->args[0]) || !is_bare(l, e->args[1])) return e;
+    if (!holds_bare_exp(l, e->args[0]) || !holds_bare_exp(l, e->args[1])) return e;
+    const LogForm form = log_form(l, e);
+    if (form.scale || !form.shift) return e;
+    note(g, s, "a product of exps is computed as one exp");
+    return gx1(g, G_EXP, form.shift);
 }
 
 /* After the logs: these look through the quotients that they are made of. */
 static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
-    if (e->op != G_DIV || !holds_exp(g, e->args[1]) || is_length(g, e->args[1])) return e;
+    if (e->op == G_MUL && e->type == GT_REAL) return product_of_exps(s, g, e);
+    if (e->op != G_DIV || !holds_exp(s->logs, e->args[1]) || is_length(s->logs, e->args[1]))
+        return e;
     Bound bound;
-    if (bound_of_exponents(g, e->args[1], &bound) && !bound.over && bound.size < SAFE_EXPONENT) return e;
+    if (bound_of_exponents(s->logs, e->args[1], &bound) && !bound.over &&
+        bound.size < SAFE_EXPONENT)
+        return e;
     note(g, s, "a quotient of exps is computed as one exp");
-    return quotient_of_exps(g, e->args[0], e->args[1]);
+    return quotient_of_exps(s->logs, e->args[0], e->args[1]);
 }
 
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with simplify. */
 void pass_stabilise(Graph *g) {
-    Stabilise s = {NULL};
-    g->marks.count = 0; /* they are holds_exp's */
-    graph_mark_reached(g);
-    rewrite_nodes(g, visit_log, &s, false);
-    graph_mark_reached(g);
-    rewrite_nodes(g, visit_quotient, &s, false);
+    static const GVisit visits[] = {visit_difference, visit_log, visit_quotient};
+    Logs logs;
+    Stabilise s = {NULL, &logs};
+    logs_open(&logs, g);
+    for (size_t i = 0; i < sizeof visits / sizeof *visits; i++) {
+        graph_mark_reached(g);
+        rewrite_nodes(g, visits[i], &s, false);
+    }
+    logs_close(&logs);
     for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i]->mark = 0;
 }

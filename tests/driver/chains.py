@@ -49,6 +49,12 @@ KINDS = {
     "truth values": lambda n: LABELLED + body(
         "a0[i] = y[i] > 1", "a{i}[i] = (a{p}[i] and y[i] > {m}) or (not a{p}[i] and y[i] == {m})",
         "mean[i] (if a{n}[i] then x[i] else 0.5 * x[i])", n),
+    "a log of exponentials": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = 0.5 * a{p}[i] + 0.4 * a{p}[i] * exp(-x[i]^2)", "mean[i] log(a{n}[i])", n),
+    "quotients of exponentials": lambda n: PLAIN + body(
+        "a0[i] = exp(x[i])", "a{i}[i] = a{p}[i] / (1 + a{p}[i])", "mean[i] a{n}[i]", n),
+    "logs of sigmoids": lambda n: PLAIN + body(
+        "a0[i] = sigmoid(x[i])", "a{i}[i] = a{p}[i] * (1 - a{p}[i])", "mean[i] log(1 - a{n}[i])", n),
 }
 
 
@@ -73,6 +79,58 @@ def method(count, in_net):
     text = METHOD.replace("BODY", rows[1:-2] if in_net else " return x ")
     text = text.replace("CHAIN", "" if in_net else "\n".join(chain))
     return text.replace("LOSS", "mean[i] dot(z[i], w[i])" if in_net else f"a{count}")
+
+
+# CLIP's learned temperature, exp(log_tau), behind layers of attention.
+ATTENTION = """
+use nn, augment, optim, losses
+data train = data.fashion_mnist("train")
+view a, b = augment.simclr(train.image)
+fn tokens(x[N, C, H, W]) {
+  let y[n, t < 16, d < 32] = x[n, 0, t, d mod 28]
+  return y
+}
+net map(out)(x[N, T, C]) {
+  param W[out, C] = normal(0, sqrt(1 / (3 * C))), b[out] = 0
+  let y[n, t, o] = b[o] + sum[d] x[n, t, d] * W[o, d]
+  return y
+}
+net norm_tokens(eps = 1e-6)(x[N, T, C]) {
+  let m[n, t] = mean[d] x[n, t, d]
+  let v[n, t] = var[d] x[n, t, d]
+  let y[n, t, d] = (x[n, t, d] - m[n, t]) / sqrt(v[n, t] + eps)
+  return y
+}
+net attention(heads)(x[N, T, C]) {
+  net q = map(C)
+  net k = map(C)
+  net v = map(C)
+  let Q = reshape(q(x), N, T, heads, C div heads), R = reshape(k(x), N, T, heads, C div heads), S = reshape(v(x), N, T, heads, C div heads)
+  let s[n, h, t, u] = (sum[d] Q[n, t, h, d] * R[n, u, h, d]) / sqrt(C div heads)
+  let p[n, h, t, u] = softmax[u] s[n, h, t, u]
+  let y[n, t, h, d] = sum[u] p[n, h, t, u] * S[n, u, h, d]
+  return reshape(y, N, T, C)
+}
+net layer(heads)(x[N, T, C]) {
+  net n1 = norm_tokens()
+  net at = attention(heads)
+  net n2 = norm_tokens()
+  net up = map(2 * C) >> relu >> map(C)
+  let y = x + at(n1(x))
+  return y + up(n2(y))
+}
+fn pooled(x[N, T, C]) {
+  let y[n, d] = mean[t] x[n, t, d]
+  return y
+}
+net see = tokens LAYERS >> pooled >> nn.linear(32)
+param log_tau = -2.66
+let tau = exp(log_tau)
+let i = normalise(see(a)), k = stop(normalise(see(b)))
+queue Q[64, 32] <- k
+loss losses.queue_nce(i, k, Q, tau)
+train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.05, momentum = 0.9) }
+"""
 
 
 def npy(path, code, values):
@@ -122,6 +180,9 @@ with tempfile.TemporaryDirectory() as folder:
         sum_of = " + ".join(f"m * {i % 7 + 1}.5" for i in range(count))
         return command.write(f"{folder}/sum{count}.cpl", terms.format(sum_of))
     compare("a long sum", lambda n: ["grad", long_sum(n), "--fn", "f", *arrays[0]], (500, 2000), 8)
+    def attention(count):
+        return command.write(f"{folder}/attention{count}.cpl", ATTENTION.replace("LAYERS", ">> layer(4)" * count))
+    compare("layers of attention", lambda n: ["check", attention(n)], (2, 4))
     data = command.small_data(folder + "/data", train=32)
     for in_net in (False, True):
         def trained(count):

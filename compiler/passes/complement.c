@@ -1,0 +1,217 @@
+/* 1 - v, where the difference would lose its digits. A probability p close to 1 has none left for 1
+ * - p in float32: from a logit of 17 on 1 - sigmoid(x) is 0, and its log infinite. What p is made
+ * of says what 1 - p is without a difference:
+ *
+ *     1 - sigmoid(x) = sigmoid(-x)              1 - exp(u) = -expm1(u)
+ *     1 - tanh(x) = 2 sigmoid(-2x)              1 - n / (n + r) = r / (n + r)
+ *     1 - v^2 = (1 - v) (1 + v)                 1 - min(v, c) = max(1 - v, 1 - c)
+ *
+ * Note [The largest of a softmax]
+ * 1 - p[j] is the sum of the others over the sum of all. Only the largest p of a row can be above
+ * 1/2, and only there the difference loses digits. So one log-sum-exp of a row, without its largest
+ * term, serves all j: work for each row, not for each pair of terms. */
+#include "compiler/passes/logform.h"
+
+#include <math.h>
+
+enum { DEEPEST = 12 /* products, choices and clamps around a probability */ };
+
+static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
+static const GExpr *negated(Graph *g, const GExpr *e) { return gx1(g, G_NEG, e); }
+static const GExpr *times(Graph *g, const GExpr *a, const GExpr *b) { return gx2(g, G_MUL, a, b); }
+static const GExpr *sigmoid(Graph *g, const GExpr *x) { return gx1(g, G_SIGMOID, x); }
+static const GExpr *one_minus(Graph *g, const GExpr *e) { return gx2(g, G_SUB, real(g, 1), e); }
+static bool is_number(const GExpr *e) { return e->op == G_CONST && e->type == GT_REAL; }
+
+static const GExpr *complement(Logs *l, const GExpr *v, int depth);
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+/* The read of the log-sum-exp itself, or with a choice around it for rows that are all -inf. */
+static const GExpr *lse_in(const GExpr *e) {
+    if (e->op == G_SELECT) e = e->args[2];
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return NULL;
+    return e->tensor->reducer == GR_LSE && !e->tensor->active ? e : NULL;
+}
+
+bool is_softmax(Logs *l, const GExpr *e, Softmax *found) {
+    const GExpr *difference = e->op == G_EXP ? value_behind(l, e->args[0]) : e;
+    if (difference->op != G_SUB) return false;
+    found->exponent = difference->args[0];
+    found->total = value_behind(l, difference->args[1]);
+    found->lse = lse_in(found->total);
+    return found->lse != NULL;
+}
+
+static const GExpr *read_of(Graph *g, const ComputeSpec *spec, const GExpr *like) {
+    return gx_load(g, graph_compute(g, spec), like->tensor->rank, like->args, NULL);
+}
+
+/* Where p is above 1/2, the others' share; else the difference, which is then exact to a rounding.
+ */
+static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *others,
+                                    const Softmax *s) {
+    const GExpr *share = gx1(g, G_EXP, gx2(g, G_SUB, others, s->total));
+    return gx_select(g, gx2(g, G_LT, real(g, 0.5), p), share, one_minus(g, p));
+}
+
+/* p = exp(exponent - total): see the note. */
+static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s) {
+    Graph *g = l->g;
+    const GExpr *term = value_behind(l, s->exponent), *lse = s->lse;
+    const GExpr *others = without_term(l, lse, term);
+    if (others) return share_of_others(g, p, others, s);
+    const GExpr *place = place_of_term(l, lse, term);
+    if (!place) return NULL;
+    ComputeSpec largest = *logs_opened(l, lse->tensor);
+    ComputeSpec rest = largest;
+    largest.reducer = GR_ARGMAX;
+    largest.empty_is_error = rest.empty_is_error = false;
+    const GExpr *winner = gx_load(g, graph_compute(g, &largest), largest.out_rank, largest.out,
+                                  NULL);
+    rest.guard = gx_and(g, rest.guard, gx2(g, G_NE, rest.red[0], winner));
+    const GExpr *is_largest = gx2(g, G_EQ, place, read_of(g, &largest, lse));
+    return gx_select(g, is_largest, share_of_others(g, p, read_of(g, &rest, lse), s),
+                     one_minus(g, p));
+}
+
+/* exp(u) / sum of exp: the same, the log-sum-exp being made. */
+static const GExpr *quotient_complement(Logs *l, const GExpr *numerator, const GExpr *denominator) {
+    Graph *g = l->g;
+    const GExpr *rest, *n = value_behind(l, numerator), *d = value_behind(l, denominator);
+    if (!holds_exp(l, n) && !holds_exp(l, d)) return NULL;
+    if (take_out_of_addends(l, d, n, &rest)) return rest ? gx2(g, G_DIV, rest, d) : real(g, 0);
+    if (n->op != G_EXP || d->op != G_LOAD || d->has_else || d->tensor->kind != GN_COMPUTE)
+        return NULL;
+    if (d->tensor->reducer != GR_SUM || d->tensor->red_rank != 1 || d->tensor->active) return NULL;
+    ComputeSpec sum = *logs_opened(l, d->tensor);
+    const GExpr *term = value_behind(l, sum.value);
+    if (term->op != G_EXP) return NULL;
+    sum.reducer = GR_LSE;
+    sum.value = term->args[0];
+    const GExpr *lse = read_of(g, &sum, d);
+    const GExpr *p = gx1(g, G_EXP, gx2(g, G_SUB, n->args[0], lse));
+    const Softmax s = {n->args[0], lse, lse};
+    return softmax_complement(l, p, &s);
+}
+
+static const GExpr *exp_complement(Logs *l, const GExpr *v) {
+    Graph *g = l->g;
+    const GExpr *u = value_behind(l, v->args[0]), *found = NULL;
+    Softmax s;
+    if (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS) return sigmoid(g, u->args[0]->args[0]);
+    if (is_softmax(l, v, &s)) found = softmax_complement(l, v, &s);
+    const GExpr *log = u->op == G_SUB ? value_behind(l, u->args[1]) : u;
+    if (log->op == G_LOG && log != u)
+        found = quotient_complement(l, gx1(g, G_EXP, u->args[0]), log->args[0]);
+    return found ? found : negated(g, gx1(g, G_EXPM1, u));
+}
+
+/* ---- products, choices, clamps ------------------------------------------------------------------
+ */
+
+static const GExpr *square_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    const GExpr *less = complement(l, v, depth), *more = complement(l, negated(g, v), depth);
+    if (!less && !more) return NULL;
+    return times(g, less ? less : one_minus(g, v), more ? more : gx2(g, G_ADD, real(g, 1), v));
+}
+
+/* 1 - p q = (1 - p) + p (1 - q). */
+static const GExpr *product_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    const GExpr *p = v->args[0], *q = v->args[1];
+    if (value_behind(l, p) == value_behind(l, q)) return square_complement(l, p, depth);
+    const GExpr *less_p = complement(l, p, depth),
+                *less_q = less_p ? complement(l, q, depth) : NULL;
+    return less_q ? gx2(g, G_ADD, less_p, times(g, p, less_q)) : NULL;
+}
+
+/* 1 - p^k = -expm1(k log p). */
+static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    bool split = false;
+    if (!is_number(v->args[1])) return NULL;
+    if (v->args[1]->real == 2) return square_complement(l, v->args[0], depth);
+    if (!holds_exp(l, v->args[0]) || !log_form(l, v->args[0]).positive) return NULL;
+    const GExpr *log = log_of(l, v->args[0], &split);
+    return negated(g, gx1(g, G_EXPM1, times(g, v->args[1], log)));
+}
+
+/* Of two arms, what is known of either. */
+static const GExpr *arm_complement(Logs *l, const GExpr *arm, int depth, bool *known) {
+    const GExpr *found = complement(l, arm, depth);
+    *known |= found && !is_number(arm);
+    return found ? found : one_minus(l->g, arm);
+}
+
+static const GExpr *clamp_complement(Logs *l, const GExpr *v, int depth) {
+    bool known = false;
+    const GExpr *a = arm_complement(l, v->args[0], depth, &known);
+    const GExpr *b = arm_complement(l, v->args[1], depth, &known);
+    return known ? gx2(l->g, v->op == G_MIN ? G_MAX : G_MIN, a, b) : NULL;
+}
+
+static const GExpr *choice_complement(Logs *l, const GExpr *v, int depth) {
+    bool known = false;
+    const GExpr *a = arm_complement(l, v->args[1], depth, &known);
+    const GExpr *b = arm_complement(l, v->args[2], depth, &known);
+    return known ? gx_select(l->g, v->args[0], a, b) : NULL;
+}
+
+/* 1 + v, of functions that come close to -1. */
+static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
+    const GExpr *w = value_behind(l, v);
+    if (w->op == G_TANH) return complement(l, gx1(l->g, G_TANH, negated(l->g, w->args[0])), depth);
+    return NULL;
+}
+
+/* Constant factors in a row: c and what they multiply. */
+static const GExpr *without_factors(Logs *l, const GExpr *v, double *factor) {
+    *factor = 1;
+    for (;;) {
+        const GExpr *a = v->arg_count > 0 ? v->args[0] : NULL,
+                    *b = v->arg_count > 1 ? v->args[1] : NULL;
+        const bool is_quotient = v->op == G_DIV && is_number(b) && b->real != 0;
+        const bool is_product = v->op == G_MUL && (is_number(a) || is_number(b));
+        if (!is_quotient && !is_product) return v;
+        *factor = is_quotient ? *factor / b->real : *factor * (is_number(a) ? a->real : b->real);
+        v = value_behind(l, is_product && is_number(a) ? b : a);
+    }
+}
+
+static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    double factor;
+    if (v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_STOP) {
+        const GExpr *held = gx_load(g, v->tensor->operand, v->tensor->rank, v->args, NULL);
+        const GExpr *found = complement(l, held, depth);
+        return found ? stopped(g, found) : NULL;
+    }
+    const GExpr *core = without_factors(l, v, &factor);
+    if (core != v) return factor == 1 ? complement(l, core, depth) : NULL;
+    switch (v->op) {
+    case G_CONST: return real(g, 1 - v->real);
+    case G_SIGMOID: return sigmoid(g, negated(g, v->args[0]));
+    case G_TANH: return times(g, real(g, 2), sigmoid(g, times(g, real(g, -2), v->args[0])));
+    case G_EXP: return exp_complement(l, v);
+    case G_SUB: return is_number(v->args[0]) && v->args[0]->real == 1 ? v->args[1] : NULL;
+    case G_NEG: return negative_complement(l, v->args[0], depth);
+    case G_DIV: return quotient_complement(l, v->args[0], v->args[1]);
+    case G_MUL: return product_complement(l, v, depth);
+    case G_POW: return power_complement(l, v, depth);
+    case G_MAX:
+    case G_MIN: return clamp_complement(l, v, depth);
+    case G_SELECT: return choice_complement(l, v, depth);
+    default: return NULL;
+    }
+}
+
+static const GExpr *complement(Logs *l, const GExpr *v, int depth) {
+    if (v->type != GT_REAL || depth == DEEPEST) return NULL;
+    return complement_behind(l, value_behind(l, v), depth + 1);
+}
+
+const GExpr *complement_of(Logs *l, const GExpr *v) {
+    return is_number(v) ? NULL : complement(l, v, 0);
+}
