@@ -28,44 +28,60 @@ Scope *push_scope(Check *c) {
 
 void pop_scope(Check *c) { c->scope = c->scope->parent; }
 
-Symbol *find_symbol(const Scope *scope, const char *name) {
-    for (; scope; scope = scope->parent)
-        for (int i = scope->symbols.count - 1; i >= 0; i--)
-            if (strcmp(scope->symbols.items[i]->name, name) == 0) return scope->symbols.items[i];
+enum { FEW_SYMBOLS = 12 };
+
+Symbol *find_in(const Scope *scope, const char *name) {
+    if (scope->by_name.count) return map_get(&scope->by_name, name);
+    for (int i = scope->symbols.count - 1; i >= 0; i--)
+        if (strcmp(scope->symbols.items[i]->name, name) == 0) return scope->symbols.items[i];
     return NULL;
 }
 
+Symbol *find_symbol(const Scope *scope, const char *name) {
+    Symbol *found = NULL;
+    for (; scope && !found; scope = scope->parent) found = find_in(scope, name);
+    return found;
+}
+
+static void add_symbol(Arena *arena, Scope *scope, Symbol *s) {
+    array_push(arena, &scope->symbols, s);
+    if (scope->symbols.count <= FEW_SYMBOLS) return;
+    scope->by_name.of_texts = true;
+    for (int i = scope->by_name.count ? scope->symbols.count - 1 : 0; i < scope->symbols.count; i++)
+        map_put(arena, &scope->by_name, scope->symbols.items[i]->name, scope->symbols.items[i]);
+}
+
 Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
-    for (int i = 0; i < c->scope->symbols.count; i++) {
-        Symbol *other = c->scope->symbols.items[i];
-        if (strcmp(other->name, name) != 0) continue;
+    const Symbol *other = find_in(c->scope, name);
+    if (other) {
         diag_report(c->diag, CODE_DECLARED_TWICE, span, "`%s` is declared twice", name);
         diag_note(c->diag, other->span, "the first time is here");
-        break;
     }
     Symbol *s = arena_new_of(c->arena, Symbol);
     *s = (Symbol){.kind = kind, .name = name, .span = span, .stmt = stmt, .param = param, .module = c->module};
-    array_push(c->arena, &c->scope->symbols, s);
+    add_symbol(c->arena, c->scope, s);
     return s;
 }
 
-void suggest_name(Check *c, const char *name) {
-    const char *names[512];
-    int count = 0;
+static const char *nearest_name(Check *c, const char *name) {
+    int most = 0, count = 0;
+    for (const Scope *scope = c->scope; scope; scope = scope->parent) most += scope->symbols.count;
+    const char **names = arena_array(c->arena, const char *, most);
     for (const Scope *scope = c->scope; scope; scope = scope->parent)
-        for (int i = 0; i < scope->symbols.count && count < 512; i++) names[count++] = scope->symbols.items[i]->name;
-    const char *near = diag_nearest(name, names, count);
+        for (int i = 0; i < scope->symbols.count; i++) names[count++] = scope->symbols.items[i]->name;
+    return diag_nearest(name, names, count);
+}
+
+void suggest_name(Check *c, const char *name) {
+    const char *near = nearest_name(c, name);
     if (near) {
         diag_suggest(c->diag, "did you mean `%s`?", near);
         return;
     }
     for (int m = 0; m < c->modules.count; m++) {
-        const Scope *scope = c->module_scopes.items[m];
-        for (int i = 0; i < scope->symbols.count; i++) {
-            if (strcmp(scope->symbols.items[i]->name, name) != 0 || c->modules.items[m] == c->module) continue;
-            diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name, c->modules.items[m]->name, name);
-            return;
-        }
+        if (c->modules.items[m] == c->module || !find_in(c->module_scopes.items[m], name)) continue;
+        diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name, c->modules.items[m]->name, name);
+        return;
     }
 }
 
@@ -157,11 +173,10 @@ static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, in
 /* ---- schemes --------------------------------------------------------------------------------------------- */
 
 static Scheme *find_scheme(Check *c, const Stmt *stmt) {
-    for (int i = 0; i < c->schemes.count; i++)
-        if (c->schemes.items[i]->stmt == stmt) return c->schemes.items[i];
-    Scheme *scheme = arena_new_of(c->arena, Scheme);
-    scheme->stmt = stmt;
-    array_push(c->arena, &c->schemes, scheme);
+    Scheme *scheme = map_get(&c->schemes, stmt);
+    if (scheme) return scheme;
+    scheme = arena_new_of(c->arena, Scheme);
+    map_put(c->arena, &c->schemes, stmt, scheme);
     return scheme;
 }
 
@@ -171,6 +186,8 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     bool in_view = c->in_view;
     Type *result = c->result;
     Stmt *scan = c->scan;
+    bool in_rule = c->in_rule;
+    c->in_rule = s->kind == STMT_OPTIMISER || (s->is_function && in_rule);
     c->in_view = false;
     c->scan = NULL;
     c->scope = outer;
@@ -205,6 +222,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     s->result = scheme->result;
     c->scope = scope;
     c->module = was;
+    c->in_rule = in_rule;
     c->in_view = in_view;
     c->result = result;
     c->scan = scan;
@@ -317,13 +335,10 @@ void check_net(Check *c, Stmt *s) {
 void check_body(Check *c, Stmt **body, int count) {
     for (int i = 0; i < count; i++) {
         Stmt *s = body[i];
-        bool optimiser = false;
-        for (const Scope *scope = c->scope; scope; scope = scope->parent)
-            for (int k = 0; k < scope->symbols.count; k++) optimiser |= scope->symbols.items[k]->kind == SYMBOL_ARGUMENT && scope->symbols.items[k]->type && scope->symbols.items[k]->type->kind == KIND_ANY_SHAPE;
         switch (s->kind) {
         case STMT_LET: check_let(c, s); break;
         case STMT_PARAM: check_owned(c, s, SYMBOL_PARAM, false); break;
-        case STMT_STATE: check_owned(c, s, SYMBOL_STATE, optimiser); break;
+        case STMT_STATE: check_owned(c, s, SYMBOL_STATE, c->in_rule); break;
         case STMT_DRAW: check_draw(c, s); break;
         case STMT_UPDATE: check_update(c, s); break;
         case STMT_NET:

@@ -8,11 +8,11 @@
 typedef struct Scope {
     struct Scope *parent;
     ARRAY(Symbol *) symbols;
+    Map by_name; /* the last of each name; empty while a few symbols are found faster one by one */
 } Scope;
 
 /* What calling a function or applying a layer gives, in terms of the dimensions of its signature. */
 typedef struct Scheme {
-    const Stmt *stmt;
     int state; /* 0 not begun, 1 being checked, 2 done */
     Type *result;
     Scope *scope;
@@ -38,7 +38,7 @@ typedef struct Check {
     bool in_epoch;           /* in `every epoch` */
     bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
-    ARRAY(Scheme *) schemes;
+    Map schemes; /* of functions, networks and optimisers, by their statement */
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
@@ -47,6 +47,7 @@ typedef struct Check {
     Span result_span;
     Span unknown;  /* the last name that was not known */
     bool in_index; /* between the brackets of x[..] */
+    bool in_rule;  /* in the body of an optimiser, or of a function in it */
     int calls;     /* functions and networks whose bodies are being checked, each called by the one before */
     int nested;    /* expressions being checked, those in such bodies among them */
     bool in_choice; /* in an arm of `if`, or behind a guard: the condition decides whether it is computed */
@@ -57,6 +58,7 @@ Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims);
 Type *type_poison(Check *c);
 Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param);
 Symbol *find_symbol(const Scope *scope, const char *name);
+Symbol *find_in(const Scope *scope, const char *name); /* in this one, and not in those around it */
 Scope *push_scope(Check *c);
 void pop_scope(Check *c);
 Scheme *scheme_of(Check *c, Symbol *symbol);

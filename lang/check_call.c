@@ -499,7 +499,7 @@ Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
         if (!s) return type_poison(c);
         if (s->kind == SYMBOL_NET_PART) {
             const Expr *whole = net->args[0];
-            for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++)
+            for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
                 whole = whole->kind == EXPR_COPY ? whole->args[0] : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value : NULL;
             return whole && s->item < whole->arg_count ? apply_net(c, whole->args[s->item], argument, span) : type_poison(c);
         }

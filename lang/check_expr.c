@@ -220,6 +220,9 @@ static const Span *declared_later(const Check *c, const char *name) {
     return NULL;
 }
 
+/* Help costs a look at every name that there is, and is given to the first errors only: more than are shown. */
+enum { ENOUGH_ERRORS = 100 };
+
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
     Span last = c->unknown;
@@ -228,6 +231,7 @@ static void unknown_name(Check *c, const Expr *e) {
     if (again) return;
     c->unknown = e->span;
     diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
+    if (diag_error_count(c->diag) > ENOUGH_ERRORS) return;
     suggest_name(c, e->name);
     if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
     else if (c->hooks && c->hooks->module && c->hooks->module(c->hooks->context, c->arena, e->name, 0))
@@ -236,7 +240,7 @@ static void unknown_name(Check *c, const Expr *e) {
 
 static Type *check_name(Check *c, Expr *e) {
     Symbol *s = find_symbol(c->scope, e->name);
-    const Span *later = s ? NULL : declared_later(c, e->name);
+    const Span *later = s || diag_error_count(c->diag) > ENOUGH_ERRORS ? NULL : declared_later(c, e->name);
     if (later && later->begin > e->span.begin) {
         diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
         diag_note(c->diag, *later, "its definition is here");
@@ -290,11 +294,11 @@ static Type *check_member(Check *c, Expr *e) {
     Symbol *b = base->symbol;
     if (b && b->kind == SYMBOL_MODULE) {
         Scope *scope = module_scope(c, b->module);
-        Symbol *found = scope ? find_symbol(&(Scope){.symbols = {scope->symbols.items, scope->symbols.count, 0}}, e->name) : NULL;
+        Symbol *found = scope ? find_in(scope, e->name) : NULL;
         if (!found) {
-            const char *names[256];
             int count = 0;
-            for (int i = 0; scope && i < scope->symbols.count && count < 256; i++) names[count++] = scope->symbols.items[i]->name;
+            const char **names = arena_array(c->arena, const char *, scope ? scope->symbols.count : 0);
+            for (int i = 0; scope && i < scope->symbols.count; i++) names[count++] = scope->symbols.items[i]->name;
             diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`", b->name, e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);

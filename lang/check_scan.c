@@ -66,9 +66,9 @@ void check_scan(Check *c, Stmt *s) {
 }
 
 static void unknown_carry(Check *c, const Stmt *s) {
-    const char *names[16];
+    const char **names = arena_array(c->arena, const char *, c->scan->carry_count);
     int count = 0;
-    for (int i = 0; i < c->scan->carry_count && count < 16; i++) names[count++] = c->scan->carry[i]->name;
+    for (int i = 0; i < c->scan->carry_count; i++) names[count++] = c->scan->carry[i]->name;
     diag_report(c->diag, CODE_SCAN, s->name_span, "the scan does not carry `%s`; what it carries stands with its start in parentheses: `(%s = ..)`", s->name, s->name);
     const char *near = diag_nearest(s->name, names, count);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);

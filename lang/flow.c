@@ -7,10 +7,11 @@ struct FlowFrame {
     const Stmt *fn;
     const Expr *call;
     const FlowFrame *caller; /* where the arguments are written */
+    FlowFrame *next;         /* of the same call, from another caller */
 };
 
-typedef struct Reached { /* what has been walked: a let, a call or an argument, in its frame */
-    const void *what;
+typedef struct Reached { /* that a let, a call or an argument has been walked in a frame */
+    struct Reached *next;
     const FlowFrame *frame;
     bool stopped, under_stop;
     int64_t row;
@@ -19,8 +20,8 @@ typedef struct Reached { /* what has been walked: a let, a call or an argument, 
 struct Flow {
     Arena *arena;
     const Method *method;
-    ARRAY(FlowFrame *) frames;
-    ARRAY(Reached) reached;
+    Map frames;  /* by call: a list, each with another caller */
+    Map reached; /* what has been walked: a list, each in another frame */
     FlowVisitor visit;
     void *context;
 };
@@ -43,24 +44,25 @@ Flow *flow_new(Arena *arena, const Method *method) {
 }
 
 static bool first_time(Flow *f, const void *what, const State *at) {
-    for (int i = 0; i < f->reached.count; i++) {
-        const Reached *r = &f->reached.items[i];
-        if (r->what == what && r->frame == at->frame && r->stopped == at->stopped && r->under_stop == (at->stop != NULL) && r->row == at->row) return false;
+    Reached *others = map_get(&f->reached, what);
+    for (const Reached *r = others; r; r = r->next) {
+        const bool same = r->frame == at->frame && r->stopped == at->stopped && r->under_stop == (at->stop != NULL) && r->row == at->row;
+        if (same) return false;
     }
-    const Reached r = {what, at->frame, at->stopped, at->stop != NULL, at->row};
-    array_push(f->arena, &f->reached, r);
+    Reached *r = arena_new_of(f->arena, Reached);
+    *r = (Reached){others, at->frame, at->stopped, at->stop != NULL, at->row};
+    map_put(f->arena, &f->reached, what, r);
     return true;
 }
 
 /* One frame a call and caller, so that frames can be compared. */
 static const FlowFrame *enter(Flow *f, const Stmt *fn, const Expr *call, const FlowFrame *caller) {
-    for (int i = 0; i < f->frames.count; i++) {
-        const FlowFrame *frame = f->frames.items[i];
-        if (frame->call == call && frame->caller == caller) return frame;
-    }
+    FlowFrame *others = map_get(&f->frames, call);
+    for (const FlowFrame *frame = others; frame; frame = frame->next)
+        if (frame->caller == caller) return frame;
     FlowFrame *frame = arena_new_of(f->arena, FlowFrame);
-    *frame = (FlowFrame){fn, call, caller};
-    array_push(f->arena, &f->frames, frame);
+    *frame = (FlowFrame){fn, call, caller, others};
+    map_put(f->arena, &f->frames, call, frame);
     return frame;
 }
 
@@ -255,7 +257,7 @@ static void walk(Flow *f, const Expr *e, State at) {
 }
 
 void flow_walk(Flow *f, const Expr *e, const FlowFrame *frame, FlowVisitor visit, void *context) {
-    f->reached.count = 0;
+    f->reached = (Map){0};
     f->visit = visit;
     f->context = context;
     walk(f, e, (State){.frame = frame, .row = -1});
@@ -277,7 +279,7 @@ static void walk_loss(void *context, Stmt *s) {
 }
 
 void flow_walk_losses(Flow *f, FlowVisitor visit, void *context) {
-    f->reached.count = 0;
+    f->reached = (Map){0};
     f->visit = visit;
     f->context = context;
     method_each_stmt(f->method->spec, walk_loss, f);
@@ -315,7 +317,7 @@ static bool number_of_call(const Expr *e, const FlowFrame *frame, const FlowCloc
     const Symbol *s = e->callee->symbol;
     if (!s) return false;
     if (s->kind == SYMBOL_FN && s->stmt) {
-        const FlowFrame inside = {s->stmt, e, frame};
+        const FlowFrame inside = {.fn = s->stmt, .call = e, .caller = frame};
         const Expr *result = result_of(s->stmt);
         return result && flow_number(result, &inside, clock, value);
     }

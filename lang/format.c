@@ -10,8 +10,11 @@
 #include "lang/format.h"
 
 #include "lang/ast_walk.h"
+#include "lang/limits.h"
 
+#include <assert.h>
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef enum { WORD_NAME, WORD_NUMBER, WORD_STRING, WORD_OPERATOR, WORD_OPEN, WORD_CLOSE, WORD_COMMENT } WordKind;
@@ -87,21 +90,17 @@ static void add_word(Format *f, WordKind kind, const char *text, int length, int
     array_push(f->arena, &f->words, w);
 }
 
-static bool contains(const int *offsets, int count, int offset) {
-    for (int i = 0; i < count; i++)
-        if (offsets[i] == offset) return true;
-    return false;
-}
+static int by_offset(const void *a, const void *b) { return *(const int *)a < *(const int *)b ? -1 : *(const int *)a > *(const int *)b; }
 
 static void split_words(Format *f) {
     const char *text = f->source->text;
-    int line = 0, line_start = 0, breaks = 0, lists = 0;
+    int line = 0, line_start = 0, breaks = 0, lists = 0, open = 0, close = 0;
+    if (f->opens.count) {
+        qsort(f->opens.items, (size_t)f->opens.count, sizeof *f->opens.items, by_offset);
+        qsort(f->closes.items, (size_t)f->closes.count, sizeof *f->closes.items, by_offset);
+    }
     for (int i = 0; text[i];) {
-        if (contains(f->closes.items, f->closes.count, i)) {
-            add_word(f, WORD_CLOSE, ")", 1, -1, line, i - line_start, false);
-            f->closes.items[0] = f->closes.items[--f->closes.count];
-            continue;
-        }
+        for (; close < f->closes.count && f->closes.items[close] == i; close++) add_word(f, WORD_CLOSE, ")", 1, -1, line, i - line_start, false);
         if (text[i] == '\n') {
             line++;
             line_start = i + 1;
@@ -111,7 +110,7 @@ static void split_words(Format *f) {
             i++;
             continue;
         }
-        if (contains(f->opens.items, f->opens.count, i)) add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
+        for (; open < f->opens.count && f->opens.items[open] == i; open++) add_word(f, WORD_OPEN, "(", 1, -1, line, i - line_start, breaks > 1);
         WordKind kind;
         int length = word_length(text + i, &kind);
         if (lists && strncmp(text + i, "<-", 2) == 0) length = 1; /* inside ( or [ there is no arrow */
@@ -121,7 +120,7 @@ static void split_words(Format *f) {
         breaks = 0;
         i += length;
     }
-    for (int i = 0; i < f->closes.count; i++) add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false); /* the text ends with its reduction */
+    for (; close < f->closes.count; close++) add_word(f, WORD_CLOSE, ")", 1, -1, line, 0, false); /* the text ends with its reduction */
 }
 
 /* ---- parentheses that help the reader -------------------------------------------------------------------------- */
@@ -157,10 +156,9 @@ typedef struct Bracket {
     bool has_lines;
 } Bracket;
 
-enum { MAX_DEPTH = 256 };
-
 typedef struct Place { /* where the formatter stands */
-    Bracket open[MAX_DEPTH];
+    /* Those of the text, which was parsed, and those put in around reductions, which nest as expressions do. */
+    Bracket open[MOST_NESTED_BRACKETS + MOST_NESTED_TERMS];
     int depth, braces;
     int last;            /* the word before, comments apart; or -1 */
     int statement;       /* the first word of the statement */
@@ -253,7 +251,7 @@ static int find_anchor(const Format *f, Place *p, int i, bool continued) {
 }
 
 static void open_bracket(const Format *f, Place *p, int i) {
-    if (p->depth == MAX_DEPTH) return;
+    assert(p->depth < MOST_NESTED_BRACKETS + MOST_NESTED_TERMS);
     static const char *const with_settings[] = {"train", "eval", "queue", NULL};
     const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
     Bracket b = {.word = i, .brace = is(w, "{")};

@@ -95,6 +95,40 @@ static uint64_t hash_bytes(const char *text, size_t length) {
     return hash;
 }
 
+typedef struct MapEntry {
+    const void *key; /* NULL: free */
+    void *value;
+} MapEntry;
+
+static uint64_t hash_pointer(const void *key) {
+    uint64_t hash = (uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u;
+    return hash ^ (hash >> 32);
+}
+
+/* The entry of the key, or the free one where it would stand. */
+static MapEntry *map_entry(const Map *map, const void *key) {
+    uint64_t at = map->of_texts ? hash_bytes(key, strlen(key)) : hash_pointer(key);
+    for (;; at++) {
+        MapEntry *entry = &map->entries[at & (uint64_t)(map->capacity - 1)];
+        if (!entry->key || entry->key == key || (map->of_texts && strcmp(entry->key, key) == 0)) return entry;
+    }
+}
+
+void map_put(Arena *arena, Map *map, const void *key, void *value) {
+    if (2 * map->count >= map->capacity) {
+        const Map old = *map;
+        map->capacity = old.capacity ? 2 * old.capacity : 16;
+        map->entries = arena_array(arena, MapEntry, map->capacity);
+        for (int i = 0; i < old.capacity; i++)
+            if (old.entries[i].key) *map_entry(map, old.entries[i].key) = old.entries[i];
+    }
+    MapEntry *entry = map_entry(map, key);
+    map->count += entry->key == NULL;
+    *entry = (MapEntry){key, value};
+}
+
+void *map_get(const Map *map, const void *key) { return map->count ? map_entry(map, key)->value : NULL; }
+
 static void grow_names(Arena *arena) {
     size_t capacity = arena->name_capacity ? 2 * arena->name_capacity : 256;
     Name **names = calloc(capacity, sizeof *names);

@@ -39,6 +39,15 @@ const char *arena_intern(Arena *arena, const char *text, size_t length);
     } while (0)
 void *arena_grow(Arena *arena, void *items, size_t item_bytes, int *capacity);
 
+/* A map from pointers, or from texts, to anything: open addressing in an arena. Zero it to begin. A key put again gets the new value. */
+typedef struct Map {
+    struct MapEntry *entries;
+    int capacity, count;
+    bool of_texts; /* keys are texts, and equal ones are one key */
+} Map;
+void map_put(Arena *arena, Map *map, const void *key, void *value);
+void *map_get(const Map *map, const void *key); /* NULL: no such key */
+
 /* A growable text buffer (malloc'ed; text_free releases it). */
 typedef struct Text {
     char *data;

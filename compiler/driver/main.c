@@ -4,6 +4,7 @@
 #include "runtime/interrupt.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
@@ -138,13 +139,43 @@ static int run(int argc, char **argv) {
     return unknown_command(argv[1]);
 }
 
+/* Walks over what a spec says are recursive: over lets that are each made of the one before, down the calls of a network. Lists as long as
+ * a generated spec needs more stack than the 8 MiB that a process usually has, and what is not touched costs nothing. */
+enum { STACK_BYTES = 512 << 20 };
+
+typedef struct Run {
+    int argc;
+    char **argv;
+    int status;
+} Run;
+
+static void *run_on_thread(void *context) {
+    Run *r = context;
+    r->status = run(r->argc, r->argv);
+    return NULL;
+}
+
+static int run_with_room(int argc, char **argv) {
+    Run r = {argc, argv, 1};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    bool started = pthread_attr_init(&attributes) == 0;
+    if (started) {
+        started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 && pthread_create(&thread, &attributes, run_on_thread, &r) == 0;
+        pthread_attr_destroy(&attributes);
+    }
+    if (started) pthread_join(thread, NULL);
+    else run_on_thread(&r); /* where there is no room for that much: as far as the stack goes */
+    return r.status;
+}
+
 int main(int argc, char **argv) {
     /* A full disk must come back as an error of write, not as a signal. */
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     couplet_hold_streams();
     report_begin(NULL, argc, argv);
-    const int status = run(argc, argv);
+    const int status = run_with_room(argc, argv);
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout)) return status;
     report(CODE_OUTPUT, "standard output cannot be written: %s", errno ? strerror(errno) : "it is not complete");

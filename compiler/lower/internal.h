@@ -34,6 +34,7 @@ typedef struct FrameEntry {
 struct Frame {
     Frame *parent;
     ARRAY(FrameEntry) entries;
+    Map by_key; /* of entries: their number and one; empty while a few are found faster one by one */
     Net *owner; /* the net whose body this is: owns the params and constructor calls met here */
 };
 

@@ -11,22 +11,35 @@ Frame *frame_new(Lower *l, Frame *parent) {
     return frame;
 }
 
+enum { FEW_ENTRIES = 16 };
+
+static FrameEntry *entry_of(const Frame *frame, const void *key) {
+    if (frame->by_key.count) {
+        const intptr_t number = (intptr_t)map_get(&frame->by_key, key);
+        return number ? &frame->entries.items[number - 1] : NULL;
+    }
+    for (int i = 0; i < frame->entries.count; i++)
+        if (frame->entries.items[i].key == key) return &frame->entries.items[i];
+    return NULL;
+}
+
 void frame_set(Lower *l, Frame *frame, const void *key, Value value) {
-    for (int i = 0; i < frame->entries.count; i++) {
-        if (frame->entries.items[i].key == key) {
-            frame->entries.items[i].value = value;
-            return;
-        }
+    FrameEntry *known = entry_of(frame, key);
+    if (known) {
+        known->value = value;
+        return;
     }
     FrameEntry entry = {key, value};
     array_push(l->arena, &frame->entries, entry);
+    if (frame->entries.count <= FEW_ENTRIES) return;
+    for (int i = frame->by_key.count ? frame->entries.count - 1 : 0; i < frame->entries.count; i++)
+        map_put(l->arena, &frame->by_key, frame->entries.items[i].key, (void *)(intptr_t)(i + 1));
 }
 
 const Value *frame_find(const Frame *frame, const void *key) {
-    for (; frame; frame = frame->parent)
-        for (int i = frame->entries.count - 1; i >= 0; i--)
-            if (frame->entries.items[i].key == key) return &frame->entries.items[i].value;
-    return NULL;
+    const FrameEntry *found = NULL;
+    for (; frame && !found; frame = frame->parent) found = entry_of(frame, key);
+    return found ? &found->value : NULL;
 }
 
 Value value_none(void) {
