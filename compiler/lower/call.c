@@ -194,6 +194,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     Frame *frame = frame_new(l, parent);
     Call at = {.fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
     call_enter(l, &at);
+    const int mapped = map_draws(l, args, count);
     bool fits = true;
     for (int i = 0; i < count; i++) {
         Value value = args[i];
@@ -206,6 +207,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
         frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
     }
     if (!fits) {
+        l->mapped_count = mapped;
         call_leave(l);
         return value_scalar(gx_real(l->g, 0));
     }
@@ -217,6 +219,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     l->calls++;
     Value result = fn->value ? lower_value(l, fn->value) : lower_body(l, fn->body, fn->body_count);
     l->calls--;
+    l->mapped_count = mapped;
     call_leave(l);
     l->frame = outer;
     l->site = site;

@@ -92,10 +92,12 @@ static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Pa
     const GExpr *n = axes[rank++] = graph_fresh_index(g, batch_of(l, source->data));
     l->draw_element = draw_key(l, source, n, views, number, s->span);
     l->sample = n;
+    l->view_axes[0] = axes[0];
+    l->view_axes[1] = n;
     l->site = arena_printf(l->arena, "view %s", s->params[0].name);
     l->site_count = 0;
     Value value = lower_value(l, s->value);
-    l->sample = l->draw_element = NULL;
+    l->sample = l->draw_element = l->view_axes[0] = l->view_axes[1] = NULL;
     l->site = "";
     if (value.kind != VALUE_ARRAY || rank + value_rank(&value) > GRAPH_MAX_RANK) {
         diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);

@@ -70,6 +70,26 @@ static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GE
     return gx_real(l->g, 0);
 }
 
+static bool has_key(const Lower *l, const GExpr *index) {
+    for (int i = 0; i < 2; i++)
+        if (l->view_axes[i] == index) return true; /* draw_element says it already */
+    for (int i = 0; i < l->mapped_count; i++)
+        if (l->mapped[i] == index) return true;
+    return false;
+}
+
+int map_draws(Lower *l, const Value *args, int count) {
+    const int before = l->mapped_count;
+    for (int a = 0; a < count; a++) {
+        const GExpr *const *parts = args[a].kind == VALUE_ARRAY ? args[a].prefix : &args[a].scalar, *free[GRAPH_MAX_INDICES];
+        const int part_count = args[a].kind == VALUE_ARRAY ? args[a].prefix_count : args[a].kind == VALUE_SCALAR;
+        const int found = sorted_free(l, parts, part_count, NULL, 0, free);
+        for (int i = 0; i < found; i++)
+            if (!has_key(l, free[i]) && l->mapped_count < GRAPH_MAX_INDICES) l->mapped[l->mapped_count++] = free[i];
+    }
+    return before;
+}
+
 static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
     const GExpr *flat = gx_int(l->g, 0);
     for (int i = 0; i < rank; i++)
@@ -96,6 +116,10 @@ static Value draw_param(Lower *l, const Param *param, int64_t site) {
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= graph_index_extent(g, axes[i]);
     const GExpr *element = flat_index(l, axes, rank);
+    if (l->mapped_count) {
+        element = gx2(g, G_ADD, gx2(g, G_MUL, flat_index(l, l->mapped, l->mapped_count), gx_int(g, count)), element);
+        for (int i = 0; i < l->mapped_count; i++) count *= graph_index_extent(g, l->mapped[i]);
+    }
     if (l->draw_element) element = gx2(g, G_ADD, gx2(g, G_MUL, l->draw_element, gx_int(g, count)), element);
     /* A permutation is the order of as many uniform numbers. */
     const GExpr *drawn = permutes ? uniform(l, site, element, 0) : draw_from(l, param->value, site, element);

@@ -102,6 +102,9 @@ typedef struct Lower {
     const GExpr *condition;    /* what holds where we are: guards and if-conditions, or NULL */
     const GExpr *draw_element; /* in a view: dataset index and view number; else NULL */
     const GExpr *sample;       /* in a view: the batch index, else NULL */
+    const GExpr *view_axes[2]; /* in a view: the indices that draw_element is made of */
+    const GExpr *mapped[GRAPH_MAX_INDICES]; /* bound outside, and passed to the functions at work: each of their values is a call with draws of its own */
+    int mapped_count;
     const char *site;          /* path of calls, keys the draws */
     int site_count;
     ARRAY(StateRecord) records;
@@ -210,6 +213,8 @@ void state_renew(Lower *l, const char *name, GNode *value, Span span);
 const StateRecord *find_record(const Lower *l, const char *name);
 
 /* draw.c */
+/* Adds the free indices of a call's arguments to those that draws are keyed by; how many there were. */
+int map_draws(Lower *l, const Value *args, int count);
 void lower_draw(Lower *l, const Stmt *stmt);
 void lower_starts(Lower *l); /* fills the init graph from the records */
 int64_t site_key(const char *path);

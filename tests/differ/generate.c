@@ -42,6 +42,7 @@ typedef struct Maker {
     int array_count, param_count;
     Index indices[MOST_INDICES]; /* in scope */
     int index_count, name_count;
+    bool calls_noisy;
     Text body;
 } Maker;
 
@@ -441,8 +442,20 @@ static void let_scan(Maker *m) {
     carry->used = false;
 }
 
+/* A draw in a function that is mapped over the elements of an array: each has its own. */
+static void mapped_draw(Maker *m, const Dim *dims) {
+    const char *name = fresh(m, "u");
+    m->calls_noisy = true;
+    text_printf(&m->body, "  let %s[i < N, d < D] = noisy(i / 8 - d)\n", name);
+    add_array(m, name, 2, dims, 1 - (double)m->D.extent, (double)m->N.extent / 8 + 1);
+}
+
 static void draw(Maker *m) {
     const Dim dims[2] = {m->N, m->D};
+    if (m->number % 4 == 3) {
+        mapped_draw(m, dims);
+        return;
+    }
     const char *name = fresh(m, "u");
     text_printf(&m->body, "  draw %s[N, D] ~ uniform(0, 1)\n", name);
     add_array(m, name, 2, dims, 0, 1);
@@ -532,8 +545,8 @@ const char *generate_formula(Arena *arena, uint32_t number) {
     introduce(&m, m.C, "f", sum);
     for (int i = 0; i < m.param_count; i++)
         if (m.arrays[i].used) params = arena_printf(arena, "%s%s%s", params, *params ? ", " : "", m.arrays[i].declared);
-    const char *text = arena_printf(arena, "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d%s\nfn formula%u(%s) {\n%.*s  return %s\n}\n", (long long)m.N.extent, (long long)m.K.extent,
-                                    (long long)m.D.extent, (long long)m.C.extent, number, number % 2 ? 1 : 0, input_of(arena, number), number, params, (int)m.body.length, m.body.data, sum);
+    const char *text = arena_printf(arena, "# N=%lld K=%lld D=%lld C=%lld seed=%u stream=%d%s\n%sfn formula%u(%s) {\n%.*s  return %s\n}\n", (long long)m.N.extent, (long long)m.K.extent,
+                                    (long long)m.D.extent, (long long)m.C.extent, number, number % 2 ? 1 : 0, input_of(arena, number), m.calls_noisy ? "fn noisy(x) {\n  draw u ~ uniform(0, 1)\n  return x + u\n}\n" : "", number, params, (int)m.body.length, m.body.data, sum);
     text_free(&m.body);
     return text;
 }
