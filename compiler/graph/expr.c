@@ -93,6 +93,10 @@ bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
 }
 
 /* Only what is exact in float32 as in float64 is folded among the transcendentals: none is. Arithmetic of constants is. */
+/* Nor an exponential that float32 may not hold: in a formula that is finite it meets another one, and
+ * stabilise takes the two together. */
+enum { LARGEST_FOLDED_EXPONENT = 60 };
+
 static bool fold_real(GOp op, double a, double b, double *out) {
     switch (op) {
     case G_ADD: *out = a + b; return true;
@@ -104,7 +108,7 @@ static bool fold_real(GOp op, double a, double b, double *out) {
     case G_MIN: *out = isnan(a) || a <= b ? a : b; return true;
     case G_ABS: *out = fabs(a); return true;
     case G_SQRT: *out = sqrt(a); return true;
-    case G_EXP: *out = exp(a); return true;
+    case G_EXP: *out = exp(a); return isinf(a) || fabs(a) <= LARGEST_FOLDED_EXPONENT;
     case G_LOG: *out = log(a); return true;
     case G_COS: *out = cos(a); return true;
     case G_SIN: *out = sin(a); return true;
