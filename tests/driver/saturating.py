@@ -3,6 +3,7 @@
 and 1, and differences of them from 1, as papers print them. Value and slope at each point are within 1e-6 of what the
 mathematics says: each formula f is run as sum[i] w[i] * f(x[i]), whose gradient by w is f and by x its slope."""
 import math
+import re
 import struct
 import sys
 import tempfile
@@ -16,7 +17,7 @@ POINTS = [-500.0, -120.0, -95.0, -60.0, -30.0, -17.5, -9.0, -3.0, -1.0, -0.3, -0
           60.0, 95.0, 120.0, 500.0]
 MOST = 1e-6
 ROUNDING = 6e-8  # of an exponent: times its size, what the exponential is off by
-TERMS = {"of_product", "log_sech2", "log_sech2_product", "log_above", "log_below", "log_cosh", "both", "entropy", "rest_of_tanh"}
+TERMS = {"log_normal", "log_erfc", "of_product", "log_sech2", "log_sech2_product", "log_above", "log_below", "log_cosh", "both", "entropy", "rest_of_tanh"}
 OF_TERMS = 1e-7  # the values of these are differences of terms of the size of 1
 TINY = 1.2e-38  # below, float32 has fewer digits
 
@@ -39,6 +40,20 @@ def log1mexp(u):
 
 def sech2(x):
     return 4 * sigmoid(2 * x) * sigmoid(-2 * x)
+
+
+def erfcx(x):
+    """exp(x^2) erfc(x)."""
+    if x < 5:
+        return exp(x * x) * math.erfc(x)
+    fraction = x
+    for k in range(400, 0, -1):
+        fraction = x + (k / 2) / fraction
+    return 1 / math.sqrt(math.pi) / fraction
+
+
+def log_erfc(x):
+    return math.log(math.erfc(x)) if x < 3 else math.log(erfcx(x)) - x * x
 
 
 def always(x):
@@ -103,6 +118,11 @@ FORMULAS = {
     "mixture": ("log(0.9 * sigmoid(t) + 0.1 * (1 - sigmoid(t)))", lambda x: math.log(0.9 * sigmoid(x) + 0.1 * sigmoid(-x)),
                 lambda x: 0.8 * sigmoid(x) * sigmoid(-x) / (0.9 * sigmoid(x) + 0.1 * sigmoid(-x)), between(-80, 80)),
     "noise": ("log(1 - exp(t) / (exp(t) + 5))", lambda x: -softplus(x - math.log(5)), lambda x: -sigmoid(x - math.log(5)), always),
+    "log_erfc": ("log(1 - erf(t))", lambda x: log_erfc(x), lambda x: -2 / math.sqrt(math.pi) / erfcx(x), always),
+    "log_normal": ("log(0.5 * (1 + erf(t * 0.5)))", lambda x: log_erfc(-x / 2) - math.log(2),
+                   lambda x: 1 / math.sqrt(math.pi) / erfcx(-x / 2), always),
+    "rest_of_erf": ("(1 - erf(t))", lambda x: math.erfc(x), lambda x: -2 / math.sqrt(math.pi) * exp(-x * x), between(-9, 9)),
+    "hand_softplus": ("log(1 + exp(t))", softplus, sigmoid, always),
     "both": ("log(1 - sigmoid(t) * sigmoid(t))", lambda x: -softplus(x) + math.log1p(sigmoid(x)),
              lambda x: -sigmoid(x) + sigmoid(x) * sigmoid(-x) / (1 + sigmoid(x)), between(-40, 500)),
 }
@@ -152,6 +172,18 @@ def run(folder, name, text, value, slope, where, variant):
         return
     hold(name, f"{variant}, value", points, read(f"{folder}/out/grad_w.npy"), value)
     hold(name, f"{variant}, slope", points, read(f"{folder}/out/grad_x.npy"), slope)
+
+
+# Exponentials of scalars that are known when the program is compiled, or only when it runs: exp(1 / tau) is 1e434.
+SCALARS = {
+    "log(exp(1 / tau) + sum[i] exp(x[i] / tau))": 1000.0,
+    "log(mean[i] exp(1 / tau) * exp((x[i] - 1) / tau)) * tau": 0.4 + 0.001 * math.log(1 / 8),
+    "exp(1 / tau) / (exp(1 / tau) + sum[i] exp(x[i] / tau))": 1.0,
+    "(sum[i] exp(x[i] / tau)) * exp(-1 / tau)": 0.0,
+    "(sum[i] exp(x[i] / tau)) / exp(0.4 / tau)": 1.0,
+    "exp(1 / tau) * exp((x[0] - 1) / tau) * exp(0.3 / tau)": 1.0,
+}
+NAMED = {"as a number": "fn f(x[N], tau) = %s\n", "by name": "fn f(x[N], tau) {\n  let big = exp(1 / tau)\n  return %s\n}\n"}
 
 
 # log(1 - p) of a softmax's entries, whatever they are written with.
@@ -223,6 +255,15 @@ with tempfile.TemporaryDirectory() as folder:
         if "sigmoid(t)" in formula and "stop" not in formula:
             named = formula.replace("sigmoid(t)", "p[i]")
             run(folder, name, "fn f(x[N], w[N]) {\n  let p[i] = sigmoid(x[i])\n  return sum[i] w[i] * (%s)\n}\n" % named, value, slope, where, "by name")
+    npy(f"{folder}/s.npy", [-0.3 + 0.1 * i for i in range(8)])
+    for formula, want in SCALARS.items():
+        for how, frame in NAMED.items():
+            text = frame % (formula.replace("exp(1 / tau)", "big") if how == "by name" else formula)
+            done = command.run(couplet, "grad", command.write(f"{folder}/s.cpl", text), "--fn", "f", "--in", f"x={folder}/s.npy",
+                               "--set", "tau=0.001", "--device", device)
+            found = re.search(r"^value: (\S+)", done.stdout, re.MULTILINE)
+            good = done.returncode == 0 and found and abs(float(found[1]) - want) <= 2e-4 * max(want, 0.05)  # exponents of 1000
+            check(good, f"{formula}, {how}", done.stdout + done.stderr)
     for softmax, lets in SOFTMAXES.items():
         for entry, (formula, chosen) in ENTRIES.items():
             run_rows(folder, softmax, lets, entry, formula, chosen)
