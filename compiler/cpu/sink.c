@@ -4,7 +4,7 @@
 
 /* ---- cells ---------------------------------------------------------------------------------------------------------- */
 
-/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of a place the best
+/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of reals what they have lost by rounding; of a place the best
  * value and where it is; behind these the count of terms, when having none is an error. */
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
@@ -13,10 +13,13 @@ static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->r
 static bool counts(const GNode *n) { return n->empty_is_error && n->guard; }
 static bool is_real(const GNode *n) { return n->value->type == GT_REAL; }
 
+/* Where what the sum has lost is kept; -1: this is no sum of reals. */
+static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : n->reducer == GR_LSE ? CELL_SECOND + 1 : CELL_SECOND; }
+
 static bool cell_is_real(const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return false;
-    return is_real(n) && (cell == CELL_VALUE || n->reducer == GR_LSE);
+    return is_real(n) && (cell == CELL_VALUE || n->reducer == GR_LSE || cell == lost_cell(n));
 }
 
 static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) { return cell_is_real(s, cell) ? f->e->f32 : f->e->i32; }
@@ -26,6 +29,7 @@ static LLVMValueRef word(Frame *f, int64_t value) { return LLVMConstInt(f->e->i3
 static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return word(f, 0);
+    if (cell == lost_cell(n)) return number(f, 0);
     if (cell == CELL_SECOND) return n->reducer == GR_LSE ? number(f, 0) : word(f, -1);
     if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? number(f, 0) : word(f, 0);
     if (is_real(n)) return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
@@ -152,11 +156,6 @@ static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
 /* exp(term - shift): 0 where the term is -inf. */
 static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) { return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, "")); }
 
-/* The sum so far, for a larger shift. */
-static LLVMValueRef rescaled(Frame *f, LLVMValueRef sum, LLVMValueRef old_largest, LLVMValueRef shift) {
-    return LLVMBuildFMul(f->e->builder, sum, math_exp(f, LLVMBuildFSub(f->e->builder, old_largest, shift, "")), "");
-}
-
 /* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
 static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
     LLVMValueRef v = term_of(f, sink->pair.node, holds);
@@ -198,7 +197,25 @@ static void fold_places(Element *x, Cells *c, LLVMValueRef row, LLVMValueRef bes
     frame_forget(f);
 }
 
-/* What wants a second look at the terms keeps them in the spare row. */
+/* Kahan's sum of floats: what an addition rounds off is added with the next one; of an infinite sum nothing is lost. `cell`: of the sum. */
+static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
+    Frame *f = c->f;
+    LLVMBuilderRef b = f->e->builder;
+    int lost = lost_cell(c->sink->pair.node);
+    LLVMValueRef before = cell_get(c, cell), more = LLVMBuildFAdd(b, sum, cell_get(c, lost), ""), after = LLVMBuildFAdd(b, before, more, "");
+    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), ""), size = math_intrinsic(f, "llvm.fabs", &after, 1);
+    LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, number(f, INFINITY), "");
+    cell_set(c, lost, LLVMBuildSelect(b, endless, number(f, 0), left, ""));
+    cell_set(c, cell, after);
+}
+
+/* The sum of exponentials, and what it has lost, for a larger shift. */
+static void rescale(const Cells *c, LLVMValueRef old_largest, LLVMValueRef shift) {
+    LLVMValueRef by = exponential(c->f, old_largest, shift);
+    for (int cell = CELL_SECOND; cell <= CELL_SECOND + 1; cell++) cell_set(c, cell, LLVMBuildFMul(c->f->e->builder, cell_get(c, cell), by, ""));
+}
+
+/* What wants a second look at the terms keeps them in the spare row. Of sums a tile's row is added by itself, and then joins what there is. */
 static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
@@ -207,9 +224,10 @@ static void statistic_of_rows(Element *x) {
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
     Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
+    const bool sums = n->reducer == GR_SUM && is_real(n);
     LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
-    if (places) {
+    if (places || sums) {
         value = frame_local(f, type);
         local_set(f, value, neutral_cell(f, x->view.sink, CELL_VALUE));
     }
@@ -220,59 +238,100 @@ static void statistic_of_rows(Element *x) {
     fold_count(&c, holds);
     element_loop_end(x, &elements);
     if (places) fold_places(x, &c, rows.index, local_get(f, type, value));
+    if (sums) add_keeping(&c, CELL_VALUE, local_get(f, type, value));
     if (logs) {
-        LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE));
-        cell_set(&c, CELL_SECOND, rescaled(f, cell_get(&c, CELL_SECOND), old_largest, shift));
+        LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
+        rescale(&c, old_largest, shift);
+        local_set(f, sum, number(f, 0));
         Loop terms = loop_begin(f, whole(f, 0), x->column_count);
         LLVMValueRef term = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, terms.index), "");
-        cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, term, shift)));
+        local_set(f, sum, add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
         loop_end(f, &terms);
+        add_keeping(&c, CELL_SECOND, local_get(f, f->e->f32, sum));
     }
     locals_into_cells(&c);
     loop_end(f, &rows);
 }
 
-/* Along the columns at once: the inner loop is over columns, whose cells are neighbours. The spare row holds what the largest terms were. */
-static void statistic_of_columns(Element *x) {
+/* Along the columns at once: the inner loop is over columns, whose cells are neighbours. What rows of a leaf give to a column: the term, or its exponential beside the shift that the spare row holds. */
+typedef LLVMValueRef (*ColumnTerm)(Element *x, Cells *c, LLVMValueRef *holds);
+
+static LLVMValueRef plain_term(Element *x, Cells *c, LLVMValueRef *holds) { return guarded_term(c->f, x->view.sink, holds); }
+
+static LLVMValueRef exponential_term(Element *x, Cells *c, LLVMValueRef *holds) {
+    LLVMValueRef shift = LLVMBuildLoad2(c->f->e->builder, c->f->e->f32, float_pointer(c->f, x->spare, c->at), "");
+    return exponential(c->f, guarded_term(c->f, x->view.sink, holds), shift);
+}
+
+/* Float sums of LEAF_ROWS, in the second spare row, join what the columns have: each is fifteen roundings at most. */
+enum { LEAF_ROWS = 16 };
+
+static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef sums = float_pointer(f, x->spare, whole(f, x->sweep->block_columns)), holds;
+    Loop leaves = loop_begin_step(f, whole(f, 0), x->rows, LEAF_ROWS);
+    Loop clear = loop_begin(f, whole(f, 0), x->column_count);
+    LLVMBuildStore(b, number(f, 0), float_pointer(f, sums, clear.index));
+    loop_end(f, &clear);
+    Loop rows = loop_begin(f, leaves.index, smaller_of(f, sum_of(f, leaves.index, whole(f, LEAF_ROWS)), x->rows));
+    ElementLoop elements = element_loop_begin(x, rows.index);
+    c->at = elements.columns.index;
+    LLVMValueRef v = term_at(x, c, &holds), sum = float_pointer(f, sums, c->at);
+    LLVMBuildStore(b, LLVMBuildFAdd(b, LLVMBuildLoad2(b, f->e->f32, sum, ""), v, ""), sum);
+    if (cell == CELL_VALUE) fold_count(c, holds);
+    element_loop_end(x, &elements);
+    loop_end(f, &rows);
+    Loop join = loop_begin(f, whole(f, 0), x->column_count);
+    c->at = join.index;
+    add_keeping(c, cell, LLVMBuildLoad2(b, f->e->f32, float_pointer(f, sums, join.index), ""));
+    loop_end(f, &join);
+    loop_end(f, &leaves);
+}
+
+static void best_of_columns(Element *x, Cells *c) {
+    Frame *f = &x->open.inner;
     const GNode *n = x->view.sink->pair.node;
-    Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
-    bool logs = n->reducer == GR_LSE;
-    if (logs) {
-        Loop before = loop_begin(f, whole(f, 0), x->column_count);
-        c.at = before.index;
-        LLVMBuildStore(b, cell_get(&c, CELL_VALUE), float_pointer(f, x->spare, before.index));
-        loop_end(f, &before);
-    }
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
     ElementLoop elements = element_loop_begin(x, rows.index);
-    c.at = elements.columns.index;
+    c->at = elements.columns.index;
     LLVMValueRef holds, v;
     if (is_place(n)) {
         v = term_of(f, n, &holds);
-        fold_place(&c, v, place_at_hand(&c), holds);
+        fold_place(c, v, place_at_hand(c), holds);
     } else {
         v = guarded_term(f, x->view.sink, &holds);
-        cell_set(&c, CELL_VALUE, joined(f, n, cell_get(&c, CELL_VALUE), v));
+        cell_set(c, CELL_VALUE, joined(f, n, cell_get(c, CELL_VALUE), v));
     }
-    fold_count(&c, holds);
+    fold_count(c, holds);
     element_loop_end(x, &elements);
     loop_end(f, &rows);
-    if (!logs) return;
+}
+
+/* The spare row holds what the largest terms were, and then what they are. */
+static void logs_of_columns(Element *x, Cells *c) {
+    Frame *f = &x->open.inner;
+    LLVMBuilderRef b = f->e->builder;
+    Loop before = loop_begin(f, whole(f, 0), x->column_count);
+    c->at = before.index;
+    LLVMBuildStore(b, cell_get(c, CELL_VALUE), float_pointer(f, x->spare, before.index));
+    loop_end(f, &before);
+    best_of_columns(x, c);
     Loop shifts = loop_begin(f, whole(f, 0), x->column_count);
-    c.at = shifts.index;
-    LLVMValueRef spare = float_pointer(f, x->spare, shifts.index), shift = shift_of(f, cell_get(&c, CELL_VALUE));
-    cell_set(&c, CELL_SECOND, rescaled(f, cell_get(&c, CELL_SECOND), LLVMBuildLoad2(b, f->e->f32, spare, ""), shift));
+    c->at = shifts.index;
+    LLVMValueRef spare = float_pointer(f, x->spare, shifts.index), shift = shift_of(f, cell_get(c, CELL_VALUE));
+    rescale(c, LLVMBuildLoad2(b, f->e->f32, spare, ""), shift);
     LLVMBuildStore(b, shift, spare);
     loop_end(f, &shifts);
-    rows = loop_begin(f, whole(f, 0), x->rows);
-    elements = element_loop_begin(x, rows.index);
-    c.at = elements.columns.index;
-    shift = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, c.at), "");
-    cell_set(&c, CELL_SECOND, add_in_any_order(f, cell_get(&c, CELL_SECOND), exponential(f, guarded_term(f, x->view.sink, &holds), shift)));
-    element_loop_end(x, &elements);
-    loop_end(f, &rows);
+    sum_columns(x, c, CELL_SECOND, exponential_term);
+}
+
+static void statistic_of_columns(Element *x) {
+    const GNode *n = x->view.sink->pair.node;
+    Cells c = {.f = &x->open.inner, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
+    if (n->reducer == GR_LSE) logs_of_columns(x, &c);
+    else if (sweep_keeps_lost(n)) sum_columns(x, &c, CELL_VALUE, plain_term);
+    else best_of_columns(x, &c);
 }
 
 Helper emit_statistic(Frame *outer, SweepView view, int number) {
@@ -309,7 +368,10 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     c.at = loop.index;
     if (counts(n)) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""), COUPLET_FAULT_EMPTY);
     LLVMValueRef v = cell_get(&c, CELL_VALUE);
-    if (n->reducer == GR_LSE) v = LLVMBuildFAdd(b, shift_of(f, v), math_log(f, cell_get(&c, CELL_SECOND)), "");
+    if (sweep_keeps_lost(n)) {
+        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, n->reducer == GR_LSE ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
+        v = n->reducer == GR_LSE ? LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "") : sum;
+    }
     if (is_place(n)) {
         v = cell_get(&c, CELL_SECOND);
         v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, word(f, 0), ""), word(f, 0), v, "");

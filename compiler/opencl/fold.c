@@ -26,17 +26,36 @@ static Value better(const Fold *fold, Value a, Value b) {
     return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
 }
 
+/* Kahan's sum: what an addition rounds off is added with the next term. A sum of any number of terms then is off by
+ * two roundings of the sum of magnitudes, and of each addition one of the second order. A device need not have doubles. */
+static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
+    Frame *f = fold->f;
+    if (!fold->keeps_lost) {
+        write_line(f, "%s += %s;", sum, term);
+        return;
+    }
+    Value whole = write_const(f, "float", "%s + %s", term, lost), after = write_const(f, "float", "%s + %s", sum, whole);
+    write_line(f, "%s = isinf(%s) ? 0.0f : %s - (%s - %s);", lost, after, whole, after, sum); /* of an infinite sum nothing is lost */
+    write_line(f, "%s = %s;", sum, after);
+}
+
+static Value sum_text(const Fold *fold, Value sum, Value lost) { return fold->keeps_lost ? arena_printf(fold->f->arena, "(%s + %s)", sum, lost) : sum; }
+
+Value fold_sum(const Fold *fold, const Cells *c) { return sum_text(fold, c->best, c->lost); }
+void fold_exponential(const Fold *fold, const Cells *c, Value term) { add_keeping(fold, c->sum, c->lost, term); }
+
 /* Reducers whose shares are joined as terms are. True when it was one. */
-static bool combine(const Fold *fold, Value best, Value term) {
-    const char *sign = fold->node->reducer == GR_ANY ? "|" : fold->node->reducer == GR_ALL ? "&" : fold->is_sum ? "+" : NULL;
-    if (sign) write_line(fold->f, "%s %s= %s;", best, sign, term);
-    else if (!takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, best), best, term);
-    return sign || !takes_position(fold->node);
+static bool combine(const Fold *fold, const Cells *c, Value term) {
+    const char *sign = fold->node->reducer == GR_ANY ? "|" : fold->node->reducer == GR_ALL ? "&" : NULL;
+    if (fold->is_sum) add_keeping(fold, c->best, c->lost, term);
+    else if (sign) write_line(fold->f, "%s %s= %s;", c->best, sign, term);
+    else if (!takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, c->best), c->best, term);
+    return fold->is_sum || sign || !takes_position(fold->node);
 }
 
 void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value place) {
     Frame *f = fold->f;
-    if (!combine(fold, c->best, term)) {
+    if (!combine(fold, c, term)) {
         /* The first term wins against the neutral value even when it equals it. */
         write_open(f, "if (%s(%s < 0 || %s))", holds ? arena_printf(f->arena, "%s && ", holds) : "", c->winner, better(fold, term, c->best));
         write_line(f, "%s = %s;", c->best, term);
@@ -55,7 +74,8 @@ void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
         write_line(f, "%s = %s;", mine->winner, other->winner);
         write_close(f);
     } else {
-        combine(fold, mine->best, other->best);
+        combine(fold, mine, other->best);
+        if (fold->keeps_lost && fold->is_sum) write_line(f, "%s += %s;", mine->lost, other->lost);
     }
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
 }
@@ -65,9 +85,12 @@ void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *ot
     Frame *f = fold->f;
     Value most = write_const(f, "float", "%s ? %s : %s", better(fold, other->best, mine->best), other->best, mine->best);
     Value shift = write_const(f, "float", "isinf(%s) ? 0.0f : %s", most, most);
-    write_line(f, "%s = %s * exp(%s - %s) + %s * exp(%s - %s);", mine->sum, mine->sum, mine->best, shift, other->sum, other->best, shift);
+    Value scale = write_const(f, "float", "exp(%s - %s)", mine->best, shift), theirs = write_const(f, "float", "exp(%s - %s)", other->best, shift);
+    write_line(f, "%s *= %s;", mine->sum, scale);
+    write_line(f, "%s = %s * %s + %s * %s;", mine->lost, mine->lost, scale, other->lost, theirs);
+    fold_exponential(fold, mine, write_const(f, "float", "%s * %s", other->sum, theirs));
     write_line(f, "%s = %s;", mine->best, most);
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
 }
 
-Value fold_log(const Fold *fold, const Cells *c) { return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, c->sum); }
+Value fold_log(const Fold *fold, const Cells *c) { return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, sum_text(fold, c->sum, c->lost)); }

@@ -9,6 +9,7 @@ typedef struct Fold {
     const GNode *node;
     const char *type; /* of the value so far */
     bool is_sum;      /* terms are added, be it a sum or the exponentials of a log-sum-exp */
+    bool keeps_lost;  /* and what each addition rounds off is kept */
     bool counts;      /* how many terms there were, where none is an error */
 } Fold;
 
@@ -16,6 +17,7 @@ typedef struct Fold {
 typedef struct Cells {
     Value best;   /* the value so far; of a log-sum-exp its largest term */
     Value sum;    /* of a log-sum-exp in one pass: of the exponentials, shifted by `best` */
+    Value lost;   /* what the sum so far has lost by rounding */
     Value winner; /* where the best is, -1 for nowhere */
     Value terms;
 } Cells;
@@ -26,6 +28,10 @@ Fold fold_of(Frame *f, const GNode *node);
 Value fold_neutral(const Fold *fold);
 /* `place` ascends from term to term. `holds` NULL: always; where it does not hold, the term is already neutral. */
 void fold_term(const Fold *fold, const Cells *cells, Value term, Value holds, Value place);
+/* The sum, with what it has lost. */
+Value fold_sum(const Fold *fold, const Cells *cells);
+/* A term joins the sum of a log-sum-exp in one pass. */
+void fold_exponential(const Fold *fold, const Cells *cells, Value term);
 /* Two shares become one; of equal values the lower place stays. */
 void fold_join(const Fold *fold, const Cells *mine, const Cells *other);
 /* The same for the largest terms and shifted sums of a log-sum-exp, and its value. */

@@ -2,12 +2,13 @@
  * in order, and the lanes are joined by a tree in local memory. One lane is a work-item that sweeps alone. The order is fixed by the shape, so
  * the same bits come out at every run; nothing is atomic. In a reduction by key an element's terms are the members of its list (bucket.c). */
 #include "compiler/graph/visit.h"
+#include "compiler/graph/walk.h"
 #include "compiler/opencl/bucket.h"
 #include "compiler/opencl/fold.h"
 
 #include <string.h>
 
-enum { LONG_ROW = 512, SHORT_ROW = 64, COLUMNS = 32 };
+enum { FEW_TERMS = 8 /* that a work-item adds without keeping what it loses */, LONG_ROW = 512, SHORT_ROW = 64, COLUMNS = 32 };
 
 typedef struct Reduction {
     Frame *f;
@@ -17,7 +18,7 @@ typedef struct Reduction {
     const int64_t *extents;
     int64_t columns, lanes, terms;
     Fold fold;
-    bool exponentials;
+    bool is_long, exponentials; /* is_long: sums keep what they lose */
 } Reduction;
 
 /* ---- the shape of a group -------------------------------------------------------------------------------------- */
@@ -60,7 +61,7 @@ static void shape_group(Reduction *r) {
 
 /* ---- folding ------------------------------------------------------------------------------------------------------ */
 
-static const Cells own_cells = {.best = "best", .winner = "winner", .terms = "terms"};
+static const Cells own_cells = {.best = "best", .lost = "lost", .winner = "winner", .terms = "terms"};
 
 static void take_term(const Reduction *r, Value active) {
     Frame *f = r->f;
@@ -106,9 +107,11 @@ static void sweep_lanes(const Reduction *r, Value active) {
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
     bool positions = takes_position(r->node);
-    const Cells mine = {.best = "bests[me]", .winner = "winners[me]", .terms = "counts[me]"}, other = {.best = "bests[other]", .winner = "winners[other]", .terms = "counts[other]"};
+    const Cells mine = {.best = "bests[me]", .lost = "losts[me]", .winner = "winners[me]", .terms = "counts[me]"};
+    const Cells other = {.best = "bests[other]", .lost = "losts[other]", .winner = "winners[other]", .terms = "counts[other]"};
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "bests[me] = best;");
+    if (r->fold.keeps_lost) write_line(f, "losts[me] = lost;");
     if (positions) write_line(f, "winners[me] = winner;");
     if (r->fold.counts) write_line(f, "counts[me] = terms;");
     write_open(f, "for (int reach = %lld; reach > 0; reach /= 2)", (long long)(r->lanes / 2));
@@ -120,6 +123,7 @@ static void join_lanes(const Reduction *r) {
     write_close(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_line(f, "best = bests[column];");
+    if (r->fold.keeps_lost) write_line(f, "lost = losts[column];");
     if (positions) write_line(f, "winner = winners[column];");
     if (r->fold.counts) write_line(f, "terms = counts[column];");
 }
@@ -159,10 +163,12 @@ static void declare(const Reduction *r) {
         write_line(f, "const int place = get_group_id(0) * %lld + column;", (long long)r->columns);
         write_line(f, "const int at = min(place, count - 1);");
         write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
+        if (r->is_long) write_line(f, "local float losts[%d];", GROUP);
         if (takes_position(r->node)) write_line(f, "local int winners[%d];", GROUP);
         if (r->fold.counts) write_line(f, "local int counts[%d];", GROUP);
     }
     write_line(f, "%s best = %s;", r->fold.type, fold_neutral(&r->fold));
+    if (r->is_long) write_line(f, "float lost = 0.0f;");
     if (takes_position(r->node)) write_line(f, "int winner = -1;");
     if (r->fold.counts) write_line(f, "int terms = 0;");
 }
@@ -174,12 +180,13 @@ static Value finish(Reduction *r, Value active) {
         write_line(f, "const float top = isinf(best) ? 0.0f : best;");
         write_line(f, "best = 0.0f;");
         r->fold.is_sum = r->exponentials = true;
+        r->fold.keeps_lost = r->is_long;
         if (r->fold.counts) write_line(f, "terms = 0;");
         sweep(r, active);
-        return "top + log(best)";
+        return arena_printf(f->arena, "top + log(%s)", fold_sum(&r->fold, &own_cells));
     }
     if (takes_position(r->node)) return "max(winner, 0)";
-    return "best";
+    return fold_sum(&r->fold, &own_cells);
 }
 
 Geometry write_reduction(Frame *f) {
@@ -192,6 +199,8 @@ Geometry write_reduction(Frame *f) {
     for (int i = 0; i < n->red_rank; i++) r.terms *= n->red_shape[i];
     if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
+    r.is_long = sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes);
+    r.fold.keeps_lost = r.is_long && n->reducer == GR_SUM;
     declare(&r);
     write_unravel(f, "at", 0, n->rank, extents);
     if (b) write_members(f, b);

@@ -37,7 +37,7 @@ static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
 }
 
 static Cells cells_of(Frame *f, const char *row, int sink) {
-    return (Cells){.best = arena_printf(f->arena, "best%d[%s]", sink, row), .sum = arena_printf(f->arena, "sum%d[%s]", sink, row),
+    return (Cells){.best = arena_printf(f->arena, "best%d[%s]", sink, row), .sum = arena_printf(f->arena, "sum%d[%s]", sink, row), .lost = arena_printf(f->arena, "lost%d[%s]", sink, row),
                    .winner = arena_printf(f->arena, "winner%d[%s]", sink, row), .terms = arena_printf(f->arena, "terms%d[%s]", sink, row)};
 }
 
@@ -47,6 +47,7 @@ static bool is_log(const SweepSink *k) { return k->pair.node->reducer == GR_LSE;
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {
     Fold fold = fold_of(f, k->pair.node);
     if (k->pair.node->value->type != GT_REAL) fold.type = "int";
+    fold.keeps_lost = sweep_keeps_lost(k->pair.node);
     return fold;
 }
 
@@ -68,6 +69,7 @@ static CellList list_cells(const SweepSink *k, const Fold *fold, const Cells *c)
     CellList l = {.count = 0};
     add_cell(&l, c->best, fold->type, fold_neutral(fold));
     if (is_log(k)) add_cell(&l, c->sum, "float", "0.0f");
+    if (fold->keeps_lost) add_cell(&l, c->lost, "float", "0.0f");
     if (takes_position(k->pair.node)) add_cell(&l, c->winner, "int", "-1");
     if (fold->counts) add_cell(&l, c->terms, "int", "0");
     return l;
@@ -249,8 +251,13 @@ static void take_terms(Writing *w, int i) {
     write_close(f);
     if (is_log(k)) { /* -inf - -inf is no number: such a term weighs nothing */
         write_line(f, "const float shift = isinf(%s) ? 0.0f : %s;", cells.best, cells.best);
-        write_line(f, "if (%s > before) %s *= exp(before - shift);", cells.best, cells.sum);
-        write_line(f, "for (int j = 0; j < %d; j++) %s += exponents[j] != -INFINITY ? exp(exponents[j] - shift) : 0.0f;", BLOCK, cells.sum);
+        write_open(f, "if (%s > before)", cells.best);
+        write_line(f, "%s *= exp(before - shift);", cells.sum);
+        write_line(f, "%s *= exp(before - shift);", cells.lost);
+        write_close(f);
+        write_line(f, "float exponentials = 0.0f;");
+        write_line(f, "for (int j = 0; j < %d; j++) exponentials += exponents[j] != -INFINITY ? exp(exponents[j] - shift) : 0.0f;", BLOCK);
+        fold_exponential(&fold, &cells, "exponentials");
     }
     write_close(f);
 }
@@ -363,11 +370,11 @@ static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine, 
 
 static void store_statistic(Frame *f, const SweepSink *k, const Fold *fold, const Cells *c, Value to) {
     if (fold->counts) write_fault(f, arena_printf(f->arena, "%s == 0", c->terms), COUPLET_FAULT_EMPTY);
-    write_line(f, takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : c->best);
+    write_line(f, takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : fold->keeps_lost ? fold_sum(fold, c) : c->best);
 }
 
-static const Cells mine = {.best = "best", .sum = "sum", .winner = "winner", .terms = "terms"};
-static const Cells other = {.best = "other_best", .sum = "other_sum", .winner = "other_winner", .terms = "other_terms"};
+static const Cells mine = {.best = "best", .sum = "sum", .lost = "lost", .winner = "winner", .terms = "terms"};
+static const Cells other = {.best = "other_best", .sum = "other_sum", .lost = "other_lost", .winner = "other_winner", .terms = "other_terms"};
 
 /* The shares of the work-items across a row go to local memory, and one work-item joins them in order. */
 static void finish_statistic(Writing *w, int i) {

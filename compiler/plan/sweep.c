@@ -71,9 +71,11 @@ static bool has_room(const Sweep *s, const PairSink *sink) {
     return s->sink_count == 0 || floats <= SWEEP_CHUNK;
 }
 
+bool sweep_keeps_lost(const GNode *n) { return n->reducer == GR_LSE || (n->reducer == GR_SUM && n->value->type == GT_REAL); }
+
 static int cells_of(const GNode *n) {
     int cells = n->reducer == GR_LSE || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
-    return cells + (n->empty_is_error && n->guard ? 1 : 0);
+    return cells + sweep_keeps_lost(n) + (n->empty_is_error && n->guard ? 1 : 0);
 }
 
 bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *target) {
@@ -137,7 +139,7 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
     }
     for (int i = 0; i < s->map_count; i++) l->maps[i] = take(&at, tile);
     if (weighs) l->weights = take(&at, tile);
-    l->spare = take(&at, s->block_columns);
+    l->spare = take(&at, 2 * s->block_columns);
     l->count = at;
 }
 

@@ -22,7 +22,7 @@
 enum {
     MOST_SINKS = 12,
     MOST_MAPS = 4,
-    SWEEP_CELLS = 3,       /* at most, of 4 bytes, that a statistic keeps for a row */
+    SWEEP_CELLS = 4,       /* at most, of 4 bytes, that a statistic keeps for a row */
     SWEEP_CHUNK = 256,     /* floats that the weighted sums of a row take at most in a square-tiled task */
     SWEEP_CHUNK_UNIT = 16
 };
@@ -82,6 +82,8 @@ typedef struct Sweep {
     int64_t parts, part_columns; /* ranges of columns; 1 and all of them on other targets */
 } Sweep;
 
+/* Whether a statistic is a sum of reals: it keeps beside the sum what that has lost by rounding. */
+bool sweep_keeps_lost(const GNode *statistic);
 const char *sweep_mode_name(SweepMode mode);
 /* Whether the sweep feeds its sinks on this side of the tile. */
 bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink);
@@ -111,7 +113,7 @@ typedef struct SweepLayout {
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];   /* V of the tile's rows, of its columns: [width / panel][block][panel] */
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];   /* weighted sums of the tile's rows, columns: [block][width] */
-    int64_t spare;                             /* [block_columns] */
+    int64_t spare;                             /* two of [block_columns] */
     int64_t count;
 } SweepLayout;
 void sweep_layout(const Sweep *s, SweepLayout *out);
