@@ -19,6 +19,7 @@ typedef struct Task {
     LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
     LLVMValueRef panel, y_panel;     /* of b, of y */
     LLVMValueRef masks[MAX_SUMS];    /* by vector; NULL: all of it */
+    LLVMValueRef totals;             /* of the block, of the leaves of the chunk that are done; NULL: k is one leaf */
     LLVMValueRef sums[MAX_SUMS];
 } Task;
 
@@ -56,15 +57,25 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
     }
 }
 
-static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count) {
+/* `count`: of the turns; or `more`, whether another one follows. */
+static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count, LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b), after = frame_block(t->f, "summed");
     LLVMValueRef next = add(t->f, loop->turn, whole(t->f, 1));
+    if (!more) more = LLVMBuildICmp(b, LLVMIntSLT, next, count, "");
     LLVMAddIncoming(loop->turn, &next, &here, 1);
     for (int i = 0; i < t->rows * t->vectors; i++) LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
     /* Unrolled, the rows' addresses would need more registers than there are. */
-    loop_keep_rolled(t->f, LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, count, ""), loop->body, after));
+    loop_keep_rolled(t->f, LLVMBuildCondBr(b, more, loop->body, after));
     LLVMPositionBuilderAtEnd(b, after);
+}
+
+/* The length of run number `turn`, and whether it ends a leaf (contraction.h). */
+static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends) {
+    LLVMBuilderRef b = t->f->e->builder;
+    LLVMValueRef word = table_at(t->f, t->tables, run_at, 2);
+    *ends = LLVMBuildICmp(b, LLVMIntSLT, word, whole(t->f, 0), "");
+    return t->c->leaves ? LLVMBuildSelect(b, *ends, LLVMBuildNeg(b, word, ""), word, "") : word;
 }
 
 /* All rows of a block for all runs of the chunk's k, side by side; rows that lie so in a, too, go as vectors. */
@@ -76,7 +87,8 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     local_set(f, place, whole(f, 0));
     Loop runs = loop_begin(f, whole(f, 0), t->run_count);
     LLVMValueRef at = add(f, t->runs, times(f, runs.index, 3)), first = table_at(f, t->tables, at, 0);
-    Loop terms = loop_begin(f, whole(f, 0), table_at(f, t->tables, at, 2));
+    LLVMValueRef ends;
+    Loop terms = loop_begin(f, whole(f, 0), run_length(t, at, &ends));
     LLVMValueRef from = add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")), to = local_get(f, f->e->i64, place);
     for (int r = 0; r < (neighbours ? 1 : t->rows); r++) vector_store(f, vector_load(f, type, float_at(f, row[r], from), 0), float_at(f, t->gathered, to), r, NULL);
     local_set(f, place, add(f, to, whole(f, t->rows)));
@@ -104,16 +116,30 @@ static void gather_rows(Task *t, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
-/* All runs of the chunk's k for the rows at `row`. */
-static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
+static LLVMValueRef total_at(Task *t, int i) {
+    LLVMValueRef at = whole(t->f, i);
+    return LLVMBuildInBoundsGEP2(t->f->e->builder, t->vector, t->totals, &at, 1, "");
+}
+
+static LLVMValueRef total_with(Task *t, int i, LLVMValueRef sum) {
+    LLVMValueRef total = LLVMBuildLoad2(t->f->e->builder, t->vector, total_at(t, i), "");
+    return LLVMBuildFAdd(t->f->e->builder, total, sum, "");
+}
+
+static void clear_totals(Task *t) {
+    for (int i = 0; i < t->rows * t->vectors; i++) LLVMBuildStore(t->f->e->builder, LLVMConstNull(t->vector), total_at(t, i));
+}
+
+/* The runs from number `first` on for the rows at `row`: all of the chunk's, or, where there are totals, those of a leaf, and *done is how many. */
+static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run, LLVMValueRef *gathered, LLVMValueRef *start, LLVMValueRef *sums, LLVMValueRef *done) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
     SumLoop runs, terms;
-    sum_loop_begin(t, &runs, zeros);
-    LLVMValueRef gathered = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, none = whole(f, 0);
-    LLVMValueRef at = add(f, t->runs, times(f, runs.turn, 3)), first = table_at(f, t->tables, at, 0);
-    LLVMValueRef panel = float_at(f, t->panel, table_at(f, t->tables, at, 1)), length = table_at(f, t->tables, at, 2);
-    if (t->gathered) first = gathered;
+    sum_loop_begin(t, &runs, start);
+    LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, next = NULL;
+    LLVMValueRef at = add(f, t->runs, times(f, add(f, first_run, runs.turn), 3)), first = table_at(f, t->tables, at, 0);
+    LLVMValueRef panel = float_at(f, t->panel, table_at(f, t->tables, at, 1)), ends, length = run_length(t, at, &ends);
+    if (t->gathered) first = place;
     sum_loop_begin(t, &terms, runs.sums);
     LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a"), b_at = LLVMBuildPhi(b, f->e->ptr, "b");
     multiply_column(t, row, a_at, b_at, terms.sums, sums);
@@ -123,14 +149,39 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVM
     LLVMAddIncoming(b_at, &panel, &terms.before, 1);
     LLVMAddIncoming(a_at, &a_next, &here, 1);
     LLVMAddIncoming(b_at, &b_next, &here, 1);
-    sum_loop_end(t, &terms, sums, length);
+    sum_loop_end(t, &terms, sums, length, NULL);
+    *done = add(f, runs.turn, whole(f, 1));
     if (t->gathered) {
-        LLVMValueRef next = add(f, gathered, times(f, length, t->rows));
+        next = add(f, place, times(f, length, t->rows));
         here = LLVMGetInsertBlock(b);
-        LLVMAddIncoming(gathered, &none, &runs.before, 1);
-        LLVMAddIncoming(gathered, &next, &here, 1);
+        LLVMAddIncoming(place, gathered, &runs.before, 1);
+        LLVMAddIncoming(place, &next, &here, 1);
     }
-    sum_loop_end(t, &runs, sums, t->run_count);
+    sum_loop_end(t, &runs, sums, t->run_count, t->totals ? LLVMBuildNot(b, ends, "") : NULL);
+    *gathered = next;
+}
+
+/* Leaf after leaf: its sums begin with 0 and go to the totals. */
+static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros) {
+    LLVMBuilderRef b = t->f->e->builder;
+    Frame *f = t->f;
+    LLVMValueRef sums[MAX_SUMS], done, none = whole(f, 0);
+    clear_totals(t);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "leaf"), after = frame_block(f, "leaves");
+    LLVMBuildBr(b, body);
+    LLVMPositionBuilderAtEnd(b, body);
+    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"), place = LLVMBuildPhi(b, f->e->i64, "place"), gathered = place;
+    sum_runs(t, row, run, &gathered, zeros, sums, &done);
+    for (int i = 0; i < t->rows * t->vectors; i++) LLVMBuildStore(b, total_with(t, i, sums[i]), total_at(t, i));
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
+    LLVMValueRef next = add(f, run, done);
+    if (!gathered) gathered = none;
+    LLVMAddIncoming(run, &none, &before, 1);
+    LLVMAddIncoming(run, &next, &here, 1);
+    LLVMAddIncoming(place, &none, &before, 1);
+    LLVMAddIncoming(place, &gathered, &here, 1);
+    loop_keep_rolled(f, LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), body, after));
+    LLVMPositionBuilderAtEnd(b, after);
 }
 
 static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
@@ -166,14 +217,21 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
 /* One block: rows_at is where its rows begin in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS];
+    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS], first = whole(t->f, 0), gathered = first, done;
     int count = t->rows * t->vectors;
     for (int r = 0; r < t->rows; r++) row[r] = t->gathered ? float_at(t->f, t->gathered, whole(t->f, r)) : float_at(t->f, t->a, table_at(t->f, t->tables, rows_at, 2 * r));
-    load_block(t, rows_at, begun);
+    if (t->totals)
+        for (int i = 0; i < count; i++) begun[i] = LLVMConstNull(t->vector);
+    else load_block(t, rows_at, begun);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, whole(t->f, 0), ""), some, after);
     LLVMPositionBuilderAtEnd(b, some);
-    sum_runs(t, row, begun, sums);
+    if (t->totals) {
+        sum_leaves(t, row, begun);
+        for (int i = 0; i < count; i++) sums[i] = LLVMBuildLoad2(b, t->vector, total_at(t, i), "");
+    } else {
+        sum_runs(t, row, first, &gathered, begun, sums, &done);
+    }
     LLVMBasicBlockRef summed = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
@@ -181,6 +239,10 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
         kept[i] = LLVMBuildPhi(b, t->vector, "");
         LLVMAddIncoming(kept[i], &begun[i], &before, 1);
         LLVMAddIncoming(kept[i], &sums[i], &summed, 1);
+    }
+    if (t->totals) { /* a chunk is summed by itself, too */
+        load_block(t, rows_at, begun);
+        for (int i = 0; i < count; i++) kept[i] = LLVMBuildFAdd(b, begun[i], kept[i], "");
     }
     store_block(t, rows_at, kept);
 }
@@ -224,6 +286,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
     t.a_step = table_at(&f, tables, head, HEAD_A_STEP);
     t.b_step = table_at(&f, tables, head, HEAD_B_STEP);
     if (c->gathered) t.gathered = f.scratch;
+    if (c->leaves) t.totals = frame_local(&f, LLVMArrayType2(t.vector, (uint64_t)(t.rows * t.vectors)));
     LLVMValueRef panel_step = table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
@@ -263,18 +326,19 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
     LLVMValueRef columns = table_at(&f, tables, head, HEAD_COLUMNS), row_count = table_at(&f, tables, head, HEAD_PART_ROWS);
     LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""), part_count = table_at(&f, tables, head, HEAD_PARTS);
     LLVMValueRef y_of_row = table_at(&f, tables, head, HEAD_Y_OF_ROW), y_of_n = table_at(&f, tables, head, HEAD_Y_OF_N);
-    LLVMValueRef sum = frame_local(&f, vector);
+    LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes); /* of as many parts as there are */
+    LLVMValueRef sum = frame_local(&f, doubles);
     Loop rows = loop_begin(&f, times(&f, f.begin, GATHER_ROWS), smaller(&f, times(&f, f.end, GATHER_ROWS), row_count));
     LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""), to = float_at(&f, y, table_at(&f, tables, add(&f, y_of_row, rows.index), 0));
     Loop vectors = loop_begin_step(&f, whole(&f, 0), columns, c->lanes);
-    local_set(&f, sum, LLVMConstNull(vector));
+    local_set(&f, sum, LLVMConstNull(doubles));
     LLVMValueRef first = float_at(&f, parts, add(&f, from, vectors.index));
     Loop all = loop_begin(&f, whole(&f, 0), part_count);
     LLVMValueRef one = vector_load(&f, vector, float_at(&f, first, LLVMBuildNSWMul(b, all.index, part_step, "")), 0);
-    local_set(&f, sum, LLVMBuildFAdd(b, local_get(&f, vector, sum), one, ""));
+    local_set(&f, sum, LLVMBuildFAdd(b, local_get(&f, doubles, sum), LLVMBuildFPExt(b, one, doubles, ""), ""));
     loop_end(&f, &all);
     LLVMValueRef mask = vector_mask(&f, vector, LLVMBuildNSWSub(b, columns, vectors.index, ""), 0);
-    vector_scatter(&f, local_get(&f, vector, sum), to, vector_table(&f, vector, tables, add(&f, y_of_n, vectors.index)), mask);
+    vector_scatter(&f, LLVMBuildFPTrunc(b, local_get(&f, doubles, sum), vector, ""), to, vector_table(&f, vector, tables, add(&f, y_of_n, vectors.index)), mask);
     loop_end(&f, &vectors);
     loop_end(&f, &rows);
     frame_end(&f);

@@ -12,6 +12,7 @@ enum {
     PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
     MAX_PARTS = 64,
     MIN_PART_K = 64,
+    LONGEST_PART = 32768,     /* of k, where the parts take no more memory than what is read: 64 chunks one after the other */
     SMALLEST_TRIED = 8,       /* sums in a block */
     CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
     PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
@@ -114,6 +115,13 @@ static int64_t fewest_parts(const Contraction *c) {
     return parts;
 }
 
+static int64_t parts_of_long_sums(const Contraction *c) {
+    const Product *p = &c->form;
+    double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
+    int64_t parts = divide_up(p->k_size, LONGEST_PART);
+    return (double)parts * outputs <= read ? parts : 1;
+}
+
 /* ---- tasks ----------------------------------------------------------------------------------------------------------------------- */
 
 static int64_t row_tasks(const Contraction *c, int64_t rows) {
@@ -175,6 +183,9 @@ static void choose_cut(Contraction *c) {
     if (contraction_split_index(c) >= 0) {
         most = smaller(MAX_PARTS, c->form.k_size / MIN_PART_K);
         fewest = smaller(fewest_parts(c), most);
+        int64_t wanted = parts_of_long_sums(c);
+        if (wanted > fewest) fewest = wanted;
+        if (wanted > most) most = wanted;
     }
     ContractionChoice best = {0};
     double least = 0;

@@ -191,9 +191,16 @@ static bool sums_along_k(const Contraction *c) {
 
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
 
+/* The run listed last is the last one of its leaf. */
+static void end_leaf(Builder *b) {
+    int32_t *length = &b->list.items[b->list.count - 1];
+    if (b->c->leaves) *length = -*length;
+}
+
 /* What was listed since `runs` runs is a chunk: where it begins, relative to the list, and its number of runs. The runs listed so far. */
 static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     int64_t listed = b->list.count / 3;
+    if (listed > runs) end_leaf(b);
     add_words(b->arena, chunks, (const int32_t[2]){(int32_t)(3 * runs), (int32_t)(listed - runs)}, 2);
     return listed;
 }
@@ -209,15 +216,18 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     if (!steps_fit) length = 1; /* a region with one value of the innermost index walks by another */
     else if (w.count) w.count--;
     Words chunks = {0};
-    int64_t chunk = b->c->choice.chunk, piece = chunk < length ? divide_up(length, divide_up(length, chunk)) : length, runs = 0, in_chunk = 0;
+    int64_t chunk = b->c->choice.chunk, most = b->c->leaves && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0, in_leaf = 0;
+    int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
     b->list.count = 0;
     for (int64_t i = 0; i < count / (length ? length : 1); i++, walk_on(&w)) {
         for (int64_t at = 0; at < length; at += piece) {
             int64_t here = smaller(piece, length - at);
-            if (in_chunk && in_chunk + here > chunk) runs = close_chunk(b, &chunks, runs), in_chunk = 0;
+            if (in_chunk && in_chunk + here > chunk) runs = close_chunk(b, &chunks, runs), in_chunk = in_leaf = 0;
+            if (in_leaf && in_leaf + here > LEAF_K) end_leaf(b), in_leaf = 0;
             const int32_t run[3] = {(int32_t)(w.at_first + at * head[HEAD_A_STEP]), (int32_t)(w.at_second + at * head[HEAD_B_STEP]), (int32_t)here};
             add_words(b->arena, &b->list, run, 3);
             in_chunk += here;
+            in_leaf += here;
         }
     }
     close_chunk(b, &chunks, runs);
@@ -482,6 +492,7 @@ static void take_choice(Contraction *c) {
     c->masked = p->n_size % c->panel != 0;
     c->last_vectors = (int)divide_up(c->masked ? p->n_size % c->panel : c->panel, c->lanes);
     c->gathered = gathers_a(c);
+    c->leaves = !c->dots && p->k_size > LONG_K;
     c->ahead = contraction_strides_a(c) && !c->gathered;
     int index = contraction_split_index(c);
     int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);

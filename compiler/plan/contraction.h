@@ -24,7 +24,7 @@
 #include "compiler/plan/kernel.h"
 #include "compiler/plan/tuning.h"
 
-enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, LEAF_K = 64 /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */, LONG_K = 1024 /* up to which sums are one leaf, since leaves take 4 % of a product's time */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
 
 /* The table begins with these. */
 typedef enum {
@@ -48,7 +48,7 @@ typedef enum {
     HEAD_COUNT
 } ContractionHead;
 
-/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), chunks pairs (where their runs begin, how many), runs triples (in a, in b, length). */
+/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), chunks pairs (where their runs begin, how many), runs triples (in a, in b, length; a negative one ends a leaf). */
 typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_CHUNKS, TASK_CHUNK_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
 
 /* The table of a contraction in tiles. Positions in the table are in words; lists hold pairs: rows (in a, in y), columns (in b, in y), k (in a, in b). */
@@ -74,6 +74,7 @@ typedef struct Contraction {
     bool packed;                  /* b is, into panels; else it is read where it lies */
     bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
+    bool leaves;                  /* k is more than LONG_K: its sums are taken in leaves, then of chunks, of parts */
     bool masked;                  /* the last panel is not full */
     int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */

@@ -149,6 +149,7 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
         add(h, (uint64_t)c->last_vectors);
         add(h, c->ahead);
         add(h, c->gathered);
+        add(h, c->leaves);
         add(h, c->a_along_k);
         add(h, c->b_along_k);
         return;
