@@ -187,6 +187,8 @@ typedef struct Module {
     int file_count;
     Stmt **stmts;
     int stmt_count;
+    const Span *broken; /* statements that do not fit the grammar, and were passed over */
+    int broken_count;
     bool checked;
 } Module;
 

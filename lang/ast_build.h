@@ -34,6 +34,19 @@ typedef struct Parser {
     int soft;          /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
     int offset, line, line_start;
     int last_error_line;
+    /* for messages: the tokens around the place at hand, and what the statement has so far */
+    Span lexeme, latest, previous; /* what was matched last; the token returned last, and the one before it */
+    Span first;                    /* the first word of the statement */
+    Span open[MOST_NESTED_BRACKETS + 1]; /* the brackets that are open, by level */
+    Span unclosed;                 /* a bracket that the end of its statement closed, or no place */
+    int base;                      /* the brackets that were open where the statement began */
+    int wanted_elses;              /* `if` without `else` so far */
+    Span ended_unclosed;           /* the two of them at the end of the statement before */
+    int ended_elses;
+    bool compared;                 /* a comparison was read, and nothing that ends one */
+    bool skips;                    /* the rest of a statement that does not fit is passed over */
+    bool drops_block;              /* and so is the block that follows its line */
+    ARRAY(Span) broken;            /* what was passed over */
     int ahead;         /* the first word that next_word found, or the offset of one already read */
     bool is_too_deep;  /* said once; such a file has no tree */
 } Parser;

@@ -150,10 +150,25 @@ Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
         dims[i] = t->kind == KIND_POISON ? NULL : dim_of(c, exprs[i]);
         report_dim_fault(c, exprs[i]->span);
         if (dims[i]) continue;
-        if (t->kind != KIND_POISON) diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
+        if (t->kind != KIND_POISON) {
+            const Symbol *other = exprs[i]->kind == EXPR_NAME ? exprs[i]->symbol : NULL;
+            diag_report(c->diag, CODE_DIMENSION_UNKNOWN, exprs[i]->span, "a dimension is a whole number known at compile time; this is %s", type_text(c->arena, t));
+            if (other && other->span.source && c->in_signature) {
+                diag_note(c->diag, other->span, "`%s` is declared here", other->name);
+                diag_suggest(c->diag, "give the dimension another name than `%s`", other->name);
+            }
+        }
         return type_poison(c);
     }
     return type_make(c, kind, count, dims);
+}
+
+static Type *signature_type(Check *c, const Param *p) {
+    const bool was = c->in_signature;
+    c->in_signature = true;
+    Type *t = shape_type(c, kind_named(c, p), p->dims, p->dim_count);
+    c->in_signature = was;
+    return t;
 }
 
 static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count, bool ints) {
@@ -163,7 +178,7 @@ static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, in
         Param *p = &params[i];
         /* An unannotated configuration parameter of a net counts something (channels, stride), unless its default is a real. */
         bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name && !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
-        p->type = counts ? type_make(c, KIND_INT, 0, NULL) : p->has_shape ? shape_type(c, kind_named(c, p), p->dims, p->dim_count) : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
+        p->type = counts ? type_make(c, KIND_INT, 0, NULL) : p->has_shape ? signature_type(c, p) : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
         if (p->value) check_expr(c, p->value);
         p->symbol = declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
@@ -428,6 +443,7 @@ static Module *load_module(Check *c, const char *name, Span span) {
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+        else diag_suggest(c->diag, "there are nn, losses, optim, anneal, augment, cluster, stats, pair and mix");
         return NULL;
     }
     Scope *builtins = c->scope;
@@ -462,6 +478,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
+    if (spec->broken_count) return c->method; /* statements are missing: what seems to be forgotten may stand among them */
     if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
     if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");
     if (loses && !trains) diag_suggest(diag, "`train { epochs 10, batch 256, optimiser optim.sgd(lr = 0.1, momentum = 0.9) }`");

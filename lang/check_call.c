@@ -348,6 +348,35 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     return type_make(c, KIND_REAL, 0, NULL); /* distributions: one draw */
 }
 
+/* `sum(x)`: what is meant is a reduction, with an index for each axis of its argument. */
+static bool is_reduction(Check *c, const Expr *e) {
+    if (e->callee->kind != EXPR_NAME || find_symbol(c->scope, e->callee->name)) return false;
+    for (int i = 0; i < REDUCE_KINDS; i++)
+        if (strcmp(reduce_names[i], e->callee->name) == 0) return true;
+    return false;
+}
+
+/* `x[i, d]` of an argument, and `i, d` alone. */
+static const char *with_indices(Check *c, const Expr *argument, const char **indices) {
+    static const char *const letters[] = {"i", "j", "k", "l", "m", "n", "a", "b"};
+    const int rank = argument && argument->type && !poisoned(argument->type) && argument->type->rank ? argument->type->rank : 1;
+    const bool plain = argument && (argument->kind == EXPR_NAME || argument->kind == EXPR_MEMBER);
+    *indices = "i";
+    for (int i = 1; i < rank && i < 8; i++) *indices = arena_printf(c->arena, "%s, %s", *indices, letters[i]);
+    const char *name = plain ? arena_printf(c->arena, "%.*s", argument->span.end - argument->span.begin, argument->span.source->text + argument->span.begin) : "x";
+    return arena_printf(c->arena, "%s[%s]", name, *indices);
+}
+
+static Type *report_reduction(Check *c, const Expr *e) {
+    const char *name = e->callee->name, *indices, *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+    diag_report(c->diag, CODE_UNKNOWN_NAME, e->callee->span, "`%s` is a reduction and no function: it needs its index", name);
+    if (strcmp(name, "softmax") == 0) diag_suggest(c->diag, "softmax keeps its index, which the head of a let binds: `let p[i, k] = softmax[k] s[i, k]`");
+    else if (strcmp(name, "topk") == 0) diag_suggest(c->diag, "`let near[i, r < 5] = topk[j, r] s[i, j]` gives the places of the five largest");
+    else if (strcmp(name, "count") == 0) diag_suggest(c->diag, "`count[i | x[i] > 0]` counts");
+    else diag_suggest(c->diag, "`%s[%s] %s`; over one axis of several, `let m[i] = %s[d] x[i, d]`", name, indices, element, name);
+    return type_poison(c);
+}
+
 static Type *check_builtin(Check *c, Expr *e) {
     const char *name = e->callee->name;
     for (size_t i = 0; i < sizeof builtins / sizeof *builtins; i++) {
@@ -359,6 +388,8 @@ static Type *check_builtin(Check *c, Expr *e) {
         if (e->arg_count < builtins[i].low || e->arg_count > builtins[i].high) {
             diag_report(c->diag, CODE_ARGUMENT_COUNT, e->span, "`%s` takes %d%s %s, and %d %s given", name, builtins[i].low, builtins[i].high > builtins[i].low ? " or more" : "",
                         builtins[i].low == 1 ? "argument" : "arguments", e->arg_count, e->arg_count == 1 ? "is" : "are");
+            const char *indices, *element = with_indices(c, e->arg_count ? e->args[0] : NULL, &indices);
+            if (e->arg_count == 1 && (strcmp(name, "max") == 0 || strcmp(name, "min") == 0)) diag_suggest(c->diag, "over an axis it has an index: `%s[%s] %s`", name, indices, element);
             return type_poison(c);
         }
         for (int a = 0; a < e->arg_count; a++)
@@ -529,6 +560,10 @@ bool net_takes_index(const Expr *e, const Binder *binder) {
 /* ---- the call ---------------------------------------------------------------------------------------------- */
 
 Type *check_call(Check *c, Expr *e) {
+    if (is_reduction(c, e)) {
+        for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
+        return report_reduction(c, e);
+    }
     Type *callee = check_expr(c, e->callee);
     for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
     if (poisoned(callee)) return callee;

@@ -1,6 +1,8 @@
 /* Types of expressions. */
 #include "lang/check.h"
+#include "lang/habits.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -222,9 +224,24 @@ static const Span *declared_later(const Check *c, const char *name) {
 
 /* Help costs a look at every name that there is, and is given to the first errors only: more than are shown. */
 enum { ENOUGH_ERRORS = 100 };
+/* Whether a name stands in what the parser passed over: it was most likely declared there. */
+static bool was_broken(const Check *c, const char *name) {
+    const size_t length = strlen(name);
+    for (int i = 0; i < c->module->broken_count; i++) {
+        const Span span = c->module->broken[i];
+        const char *text = span.source->text;
+        for (int at = span.begin; at + (int)length <= span.end; at++) {
+            const bool begins = at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
+            const bool ends = !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
+            if (begins && ends && memcmp(text + at, name, length) == 0) return true;
+        }
+    }
+    return false;
+}
 
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
+    if (diag_error_count(c->diag) <= ENOUGH_ERRORS && was_broken(c, e->name)) return;
     Span last = c->unknown;
     bool again = last.source == e->span.source && last.line == e->span.line && last.end - last.begin == e->span.end - e->span.begin &&
                  memcmp(last.source->text + last.begin, e->name, strlen(e->name)) == 0;
@@ -232,8 +249,11 @@ static void unknown_name(Check *c, const Expr *e) {
     c->unknown = e->span;
     diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
     if (diag_error_count(c->diag) > ENOUGH_ERRORS) return;
+    const char *meant = habit_of_name(e->name);
     suggest_name(c, e->name);
-    if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
+    if (meant) diag_suggest(c->diag, "%s", meant);
+    else if (c->in_signature) diag_suggest(c->diag, "the dimensions of a signature begin with a capital letter: `x[N, D]`");
+    else if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
     else if (c->hooks && c->hooks->module && c->hooks->module(c->hooks->context, c->arena, e->name, 0))
         diag_suggest(c->diag, "`use %s` makes the names of the library's module visible", e->name);
 }
@@ -287,6 +307,20 @@ bool names_all_parts(const Symbol *net) {
     return all;
 }
 
+/* What a module has, or how to list it where that is long. */
+static void suggest_names_of(Check *c, const char *module, const Scope *scope) {
+    enum { MOST = 12 };
+    const char *text = "";
+    int count = 0;
+    for (int i = 0; scope && i < scope->symbols.count; i++) {
+        const Symbol *s = scope->symbols.items[i];
+        if (s->kind != SYMBOL_FN && s->kind != SYMBOL_NET && s->kind != SYMBOL_OPTIMISER) continue;
+        if (count++ < MOST) text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", s->name);
+    }
+    if (count > MOST) diag_suggest(c->diag, "`couplet doc %s` lists its %d names", module, count);
+    else if (count) diag_suggest(c->diag, "it has %s", text);
+}
+
 static Type *check_member(Check *c, Expr *e) {
     Expr *base = e->args[0];
     Type *t = check_expr(c, base);
@@ -302,6 +336,7 @@ static Type *check_member(Check *c, Expr *e) {
             diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the module `%s` has no `%s`", b->name, e->name);
             const char *near = diag_nearest(e->name, names, count);
             if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", b->name, near);
+            else suggest_names_of(c, b->name, scope);
             return type_poison(c);
         }
         found->used = true;
@@ -338,6 +373,8 @@ static Type *check_member(Check *c, Expr *e) {
         }
     }
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
+    const char *meant = habit_of_name(e->name);
+    if (meant) diag_suggest(c->diag, "%s", meant);
     return type_poison(c);
 }
 
@@ -384,7 +421,9 @@ static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
-        diag_suggest(c->diag, "only a number goes with an array of any shape; where rows or columns repeat, write the elements: `let y[i, d] = a[i, d] + b[d]`");
+        const bool matrices = e->op == OP_MUL && a->rank == 2 && b->rank == 2 && a->dims[1] == b->dims[0];
+        if (matrices) diag_suggest(c->diag, "a product of matrices is its formula: `let z[i, j] = sum[k] x[i, k] * y[k, j]`");
+        else diag_suggest(c->diag, "only a number goes with an array of any shape; where rows or columns repeat, write the elements: `let y[i, d] = a[i, d] + b[d]`");
         return type_poison(c);
     }
     const Type *shaped = a->rank ? a : b;

@@ -57,6 +57,10 @@ void check_view(Check *c, Stmt *s) {
 static void check_ema(Check *c, Stmt *s) {
     Type *rate = check_expr(c, s->value);
     Type *target = check_expr(c, s->targets[0]), *source = check_expr(c, s->source);
+    if (target->kind == KIND_NET && s->targets[0]->kind == EXPR_NAME && s->source->kind == EXPR_NAME && s->targets[0]->symbol == s->source->symbol) {
+        diag_report(c->diag, CODE_EMA_ENDS, s->span, "an ema edge joins two networks, and `%s` stands on both sides", s->source->name);
+        diag_suggest(c->diag, "`net target = copy %s` makes the second one: `ema target <- %s rate 0.99`", s->source->name, s->source->name);
+    }
     if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
     if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
     if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
@@ -160,7 +164,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     }
     case STMT_SCAN: check_scan(c, s); break;
     case STMT_NEXT: check_next(c, s); break;
-    case STMT_RETURN: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`return` belongs into a function or a net"); break;
+    case STMT_RETURN: if (!m->broken_count) diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`return` belongs into a function or a net"); break;
     default: break;
     }
 }

@@ -1,5 +1,6 @@
 /* One file through lexer and grammar. */
 #include "lang/ast_build.h"
+#include "lang/utf8.h"
 
 #include "parser.h"
 #define YYSTYPE COUPLET_YYSTYPE
@@ -7,6 +8,29 @@
 #include "lexer.h"
 
 #include <string.h>
+
+/* Bytes that are no text are said once, at the first of them. */
+static bool is_text(Diag *diag, const Source *source) {
+    Span span = {.source = source, .line = 1, .column = 1};
+    for (size_t at = 0; at < source->length;) {
+        uint32_t code;
+        const int length = utf8_read(source->text + at, source->length - at, &code);
+        if (length == 0 || code == 0) {
+            const unsigned byte = (unsigned char)source->text[at];
+            span.begin = (int)at;
+            span.end = span.begin + 1;
+            span.column = (int)at - span.column + 2;
+            diag_report(diag, CODE_CHARACTER, span, code == 0 && length ? "this is no text: here stands a byte 0" : "this is no text in UTF-8: here stands the byte 0x%02x", byte);
+            diag_suggest(diag, "save the file as UTF-8; editors name UTF-16 and Latin-1 among the encodings");
+            return false;
+        }
+        at += (size_t)length;
+        if (code != '\n') continue;
+        span.line++;
+        span.column = (int)at + 1;
+    }
+    return true;
+}
 
 Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char *name) {
     Parser p;
@@ -27,6 +51,7 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
         diag_report(diag, CODE_TOO_DEEP, start, "a file has at most %d bytes, and this one has %zu", MOST_FILE_BYTES, source->length);
         return module;
     }
+    if (!is_text(diag, source)) return module;
     if (couplet_yylex_init_extra(&p, &p.scanner) != 0) {
         Span nowhere = {.source = NULL};
         diag_report(diag, CODE_MEMORY, nowhere, "out of memory while reading `%s`", source->path);
@@ -37,6 +62,8 @@ Module *parse_module(Arena *arena, Diag *diag, const Source *source, const char 
     couplet_yy_delete_buffer(buffer, p.scanner);
     couplet_yylex_destroy(p.scanner);
     if (p.is_too_deep) return module; /* without statements: no walk may go down what was too deep to read */
+    module->broken = p.broken.items;
+    module->broken_count = p.broken.count;
     module->stmts = p.stmts.items;
     module->stmt_count = p.stmts.count;
     return module;
@@ -54,5 +81,10 @@ Module *module_join(Arena *arena, Module *module, Module *more) {
     memcpy(files + module->file_count, more->files, sizeof *files * (size_t)more->file_count);
     module->files = files;
     module->file_count += more->file_count;
+    Span *broken = arena_array(arena, Span, module->broken_count + more->broken_count + 1);
+    for (int i = 0; i < module->broken_count; i++) broken[i] = module->broken[i];
+    for (int i = 0; i < more->broken_count; i++) broken[module->broken_count + i] = more->broken[i];
+    module->broken = broken;
+    module->broken_count += more->broken_count;
     return module;
 }

@@ -1,6 +1,7 @@
 /* The grammar. It accepts a little too much; check.c rejects it with a better sentence. */
 %code requires {
 #include "lang/ast_build.h"
+#include "lang/habits.h"
 }
 %define api.pure full
 %define api.prefix {couplet_yy}
@@ -352,29 +353,45 @@ static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     parser_too_deep(p, *span, "expressions");
 }
 
-/* What a reader of other languages may have meant by the word that does not fit. */
-static void suggest_habit(Parser *p, Span found) {
-    static const struct { const char *before, *word, *meant; } habits[] = {
-        {"", "<-", "a value is named with `=`; `<-` stands in update, ema and queue"}, {"*", "*", "a power is written `x^2`"},
-        {"", "==", "`==` compares, `=` names"}, {"", "elif", "a choice is `if c then a else b`"}};
-    const char *at = p->source->text + found.begin;
-    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
-        size_t length = strlen(habits[i].word), before = strlen(habits[i].before);
-        if ((size_t)(found.end - found.begin) != length || memcmp(at, habits[i].word, length) != 0) continue;
-        if (before == 0 || (found.begin > 0 && at[-1] == habits[i].before[0])) diag_suggest(p->diag, "%s", habits[i].meant);
+static bool is_in_train(const Parser *p) { return p->level > 0 && !p->depth[p->level] && p->opener[p->level] == TRAIN; }
+
+/* What was meant, and where a bracket stands that was left open. */
+static void suggest_habit(Parser *p, const Misfit *m) {
+    const Span open = m->at_end ? p->ended_unclosed : p->unclosed;
+    if (open.source) {
+        diag_note(p->diag, open, "this bracket is not closed");
+        diag_suggest(p->diag, "close the `%c` of line %d, column %d", p->source->text[open.begin], open.line, open.column);
+        return;
     }
+    const char *meant = habit_of_syntax(m);
+    if (meant) diag_suggest(p->diag, "%s", meant);
+}
+
+/* The rest of the statement is passed over, with the blocks that belong to it. */
+static void skip_statement(Parser *p, const Misfit *m) {
+    const Span from = m->first.source ? m->first : m->found;
+    array_push(p->arena, &p->broken, from);
+    p->broken.items[p->broken.count - 1].end = p->offset;
+    const char *next = p->source->text + p->offset;
+    p->drops_block = m->at_end && next[strspn(next, " \t\r\n")] == '{';
+    p->skips = !m->at_end;
 }
 
 /* "found `)`, expected a name, a number or `(`": the found text as written, the expected kept short. */
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *p) {
     (void)scanner;
     Span span = *yypcontext_location(context);
-    if (p->last_error_line == span.line) return 0; /* one message a line: the rest follows from the first */
-    p->last_error_line = span.line;
     yysymbol_kind_t found = yypcontext_token(context);
     yysymbol_kind_t expected[5];
     int count = yypcontext_expected_tokens(context, expected, 5);
     Text text = {0};
+    const bool at_end = found == YYSYMBOL_YYEOF || found == YYSYMBOL_NEWLINE, again = p->last_error_line == span.line;
+    Misfit misfit = {.first = p->first, .before = at_end ? p->latest : p->previous, .found = span, .at_end = at_end, .compared = p->compared,
+                     .wants_else = (at_end || p->source->text[span.begin] == '{' ? p->ended_elses : p->wanted_elses) > 0, .in_index = p->level > 0 && p->depth[p->level] && p->source->text[p->open[p->level].begin] == '[', .in_train = is_in_train(p)};
+    for (int i = 0; i < count; i++) misfit.wants_name |= expected[i] == YYSYMBOL_NAME;
+    skip_statement(p, &misfit);
+    if (again) return 0; /* one message a line: the rest follows from the first */
+    p->last_error_line = span.line;
     if (found == YYSYMBOL_YYEOF) text_printf(&text, "the file ends here");
     else if (found == YYSYMBOL_NEWLINE) text_printf(&text, "the line ends here");
     else text_printf(&text, "found `%.*s`", span.end - span.begin, p->source->text + span.begin);
@@ -397,9 +414,9 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     }
     diag_report(p->diag, CODE_SYNTAX, span, "%s", text.data ? text.data : "syntax error");
     text_free(&text);
+    suggest_habit(p, &misfit);
     for (int i = 0; i < count; i++)
         if (found == YYSYMBOL_REDUCER && expected[i] == YYSYMBOL_NAME)
             diag_suggest(p->diag, "`%.*s` is a reduction and cannot name an array", span.end - span.begin, p->source->text + span.begin);
-    suggest_habit(p, span);
     return 0;
 }

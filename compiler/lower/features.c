@@ -18,6 +18,7 @@ static int feature_graph(Lower *l, const Expr *features, const DataSource *data,
     Value value = net_apply(l, net, image, features);
     if (value.kind != VALUE_ARRAY || value_rank(&value) != 2) {
         diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
+        diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands in parentheses: `trunk: (a >> b) >> head: c`");
         return -1;
     }
     const GExpr *free[GRAPH_MAX_FREE];

@@ -1,0 +1,29 @@
+/* What a reader of papers, of Python or of C may have meant: the tables of habits.def. */
+#ifndef COUPLET_LANG_HABITS_H
+#define COUPLET_LANG_HABITS_H
+
+#include "lang/diag.h"
+
+/* Where the text does not fit the grammar. The spans are empty where there is no such token. */
+typedef struct Misfit {
+    Span first;  /* the first word of the statement */
+    Span before; /* the token ahead of the one that does not fit */
+    Span found;  /* the token that does not fit, or the end of the line */
+    bool at_end; /* `found` is the end of a line or of the file */
+    bool compared;   /* a comparison stands in the same formula already */
+    bool wants_else; /* an `if` without its `else` */
+    bool in_index;   /* inside [ ] */
+    bool in_train;   /* inside the braces of `train` */
+    bool wants_name; /* a name could stand here */
+} Misfit;
+
+/* What to write instead, or NULL. */
+const char *habit_of_syntax(const Misfit *misfit);
+
+/* What the language has in place of a name that nothing declares, or NULL. */
+const char *habit_of_name(const char *name);
+
+/* What an ASCII text stands for where a character is meant that is not ASCII: "-" for U+2212, or NULL. */
+const char *habit_of_character(unsigned code);
+
+#endif
