@@ -376,6 +376,12 @@ void check_body(Check *c, Stmt **body, int count) {
 
 static Module *load_module(Check *c, const char *name, Span span);
 
+/* A module that another file of the same folder uses already: each of them says what it needs. */
+static const Symbol *used_in_another_file(const Check *c, const Param *p) {
+    const Symbol *s = find_symbol(&(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
+    return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source ? s : NULL;
+}
+
 static void declare_module_names(Check *c, Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
@@ -383,6 +389,8 @@ static void declare_module_names(Check *c, Module *m) {
         if (s->kind == STMT_USE) {
             for (int p = 0; p < s->param_count; p++) {
                 Module *used = load_module(c, s->params[p].name, s->params[p].span);
+                const Symbol *before = used_in_another_file(c, &s->params[p]);
+                if (before) continue;
                 Symbol *symbol = declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
                 symbol->module = used;
                 symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);

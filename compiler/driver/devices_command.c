@@ -19,7 +19,8 @@ int devices_command(int argc, char **argv) {
     CoupletOpenclInfo infos[COUPLET_OPENCL_MAX_DEVICES];
     int count = couplet_opencl_list(infos, COUPLET_OPENCL_MAX_DEVICES);
     CoupletThreads *threads = couplet_threads_new(0);
-    printf("cpu        %d threads\n", couplet_threads_count(threads));
+    const int count_of_threads = couplet_threads_count(threads);
+    printf("cpu        %d %s\n", count_of_threads, count_of_threads == 1 ? "thread" : "threads");
     couplet_threads_free(threads);
     for (int i = 0; i < count; i++) show(i, &infos[i]);
     if (count == 0) printf("There is no OpenCL device here%s.\n", couplet_opencl_is_built() ? "" : ", and this build of Couplet has no OpenCL");

@@ -5,7 +5,10 @@
 #include "lang/format.h"
 #include "runtime/files.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The new text, or NULL after messages. */
 static const char *format_file(Arena *arena, const Source *source) {
@@ -23,18 +26,41 @@ static const char *format_file(Arena *arena, const Source *source) {
     return NULL;
 }
 
+/* Writes the text in place of the file: of the one that a link names, with the permissions that it has. */
+static bool replace_file(const char *path, const char *text) {
+    char error[512];
+    struct stat info;
+    char *target = realpath(path, NULL);
+    if (!target || stat(target, &info) != 0) {
+        free(target);
+        return report(CODE_OUTPUT, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    FILE *file = couplet_file_begin(target, error, sizeof error);
+    bool good = file != NULL;
+    if (good && fchmod(fileno(file), info.st_mode & 07777) != 0) {
+        snprintf(error, sizeof error, "%s: its permissions cannot be kept: %s", path, strerror(errno));
+        couplet_file_drop(target, file);
+        good = false;
+    } else if (good) {
+        fwrite(text, 1, strlen(text), file);
+        good = couplet_file_commit(target, file, error, sizeof error);
+    }
+    free(target);
+    return good || report_error(CODE_OUTPUT, error);
+}
+
 static int run_file(const Options *o, const char *path) {
     Arena *arena = arena_new();
-    const Source *source = read_text(arena, path);
+    const bool piped = strcmp(path, "-") == 0;
+    const Source *source = piped && o->write ? NULL : read_text(arena, path);
     const char *text = source ? format_file(arena, source) : NULL;
     int status = text ? 0 : 2;
-    char error[512];
-    bool same = text && strlen(text) == source->length && memcmp(text, source->text, source->length) == 0;
+    if (piped && o->write) report(CODE_COMMAND_LINE, "--write puts the text into its file, and standard input is none");
+    const bool same = text && strlen(text) == source->length && memcmp(text, source->text, source->length) == 0;
     if (text && o->check && !same) {
-        report(CODE_LAYOUT, "%s: not in canonical layout; `couplet fmt --write %s` brings it there", path, path);
+        report_with_help(CODE_LAYOUT, piped ? NULL : arena_printf(arena, "`couplet fmt --write %s` brings it there", path), "%s: not in canonical layout", source->path);
         status = 1;
-    } else if (text && o->write && !same && !couplet_text_write(path, text, error, sizeof error)) {
-        report_error(CODE_OUTPUT, error);
+    } else if (text && o->write && !same && !replace_file(path, text)) {
         status = 2;
     }
     if (text && !o->check && !o->write) fputs(text, stdout);

@@ -13,21 +13,34 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static bool is_standard_input(const char *path) { return strcmp(path, "-") == 0; }
+
+/* All that a stream gives, also one whose length nobody knows ahead. */
+static Source *read_stream(Arena *arena, FILE *file, const char *name) {
+    Text text = {0};
+    char piece[1 << 14];
+    for (size_t got; (got = fread(piece, 1, sizeof piece, file)) > 0;) text_append(&text, piece, got);
+    Source *source = NULL;
+    if (ferror(file)) report(CODE_FILE_READ, "`%s` cannot be read: %s", name, strerror(errno));
+    else {
+        source = arena_new_of(arena, Source);
+        *source = (Source){name, text.length ? arena_strndup(arena, text.data, text.length) : "", text.length};
+    }
+    text_free(&text);
+    return source;
+}
+
 Source *read_text(Arena *arena, const char *path) {
     struct stat info;
+    if (is_standard_input(path)) return read_stream(arena, stdin, "<stdin>");
     errno = 0;
-    FILE *file = stat(path, &info) == 0 && S_ISREG(info.st_mode) ? fopen(path, "rb") : NULL;
+    FILE *file = stat(path, &info) == 0 && !S_ISDIR(info.st_mode) ? fopen(path, "rb") : NULL;
     if (!file) {
-        report(CODE_FILE_READ, "`%s` cannot be read: %s", path, errno ? strerror(errno) : "it is no file");
+        report(CODE_FILE_READ, "`%s` cannot be read: %s", path, errno ? strerror(errno) : "it is a folder");
         return NULL;
     }
-    char *text = arena_alloc(arena, (size_t)info.st_size + 1);
-    size_t length = fread(text, 1, (size_t)info.st_size, file);
+    Source *source = read_stream(arena, file, path);
     fclose(file);
-    Source *source = arena_new_of(arena, Source);
-    source->path = path;
-    source->text = text;
-    source->length = length;
     return source;
 }
 
@@ -71,6 +84,7 @@ static const char *named_path(Arena *arena, const char *path) {
 }
 
 const char *spec_name(Arena *arena, const char *path) {
+    if (is_standard_input(path)) return "stdin";
     path = named_path(arena, path);
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;

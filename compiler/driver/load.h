@@ -16,7 +16,7 @@ extern const LibraryFile library_files[]; /* in order of path; ends with a NULL 
 /* A ModuleReader of the embedded library. */
 const Source *read_library(void *context, Arena *arena, const char *name, int part);
 
-/* A file as it stands; NULL after a message. */
+/* A file as it stands, or standard input for `-`; NULL after a message. */
 Source *read_text(Arena *arena, const char *path);
 /* What makes up a spec: a file; the .cpl files of a folder, in order of name, as one module; or a module of the library by its name, when there is no
  * such file. None (*count is 0) after a message. */

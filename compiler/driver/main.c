@@ -87,7 +87,7 @@ static const Command commands[] = {
 };
 
 static int usage(FILE *out) {
-    fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, or a module of the library: losses.\n\n");
+    fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, a module of the library (losses), or - for standard input.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
     fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. Every command takes --diagnostics json and --all-errors.\n\n");
     return out == stdout ? 0 : 2;

@@ -63,7 +63,7 @@ static void print_row(const Row *row, double total) {
 
 /* What a device could do at its best is not measured. */
 static void print_machine(const CoupletDevice *device, const Yardstick *best, int threads) {
-    if (device->is_host) printf("%d threads; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads, best->flops * 1e-9, best->bytes * 1e-9);
+    if (device->is_host) printf("%d %s; this machine at its best: %.0f GFLOP/s, %.1f GB/s\n", threads, threads == 1 ? "thread" : "threads", best->flops * 1e-9, best->bytes * 1e-9);
     else printf("%s; a wait after each kernel is in its time\n", device->name);
 }
 

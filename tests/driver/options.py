@@ -82,6 +82,30 @@ with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run([couplet, *args], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
         check(done.returncode == 1 and "error[E606]: standard output cannot be written: No space left" in done.stderr, "a full disk: " + " ".join(args), done.stderr)
 
+    # Standard input, links and permissions, and folders as specs.
+    def piped(text, *args):
+        return subprocess.run([couplet, *args], input=text, capture_output=True, text=True, timeout=60, cwd=folder)
+
+    done = piped("fn  f(x) = x+1\n", "fmt", "-")
+    check(done.returncode == 0 and done.stdout == "fn f(x) = x + 1\n", "fmt - formats standard input", done.stdout + done.stderr)
+    done = piped("fn f(x) = xx\n", "check", "-")
+    check(done.returncode == 1 and done.stderr.startswith("<stdin>:1:11: error[E101]"), "check - checks standard input", done.stderr)
+    check(piped("fn f(x) = x\n", "fmt", "-", "--write").returncode == 2, "fmt - --write has nowhere to write")
+    command.write(folder + "/m.cpl", "fn  f(x) = x+1\n")
+    os.chmod(folder + "/m.cpl", 0o640)
+    os.symlink("m.cpl", folder + "/link.cpl")
+    done = command.run(couplet, "fmt", "--write", folder + "/link.cpl")
+    with open(folder + "/m.cpl") as file:
+        text = file.read()
+    check(done.returncode == 0 and text == "fn f(x) = x + 1\n" and os.path.islink(folder + "/link.cpl") and os.stat(folder + "/m.cpl").st_mode & 0o777 == 0o640,
+          "fmt --write keeps the link and the permissions", done.stderr)
+    os.mkdir(folder + "/project")
+    command.write(folder + "/project/a.cpl", command.SMALL_SPEC)
+    command.write(folder + "/project/b.cpl", "use nn\nfn twice(x) = 2 * x\n")
+    for place, where in ((folder + "/project", folder), (folder + "/project/", folder), (".", folder + "/project")):
+        done = subprocess.run([couplet, "graph", place], capture_output=True, text=True, timeout=60, cwd=where)
+        check(done.returncode == 0 and 'digraph "project"' in done.stdout, "two files of a folder use one module, and the method has the folder's name: " + place[-9:], done.stdout[:300] + done.stderr)
+
     for word in ("--version", "version", "-V"):
         done = command.run(couplet, word)
         check(done.returncode == 0 and re.fullmatch(r"couplet \d+\.\d+\.\d+\n", done.stdout), word, done.stdout + done.stderr)
