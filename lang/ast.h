@@ -95,6 +95,7 @@ typedef struct DataSource {
     int64_t batch; /* of its own, or that of `train` */
     double per_class, fraction, imbalance; /* the selection; 0: not given, and at most one is */
     double seed;                           /* draws which samples are kept; negative: the first ones */
+    bool said_small;                       /* that a batch is larger than the data */
     bool balanced;                         /* each sample of a batch: a class first, all alike, then one of it */
 } DataSource;
 

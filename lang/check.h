@@ -48,6 +48,7 @@ typedef struct Check {
     Span unknown;  /* the last name that was not known */
     bool in_index; /* between the brackets of x[..] */
     bool in_rule;  /* in the body of an optimiser, or of a function in it */
+    bool in_default;   /* in a read that has a value for what stands outside */
     bool in_signature; /* between the brackets of a parameter */
     int calls;     /* functions and networks whose bodies are being checked, each called by the one before */
     int nested;    /* expressions being checked, those in such bodies among them */

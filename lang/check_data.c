@@ -20,7 +20,9 @@ static int find_source(Check *c, const Expr *call) {
         names[i] = sources[i].name;
         if (strcmp(sources[i].name, name) == 0) return i;
     }
-    diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "there is no data source `%s`; data.fashion_mnist(\"train\") is one", name[0] ? name : "of this form");
+    if (name[0]) diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "there is no data source `%s`; data.fashion_mnist(\"train\") is one", name);
+    else diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source is a call with its split: `data.fashion_mnist(\"train\")`");
+    if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) name = call->callee->name; /* without its `data.` */
     const char *near = diag_nearest(name, names, SOURCE_COUNT);
     if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
     return -1;
@@ -84,8 +86,13 @@ static void read_option(Check *c, DataSource *data, const char *name, Span name_
 static void read_options(Check *c, DataSource *data, const Expr *call) {
     const Expr *split = call->arg_count ? call->args[0] : NULL;
     data->split = split && split->kind == EXPR_STRING ? split->text : "";
-    if (strcmp(data->split, "train") != 0 && strcmp(data->split, "test") != 0)
-        diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source needs its split, \"train\" or \"test\"");
+    if (strcmp(data->split, "train") != 0 && strcmp(data->split, "test") != 0) {
+        static const char *const splits[] = {"train", "test"};
+        const char *near = diag_nearest(data->split, splits, 2);
+        diag_report(c->diag, CODE_UNKNOWN_DATA, split ? split->span : call->span, "a data source needs its split, \"train\" or \"test\"");
+        if (near) diag_suggest(c->diag, "did you mean \"%s\"?", near);
+        else if (split && split->kind == EXPR_NAME) diag_suggest(c->diag, "it stands in double quotes: \"%s\"", split->name);
+    }
     for (int i = 1; i < call->arg_count; i++) read_option(c, data, call->arg_names ? call->arg_names[i] : NULL, argument_span(call, i), call->args[i]);
     if ((data->per_class > 0) + (data->fraction > 0) + (data->imbalance > 0) > 1)
         diag_report(c->diag, CODE_DATA_OPTION, call->span, "a selection is one of per_class, fraction and imbalance, and more than one is given");
@@ -134,6 +141,14 @@ int64_t batch_of(const Check *c, const DataSource *data) {
     return data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
 }
 
+/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
+static void report_small(Check *c, DataSource *data, Span span, const char *name) {
+    if (data->batch <= data->rows || data->said_small || data->balanced) return;
+    data->said_small = true;
+    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld images of `%s`", (long long)data->batch, (long long)data->rows, name);
+    diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
+}
+
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     static const char *const fields[] = {"image", "label", "index", "all"};
     bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
@@ -159,5 +174,6 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
         diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
         return type_poison(c);
     }
+    if (c->sweep != data) report_small(c, symbol->stmt->data, e->span, symbol->name);
     return s->type = field_type(c, data, field, c->in_view ? 0 : batch_of(c, data));
 }

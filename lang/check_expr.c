@@ -385,6 +385,13 @@ static Type *check_index(Check *c, Expr *e) {
     for (int i = 0; i < e->arg_count; i++) check_expr(c, e->args[i]);
     c->in_index = was_index;
     if (poisoned(base)) return base;
+    for (int i = 0; i < e->arg_count && !c->in_default; i++) {
+        const Expr *at = e->args[i];
+        if (!at->is_constant || at->constant >= 0 || (at->is_tunable && c->in_choice)) continue;
+        diag_report(c->diag, CODE_OUT_OF_RANGE, at->span, "a place in an array is at least 0, and this is %.9g", at->constant);
+        if (i < base->rank) diag_suggest(c->diag, "the last one is `%s - %.9g`", dim_text(c->arena, base->dims[i]), -at->constant);
+        return type_poison(c);
+    }
     if (e->arg_count > base->rank) {
         if (base->rank == 0) diag_report(c->diag, CODE_TOO_MANY_INDICES, e->span, "`%s` is a number and has no axes to index", e->callee->name ? e->callee->name : "this");
         else
@@ -509,7 +516,11 @@ static Type *infer(Check *c, Expr *e) {
         return type_poison(c);
     }
     case EXPR_DEFAULT: {
-        Type *t = check_expr(c, e->args[0]), *other = check_expr(c, e->args[1]);
+        const bool was_default = c->in_default;
+        c->in_default = e->args[0]->kind == EXPR_INDEX;
+        Type *t = check_expr(c, e->args[0]);
+        c->in_default = was_default;
+        Type *other = check_expr(c, e->args[1]);
         if (e->args[0]->kind != EXPR_INDEX && e->args[0]->kind != EXPR_REDUCE) {
             diag_report(c->diag, CODE_ELSE_PLACE, e->args[0]->span, "only a read `x[..]` or a reduction can have a value for `else`");
             return type_poison(c);

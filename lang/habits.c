@@ -147,6 +147,7 @@ const char *habit_of_syntax(const Misfit *m) {
         if (next[strspn(next, " \t\r\n")] == '{') return "a `{` opens its block on the same line";
     }
     if (!m->at_end && is_statement(m->found) && !span_same(m->first, m->found)) return "a statement begins on a line of its own, or behind a `;`";
+    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before)) return "the line before ends with an operator or a comma, so it goes on here";
     if (!m->at_end && is_subscripted(m->before)) return "a reduction has its index in brackets: `sum[i] x[i]`";
     if (!m->at_end && m->wants_name && is_reserved(m->found)) return "this is a word of the language, and no name";
     if (!m->at_end && span_same(m->first, m->found) && first_of(m->found) && strchr("+-*/^<>=,.|~", first_of(m->found)))

@@ -76,6 +76,19 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "grad", folder + "/f.cpl", "--fn", "g")
     check(done.returncode == 1 and "E601" in done.stderr and "has no function `g`" in done.stderr and "^" not in done.stderr, "grad: a function that is not there", done.stderr)
 
+    # The page of the language has every option of an evaluation and every setting of `train`, with what stands in the tables.
+    with open(os.path.join(root, "docs/language.md")) as file:
+        page = file.read()
+    with open(os.path.join(root, "lang/evals.def")) as file:
+        rows = re.findall(r"^EVAL_OPTION\((\w+), (\w+), (\w+), [^,]+, [^,]+, ([^,]+), ", file.read(), re.MULTILINE)
+    for evaluation, option, kind, standard in rows:
+        line = next((line for line in page.splitlines() if line.startswith("|") and f"`{option}`" in line.split("|")[1]), "")
+        owner, default = (line.split("|")[2], line.split("|")[4].strip()) if line.count("|") == 5 else ("", "")
+        check(("both" in owner or f"`{evaluation}`" in owner) and default == ("must be given" if kind in ("NETWORK", "DATA") else standard), f"language.md has {option} of {evaluation}", line)
+    with open(os.path.join(root, "lang/settings.def")) as file:
+        for setting in re.findall(r"^TRAIN_SETTING\((\w+), ", file.read(), re.MULTILINE):
+            check(re.search(rf"\b{setting} |`{setting}`", page) is not None, f"language.md has the setting {setting}")
+
     # Output that cannot be written.
     for args in (("check", "small.cpl"), ("describe", "small.cpl"), ("explain",), ("doc", "losses"), ("graph", "small.cpl"), ("fmt", "f.cpl"), ("help",), ("--version",), ("devices",)):
         with open("/dev/full", "w") as full:
