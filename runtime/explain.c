@@ -151,16 +151,16 @@ static bool origin(Trace *t, int step, int buffer, int64_t element, CoupletFindi
     return couplet_formula_origin(run->plan, step, buffer, element, &arrays, out);
 }
 
-/* The first bad element of what a step makes, when it has just run. */
-static bool bad_result(Trace *t, int step, bool infinite, int *buffer, int64_t *element) {
+/* Why the first result of a step that is bad, and has a formula, is so. Partial sums have none. */
+static bool origin_of_step(Trace *t, int step, bool infinite, CoupletFinding *out) {
     const CoupletStep *s = &t->run->plan->steps[step];
+    int64_t element[COUPLET_MAX_KERNEL_BUFFERS];
+    const int first = s->buffer_count - s->output_count;
     if (!run_up_to(t->run, step + 1)) return false;
     arrays_forget(&t->arrays);
-    for (int k = s->buffer_count - s->output_count; k < s->buffer_count; k++) {
-        *buffer = s->buffers[k];
-        *element = first_bad(t, *buffer, infinite);
-        if (*element >= 0) return true;
-    }
+    for (int k = first; k < s->buffer_count; k++) element[k] = first_bad(t, s->buffers[k], infinite);
+    for (int k = first; k < s->buffer_count; k++)
+        if (element[k] >= 0 && origin(t, step, s->buffers[k], element[k], out)) return true;
     return false;
 }
 
@@ -215,8 +215,6 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     CoupletFinding *found = &run->finding;
     const char *what = infinite ? "the first infinite value arose here" : "the first value that is no number (NaN) arose here";
     End end;
-    int buffer;
-    int64_t element;
     if (!find_end(t, infinite, &end)) return false;
     if (end.step < 0) { /* it came from outside, and is returned or stored as it is */
         tell(run, infinite ? "an infinite value comes from outside" : "a value that is no number (NaN) comes from outside", NULL, &end, run->plan->name, fault);
@@ -225,7 +223,7 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
     if (!look_at_all(t)) return false;
     const int step = first_that_leads_to(t, end.step, infinite ? COUPLET_INFINITE : COUPLET_NOT_A_NUMBER);
     const char *source = run->plan->steps[step].source;
-    if (!bad_result(t, step, infinite, &buffer, &element) || !origin(t, step, buffer, element, found)) {
+    if (!origin_of_step(t, step, infinite, found)) {
         tell(run, what, NULL, &end, source, fault);
         return true;
     }

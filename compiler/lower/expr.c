@@ -167,8 +167,11 @@ static bool has_empty_row(Emptiness *p, const GExpr *guard, int outer, int inner
 
 /* The line that the user wrote: of a formula in the library the call that led there. */
 static Span user_span(const Lower *l, Span span) {
-    for (const Call *c = l->call; c && is_library(span.source); c = c->outer)
-        if (c->call) span = c->net && c->net->made ? c->net->made->place : c->call->span;
+    for (const Call *c = l->call; c && is_library(span.source); c = c->outer) {
+        const Made *made = c->net ? c->net->made : NULL;
+        if (c->call) span = made ? made->place : c->call->span;
+        for (; made && is_library(span.source); made = made->in) span = made->place;
+    }
     return span;
 }
 
@@ -293,7 +296,9 @@ static const double last_of_all = -FLT_MAX;
 static int64_t ranks_of(Lower *l, const Expr *e, int64_t asked, int64_t there, bool has_else) {
     if (asked <= there) return asked;
     if (has_else) return there;
-    diag_report(l->diag, CODE_TOO_FEW, e->span, "topk asks for %lld places here, and `%s` runs over %lld", (long long)asked, e->binders[0]->name, (long long)there);
+    const Span user = user_span(l, e->span);
+    diag_report(l->diag, CODE_TOO_FEW, user, "topk asks for %lld places here, and `%s` runs over %lld", (long long)asked, e->binders[0]->name, (long long)there);
+    if (!span_same(user, e->span)) diag_note(l->diag, e->span, "in the library");
     diag_suggest(l->diag, is_library(e->span.source) ? "a line of the library fits other sizes: change what the call gives it"
                                                      : "`(topk[..] .. else -1)` says what a rank beyond them is worth");
     return there;
@@ -551,8 +556,9 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     double value;
     const bool divides = e->kind == EXPR_BINARY && (e->op == OP_DIV || e->op == OP_MOD || e->op == OP_FLOORDIV);
     if (!divides || l->condition || divisor->kind != VALUE_SCALAR || !number_known(l, divisor->scalar, 0, &value) || value != 0) return;
-    diag_report(l->diag, CODE_NO_VALUE, e->args[1]->span, "`%.*s` is 0 here, and something is divided by it", e->args[1]->span.end - e->args[1]->span.begin,
-                e->args[1]->span.source->text + e->args[1]->span.begin);
+    const Span span = e->args[1]->span, user = user_span(l, span);
+    diag_report(l->diag, CODE_NO_VALUE, user, "`%.*s` is 0 here, and something is divided by it", span.end - span.begin, span.source->text + span.begin);
+    if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
 }
 
 static Value lower_operator(Lower *l, const Expr *e) {

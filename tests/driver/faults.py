@@ -49,6 +49,11 @@ fn singular(a[N, M, M], x[N, M]) {
   return sum[n] s[n]
 }
 fn library(o[N, C], y : int[N]) = losses.cross_entropy(o, y)
+fn paired(t[N, D], g : int[N]) = mean[i] (logsumexp[j | g[j] == g[i] and j != i] cos(t[i], t[j]) / 0.1)
+fn negative(t[N, D]) {
+  let s[i, j] = dot(t[i], t[j])
+  return mean[i] logsumexp[j] log(s[i, j])
+}
 """
 
 # Function: its arrays, the place, what is said, and words that tell how to mend it.
@@ -65,6 +70,8 @@ CASES = {
     "passed": ("bad", "26:32", "E803", "bad[2] is nan", "bad.npy: bad[2] is nan"),
     "masked": ("z", "29:57", "E803", "log(-1) is nan for i = 0", "above 0"),
     "singular": ("a x=b", "32:21", "E801", "solve meets a singular matrix for n = 1: its equations have no solution, or many", "diagonal"),
+    "paired": ("t g", "36:43", "E801", "no `j` fulfils the guard for i = 598", "else 0"),
+    "negative": ("t", "39:31", "E803", "log(-1) is nan for i = 0, j = 1", "above 0"),
     "library": ("o y", "35:35", "E801", "y[1] is -1, and axis 2 of `o` has 0 to 3", "else 0"),
 }
 
@@ -82,6 +89,9 @@ with tempfile.TemporaryDirectory() as folder:
     npy.write(folder + "/y.npy", [3], [0, -1, 4], "<i4")
     npy.write(folder + "/y3.npy", [3], [0, 1, 3], "<i4")
     npy.write(folder + "/l.npy", [3], [0, 0, 1], "<i4")
+    # Of this size an array of pairs is never stored.
+    npy.write(folder + "/t.npy", [600, 2], [x for i in range(600) for x in ([1.0, 0.0] if i % 2 == 0 else [-1.0, 0.5])])
+    npy.write(folder + "/g.npy", [600], [i // 2 + (i == 599) for i in range(600)], "<i4")
     for name, (arrays, place, code, sentence, advice) in CASES.items():
         inputs = []
         for pair in arrays.split():
