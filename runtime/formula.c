@@ -304,6 +304,12 @@ static double eval_load(Point *p, const Expr *e) {
 
 static double read_at(Work *w, int buffer, int64_t element) { return buffer < 0 ? 0 : w->arrays->read(w->arrays->context, buffer, element); }
 
+/* As the kernels round: to the nearest of 32 bits, a NaN to the least. */
+static double to_int(double a) {
+    if (isnan(a) || a <= INT32_MIN) return INT32_MIN;
+    return a >= INT32_MAX ? INT32_MAX : trunc(a);
+}
+
 static double eval_random(Point *p, const Expr *e) {
     Work *w = p->work;
     const uint32_t low = (uint32_t)(int64_t)read_at(w, w->seed, 0), high = (uint32_t)(int64_t)read_at(w, w->seed, 1), step = (uint32_t)(int64_t)read_at(w, w->step, 0);
@@ -326,6 +332,7 @@ static double apply(Point *p, const Expr *e) {
     case COUPLET_OP_LOG: return log(a);
     case COUPLET_OP_LOG1P: return log1p(a);
     case COUPLET_OP_SQRT: return sqrt(a);
+    case COUPLET_OP_ROOT: return b;
     case COUPLET_OP_RSQRT: return 1 / sqrt(a);
     case COUPLET_OP_TANH: return tanh(a);
     case COUPLET_OP_SIGMOID: return a >= 0 ? 1 / (1 + exp(-a)) : exp(a) / (1 + exp(a));
@@ -339,7 +346,7 @@ static double apply(Point *p, const Expr *e) {
     case COUPLET_OP_CEIL: return ceil(a);
     case COUPLET_OP_ROUND: return rint(a);
     case COUPLET_OP_TO_REAL: return a;
-    case COUPLET_OP_TO_INT: return trunc(a);
+    case COUPLET_OP_TO_INT: return to_int(a);
     case COUPLET_OP_FLOORDIV: return b != 0 ? floor(a / b) : 0;
     case COUPLET_OP_MOD: return b != 0 ? a - b * floor(a / b) : 0;
     case COUPLET_OP_LT: return a < b;
@@ -934,7 +941,7 @@ static const char *advice_of_operation(const Point *p, const Expr *e, bool is_sl
     (void)p;
     switch (e->op) {
     case COUPLET_OP_DIV:
-        if (is_slope) return "the slope has no end here: `norm(v)` has the slope 0 at 0 where `sqrt` of a sum of squares has none, and `sqrt(x + 1e-12)` bounds it";
+        if (is_slope) return "the slope has no end here: keep what is divided by away from 0, as `sqrt(x + 1e-12)` does";
         return "keep the divisor away from 0: add a small number to it, or leave such terms out with a guard";
     case COUPLET_OP_LOG:
     case COUPLET_OP_LOG1P: return "keep what the logarithm is taken of above 0: add a small number to it, or leave such terms out with a guard";

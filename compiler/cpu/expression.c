@@ -317,6 +317,7 @@ static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValu
     case G_ERF: return math_erf(s, a);
     case G_SIN: return call_named(s, "sinf", &a, 1);
     case G_COS: return call_named(s, "cosf", &a, 1);
+    case G_ROOT: return c;
     case G_SQRT: return intrinsic(s, "llvm.sqrt", a);
     case G_RSQRT: return LLVMBuildFDiv(b, one, intrinsic(s, "llvm.sqrt", a), "");
     case G_ABS: return intrinsic(s, "llvm.fabs", a);

@@ -83,6 +83,7 @@ static bool read_array(FunctionArrays *a, const Setting *setting) {
     memcpy(input->shape, file.shape, sizeof *file.shape * (size_t)file.rank);
     take_values(a, &file);
     a->files[a->count - 1] = setting->value;
+    for (int64_t i = 0; i < file.count && !file.is_integer; i++) input->holds_infinity |= isinf(file.values[i]) != 0;
     couplet_npy_free(&file);
     return true;
 }

@@ -95,6 +95,7 @@ struct GNode {
     int64_t shape[GRAPH_MAX_RANK];
     Span span;         /* the formula this came from; spans survive every pass */
     const char *const *index_names; /* of its indices, as the source calls them, NULL where it does not; NULL: no index has a name */
+    bool holds_infinity; /* an input whose entries are known: some are infinite */
     /* compute */
     GReducer reducer;
     int red_rank;

@@ -272,7 +272,7 @@ static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int cou
     if (rounds && e[0]->type == GT_INT) return e[0];
     const GExpr *args[2];
     for (int i = 0; i < count; i++) args[i] = integer ? e[i] : as_real(l, e[i]);
-    const GExpr *result = gx_op(l->g, maps[row].op, count, args);
+    const GExpr *result = maps[row].op == G_SQRT ? lower_root(l, args[0]) : gx_op(l->g, maps[row].op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }
 
@@ -321,10 +321,11 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
     GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
-    const GExpr *length = hoist_scalar(l, gx1(g, G_SQRT, gx_load(g, squares, count, free, NULL)), "norm", span);
+    const GExpr *length = hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
-    const GExpr *result = gx_select(g, gx2(g, G_LT, eps, length), gx2(g, G_DIV, x, length), gx2(g, G_DIV, as_real(l, inside), eps));
+    const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps)); /* and so is a row with a NaN */
+    const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length), gx2(g, G_DIV, as_real(l, inside), eps));
     Value made = array_from(l, result, axes, rank, "normalised", span);
     Value out = *value;
     out.tensor = made.tensor;
@@ -387,7 +388,7 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         Value a = normalise_array(l, &args[0], 1e-12, e->span), b = normalise_array(l, &args[1], 1e-12, e->span);
         return value_scalar(dot(l, &a, &b, e->span));
     }
-    if (strcmp(name, "norm") == 0) return value_scalar(gx1(g, G_SQRT, dot(l, &args[0], &args[0], e->span)));
+    if (strcmp(name, "norm") == 0) return value_scalar(lower_root(l, dot(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
         return normalise_array(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
     Value called;

@@ -455,7 +455,7 @@ static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
         if (n == 1) return base;
         if (n == 2) return gx2(l->g, G_MUL, base, base);
         if (n == 3) return gx2(l->g, G_MUL, base, gx2(l->g, G_MUL, base, base));
-        if (n == 0.5) return gx1(l->g, G_SQRT, base);
+        if (n == 0.5) return lower_root(l, base);
         if (n == -1) return gx2(l->g, G_DIV, gx_real(l->g, 1), base);
     }
     return gx2(l->g, G_POW, base, as_real(l, exponent));
@@ -474,7 +474,7 @@ static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b
     case OP_ADD: return gx2(g, G_ADD, a, b);
     case OP_SUB: return gx2(g, G_SUB, a, b);
     case OP_MUL: return gx2(g, G_MUL, a, b);
-    case OP_DIV: return gx2(g, G_DIV, a, b);
+    case OP_DIV: return lower_quotient(l, a, b);
     case OP_FLOORDIV:
         return a->type == GT_REAL ? gx1(g, G_FLOOR, gx2(g, G_DIV, a, b)) : gx2(g, G_FLOORDIV, a, b);
     case OP_MOD:

@@ -102,6 +102,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
         } else {
             bool wants_real = !param->type || param->type->kind == KIND_REAL;
             GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
+            node->holds_infinity = input->holds_infinity;
             args[p] = input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
             bool truth = param->type && param->type->kind == KIND_BOOL;
             if (truth && input->type == GT_INT && input->rank) {

@@ -186,6 +186,10 @@ void lower_let(Lower *l, const Stmt *stmt);
 Value let_value(Lower *l, const Stmt *stmt); /* what it names, without naming it */
 Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
 
+/* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32 does not hold */
+const GExpr *lower_root(Lower *l, const GExpr *e);
+const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b);
+
 /* scan.c */
 void lower_scan(Lower *l, const Stmt *stmt);
 

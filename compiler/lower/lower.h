@@ -86,6 +86,7 @@ typedef struct FunctionInput {
     GType type; /* GT_REAL or GT_INT */
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
+    bool holds_infinity; /* some entries are infinite: a log of them, or a softmax, is guarded for it */
     bool is_constant; /* a scalar given by --set: value, not an array */
     double value;
 } FunctionInput;

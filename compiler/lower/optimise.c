@@ -2,6 +2,7 @@
 #include "compiler/lower/internal.h"
 #include "compiler/passes/passes.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- optimiser ---------------------------------------------------------------------------------------- */
@@ -55,6 +56,8 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
         GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
         total = gx2(g, G_ADD, total, gx_load(g, squares, 0, NULL, NULL));
     }
+    /* Squares that overflow are no number: a scale of 0 would end the training without a word. */
+    total = gx_select(g, gx2(g, G_EQ, total, gx_real(g, INFINITY)), gx_real(g, NAN), total);
     const GExpr *norm = hoist_scalar(l, gx1(g, G_SQRT, total), "gradient norm", span);
     const GExpr *scale = gx2(g, G_MIN, gx_real(g, 1), gx2(g, G_DIV, gx_real(g, limit), gx2(g, G_MAX, norm, gx_real(g, 1e-30))));
     scale = hoist_scalar(l, scale, "clip", span);

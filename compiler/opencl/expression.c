@@ -55,6 +55,7 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_EXPM1] = {"expm1(%1$s)", NULL},
     [G_LOG] = {"log(%1$s)", NULL},
     [G_LOG1P] = {"log1p(%1$s)", NULL},
+    [G_ROOT] = {"%2$s", NULL},
     [G_SQRT] = {"sqrt(%1$s)", NULL},
     [G_RSQRT] = {"1.0f / sqrt(%1$s)", NULL},
     [G_TANH] = {"tanh(%1$s)", NULL},

@@ -8,9 +8,10 @@ enum { DEEPEST = 12 };
 
 /* ---- unit vectors ------------------------------------------------------------------------------------------------ */
 
-/* The sum of squares behind a length: sqrt, where it is not 0. */
+/* The sum of squares behind a length: sqrt, where it is of an ordinary size. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
     const GExpr *e = value_behind(l, length);
+    if (e->op == G_ROOT) e = value_behind(l, e->args[1]);
     if (e->op == G_SELECT) e = value_behind(l, e->args[1]);
     return e->op == G_SQRT ? value_behind(l, e->args[0]) : NULL;
 }

@@ -76,6 +76,10 @@ static const GExpr *d_sqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
     return unless_zero(g, e, quotient(g, real(g, 0.5), e));
 }
+static const GExpr *d_root(Graph *g, const GExpr *e, int i) {
+    (void)g;
+    return i == 0 ? e->args[2] : NULL;
+}
 static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
     return mul(g, real(g, -0.5), quotient(g, e, e->args[0]));

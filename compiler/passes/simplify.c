@@ -53,6 +53,13 @@ static const GExpr *product(Graph *g, const GExpr *first, const GExpr *const *fa
     return over ? gx2(g, G_DIV, all, over) : all;
 }
 
+/* The factors in the order in which they were met: what they are multiplied to on the way is what it would have been in the sum, and overflows no sooner. */
+static const GExpr *in_order(Graph *g, const GExpr *first, const GExpr *const *factors, const bool *divides, int count) {
+    const GExpr *all = first;
+    for (int i = 0; i < count; i++) all = gx2(g, divides[i] ? G_DIV : G_MUL, all, factors[i]);
+    return all;
+}
+
 /* ---- sum of x - mean x ------------------------------------------------------------------------------------------------- */
 
 static bool is_mean_of(Graph *g, const ComputeSpec *spec, const GExpr *mean, const GExpr *term) {
@@ -107,13 +114,19 @@ static GNode *hoist(Graph *g, GNode *node) {
     const GExpr *sum = gx_load(g, graph_compute(g, &inner), spec.out_rank, outer.out, NULL);
     const GExpr *factors[MAX_FACTORS];
     for (int i = 0; i < f.outside_count; i++) factors[i] = gx_substitute(g, f.outside[i], spec.out_rank, spec.out, outer.out);
-    outer.value = product(g, f.negative ? gx1(g, G_NEG, sum) : sum, factors, f.outside_divides, f.outside_count);
+    outer.value = in_order(g, f.negative ? gx1(g, G_NEG, sum) : sum, factors, f.outside_divides, f.outside_count);
     return graph_compute(g, &outer);
+}
+
+/* A length stands for itself, once the gradient is taken. */
+static const GExpr *plain_length(void *context, Graph *g, const GExpr *e) {
+    (void)context, (void)g;
+    return e->op == G_ROOT ? e->args[1] : e;
 }
 
 void pass_simplify(Graph *g) {
     graph_prune(g);
-    rewrite_nodes(g, NULL, NULL, true);
+    rewrite_nodes(g, plain_length, NULL, true);
     graph_prune(g);
     rewrite_each(g, hoist);
     graph_prune(g);

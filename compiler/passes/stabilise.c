@@ -121,7 +121,7 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 /* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which is in 0 .. 1 already. */
 static bool is_length(Logs *l, const GExpr *e) {
     GOp op = value_behind(l, e)->op;
-    return op == G_SQRT || op == G_SELECT;
+    return op == G_SQRT || op == G_ROOT || op == G_SELECT;
 }
 
 /* An exponential, or a sum of exponentials. */

@@ -66,7 +66,7 @@ static bool finds_log(Graph *g, const GExpr *e) {
     return n->kind == GN_COMPUTE && n->value->type == GT_REAL && (n->reducer == GR_LSE || holds_log(g, n->value));
 }
 
-/* Whether a value of finite parameters and images may be infinite without an overflow: a log of 0, a constant, what a user hands over. A sum of products is taken to be finite. */
+/* Whether a value of finite parameters and images may be infinite without an overflow: a log of 0, a constant, an array that holds an infinity. A sum of products is taken to be finite. */
 static bool finds_endless(Graph *g, const GExpr *e) {
     if (e->op == G_CONST) return isinf(e->real);
     if (e->op == G_LOG || e->op == G_LOG1P) return !is_positive(g, e->args[0]);
@@ -76,7 +76,7 @@ static bool finds_endless(Graph *g, const GExpr *e) {
     if (e->op != G_LOAD) return false;
     if (e->has_else && is_endless(g, e->args[e->arg_count - 1])) return true;
     const GNode *n = maker(e);
-    if (n->kind == GN_INPUT) return n->rank > 0 && n->type == GT_REAL;
+    if (n->kind == GN_INPUT) return n->holds_infinity;
     if (n->kind != GN_COMPUTE || n->value->type != GT_REAL || (n->reducer == GR_SUM && !holds_log(g, n->value))) return false;
     return is_endless(g, n->value);
 }

@@ -111,6 +111,7 @@ static double apply(Point *p, const GExpr *e) {
     case G_EXPM1: return expm1(a);
     case G_LOG: return log(a);
     case G_LOG1P: return log1p(a);
+    case G_ROOT: return b;
     case G_SQRT: return sqrt(a);
     case G_RSQRT: return 1 / sqrt(a);
     case G_TANH: return tanh(a);

@@ -89,6 +89,7 @@ static void make_input(Case *c, const Param *p) {
         double x = 0.9 * sin(1.0 + 1.7 * (double)i + 0.6 * c->count) + 0.013 * (double)i;
         data[i] = p->type->kind == KIND_BOOL ? (double)(i % 2) : whole ? (double)(i * 7 % 11 % 3) : special(p->name, i, size, in->rank ? in->shape[in->rank - 1] : 1, (double)(float)x);
     }
+    for (int64_t i = 0; i < size; i++) in->holds_infinity |= isinf(data[i]) != 0;
     c->data[c->count++] = data;
 }
 

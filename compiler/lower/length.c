@@ -1,0 +1,176 @@
+/* Lengths of vectors whose squares no float32 holds.
+ *
+ * The squares of entries from 2e19 on overflow, and those below 1e-19 lose their digits or vanish, though the length itself is an ordinary number. A root of a sum of squares, or of
+ * their mean, is therefore computed from entries scaled by a power of two where the plain sum is outside of what float32 adds up well: 2^-100 .. 2^120. The scaled sum is a
+ * node that is active only there, so a row of ordinary size costs a comparison, and has the bits that it would have without. Roots of more than squares (a variance plus an
+ * epsilon), and quotients by sums of squares, are NaN where the sum is infinite. Otherwise x / inf would be 0, without a word.
+ *
+ * The gradient of a length is x / length. It goes through scaled squares as well (G_ROOT), since the slope by a plain sum of squares, 1 / (2 length), may itself be outside of
+ * float32. Where there are many more squares than entries, as in all pairs of rows, it goes through the plain ones. */
+#include "compiler/graph/loads.h"
+#include "compiler/lower/internal.h"
+#include "compiler/passes/logform.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double least = 0x1p-100, most = 0x1p120; /* sums of squares that are as good as exact */
+static const double up = 0x1p80, down = 0x1p-80;      /* what brings other entries to such sums */
+
+static const GExpr *real(Graph *g, double value) { return gx_real(g, value); }
+
+/* The value behind reads of elementwise nodes. */
+static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
+    while (e->op == G_LOAD && !e->has_else && e->tensor->kind == GN_COMPUTE && e->tensor->reducer == GR_NONE && !e->tensor->active) {
+        ComputeSpec spec;
+        graph_open(g, e->tensor, &spec);
+        const GExpr *value = gx_substitute(g, spec.value, spec.out_rank, spec.out, e->args);
+        if (!load_keeps_checks(g, e, value)) return e;
+        e = value;
+    }
+    return e;
+}
+
+/* True if the value is made of exponentials, whose roots and quotients stabilise takes. */
+static bool is_of_exps(Graph *g, const GExpr *e) {
+    Logs logs;
+    logs_open(&logs, g);
+    const bool holds = holds_exp(&logs, e);
+    logs_close(&logs);
+    return holds;
+}
+
+/* ---- sums of squares --------------------------------------------------------------------------------------- */
+
+static bool is_sum_of_squares(const GExpr *e) {
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE || e->tensor->reducer != GR_SUM) return false;
+    const GExpr *term = e->tensor->value;
+    return term->op == G_MUL && term->args[0] == term->args[1] && term->type == GT_REAL;
+}
+
+/* True if the value is a sum of squares, or one times, over or plus something. */
+static bool holds_squares(Graph *g, const GExpr *e, int depth) {
+    const GExpr *v = value_behind_reads(g, e);
+    if (is_sum_of_squares(v)) return true;
+    if (depth == 0) return false;
+    if (v->op == G_DIV) return holds_squares(g, v->args[0], depth - 1);
+    if (v->op != G_ADD && v->op != G_MUL && v->op != G_MAX && v->op != G_SELECT) return false;
+    for (int i = v->op == G_SELECT; i < v->arg_count; i++)
+        if (holds_squares(g, v->args[i], depth - 1)) return true;
+    return false;
+}
+
+enum { DEEPEST = 4 };
+
+static int64_t terms_of(const GNode *n) {
+    int64_t count = graph_element_count(n);
+    for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
+    return count;
+}
+
+static int64_t largest_read(Graph *g, const GNode *n) {
+    const Loads loads = loads_of_all(g->arena, 1, &n->value);
+    int64_t largest = 0;
+    for (int i = 0; i < loads.items.count; i++) {
+        const int64_t count = graph_element_count(loads.items.items[i]->tensor);
+        if (count > largest) largest = count;
+    }
+    return largest;
+}
+
+/* True if there are about as many squares as entries: the rows of a matrix, and not all pairs of its rows. */
+static bool is_of_rows(Graph *g, const GNode *squares) { return terms_of(squares) <= 2 * largest_read(g, squares); }
+
+/* True if what is squared is an array of pairs, larger than all that it is made of, which stream may want to make in tiles. */
+static bool is_of_pairs(Graph *g, const GNode *n, int depth) {
+    if (n->kind == GN_STOP) return is_of_pairs(g, n->operand, depth);
+    if (n->kind != GN_COMPUTE) return false;
+    const Loads loads = loads_of_all(g->arena, 1, &n->value);
+    int64_t read = 0;
+    for (int i = 0; i < loads.items.count; i++) {
+        const GNode *from = loads.items.items[i]->tensor;
+        if (depth > 0 && is_of_pairs(g, from, depth - 1)) return true;
+        read += graph_element_count(from);
+    }
+    return n->reducer == GR_SUM && n->rank >= 2 && graph_element_count(n) > read;
+}
+
+/* ---- one root ------------------------------------------------------------------------------------------------- */
+
+static const GExpr *unless_infinite(Graph *g, const GExpr *e) {
+    return gx_select(g, gx2(g, G_EQ, e, real(g, INFINITY)), real(g, NAN), e);
+}
+
+/* `value`, an expression over the axes of the sum, as an array of them. */
+static GNode *beside(Graph *g, const ComputeSpec *sum, const GExpr *value) {
+    ComputeSpec spec;
+    memset(&spec, 0, sizeof spec);
+    spec.out_rank = sum->out_rank;
+    memcpy(spec.out, sum->out, sizeof *spec.out * (size_t)spec.out_rank);
+    spec.value = value;
+    spec.active = sum->active;
+    spec.span = sum->span;
+    return graph_compute(g, &spec);
+}
+
+/* The sum with each entry times `scale`. */
+static GNode *scaled_sum(Graph *g, const ComputeSpec *sum, const GExpr *scale, const GExpr *active) {
+    ComputeSpec spec = *sum;
+    const GExpr *entry = gx2(g, G_MUL, sum->value->args[0], scale);
+    spec.name = NULL;
+    spec.value = gx2(g, G_MUL, entry, entry);
+    spec.active = gx_and(g, spec.active, active);
+    return graph_compute(g, &spec);
+}
+
+/* The slope of a root of value `root` by its sum of squares scaled by `scale`; 0 where the root is 0. */
+static const GExpr *slope_of(Graph *g, const GExpr *root, const GExpr *scale) {
+    const GExpr *slope = gx2(g, G_DIV, real(g, 0.5), gx2(g, G_MUL, gx2(g, G_MUL, root, scale), scale));
+    return gx_select(g, gx2(g, G_EQ, root, real(g, 0)), real(g, 0), slope);
+}
+
+/* sqrt(sum / count); `count` may be NULL, and is over the axes of what reads it. */
+static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
+    ComputeSpec sum;
+    graph_open(g, load->tensor, &sum);
+    const int rank = sum.out_rank;
+    const GExpr *plain = gx_load(g, load->tensor, rank, sum.out, NULL);
+    const GExpr *good = gx2(g, G_AND, gx2(g, G_LT, real(g, least), plain), gx2(g, G_LT, plain, real(g, most)));
+    const GExpr *scale = gx_select(g, good, real(g, 1), gx_select(g, gx2(g, G_LT, plain, real(g, 1)), real(g, up), real(g, down)));
+    const GExpr *scaled = gx_load(g, scaled_sum(g, &sum, scale, gx1(g, G_NOT, good)), rank, sum.out, NULL);
+    const GExpr *root = gx_select(g, good, gx1(g, G_SQRT, plain), unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, scaled), scale)));
+    GNode *roots = beside(g, &sum, root);
+    const GExpr *value = gx_load(g, roots, rank, load->args, NULL), *squares = load, *slope;
+    if (is_of_rows(g, load->tensor)) {
+        GNode *scales = graph_stop(g, beside(g, &sum, scale), sum.span);
+        const GExpr *scale_here = gx_load(g, scales, rank, sum.out, NULL), *root_here = gx_load(g, roots, rank, sum.out, NULL);
+        squares = gx_load(g, scaled_sum(g, &sum, scale_here, NULL), rank, load->args, NULL);
+        slope = gx_load(g, beside(g, &sum, slope_of(g, root_here, scale_here)), rank, load->args, NULL);
+    } else {
+        slope = slope_of(g, value, real(g, 1));
+    }
+    if (count) {
+        const GExpr *root_of_count = gx1(g, G_SQRT, count);
+        squares = gx2(g, G_DIV, squares, count);
+        value = gx2(g, G_DIV, value, root_of_count);
+        slope = gx2(g, G_MUL, slope, root_of_count);
+    }
+    const GExpr *args[3] = {squares, value, slope};
+    return gx_op(g, G_ROOT, 3, args);
+}
+
+const GExpr *lower_root(Lower *l, const GExpr *e) {
+    Graph *g = l->g;
+    const GExpr *v = value_behind_reads(g, e), *count = NULL;
+    if (!holds_squares(g, e, DEEPEST) || is_of_exps(g, e)) return gx1(g, G_SQRT, e);
+    if (v->op == G_DIV) count = v->args[1], v = value_behind_reads(g, v->args[0]);
+    if (is_sum_of_squares(v) && !is_of_pairs(g, v->tensor, DEEPEST)) return length(g, v, count);
+    const GExpr *value = gx1(g, G_SQRT, unless_infinite(g, e));
+    const GExpr *args[3] = {e, value, slope_of(g, value, real(g, 1))};
+    return gx_op(g, G_ROOT, 3, args);
+}
+
+const GExpr *lower_quotient(Lower *l, const GExpr *a, const GExpr *b) {
+    if (holds_squares(l->g, b, DEEPEST) && !is_of_exps(l->g, b)) b = unless_infinite(l->g, b);
+    return gx2(l->g, G_DIV, a, b);
+}
