@@ -78,6 +78,9 @@ with tempfile.TemporaryDirectory() as folder:
         of_epoch = [loss for step, loss in steps if (step - 1) // 16 == epoch]
         check(len(of_epoch) == 16 and abs(mean - sum(of_epoch) / 16) < 1e-6, f"rich: the loss of epoch {epoch + 1} is the mean of its steps", mean)
 
+    parts = [(row["step"], row["epoch"]) for row in command.rows(folder + "/rich_whole/metrics.jsonl") if "loss" in row]
+    check(parts == [(step, step / 16) for step in range(1, 33)], "rich: each step says how many epochs are done", parts)
+
     # A finished run is left alone.
     kept = command.everything(folder + "/rich_whole")
     done = subprocess.run([couplet, "train", rich, "--out", folder + "/rich_whole", "--resume"], capture_output=True, text=True)

@@ -163,6 +163,25 @@ def goes_on(p):
     refused("--resume without a checkpoint", p.train(p.folder + "/lost", "--resume"), "nothing to resume here", "first checkpoint")
 
 
+def other_formats(p):
+    """A checkpoint of the first format can be evaluated and not gone on with; one that is newer is refused."""
+    for name, format in (("first", b"couplet checkpoint 1"), ("newer", b"couplet checkpoint 9")):
+        out = p.new(f"format_{name}", "--max-steps", 3)
+        path = out + "/checkpoint.safetensors"
+        with open(path, "rb") as file:
+            content = file.read()
+        with open(path, "wb") as file:
+            file.write(content.replace(b"couplet checkpoint 2", format))
+    first, newer = p.folder + "/format_first", p.folder + "/format_newer"
+    refused("--resume of a checkpoint of the first format", p.train(first, "--resume", data=""), "older Couplet")
+    done = command.run(couplet, "eval", first)
+    check(done.returncode == 0, "which can be evaluated", done.stderr)
+    refused("--resume of a newer checkpoint", p.train(newer, "--resume", data=""), "a newer one wrote it")
+    refused("eval of a newer checkpoint", command.run(couplet, "eval", newer), "a newer one wrote it")
+    command.write(newer + "/settings.json", '{"format": "couplet run 1", ')
+    refused("a record that is cut short", p.train(newer, "--resume", data=""), "settings.json:1")
+
+
 def evaluates(p):
     out = p.new("evaluated", "--set", "tau=0.3", data=p.other)
     trained = [row["percent"] for row in command.rows(out + "/metrics.jsonl") if "percent" in row]
@@ -277,6 +296,6 @@ def full_disk(p):
 
 with tempfile.TemporaryDirectory() as folder:
     place = Place(folder)
-    for part in (records, goes_on, evaluates, leaves_alone, one_at_a_time, full_disk):
+    for part in (records, goes_on, other_formats, evaluates, leaves_alone, one_at_a_time, full_disk):
         part(place)
 check.finish()
