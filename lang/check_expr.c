@@ -281,9 +281,12 @@ static Type *check_name(Check *c, Expr *e) {
 }
 
 /* The composition that the network stands for; NULL: it is a single layer. */
+/* A network may be a copy of a copy, each with a name of its own. */
+enum { MOST_HOPS = 1 << 16 };
+
 static const Expr *composition_of(const Symbol *net) {
     const Expr *whole = net && net->stmt ? net->stmt->value : NULL;
-    for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < 16; hop++) {
+    for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop < MOST_HOPS; hop++) {
         if (whole->kind == EXPR_COPY) whole = whole->args[0];
         else if (whole->symbol && whole->symbol->stmt && whole->symbol->stmt->value != whole) whole = whole->symbol->stmt->value;
         else break;

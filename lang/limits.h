@@ -22,6 +22,8 @@ enum {
 
 /* Whole numbers in the text, and those that size something, are at most 2^53 - 1: up to there double precision holds each. */
 #define MOST_WHOLE 9007199254740991.0
+/* Elements of an array, and terms of one formula: results times what each is made of. */
+#define MOST_ELEMENTS ((int64_t)1 << 48)
 /* Reals are float32 where they are computed; a written one is 0 or between these. */
 #define MOST_REAL 3.402823466e+38
 #define LEAST_REAL 1.401298464e-45

@@ -64,20 +64,25 @@ static int64_t floor_div(int64_t a, int64_t b) {
 
 bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
     switch (op) {
-    case G_ADD: *out = v[0] + v[1]; return true;
-    case G_SUB: *out = v[0] - v[1]; return true;
-    case G_MUL: *out = v[0] * v[1]; return true;
-    case G_NEG: *out = -v[0]; return true;
+    case G_ADD: return !__builtin_add_overflow(v[0], v[1], out);
+    case G_SUB: return !__builtin_sub_overflow(v[0], v[1], out);
+    case G_MUL: return !__builtin_mul_overflow(v[0], v[1], out);
+    case G_NEG: return !__builtin_sub_overflow((int64_t)0, v[0], out);
     case G_MAX: *out = v[0] > v[1] ? v[0] : v[1]; return true;
     case G_MIN: *out = v[0] < v[1] ? v[0] : v[1]; return true;
-    case G_ABS: *out = v[0] < 0 ? -v[0] : v[0]; return true;
+    case G_ABS:
+        *out = v[0];
+        return v[0] >= 0 || !__builtin_sub_overflow((int64_t)0, v[0], out);
     case G_SIGN: *out = (v[0] > 0) - (v[0] < 0); return true;
     case G_FLOORDIV:
-        if (v[1] == 0) return false;
+        if (v[1] == 0 || (v[0] == INT64_MIN && v[1] == -1)) return false;
         *out = floor_div(v[0], v[1]);
         return true;
     case G_MOD:
-        if (v[1] == 0) return false;
+        if (v[1] == 0 || v[1] == -1) {
+            *out = 0;
+            return v[1] != 0;
+        }
         *out = v[0] - v[1] * floor_div(v[0], v[1]);
         return true;
     case G_LT: *out = v[0] < v[1]; return true;
@@ -182,11 +187,13 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
 
 /* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine indices stay readable. */
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
-    if (op == G_SUB && b->op == G_CONST) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
+    if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
     if (op == G_ADD && a->op == G_CONST) return gx2(g, G_ADD, b, a);
     bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST, b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
-    if (op == G_ADD && b->op == G_CONST && a_has) return gx2(g, G_ADD, a->args[0], gx_int(g, a->args[1]->integer + b->integer));
+    int64_t sum;
+    if (op == G_ADD && b->op == G_CONST && a_has && !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
+        return gx2(g, G_ADD, a->args[0], gx_int(g, sum));
     if (op == G_ADD && b->op == G_CONST) return NULL;
     if (a_has) return gx2(g, G_ADD, gx2(g, op, a->args[0], b), a->args[1]);
     if (b_has) return gx2(g, G_ADD, gx2(g, op, a, b->args[0]), gx_int(g, op == G_ADD ? b->args[1]->integer : -b->args[1]->integer));
@@ -230,8 +237,11 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
         if (is_number(b, -1)) return gx1(g, G_NEG, a);
         if (is_int(a, 0) || is_int(b, 0)) return gx_int(g, 0); /* reals keep 0 * inf */
         if (a->type == GT_INT && a->op == G_CONST) return gx2(g, G_MUL, b, a);
-        if (a->type == GT_INT && b->op == G_CONST && a->op == G_ADD && a->args[1]->op == G_CONST)
-            return gx2(g, G_ADD, gx2(g, G_MUL, a->args[0], b), gx_int(g, a->args[1]->integer * b->integer));
+        if (a->type == GT_INT && b->op == G_CONST && a->op == G_ADD && a->args[1]->op == G_CONST) {
+            int64_t product;
+            if (__builtin_mul_overflow(a->args[1]->integer, b->integer, &product)) return NULL;
+            return gx2(g, G_ADD, gx2(g, G_MUL, a->args[0], b), gx_int(g, product));
+        }
         return NULL;
     case G_DIV: return is_real(b, 1) ? a : NULL;
     case G_NEG: return a->op == G_NEG ? a->args[0] : NULL;

@@ -96,6 +96,7 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     }
     memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
     memcpy(spec.red, red, sizeof *red * (size_t)red_count);
+    refuse_space(l, spec.out, spec.out_rank, red, red_count, span);
     spec.value = value;
     spec.guard = guard;
     spec.empty_is_error = empty_is_error;
@@ -561,6 +562,14 @@ static void refuse_zero_divisor(Lower *l, const Expr *e, const Value *divisor) {
     if (!span_same(user, span)) diag_note(l->diag, span, "in the library");
 }
 
+/* Whole numbers that are known give one that is known, unless it does not fit. */
+static bool is_unheld(const Value *values, int count, const Value *result) {
+    if (result->kind != VALUE_SCALAR || result->scalar->type != GT_INT || result->scalar->op == G_CONST) return false;
+    for (int i = 0; i < count; i++)
+        if (values[i].kind != VALUE_SCALAR || values[i].scalar->op != G_CONST) return false;
+    return true;
+}
+
 static Value lower_operator(Lower *l, const Expr *e) {
     Value values[2];
     const GExpr *saved = l->condition;
@@ -573,7 +582,10 @@ static Value lower_operator(Lower *l, const Expr *e) {
     l->condition = saved;
     if (e->arg_count == 2) refuse_zero_divisor(l, e, &values[1]);
     Operator op = e->op;
-    return map_values(l, values, e->arg_count, e->kind == EXPR_UNARY ? apply_unary : apply_binary, &op, e->span);
+    Value result = map_values(l, values, e->arg_count, e->kind == EXPR_UNARY ? apply_unary : apply_binary, &op, e->span);
+    if (is_unheld(values, e->arg_count, &result))
+        diag_report(l->diag, CODE_NUMBER_RANGE, e->span, "the result of these whole numbers is beyond 64 bits");
+    return result;
 }
 
 static Value lower_if(Lower *l, const Expr *e) {

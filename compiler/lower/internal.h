@@ -158,6 +158,8 @@ const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span sp
 Value value_shallow(Lower *l, Value value, const char *name, Span span);
 const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
 bool may_leave(Lower *l, const GExpr *e);
+/* Reports an index space of more than MOST_ELEMENTS points. */
+void refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span);
 int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
 const GExpr *as_real(Lower *l, const GExpr *expr);
 bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);

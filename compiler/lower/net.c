@@ -264,6 +264,12 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
             record.state.shape[i] = (int64_t)extent;
         }
     }
+    int64_t elements = 1;
+    for (int i = 0; i < record.state.rank; i++)
+        if (__builtin_mul_overflow(elements, record.state.shape[i], &elements) || elements > MOST_ELEMENTS) {
+            diag_report(l->diag, CODE_DIMENSION_RANGE, param->span, "`%s` would have more than 2^48 elements", param->name);
+            break;
+        }
     const StateRecord *known = find_record(l, record.state.name);
     if (!known) {
         array_push(l->arena, &l->records, record);

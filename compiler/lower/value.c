@@ -160,6 +160,16 @@ bool may_leave(Lower *l, const GExpr *e) {
     return false;
 }
 
+void refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span) {
+    int64_t points = 1;
+    for (int i = 0; i < out_count + red_count; i++) {
+        const int64_t extent = graph_index_extent(l->g, i < out_count ? out[i] : red[i - out_count]);
+        if (!__builtin_mul_overflow(points, extent, &points) && points <= MOST_ELEMENTS) continue;
+        diag_report(l->diag, CODE_DIMENSION_RANGE, span, "this formula has more than 2^48 elements and terms");
+        return;
+    }
+}
+
 Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
     const GExpr *free[GRAPH_MAX_FREE];
     int free_count = sorted_free(l, &expr, 1, axes, axis_count, free);
@@ -183,6 +193,7 @@ Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis
     memcpy(spec.out, free, sizeof *free * (size_t)free_count);
     if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
     spec.value = expr;
+    refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
     if (l->condition && may_leave(l, expr)) spec.active = condition_over(l, l->condition, spec.out, spec.out_rank);
     spec.name = name;
     spec.span = span;

@@ -228,7 +228,10 @@ UNLIMITED = [
     ("letters of a comment", long_comment, (16383, 16384, 100000)), ("blank lines", blank_lines, (16384, 100000)),
 ]
 # What must be refused at any number.
-FALSE = [("factors, one left out", factors, (2, 8, 9, 33), "E305"), ("summands, one left out", summands, (2, 32, 33, 70), "E305"),
+FALSE = [("elements", lambda n: (f"fn f(x[N]) {{\n  let y[i < {n}, j < {n}] = x[0]\n  return sum[i, j] y[i, j]^2\n}}\n",), (2 ** 25, 2 ** 40, 2 ** 53 - 1), "E309"),
+         ("terms", lambda n: (f"fn f(x[N]) = sum[i < {n}, j < {n}, k < {n}] x[0] * i\n",), (2 ** 20, 2 ** 40), "E309"),
+         ("squared twice", lambda n: (f"fn f(x[N]) = x[0] * ({n} * {n} * {n} * {n})\n",), (2 ** 16, 2 ** 50), "E004"),
+         ("factors, one left out", factors, (2, 8, 9, 33), "E305"), ("summands, one left out", summands, (2, 32, 33, 70), "E305"),
          ("letters of a text", long_text, (16384, 100000), "E303")]
 
 for kind, make, most, code in LIMITED:
