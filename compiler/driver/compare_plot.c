@@ -23,23 +23,36 @@ static const char *plain(Arena *arena, const char *label) {
     return copy;
 }
 
-/* Means over the seeds and over pieces of the run, so that every curve has about as many points. */
+/* The mean of some steps of one run; NAN: it has none of them. */
+static double mean_of_steps(const Outcome *o, int from, int to) {
+    double sum = 0;
+    int count = 0;
+    for (int i = from < 0 ? 0 : from; i < to && i < o->losses.count; i++, count++) sum += o->losses.items[i];
+    return count ? sum / count : NAN;
+}
+
+/* A running mean over a twentieth of the run, and the range of the seeds' own running means around it: "step mean low high". Every curve has about as many points. */
 static void write_curve(const Comparison *c, int variant, Text *out) {
+    enum { WINDOWS = 20 };
     int longest = 0;
     for (long s = 0; s < c->seeds; s++) {
         int count = c->outcomes[variant * c->seeds + s].losses.count;
         if (count > longest) longest = count;
     }
-    int piece = longest / POINTS > 0 ? longest / POINTS : 1;
+    const int piece = longest / POINTS > 0 ? longest / POINTS : 1, half = longest / WINDOWS / 2 > 0 ? longest / WINDOWS / 2 : 1;
     text_printf(out, "$curve%d << EOD\n", variant);
     for (int at = 0; at < longest; at += piece) {
-        double sum = 0;
+        double sum = 0, low = INFINITY, high = -INFINITY;
         int count = 0;
         for (long s = 0; s < c->seeds; s++) {
-            const Outcome *o = &c->outcomes[variant * c->seeds + s];
-            for (int i = at; i < at + piece && i < o->losses.count; i++, count++) sum += o->losses.items[i];
+            const double mean = mean_of_steps(&c->outcomes[variant * c->seeds + s], at - half, at + half + 1);
+            if (isnan(mean)) continue;
+            sum += mean;
+            low = fmin(low, mean);
+            high = fmax(high, mean);
+            count++;
         }
-        if (count) text_printf(out, "%g %.9g\n", at + 0.5 * (piece + 1), sum / count);
+        if (count) text_printf(out, "%d %.9g %.9g %.9g\n", at + 1, sum / count, low, high);
     }
     text_printf(out, "EOD\n");
 }
@@ -55,25 +68,37 @@ static const char *swept_setting(const Comparison *c) {
     return c->variants.count > 1 ? name : NULL;
 }
 
+/* The method that begins at a variant: how many variants it has; 0: the variant is not its first. */
+static int method_size(const Comparison *c, int first) {
+    const char *name = c->variants.items[first].name;
+    if (first > 0 && strcmp(c->variants.items[first - 1].name, name) == 0) return 0;
+    int count = 1;
+    while (first + count < c->variants.count && strcmp(c->variants.items[first + count].name, name) == 0) count++;
+    return count;
+}
+
+/* "$values0_2": the first evaluation of the method that begins at variant 2. Where nothing is swept all variants are one series. */
 static void write_points(const Comparison *c, const Columns *columns, bool swept, Text *out) {
     int column_count = columns->names.count ? columns->names.count : 1;
     for (int i = 0; i < column_count; i++) {
-        text_printf(out, "$values%d << EOD\n", i);
         for (int v = 0; v < c->variants.count; v++) {
             double mean, deviation;
             const char *column = columns->names.count ? columns->names.items[i] : NULL;
+            if (v == 0 || (swept && method_size(c, v))) text_printf(out, "%s$values%d_%d << EOD\n", v ? "EOD\n" : "", i, v);
             if (!comparison_statistics(c, v, column, &mean, &deviation)) continue;
             double x = swept ? strtod(c->variants.items[v].sets.items[0].value, NULL) : v + (i - 0.5 * (column_count - 1)) * 0.8 / column_count;
-            text_printf(out, "%s%.9g %.9g %.9g\n", v && swept && strcmp(c->variants.items[v].name, c->variants.items[v - 1].name) != 0 ? "\n" : "", x, mean, isnan(deviation) ? 0 : deviation);
+            text_printf(out, "%.9g %.9g %.9g\n", x, mean, isnan(deviation) ? 0 : deviation);
         }
         text_printf(out, "EOD\n");
     }
 }
 
 static void plot_curves(const Comparison *c, Text *out) {
-    text_printf(out, "set xlabel 'step'\nset ylabel 'loss'\nset key outside below center horizontal maxcols 2\nplot ");
+    text_printf(out, "set xlabel 'step'\nset ylabel 'loss, running mean'\nset key outside top center horizontal maxcols 2\nplot ");
+    for (int v = 0; c->seeds > 1 && v < c->variants.count; v++)
+        text_printf(out, "%s$curve%d using 1:3:4 with filledcurves fc rgb '%s' fs transparent solid 0.15 noborder notitle", v ? ", " : "", v, colours[v % COLOURS]);
     for (int v = 0; v < c->variants.count; v++)
-        text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"", v ? ", " : "", v, colours[v % COLOURS], plain(c->arena, c->variants.items[v].label));
+        text_printf(out, "%s$curve%d using 1:2 with lines lw 1.6 lc rgb '%s' title \"%s\"", v || c->seeds > 1 ? ", " : "", v, colours[v % COLOURS], plain(c->arena, c->variants.items[v].label));
     text_printf(out, "\n");
 }
 
@@ -90,10 +115,24 @@ static void plot_sweep(const Comparison *c, const Columns *columns, const char *
     else text_printf(out, "set xrange [%g:%g]\n", low - margin, high + margin);
     text_printf(out, "set xtics (");
     for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s%s", v ? ", " : "", c->variants.items[v].sets.items[0].value);
-    text_printf(out, ")\nset xlabel \"%s\"\nplot ", plain(c->arena, setting));
+    const bool one_method = method_size(c, 0) == c->variants.count;
+    text_printf(out, ")\nset xlabel \"%s\"\nset key maxcols %d\nplot ", plain(c->arena, setting), one_method ? 2 : 1); /* with the method's name an entry is long */
     int count = columns->names.count ? columns->names.count : 1;
-    for (int i = 0; i < count; i++)
-        text_printf(out, "%s$values%d using 1:2:3 with yerrorlines lw 1.6 pt 7 ps 0.6 lc rgb '%s' title \"%s\"", i ? ", " : "", i, colours[i % COLOURS], columns->names.count ? columns->names.items[i] : "loss");
+    /* A colour for each evaluation, a line and a sign for each method. */
+    const char *between = "";
+    for (int i = 0; i < count; i++) {
+        const char *column = columns->names.count ? columns->names.items[i] : "loss";
+        int method = 0;
+        for (int v = 0; v < c->variants.count; v++) {
+            const int size = method_size(c, v);
+            if (!size) continue;
+            const bool several = size < c->variants.count;
+            const char *title = several ? arena_printf(c->arena, "%s: %s", plain(c->arena, c->variants.items[v].name), column) : column;
+            text_printf(out, "%s$values%d_%d using 1:2:3 with yerrorlines lw 1.6 dt %d pt %d ps 0.6 lc rgb '%s' title \"%s\"", between, i, v, method + 1, 7 + 2 * method, colours[i % COLOURS], title);
+            between = ", ";
+            method++;
+        }
+    }
     text_printf(out, "\n");
 }
 
@@ -103,7 +142,7 @@ static void plot_bars(const Comparison *c, const Columns *columns, Text *out) {
     for (int v = 0; v < c->variants.count; v++) text_printf(out, "%s\"%s\" %d", v ? ", " : "", plain(c->arena, c->variants.items[v].label), v);
     text_printf(out, ")\nset xrange [-0.6:%g]\nset yrange [0:*]\nplot ", c->variants.count - 0.4);
     for (int i = 0; i < count; i++)
-        text_printf(out, "%s$values%d using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc rgb '#333333' notitle", i ? ", " : "", i, colours[i % COLOURS],
+        text_printf(out, "%s$values%d_0 using 1:2 with boxes lc rgb '%s' title \"%s\", $values%d_0 using 1:($2-$3):(0):(2*$3) with vectors heads size graph 0.012,90 lw 1.3 lc rgb '#333333' notitle", i ? ", " : "", i, colours[i % COLOURS],
                     columns->names.count ? columns->names.items[i] : "loss", i);
     text_printf(out, "\n");
 }
@@ -125,14 +164,26 @@ static bool run_gnuplot(const char *script) {
     return false;
 }
 
+/* "simclr, moco: 3 seeds from 0, 468 steps" */
+static const char *title_of(const Comparison *c) {
+    const char *text = "";
+    int longest = 0;
+    for (int v = 0; v < c->variants.count; v++)
+        if (method_size(c, v)) text = arena_printf(c->arena, "%s%s%s", text, v ? ", " : "", c->variants.items[v].name);
+    for (long i = 0; i < c->variants.count * c->seeds; i++)
+        if (c->outcomes[i].losses.count > longest) longest = c->outcomes[i].losses.count;
+    const char *seeds = c->seeds == 1 ? arena_printf(c->arena, "seed %ld", c->first_seed) : arena_printf(c->arena, "seeds %ld to %ld", c->first_seed, c->first_seed + c->seeds - 1);
+    return arena_printf(c->arena, "%s: %s, %d steps", text, seeds, longest);
+}
+
 bool comparison_plot(const Comparison *c) {
     Columns columns = comparison_columns(c);
     const char *swept = swept_setting(c), *script = arena_printf(c->arena, "%s/comparison.gp", c->folder);
     Text text = {0};
     for (int v = 0; v < c->variants.count; v++) write_curve(c, v, &text);
     write_points(c, &columns, swept != NULL, &text);
-    text_printf(&text, "set terminal svg size 1000,440 font 'Helvetica,13' background '#ffffff'\nset output '%s/comparison.svg'\n", c->folder);
-    text_printf(&text, "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset multiplot layout 1,2\n");
+    text_printf(&text, "set terminal svg size 1000,480 font 'Helvetica,13' background '#ffffff'\nset output '%s/comparison.svg'\n", c->folder);
+    text_printf(&text, "set border 3 lw 0.8\nset tics nomirror out\nset grid ytics lc rgb '#dddddd'\nset multiplot layout 1,2 title \"%s\" font ',14'\n", plain(c->arena, title_of(c)));
     plot_curves(c, &text);
     text_printf(&text, "set ylabel '%s'\n", columns.names.count ? "accuracy in %" : "loss");
     if (swept) plot_sweep(c, &columns, swept, &text);
