@@ -190,7 +190,7 @@ int concat_axis(const Expr *e, int *arrays) {
     bool named = e->arg_names && e->arg_names[e->arg_count - 1] && strcmp(e->arg_names[e->arg_count - 1], "axis") == 0;
     *arrays = named ? e->arg_count - 1 : e->arg_count;
     if (!named) return 0;
-    return last->kind == EXPR_NUMBER && last->is_integer ? (int)last->number - 1 : -1;
+    return last->kind == EXPR_NUMBER && last->is_integer && last->number <= MOST_AXES ? (int)last->number - 1 : -1;
 }
 
 static Type *concat_type(Check *c, const Expr *e) {

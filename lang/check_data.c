@@ -65,6 +65,7 @@ static void unknown_option(Check *c, Span span, const char *name) {
 }
 
 static void read_option(Check *c, DataSource *data, const char *name, Span name_span, Expr *value) {
+    int64_t whole = 0;
     double *places[OPTION_COUNT] = {&data->per_class, &data->fraction, &data->imbalance, &data->seed, NULL}, number;
     if (name && strcmp(name, "balanced") == 0) {
         if (value->kind == EXPR_BOOL) data->balanced = value->boolean;
@@ -74,10 +75,10 @@ static void read_option(Check *c, DataSource *data, const char *name, Span name_
     for (int i = 0; name && i < OPTION_COUNT; i++) {
         if (strcmp(options[i].name, name) != 0) continue;
         bool fits = number_of(c, value, &number) && number >= options[i].low && number <= options[i].high && (number > 0 || options[i].whole) &&
-                    (!options[i].whole || number == (double)(int64_t)number);
+                    (!options[i].whole || whole_of(number, &whole));
         if (!fits) diag_report(c->diag, CODE_DATA_OPTION, name_span, "`%s` is %s, known at compile time", name, options[i].range);
         else if (places[i]) *places[i] = number;
-        else data->batch = (int64_t)number;
+        else data->batch = whole;
         return;
     }
     unknown_option(c, name_span, name);

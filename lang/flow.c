@@ -213,7 +213,8 @@ static void walk_reduce(Flow *f, const Expr *e, State at) {
 
 /* The row that an index reads: a number, or the value that a bound index has here. */
 static int64_t row_of(const Expr *index, const FlowScope *scope) {
-    if (index->kind == EXPR_NUMBER) return (int64_t)index->number;
+    int64_t row;
+    if (index->kind == EXPR_NUMBER) return whole_of(index->number, &row) ? row : -1;
     const Binder *binder = index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX ? index->symbol->binder : NULL;
     for (; scope && binder; scope = scope->outer)
         if (scope->binder == binder) return scope->value;

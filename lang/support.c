@@ -1,6 +1,7 @@
 /* The arena, interned names, growable arrays and text. */
 #include "lang/support.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,4 +203,10 @@ void text_printf(Text *text, const char *format, ...) {
 void text_free(Text *text) {
     free(text->data);
     *text = (Text){0};
+}
+
+bool whole_of(double value, int64_t *out) {
+    if (!(fabs(value) <= 0x1p53) || value != floor(value)) return false;
+    *out = (int64_t)value;
+    return true;
 }

@@ -48,6 +48,10 @@ typedef struct Map {
 void map_put(Arena *arena, Map *map, const void *key, void *value);
 void *map_get(const Map *map, const void *key); /* NULL: no such key */
 
+/* The one way from a double to a whole number: false, and *out as it was, unless it is whole and within 2^53, to which
+ * doubles count. */
+bool whole_of(double value, int64_t *out);
+
 /* A growable text buffer (malloc'ed; text_free releases it). */
 typedef struct Text {
     char *data;

@@ -10,6 +10,7 @@
 #include "runtime/train.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,7 @@ static bool set_hyper(const CommandLine *c, const char *setting, int number, Cou
     if (found->is_static) return refuse_setting(c, setting, "this hyper was fixed when the program was built");
     if (!couplet_read_number(setting + length + 1, &value, &is_whole)) return refuse_setting(c, setting, "a number is expected");
     if (found->is_integer && !is_whole) return refuse_setting(c, setting, "this hyper is a whole number");
+    if (found->is_integer && fabs(value) > INT32_MAX) return refuse_setting(c, setting, "whole numbers have 32 bits: up to 2147483647");
     found->value = value;
     return true;
 }

@@ -85,12 +85,13 @@ static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
     int64_t shape[GRAPH_MAX_RANK], wanted = 1, there = 1;
     int rank = e->arg_count - 1;
     for (int i = 0; i < rank; i++) {
-        double extent = 1;
-        if (!lower_static(l, e->args[i + 1], &extent) || extent < 1) {
-            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span, "an axis of `reshape` is a positive number known at compile time");
+        int64_t extent;
+        if (!lower_extent(l, e->args[i + 1], &extent)) {
+            diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->args[i + 1]->span, "an axis of `reshape` is a positive whole number known at compile time");
             return *value;
         }
-        wanted *= shape[i] = (int64_t)extent;
+        shape[i] = extent;
+        if (__builtin_mul_overflow(wanted, extent, &wanted)) wanted = -1; /* no array has so many */
     }
     for (int i = 0; i < value_rank(value); i++) there *= value_extent(value, i);
     if (wanted == there) return reshape(l, value, shape, rank, e->span);
@@ -111,12 +112,12 @@ static Value transpose(Lower *l, const Value *value, Span span) {
 }
 
 static Value range(Lower *l, const Expr *e) {
-    double extent;
-    if (!lower_static(l, e->args[0], &extent) || extent < 1) {
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "`range` needs a number above 0 that is known at compile time");
+    int64_t extent;
+    if (!lower_extent(l, e->args[0], &extent)) {
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, e->span, "`range` needs a whole number above 0 that is known at compile time");
         extent = 1;
     }
-    const GExpr *i = graph_fresh_index(l->g, (int64_t)extent);
+    const GExpr *i = graph_fresh_index(l->g, extent);
     return array_from(l, i, &i, 1, "range", e->span);
 }
 

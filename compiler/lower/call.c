@@ -138,9 +138,9 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
         bool is_symbol = dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION;
         if (is_symbol && !frame_find(frame, dim->symbol)) {
             frame_set(l, frame, dim->symbol, value_static(l, (double)extent, true));
-        } else if (lower_static(l, dim, &want) && (int64_t)want != extent) {
-            diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` has %lld entries, and its declaration asks for %lld", i + 1, param->name,
-                       (long long)extent, (long long)want);
+        } else if (lower_static(l, dim, &want) && want != (double)extent) {
+            diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` has %lld entries, and its declaration asks for %.9g", i + 1, param->name,
+                       (long long)extent, want);
             diag_note(l->diag, param->span, "`%s` is declared here", param->name);
         }
     }

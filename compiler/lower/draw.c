@@ -98,12 +98,12 @@ static const GExpr *flat_index(Lower *l, const GExpr *const *axes, int rank) {
 }
 
 static const GExpr *drawn_axis(Lower *l, const Param *param, const Expr *dim) {
-    double extent = 1;
-    if (!lower_static(l, dim, &extent) || extent < 1) {
-        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, dim->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+    int64_t extent;
+    if (!lower_extent(l, dim, &extent)) {
+        diag_report(l->diag, CODE_DIMENSION_UNKNOWN, dim->span, "this dimension of `%s` is not a positive whole number known at compile time", param->name);
         extent = 1;
     }
-    return graph_fresh_index(l->g, (int64_t)extent);
+    return graph_fresh_index(l->g, extent);
 }
 
 static Value draw_param(Lower *l, const Param *param, int64_t site) {

@@ -75,6 +75,14 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
     }
 }
 
+bool lower_extent(Lower *l, const Expr *e, int64_t *out) {
+    double value;
+    int64_t whole;
+    if (!lower_static(l, e, &value) || !whole_of(value, &whole) || whole < 1) return false;
+    *out = whole;
+    return true;
+}
+
 /* ---- reductions ---------------------------------------------------------------------------------- */
 
 static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int count) {

@@ -96,9 +96,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
             diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
                        param->name, param->name);
         } else if (input->is_constant) {
-            bool integer = param->type && param->type->kind == KIND_INT;
-            args[p] = value_static(l, input->value, integer || (!param->has_shape && input->value == (double)(int64_t)input->value && param->type &&
-                                                                  param->type->kind == KIND_INT));
+            args[p] = value_static(l, input->value, param->type && param->type->kind == KIND_INT);
         } else {
             bool wants_real = !param->type || param->type->kind == KIND_REAL;
             GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);

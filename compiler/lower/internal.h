@@ -171,6 +171,8 @@ const GExpr *lower_scalar(Lower *l, const Expr *expr);
 GNode *lower_tensor(Lower *l, const Expr *expr); /* at method level: no free indices */
 /* The condition of a hyper's range in the form of runtime/range.h; NULL when it is not known before a run. */
 const char *lower_range(Lower *l, const Expr *e);
+/* The extent of an axis: false unless it is a whole number from 1 on that is known at compile time. */
+bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
 double known_number(Lower *l, const Expr *expr); /* the same where the checker found that it has one: settings and options */
 GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);

@@ -113,10 +113,10 @@ void declare_queue(Lower *l, const Stmt *s) {
         record.state.rank = columns ? 1 + s->params[c].dim_count : s->dim_count;
         record.state.shape[0] = (int64_t)length;
         for (int i = 1; i < record.state.rank; i++) {
-            double extent = 1;
-            if (!lower_static(l, columns ? s->params[c].dims[i - 1] : s->dims[i], &extent))
+            int64_t extent = 1;
+            if (!lower_extent(l, columns ? s->params[c].dims[i - 1] : s->dims[i], &extent))
                 diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "the queue's row needs dimensions known at compile time");
-            record.state.shape[i] = (int64_t)extent;
+            record.state.shape[i] = extent;
         }
         const Expr *pushed = columns ? s->params[c].value : s->value;
         if (pushed && pushed->type && pushed->type->kind == KIND_INT) record.state.type = GT_INT;

@@ -2,8 +2,8 @@
  * updates, ema edges, queue pushes. All right sides are complete before any state is renewed, because they are nodes of one graph
  * and the renewals are its commits. */
 #include "compiler/lower/internal.h"
-#include "runtime/range.h"
 #include "compiler/passes/passes.h"
+#include "runtime/range.h"
 
 #include <assert.h>
 #include <math.h>
@@ -74,6 +74,8 @@ static void declare_hypers(Lower *l, const Stmt *s) {
             continue;
         }
         bool integer = param->value->type ? param->value->type->kind == KIND_INT : param->value->is_integer;
+        if (integer && fabs(value) > INT32_MAX)
+            diag_report(l->diag, CODE_HYPER, param->value->span, "the hyper `%s` is %.0f, and whole numbers have 32 bits in a run: up to %d", param->name, value, INT32_MAX);
         LoweredHyper hyper = {param->name, value, integer, false, NULL, NULL};
         array_push(l->arena, &l->program->hypers, hyper);
         frame_set(l, l->root, param->symbol, value_static(l, value, integer));

@@ -58,7 +58,8 @@ static Frame *bind_config(Lower *l, const Stmt *stmt, const Expr *call) {
             diag_report(l->diag, CODE_MISSING_ARGUMENT, call ? call->span : stmt->span, "`%s` needs its setting `%s`", stmt->name, param->name);
             value = value_static(l, 1, true);
         } else if (lower_static(l, given, &constant)) {
-            bool whole = constant == (double)(int64_t)constant && (!given->type || given->type->kind != KIND_REAL);
+            int64_t number;
+            bool whole = whole_of(constant, &number) && (!given->type || given->type->kind != KIND_REAL);
             value = value_static(l, constant, whole);
         } else {
             value = lower_value(l, given);
@@ -256,12 +257,12 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
     } else {
         record.state.rank = param->dim_count;
         for (int i = 0; i < param->dim_count; i++) {
-            double extent;
-            if (!lower_static(l, param->dims[i], &extent) || extent < 1) {
-                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive number known at compile time", param->name);
+            int64_t extent;
+            if (!lower_extent(l, param->dims[i], &extent)) {
+                diag_report(l->diag, CODE_DIMENSION_UNKNOWN, param->dims[i]->span, "this dimension of `%s` is not a positive whole number known at compile time", param->name);
                 extent = 1;
             }
-            record.state.shape[i] = (int64_t)extent;
+            record.state.shape[i] = extent;
         }
     }
     int64_t elements = 1;

@@ -60,7 +60,8 @@ Value value_scalar(const GExpr *expr) {
 }
 
 Value value_static(Lower *l, double constant, bool is_integer) {
-    return value_scalar(is_integer ? gx_int(l->g, (int64_t)constant) : gx_real(l->g, constant));
+    int64_t whole;
+    return value_scalar(is_integer && whole_of(constant, &whole) ? gx_int(l->g, whole) : gx_real(l->g, constant));
 }
 
 Value value_array(GNode *tensor) {
@@ -238,8 +239,7 @@ static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
     const Value *value = frame_find(l->frame, symbol);
     if (!value || !value->is_static) return false;
     mark_static(l, symbol);
-    *out = (int64_t)value->constant;
-    return true;
+    return whole_of(value->constant, out);
 }
 
 bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {

@@ -214,7 +214,7 @@ with tempfile.TemporaryDirectory() as folder:
     ranged = TINY_SPEC.replace("loss ", "hyper h = 3 | h mod 2 == 1 and not (h > 9), k = 0.5 | max(h, 1) ^ 2 * k - 1 <= floor(10.5) or k == -7 / 2, c = 2.5 | (c + 1) * 2 < 100 or (c == 1000)\nlet z = h + k + c\nloss 0 * z + ")
     if build(command.write(folder + "/ranged.cpl", ranged), "-o", folder + "/ranged", "--target", "x86-64-v3"):
         for words, word in (("h=5 k=0.4", ""), ("h=4", "h mod 2 == 1"), ("h=11 k=0.01", "h mod 2 == 1"), ("h=5", "max(h, 1) ^ 2"), ("k=1.3", "max(h, 1) ^ 2"), ("k=-3.5 h=9", ""), ("c=-1e30", ""),
-                            ("h=3.0", "whole number")):
+                            ("h=3.0", "whole number"), ("h=99999999999", "32 bits")):
             sets = [word for setting in words.split() for word in ("--set", setting)]
             done = command.run(folder + "/ranged", "--data", data, "--max-steps", 1, "--quiet", "--out", folder + "/ranged_run_" + words, *sets)
             check((done.returncode == 0 and not word) or (done.returncode == 2 and word and word in done.stderr), f"{words} is {'refused: ' + word if word else 'taken'}", done.stderr)
