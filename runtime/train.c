@@ -6,6 +6,7 @@
 #include "runtime/files.h"
 #include "runtime/hash.h"
 #include "runtime/metrics.h"
+#include "runtime/numbers.h"
 #include "runtime/sources.h"
 
 #include <assert.h>
@@ -370,7 +371,12 @@ static bool open_schedule(Trainer *t) {
 static bool open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!open_data(t) || !open_schedule(t) || !open_paths(t, couplet_metrics_name) || !open_session(t)) return false;
-    t->session->total_steps = (int64_t)floor(t->program->epochs * (double)t->per_epoch + 1e-9);
+    const double steps = floor(t->program->epochs * (double)t->per_epoch + 1e-9);
+    if (!(steps <= COUPLET_MOST_STEPS)) {
+        snprintf(t->error, t->error_bytes, "%.9g epochs are %.0f steps, and a run has at most %d", t->program->epochs, steps, COUPLET_MOST_STEPS);
+        return false;
+    }
+    t->session->total_steps = (int64_t)steps;
     if (t->session->total_steps < 1) t->session->total_steps = 1;
     if (!goes_on) return make_record(t);
     t->refused = !resume(t);
