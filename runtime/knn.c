@@ -82,8 +82,13 @@ static int32_t vote(const Job *j, const Near *near, double *votes) {
     return best;
 }
 
-/* Rows come in order, so a row that is only as near as the root is worse than the root. */
+/* Rows come in order, so a row that is only as near as the root is worse than the root. Nearly every block has none that is
+ * nearer, which vectors find out at once. */
 static void take_block(Near *heap, int64_t k, const float *similarity, int64_t first, int64_t rows, int64_t own) {
+    const float root = heap[0].similarity;
+    int nearer = 0;
+    for (int i = 0; i < PANEL; i++) nearer |= similarity[i] > root; /* rows beyond the bank are zeros, looked at again below */
+    if (!nearer) return;
     for (int64_t i = 0; i < rows; i++)
         if (similarity[i] > heap[0].similarity && first + i != own)
             replace_root(heap, k, (Near){similarity[i], (int32_t)(first + i)});
