@@ -150,9 +150,12 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     Loop strips = loop_begin_step(f, whole(f, 0), helper_number(&open, 0), s->rows);
     LLVMValueRef from = float_pointer(f, a, scaled(f, strips.index, s->a_line));
     LLVMValueRef to = float_pointer(f, c, sum_of(f, scaled(f, strips.index, s->c_line), column)), sums[MOST_SUMS];
-    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = s->adds ? load(&v, to, (i / 2) * s->c_line + (i % 2) * s->lanes) : LLVMConstNull(v.type);
+    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v.type);
     register_block(&v, s, from, panel, helper_number(&open, 2), sums);
-    for (int i = 0; i < 2 * (int)s->rows; i++) store(&v, sums[i], to, (i / 2) * s->c_line + (i % 2) * s->lanes);
+    for (int i = 0; i < 2 * (int)s->rows; i++) {
+        int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
+        store(&v, s->adds ? LLVMBuildFAdd(f->e->builder, load(&v, to, at), sums[i], "") : sums[i], to, at);
+    }
     loop_end(f, &strips);
     loop_end(f, &panels);
     return helper_end(&open);

@@ -78,6 +78,27 @@ static void multiply(Frame *f, const Side *left, const Side *right) {
     write_close(f);
 }
 
+static int vectors_down(const Side *left) { return left->lines / SIDE; }
+static int vectors_across(const Side *right) { return right->lines / FOURS_APART; }
+
+/* A leaf of a long sum goes to a total that keeps what it loses (Kahan); of infinite totals nothing is lost. */
+static void end_leaf(Frame *f, const Side *left, const Side *right) {
+    write_open(f, "if (k0 %% %d == %d || k0 + %d >= k_count)", LEAF_K, LEAF_K - STRIP, STRIP);
+    for (int i = 0; i < vectors_down(left); i++)
+        for (int j = 0; j < vectors_across(right); j++) {
+            write_line(f, "const float4 more%d_%d = sums%d_%d + lost%d_%d, after%d_%d = total%d_%d + more%d_%d;", i, j, i, j, i, j, i, j, i, j, i, j);
+            write_line(f, "lost%d_%d = select(more%d_%d - (after%d_%d - total%d_%d), (float4)(0.0f), isinf(after%d_%d));", i, j, i, j, i, j, i, j, i, j);
+            write_line(f, "total%d_%d = after%d_%d;", i, j, i, j);
+            write_line(f, "sums%d_%d = 0.0f;", i, j);
+        }
+    write_close(f);
+}
+
+static void take_totals(Frame *f, const Side *left, const Side *right) {
+    for (int i = 0; i < vectors_down(left); i++)
+        for (int j = 0; j < vectors_across(right); j++) write_line(f, "sums%d_%d = total%d_%d;", i, j, i, j);
+}
+
 static void store_block(Frame *f, const Side *left, const Side *right) {
     write_line(f, "const int row = down * %d, column = across * %d;", FOUR, FOUR);
     for (int i = 0; i < left->lines / SIDE; i++) {
@@ -97,6 +118,8 @@ static void declare(Frame *f, const Side *left, const Side *right) {
     write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, left->lines + FOUR, STRIP, right->lines + FOUR);
     for (int i = 0; i < left->lines / SIDE; i++)
         for (int j = 0; j < right->lines / FOURS_APART; j++) write_line(f, "float4 sums%d_%d = 0.0f;", i, j);
+    for (int i = 0; f->kernel->contraction->leaves && i < vectors_down(left); i++)
+        for (int j = 0; j < vectors_across(right); j++) write_line(f, "float4 total%d_%d = 0.0f, lost%d_%d = 0.0f;", i, j, i, j);
     find_lines(f, left);
     find_lines(f, right);
 }
@@ -119,8 +142,10 @@ Geometry write_product(Frame *f) {
     read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));
     write_close(f);
     multiply(f, &left, &right);
+    if (f->kernel->contraction->leaves) end_leaf(f, &left, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
+    if (f->kernel->contraction->leaves) take_totals(f, &left, &right);
     store_block(f, &left, &right);
     return product_geometry(f->kernel);
 }

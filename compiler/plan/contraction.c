@@ -464,7 +464,8 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
     const Product *p = &c->form;
     if (!addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor))) return NULL;
     MatrixProduct plain;
-    if (target->has_products && matrix_product(c->node, p, &plain)) {
+    c->leaves = p->k_size > LONG_K;
+    if (target->has_products && !c->leaves && matrix_product(c->node, p, &plain)) { /* a library adds a long sum term by term */
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
         c->parts = c->tasks = 1;
         return c;
