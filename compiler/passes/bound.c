@@ -87,8 +87,7 @@ static bool bound_of_pair(Logs *l, const GExpr *e, Bound *out) {
     return a.over == b.over;
 }
 
-bool bound_of(Logs *l, const GExpr *e, Bound *out) {
-    const GExpr *v = value_behind(l, e);
+static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
     const GNode *over;
     *out = (Bound){1, NULL};
     if (is_cosine(l, v)) return true;
@@ -113,11 +112,32 @@ bool bound_of(Logs *l, const GExpr *e, Bound *out) {
     }
 }
 
-/* ---- all exponents ------------------------------------------------------------------------------------------------------- */
+bool bound_of(Logs *l, const GExpr *e, Bound *out) {
+    const GExpr *v = value_behind(l, e);
+    const ExprValue *known = expr_map_find(&l->bounds, v);
+    if (!known) {
+        Bound *found = arena_new_of(l->g->arena, Bound);
+        bool has_one = find_bound(l, v, found);
+        expr_map_set(&l->bounds, v, (ExprValue){.pointer = has_one ? found : NULL});
+        known = expr_map_find(&l->bounds, v);
+    }
+    if (known->pointer) *out = *(const Bound *)known->pointer;
+    return known->pointer != NULL;
+}
 
-static bool widen(Logs *l, const GExpr *e, Bound *all, int depth) {
-    Bound one;
+/* ---- all exponents --------------------------------------------------------------------------- */
+
+typedef struct Widest {
+    Logs *logs;
+    Bound *all;
+    ExprMap met;
+} Widest;
+
+static bool widen(Widest *w, const GExpr *e, int depth) {
+    Logs *l = w->logs;
+    Bound one, *all = w->all;
     if (depth > DEEPEST || !holds_exp(l, e)) return depth <= DEEPEST;
+    if (!expr_map_add(&w->met, e)) return true;
     if (e->op == G_EXP) {
         if (!bound_of(l, e->args[0], &one) || (all->size > 0 && all->over != one.over))
             return false;
@@ -127,14 +147,18 @@ static bool widen(Logs *l, const GExpr *e, Bound *all, int depth) {
     if (e->op == G_LOAD) {
         const GNode *n = e->tensor;
         while (n->kind == GN_STOP) n = n->operand;
-        return widen(l, n->value, all, depth + 1);
+        return widen(w, n->value, depth + 1);
     }
     for (int i = 0; i < e->arg_count; i++)
-        if (!widen(l, e->args[i], all, depth + 1)) return false;
+        if (!widen(w, e->args[i], depth + 1)) return false;
     return true;
 }
 
 bool bound_of_exponents(Logs *l, const GExpr *e, Bound *out) {
+    Widest w = {.logs = l, .all = out};
     *out = (Bound){0, NULL};
-    return widen(l, e, out, 0) && out->size > 0;
+    expr_map_open(&w.met);
+    bool has_one = widen(&w, e, 0);
+    expr_map_close(&w.met);
+    return has_one && out->size > 0;
 }

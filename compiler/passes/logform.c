@@ -25,12 +25,14 @@ void logs_open(Logs *l, Graph *g) {
     l->g = g;
     expr_map_open(&l->reach);
     expr_map_open(&l->behind);
+    expr_map_open(&l->bounds);
     for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_open(&l->forms[i]);
 }
 
 void logs_close(Logs *l) {
     expr_map_close(&l->reach);
     expr_map_close(&l->behind);
+    expr_map_close(&l->bounds);
     for (int i = 0; i <= REACH_OF_EXP; i++) expr_map_close(&l->forms[i]);
 }
 

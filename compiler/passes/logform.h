@@ -23,6 +23,7 @@ typedef struct Logs {
     Graph *g;
     ExprMap reach;                      /* how near the nearest exponentials are */
     ExprMap behind;                     /* value_behind */
+    ExprMap bounds;                     /* bound_of (bound.h) */
     ExprMap forms[REACH_OF_EXP +
                   1]; /* log_form, by the number of reductions that were opened on the way */
     ARRAY(const ComputeSpec *) opened;  /* by node id: the node with indices of its own */
