@@ -948,6 +948,7 @@ static const char *advice_of_operation(const Point *p, const Expr *e, bool is_sl
     case COUPLET_OP_SQRT:
     case COUPLET_OP_RSQRT:
     case COUPLET_OP_POW: return "keep what the root is taken of above 0: `max(x, 1e-12)`";
+    case COUPLET_OP_SELECT: return "a sum of squares, or a length, is beyond float32 here: scale or normalise what it is made of";
     case COUPLET_OP_EXP:
     case COUPLET_OP_EXPM1: return "exp overflows from 88.7 on: take the logarithm of the whole sum (`logsumexp[j] ..`), or divide by a larger temperature";
     case COUPLET_OP_ADD:
