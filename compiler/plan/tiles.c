@@ -121,14 +121,15 @@ int64_t compute_tiles(const GNode *n) {
 }
 
 int64_t column_totals(const Kernel *k) {
-    int64_t extents[2 * GRAPH_MAX_RANK], chunk, longest = 0;
+    int64_t extents[2 * GRAPH_MAX_RANK], chunk;
+    bool has_totals = false;
     for (int i = 0; i <= k->beside_count; i++) {
         const GNode *n = kernel_node(k, i);
-        if (n->red_rank && sums_columns(n) && sums_many(n)) longest = n->shape[n->rank - 1];
+        has_totals |= n->red_rank && sums_columns(n) && sums_many(n);
     }
-    if (!longest) return 0;
-    collapse_axes(k->node, extents);
+    if (!has_totals) return 0;
+    collapse_axes(k->node, extents); /* the columns of a tile are those of several axes that became one */
     tile_axes(k->node, extents, &chunk);
-    if (chunk) longest = chunk;
-    return (k->beside_count + 1) * longest * (int64_t)sizeof(double);
+    int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
+    return (k->beside_count + 1) * columns * (int64_t)sizeof(double);
 }

@@ -5,6 +5,7 @@ Entries repeat, so that the right value is a sum over few, whatever the size; 0.
 import argparse
 import array
 import math
+import re
 import struct
 import sys
 import tempfile
@@ -258,6 +259,31 @@ def run_row(couplet, folder, row, door):
     return float(line[0][7:]), ""
 
 
+# The gradient of K is a sum over 32 images whose columns are the 28 x 28 entries of an image, in one kernel with K and its velocity.
+COLUMNS_OF_TWO_AXES = """
+use optim
+data train = data.fashion_mnist("train")
+net flat(out)(x[N, C, H, W]) {
+  param K[out, C, H, W] = normal(0, 0.1)
+  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
+  return y
+}
+net f = flat(8)
+let k = f(train.image)
+loss mean[i, j] k[i, j]^2
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.001) }
+"""
+
+
+def check_totals(check, couplet, folder):
+    """The worker's scratch has a total in double for each column of a tile, also where several axes have become the columns."""
+    done = command.run(couplet, "check", command.write(folder + "/columns.cpl", COLUMNS_OF_TWO_AXES), "--print-after", "place")
+    plan = re.search(r"plan train \{\narena \d+ bytes, scratch (\d+) bytes a worker\n(.*?)\n\}", done.stdout, re.DOTALL)
+    sums = re.search(r"sum \[8, 1, 28, 28\] over \[32\], and (\d) more", plan.group(2)) if plan else None
+    nodes = int(sums.group(1)) + 1 if sums else 0
+    check(nodes > 0 and int(plan.group(1)) >= nodes * 28 * 28 * 8, "totals of columns that are two axes", done.stdout[:2000] + done.stderr)
+
+
 def check_row(check, couplet, folder, row, door):
     sizes = ", ".join(f"{name}[{', '.join(map(str, shape))}] {entries[0]:.3g}{' ..' if len(entries) > 1 else ''}" for name, (shape, entries) in row.inputs.items())
     value, said = run_row(couplet, folder, row, door)
@@ -290,6 +316,8 @@ def main():
             bits = [check_row(check, couplet, folder, row, door) for door in doors]
             if not options.door:
                 check(bits[0] == bits[-1], f"{row.name}: the same on two threads", f"{bits}")
+        if not options.only and not options.door:
+            check_totals(check, couplet, folder)
     check.finish()
 
 
