@@ -2,6 +2,10 @@
  * has no line here has no limit but memory: parameters, settings, arguments, names, carries, queue columns, evaluations, phases,
  * losses, networks, data sets. tests/lang/limits.py tries each limit with one more than it allows.
  *
+ * Three limits live beside what sets them: MOST_LOSSES (compiler/lower/method.c), MOST_APPLICATIONS (compiler/lower/unroll.c) and
+ * MAX_KERNEL_OPERANDS (compiler/plan/kernel.h). Those named MOST_.. in compiler/passes bound how far a rewrite looks; past them the graph
+ * stays as it is, and right.
+ *
  * The compiler takes its own sizes from here (GRAPH_MAX_RANK of compiler/graph/graph.h); limits that a machine sets, as the memory
  * that a step may take, are checked where the machine is asked. */
 #ifndef COUPLET_LANG_LIMITS_H
