@@ -24,8 +24,14 @@ static const GNode *find_node(const Graph *g, const char *name) {
 static bool has_fault(Diag *diag, const Reference *run) {
     Span span;
     const char *fault = run ? reference_fault(run, &span) : "out of memory";
+    CoupletFinding found;
+    char name[8], text[2048];
     if (!fault) return false;
-    if (run) diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
+    if (run && reference_explain(run, &found, name, sizeof name) && found.place[0]) {
+        const CoupletFault said = {.sentence = found.sentence, .source = found.place, .inner = found.inner[0] ? found.inner : NULL, .advice = found.advice, .kind = found.kind, .input = -1};
+        couplet_fault_text(&said, NULL, text, sizeof text);
+        report_error(CODE_RUN_FAULT, text);
+    } else if (run) diag_report(diag, CODE_RUN_FAULT, span, "%s", fault);
     else report_error(CODE_RUN_STOPPED, fault);
     return true;
 }

@@ -107,4 +107,7 @@ with tempfile.TemporaryDirectory() as folder:
             check(f"f.cpl:{place}: error[{code}]" in text and sentence in text, f"{name} on {device}: {sentence}", text)
             check(advice in text, f"{name} on {device}: says how to mend it", text)
             check(not os.path.exists(out), f"{name} on {device}: no gradient is written", text)
+    for name in ["empty", "few"]:
+        done = command.run(couplet, "gradcheck", spec, "--fn", name, "--in", f"z={folder}/z.npy", "--in", f"l={folder}/l.npy")
+        check(done.returncode == 1 and CASES[name][3] in done.stdout + done.stderr, f"{name}: gradcheck says it, too", done.stdout + done.stderr)
 check.finish()
