@@ -14,14 +14,19 @@ static Net *net_new(Lower *l, NetKind kind, const Stmt *stmt, const char *path) 
 }
 
 /* "linear_1": the constructor's name and which of that name this is among its siblings. */
-static const char *part_label(Lower *l, const Expr *part, const Net *chain) {
+typedef struct Labels {
+    Map taken; /* labels of the chain so far */
+    Map last;  /* by a constructor's name: the number of its last label */
+} Labels;
+
+static const char *part_label(Lower *l, const Expr *part, Labels *labels) {
     const Expr *named = part->kind == EXPR_CALL ? part->callee : part;
     const char *base = named->kind == EXPR_NAME || named->kind == EXPR_MEMBER ? named->name : "part";
-    for (int n = 1;; n++) {
-        const char *label = arena_printf(l->arena, "%s_%d", base, n);
-        bool free = true;
-        for (int i = 0; i < chain->part_names.count; i++) free &= strcmp(chain->part_names.items[i], label) != 0;
-        if (free) return label;
+    for (intptr_t n = (intptr_t)map_get(&labels->last, base) + 1;; n++) {
+        const char *label = arena_printf(l->arena, "%s_%d", base, (int)n);
+        if (map_get(&labels->taken, label)) continue;
+        map_put(l->arena, &labels->last, base, (void *)n);
+        return label;
     }
 }
 
@@ -99,13 +104,15 @@ static Net *net_function(Lower *l, const Stmt *fn, const char *builtin, const ch
 
 static Net *lower_chain(Lower *l, const Expr *e, const char *path) {
     Net *net = net_new(l, NET_CHAIN, NULL, path);
+    Labels labels = {{.of_texts = true}, {.of_texts = true}};
     for (int i = 0; i < e->arg_count; i++) {
         const char *label = e->arg_names ? e->arg_names[i] : NULL;
-        if (!label) label = part_label(l, e->args[i], net);
+        if (!label) label = part_label(l, e->args[i], &labels);
         Net *part = lower_net(l, e->args[i], join(l, path, label));
         if (!part) continue;
         array_push(l->arena, &net->parts, part);
         array_push(l->arena, &net->part_names, label);
+        map_put(l->arena, &labels.taken, label, net);
     }
     return net;
 }
