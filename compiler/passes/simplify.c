@@ -5,12 +5,15 @@
  *    batch normalisation);
  *  - the sum of x - mean x over what the mean was taken over is 0.
  *
- * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of what was 0: it is left alone. */
+ * A guarded sum may be empty, and an infinite factor outside of an empty sum would make 0 * inf of what was 0: it is left alone.
+ *
+ * Of any expression: a choice between 0 and what is 0 there anyway is no choice. */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { MAX_FACTORS = 24 };
@@ -118,15 +121,45 @@ static GNode *hoist(Graph *g, GNode *node) {
     return graph_compute(g, &outer);
 }
 
-/* A length stands for itself, once the gradient is taken. */
-static const GExpr *plain_length(void *context, Graph *g, const GExpr *e) {
+/* ---- choices that choose nothing ------------------------------------------------------------- */
+
+static bool is_finite_number(const GExpr *e) {
+    return e->op == G_CONST && e->type == GT_REAL && isfinite(e->real);
+}
+
+/* True if the value is the weight times a finite number, and so is 0 wherever the weight is 0. */
+static bool is_multiple_of(const GExpr *weight, const GExpr *e) {
+    if (e == weight) return true;
+    if (e->op == G_NEG) return is_multiple_of(weight, e->args[0]);
+    if (e->op != G_MUL) return false;
+    for (int side = 0; side < 2; side++)
+        if (is_finite_number(e->args[side])) return is_multiple_of(weight, e->args[1 - side]);
+    return false;
+}
+
+/* True if the condition holds only where some weight is 0, of which `e` is a multiple. */
+static bool is_zero_where(const GExpr *condition, const GExpr *e) {
+    if (condition->op == G_AND)
+        return is_zero_where(condition->args[0], e) || is_zero_where(condition->args[1], e);
+    if (condition->op != G_EQ) return false;
+    const GExpr *a = condition->args[0], *b = condition->args[1];
+    if (is_finite_number(a) && a->real == 0) return is_multiple_of(b, e);
+    return is_finite_number(b) && b->real == 0 && is_multiple_of(a, e);
+}
+
+/* The slope of a weighed log by the log is such a choice (weigh.c). Without it the gradient does not
+ * wait for the log, which may be a sum over all pairs. A length stands for itself, once the
+ * gradient is taken. */
+static const GExpr *plain(void *context, Graph *g, const GExpr *e) {
     (void)context, (void)g;
-    return e->op == G_ROOT ? e->args[1] : e;
+    if (e->op == G_ROOT) return e->args[1];
+    if (e->op != G_SELECT || !is_finite_number(e->args[1]) || e->args[1]->real != 0) return e;
+    return is_zero_where(e->args[0], e->args[2]) ? e->args[2] : e;
 }
 
 void pass_simplify(Graph *g) {
     graph_prune(g);
-    rewrite_nodes(g, plain_length, NULL, true);
+    rewrite_nodes(g, plain, NULL, true);
     graph_prune(g);
     rewrite_each(g, hoist);
     graph_prune(g);

@@ -4,6 +4,8 @@
  *    whose target is 0 and whose logit is -inf. A log that is a NaN stays one, whatever its weight.
  *  - exp(v - logsumexp v), a softmax, is 0 where the whole row is -inf, as the terms of the log-sum-exp weigh 0 there.
  *
+ * The slope by such a log is the weight, with or without the choice, which simplify therefore drops there: a gradient need not wait for the log.
+ *
  * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials, of sums of these, or of a similarity. */
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
