@@ -82,6 +82,12 @@ def largest(done):
     return found
 
 
+def passes(name, sizes):
+    """How often each streamed array of pairs of a loss is made."""
+    done = command.run(couplet, "check", "losses", "--memory", "--fn", name, "--size", sizes)
+    return [int(m) for m in re.findall(r"made tile by tile, (\d+) times", done.stdout)]
+
+
 pairs = 4 * ROWS * ROWS / MIB
 done = command.run(couplet, "check", "losses", "--memory", "--size", SIZES)
 check(done.returncode == 0, "every loss of the library is looked at", done.stdout[-400:] + done.stderr)
@@ -96,6 +102,10 @@ for name in "nt_xent", "dcl", "debiased", "sup_con", "hybrid":
     check(needed(done)[name] < 3.3 * rows, f"{name} keeps three arrays of rows", needed(done)[name])
 done = command.run(couplet, "check", "losses", "--memory", "--fn", "dino", "--size", f"N={ROWS // 4},K={ROWS},V=3,G=2")
 check(needed(done)["dino"] < 2.1 * largest(done)["dino"], "dino's outputs, no product of pairs, stay whole", done.stdout)
+# A weight of 0 leaves an infinite log out, and no gradient waits for the value of the log to know so.
+for name, sizes, times in (("bcl", "N=4096,D=64,C=64", [3]), ("bcl_total", "N=4096,D=64,C=64", [3]), ("paco", "N=4096,K=4096,D=64,C=64", [2]), ("swav", "N=4096,K=4096,D=64", [9, 9])):
+    found = passes(name, sizes)
+    check(found == times, f"{name} makes its pairs {times} times", found)
 with tempfile.TemporaryDirectory() as folder:
     spec = command.write(folder + "/together.cpl", TOGETHER)
     done = command.run(couplet, "check", spec, "--memory", "--size", f"N={ROWS},K={ROWS},D=64,V=3")

@@ -44,7 +44,7 @@ x, centres = gauss(N, D), gauss(K, D)
 centres[3] = centres[1] # a tie goes to the first
 row_of_ones = [[float(n == 2)] * K for n in range(N)]
 ROWS = []
-for rounds in (1, 3, 40):
+for rounds in (0, 1, 3, 40):
     for eps in (0.05, 0.5):
         powers = [[math.exp(s / eps) for s in row] for row in scores]
         given = {"scores": scores, "weight": weight, "eps": eps, "rounds": rounds}
