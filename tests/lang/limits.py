@@ -212,7 +212,6 @@ def refused(kind, n, text, wanted):
 # What is limited: the most that there may be, and the code of one more.
 LIMITED = [
     ("places of topk", topk, 4, "E412"),
-    ("places of topk", topk, 4, "E412"),
     ("indices of a reduction", reduction, 8, "E307"), ("axes of a let", axes_of_a_let, 8, "E307"), ("axes of a draw", axes_of_a_draw, 8, "E307"),
     ("axes of reshape", reshape, 8, "E307"), ("open indices", open_indices, 32, "E307"), ("rounds", rounds, 256, "E410"),
     ("terms", terms, 1998, "E003"), ("signs", signs, 1997, "E003"), ("brackets", brackets, 1000, "E003"), ("nested calls", calls, 254, "E003"),
@@ -220,8 +219,6 @@ LIMITED = [
 ]
 # What is not: a few and many.
 UNLIMITED = [
-    ("places of topk", topk, 4, "E412"),
-    ("places of topk", topk, 4, "E412"),
     ("parameters", parameters, (15, 17, 25, 300)), ("parameters by name", parameters_by_name, (17, 40)), ("arrays", arguments_of_arrays, (17, 100)),
     ("dimensions", dimensions, (17, 70)), ("places of topk with an else", topk_else, (4, 5, 16, 17, 40)), ("arrays of concat", concat, (9, 10, 100)), ("carries", carries, (17, 70)), ("lets", lets, (300, 3000)),
     ("factors in another order", true_factors, (9, 16)), ("letters of a name", long_name, (16383, 16384, 100000)),
