@@ -304,11 +304,7 @@ static double eval_load(Point *p, const Expr *e) {
 
 static double read_at(Work *w, int buffer, int64_t element) { return buffer < 0 ? 0 : w->arrays->read(w->arrays->context, buffer, element); }
 
-/* As the kernels round: to the nearest of 32 bits, a NaN to the least. */
-static double to_int(double a) {
-    if (isnan(a) || a <= INT32_MIN) return INT32_MIN;
-    return a >= INT32_MAX ? INT32_MAX : trunc(a);
-}
+static bool fits_int(double a) { return a >= INT32_MIN && a < 0x1p31; }
 
 static double eval_random(Point *p, const Expr *e) {
     Work *w = p->work;
@@ -346,7 +342,7 @@ static double apply(Point *p, const Expr *e) {
     case COUPLET_OP_CEIL: return ceil(a);
     case COUPLET_OP_ROUND: return rint(a);
     case COUPLET_OP_TO_REAL: return a;
-    case COUPLET_OP_TO_INT: return to_int(a);
+    case COUPLET_OP_TO_INT: return fits_int(a) ? trunc(a) : 0; /* as the kernels do */
     case COUPLET_OP_FLOORDIV: return b != 0 ? floor(a / b) : 0;
     case COUPLET_OP_MOD: return b != 0 ? a - b * floor(a / b) : 0;
     case COUPLET_OP_LT: return a < b;
@@ -474,7 +470,8 @@ static double element_of(Point *p) {
         if (holds(p, f->guard)) sum_add(p->work, f, &sum, eval(p, f->value));
         sum.position++;
     } while (advance(p->index, f->extent, f->rank, f->red_rank) && p->work->left > 0);
-    return rounded(p->work, sum_result(f, &sum));
+    const double value = sum_result(f, &sum);
+    return f->exprs[f->value].is_real ? rounded(p->work, value) : value;
 }
 
 /* ---- text -------------------------------------------------------------------------------------------------------------- */
@@ -758,7 +755,35 @@ static bool can_leave(const Expr *e) {
     return can && !e->has_else;
 }
 
-/* Reads ahead of what is made of them. */
+static void report_real(Search *s, int number) {
+    Point *p = &s->point;
+    const Expr *e = &p->formula->exprs[number];
+    Text t = begin_finding(s->out, COUPLET_FAULT_WHOLE);
+    if (p->formula->exprs[e->args[0]].op == COUPLET_OP_REAL) add(&t, "a number here");
+    else add_expr(&t, p, e->args[0], 0);
+    add(&t, " is ");
+    add_real(&t, eval(p, e->args[0]));
+    add(&t, ", and as an int it has to lie in -2147483648 to 2147483647");
+    s->out->advice = "a guard or an `if` leaves such elements out, and `real(floor(x[i]))` keeps them as reals";
+    set_place(p->work, e->place >= 0 ? e->place : p->formula->place, s->out);
+    s->found = true;
+}
+
+/* Whether a real does not fit as an int anywhere where its conditions hold. */
+static void check_real(Search *s, int number, const Condition *c) {
+    Point *p = &s->point;
+    Formula *f = p->formula;
+    const uint32_t which = indices_of(f, c) | f->exprs[number].indices;
+    memset(p->index, 0, sizeof p->index);
+    do {
+        f->turn++;
+        if (!all_hold(p, c) || fits_int(eval(p, f->exprs[number].args[0])) || p->work->left <= 0) continue;
+        report_real(s, number);
+        return;
+    } while (advance_some(p->index, f, which) && p->work->left > 0);
+}
+
+/* Reads, and reals as ints, ahead of what is made of them. */
 static void check_reads(Search *s, int number, const Condition *c) {
     if (number < 0 || s->found || s->seen[number]) return;
     s->seen[number] = true;
@@ -769,6 +794,7 @@ static void check_reads(Search *s, int number, const Condition *c) {
         check_reads(s, e->args[i], &here);
     }
     if (!s->found && e->op == COUPLET_OP_LOAD && can_leave(e)) check_load(s, number, c);
+    if (!s->found && e->op == COUPLET_OP_TO_INT) check_real(s, number, c);
 }
 
 static void check_empty(Search *s) {
@@ -805,6 +831,26 @@ static void check_empty(Search *s) {
     } while (advance_some(p->index, f, own) && p->work->left > 0);
 }
 
+/* An element that is stored as an int, and does not fit. */
+static void check_stored(Search *s) {
+    Point *p = &s->point;
+    Formula *f = p->formula;
+    if (f->exprs[f->value].is_real || (f->reducer != COUPLET_REDUCE_NONE && f->reducer != COUPLET_REDUCE_SUM)) return;
+    memset(p->index, 0, sizeof p->index);
+    do {
+        const double value = element_of(p);
+        if (fits_int(value) || p->work->left <= 0) continue;
+        Text t = begin_finding(s->out, COUPLET_FAULT_WHOLE);
+        add(&t, "a whole number is outside -2147483648 to 2147483647");
+        add_point(&t, p, all_indices(f));
+        add(&t, ": it is %.0f", value);
+        s->out->advice = advice_of(COUPLET_FAULT_WHOLE);
+        set_place(p->work, f->place, s->out);
+        s->found = true;
+        return;
+    } while (advance_some(p->index, f, all_indices(f)) && p->work->left > 0);
+}
+
 static void check_compute(Search *s) {
     const Formula *f = s->point.formula;
     s->seen = calloc((size_t)f->expr_count + 1, sizeof *s->seen);
@@ -814,6 +860,7 @@ static void check_compute(Search *s) {
     check_reads(s, f->guard, &active);
     check_reads(s, f->value, &guard);
     if (!s->found) check_empty(s);
+    if (!s->found) check_stored(s);
     free(s->seen);
 }
 

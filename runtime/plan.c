@@ -164,7 +164,7 @@ const void *couplet_run_on_host(const CoupletRun *run, int number) {
 
 /* ---- steps -------------------------------------------------------------------------------------------------- */
 
-static bool can_be_explained(CoupletFaultKind kind) { return kind >= COUPLET_FAULT_INDEX && kind <= COUPLET_FAULT_BETA; }
+static bool can_be_explained(CoupletFaultKind kind) { return kind >= COUPLET_FAULT_INDEX && kind <= COUPLET_FAULT_WHOLE; }
 
 bool couplet_run_fail(CoupletRun *run, CoupletFault *fault) {
     const CoupletDeviceFault *met = &run->device->fault;

@@ -155,13 +155,13 @@ static bool read_may_fault(Frame *s, const GExpr *load) {
     return false;
 }
 
-/* True if an index read from data may leave its array. Nothing else is said under a mask. */
+/* True if an index read from data may leave its array, or a real may not fit as an int. Nothing else is said under a mask. */
 static bool may_fault(Frame *s, const GExpr *e) {
     if (e->arg_count == 0) return false;
     LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0), yes = LLVMConstInt(s->e->i1, 1, 0);
     LLVMValueRef known = recall(&s->faults, e, NULL);
     if (known) return known == yes;
-    bool may = e->op == G_LOAD && read_may_fault(s, e);
+    bool may = e->op == G_TO_INT || (e->op == G_LOAD && read_may_fault(s, e));
     for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(s, e->args[i]);
     remember(s, &s->faults, e, NULL, may ? yes : no);
     return may;
@@ -372,13 +372,12 @@ static LLVMValueRef emit_to_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMV
 }
 
 /* In 32 bits, as gx_to_int. */
-static LLVMValueRef emit_to_int(Frame *s, LLVMValueRef a) {
+static LLVMValueRef emit_to_int(Frame *s, LLVMValueRef a, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef low = LLVMConstInt(s->e->i32, (unsigned long long)INT32_MIN, 1), high = LLVMConstInt(s->e->i32, INT32_MAX, 0);
-    LLVMValueRef above = LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, 0x1p31), "");
-    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, -0x1p31), ""), LLVMBuildNot(b, above, ""), "");
-    LLVMValueRef value = LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, a, number(s, 0), ""), s->e->i32, "");
-    return LLVMBuildSelect(b, fits, value, LLVMBuildSelect(b, above, high, low, ""), "");
+    LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, a, number(s, 0x1p31), "");
+    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, -0x1p31), ""), below, "");
+    frame_raise(s, masked(s, mask, LLVMBuildNot(b, fits, "")), COUPLET_FAULT_WHOLE);
+    return LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, a, number(s, 0), ""), s->e->i32, "");
 }
 
 static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
@@ -418,7 +417,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_EQ:
     case G_NE: return compare(s, e, a, c, mask);
     case G_TO_REAL: return emit_to_real(s, e, a, mask);
-    case G_TO_INT: return LLVMBuildSExt(b, emit_to_int(s, a), s->e->i64, "");
+    case G_TO_INT: return LLVMBuildSExt(b, emit_to_int(s, a, mask), s->e->i64, "");
     case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
     default: break;
     }

@@ -123,9 +123,10 @@ static bool fold_real(GOp op, double a, double b, double *out) {
     }
 }
 
-int32_t gx_to_int(double value) {
-    if (isnan(value) || value <= INT32_MIN) return INT32_MIN;
-    return value >= INT32_MAX ? INT32_MAX : (int32_t)value;
+bool gx_to_int(double value, int32_t *out) {
+    const bool fits = value >= INT32_MIN && value < 0x1p31;
+    *out = fits ? (int32_t)value : 0;
+    return fits;
 }
 
 static bool fold_compare(GOp op, double a, double b, bool *out) {
@@ -148,7 +149,10 @@ static const GExpr *fold_constants(Graph *g, GOp op, int count, const GExpr *con
     if (op == G_OR) return gx_bool(g, args[0]->integer || args[1]->integer);
     if (op == G_NOT) return gx_bool(g, !args[0]->integer);
     if (op == G_TO_REAL) return gx_real(g, constant_value(args[0]));
-    if (op == G_TO_INT) return gx_int(g, gx_to_int(constant_value(args[0])));
+    if (op == G_TO_INT) { /* one that does not fit stops the run, if it gets there */
+        int32_t whole;
+        return gx_to_int(constant_value(args[0]), &whole) ? gx_int(g, whole) : NULL;
+    }
     bool truth;
     if (count == 2 && fold_compare(op, constant_value(args[0]), constant_value(args[1]), &truth)) return gx_bool(g, truth);
     if (args[0]->type == GT_REAL) {
@@ -541,8 +545,8 @@ static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int
     return true;
 }
 
-/* An entry of an array has 32 bits; what is computed may have more. */
-static bool is_stored(const GExpr *e) { return e->op == G_LOAD && !e->has_else; }
+/* An entry of an array has 32 bits, and so has a real made whole; what is computed may have more. */
+static bool is_stored(const GExpr *e) { return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT; }
 
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     if (affine_range(r->g, e, r->extents, low, high)) return true;
@@ -655,7 +659,7 @@ bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t 
 /* Whether 32 bits hold a whole number, whatever the data are. */
 static bool fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
     int64_t low, high;
-    if (e->op == G_TO_INT || is_stored(e)) return true; /* gx_to_int */
+    if (is_stored(e)) return true;
     if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high)) return low >= INT32_MIN && high <= INT32_MAX;
     const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
     bool fits = picks;

@@ -260,8 +260,8 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
 /* What an operation makes of whole numbers and truth values (0, 1): `values` has one for each argument, at least two. False when it is no operation of
  * these, or divides by 0. */
 bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
-/* What a real is as an int of 32 bits, rounded towards 0: the nearest one where it lies beyond them, the least of all for a NaN. Every back end rounds so. */
-int32_t gx_to_int(double value);
+/* What a whole real is as an int of 32 bits; false for one beyond them, an infinity and a NaN, which stop the run (COUPLET_FAULT_WHOLE): `out` is 0 then. */
+bool gx_to_int(double value, int32_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);

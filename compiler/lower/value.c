@@ -148,9 +148,10 @@ const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const
     return condition;
 }
 
-/* Whether a read in it may leave its array: it then holds only where the condition around it does. */
+/* Whether a read in it may leave its array, or a real may not fit as an int: it then holds only where the condition around it does. */
 bool may_leave(Lower *l, const GExpr *e) {
     if (!e) return false;
+    if (e->op == G_TO_INT) return true;
     if (e->op == G_LOAD && !e->has_else) {
         int64_t low, high;
         for (int i = 0; i < e->arg_count; i++)

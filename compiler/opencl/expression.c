@@ -70,7 +70,6 @@ static const ScalarText scalars[G_OP_COUNT] = {
     [G_CEIL] = {"ceil(%1$s)", NULL},
     [G_ROUND] = {"rint(%1$s)", NULL},
     [G_TO_REAL] = {"(float)%1$s", NULL},
-    [G_TO_INT] = {NULL, "isnan(%1$s) ? INT_MIN : convert_int_sat_rtz(%1$s)"}, /* gx_to_int */
     [G_FLOORDIV] = {NULL, "floor_div(%1$s, %2$s)"},
     [G_MOD] = {NULL, "floor_mod(%1$s, %2$s)"},
     [G_LT] = {"%1$s < %2$s", "%1$s < %2$s"},
@@ -101,12 +100,19 @@ static const char *division_text(Frame *f, const GExpr *e) {
     return e->op == G_FLOORDIV ? "%1$s / %2$s" : "%1$s %% %2$s";
 }
 
+/* As gx_to_int. */
+static Value write_to_int(Frame *f, const GExpr *e, Value mask) {
+    Value a = write_expr(f, e->args[0], mask), fits = write_const(f, "int", "%s >= -0x1p31f && %s < 0x1p31f", a, a);
+    write_fault(f, mask_and(f, mask, mask_not(f, fits)), COUPLET_FAULT_WHOLE);
+    return write_const(f, "int", "%s ? (int)%s : 0", fits, a);
+}
+
 static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
     Value a = write_expr(f, e->args[0], mask), b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
     /* An axis of one turn has the index 0: what is added to it is the sum. */
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
     if (e->op == G_ADD && e->type == GT_INT && strcmp(b, "0") == 0) return a;
-    bool real = e->op == G_TO_REAL || (e->op != G_TO_INT && e->args[0]->type == GT_REAL);
+    bool real = e->op == G_TO_REAL || e->args[0]->type == GT_REAL;
     const char *text = real ? scalars[e->op].real : scalars[e->op].whole, *type = type_of(f, e);
     if (e->op == G_FLOORDIV || e->op == G_MOD) {
         const char *plain = division_text(f, e);
@@ -246,11 +252,12 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
     case G_SELECT: return write_select(f, e, mask);
     case G_AND:
     case G_OR: return write_lazy(f, e, mask);
+    case G_TO_INT: return write_to_int(f, e, mask);
     default: return write_scalar(f, e, mask);
     }
 }
 
-/* Whether an index read from data may leave its array: nothing else is said under a mask. */
+/* Whether an index read from data may leave its array, or a real may not fit as an int: nothing else is said under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no", yes[] = "yes";
     if (e->arg_count == 0) return false;
@@ -258,7 +265,7 @@ static bool may_fault(Frame *f, const GExpr *e) {
         int at = slot_of(&f->checked, e, NULL);
         if (f->checked.keys[at]) return f->checked.values[at] == yes;
     }
-    bool may = false;
+    bool may = e->op == G_TO_INT;
     for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(f, e->args[i]);
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
         int64_t low, high;

@@ -93,10 +93,10 @@ static bool is_costly(const void *context, const GExpr *e) {
 }
 
 /* A map is made for every element, also where a guard fails: its reads have to be inside
- * everywhere. */
+ * everywhere, and no real is made an int in it. */
 static bool is_unsafe(const void *context, const GExpr *e) {
     const Walk *w = context;
-    if (e->op == G_RANDOM) return true;
+    if (e->op == G_RANDOM || e->op == G_TO_INT) return true;
     if (e->op != G_LOAD || e->has_else || e->tensor->streamed) return false;
     return !load_is_inside(w->g, w->view.sink->pair.node, e);
 }

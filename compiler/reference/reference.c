@@ -82,6 +82,12 @@ static double rounded(Reference *run, double value) {
     return nearest_of_24_digits(value * (1 + (2 * u - 1) * 0x1p-23));
 }
 
+static double to_int(Point *p, double value) {
+    int32_t whole;
+    if (!gx_to_int(value, &whole)) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+    return whole;
+}
+
 static double apply(Point *p, const GExpr *e) {
     switch (e->op) {
     case G_CONST: return e->type == GT_REAL ? e->real : (double)e->integer;
@@ -126,7 +132,7 @@ static double apply(Point *p, const GExpr *e) {
     case G_CEIL: return ceil(a);
     case G_ROUND: return rint(a);
     case G_TO_REAL: return a;
-    case G_TO_INT: return gx_to_int(a);
+    case G_TO_INT: return to_int(p, a);
     case G_FLOORDIV: return b != 0 ? floor(a / b) : 0;
     case G_MOD: return b != 0 ? a - b * floor(a / b) : 0;
     case G_LT: return a < b;

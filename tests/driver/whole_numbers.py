@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """whole_numbers.py COUPLET ROOT: labels of 64 bits are compared exactly on every device, and refused where more is done with them;
-whole numbers that a formula makes are exact, or refused where 32 bits are to hold them."""
+whole numbers that a formula makes, of others and of reals, are exact, or refused where 32 bits are to hold them."""
+import math
 import os
 import sys
 import tempfile
@@ -64,6 +65,27 @@ fn largest(y : int[N], z[N]) {
   return sum[i | m[i] == t] z[i]
 }
 """
+REALS = """
+fn total(x[N], z[N]) = sum[i] z[i] * (sum[j] floor(x[j]))
+fn same(x[N], z[N]) = sum[i, j | floor(x[i]) == round(x[j])] z[i]
+fn kept(x[N], z[N]) {
+  let c[i] = ceil(x[i])
+  return sum[i | c[i] > 1] z[i]
+}
+fn read(x[N], z[N]) = sum[i] z[floor(x[i]) mod 6]
+fn pairs(x[N], z[N]) {
+  let s[i, j] = z[i] * z[j]
+  return sum[i, j | j != i] (if floor(x[i]) == floor(x[j]) then s[i, j] else 0)
+}
+fn guarded(x[N], z[N]) = sum[i | abs(x[i]) < 1000] z[i] * floor(x[i])
+fn chosen(x[N], z[N]) {
+  let c[i] = if abs(x[i]) < 1000 then floor(x[i]) else 7
+  return sum[i | c[i] > 1] z[i]
+}
+fn guarded_pairs(x[N], z[N]) = sum[i, j | abs(x[i]) < 1000 and abs(x[j]) < 1000 and floor(x[i]) == floor(x[j])] z[i] * z[j]
+fn real_floor(x[N], z[N]) = sum[i | x[i] < 1000] z[i] * real(floor(x[i]))
+fn untaken(x[N], z[N]) = sum[i] (if z[i] > 1000 then floor(1e38) mod 7 else 1) * z[i]
+"""
 DEVICES = [(), ("--threads", 2), ("--no-fuse",), ("--no-stream",), ("--device", "reference")]
 HAS_OPENCL = "opencl:" in command.run(couplet, "devices").stdout
 z = [1.5, 2.25, 3.0, 4.125, 5.5, 6.0]
@@ -107,6 +129,39 @@ with tempfile.TemporaryDirectory() as folder:
                 if not (exact or (refused and not fits(stored))):
                     wrong.append((device, done.stdout + done.stderr))
             check(not wrong, f"{function} of {y[0]}, .. is {value}{'' if fits(stored) else ' or refused'}", wrong)
+
+    # A real that is no int stops the run where it would be one, and nowhere else.
+    spec = command.write(folder + "/f.cpl", REALS)
+    nan, inf, close = float("nan"), float("inf"), lambda a, b: abs(a - b) < 1e-5 * (1 + abs(b))
+    for x1 in (2.5, nan, -inf, 2147483648.0, 3e38):
+        x = [1.5, x1, 2.5, 3.5, 0.5, 1.25]
+        npy.write(folder + "/x.npy", (6,), x, "<f4")
+        small = [i for i in range(6) if abs(x[i]) < 1000]
+        down = {i: math.floor(x[i]) for i in small}
+        values = {
+            "guarded": sum(z[i] * down[i] for i in small),
+            "chosen": sum(z[i] for i in range(6) if down.get(i, 7) > 1),
+            "guarded_pairs": sum(z[i] * z[j] for i in small for j in small if down[i] == down[j]),
+            "real_floor": -inf if x1 == -inf else sum(z[i] * down[i] for i in small),
+            "untaken": sum(z),
+        }
+        if len(small) == 6:
+            values |= {
+                "total": sum(z) * sum(down.values()),
+                "same": sum(z[i] for i in small for j in small if down[i] == round(x[j])),
+                "kept": sum(z[i] for i in small if math.ceil(x[i]) > 1),
+                "read": sum(z[down[i]] for i in small),
+                "pairs": sum(z[i] * z[j] for i in small for j in small if i != j and down[i] == down[j]),
+            }
+        for function in ("total", "same", "kept", "read", "pairs", "guarded", "chosen", "guarded_pairs", "real_floor", "untaken"):
+            if values.get(function) == -inf: continue
+            wrong = []
+            for device in DEVICES + [("--device", "opencl")] * (HAS_OPENCL and math.isnan(x1)):
+                done = grad(function, device, ("x", "z"))
+                if function in values: good = done.returncode == 0 and close(float(done.stdout.split()[1]), values[function])
+                else: good = done.returncode == 1 and "E801" in done.stderr and "f.cpl:" in done.stderr and "(x[1]) is " in done.stderr and "as an int" in done.stderr
+                if not good: wrong.append((device, done.stdout + done.stderr))
+            check(not wrong, f"{function} of {x1} is {values.get(function, 'refused')}", wrong)
 
     spec = command.write(folder + "/f.cpl", FORMULAS)
     for name, (descr, y) in SETS.items():

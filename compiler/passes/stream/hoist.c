@@ -50,6 +50,7 @@ static bool is_worth_it(const GExpr *e) { return expr_visit(e, is_work, NULL); }
 
 static VisitStep may_fault(void *context, const GExpr *e) {
     Graph *g = context;
+    if (e->op == G_TO_INT) return VISIT_END;
     if (e->op != G_LOAD || e->has_else) return VISIT_INSIDE;
     for (int i = 0; i < e->tensor->rank; i++) {
         int64_t low, high;
@@ -60,7 +61,7 @@ static VisitStep may_fault(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-/* True if every read is proved to stay inside its array. */
+/* True if every read is proved to stay inside its array, and no real is made an int. */
 static bool cannot_fault(Graph *g, const GExpr *e) { return !expr_visit(e, may_fault, g); }
 
 static const GExpr *node_of(Hoist *h, const GExpr *e, const GExpr *index) {

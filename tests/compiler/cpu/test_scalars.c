@@ -103,6 +103,8 @@ static GNode *extreme_node(Graph *g, const Row *row, GNode *a, GNode *b) {
     args[2] = args[0];
     if (row->op == G_SELECT) args[0] = gx2(g, G_LT, args[0], args[1]);
     spec.value = gx_op(g, row->op, row->arity, args);
+    if (row->op == G_TO_INT) /* others stop a run: they are left out, NaN too */
+        spec.value = gx_select(g, gx2(g, G_LT, gx1(g, G_ABS, args[0]), gx_real(g, 0x1p31)), spec.value, gx_int(g, 7));
     if (spec.value->type != GT_REAL) spec.value = gx1(g, G_TO_REAL, spec.value);
     return graph_compute(g, &spec);
 }
