@@ -1,4 +1,5 @@
-/* Sums of products along k (Contraction.dots): both operands are read where they lie, a vector of k at a time, and the lanes of a sum are added at its end, in a fixed order. */
+/* Sums of products along k (Contraction.dots): both operands are read where they lie, a vector of k at a time, and the lanes of a sum are added at its end, in a
+ * fixed order. A lane adds up to DOT_LEAF products in float; of longer sums such leaves are added in double. */
 #include "compiler/cpu/vector.h"
 
 enum { MAX_ROWS = 8 };
@@ -45,17 +46,13 @@ static LLVMValueRef join_lanes(Dots *d, const LLVMValueRef *sums) {
     return all;
 }
 
-/* The rows that begin at `rows_at` in the table. */
-static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
+/* The sums of a block from `begin` on, up to `end`, in its slots. */
+static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot, LLVMValueRef begin, LLVMValueRef end) {
     Frame *f = d->f;
     int rows = d->c->rows;
-    LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], b[DOT_COLUMNS], sums[DOT_COLUMNS];
-    for (int r = 0; r < rows; r++) row[r] = float_at(f, a, table_at(f, d->tables, rows_at, 2 * r));
-    for (int i = 0; i < rows * DOT_COLUMNS; i++) {
-        slot[i] = frame_local(f, d->vector);
-        local_set(f, slot[i], LLVMConstNull(d->vector));
-    }
-    Loop ks = loop_begin_step(f, whole(f, 0), d->k, d->c->lanes);
+    LLVMValueRef b[DOT_COLUMNS];
+    for (int i = 0; i < rows * DOT_COLUMNS; i++) local_set(f, slot[i], LLVMConstNull(d->vector));
+    Loop ks = loop_begin_step(f, begin, end, d->c->lanes);
     for (int j = 0; j < DOT_COLUMNS; j++) b[j] = vector_load(f, d->vector, float_at(f, d->column[j], ks.index), 0);
     for (int r = 0; r < rows; r++) {
         LLVMValueRef values = vector_load(f, d->vector, float_at(f, row[r], ks.index), 0);
@@ -65,6 +62,40 @@ static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
         }
     }
     loop_keep_rolled(f, loop_end(f, &ks));
+}
+
+/* Leaf after leaf goes to totals in double, lane by lane; a lane's total is rounded once, at the end. */
+static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot) {
+    Frame *f = d->f;
+    LLVMBuilderRef build = f->e->builder;
+    LLVMTypeRef wide = LLVMVectorType(f->e->f64, (unsigned)d->c->lanes);
+    LLVMValueRef total[MAX_ROWS * DOT_COLUMNS];
+    const int count = d->c->rows * DOT_COLUMNS;
+    for (int i = 0; i < count; i++) {
+        total[i] = frame_local(f, wide);
+        local_set(f, total[i], LLVMConstNull(wide));
+    }
+    const int64_t leaf = DOT_LEAF * d->c->lanes;
+    Loop leaves = loop_begin_step(f, whole(f, 0), d->k, leaf);
+    LLVMValueRef end = smaller(f, add(f, leaves.index, whole(f, leaf)), d->k);
+    sum_leaf(d, row, slot, leaves.index, end);
+    for (int i = 0; i < count; i++) {
+        LLVMValueRef sum = LLVMBuildFPExt(build, local_get(f, d->vector, slot[i]), wide, "");
+        local_set(f, total[i], LLVMBuildFAdd(build, local_get(f, wide, total[i]), sum, ""));
+    }
+    loop_keep_rolled(f, loop_end(f, &leaves));
+    for (int i = 0; i < count; i++) local_set(f, slot[i], LLVMBuildFPTrunc(build, local_get(f, wide, total[i]), d->vector, ""));
+}
+
+/* The rows that begin at `rows_at` in the table. */
+static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
+    Frame *f = d->f;
+    int rows = d->c->rows;
+    LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], sums[DOT_COLUMNS];
+    for (int r = 0; r < rows; r++) row[r] = float_at(f, a, table_at(f, d->tables, rows_at, 2 * r));
+    for (int i = 0; i < rows * DOT_COLUMNS; i++) slot[i] = frame_local(f, d->vector);
+    if (d->c->leaves) sum_leaves(d, row, slot);
+    else sum_leaf(d, row, slot, whole(f, 0), d->k);
     for (int r = 0; r < rows; r++) {
         for (int j = 0; j < DOT_COLUMNS; j++) sums[j] = local_get(f, d->vector, slot[r * DOT_COLUMNS + j]);
         vector_store(f, join_lanes(d, sums), float_at(f, d->y, table_at(f, d->tables, rows_at, 2 * r + 1)), 0, d->mask);

@@ -191,10 +191,13 @@ static bool sums_along_k(const Contraction *c) {
 
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Sums along k count their leaves by themselves. */
+static bool lists_leaves(const Contraction *c) { return c->leaves && !c->dots; }
+
 /* The run listed last is the last one of its leaf. */
 static void end_leaf(Builder *b) {
     int32_t *length = &b->list.items[b->list.count - 1];
-    if (b->c->leaves) *length = -*length;
+    if (lists_leaves(b->c)) *length = -*length;
 }
 
 /* What was listed since `runs` runs is a chunk: where it begins, relative to the list, and its number of runs. The runs listed so far. */
@@ -216,7 +219,7 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     if (!steps_fit) length = 1; /* a region with one value of the innermost index walks by another */
     else if (w.count) w.count--;
     Words chunks = {0};
-    int64_t chunk = b->c->choice.chunk, most = b->c->leaves && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0, in_leaf = 0;
+    int64_t chunk = b->c->choice.chunk, most = lists_leaves(b->c) && LEAF_K < chunk ? LEAF_K : chunk, runs = 0, in_chunk = 0, in_leaf = 0;
     int64_t piece = most < length ? divide_up(length, divide_up(length, most)) : length;
     b->list.count = 0;
     for (int64_t i = 0; i < count / (length ? length : 1); i++, walk_on(&w)) {
@@ -493,7 +496,7 @@ static void take_choice(Contraction *c) {
     c->masked = p->n_size % c->panel != 0;
     c->last_vectors = (int)divide_up(c->masked ? p->n_size % c->panel : c->panel, c->lanes);
     c->gathered = gathers_a(c);
-    c->leaves = !c->dots && p->k_size > LONG_K;
+    c->leaves = p->k_size > (c->dots ? DOT_LEAF * c->lanes : LONG_K);
     c->ahead = contraction_strides_a(c) && !c->gathered;
     int index = contraction_split_index(c);
     int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);

@@ -65,6 +65,10 @@ fn covariance(x[N, D]) {
 }
 fn triplets(x[N]) = mean[a, p, n | a != p] max(0, 1 + (x[a] - x[p])^2 - (x[a] - x[n])^2)
 fn uniformity(u[N, D]) = log(mean[i, j | i < j] exp(-2 * sum[d] (u[i, d] - u[j, d])^2))
+fn few_rows(x[M, K], w[N, K]) {
+  let g[m, n] = sum[k] x[m, k] * w[n, k]
+  return mean[m, n] g[m, n]
+}
 fn similar(u[N, D]) = mean[i] (sum[j] dot(u[i], u[j])^2)
 fn contrast(u[N, D]) = mean[i] (logsumexp[j] dot(u[i], u[j]) / 0.5)
 """
@@ -214,6 +218,12 @@ def similar(n):
             Row("contrast", entries, mean([math.log(times) + log_sum([d / 0.5 for d in row]) for row in dots]))]
 
 
+def along_k(rows, columns, k):
+    """Few rows against many long ones, whose sums go along k."""
+    tenth = f32(0.1)
+    return Row("few_rows", {"x": ((rows, k), [tenth]), "w": ((columns, k), [1.0])}, k * tenth)
+
+
 def special_rows():
     """Of the sizes that papers use."""
     mixed = pattern(64, 9)
@@ -223,7 +233,8 @@ def special_rows():
     times = 4096 // 8
     squares = times * times * sum(c * c for r in cov for c in r) - times * sum(cov[a][a] ** 2 for a in range(8))
     entries = [v for n in range(8) for v in [columns[a][n] for a in range(8)] * times]
-    return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares)]
+    return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
+                            along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16)]
 
 
 ONE_RESULT = ("pairs", "columns", "uniformity")  # whose bits are compared on one thread and on two

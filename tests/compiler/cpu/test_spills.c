@@ -96,10 +96,10 @@ static int check_shape(const Processor *processor, ContractionBlock shape, bool 
     return last == shape.vectors ? faults : faults + check_kernel(processor, &c, what, shape.rows * last);
 }
 
-static int check_dots(const Processor *processor, int rows) {
-    const Contraction c = {.lanes = processor->lanes, .panel = DOT_COLUMNS, .rows = rows, .dots = true, .masked = true};
+static int check_dots(const Processor *processor, int rows, bool leaves) {
+    const Contraction c = {.lanes = processor->lanes, .panel = DOT_COLUMNS, .rows = rows, .dots = true, .leaves = leaves, .masked = true};
     char what[96];
-    snprintf(what, sizeof what, "%d x %d along k", rows, DOT_COLUMNS);
+    snprintf(what, sizeof what, "%d x %d along k%s", rows, DOT_COLUMNS, leaves ? ", in leaves" : "");
     return check_kernel(processor, &c, what, rows * DOT_COLUMNS);
 }
 
@@ -117,7 +117,7 @@ int main(void) {
             }
         }
         const int *rows = contraction_dot_rows(processor->lanes, &count);
-        for (int k = 0; k < count; k++) faults += check_dots(processor, rows[k]);
+        for (int k = 0; k < count; k++) faults += check_dots(processor, rows[k], false) + check_dots(processor, rows[k], true);
     }
     /* What must be found: 32 sums leave no register for what is multiplied. */
     const Processor *wide = processor_find("x86-64-v4");
