@@ -98,14 +98,22 @@ static int64_t sum_columns(const Writing *w, const SweepSink *k) {
     return width / SIDE;
 }
 
+/* Where a part of the columns is more than a tile, each weighted sum has a total beside the sum of the tile at hand. */
+static bool keeps_totals(const Writing *w) { return w->s->part_columns > TILE; }
+
+static void declare_array(Writing *w, const char *name, int i) {
+    const long long columns = (long long)sum_columns(w, &w->s->sinks[i]);
+    write_line(w->f, "float %s%d[%d][%lld];", name, i, BLOCK, columns);
+    write_line(w->f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_line(w->f, "    for (int j = 0; j < %lld; j++) %s%d[i][j] = 0.0f;", columns, name, i);
+}
+
 static void declare_sink(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
     if (k->payload) {
-        long long columns = (long long)sum_columns(w, k);
-        write_line(f, "float sums%d[%d][%lld];", i, BLOCK, columns);
-        write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
-        write_line(f, "    for (int j = 0; j < %lld; j++) sums%d[i][j] = 0.0f;", columns, i);
+        declare_array(w, "sums", i);
+        if (keeps_totals(w)) declare_array(w, "totals", i);
         return;
     }
     const Cells size = cells_of(f, number_text(f, BLOCK), i), at = cells_of(f, "i", i);
@@ -319,6 +327,19 @@ static void add_line(Writing *w, int i, int part, int64_t columns) {
     write_close(f);
 }
 
+/* A sum of a tile's columns joins its total by Kahan's rule: what the addition has rounded off begins the next tile's sum.
+ * Of an infinite total nothing is lost. */
+static void end_tile(Writing *w, int i) {
+    Frame *f = w->f;
+    write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_open(f, "for (int j = 0; j < %lld; j++)", (long long)sum_columns(w, &w->s->sinks[i]));
+    write_line(f, "const float after = totals%d[i][j] + sums%d[i][j];", i, i);
+    write_line(f, "sums%d[i][j] = isinf(after) ? 0.0f : sums%d[i][j] - (after - totals%d[i][j]);", i, i, i);
+    write_line(f, "totals%d[i][j] = after;", i);
+    write_close(f);
+    write_close(f);
+}
+
 static void add_rows(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
@@ -334,6 +355,7 @@ static void add_rows(Writing *w, int i) {
     write_close(f);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
+    if (keeps_totals(w)) end_tile(w, i);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------------ */
@@ -354,7 +376,8 @@ static void store_sums(Writing *w, int i) {
     write_open(f, "for (int i = 0; i < %d; i++)", BLOCK);
     write_open(f, "for (int j = 0; j < %lld; j++)", (long long)sum_columns(w, k));
     write_line(f, "const int row = first_row + down * %d + i, k = %s%s;", BLOCK, w->s->chunks > 1 ? "first_entry + " : "", entry_text(f, sum_columns(w, k)));
-    write_line(f, "if (row < rows && k < %lld) %s[%s] = sums%d[i][j];", (long long)k->payload, output_of(w, i), sum_place(w, i), i);
+    Value sum = arena_printf(f->arena, keeps_totals(w) ? "totals%d[i][j] + sums%d[i][j]" : "sums%d[i][j]", i, i);
+    write_line(f, "if (row < rows && k < %lld) %s[%s] = %s;", (long long)k->payload, output_of(w, i), sum_place(w, i), sum);
     write_close(f);
     write_close(f);
 }
@@ -426,10 +449,14 @@ Geometry write_sweep(Frame *f) {
 
 static void join_sums(Frame *f, const Sweep *s, const SweepSink *k) {
     Value place = arena_printf(f->arena, "part * %lld + at", (long long)(s->rows * k->payload));
-    write_line(f, "float sum = 0.0f;");
-    write_line(f, "for (int part = 0; part < %lld; part++) sum += a0[%s];", (long long)s->parts, behind(f, sweep_part_offset(s, f->kernel->sink), place));
-    if (k->pair.own == 0) write_line(f, "y[at] = sum;");
-    else write_line(f, "y[at %% %lld * %lld + at / %lld] = sum;", (long long)k->payload, (long long)s->rows, (long long)k->payload);
+    write_line(f, "float sum = 0.0f, lost = 0.0f;");
+    write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
+    write_line(f, "const float more = a0[%s] + lost, after = sum + more;", behind(f, sweep_part_offset(s, f->kernel->sink), place));
+    write_line(f, "lost = isinf(after) ? 0.0f : more - (after - sum);");
+    write_line(f, "sum = after;");
+    write_close(f);
+    if (k->pair.own == 0) write_line(f, "y[at] = sum + lost;");
+    else write_line(f, "y[at %% %lld * %lld + at / %lld] = sum + lost;", (long long)k->payload, (long long)s->rows, (long long)k->payload);
 }
 
 static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {

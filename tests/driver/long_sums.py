@@ -69,6 +69,10 @@ fn few_rows(x[M, K], w[N, K]) {
   let g[m, n] = sum[k] x[m, k] * w[n, k]
   return mean[m, n] g[m, n]
 }
+fn weighted(u[N, D], v[N, P]) {
+  let w[i, p] = sum[j] exp(dot(u[i], u[j])) * v[j, p]
+  return mean[i, p] w[i, p]
+}
 fn similar(u[N, D]) = mean[i] (sum[j] dot(u[i], u[j])^2)
 fn contrast(u[N, D]) = mean[i] (logsumexp[j] dot(u[i], u[j]) / 0.5)
 """
@@ -115,10 +119,10 @@ def log_sum(values):
 class Row:
     """A formula, what it is given (an array as its shape and the entries that repeat), its value and the sum of magnitudes that the error is compared with."""
 
-    def __init__(self, name, inputs, value, scale=None, gradient=None, tolerance=TOLERANCE):
+    def __init__(self, name, inputs, value, scale=None, gradient=None, tolerance=TOLERANCE, cpu_tolerance=None):
         self.name, self.inputs, self.value = name, inputs, value
         self.scale = abs(value) if scale is None else scale
-        self.gradient, self.tolerance = gradient, tolerance
+        self.gradient, self.tolerance, self.cpu_tolerance = gradient, tolerance, cpu_tolerance or tolerance
 
 
 def rows_of(terms):
@@ -224,6 +228,12 @@ def along_k(rows, columns, k):
     return Row("few_rows", {"x": ((rows, k), [tenth]), "w": ((columns, k), [1.0])}, k * tenth)
 
 
+def weighted(n):
+    """Weights that are all 1: on the CPU a tile of 256 is one chain, whose equal terms may be 4e-6 off; a device keeps TOLERANCE."""
+    tenth = f32(0.1)
+    return Row("weighted", {"u": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth, cpu_tolerance=4e-6)
+
+
 def special_rows():
     """Of the sizes that papers use."""
     mixed = pattern(64, 9)
@@ -234,7 +244,7 @@ def special_rows():
     squares = times * times * sum(c * c for r in cov for c in r) - times * sum(cov[a][a] ** 2 for a in range(8))
     entries = [v for n in range(8) for v in [columns[a][n] for a in range(8)] * times]
     return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
-                            along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16)]
+                            along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16), weighted(2048)]
 
 
 ONE_RESULT = ("pairs", "columns", "uniformity")  # whose bits are compared on one thread and on two
@@ -299,12 +309,13 @@ def check_row(check, couplet, folder, row, door):
     sizes = ", ".join(f"{name}[{', '.join(map(str, shape))}] {entries[0]:.3g}{' ..' if len(entries) > 1 else ''}" for name, (shape, entries) in row.inputs.items())
     value, said = run_row(couplet, folder, row, door)
     error = math.inf if value is None else abs(value - row.value) / row.scale
-    check(error <= row.tolerance, f"{row.name}({sizes}) on {door}: {error:.1e}", f"{value} for {row.value} {said}")
+    tolerance = row.tolerance if door in ("opencl", "reference") else row.cpu_tolerance
+    check(error <= tolerance, f"{row.name}({sizes}) on {door}: {error:.1e}", f"{value} for {row.value} {said}")
     if row.gradient and value is not None:
         name, want = row.gradient
         got = read_floats(f"{folder}/out/grad_{name}.npy")
         worst = max(abs(g - want[i % len(want)][0]) / want[i % len(want)][1] for i, g in enumerate(got))
-        check(worst <= row.tolerance, f"the gradient of {row.name}({sizes}) on {door}: {worst:.1e}", "")
+        check(worst <= tolerance, f"the gradient of {row.name}({sizes}) on {door}: {worst:.1e}", "")
     return value
 
 
