@@ -25,6 +25,9 @@ enum { SUM_LANES = 16 };
 static bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
 static bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
 
+/* A maximum or a minimum of what 32 bits may not hold. */
+static bool is_wide_best(Frame *f, const GNode *n) { return (n->reducer == GR_MAX || n->reducer == GR_MIN) && !gx_entries_fit(f->e->graph, n); }
+
 static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
     if (r->type == f->e->f32) {
@@ -32,7 +35,8 @@ static LLVMValueRef neutral(Frame *f, const Reduction *r) {
         return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     }
     if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
-    return whole(f, n->reducer == GR_SUM ? 0 : takes_smallest(n) ? INT32_MAX : INT32_MIN);
+    if (n->reducer == GR_SUM) return whole(f, 0);
+    return is_wide_best(f, n) ? whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN) : whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
 static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
@@ -185,12 +189,13 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, end_sum(f, &r)), "");
 }
 
-/* Entries have 32 bits, and arithmetic 64. An empty maximum is none of these: its neutral value is not read. */
+/* Entries have 32 bits, and arithmetic 64. The neutral value of an empty maximum is not read. */
 void raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
     LLVMBuilderRef b = f->e->builder;
-    if (n->type != GT_INT || (n->reducer != GR_NONE && n->reducer != GR_SUM) || gx_entries_fit(f->e->graph, n)) return;
-    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, "");
-    frame_raise(f, LLVMBuildICmp(b, LLVMIntNE, kept, value, ""), COUPLET_FAULT_WHOLE);
+    if (n->type != GT_INT || takes_position(n) || gx_entries_fit(f->e->graph, n)) return;
+    LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, ""), cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
+    if (is_wide_best(f, n)) cut = LLVMBuildAnd(b, cut, LLVMBuildICmp(b, LLVMIntNE, value, whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN), ""), "");
+    frame_raise(f, cut, COUPLET_FAULT_WHOLE);
 }
 
 static void emit_element(Frame *f, const int64_t *extents) {

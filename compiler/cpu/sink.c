@@ -4,7 +4,7 @@
 
 /* ---- cells ---------------------------------------------------------------------------------------------------------- */
 
-/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of reals what they have lost by rounding; of a place the best
+/* What a statistic keeps for each row: its value so far; of any and all how many terms hold, or fail; of a log-sum-exp the largest term and the sum of exponentials shifted by it; of sums of reals what they have lost by rounding; of sums of ints that 32 bits may not hold the upper half; of a place the best
  * value and where it is; behind these the count of terms, when having none is an error. */
 typedef enum { CELL_VALUE, CELL_SECOND } CellRole;
 
@@ -30,6 +30,7 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return word(f, 0);
     if (cell == lost_cell(n)) return number(f, 0);
+    if (s->is_wide) return word(f, 0);
     if (cell == CELL_SECOND) return n->reducer == GR_LSE ? number(f, 0) : word(f, -1);
     if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? number(f, 0) : word(f, 0);
     if (is_real(n)) return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
@@ -74,12 +75,40 @@ static void locals_into_cells(Cells *c) {
     for (int i = 0; i < c->sink->cells; i++) cell_set(c, i, values[i]);
 }
 
+/* The two halves of a wide sum. */
+static LLVMValueRef wide_get(const Cells *c) {
+    LLVMBuilderRef b = c->f->e->builder;
+    LLVMTypeRef i64 = c->f->e->i64;
+    LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, ""), high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
+    return LLVMBuildOr(b, LLVMBuildShl(b, high, whole(c->f, 32), ""), low, "");
+}
+
+static void wide_add(const Cells *c, LLVMValueRef more) {
+    LLVMBuilderRef b = c->f->e->builder;
+    LLVMTypeRef i32 = c->f->e->i32;
+    LLVMValueRef sum = LLVMBuildAdd(b, wide_get(c), more, "");
+    cell_set(c, CELL_VALUE, LLVMBuildTrunc(b, sum, i32, ""));
+    cell_set(c, CELL_SECOND, LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, whole(c->f, 32), ""), i32, ""));
+}
+
 /* ---- statistics ------------------------------------------------------------------------------------------------------- */
 
-static LLVMValueRef term_of(Frame *f, const GNode *n, LLVMValueRef *holds) {
+/* A term in 32 bits. Of a sum they hold it, as they hold the sum; a place or a best one is not told from one that is cut. */
+static LLVMValueRef narrow_term(Frame *f, const GNode *n, LLVMValueRef v, LLVMValueRef holds) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef narrow = LLVMBuildTrunc(b, v, f->e->i32, "");
+    if (n->reducer == GR_SUM || gx_fits_32_bits(f->e->graph, n->value, f->extents)) return narrow;
+    LLVMValueRef cut = LLVMBuildICmp(b, LLVMIntNE, LLVMBuildSExt(b, narrow, f->e->i64, ""), v, "");
+    frame_raise(f, holds ? LLVMBuildAnd(b, holds, cut, "") : cut, COUPLET_FAULT_WHOLE);
+    return narrow;
+}
+
+/* Of a wide sum in 64 bits. */
+static LLVMValueRef term_of(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
+    const GNode *n = sink->pair.node;
     *holds = n->guard ? emit_expr(f, n->guard) : NULL;
     LLVMValueRef v = emit_expr_where(f, n->value, *holds);
-    if (n->value->type == GT_INT) return LLVMBuildTrunc(f->e->builder, v, f->e->i32, "");
+    if (n->value->type == GT_INT) return sink->is_wide ? v : narrow_term(f, n, v, *holds);
     if (n->reducer == GR_ALL) v = LLVMBuildNot(f->e->builder, v, "");
     return n->value->type == GT_BOOL ? LLVMBuildZExt(f->e->builder, v, f->e->i32, "") : v;
 }
@@ -156,10 +185,12 @@ static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
 /* exp(term - shift): 0 where the term is -inf. */
 static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) { return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, "")); }
 
+static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) { return sink->is_wide ? whole(f, 0) : neutral_cell(f, sink, CELL_VALUE); }
+
 /* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
 static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
-    LLVMValueRef v = term_of(f, sink->pair.node, holds);
-    return only_if(f, *holds, v, neutral_cell(f, sink, CELL_VALUE));
+    LLVMValueRef v = term_of(f, sink, holds);
+    return only_if(f, *holds, v, neutral_term(f, sink));
 }
 
 /* The lowest column of the row at hand whose term is the best of the tile, which the spare row tells: MOST when there is none. Terms are compared with what was kept of
@@ -220,16 +251,16 @@ static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    const bool logs = n->reducer == GR_LSE, places = is_place(n);
+    const bool logs = n->reducer == GR_LSE, places = is_place(n), wide = x->view.sink->is_wide;
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
     Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
     const bool sums = n->reducer == GR_SUM && is_real(n);
-    LLVMTypeRef type = cell_type(f, x->view.sink, CELL_VALUE);
+    LLVMTypeRef type = wide ? f->e->i64 : cell_type(f, x->view.sink, CELL_VALUE);
     LLVMValueRef old_largest = cell_get(&c, CELL_VALUE), value = c.slots[CELL_VALUE], holds;
-    if (places || sums) {
+    if (places || sums || wide) {
         value = frame_local(f, type);
-        local_set(f, value, neutral_cell(f, x->view.sink, CELL_VALUE));
+        local_set(f, value, neutral_term(f, x->view.sink));
     }
     ElementLoop elements = element_loop_begin(x, rows.index);
     LLVMValueRef v = guarded_term(f, x->view.sink, &holds);
@@ -239,6 +270,7 @@ static void statistic_of_rows(Element *x) {
     element_loop_end(x, &elements);
     if (places) fold_places(x, &c, rows.index, local_get(f, type, value));
     if (sums) add_keeping(&c, CELL_VALUE, local_get(f, type, value));
+    if (wide) wide_add(&c, local_get(f, type, value));
     if (logs) {
         LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
         rescale(&c, old_largest, shift);
@@ -297,11 +329,12 @@ static void best_of_columns(Element *x, Cells *c) {
     c->at = elements.columns.index;
     LLVMValueRef holds, v;
     if (is_place(n)) {
-        v = term_of(f, n, &holds);
+        v = term_of(f, x->view.sink, &holds);
         fold_place(c, v, place_at_hand(c), holds);
     } else {
         v = guarded_term(f, x->view.sink, &holds);
-        cell_set(c, CELL_VALUE, joined(f, n, cell_get(c, CELL_VALUE), v));
+        if (x->view.sink->is_wide) wide_add(c, v);
+        else cell_set(c, CELL_VALUE, joined(f, n, cell_get(c, CELL_VALUE), v));
     }
     fold_count(c, holds);
     element_loop_end(x, &elements);
@@ -376,7 +409,8 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
         v = cell_get(&c, CELL_SECOND);
         v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, word(f, 0), ""), word(f, 0), v, "");
     }
-    if (n->type == GT_INT) v = LLVMBuildSExt(b, v, f->e->i64, "");
+    if (n->type == GT_INT) v = sink->is_wide ? wide_get(&c) : LLVMBuildSExt(b, v, f->e->i64, "");
+    if (sink->is_wide) raise_if_wide(f, n, v);
     if (n->type == GT_BOOL) v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
     element_store(f, n->type, helper_pointer(&open, 2), sum_of(f, helper_number(&open, 0), loop.index), v);
     loop_end(f, &loop);

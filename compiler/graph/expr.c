@@ -656,14 +656,13 @@ bool gx_range_of_data(Graph *g, const GExpr *e, const int64_t *extents, int64_t 
     return range_of(g, e, extents, DEEPEST_RANGE, low, high);
 }
 
-/* Whether 32 bits hold a whole number, whatever the data are. */
-static bool fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
+bool gx_fits_32_bits(Graph *g, const GExpr *e, const int64_t *extents) {
     int64_t low, high;
     if (is_stored(e)) return true;
     if (range_of(g, e, extents, DEEPEST_RANGE, &low, &high)) return low >= INT32_MIN && high <= INT32_MAX;
     const bool picks = e->op == G_SELECT || e->op == G_MAX || e->op == G_MIN;
     bool fits = picks;
-    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++) fits = fits_32_bits(g, e->args[i], extents);
+    for (int i = e->op == G_SELECT; fits && i < e->arg_count; i++) fits = gx_fits_32_bits(g, e->args[i], extents);
     return fits;
 }
 
@@ -673,7 +672,7 @@ bool gx_entries_fit(Graph *g, const GNode *n) {
     for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) extents[n->rank + i] = n->red_shape[i];
     const bool picks = n->reducer == GR_NONE || n->reducer == GR_MAX || n->reducer == GR_MIN;
-    return picks && fits_32_bits(g, n->value, extents);
+    return picks && gx_fits_32_bits(g, n->value, extents);
 }
 
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent) {

@@ -265,6 +265,8 @@ bool gx_to_int(double value, int32_t *out);
 /* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
  * (data dependent). `extents` are of node indices; fresh ones know their own. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+/* Whether 32 bits hold a whole number, whatever the data are. */
+bool gx_fits_32_bits(Graph *g, const GExpr *expr, const int64_t *extents);
 /* Whether 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells. A back end checks the others as it stores them. */
 bool gx_entries_fit(Graph *g, const GNode *n);
 /* What an operation costs for one element, in multiply-adds; GX_COSTLY: an exponential and the like. */

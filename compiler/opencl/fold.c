@@ -16,6 +16,7 @@ Value fold_neutral(const Fold *fold) {
     if (is_real(fold)) return fold->is_sum ? "0.0f" : takes_smallest(n) ? "INFINITY" : "-INFINITY";
     if (n->reducer == GR_ALL) return "1";
     if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
+    if (strcmp(fold->type, "long") == 0 && !takes_position(n)) return takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
     return takes_smallest(n) ? "INT_MAX" : "INT_MIN";
 }
 

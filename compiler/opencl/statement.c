@@ -108,10 +108,12 @@ void write_unravel(Frame *f, Value at, int first, int count, const int64_t *exte
 
 void write_store(Frame *f, Value at, Value value) {
     const GNode *n = f->node;
-    const bool is_whole = n->type == GT_INT && (n->reducer == GR_NONE || n->reducer == GR_SUM);
-    if (is_whole && !gx_entries_fit(f->kernel->graph, n)) { /* entries have 32 bits, and arithmetic 64 */
-        value = write_const(f, "long", "%s", value);
-        write_fault(f, arena_printf(f->arena, "%s != (int)%s", value, value), COUPLET_FAULT_WHOLE);
+    const bool is_best = n->reducer == GR_MAX || n->reducer == GR_MIN;
+    if (n->type == GT_INT && (is_best || n->reducer == GR_NONE || n->reducer == GR_SUM) && !gx_entries_fit(f->kernel->graph, n)) {
+        value = write_const(f, "long", "%s", value); /* entries have 32 bits, and arithmetic 64 */
+        Value cut = arena_printf(f->arena, "%s != (int)%s", value, value);
+        if (is_best) cut = arena_printf(f->arena, "%s && %s != %s", cut, value, n->reducer == GR_MIN ? "LONG_MAX" : "LONG_MIN"); /* an empty one is not read */
+        write_fault(f, cut, COUPLET_FAULT_WHOLE);
     }
     write_line(f, "y[%s] = %s;", at, value);
 }

@@ -43,10 +43,10 @@ static Cells cells_of(Frame *f, const char *row, int sink) {
 
 static bool is_log(const SweepSink *k) { return k->pair.node->reducer == GR_LSE; }
 
-/* Whole numbers are kept in four bytes, as they are stored. */
+/* Whole numbers are kept in four bytes, as they are stored, but for sums that these may not hold. */
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {
     Fold fold = fold_of(f, k->pair.node);
-    if (k->pair.node->value->type != GT_REAL) fold.type = "int";
+    if (k->pair.node->value->type != GT_REAL) fold.type = k->is_wide ? "long" : "int";
     fold.keeps_lost = sweep_keeps_lost(k->pair.node);
     return fold;
 }
@@ -75,9 +75,18 @@ static CellList list_cells(const SweepSink *k, const Fold *fold, const Cells *c)
     return l;
 }
 
-/* Whole numbers travel through arrays of floats bit by bit. */
-static Value packed(Frame *f, const char *type, Value v) { return type[0] == 'i' ? arena_printf(f->arena, "as_float(%s)", v) : v; }
-static Value unpacked(Frame *f, const char *type, Value v) { return type[0] == 'i' ? arena_printf(f->arena, "as_int(%s)", v) : v; }
+/* Whole numbers travel through arrays of floats bit by bit, long ones in two halves, the lower one first. */
+static int slots_of(const char *type) { return type[0] == 'l' ? 2 : 1; }
+
+static Value packed(Frame *f, const char *type, Value v, int half) {
+    if (type[0] == 'l') return arena_printf(f->arena, "as_float((int)(%s%s))", v, half ? " >> 32" : "");
+    return type[0] == 'i' ? arena_printf(f->arena, "as_float(%s)", v) : v;
+}
+
+static Value unpacked(Frame *f, const char *type, Value v, Value upper) {
+    if (type[0] == 'l') return arena_printf(f->arena, "(long)(((ulong)as_uint(%s) << 32) | as_uint(%s))", upper, v);
+    return type[0] == 'i' ? arena_printf(f->arena, "as_int(%s)", v) : v;
+}
 
 /* ---- what a group keeps --------------------------------------------------------------------------------------------- */
 
@@ -236,6 +245,14 @@ static Value open_column(Writing *w) {
     return write_const(w->f, "int", "place < columns");
 }
 
+/* An int that is kept in four bytes, or that is compared with such: of a sum they hold it, as they hold the sum. */
+static Value whole_term(Frame *f, const GNode *n, Value term, Value holds) {
+    if (n->reducer == GR_SUM || n->value->type != GT_INT || gx_fits_32_bits(f->kernel->graph, n->value, f->extents)) return term;
+    Value whole = write_const(f, "long", "%s", term);
+    write_fault(f, mask_and(f, holds, arena_printf(f->arena, "%s != (int)%s", whole, whole)), COUPLET_FAULT_WHOLE);
+    return write_const(f, "int", "(int)%s", whole);
+}
+
 static void take_terms(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSink *k = &w->s->sinks[i];
@@ -253,6 +270,7 @@ static void take_terms(Writing *w, int i) {
         holds = holds ? write_const(f, "int", "%s && %s", holds, guard) : guard;
     }
     Value term = write_expr(f, n->value, holds);
+    if (n->type == GT_INT || takes_position(n)) term = whole_term(f, n, term, holds);
     if (holds) term = write_const(f, fold.type, "%s ? %s : %s", holds, term, fold_neutral(&fold));
     if (is_log(k)) write_line(f, "exponents[j] = %s;", term);
     fold_term(&fold, &cells, term, holds, "column");
@@ -386,6 +404,15 @@ static void declare_cells(Frame *f, const CellList *l) {
     for (int c = 0; c < l->count; c++) write_line(f, "%s %s = %s;", l->type[c], l->name[c], l->start[c]);
 }
 
+/* The cells of a share, of which each slot is `apart` floats behind the one before. */
+static void read_cells(Frame *f, const CellList *l, const char *array, int64_t offset, int64_t apart, Value at) {
+    for (int c = 0, slot = 0; c < l->count; slot += slots_of(l->type[c++])) {
+        Value lower = arena_printf(f->arena, "%s[%s]", array, behind(f, offset + slot * apart, at));
+        Value upper = arena_printf(f->arena, "%s[%s]", array, behind(f, offset + (slot + 1) * apart, at));
+        write_line(f, "const %s %s = %s;", l->type[c], l->name[c], unpacked(f, l->type[c], lower, upper));
+    }
+}
+
 static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine, const Cells *other) {
     if (is_log(k)) fold_join_exponentials(fold, mine, other);
     else fold_join(fold, mine, other);
@@ -393,6 +420,7 @@ static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine, 
 
 static void store_statistic(Frame *f, const SweepSink *k, const Fold *fold, const Cells *c, Value to) {
     if (fold->counts) write_fault(f, arena_printf(f->arena, "%s == 0", c->terms), COUPLET_FAULT_EMPTY);
+    if (k->is_wide) write_fault(f, arena_printf(f->arena, "%s != (int)%s", c->best, c->best), COUPLET_FAULT_WHOLE);
     write_line(f, takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : fold->keeps_lost ? fold_sum(fold, c) : c->best);
 }
 
@@ -408,21 +436,22 @@ static void finish_statistic(Writing *w, int i) {
     const CellList list = list_cells(k, &fold, &own), to = list_cells(k, &fold, &mine), from = list_cells(k, &fold, &other);
     write_line(f, "/* The shares of the work-items across a row become one. */");
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
-    for (int c = 0; c < list.count; c++)
-        write_line(f, "for (int i = 0; i < %d; i++) tile[%s] = %s;", BLOCK, behind(f, c * TILE * SIDE, arena_printf(f->arena, "(down * %d + i) * %d + across", BLOCK, SIDE)),
-                   packed(f, list.type[c], list.name[c]));
+    for (int c = 0, slot = 0; c < list.count; c++)
+        for (int half = 0; half < slots_of(list.type[c]); half++, slot++)
+            write_line(f, "for (int i = 0; i < %d; i++) tile[%s] = %s;", BLOCK, behind(f, slot * TILE * SIDE, arena_printf(f->arena, "(down * %d + i) * %d + across", BLOCK, SIDE)),
+                       packed(f, list.type[c], list.name[c], half));
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_open(f, "if (me < %d && first_row + me < rows%s)", TILE, w->s->chunks > 1 ? " && first_entry == 0" : "");
     write_line(f, "const int row = first_row + me;");
     declare_cells(f, &to);
     write_open(f, "for (int lane = 0; lane < %d; lane++)", SIDE);
-    for (int c = 0; c < from.count; c++)
-        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "tile[%s]", behind(f, c * TILE * SIDE, arena_printf(f->arena, "me * %d + lane", SIDE)))));
+    read_cells(f, &from, "tile", 0, TILE * SIDE, arena_printf(f->arena, "me * %d + lane", SIDE));
     join_cells(k, &fold, &mine, &other);
     write_close(f);
     if (w->s->parts == 1) store_statistic(f, k, &fold, &mine, output_of(w, i));
-    for (int c = 0; w->s->parts > 1 && c < to.count; c++)
-        write_line(f, "%s[%s] = %s;", output_of(w, i), behind(f, sweep_part_offset(w->s, i) + c * w->s->parts * w->s->rows, "part * rows + row"), packed(f, to.type[c], to.name[c]));
+    for (int c = 0, slot = 0; w->s->parts > 1 && c < to.count; c++)
+        for (int half = 0; half < slots_of(to.type[c]); half++, slot++)
+            write_line(f, "%s[%s] = %s;", output_of(w, i), behind(f, sweep_part_offset(w->s, i) + slot * w->s->parts * w->s->rows, "part * rows + row"), packed(f, to.type[c], to.name[c], half));
     write_close(f);
 }
 
@@ -465,10 +494,7 @@ static void join_statistic(Frame *f, const Sweep *s, const SweepSink *k) {
     write_line(f, "const int row = at;");
     declare_cells(f, &to);
     write_open(f, "for (int part = 0; part < %lld; part++)", (long long)s->parts);
-    for (int c = 0; c < from.count; c++) {
-        Value place = behind(f, sweep_part_offset(s, f->kernel->sink) + c * s->parts * s->rows, arena_printf(f->arena, "part * %lld + row", (long long)s->rows));
-        write_line(f, "const %s %s = %s;", from.type[c], from.name[c], unpacked(f, from.type[c], arena_printf(f->arena, "a0[%s]", place)));
-    }
+    read_cells(f, &from, "a0", sweep_part_offset(s, f->kernel->sink), s->parts * s->rows, arena_printf(f->arena, "part * %lld + row", (long long)s->rows));
     join_cells(k, &fold, &mine, &other);
     write_close(f);
     store_statistic(f, k, &fold, &mine, "y");

@@ -235,6 +235,7 @@ static void sign_sweep(Signing *s, Hash *h, const Sweep *w) {
     for (int i = 0; i < w->sink_count; i++) {
         const SweepSink *sink = &w->sinks[i];
         add(h, sink->by_column);
+        add(h, sink->is_wide);
         if (sink->payload) sign_operand(s->kernel, h, &sink->rows);
         sign_node(s, h, sink->pair.node);
     }

@@ -73,6 +73,8 @@ static bool has_room(const Sweep *s, const PairSink *sink) {
 
 bool sweep_keeps_lost(const GNode *n) { return n->reducer == GR_LSE || (n->reducer == GR_SUM && n->value->type == GT_REAL); }
 
+static bool is_wide_sum(Graph *g, const GNode *n) { return n->reducer == GR_SUM && n->value->type == GT_INT && !gx_entries_fit(g, n); }
+
 static int cells_of(const GNode *n) {
     int cells = n->reducer == GR_LSE || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
     return cells + sweep_keeps_lost(n) + (n->empty_is_error && n->guard ? 1 : 0);
@@ -96,7 +98,8 @@ bool sweep_add(Graph *g, Sweep *s, const PairSink *pair, const PlanTarget *targe
     SweepSink *sink = &s->sinks[s->sink_count++];
     *sink = (SweepSink){.pair = *pair, .by_column = by_column};
     if (pair->payload < 0) {
-        sink->cells = cells_of(pair->node);
+        sink->is_wide = is_wide_sum(g, pair->node);
+        sink->cells = cells_of(pair->node) + sink->is_wide;
     } else {
         sink->payload = pair->node->shape[pair->payload];
         sink->rows = operand(pair->rows, &pair->at_rows, pair->other, pair->payload);

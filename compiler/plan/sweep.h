@@ -47,6 +47,7 @@ typedef struct SweepSink {
     PairSink pair;
     bool by_column;        /* its own index is the tile's column */
     int cells;             /* of a statistic, for each row */
+    bool is_wide;          /* a sum of ints that 32 bits may not hold: it is kept in two cells */
     int64_t payload;       /* of a weighted sum: its extent, */
     int64_t width;         /* rounded up to panels */
     SweepOperand rows;     /* and what it sums */

@@ -86,6 +86,28 @@ fn guarded_pairs(x[N], z[N]) = sum[i, j | abs(x[i]) < 1000 and abs(x[j]) < 1000 
 fn real_floor(x[N], z[N]) = sum[i | x[i] < 1000] z[i] * real(floor(x[i]))
 fn untaken(x[N], z[N]) = sum[i] (if z[i] > 1000 then floor(1e38) mod 7 else 1) * z[i]
 """
+PAIRS = """
+fn sums(y : int[N], x[N, D], z[N]) {
+  let t[i] = sum[j | dot(x[i], x[j]) > 0] (y[j] * 2)
+  let u[j] = sum[i | dot(x[i], x[j]) > 0] y[i] * 3
+  let v[i] = logsumexp[j] dot(x[i], x[j])
+  return sum[i | t[i] == 8] z[i] * (v[i] - v[i] + 1) + sum[j | u[j] == 12] z[j]
+}
+fn wide_sums(y : int[N], x[N, D], z[N]) {
+  let u[j] = sum[i | dot(x[i], x[j]) > 0] (y[i] + y[j])
+  let v[i] = logsumexp[j] dot(x[i], x[j])
+  return sum[j | u[j] >= 4] z[j] * v[j]
+}
+fn wide_best(y : int[N], x[N, D], z[N]) {
+  let u[j] = max[i | dot(x[i], x[j]) > 0] y[i] * 1000
+  let v[i] = logsumexp[j] dot(x[i], x[j])
+  return sum[j | u[j] >= 4] z[j] * v[j]
+}
+fn wide_least(y : int[N], x[N, D], z[N]) {
+  let u = min[i] y[i] * 1000, v = max[i] (0 - y[i] * y[i] - 3000000000)
+  return sum[i | y[i] > u] z[i] + sum[i | y[i] > v] z[i]
+}
+"""
 DEVICES = [(), ("--threads", 2), ("--no-fuse",), ("--no-stream",), ("--device", "reference")]
 HAS_OPENCL = "opencl:" in command.run(couplet, "devices").stdout
 z = [1.5, 2.25, 3.0, 4.125, 5.5, 6.0]
@@ -163,6 +185,22 @@ with tempfile.TemporaryDirectory() as folder:
                 if not good: wrong.append((device, done.stdout + done.stderr))
             check(not wrong, f"{function} of {x1} is {values.get(function, 'refused')}", wrong)
 
+    # Sums of pairs that are not kept are exact where they fit, whatever they were in between, and refused elsewhere.
+    spec, count = command.write(folder + "/f.cpl", PAIRS), 1100
+    y = [(2000000000 - i // 2) * (1 if i % 2 else -1) + (i < 4) for i in range(count)]
+    npy.write(folder + "/y.npy", (count,), y, "<i4")
+    npy.write(folder + "/x.npy", (count, 2), [1.0] * (2 * count))
+    npy.write(folder + "/z.npy", (count,), [1.0] * count)
+    for function, value in (("sums", 2 * count), ("wide_sums", None), ("wide_best", None), ("wide_least", None)):
+        wrong = []
+        for device in DEVICES[:4] + [("--device", "opencl")] * HAS_OPENCL:
+            done = grad(function, device, ("y", "x", "z"))
+            refused = done.returncode == 1 and "E801" in done.stderr and "a whole number is outside" in done.stderr
+            if not (refused if value is None else done.returncode == 0 and close(float(done.stdout.split()[1]), value)):
+                wrong.append((device, done.stdout + done.stderr))
+        check(not wrong, f"{function} is {value or 'refused'}", wrong)
+
+    npy.write(folder + "/z.npy", (6,), z)
     spec = command.write(folder + "/f.cpl", FORMULAS)
     for name, (descr, y) in SETS.items():
         devices = DEVICES + [("--device", "opencl")] * (HAS_OPENCL and name == "mixed") # its kernels take seconds to compile
