@@ -193,7 +193,7 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
     if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
-    if (op == G_ADD && a->op == G_CONST) return gx2(g, G_ADD, b, a);
+    if (op == G_ADD && a->op == G_CONST && b->op != G_CONST) return gx2(g, G_ADD, b, a);
     bool a_has = a->op == G_ADD && a->args[1]->op == G_CONST, b_has = b->op == G_ADD && b->args[1]->op == G_CONST;
     int64_t sum;
     if (op == G_ADD && b->op == G_CONST && a_has && !__builtin_add_overflow(a->args[1]->integer, b->integer, &sum))
@@ -240,7 +240,7 @@ static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *cons
         if (is_number(a, -1)) return gx1(g, G_NEG, b);
         if (is_number(b, -1)) return gx1(g, G_NEG, a);
         if (is_int(a, 0) || is_int(b, 0)) return gx_int(g, 0); /* reals keep 0 * inf */
-        if (a->type == GT_INT && a->op == G_CONST) return gx2(g, G_MUL, b, a);
+        if (a->type == GT_INT && a->op == G_CONST && b->op != G_CONST) return gx2(g, G_MUL, b, a);
         if (a->type == GT_INT && b->op == G_CONST && a->op == G_ADD && a->args[1]->op == G_CONST) {
             int64_t product;
             if (__builtin_mul_overflow(a->args[1]->integer, b->integer, &product)) return NULL;
