@@ -27,7 +27,7 @@ static bool subscripts_walk(const Neighbours *n, const GExpr *load, int i) {
     Affine at;
     if (i + 1 >= t->rank || !is_index(load->args[i + 1], p + 1)) return false;
     if (t->shape[i + 1] != n->shape[p + 1]) return false;
-    if (is_index(load->args[i], p)) return t->shape[i] == n->shape[p];
+    if (is_index(load->args[i], p)) return t->shape[i] >= n->shape[p];
     if (load->has_else || !affine_of(load->args[i], &at)) return false;
     if (at.factor[p] != 1 || at.factor[p + 1] != 0) return false;
     int64_t last = at.constant;
