@@ -456,14 +456,23 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
+/* What the run is about to do: `simclr: 60000 images, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. */
+static void say_size(Trainer *t) {
+    const int64_t steps = t->session->total_steps;
+    const int threads = couplet_threads_count(t->threads);
+    say(t, "%s: %lld images, batch %lld, %" PRId64 " step%s, ", t->program->name,
+        (long long)t->sources.data[t->program->train_source].count, (long long)t->program->batch, steps,
+        steps == 1 ? "" : "s");
+    say(t, "%.0f MB for a step, %d thread%s, run folder %s\n", (double)t->program->train->arena_bytes / 1e6, threads,
+        threads == 1 ? "" : "s", t->options->folder->path);
+}
+
 /* The steps, and the evaluations around them that are not there yet. */
 static bool train_whole(Trainer *t) {
     CoupletSession *s = t->session;
     const CoupletTrainOptions *o = t->options;
     bool start_is_measured = t->seen.complete[COUPLET_RAW_PIXELS];
-    say(t, "%s: %lld images, batch %lld, %" PRId64 " steps, %.0f MB for a step, %d threads, run folder %s\n", t->program->name,
-        (long long)t->sources.data[t->program->train_source].count, (long long)t->program->batch, s->total_steps, (double)t->program->train->arena_bytes / 1e6,
-        couplet_threads_count(t->threads), o->folder->path);
+    say_size(t);
     if (is_whole(t) && s->step == 0 && !start_is_measured && !measure_start(t)) return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
     if (s->step < s->total_steps) say(t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
