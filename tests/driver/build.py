@@ -35,7 +35,7 @@ eval { knn(k = 5, features = encoder.trunk, bank = train, query = test) }
 
 
 def tool(*words, cwd=None):
-    return subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd, timeout=240)
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, cwd=cwd, timeout=900)
 
 
 def build(spec, *options):

@@ -98,7 +98,7 @@ class Checks:
         sys.exit(1 if self.faults else 0)
 
 
-def run(couplet, *arguments, timeout=240, env=None):
+def run(couplet, *arguments, timeout=900, env=None):
     environment = {**os.environ, **(env or {})}
     return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment)
 

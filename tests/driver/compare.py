@@ -81,7 +81,7 @@ with tempfile.TemporaryDirectory() as folder:
     second = command.run(*long)
     check(second.returncode == 1 and f"process {process.pid}" in second.stderr, "a second comparison in the folder is refused", second.stderr)
     process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=120)
+    output = process.communicate(timeout=900)
     check(process.returncode == 128 + signal.SIGTERM and "the same command goes on" in output[1], "an interrupted comparison ends with 128 + the signal", (process.returncode, output))
     check(not [name for name in command.everything(folder + "/long") if name.endswith("run.lock")], "and gives its folders up")
     os.makedirs(folder + "/mine")

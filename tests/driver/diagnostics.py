@@ -11,7 +11,7 @@ couplet, root = sys.argv[1], sys.argv[2]
 
 
 def run(*args):
-    return subprocess.run([couplet, *args], cwd=root, capture_output=True, text=True, timeout=60)
+    return subprocess.run([couplet, *args], cwd=root, capture_output=True, text=True, timeout=900)
 
 
 codes = dict(line.split("  ", 1) for line in run("explain").stdout.splitlines())

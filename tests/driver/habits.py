@@ -18,9 +18,9 @@ with tempfile.TemporaryDirectory() as folder:
     for text, expected in cases:
         with open(folder + "/f.cpl", "w") as file:
             file.write(text)
-        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, text=True, timeout=900)
         found = done.stderr if done.returncode == 1 else f"exit {done.returncode}\n{done.stderr}"
-        shown = subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=60)
+        shown = subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=900)
         messages = [json.loads(line) for line in shown.stderr.decode("utf-8").splitlines()]
         if len(messages) != found.count(": error[") + found.count(": warning["):
             failed += 1
@@ -36,13 +36,13 @@ with tempfile.TemporaryDirectory() as folder:
                                  ("noise", bytes(range(33, 127)) * 400 + b"\n", None), ("lines of noise", b"let = = \x1b[31m\n" * 3000, 20), ("names", b"fn f(x) = " + b" + ".join(b"a%d" % i for i in range(100)) + b"\n", 20)):
         with open(folder + "/f.cpl", "wb") as file:
             file.write(content)
-        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, timeout=60)
+        done = subprocess.run([couplet, "check", "f.cpl"], cwd=folder, capture_output=True, timeout=900)
         said = done.stderr.decode("utf-8")
         errors = said.count(": error[")
         if done.returncode != 1 or errors > 20 or (count and errors != count) or "\x1b" in said or "\0" in said or (count == 20) != ("more errors; --all-errors shows all" in said):
             failed += 1
             print(f"FAILED: {name}: {errors} errors, exit {done.returncode}\n{said[:2000]}")
-        for line in subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=60).stderr.decode("utf-8").splitlines():
+        for line in subprocess.run([couplet, "check", "f.cpl", "--diagnostics", "json"], cwd=folder, capture_output=True, timeout=900).stderr.decode("utf-8").splitlines():
             json.loads(line)
 if os.environ.get("COUPLET_UPDATE"):
     with open(path, "w") as file:

@@ -10,7 +10,7 @@ failed = 0
 files = sorted(glob.glob(os.path.join(root, "tests/lang/check/*.cpl")))
 for path in files:
     name = os.path.relpath(path, root)
-    done = subprocess.run([couplet, "check", name], cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([couplet, "check", name], cwd=root, capture_output=True, text=True, timeout=900)
     found = f"exit {done.returncode}\n{done.stderr}"
     golden = path[: -len(".cpl")] + ".expected"
     if os.environ.get("COUPLET_UPDATE"):

@@ -16,13 +16,13 @@ FUNCTIONS = "fn f(z[N, D], tau, k : int = 2) = mean[i] z[i, k] / tau\n"
 
 def refused(code, words, *args, exit_code=2):
     """The command line is refused with this code and these words, in text and as JSON with one object a line."""
-    text = subprocess.run([couplet, *args], capture_output=True, text=True, timeout=60, cwd=folder)
+    text = subprocess.run([couplet, *args], capture_output=True, text=True, timeout=900, cwd=folder)
     line = " ".join(args)
     check(text.returncode == exit_code, f"{line}: exit {exit_code} (got {text.returncode})", text.stderr)
     check(f"couplet {args[0]}: error[{code}]: " in text.stderr, f"{line}: {code}", text.stderr)
     for word in words:
         check(word in text.stderr, f"{line}: says '{word}'", text.stderr)
-    shown = subprocess.run([couplet, *args, "--diagnostics", "json"], capture_output=True, text=True, timeout=60, cwd=folder)
+    shown = subprocess.run([couplet, *args, "--diagnostics", "json"], capture_output=True, text=True, timeout=900, cwd=folder)
     found = [json.loads(line) for line in shown.stderr.splitlines()]
     check(any(m["code"] == code and m["file"] is None for m in found) and shown.returncode == exit_code, f"{line}: as JSON", shown.stderr)
 
@@ -92,12 +92,12 @@ with tempfile.TemporaryDirectory() as folder:
     # Output that cannot be written.
     for args in (("check", "small.cpl"), ("describe", "small.cpl"), ("explain",), ("doc", "losses"), ("graph", "small.cpl"), ("fmt", "f.cpl"), ("help",), ("--version",), ("devices",)):
         with open("/dev/full", "w") as full:
-            done = subprocess.run([couplet, *args], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+            done = subprocess.run([couplet, *args], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True, timeout=900)
         check(done.returncode == 1 and "error[E606]: standard output cannot be written: No space left" in done.stderr, "a full disk: " + " ".join(args), done.stderr)
 
     # Standard input, links and permissions, and folders as specs.
     def piped(text, *args):
-        return subprocess.run([couplet, *args], input=text, capture_output=True, text=True, timeout=60, cwd=folder)
+        return subprocess.run([couplet, *args], input=text, capture_output=True, text=True, timeout=900, cwd=folder)
 
     done = piped("fn  f(x) = x+1\n", "fmt", "-")
     check(done.returncode == 0 and done.stdout == "fn f(x) = x + 1\n", "fmt - formats standard input", done.stdout + done.stderr)
@@ -116,7 +116,7 @@ with tempfile.TemporaryDirectory() as folder:
     command.write(folder + "/project/a.cpl", command.SMALL_SPEC)
     command.write(folder + "/project/b.cpl", "use nn\nfn twice(x) = 2 * x\n")
     for place, where in ((folder + "/project", folder), (folder + "/project/", folder), (".", folder + "/project")):
-        done = subprocess.run([couplet, "graph", place], capture_output=True, text=True, timeout=60, cwd=where)
+        done = subprocess.run([couplet, "graph", place], capture_output=True, text=True, timeout=900, cwd=where)
         check(done.returncode == 0 and 'digraph "project"' in done.stdout, "two files of a folder use one module, and the method has the folder's name: " + place[-9:], done.stdout[:300] + done.stderr)
 
     for word in ("--version", "version", "-V"):

@@ -30,7 +30,7 @@ def kill_after_checkpoint(out, how, step):
         while process.poll() is None and time.time() < deadline and saved_step(out) < step:
             time.sleep(0.005)
         process.send_signal(how)
-        process.wait(timeout=60)
+        process.wait(timeout=900)
         return process.returncode
 
 

@@ -50,6 +50,6 @@ with tempfile.TemporaryDirectory() as folder:
     says("a reduction that never has a term", done, "none.cpl:6:15: error[E413]: no `j` fulfils the guard here for i = 0")
     built = command.run(couplet, "build", folder + "/label.cpl", "-o", folder + "/label_program")
     if check(built.returncode == 0, "a program is built", built.stderr):
-        done = subprocess.run([folder + "/label_program", "train", "--data", data, "--out", folder + "/built"], capture_output=True, text=True, timeout=240)
+        done = subprocess.run([folder + "/label_program", "train", "--data", data, "--out", folder + "/built"], capture_output=True, text=True, timeout=900)
         says("a label outside, in a built program", done, "label.cpl:6:15: error[E801]: in step 0: train.label[", "and axis 2 of `", "has 0 to 3", "= help: a guard")
 check.finish()

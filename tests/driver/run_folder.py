@@ -55,7 +55,7 @@ class Place:
     def train(self, out, *more, spec=None, data=None, cwd=None, limit=None):
         words = [couplet, "train", spec or self.spec, *(["--data", data or self.data] if data != "" else []), *(["--out", out] if out is not None else []), *map(str, more)]
         before = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit is not None else None
-        return subprocess.run(words, capture_output=True, text=True, timeout=240, cwd=cwd or self.folder, preexec_fn=before)
+        return subprocess.run(words, capture_output=True, text=True, timeout=900, cwd=cwd or self.folder, preexec_fn=before)
 
     def new(self, name, *more, **options):
         out = f"{self.folder}/{name}"

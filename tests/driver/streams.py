@@ -35,7 +35,7 @@ def bounded():
 
 def grad(folder, name, arrays, *options):
     command_line = [couplet, "grad", SPEC, "--fn", name, "--threads", "2", *options, *(f"--in={array}={folder}/{array}.npy" for array in arrays)]
-    return subprocess.run(command_line, capture_output=True, text=True, timeout=240, preexec_fn=bounded if may_bound else None)
+    return subprocess.run(command_line, capture_output=True, text=True, timeout=900, preexec_fn=bounded if may_bound else None)
 
 
 # The sanitizers want an address space of terabytes.

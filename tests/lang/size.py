@@ -40,7 +40,7 @@ TEXTS = {
 def seconds(action, text):
     path = command.write(os.path.join(folder, "s.cpl"), text)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = command.run(couplet, action, path, timeout=300)
+    done = command.run(couplet, action, path, timeout=900)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode < 0 or done.returncode > 2 or (action == "fmt" and "fault" in done.stderr):
         check(False, f"{action} ends by itself", (done.returncode, done.stderr[-500:]))

@@ -26,7 +26,7 @@ def grad(folder, function, **arrays):
     command = [couplet, "grad", folder + "/spec.cpl", "--fn", function, "--out", folder + "/out"]
     for name in arrays:
         command += ["--in", f"{name}={folder}/{arrays[name]}.npy"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if done.returncode != 0:
         sys.exit(f"{function}: {done.stderr}")
     return float(done.stdout.split()[-1])

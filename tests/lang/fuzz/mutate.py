@@ -80,7 +80,7 @@ def judge(text):
     with open(path, "w") as file:
         file.write(text)
     try:
-        done = subprocess.run([couplet, "check", path], capture_output=True, timeout=60)
+        done = subprocess.run([couplet, "check", path], capture_output=True, timeout=900)
     except subprocess.TimeoutExpired:
         return "takes more than 60 s"
     said = done.stderr.decode("utf-8", "replace")
