@@ -80,7 +80,10 @@ int check_command(int argc, char **argv) {
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
             if (program) print_placements(arena, options.print_after, program);
             if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
-            if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) return 1;
+            if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) {
+                report_messages(diag);
+                return 1;
+            }
         }
         report_messages(diag);
         bool good = method && diag_error_count(diag) == 0;

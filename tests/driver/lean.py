@@ -118,6 +118,9 @@ with tempfile.TemporaryDirectory() as folder:
     for options, said in ((("--memory", "--size", "Q=4"), "no function of"), (("--memory", "--fn", "many_places", "--size", "Q=4"), "`many_places` has no such dimension"), (("--size", "N=4"), "go with --memory")):
         done = command.run(couplet, "check", spec, *options)
         check(done.returncode != 0 and said in done.stderr, "what says nothing is refused: " + " ".join(options), done.stdout + done.stderr)
+    wide = command.write(folder + "/wide.cpl", "fn f(x[N]) = x[0] * (65536 * 65536 * 65536 * 65536)\n")
+    done = command.run(couplet, "check", wide, "--memory")
+    check(done.returncode == 1 and "error[E004]" in done.stderr, "a function that cannot be lowered says why", done.stdout + done.stderr)
     done = command.run(couplet, "check", root + "/examples/simclr.cpl", "--memory", "--fn", "f")
     check(done.returncode == 2 and "trains a method" in done.stderr, "a method has no function to look at", done.stdout + done.stderr)
 check.finish()
