@@ -41,7 +41,8 @@ int64_t reduced_terms(const GNode *n) {
     return terms;
 }
 
-enum { FEW_TERMS = 16 };
+/* One chain of so many float additions is off by at most 1e-6 of the sum of magnitudes, with the worst of equal terms. */
+enum { FEW_TERMS = 64 };
 
 bool sums_many(const GNode *n) {
     return (n->reducer == GR_SUM || n->reducer == GR_LSE) && n->value->type == GT_REAL && reduced_terms(n) > FEW_TERMS;

@@ -18,7 +18,8 @@ enum {
     MOST_BLOCKS = 1024,   /* of one result */
     MOST_KEPT = 8192,       /* parts of axes that are kept whole; samples mostly, which the batch in parts asks for one by one (chunk) */
     FEWEST_TERMS = 256,     /* of a part beside those */
-    FEWEST_ROWS = 1 << 12   /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
+    FEWEST_ROWS = 1 << 12,  /* of sums of columns: fewer are not worth a second level, since columns make tiles as well */
+    ROWS_OF_A_BLOCK = 64    /* at least, of sums of columns: blocks of 4 rows made an array of parts of 16 MiB */
 };
 
 static int64_t extents(const int64_t *shape, int count) {
@@ -57,6 +58,7 @@ static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns
     int64_t axis = node->red_shape[kept], terms = extents(node->red_shape + kept, node->red_rank - kept);
     if (columns && terms < FEWEST_ROWS) return 0;
     int64_t width = columns ? node->shape[node->rank - 1] : 1, blocks = terms * width / BLOCK_TERMS, most = MOST_BLOCKS / tiles, fewest = ENOUGH_TILES / tiles;
+    if (columns && blocks > terms / ROWS_OF_A_BLOCK) blocks = terms / ROWS_OF_A_BLOCK;
     if (blocks > most) blocks = most;
     if (blocks < fewest) blocks = fewest;
     if (blocks > axis / 2) blocks = axis / 2;

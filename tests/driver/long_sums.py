@@ -280,7 +280,7 @@ def run_row(couplet, folder, row, door):
     return float(line[0][7:]), ""
 
 
-# The gradient of K is a sum over 32 images whose columns are the 28 x 28 entries of an image, in one kernel with K and its velocity.
+# The gradient of K is a sum over 80 images whose columns are the 28 x 28 entries of an image, in one kernel with K and its velocity.
 COLUMNS_OF_TWO_AXES = """
 use optim
 data train = data.fashion_mnist("train")
@@ -292,7 +292,7 @@ net flat(out)(x[N, C, H, W]) {
 net f = flat(8)
 let k = f(train.image)
 loss mean[i, j] k[i, j]^2
-train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.001) }
+train { epochs 1, batch 80, optimiser optim.sgd(lr = 0.001) }
 """
 
 
@@ -300,7 +300,7 @@ def check_totals(check, couplet, folder):
     """The worker's scratch has a total in double for each column of a tile, also where several axes have become the columns."""
     done = command.run(couplet, "check", command.write(folder + "/columns.cpl", COLUMNS_OF_TWO_AXES), "--print-after", "place")
     plan = re.search(r"plan train \{\narena \d+ bytes, scratch (\d+) bytes a worker\n(.*?)\n\}", done.stdout, re.DOTALL)
-    sums = re.search(r"sum \[8, 1, 28, 28\] over \[32\], and (\d) more", plan.group(2)) if plan else None
+    sums = re.search(r"sum \[8, 1, 28, 28\] over \[80\], and (\d) more", plan.group(2)) if plan else None
     nodes = int(sums.group(1)) + 1 if sums else 0
     check(nodes > 0 and int(plan.group(1)) >= nodes * 28 * 28 * 8, "totals of columns that are two axes", done.stdout[:2000] + done.stderr)
 
