@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HOPS = 8 /* from an infinite value back to where it arose */ };
+enum {
+    MOST_HOPS = 8,  /* from an infinite value back to where it arose */
+    MOST_TRIES = 3  /* steps from the first bad one on, of which one tells why: the parts of a sum have no formula */
+};
 
 /* ---- arrays ------------------------------------------------------------------------------------------------------------ */
 
@@ -108,14 +111,15 @@ static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     return -1;
 }
 
-/* Of the steps that lead to `step` by bad results alone, the first. A NaN that a condition keeps out of what reads it is nobody's fault. */
-static int first_that_leads_to(const Trace *t, int step, CoupletHealth bad) {
+/* Of the steps after `after` that lead to `step` by bad results alone, the first. A NaN that a condition keeps out of
+ * what reads it is nobody's fault. */
+static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int after) {
     const CoupletPlan *plan = t->run->plan;
     bool *reached = calloc((size_t)plan->step_count + 1, sizeof *reached);
     if (!reached) return step;
     reached[step] = true;
     int first = step;
-    for (int i = step; i >= 0; i--) {
+    for (int i = step; i > after; i--) {
         if (!reached[i]) continue;
         first = i;
         for (int k = 0; k < plan->steps[i].buffer_count - plan->steps[i].output_count; k++) {
@@ -221,9 +225,15 @@ static bool explain(Trace *t, bool infinite, CoupletFault *fault) {
         return true;
     }
     if (!look_at_all(t)) return false;
-    const int step = first_that_leads_to(t, end.step, infinite ? COUPLET_INFINITE : COUPLET_NOT_A_NUMBER);
+    const CoupletHealth bad = infinite ? COUPLET_INFINITE : COUPLET_NOT_A_NUMBER;
+    int step = next_that_leads_to(t, end.step, bad, -1);
     const char *source = run->plan->steps[step].source;
-    if (!origin_of_step(t, step, infinite, found)) {
+    bool known = origin_of_step(t, step, infinite, found);
+    for (int i = 1; !known && i < MOST_TRIES && step < end.step; i++) {
+        step = next_that_leads_to(t, end.step, bad, step);
+        known = origin_of_step(t, step, infinite, found);
+    }
+    if (!known) {
         tell(run, what, NULL, &end, source, fault);
         return true;
     }
