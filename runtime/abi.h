@@ -142,23 +142,62 @@ typedef struct CoupletHyper {
     const char *written; /* its value as the spec's text has it, "0.5": what --set did not change */
 } CoupletHyper;
 
-/* Which images of a source are kept; at most one of the first three is above 0. */
+/* One column of a table of data (runtime/data/table.h): a name, and the type and shape of one sample. */
+typedef struct CoupletField {
+    const char *name;
+    CoupletType type;  /* COUPLET_U8: bytes that the language reads as reals, 0 .. 255 as 0 .. 1; COUPLET_I32; COUPLET_F32 */
+    int rank;          /* axes of one sample; 0: a number */
+    int64_t shape[COUPLET_MAX_RANK];
+    int64_t classes;   /* of an int: its values are 0 .. classes - 1; 0: any number */
+    const char *const *class_names; /* [classes]; NULL: they have none, and always in a compiled program */
+} CoupletField;
+
+/* A setting of a reader, as the spec gives it: `size = 64`. */
+typedef struct CoupletSetting {
+    const char *name;
+    double number;    /* 1 and 0 for true and false */
+    const char *text; /* NULL: it is a number */
+} CoupletSetting;
+
+typedef enum { COUPLET_EQUAL, COUPLET_UNEQUAL, COUPLET_BELOW, COUPLET_AT_MOST, COUPLET_ABOVE, COUPLET_AT_LEAST } CoupletComparison;
+
+/* A row is kept when its value of `field`, a number, compares so. */
+typedef struct CoupletCondition {
+    const char *field;
+    CoupletComparison is;
+    double value;
+} CoupletCondition;
+
+/* Which rows of a source are kept; at most one of the first three is above 0. Conditions, part and classes come first, what they leave is then counted by class. */
 typedef struct CoupletSelection {
     double per_class; /* so many of each class */
     double fraction;  /* this share of each class */
-    double imbalance; /* class c of C keeps imbalance^(-c / (C - 1)) of its images: a long tail */
-    double seed;      /* draws which ones; negative: the first ones of the file */
+    double imbalance; /* class c of C keeps imbalance^(-c / (C - 1)) of its rows: a long tail */
+    double seed;      /* draws which ones; negative: the first ones of the source */
+    const char *by;   /* the int field whose values are the classes; NULL: "label" */
+    double part_from, part_to; /* keeps the rows whose hash, as a number of 0 .. 1, is in [from, to); both 0: all */
+    double first_class, classes; /* keeps the classes first .. first + classes - 1; 0 classes: all */
+    const CoupletCondition *where; /* all of them hold */
+    int where_count;
 } CoupletSelection;
 
 typedef struct CoupletSource {
     const char *name;   /* "train": the name in the spec */
-    const char *reader; /* "fashion_mnist" */
-    const char *split;  /* "train" or "test" */
+    const char *reader; /* "fashion_mnist": a row of runtime/data/readers.def */
+    const char *path;   /* the argument without a name, as the spec writes it: "photos/train", or a split, "train" */
+    const CoupletSetting *settings;
+    int setting_count;
+    const CoupletField *claim; /* what the spec says of the fields */
+    int claim_count;
+    const CoupletField *fields; /* that the program reads, as it was compiled for them */
+    int field_count;
     CoupletSelection selection;
-    int64_t rows;       /* that the program was compiled for; 0: any number, no array of it has a row for each image */
-    int64_t batch;      /* images a step */
+    int64_t rows;       /* that the program was compiled for; 0: any number, no array of it has a row for each sample */
+    int64_t batch;      /* samples a step */
     bool drawn;         /* the step reads it */
-    bool balanced;      /* batches draw a class first, all alike, then an image of it */
+    bool balanced;      /* batches draw a class first, all alike, then a row of it */
+    int weights;        /* the state f32[rows] that batches are drawn in proportion to, with replacement; -1: none */
+    int64_t ways, each; /* episodes: so many classes a batch, so many rows of each, class by class; 0: none */
 } CoupletSource;
 
 typedef struct CoupletEval {

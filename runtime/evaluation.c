@@ -17,7 +17,7 @@ static int64_t number_in_file(const CoupletDataset *data, int64_t row) { return 
 
 static bool of_one_file(const CoupletProgram *program, const CoupletEval *eval) {
     const CoupletSource *bank = &program->sources[eval->bank], *query = &program->sources[eval->query];
-    return strcmp(bank->reader, query->reader) == 0 && strcmp(bank->split, query->split) == 0;
+    return strcmp(bank->reader, query->reader) == 0 && strcmp(bank->path, query->path) == 0;
 }
 
 /* The number of queries that stand in the bank. own[q], if `own` is not NULL, is the row of the bank that query q is, or -1. */

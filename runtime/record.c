@@ -75,7 +75,7 @@ static json_t *make_selection(const CoupletSource *s) {
 
 static json_t *make_source(const CoupletSource *s, const CoupletDataset *d) {
     json_t *shape = json_pack("[I, I, I]", (json_int_t)d->shape[0], (json_int_t)d->shape[1], (json_int_t)d->shape[2]);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "split", s->split, "folder", text_of(d->folder), "hash", hash_of(d->hash),
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "split", s->path, "folder", text_of(d->folder), "hash", hash_of(d->hash),
                      "shape", shape, "rows", (json_int_t)d->held, "used", (json_int_t)d->count, "selection", make_selection(s));
 }
 

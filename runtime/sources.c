@@ -7,7 +7,7 @@
 #include <string.h>
 
 static bool open_source(const CoupletSource *source, const char *folder, CoupletDataset *out, char *error, size_t error_bytes) {
-    if (!couplet_dataset_open(source->reader, source->split, folder, out, error, error_bytes)) return false;
+    if (!couplet_dataset_open(source->reader, source->path, folder, out, error, error_bytes)) return false;
     if (!couplet_selection_apply(&source->selection, out, error, error_bytes)) return false;
     if (source->rows == 0 || out->count == source->rows) return true;
     snprintf(error, error_bytes, "%s has %lld images for `%s`, and the program was compiled for %lld", out->name, (long long)out->count, source->name,

@@ -58,8 +58,9 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
 }
 
 CoupletSource assemble_source(const char *name, const DataSource *d) {
-    const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
-    return (CoupletSource){name, d->reader, d->split, selection, d->sized ? d->rows : 0, d->batch, false, d->balanced};
+    const CoupletSelection selection = {.per_class = d->per_class, .fraction = d->fraction, .imbalance = d->imbalance, .seed = d->seed};
+    return (CoupletSource){.name = name, .reader = d->reader, .path = d->split, .selection = selection, .rows = d->sized ? d->rows : 0, .batch = d->batch,
+                           .balanced = d->balanced, .weights = -1};
 }
 
 static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletProgram *program) {

@@ -46,7 +46,7 @@ Source *read_text(Arena *arena, const char *path) {
 
 /* What the files hold; where they cannot be read, as in `couplet check` without data, what they should hold: classes of one size. */
 static int64_t count_rows(void *context, const DataSource *d) {
-    const CoupletSelection selection = {d->per_class, d->fraction, d->imbalance, d->seed};
+    const CoupletSelection selection = {.per_class = d->per_class, .fraction = d->fraction, .imbalance = d->imbalance, .seed = d->seed};
     int64_t rows = couplet_selection_rows(&selection, d->reader, d->split, context);
     if (rows >= 0) return rows;
     rows = 0;

@@ -1,0 +1,13 @@
+/* Packed copies: what is slow to read is decoded once, on all cores, into one file in the safetensors layout that is mapped into memory from then on. A copy is found by the table's
+ * key (names, sizes and times of the files, and settings); it is written beside its name and renamed, so that a copy that has a name is whole. */
+#ifndef COUPLET_RUNTIME_DATA_PACK_H
+#define COUPLET_RUNTIME_DATA_PACK_H
+
+#include "runtime/data/table.h"
+
+/* Makes the columns of a table whose reader reads row by row, from the copy in the cache; the copy is made first where there is none, or one that does not fit. */
+bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes);
+/* Writes the table's columns as one file that data.arrays reads, with class names. */
+bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes);
+
+#endif

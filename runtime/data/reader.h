@@ -1,0 +1,42 @@
+/* A reader knows one kind of source: arrays, folders of pictures, tables, sounds. To add one is a file with these functions, its rows in readers.def, and its page in docs/data.
+ *
+ * A reader whose library is large lies in a shared object of its own, libcouplet_MODULE.so, that is loaded when a spec names it: such an object exports
+ * couplet_reader_module, which finds its readers by name. The others are in the runtime itself and need libc, libm and zlib alone. */
+#ifndef COUPLET_RUNTIME_DATA_READER_H
+#define COUPLET_RUNTIME_DATA_READER_H
+
+#include "runtime/data/table.h"
+
+enum { COUPLET_READER_VERSION = 1 };
+
+struct CoupletReader {
+    const char *name; /* as in readers.def */
+    /* Fills the table's name, path, held, fields, key and state. Reads names and headers, and no row: `couplet check` calls it. False with a sentence; the table then
+     * owns nothing. Never trusts a file: a length is compared with what is there before it is used. */
+    bool (*open)(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
+    /* Makes the columns, the content's hash, `storage` and `release` at once, for arrays that are mapped or small. NULL: rows are read one by one. */
+    bool (*load)(CoupletTable *table, char *error, size_t error_bytes);
+    /* Reads row `row`, of the source's rows: fields[f] has room for field f. Several threads call it at once, for the same table. NULL where there is `load`. False
+     * with a sentence that names the file (or the line) and what is wrong with it. */
+    bool (*read)(const CoupletTable *table, int64_t row, void *const *fields, char *error, size_t error_bytes);
+    /* What messages call a row: its file, or "adult.csv, line 17". NULL: "row 16". */
+    void (*name_row)(const CoupletTable *table, int64_t row, char *out, size_t bytes);
+    void (*close)(CoupletTable *table); /* frees `state`; fields and columns are not the reader's to free */
+};
+
+/* The value of a setting: the one that was given, or the standard one of readers.def. */
+double couplet_request_number(const CoupletRequest *request, const char *name);
+const char *couplet_request_text(const CoupletRequest *request, const char *name);
+
+/* Makes room for one more field: *field is zero but for its name, type and shape, `shape` may be NULL for rank 0. NULL when memory is out. */
+CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletType type, int rank, const int64_t *shape);
+/* Names of the classes 0 .. count - 1 of the field: copied. */
+bool couplet_field_classes(CoupletField *field, const char *const *names, int64_t count);
+
+/* The reader of this name; NULL with a sentence, which says which package and which target are missing when its module was not built. */
+const CoupletReader *couplet_reader_find(const char *name, char *error, size_t error_bytes);
+
+/* What a module exports. NULL when it was made for another version, or has no such reader. */
+typedef const CoupletReader *CoupletReaderModule(const char *name, int version);
+
+#endif

@@ -1,0 +1,72 @@
+/* A data source is a table: its rows are samples, its columns are fields with a name, a type and a shape. A reader (reader.h) says what a source holds and reads
+ * it; nothing beyond the readers knows of pictures, sounds or labels. Every table has the field `index` besides, the number of a row, which is stored nowhere. */
+#ifndef COUPLET_RUNTIME_DATA_TABLE_H
+#define COUPLET_RUNTIME_DATA_TABLE_H
+
+#include "runtime/abi.h"
+#include "runtime/files.h"
+
+typedef struct CoupletReader CoupletReader;
+
+/* What a table is opened from. */
+typedef struct CoupletRequest {
+    const char *reader;             /* a row of readers.def */
+    const char *path;               /* of the source, ready to be opened; NULL: the standard place of a preset like fashion_mnist */
+    const CoupletSetting *settings; /* those that were given; the others have the standard values of readers.def */
+    int setting_count;
+    const CoupletField *claim;      /* fields that the spec claims: they are compared, and choose types where the file leaves a choice */
+    int claim_count;                /* 0: the spec claims nothing */
+} CoupletRequest;
+
+typedef struct CoupletTable {
+    char name[160];                /* for messages: "photos/train" */
+    char path[COUPLET_PATH_BYTES]; /* from the root of the disk */
+    const CoupletReader *reader;
+    int64_t held;                  /* rows that the source has, at most INT32_MAX */
+    CoupletField *fields;          /* [field_count]; the table owns them with their names */
+    int field_count;
+    uint64_t key;                  /* of names, sizes and times of its files and of its settings: which packed copy is of this source */
+    uint64_t hash;                 /* of the content; 0 before couplet_table_load */
+
+    /* After couplet_table_load. */
+    const void **columns;          /* [field_count], each [held, shape of the field], row by row, aligned to 64 bytes; in memory or mapped from a file */
+    void *storage;                 /* of whoever made the columns */
+    void (*release)(void *storage);
+
+    /* After a selection. */
+    int64_t count;                 /* rows that are chosen; `held` before */
+    int32_t *origin;               /* [count] ascending: the row of the source that each is; NULL: all */
+
+    void *state;                   /* the reader's own */
+} CoupletTable;
+
+/* Fields, their shapes and the number of rows, from names and headers alone; the claim is compared. False with a sentence that names file, found and expected;
+ * nothing is then owned by the caller. */
+bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
+
+/* How the columns come into memory. */
+typedef struct CoupletLoading {
+    int threads;          /* that decode; 0: all cores */
+    int64_t skip_bad;     /* rows that cannot be decoded are left out, up to so many */
+    const char *cache;    /* the folder of packed copies; NULL: the standard one */
+    void (*progress)(void *context, int64_t done, int64_t rows); /* now and then, from one thread at a time; NULL: nobody is told */
+    /* A row that is left out, by skip_bad; the sentence names its file. */
+    void (*skipped)(void *context, const char *sentence);
+    void *context;
+} CoupletLoading;
+
+/* Brings the columns: those that lie in their file as they are needed are mapped, small ones are read, what must be decoded is decoded once, on all cores,
+ * into a packed copy that is mapped from then on (pack.h). False with a sentence; the table is then as it was. */
+bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes);
+
+void couplet_table_close(CoupletTable *table);
+
+const CoupletField *couplet_table_field(const CoupletTable *table, const char *name, int *number); /* NULL: there is none. `number` may be NULL */
+int64_t couplet_field_elements(const CoupletField *field); /* of one sample */
+int64_t couplet_field_bytes(const CoupletField *field);    /* of one sample */
+/* "real[16000]", "int", "u8[3, 64, 64]". Returns `out`; 128 bytes are enough. */
+const char *couplet_field_text(const CoupletField *field, char *out, size_t bytes);
+/* The row of the source that row `row` of the chosen ones is. */
+static inline int64_t couplet_table_origin(const CoupletTable *table, int64_t row) { return table->origin ? table->origin[row] : row; }
+
+#endif
