@@ -6,6 +6,8 @@
 #include "runtime/abi.h"
 #include "runtime/files.h"
 
+#include <signal.h>
+
 typedef struct CoupletReader CoupletReader;
 
 /* What a table is opened from. */
@@ -26,12 +28,14 @@ typedef struct CoupletTable {
     CoupletField *fields;          /* [field_count]; the table owns them with their names */
     int field_count;
     uint64_t key;                  /* of names, sizes and times of its files and of its settings: which packed copy is of this source */
+    uint64_t asked;                /* of the reader's name, the path and the settings: packed copies that agree in it are of one source, earlier or later */
     uint64_t hash;                 /* of the content; 0 before couplet_table_load */
 
-    /* After couplet_table_load. */
+    /* After couplet_table_load. Rows that skip_bad leaves out are zeros in the columns, and `origin` does without them. */
     const void **columns;          /* [field_count], each [held, shape of the field], row by row, aligned to 64 bytes; in memory or mapped from a file */
     void *storage;                 /* of whoever made the columns */
     void (*release)(void *storage);
+    bool mapped;                   /* the columns lie in a file: couplet_table_prefetch is worth its while */
 
     /* After a selection. */
     int64_t count;                 /* rows that are chosen; `held` before */
@@ -52,12 +56,19 @@ typedef struct CoupletLoading {
     void (*progress)(void *context, int64_t done, int64_t rows); /* now and then, from one thread at a time; NULL: nobody is told */
     /* A row that is left out, by skip_bad; the sentence names its file. */
     void (*skipped)(void *context, const char *sentence);
+    /* What is worth a line: that another process packs the same source, how large the copy is. NULL: nobody is told. */
+    void (*said)(void *context, const char *sentence);
+    const volatile sig_atomic_t *stop; /* a signal came: loading ends, with a sentence; NULL: nothing ends it */
     void *context;
 } CoupletLoading;
 
 /* Brings the columns: those that lie in their file as they are needed are mapped, small ones are read, what must be decoded is decoded once, on all cores,
  * into a packed copy that is mapped from then on (pack.h). False with a sentence; the table is then as it was. */
 bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes);
+
+/* Asks for rows of the source that are copied soon, all fields of each, and does not wait for the disk: for whoever gathers batches, as early as the rows are
+ * known. Does nothing where the columns are not mapped. */
+void couplet_table_prefetch(const CoupletTable *table, const int32_t *rows, int64_t count);
 
 void couplet_table_close(CoupletTable *table);
 
