@@ -204,7 +204,9 @@ typedef struct CoupletEval {
     const char *method;   /* "knn" or "linear" */
     double k, temperature; /* knn */
     double decay;          /* linear: L2 */
-    const char *features; /* the plan that makes features: output "features" of input "<bank>.image" */
+    const char *features; /* the plan that makes features: output "features" of the one input that is a field of data, named `of` */
+    const char *of;       /* the field that features are made of: of both sources, of one type and shape */
+    const char *labels;   /* the int field that is to be told from them */
     int bank, query;      /* sources */
     const char *place;    /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
@@ -262,7 +264,8 @@ typedef struct CoupletProgram {
     int hyper_count;
     const CoupletSource *sources;
     int source_count;
-    int train_source;      /* the one that sets the epoch */
+    int train_source;      /* the one that sets the epoch; -1: the steps read no data, and an epoch is epoch_steps of them */
+    int64_t epoch_steps;   /* from `train { steps .. }`; 0 where a source sets the epoch */
     const CoupletEval *evals;
     int eval_count;
     int64_t batch;
@@ -274,7 +277,7 @@ typedef struct CoupletProgram {
     const CoupletPhase *phases; /* in order; the last one that has begun holds */
     int phase_count;
     uint64_t plan_hash;    /* of all phases: whether going on with a checkpoint is exact to the bit */
-    CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input "image" u8[rows, ...] */
+    CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input CoupletEval.of */
     int feature_count;
 } CoupletProgram;
 

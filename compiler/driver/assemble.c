@@ -79,9 +79,10 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
-        evals[i] = (CoupletEval){from->method, from->k, from->temperature, from->decay,
-                                 lowered->feature_names.items[from->features], from->bank, from->query,
-                                 arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
+        evals[i] = (CoupletEval){.method = from->method, .k = from->k, .temperature = from->temperature, .decay = from->decay,
+                                 .features = lowered->feature_names.items[from->features], .of = "image", .labels = "label",
+                                 .bank = from->bank, .query = from->query,
+                                 .place = arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
     }
     program->hypers = hypers;
     program->hyper_count = lowered->hypers.count;
