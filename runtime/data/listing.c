@@ -1,0 +1,522 @@
+#include "runtime/data/listing.h"
+
+#include "runtime/hash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Folders on the way from the root to the one that is being listed. */
+typedef struct Above {
+    const struct Above *above;
+    dev_t device;
+    ino_t inode;
+} Above;
+
+typedef struct Walk {
+    CoupletListing *out;
+    const CoupletListingKind *kind;
+    int64_t room, folder_room, passed_over;
+    char ending[16]; /* of a file that was passed over */
+    char *error;
+    size_t error_bytes;
+} Walk;
+
+static bool out_of_memory(char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "out of memory for the list of files");
+    return false;
+}
+
+static bool fail(const char *path, const char *what, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: %s: %s", path, what, strerror(errno));
+    return false;
+}
+
+static bool ends_with(const char *name, const char *ending) {
+    size_t length = strlen(name), tail = strlen(ending);
+    return length > tail && strcasecmp(name + length - tail, ending) == 0;
+}
+
+static bool ends_with_any(const char *name, const char *const *endings) {
+    for (; endings && *endings; endings++)
+        if (ends_with(name, *endings)) return true;
+    return false;
+}
+
+/* Makes room for one more; NULL when memory is out, and the array is then as it was. */
+static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
+    if (count < *room) return array;
+    int64_t more = *room ? *room * 2 : 64;
+    void *grown = realloc(array, (size_t)more * bytes);
+    if (grown) *room = more;
+    return grown;
+}
+
+/* ---- walking through folders ------------------------------------------------------------------------------------------------ */
+
+static int64_t time_of(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
+
+static bool add_file(Walk *w, const char *path, const struct stat *info) {
+    CoupletListing *out = w->out;
+    CoupletListedFile *files = grow(out->files, out->count, &w->room, sizeof *files);
+    if (files) out->files = files;
+    char *copy = files ? strdup(path) : NULL;
+    if (!copy) return out_of_memory(w->error, w->error_bytes);
+    out->files[out->count++] = (CoupletListedFile){copy, info->st_size, time_of(info)};
+    if (out->count <= INT32_MAX) return true;
+    snprintf(w->error, w->error_bytes, "%s: the folder has more than %d files", out->root, INT32_MAX);
+    return false;
+}
+
+static bool add_folder(Walk *w, const char *name) {
+    CoupletListing *out = w->out;
+    CoupletListedFolder *folders = grow(out->folders, out->folder_count, &w->folder_room, sizeof *folders);
+    if (folders) out->folders = folders;
+    char *copy = folders ? strdup(name) : NULL;
+    if (!copy) return out_of_memory(w->error, w->error_bytes);
+    out->folders[out->folder_count++] = (CoupletListedFolder){copy, 0};
+    return true;
+}
+
+/* A file that is no sample. One of the same nature that is not read would be missed in silence, so it is refused. */
+static bool pass_over(Walk *w, const char *whole, const char *name) {
+    if (ends_with_any(name, w->kind->unread)) {
+        snprintf(w->error, w->error_bytes, "%s: files of this kind are not read, %s are; convert it, or move it out of the folder", whole, w->kind->library);
+        return false;
+    }
+    const char *dot = strrchr(name, '.');
+    if (w->passed_over++ == 0) snprintf(w->ending, sizeof w->ending, "%s", dot ? dot : "");
+    return true;
+}
+
+static bool walk_folder(Walk *w, const char *below, const Above *above);
+
+static bool walk_entry(Walk *w, const char *below, const char *name, const Above *above) {
+    char path[COUPLET_PATH_BYTES], whole[COUPLET_PATH_BYTES];
+    struct stat info;
+    if (*below && !couplet_path_join(below, name, path, w->error, w->error_bytes)) return false;
+    if (!*below) snprintf(path, sizeof path, "%s", name);
+    if (!couplet_path_join(w->out->root, path, whole, w->error, w->error_bytes)) return false;
+    bool is_there = stat(whole, &info) == 0;
+    bool is_sample = ends_with_any(name, w->kind->endings);
+    if (is_there && S_ISDIR(info.st_mode)) {
+        Above here = {above, info.st_dev, info.st_ino};
+        for (const Above *a = above; a; a = a->above)
+            if (a->device == here.device && a->inode == here.inode) {
+                snprintf(w->error, w->error_bytes, "%s: this link leads to a folder that it lies in; remove it", whole);
+                return false;
+            }
+        return (*below || add_folder(w, name)) && walk_folder(w, path, &here);
+    }
+    if (!is_sample) return pass_over(w, whole, name);
+    if (!is_there) return fail(whole, "cannot be read", w->error, w->error_bytes);
+    if (S_ISREG(info.st_mode)) return add_file(w, path, &info);
+    snprintf(w->error, w->error_bytes, "%s: this is no file; %s are read", whole, w->kind->library);
+    return false;
+}
+
+/* `below` is the folder's path below the root, "" for the root. */
+static bool walk_folder(Walk *w, const char *below, const Above *above) {
+    char whole[COUPLET_PATH_BYTES];
+    if (!*below) snprintf(whole, sizeof whole, "%s", w->out->root);
+    else if (!couplet_path_join(w->out->root, below, whole, w->error, w->error_bytes)) return false;
+    DIR *folder = opendir(whole);
+    if (!folder) return fail(whole, "the folder cannot be read", w->error, w->error_bytes);
+    bool good = true;
+    errno = 0;
+    for (struct dirent *entry; good && (entry = readdir(folder)); errno = 0)
+        if (entry->d_name[0] != '.') good = walk_entry(w, below, entry->d_name, above);
+    if (good && errno) good = fail(whole, "the folder cannot be read", w->error, w->error_bytes);
+    closedir(folder);
+    return good;
+}
+
+static int by_path(const void *a, const void *b) { return strcmp(((const CoupletListedFile *)a)->path, ((const CoupletListedFile *)b)->path); }
+static int by_name(const void *a, const void *b) { return strcmp(((const CoupletListedFolder *)a)->name, ((const CoupletListedFolder *)b)->name); }
+
+/* The length of the first `levels` folders of a path; 0 when it has fewer. */
+static size_t prefix(const char *path, int levels) {
+    const char *at = path;
+    for (; levels > 0; levels--) {
+        const char *slash = strchr(at, '/');
+        if (!slash) return 0;
+        at = slash + 1;
+    }
+    return at > path ? (size_t)(at - path - 1) : 0;
+}
+
+static CoupletListedFolder *folder_of(const CoupletListing *listing, const char *path) {
+    char name[COUPLET_PATH_BYTES];
+    size_t length = prefix(path, 1);
+    if (!length || length >= sizeof name) return NULL;
+    memcpy(name, path, length);
+    name[length] = 0;
+    CoupletListedFolder key = {.name = name};
+    return bsearch(&key, listing->folders, (size_t)listing->folder_count, sizeof key, by_name);
+}
+
+/* In order, with the files of each folder counted. */
+static void put_in_order(CoupletListing *out) {
+    if (out->count) qsort(out->files, (size_t)out->count, sizeof *out->files, by_path);
+    if (out->folder_count) qsort(out->folders, (size_t)out->folder_count, sizeof *out->folders, by_name);
+    for (int64_t i = 0; out->folder_count && i < out->count; i++) {
+        CoupletListedFolder *folder = folder_of(out, out->files[i].path);
+        if (folder) folder->files++;
+    }
+}
+
+static bool none_found(Walk *w) {
+    char endings[160] = "";
+    for (const char *const *e = w->kind->endings; *e; e++) snprintf(endings + strlen(endings), sizeof endings - strlen(endings), "%s%s", *endings ? ", " : "", *e);
+    if (w->passed_over)
+        snprintf(w->error, w->error_bytes, "%s: there is no %s in it: none of its %lld files (the first ends in `%s`) has a name that ends in %s", w->out->root, w->kind->what,
+                 (long long)w->passed_over, w->ending, endings);
+    else snprintf(w->error, w->error_bytes, "%s: there is no %s in it: files whose names end in %s were expected, here or in class folders", w->out->root, w->kind->what, endings);
+    return false;
+}
+
+static bool set_root(CoupletListing *out, const char *root, char *error, size_t error_bytes) {
+    size_t length = strlen(root);
+    while (length > 1 && root[length - 1] == '/') length--;
+    *out = (CoupletListing){.count = 0};
+    if (length < sizeof out->root - 16) {
+        memcpy(out->root, root, length);
+        return true;
+    }
+    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", root, COUPLET_PATH_BYTES - 16);
+    return false;
+}
+
+bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+    struct stat info;
+    Walk w = {.out = out, .kind = kind, .error = error, .error_bytes = error_bytes};
+    if (!set_root(out, root, error, error_bytes)) return false;
+    if (stat(root, &info) != 0) return fail(root, "cannot be read", error, error_bytes);
+    Above here = {NULL, info.st_dev, info.st_ino};
+    bool good;
+    if (S_ISREG(info.st_mode)) {
+        out->root[0] = 0;
+        good = add_file(&w, root, &info);
+    } else good = walk_folder(&w, "", &here);
+    if (good && !out->count) good = none_found(&w);
+    if (good) put_in_order(out);
+    else couplet_listing_free(out);
+    return good;
+}
+
+/* Two paths that are the same, by the order of the paths. */
+static int by_pointed_path(const void *a, const void *b) {
+    const CoupletListedFile *const *x = a, *const *y = b;
+    int order = strcmp((*x)->path, (*y)->path);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+static bool all_differ(const CoupletListing *listing, const int64_t *lines, const char *place, char *error, size_t error_bytes) {
+    const CoupletListedFile **sorted = malloc(((size_t)listing->count + 1) * sizeof *sorted);
+    if (!sorted) return out_of_memory(error, error_bytes);
+    bool good = true;
+    for (int64_t i = 0; i < listing->count; i++) sorted[i] = &listing->files[i];
+    qsort(sorted, (size_t)listing->count, sizeof *sorted, by_pointed_path);
+    for (int64_t i = 1; good && i < listing->count; i++) {
+        good = strcmp(sorted[i - 1]->path, sorted[i]->path) != 0;
+        if (good) continue;
+        snprintf(error, error_bytes, "%s:%lld: `%s` is in the list already, in line %lld; a file is one row", place, (long long)lines[sorted[i] - listing->files],
+                 sorted[i]->path, (long long)lines[sorted[i - 1] - listing->files]);
+    }
+    free(sorted);
+    return good;
+}
+
+bool couplet_listing_of(CoupletListing *out, const char *root, const char *const *paths, const int64_t *lines, int64_t count, const char *place, char *error,
+                        size_t error_bytes) {
+    Walk w = {.out = out, .error = error, .error_bytes = error_bytes};
+    bool good = set_root(out, root, error, error_bytes);
+    for (int64_t i = 0; good && i < count; i++) {
+        char whole[COUPLET_PATH_BYTES];
+        struct stat info;
+        good = couplet_path_join(out->root, paths[i], whole, error, error_bytes);
+        if (!good) break;
+        errno = 0;
+        good = stat(whole, &info) == 0 && S_ISREG(info.st_mode);
+        if (!good) snprintf(error, error_bytes, "%s:%lld: `%s`: %s", place, (long long)lines[i], whole, errno ? strerror(errno) : "this is no file");
+        else good = add_file(&w, paths[i], &info);
+    }
+    if (good) good = all_differ(out, lines, place, error, error_bytes);
+    if (!good) couplet_listing_free(out);
+    return good;
+}
+
+void couplet_listing_free(CoupletListing *listing) {
+    for (int64_t i = 0; i < listing->count; i++) free(listing->files[i].path);
+    for (int64_t i = 0; i < listing->folder_count; i++) free(listing->folders[i].name);
+    free(listing->files);
+    free(listing->folders);
+    *listing = (CoupletListing){.count = 0};
+}
+
+bool couplet_listing_path(const CoupletListing *listing, int64_t file, char out[COUPLET_PATH_BYTES]) {
+    const char *path = listing->files[file].path;
+    int length = *listing->root ? snprintf(out, COUPLET_PATH_BYTES, "%s/%s", listing->root, path) : snprintf(out, COUPLET_PATH_BYTES, "%s", path);
+    return length < COUPLET_PATH_BYTES;
+}
+
+uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key) {
+    for (int64_t i = 0; i < listing->count; i++) {
+        const CoupletListedFile *file = &listing->files[i];
+        const int64_t numbers[2] = {file->bytes, file->time_ns};
+        key = couplet_hash(key, file->path, strlen(file->path));
+        key = couplet_hash(key, numbers, sizeof numbers);
+    }
+    return key;
+}
+
+/* ---- classes ------------------------------------------------------------------------------------------------------------------ */
+
+static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static void free_names(char **names, int64_t count) {
+    for (int64_t i = 0; names && i < count; i++) free(names[i]);
+    free(names);
+}
+
+static int folders_above(const char *path) {
+    int folders = 0;
+    for (; *path; path++) folders += *path == '/';
+    return folders;
+}
+
+/* How many levels of classes there are; -1 with a sentence when some files have a class and others none. */
+static int levels_of(const CoupletListing *listing, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+    if (!*listing->root) return 0;
+    int least = folders_above(listing->files[0].path), most = least;
+    int64_t bare = 0;
+    for (int64_t i = 0; i < listing->count; i++) {
+        int folders = folders_above(listing->files[i].path);
+        if (folders < least) bare = i;
+        least = folders < least ? folders : least;
+        most = folders > most ? folders : most;
+    }
+    if (least > 0) return least == most ? least : 1;
+    if (most == 0) return 0;
+    char path[COUPLET_PATH_BYTES];
+    couplet_listing_path(listing, bare, path);
+    snprintf(error, error_bytes, "%s: this %s lies beside the class folders, so it has no class; move it into one of them, or out of the folder", path, kind->what);
+    return -1;
+}
+
+static bool each_has_files(const CoupletListing *listing, const CoupletListingKind *kind, char *error, size_t error_bytes) {
+    for (int64_t i = 0; i < listing->folder_count; i++) {
+        if (listing->folders[i].files) continue;
+        snprintf(error, error_bytes, "%s/%s: there is no %s in this folder, and each folder here is a class; remove it, or name the classes with names = \"FILE\", a line each",
+                 listing->root, listing->folders[i].name, kind->what);
+        return false;
+    }
+    return true;
+}
+
+/* A name of the list again, or NULL; the names are few. */
+static bool is_named(char *const *names, int64_t count, const char *name) {
+    for (int64_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+/* The lines of a text: without the mark of UTF-8, spaces at their ends and carriage returns; empty ones are passed over. */
+static char **read_names(const char *path, int64_t *count, char *error, size_t error_bytes) {
+    size_t length;
+    int64_t room = 0, line = 0;
+    char **names = NULL, *rest = NULL;
+    char *text = couplet_text_read(path, &length, error, error_bytes);
+    bool good = text && (strlen(text) == length || (snprintf(error, error_bytes, "%s: this is no text: a zero byte is in it", path), false));
+    *count = 0;
+    for (char *at = good ? strtok_r(strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, "\n", &rest) : NULL; good && at; at = strtok_r(NULL, "\n", &rest)) {
+        size_t end = strlen(at);
+        line++;
+        while (end && strchr(" \t\r", at[end - 1])) end--;
+        at[end] = 0;
+        if (!end) continue;
+        good = !is_named(names, *count, at);
+        if (!good) {
+            snprintf(error, error_bytes, "%s: the name `%s` is in it twice", path, at);
+            break;
+        }
+        char **grown = grow(names, *count, &room, sizeof *names);
+        if (grown) names = grown;
+        char *copy = grown ? strdup(at) : NULL;
+        good = copy || out_of_memory(error, error_bytes);
+        if (good) names[(*count)++] = copy;
+    }
+    if (good && !*count) {
+        snprintf(error, error_bytes, "%s: there is no name in it; a name of a class a line was expected", path);
+        good = false;
+    }
+    free(text);
+    if (good) return names;
+    free_names(names, *count);
+    *count = 0;
+    return NULL;
+}
+
+/* The names of a level, each once, in byte order. Files are in order, so those of one folder follow each other. */
+static char **names_of_level(const CoupletListing *listing, int level, int64_t *count, char *error, size_t error_bytes) {
+    char **names = NULL;
+    int64_t room = 0;
+    *count = 0;
+    for (int64_t i = 0; i < listing->count; i++) {
+        const char *path = listing->files[i].path;
+        size_t length = prefix(path, level);
+        const char *last = *count ? names[*count - 1] : NULL;
+        if (last && strlen(last) == length && memcmp(last, path, length) == 0) continue;
+        char **grown = grow(names, *count, &room, sizeof *names);
+        if (grown) names = grown;
+        char *copy = grown ? strndup(path, length) : NULL;
+        if (!copy) {
+            free_names(names, *count);
+            out_of_memory(error, error_bytes);
+            return NULL;
+        }
+        names[(*count)++] = copy;
+    }
+    qsort(names, (size_t)*count, sizeof *names, by_text);
+    return names;
+}
+
+typedef struct Ranked {
+    char *name;
+    int32_t rank;
+} Ranked;
+
+static int by_ranked_name(const void *a, const void *b) { return strcmp(((const Ranked *)a)->name, ((const Ranked *)b)->name); }
+
+static bool not_listed(const CoupletListing *listing, const char *folder, const char *names, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s/%s: the folder is no class of %s/%s; add its name there, or move the folder away", listing->root, folder, listing->root, names);
+    return false;
+}
+
+/* The number of each file's class among the names, which are in any order. */
+static bool number_files(const CoupletListing *listing, int level, char *const *names, int64_t count, const char *list, int32_t *label, char *error, size_t error_bytes) {
+    Ranked *ranked = malloc(((size_t)count + 1) * sizeof *ranked);
+    bool good = ranked || out_of_memory(error, error_bytes);
+    for (int64_t i = 0; good && i < count; i++) ranked[i] = (Ranked){names[i], (int32_t)i};
+    if (good) qsort(ranked, (size_t)count, sizeof *ranked, by_ranked_name);
+    for (int64_t i = 0; good && i < listing->count; i++) {
+        char name[COUPLET_PATH_BYTES];
+        size_t length = prefix(listing->files[i].path, level);
+        memcpy(name, listing->files[i].path, length);
+        name[length] = 0;
+        Ranked key = {name, 0}, *found = bsearch(&key, ranked, (size_t)count, sizeof key, by_ranked_name);
+        if (!found) good = not_listed(listing, name, list, error, error_bytes);
+        else label[i] = found->rank;
+    }
+    free(ranked);
+    return good;
+}
+
+static bool make_level(const CoupletListing *listing, int level, const char *names, CoupletListedClasses *out, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES], **list;
+    int64_t count;
+    if (names && level == 1) {
+        if (!couplet_path_join(listing->root, names, path, error, error_bytes)) return false;
+        list = read_names(path, &count, error, error_bytes);
+    } else list = names_of_level(listing, level, &count, error, error_bytes);
+    if (!list) return false;
+    out->name[level - 1] = list;
+    out->classes[level - 1] = count;
+    out->label[level - 1] = malloc((size_t)listing->count * sizeof **out->label);
+    if (!out->label[level - 1]) return out_of_memory(error, error_bytes);
+    return number_files(listing, level, list, count, names, out->label[level - 1], error, error_bytes);
+}
+
+bool couplet_listing_classes(const CoupletListing *listing, const CoupletListingKind *kind, const char *names, CoupletListedClasses *out, char *error, size_t error_bytes) {
+    *out = (CoupletListedClasses){.levels = 0};
+    int levels = levels_of(listing, kind, error, error_bytes);
+    if (levels < 0) return false;
+    if (levels == 0 && names) {
+        snprintf(error, error_bytes, "%s: names = \"%s\" names class folders, and there are none", listing->root, names);
+        return false;
+    }
+    if (levels == 0) return true;
+    if (!names && !each_has_files(listing, kind, error, error_bytes)) return false;
+    out->label = calloc((size_t)levels, sizeof *out->label);
+    out->name = calloc((size_t)levels, sizeof *out->name);
+    out->classes = calloc((size_t)levels, sizeof *out->classes);
+    bool good = (out->label && out->name && out->classes) || out_of_memory(error, error_bytes);
+    out->levels = good ? levels : 0;
+    for (int level = 1; good && level <= levels; level++) good = make_level(listing, level, names, out, error, error_bytes);
+    if (!good) couplet_listing_classes_free(out);
+    return good;
+}
+
+void couplet_listing_classes_free(CoupletListedClasses *classes) {
+    for (int level = 0; level < classes->levels; level++) {
+        free(classes->label[level]);
+        free_names(classes->name[level], classes->classes[level]);
+    }
+    free(classes->label);
+    free(classes->name);
+    free(classes->classes);
+    *classes = (CoupletListedClasses){.levels = 0};
+}
+
+bool couplet_listing_fields(const CoupletListedClasses *classes, CoupletTable *table, char *error, size_t error_bytes) {
+    for (int level = 0; level < classes->levels; level++) {
+        char name[24];
+        if (level) snprintf(name, sizeof name, "label%d", level + 1);
+        else snprintf(name, sizeof name, "label");
+        CoupletField *field = couplet_table_add(table, name, COUPLET_I32, 0, NULL);
+        if (!field || !couplet_field_classes(field, (const char *const *)classes->name[level], classes->classes[level])) return out_of_memory(error, error_bytes);
+    }
+    return true;
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Reads `size` bytes; a file that became shorter since is refused. */
+static bool read_whole(int file, uint8_t *bytes, size_t size, const char *path, char *error, size_t error_bytes) {
+    for (size_t got = 0; got < size;) {
+        ssize_t count = read(file, bytes + got, size - got);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return fail(path, "cannot be read", error, error_bytes);
+        if (count == 0) {
+            snprintf(error, error_bytes, "%s: the file ended at byte %zu, and %zu bytes were expected; it changed meanwhile", path, got, size);
+            return false;
+        }
+        got += (size_t)count;
+    }
+    return true;
+}
+
+static bool size_is_right(int64_t size, size_t most, const char *path, char *error, size_t error_bytes) {
+    if (size == 0) snprintf(error, error_bytes, "%s: the file is empty", path);
+    else if (size > (int64_t)most) snprintf(error, error_bytes, "%s: the file has %lld bytes; at most %zu are read", path, (long long)size, most);
+    else return true;
+    return false;
+}
+
+uint8_t *couplet_listing_bytes(const char *path, size_t most, size_t *length, char *error, size_t error_bytes) {
+    struct stat info;
+    uint8_t *bytes = NULL;
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool good = file >= 0 && fstat(file, &info) == 0;
+    if (!good) fail(path, "cannot be read", error, error_bytes);
+    else if (!S_ISREG(info.st_mode)) {
+        snprintf(error, error_bytes, "%s: this is no file", path);
+        good = false;
+    }
+    if (good && size_is_right(info.st_size, most, path, error, error_bytes)) {
+        *length = (size_t)info.st_size;
+        bytes = malloc(*length);
+        if (!bytes) snprintf(error, error_bytes, "%s: out of memory for %zu bytes", path, *length);
+        else if (!read_whole(file, bytes, *length, path, error, error_bytes)) {
+            free(bytes);
+            bytes = NULL;
+        }
+    }
+    if (file >= 0) close(file);
+    return bytes;
+}
