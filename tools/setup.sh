@@ -11,10 +11,43 @@ fail() {
     exit 1
 }
 
+# The readers of data that need libraries of their own lie in modules; runtime/data/readers.def says which packages each is built with.
+readers="$root/runtime/data/readers.def"
+
+# reader_packages MODULE ..: the packages of these modules; without a name, of all.
+reader_packages() {
+    local module list="" names="$*"
+    [ -n "$names" ] || names=$(sed -n 's/^READER_MODULE(\([a-z0-9_]*\),.*/\1/p' "$readers")
+    for module in $names; do
+        list="$list $(sed -n "s/^READER_MODULE($module, *\"\(.*\)\")/\1/p" "$readers")"
+    done
+    echo $list
+}
+
+# spec_modules SPEC: the modules of the readers that a spec, or a folder that is one, names.
+spec_modules() {
+    local reader module
+    sed -n 's/^READER(\([a-z0-9_]*\), *"\([a-z0-9_]*\)",.*/\1 \2/p' "$readers" | while read -r reader module; do
+        [ -n "$module" ] || continue
+        if grep -rqE "data\.$reader\b" "$1"; then echo "$module"; fi
+    done | sort -u
+}
+
+# needs_readers MODULE ..: the packages of these modules are installed too; without a name, those of all.
+needs_readers() {
+    local list
+    list=$(reader_packages "$@")
+    [ -z "$list" ] || packages="$packages pkg-config $list"
+}
+
+# installed_packages PACKAGE ..: "installed NAME", one line a package that dpkg knows; the unknown ones are complained about on stderr.
+installed_packages() {
+    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true
+}
+
 missing_packages() {
     local package missing="" installed
-    # One line a package that dpkg knows; the unknown ones are complained about on stderr.
-    installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $packages 2>/dev/null) || true
+    installed=$(installed_packages $packages)
     for package in $packages; do
         grep -qx "installed $package" <<<"$installed" || missing="$missing $package"
     done
@@ -50,11 +83,12 @@ install_now() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1
 }
 
-# build PRESET: configures once, then builds what changed. Says nothing when nothing changed.
+# build PRESET: configures once, and again when packages of readers have come, then builds what changed. Says nothing when nothing changed.
 build() {
-    local preset=$1 folder="$root/build/$1" log
+    local preset=$1 folder="$root/build/$1" log found
     log=$(mktemp)
-    if [ ! -f "$folder/build.ninja" ]; then
+    found=$(installed_packages pkg-config $(reader_packages) | sort)
+    if [ ! -f "$folder/build.ninja" ] || [ "$found" != "$(cat "$folder/reader_packages" 2>/dev/null)" ]; then
         echo "Building into $folder" >&2
         if ! (cd "$root" && cmake --preset "$preset") >"$log" 2>&1; then
             cat "$log" >&2
@@ -63,6 +97,7 @@ build() {
             rm -f "$folder/CMakeCache.txt" "$folder/build.ninja"
             fail "The build could not be configured; the lines above are CMake's own."
         fi
+        echo "$found" >"$folder/reader_packages"
     fi
     if ! ninja -C "$folder" >"$log" 2>&1; then
         grep -v '^\[' "$log" >&2

@@ -14,7 +14,8 @@ struct CoupletReader {
     /* Fills the table's name, path, held, fields, key and state. Reads names and headers, and no row: `couplet check` calls it. False with a sentence; the table then
      * owns nothing. Never trusts a file: a length is compared with what is there before it is used. */
     bool (*open)(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
-    /* Makes the columns, the content's hash, `storage` and `release` at once, for arrays that are mapped or small. NULL: rows are read one by one. */
+    /* Fills columns[field_count], which there is room for, the content's hash, `storage` and `release` at once, for arrays that are mapped or small. NULL: rows
+     * are read one by one. */
     bool (*load)(CoupletTable *table, char *error, size_t error_bytes);
     /* Reads row `row`, of the source's rows: fields[f] has room for field f. Several threads call it at once, for the same table. NULL where there is `load`. False
      * with a sentence that names the file (or the line) and what is wrong with it. */
@@ -27,6 +28,9 @@ struct CoupletReader {
 /* The value of a setting: the one that was given, or the standard one of readers.def. */
 double couplet_request_number(const CoupletRequest *request, const char *name);
 const char *couplet_request_text(const CoupletRequest *request, const char *name);
+bool couplet_request_gives(const CoupletRequest *request, const char *name); /* it does not have its standard value for want of another */
+/* The field that the spec claims under this name; NULL: none. A reader asks where its file leaves the type open; couplet_table_open compares the rest. */
+const CoupletField *couplet_request_claim(const CoupletRequest *request, const char *name);
 
 /* Makes room for one more field: *field is zero but for its name, type and shape, `shape` may be NULL for rank 0. NULL when memory is out. */
 CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletType type, int rank, const int64_t *shape);
@@ -36,7 +40,10 @@ bool couplet_field_classes(CoupletField *field, const char *const *names, int64_
 /* The reader of this name; NULL with a sentence, which says which package and which target are missing when its module was not built. */
 const CoupletReader *couplet_reader_find(const char *name, char *error, size_t error_bytes);
 
-/* What a module exports. NULL when it was made for another version, or has no such reader. */
+/* A folder where modules are looked for last: the one that was beside the compiler when a program was built. The text is kept. NULL: none. */
+void couplet_reader_modules_at(const char *folder);
+
+/* What a module exports, under the name couplet_reader_module. NULL when it was made for another version, or has no such reader. */
 typedef const CoupletReader *CoupletReaderModule(const char *name, int version);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct CoupletReader CoupletReader;
 typedef struct CoupletRequest {
     const char *reader;             /* a row of readers.def */
     const char *path;               /* of the source, ready to be opened; NULL: the standard place of a preset like fashion_mnist */
+    const char *split;              /* "train": of readers whose first argument is a split, which lies in the folder `path`; NULL for the others */
     const CoupletSetting *settings; /* those that were given; the others have the standard values of readers.def */
     int setting_count;
     const CoupletField *claim;      /* fields that the spec claims: they are compared, and choose types where the file leaves a choice */
@@ -48,6 +49,9 @@ typedef struct CoupletTable {
  * nothing is then owned by the caller. */
 bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
 
+/* Whether the table has the fields of a claim, with their types, shapes and numbers of classes (0: any). False with a sentence that lists what there is. */
+bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, int count, char *error, size_t error_bytes);
+
 /* How the columns come into memory. */
 typedef struct CoupletLoading {
     int threads;          /* that decode; 0: all cores */
@@ -70,7 +74,7 @@ bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char
  * known. Does nothing where the columns are not mapped. */
 void couplet_table_prefetch(const CoupletTable *table, const int32_t *rows, int64_t count);
 
-void couplet_table_close(CoupletTable *table);
+void couplet_table_close(CoupletTable *table); /* of a table that is all zeros: does nothing */
 
 const CoupletField *couplet_table_field(const CoupletTable *table, const char *name, int *number); /* NULL: there is none. `number` may be NULL */
 int64_t couplet_field_elements(const CoupletField *field); /* of one sample */
