@@ -21,3 +21,14 @@ uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length) {
     hash = mix(hash, length); /* so that "ab", "c" and "a", "bc" differ */
     return hash ^ hash >> 29;
 }
+
+uint64_t couplet_hash_array(uint64_t hash, const void *bytes, int64_t length) {
+    enum { BLOCKS = 64, BLOCK_BYTES = 1 << 20 };
+    if (length <= COUPLET_HASH_WHOLE) return couplet_hash(hash, bytes, (size_t)length);
+    hash = couplet_hash(hash, &length, sizeof length);
+    for (int64_t i = 0; i < BLOCKS; i++) {
+        const int64_t at = (length - BLOCK_BYTES) / (BLOCKS - 1) * i;
+        hash = couplet_hash(hash, (const char *)bytes + (i + 1 < BLOCKS ? at : length - BLOCK_BYTES), BLOCK_BYTES);
+    }
+    return hash;
+}

@@ -10,4 +10,9 @@
 /* Goes on from `hash`, COUPLET_HASH_START at first. Eight bytes a step; the same value on every machine. */
 uint64_t couplet_hash(uint64_t hash, const void *bytes, size_t length);
 
+/* The same of an array that may be huge: up to COUPLET_HASH_WHOLE bytes of all of it; else of its length and 64 blocks of a mebibyte, the first and the last bytes
+ * and those between in even steps. */
+#define COUPLET_HASH_WHOLE (INT64_C(1) << 28)
+uint64_t couplet_hash_array(uint64_t hash, const void *bytes, int64_t length);
+
 #endif

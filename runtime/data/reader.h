@@ -20,7 +20,11 @@ struct CoupletReader {
     /* Reads row `row`, of the source's rows: fields[f] has room for field f. Several threads call it at once, for the same table. NULL where there is `load`. False
      * with a sentence that names the file (or the line) and what is wrong with it. */
     bool (*read)(const CoupletTable *table, int64_t row, void *const *fields, char *error, size_t error_bytes);
-    /* What messages call a row: its file, or "adult.csv, line 17". NULL: "row 16". */
+    /* The values of an int field of rank 0, for all rows, where they are known without a look at the samples, such as classes that are folders: a selection by
+     * them then decodes nothing. False with an empty sentence: they are not known so; false with a sentence: what is there is wrong. NULL: none is. */
+    bool (*column)(const CoupletTable *table, int field, int32_t *out, char *error, size_t error_bytes);
+    /* What messages call a row: its file, or "adult.csv, line 17". NULL: "row 16". `part = ..` of a source goes by this name, without the table's path or name at
+     * its beginning, so that a row stays in its part when others come. */
     void (*name_row)(const CoupletTable *table, int64_t row, char *out, size_t bytes);
     void (*close)(CoupletTable *table); /* frees `state`; fields and columns are not the reader's to free */
 };

@@ -115,7 +115,7 @@ static uint64_t content_hash(const CoupletTable *table) {
         const CoupletField *f = &table->fields[i];
         hash = add_text(hash, f->name);
         hash = couplet_hash(hash, f->shape, (size_t)f->rank * sizeof *f->shape);
-        hash = couplet_hash(hash, table->columns[i], (size_t)(table->held * couplet_field_bytes(f)));
+        hash = couplet_hash_array(hash, table->columns[i], table->held * couplet_field_bytes(f));
     }
     return hash ? hash : 1;
 }

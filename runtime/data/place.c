@@ -1,0 +1,111 @@
+#include "runtime/data/place.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH, SPLIT };
+static const struct {
+    const char *reader;
+    int first;
+} firsts[] = {
+#define READER(name, module, first, summary) {#name, first},
+#include "runtime/data/readers.def"
+};
+
+static bool takes_split(const char *reader) {
+    for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++)
+        if (strcmp(firsts[i].reader, reader) == 0) return firsts[i].first == SPLIT;
+    return false;
+}
+
+/* The path in "NAME=PATH"; NULL: the text places another source, or is a folder. */
+static const char *path_of(const char *given, const char *name) {
+    const size_t length = strlen(name);
+    return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
+}
+
+static const char *place_of(const CoupletPlaces *places, const char *source) {
+    for (int i = 0; places && i < places->given_count; i++)
+        if (path_of(places->given[i], source)) return path_of(places->given[i], source);
+    return NULL;
+}
+
+/* Whether a text is "name=..", with a name as a spec may have it. A folder that is called so can be given as "./name=..". */
+static bool is_named(const char *given) {
+    const size_t length = strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    return length > 0 && given[length] == '=';
+}
+
+static const char *folder_of(const CoupletPlaces *places) {
+    for (int i = 0; places && i < places->given_count; i++)
+        if (!is_named(places->given[i])) return places->given[i];
+    return NULL;
+}
+
+/* ---- whether all that is given means something -------------------------------------------------------------------------- */
+
+static bool refuse_name(const char *given, const CoupletSource *sources, int count, char *error, size_t error_bytes) {
+    int at = snprintf(error, error_bytes, "--data %s: there is no data of this name", given);
+    for (int i = 0; i < count && at > 0 && (size_t)at < error_bytes; i++)
+        at += snprintf(error + at, error_bytes - (size_t)at, "%s%s", i == 0 ? "; there is " : i + 1 < count ? ", " : " and ", sources[i].name);
+    return false;
+}
+
+bool couplet_places_fit(const CoupletPlaces *places, const CoupletSource *sources, int count, char *error, size_t error_bytes) {
+    const char *folder = NULL;
+    for (int i = 0; places && i < places->given_count; i++) {
+        const char *given = places->given[i];
+        if (!is_named(given)) {
+            if (folder) {
+                snprintf(error, error_bytes, "--data gives two folders, %s and %s, and one is expected; --data NAME=PATH places one source", folder, given);
+                return false;
+            }
+            folder = given;
+            continue;
+        }
+        const CoupletSource *found = NULL;
+        for (int k = 0; k < count; k++)
+            if (path_of(given, sources[k].name)) found = &sources[k];
+        if (!found) return refuse_name(given, sources, count, error, error_bytes);
+        const char *path = path_of(given, found->name);
+        if (!*path) {
+            snprintf(error, error_bytes, "--data %s: a path is expected after the `=`", given);
+            return false;
+        }
+        for (int k = 0; k < i; k++) {
+            if (!path_of(places->given[k], found->name)) continue;
+            snprintf(error, error_bytes, "--data gives two places for `%s`: %s and %s", found->name, path_of(places->given[k], found->name), path);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the request of a source -------------------------------------------------------------------------------------------- */
+
+static bool copy_path(const char *from, size_t length, const char *rest, char *out, char *error, size_t error_bytes) {
+    const int written = snprintf(out, COUPLET_PATH_BYTES, "%.*s%s%s", (int)length, from, length && from[length - 1] != '/' ? "/" : "", rest);
+    if (written < COUPLET_PATH_BYTES) return true;
+    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", rest, COUPLET_PATH_BYTES - 1);
+    return false;
+}
+
+/* The path as the spec writes it, from the folder of --data, or from that of the spec. */
+static bool resolve(const CoupletPlaces *places, const char *written, char *out, char *error, size_t error_bytes) {
+    const char *folder = folder_of(places), *spec = places ? places->spec : NULL, *slash = spec ? strrchr(spec, '/') : NULL;
+    if (*written == '/') return copy_path("", 0, written, out, error, error_bytes);
+    if (folder) return copy_path(folder, strlen(folder), written, out, error, error_bytes);
+    return copy_path(spec ? spec : "", slash ? (size_t)(slash - spec) + 1 : 0, written, out, error, error_bytes);
+}
+
+bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *source, char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error, size_t error_bytes) {
+    const bool split = takes_split(source->reader);
+    const char *named = place_of(places, source->name), *folder = named ? named : split ? folder_of(places) : NULL;
+    *out = (CoupletRequest){.reader = source->reader, .settings = source->settings, .setting_count = source->setting_count, .claim = source->claim,
+                            .claim_count = source->claim_count};
+    if (split) out->split = source->path;
+    if (split && !folder) return true;
+    out->path = path;
+    if (folder) return copy_path("", 0, folder, path, error, error_bytes);
+    return resolve(places, source->path, path, error, error_bytes);
+}

@@ -1,0 +1,72 @@
+/* Where sources lie: the spec's folder, --data FOLDER, --data NAME=PATH. */
+#include "runtime/data/place.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char said[1024];
+
+static const CoupletSource sources[] = {{.name = "train", .reader = "arrays", .path = "cells/a.npz"}, {.name = "test", .reader = "fashion_mnist", .path = "test"}};
+
+static void lies(const CoupletSource *source, const char *spec, const char *first, const char *second, const char *expected) {
+    const char *const given[] = {first, second};
+    const CoupletPlaces places = {spec, given, (first != NULL) + (second != NULL)};
+    char path[COUPLET_PATH_BYTES];
+    CoupletRequest request;
+    assert_true(couplet_places_fit(&places, sources, 2, said, sizeof said));
+    assert_true(couplet_place_request(&places, source, path, &request, said, sizeof said));
+    if (expected) assert_string_equal(request.path, expected);
+    else assert_null(request.path);
+    assert_string_equal(request.split ? request.split : "", source == &sources[1] ? "test" : "");
+}
+
+static void paths(void **state) {
+    (void)state;
+    lies(&sources[0], "own/simclr.cpl", NULL, NULL, "own/cells/a.npz");
+    lies(&sources[0], "simclr.cpl", NULL, NULL, "cells/a.npz");
+    lies(&sources[0], NULL, NULL, NULL, "cells/a.npz");
+    lies(&sources[0], "own/simclr.cpl", "/big", NULL, "/big/cells/a.npz");
+    lies(&sources[0], "own/simclr.cpl", "big/", "test=there", "big/cells/a.npz");
+    lies(&sources[0], "own/simclr.cpl", "big", "train=b.npz", "b.npz");
+    lies(&sources[0], "own/simclr.cpl", "./train=b", NULL, "./train=b/cells/a.npz");
+    const CoupletSource rooted = {.name = "train", .reader = "arrays", .path = "/cells/a.npz"};
+    lies(&rooted, "own/simclr.cpl", "big", NULL, "/cells/a.npz");
+}
+
+static void splits(void **state) {
+    (void)state;
+    lies(&sources[1], "own/simclr.cpl", NULL, NULL, NULL);
+    lies(&sources[1], "own/simclr.cpl", "big", NULL, "big");
+    lies(&sources[1], "own/simclr.cpl", "big", "test=there", "there");
+    lies(&sources[1], "own/simclr.cpl", "train=there", NULL, NULL);
+}
+
+static void refuse(const char *first, const char *second, const char *sentence) {
+    const char *const given[] = {first, second};
+    const CoupletPlaces places = {NULL, given, second ? 2 : 1};
+    assert_false(couplet_places_fit(&places, sources, 2, said, sizeof said));
+    assert_string_equal(said, sentence);
+}
+
+static void what_means_nothing(void **state) {
+    (void)state;
+    refuse("trian=x", NULL, "--data trian=x: there is no data of this name; there is train and test");
+    refuse("train=x", "train=y", "--data gives two places for `train`: x and y");
+    refuse("a", "b", "--data gives two folders, a and b, and one is expected; --data NAME=PATH places one source");
+    refuse("train=", NULL, "--data train=: a path is expected after the `=`");
+    char path[COUPLET_PATH_BYTES], deep[2 * COUPLET_PATH_BYTES];
+    CoupletRequest request;
+    memset(deep, 'a', sizeof deep - 1);
+    deep[sizeof deep - 1] = 0;
+    const CoupletSource far = {.name = "train", .reader = "arrays", .path = deep};
+    assert_false(couplet_place_request(NULL, &far, path, &request, said, sizeof said));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(splits), cmocka_unit_test(what_means_nothing)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
