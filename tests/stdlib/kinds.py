@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""kinds.py COUPLET ROOT: the augmentations of waves, clips, points, columns and tokens. What each gives is compared with the same written in plain Python, or, where draws
+"""kinds.py COUPLET ROOT: the augmentations of waves, clips, points, columns, tokens and lines of text. What each gives is compared with the same written in plain Python, or, where draws
 decide, with what every draw must obey; forty samples a function, so that draws at both ends are met."""
 import cmath
 import math
@@ -329,12 +329,32 @@ inner = [(flow[t][0][i][j], flow[t][1][i][j]) for t in range(2) for i in range(4
 mean = [sum(column) / len(inner) for column in zip(*inner)]
 check(abs(mean[0] - right) < 0.2 and abs(mean[1] - down) < 0.15, f"clips.flow: right {mean[0]:.2f} of 1, down {mean[1]:.2f} of 0.5")
 
+# ---- lines of text ---------------------------------------------------------------------------------------------------------
+
+H, W = 6, 20
+x = pictures(B, 1, H, W)
+check(near(given("straight", (B, 1, H, W), x=x), x), "textlines: without strength all stays")
+across, upright = [[[[j / W for j in range(W)]] * H]] * B, [[[[i / H] * W for i in range(H)]]] * B
+for name in ("line_crop", "stretch", "perspective", "seqclr"):
+    every(f"textlines.{name}: the order stays", given(name, (B, 1, H, W), x=across), lambda b, y: all(p <= q + 1e-5 for row in y[0] for p, q in zip(row, row[1:])))
+out = given("stretch", (B, 1, H, W), x=across)
+various("textlines.stretch", [round(y[0][0][W // 2], 2) for y in out], 8)
+every("textlines.stretch: both ends stay near", out, lambda b, y: y[0][0][0] < 0.1 and y[0][0][W - 1] > 0.85)
+every("textlines.stretch: rows stay", given("stretch", (B, 1, H, W), x=upright), lambda b, y: near(y, upright[b]))
+every("textlines.perspective: columns stay", given("perspective", (B, 1, H, W), x=across), lambda b, y: near(y, across[b]))
+check(near(given("contrast", (B, 1, H, W), x=x), [[[[0.25 + v / 2 for v in row] for row in y[0]]] for y in x]), "textlines.contrast: half of it")
+edge = lambda y, i, j: y[max(0, min(H - 1, i))][max(0, min(W - 1, j))]
+weights = [(a, b, (2 - abs(a)) * (2 - abs(b)) / 16) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+blurred = [[[[sum(w * edge(y[0], i + a, j + b) for a, b, w in weights) for j in range(W)] for i in range(H)]] for y in x]
+check(near(given("blur", (B, 1, H, W), x=x), blurred), "textlines.blur_or_sharpen: the binomial window")
+
 # ---- derivatives --------------------------------------------------------------------------------------------------------------
 
 # The sizes that each function needs; those of codes have no gradient, and crops sample between pixels where the slope jumps.
 SIZES = {"crop": "L=3", "shift": "", "gain": "", "noise": "", "silence": "", "speed": "", "spectrogram": "T=44,F=2,K=17", "mel": "T=44,F=2,M=6", "mask": "F=6,M=5", "unit": "",
          "turn": "", "rotate": "", "scale": "", "drop": "", "corrupt": "", "swap": "", "dropout": "", "standardise": "", "cut": "T=4,F=3", "pair": "V=2,T=4,F=2",
-         "reverse": "", "flip": "", "mix_background": "", "grey": "", "differences": "T=4,S=3", "flow": "T=2,S=1,K=2,H=3,W=3"}
+         "reverse": "", "flip": "", "mix_background": "", "grey": "", "differences": "T=4,S=3", "perspective": "C=1,H=3,W=4",
+         "contrast": "C=1,H=3,W=4", "blur": "C=1,H=3,W=4", "flow": "T=2,S=1,K=2,H=3,W=3"}
 for name, sizes in SIZES.items():
     done = command.run(couplet, "gradcheck", spec, "--fn", name, *(["--size", sizes] if sizes else []))
     check(done.returncode == 0, f"{name}: central differences", done.stdout[-600:] + done.stderr[-600:])
