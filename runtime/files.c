@@ -81,8 +81,7 @@ void couplet_file_drop(const char *path, FILE *file) {
     if (partial_name(path, partial)) unlink(partial);
 }
 
-/* The rename itself is safe once the folder is on the disk too. */
-static void sync_folder(const char *path) {
+void couplet_folder_sync(const char *path) {
     char folder[COUPLET_PATH_BYTES];
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) : 0;
@@ -107,7 +106,7 @@ bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error
     }
     errno = kept;
     if (good && rename(partial, path) == 0) {
-        sync_folder(path);
+        couplet_folder_sync(path);
         return true;
     }
     fail(path, "cannot be written", error, error_bytes);

@@ -20,6 +20,9 @@ FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
 void couplet_file_drop(const char *path, FILE *file);
 
+/* Brings the folder of the file to the disk, so that a rename in it outlives a power failure. */
+void couplet_folder_sync(const char *path);
+
 bool couplet_text_write(const char *path, const char *text, char *error, size_t error_bytes);
 /* malloc'ed, with a closing 0; NULL with a sentence. */
 char *couplet_text_read(const char *path, size_t *length, char *error, size_t error_bytes);

@@ -10,7 +10,7 @@
 static const char *const type_names[] = {"F32", "I32", "U8"}; /* by CoupletType */
 enum { TYPE_COUNT = 3, LENGTH_BYTES = 8 };
 
-static int64_t entry_bytes(const CoupletTensorEntry *e) {
+int64_t couplet_tensor_bytes(const CoupletTensorEntry *e) {
     int64_t bytes = couplet_type_bytes(e->type);
     for (int i = 0; i < e->rank; i++) bytes *= e->shape[i];
     return bytes;
@@ -29,7 +29,7 @@ static char *make_header(const CoupletTensorEntry *entries, int count, const Cou
         json_t *shape = json_array();
         for (int k = 0; good && k < entries[i].rank; k++) good = json_array_append_new(shape, json_integer(entries[i].shape[k])) == 0;
         int64_t begin = at;
-        at += entry_bytes(&entries[i]);
+        at += couplet_tensor_bytes(&entries[i]);
         json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", type_names[entries[i].type], "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)at);
         good = json_object_set_new(root, entries[i].name, entry) == 0 && good;
     }
@@ -38,26 +38,37 @@ static char *make_header(const CoupletTensorEntry *entries, int count, const Cou
     return text;
 }
 
+char *couplet_tensors_head(const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count, size_t alignment, size_t reserved, size_t *length) {
+    char *header = make_header(entries, count, pairs, pair_count);
+    const size_t used = LENGTH_BYTES + (header ? strlen(header) : 0);
+    *length = reserved ? reserved : (used + alignment - 1) / alignment * alignment;
+    char *head = header && used <= *length ? malloc(*length) : NULL;
+    if (head) {
+        const uint64_t padded = *length - LENGTH_BYTES;
+        for (int i = 0; i < LENGTH_BYTES; i++) head[i] = (char)(padded >> (8 * i));
+        memset(head + LENGTH_BYTES, ' ', *length - LENGTH_BYTES);
+        memcpy(head + LENGTH_BYTES, header, used - LENGTH_BYTES);
+    }
+    free(header);
+    return head;
+}
+
 bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count, char *error,
                            size_t error_bytes) {
-    char *header = make_header(entries, count, pairs, pair_count);
-    if (!header) {
+    size_t length;
+    char *head = couplet_tensors_head(entries, count, pairs, pair_count, LENGTH_BYTES, 0, &length);
+    if (!head) {
         snprintf(error, error_bytes, "%s: out of memory for the header", path);
         return false;
     }
     FILE *file = couplet_file_begin(path, error, error_bytes);
     if (!file) {
-        free(header);
+        free(head);
         return false;
     }
-    size_t length = strlen(header), padded = (length + 7) / 8 * 8;
-    uint8_t head[LENGTH_BYTES];
-    for (int i = 0; i < LENGTH_BYTES; i++) head[i] = (uint8_t)((uint64_t)padded >> (8 * i));
-    fwrite(head, 1, sizeof head, file);
-    fwrite(header, 1, length, file);
-    for (size_t i = length; i < padded; i++) fputc(' ', file);
-    for (int i = 0; i < count; i++) fwrite(entries[i].data, 1, (size_t)entry_bytes(&entries[i]), file);
-    free(header);
+    fwrite(head, 1, length, file);
+    for (int i = 0; i < count; i++) fwrite(entries[i].data, 1, (size_t)couplet_tensor_bytes(&entries[i]), file);
+    free(head);
     return couplet_file_commit(path, file, error, error_bytes);
 }
 
@@ -113,7 +124,7 @@ static bool read_entries(const char *path, CoupletTensorFile *out, const char *d
             snprintf(error, error_bytes, "%s: the array `%.100s` %s", path, name, wrong);
             return false;
         }
-        sum += entry_bytes(entry);
+        sum += couplet_tensor_bytes(entry);
         out->count++;
     }
     if (sum == data_bytes) return true;

@@ -26,6 +26,10 @@ typedef struct CoupletTensorFile {
 /* Written beside `path`, flushed and renamed: a failure (a full disk) leaves the old file as it was. */
 bool couplet_tensors_write(const char *path, const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count, char *error,
                            size_t error_bytes);
+/* What such a file begins with: the header, filled up with spaces so that the data lies at a multiple of `alignment`, or exactly at `reserved` when that is above 0. Every array follows the
+ * one before without a gap. malloc'ed; NULL when memory is out, or the header is longer than `reserved`. */
+char *couplet_tensors_head(const CoupletTensorEntry *entries, int count, const CoupletTensorPair *pairs, int pair_count, size_t alignment, size_t reserved, size_t *length);
+int64_t couplet_tensor_bytes(const CoupletTensorEntry *entry);
 /* Checks the header, and every array's type, shape and place, before anything is handed out. False with a sentence; nothing is then owned by the
  * caller. */
 bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes);

@@ -33,7 +33,7 @@ CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const 
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 const char *cpu_llvm_version(Arena *arena); /* "19.1.7" */
-/* $COUPLET_CACHE, else $XDG_CACHE_HOME/couplet, else $HOME/.cache/couplet; NULL when there is none or it cannot be made. */
+/* The folder of couplet_cache_folder (runtime/data/cache.h), which is made; NULL when there is none or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
 PlanTarget cpu_plan_target(Arena *arena); /* what it asks of its kernels on this machine */
 /* Where the measured choices for this machine are, beside the objects; NULL: nowhere. */

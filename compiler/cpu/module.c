@@ -3,8 +3,8 @@
 #include "compiler/cpu/cpu.h"
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
+#include "runtime/data/cache.h"
 
-#include <errno.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
 #include <pthread.h>
@@ -118,17 +118,6 @@ static void part_write(const Part *part) {
     if (!good || rename(partial, part->path) != 0) remove(partial);
 }
 
-static bool make_folder(char *path) {
-    for (char *at = path + 1; *at; at++) {
-        if (*at != '/') continue;
-        *at = 0;
-        bool good = mkdir(path, 0777) == 0 || errno == EEXIST;
-        *at = '/';
-        if (!good) return false;
-    }
-    return mkdir(path, 0777) == 0 || errno == EEXIST;
-}
-
 const char *cpu_llvm_version(Arena *arena) {
     unsigned major, minor, patch;
     LLVMGetVersion(&major, &minor, &patch);
@@ -136,12 +125,9 @@ const char *cpu_llvm_version(Arena *arena) {
 }
 
 const char *cpu_cache_folder(Arena *arena) {
-    const char *set = getenv("COUPLET_CACHE"), *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char *path = NULL;
-    if (set && *set) path = arena_printf(arena, "%s", set);
-    else if (base && *base) path = arena_printf(arena, "%s/couplet", base);
-    else if (home && *home) path = arena_printf(arena, "%s/.cache/couplet", home);
-    return path && make_folder(path) ? path : NULL;
+    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 256];
+    const bool made = couplet_cache_folder(path, error, sizeof error) && couplet_folder_make(path, NULL, error, sizeof error);
+    return made ? arena_printf(arena, "%s", path) : NULL;
 }
 
 /* ---- all parts ---------------------------------------------------------------------------------------------------- */

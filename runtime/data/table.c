@@ -1,5 +1,6 @@
 #include "runtime/data/table.h"
 
+#include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64, TEXT_BYTES = 128 };
+enum { TEXT_BYTES = 128 };
 
 /* ---- what the spec claims ------------------------------------------------------------------------------------------- */
 
@@ -109,54 +110,14 @@ void couplet_table_close(CoupletTable *table) {
 
 /* ---- loading -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t content_hash(const CoupletTable *table) {
-    uint64_t hash = COUPLET_HASH_START;
-    for (int i = 0; i < table->field_count; i++) {
-        const CoupletField *f = &table->fields[i];
-        hash = add_text(hash, f->name);
-        hash = couplet_hash(hash, f->shape, (size_t)f->rank * sizeof *f->shape);
-        hash = couplet_hash_array(hash, table->columns[i], table->held * couplet_field_bytes(f));
-    }
-    return hash ? hash : 1;
-}
-
-/* Row by row into memory, all columns in one piece. */
-static bool read_rows(CoupletTable *table, char *error, size_t error_bytes) {
-    size_t bytes = 0;
-    for (int i = 0; i < table->field_count; i++)
-        bytes += ((size_t)(table->held * couplet_field_bytes(&table->fields[i])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    char *storage = aligned_alloc(ALIGNMENT, bytes ? bytes : ALIGNMENT), *at = storage;
-    void **cells = calloc((size_t)table->field_count + 1, sizeof *cells);
-    bool good = storage && cells;
-    if (!good) snprintf(error, error_bytes, "%s: out of memory for %lld samples", table->name, (long long)table->held);
-    for (int i = 0; good && i < table->field_count; i++) {
-        table->columns[i] = at;
-        at += ((size_t)(table->held * couplet_field_bytes(&table->fields[i])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    }
-    for (int64_t row = 0; good && row < table->held; row++) {
-        for (int i = 0; i < table->field_count; i++) cells[i] = (char *)(uintptr_t)table->columns[i] + row * couplet_field_bytes(&table->fields[i]);
-        good = table->reader->read(table, row, cells, error, error_bytes);
-    }
-    free(cells);
-    if (!good) {
-        free(storage);
-        return false;
-    }
-    table->storage = storage;
-    table->release = free;
-    table->hash = content_hash(table);
-    return true;
-}
-
 bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
-    (void)loading;
+    if (!table->reader->load) return couplet_pack_load(table, loading, error, error_bytes);
     table->columns = calloc((size_t)table->field_count + 1, sizeof *table->columns);
     if (!table->columns) {
         snprintf(error, error_bytes, "%s: out of memory", table->name);
         return false;
     }
-    bool good = table->reader->load ? table->reader->load(table, error, error_bytes) : read_rows(table, error, error_bytes);
-    if (good) return true;
+    if (table->reader->load(table, error, error_bytes)) return true;
     free((void *)(uintptr_t)table->columns);
     table->columns = NULL;
     return false;

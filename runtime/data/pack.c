@@ -1,0 +1,412 @@
+#include "runtime/data/pack.h"
+
+#include "runtime/data/copies.h"
+#include "runtime/data/pack_layout.h"
+#include "runtime/data/pack_rows.h"
+#include "runtime/data/reader.h"
+#include "runtime/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A copy holds, behind the columns, two arrays about the rows that could not be read: their numbers, and a line for each that says why. */
+static const char format[] = "couplet packed 1", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
+
+enum { HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */, SMALL_COLUMN = 64 << 20 };
+
+typedef struct Copy {
+    CoupletMapped mapped;
+    const int32_t *bad; /* [bad_count] ascending */
+    int64_t bad_count;
+    const char *reasons; /* lines, [reason_bytes] */
+    int64_t reason_bytes;
+} Copy;
+
+static void release_copy(void *storage) {
+    Copy *copy = storage;
+    couplet_mapped_close(&copy->mapped);
+    free(copy);
+}
+
+/* ---- a copy that is there ----------------------------------------------------------------------------------------------- */
+
+static bool is_column(const CoupletTensorEntry *entry, const CoupletField *field, int64_t rows) {
+    if (!entry || entry->type != field->type || entry->rank != field->rank + 1 || entry->shape[0] != rows) return false;
+    if ((uintptr_t)entry->data % COUPLET_PACK_ALIGNMENT) return false;
+    return field->rank == 0 || memcmp(entry->shape + 1, field->shape, (size_t)field->rank * sizeof *field->shape) == 0;
+}
+
+static bool take_skipped(Copy *copy, int64_t rows) {
+    const CoupletTensorEntry *bad = couplet_tensors_find(&copy->mapped.file, skipped_rows);
+    const CoupletTensorEntry *why = couplet_tensors_find(&copy->mapped.file, skipped_reasons);
+    if (!bad && !why) return true;
+    if (!bad || !why || bad->type != COUPLET_I32 || why->type != COUPLET_U8 || bad->rank != 1 || why->rank != 1 || bad->shape[0] > rows) return false;
+    copy->bad = bad->data;
+    copy->bad_count = bad->shape[0];
+    copy->reasons = why->data;
+    copy->reason_bytes = why->shape[0];
+    for (int64_t i = 0; i < copy->bad_count; i++)
+        if (copy->bad[i] < (i ? copy->bad[i - 1] + 1 : 0) || copy->bad[i] >= rows) return false;
+    return copy->reason_bytes > 0 && copy->reasons[copy->reason_bytes - 1] == '\n';
+}
+
+/* True if the mapped file is a copy of the table; its columns and its hash are then the table's. */
+static bool fits(Copy *copy, CoupletTable *table, const void **columns) {
+    const char *made_as = couplet_tensors_metadata(&copy->mapped.file, "format");
+    const char *hash = couplet_tensors_metadata(&copy->mapped.file, "hash");
+    uint64_t value = 0;
+    if (!made_as || strcmp(made_as, format) != 0 || !hash || sscanf(hash, "%16" SCNx64, &value) != 1) return false;
+    for (int f = 0; f < table->field_count; f++) {
+        const CoupletTensorEntry *entry = couplet_tensors_find(&copy->mapped.file, table->fields[f].name);
+        if (!is_column(entry, &table->fields[f], table->held)) return false;
+        columns[f] = entry->data;
+    }
+    if (!take_skipped(copy, table->held)) return false;
+    table->hash = value;
+    return true;
+}
+
+/* When it was last read is the time of the file. */
+static void mark_used(const char *path) {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    futimens(file, NULL);
+    close(file);
+}
+
+typedef enum { USED, ABSENT /* or it does not fit */, FAILED } Found;
+
+static Found fail(Found found, CoupletTable *table, const char *sentence, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: %s", table->name, sentence);
+    return found;
+}
+
+static Found find_copy(const char *path, CoupletTable *table, Copy **out, char *error, size_t error_bytes) {
+    Copy *copy = calloc(1, sizeof *copy);
+    const void **columns = calloc((size_t)table->field_count + 1, sizeof *columns);
+    Found found = copy && columns ? ABSENT : fail(FAILED, table, "out of memory for its columns", error, error_bytes);
+    if (found == ABSENT && couplet_mapped_open(path, &copy->mapped, error, error_bytes)) {
+        if (fits(copy, table, columns)) found = USED;
+        else couplet_mapped_close(&copy->mapped);
+    } else if (errno == ENOMEM) found = FAILED; /* a copy that there is no room to map is not made anew */
+    if (found == USED) {
+        table->columns = columns;
+        *out = copy;
+        mark_used(path);
+        return USED;
+    }
+    free(copy);
+    free(columns);
+    return found;
+}
+
+/* ---- rows that are left out --------------------------------------------------------------------------------------------- */
+
+/* The next line of the reasons into `out`. */
+static const char *next_reason(const char *at, const char *end, char *out, size_t bytes) {
+    const char *stop = memchr(at, '\n', (size_t)(end - at));
+    const size_t length = stop ? (size_t)(stop - at) : 0;
+    snprintf(out, bytes, "%.*s", (int)length, at);
+    return stop ? stop + 1 : end;
+}
+
+static void tell_skipped(const Copy *copy, const CoupletLoading *loading) {
+    char sentence[COUPLET_PATH_BYTES + 512];
+    const char *at = copy->reasons, *end = at + copy->reason_bytes;
+    while (loading->skipped && at < end) {
+        at = next_reason(at, end, sentence, sizeof sentence);
+        loading->skipped(loading->context, sentence);
+    }
+}
+
+static bool leave_out(CoupletTable *table, const Copy *copy, const CoupletLoading *loading, char *error, size_t error_bytes) {
+    char first[COUPLET_PATH_BYTES + 512];
+    if (copy->bad_count == 0) return true;
+    next_reason(copy->reasons, copy->reasons + copy->reason_bytes, first, sizeof first);
+    if (copy->bad_count > loading->skip_bad) {
+        snprintf(error, error_bytes, "%s; --skip-bad %lld leaves out the %lld row%s of %s that cannot be read", first, (long long)copy->bad_count,
+                 (long long)copy->bad_count, copy->bad_count == 1 ? "" : "s", table->name);
+        return false;
+    }
+    const int64_t kept = table->held - copy->bad_count;
+    if (kept == 0) {
+        snprintf(error, error_bytes, "%s: none of its rows can be read; of the first: %s", table->name, first);
+        return false;
+    }
+    table->origin = malloc((size_t)kept * sizeof *table->origin);
+    if (!table->origin) {
+        snprintf(error, error_bytes, "%s: out of memory for the numbers of its rows", table->name);
+        return false;
+    }
+    int64_t count = 0, bad = 0;
+    for (int64_t row = 0; row < table->held; row++) {
+        if (bad < copy->bad_count && copy->bad[bad] == row) bad++;
+        else table->origin[count++] = (int32_t)row;
+    }
+    table->count = count;
+    tell_skipped(copy, loading);
+    return true;
+}
+
+/* ---- making a copy ------------------------------------------------------------------------------------------------------ */
+
+typedef struct Making {
+    const CoupletTable *table;
+    const CoupletLoading *loading;
+    const char *path;
+    char partial[COUPLET_PATH_BYTES];
+    CoupletPackLayout layout;
+    CoupletBadRows bad;
+    uint64_t hash;
+    int file;
+    char *error;
+    size_t error_bytes;
+} Making;
+
+static bool fail_writing(const Making *m, const char *doing) {
+    snprintf(m->error, m->error_bytes, "%s: the packed copy of %s cannot be %s: %s", m->path, m->table->name, doing, strerror(errno));
+    return false;
+}
+
+static bool begin_file(Making *m) {
+    errno = ENAMETOOLONG;
+    const bool fits_name = snprintf(m->partial, sizeof m->partial, "%s.partial", m->path) < (int)sizeof m->partial;
+    m->file = fits_name ? open(m->partial, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666) : -1;
+    return m->file >= 0 || fail_writing(m, "written; COUPLET_CACHE=FOLDER names another folder");
+}
+
+/* The lines of the reasons: a line break inside one of them becomes a space. */
+static char *join_reasons(const CoupletBadRows *bad, size_t *length) {
+    *length = 0;
+    for (int64_t i = 0; i < bad->count; i++) *length += strlen(bad->rows[i].sentence) + 1;
+    char *text = malloc(*length + 1), *at = text;
+    for (int64_t i = 0; text && i < bad->count; i++) {
+        for (const char *c = bad->rows[i].sentence; *c; c++) *at++ = *c == '\n' ? ' ' : *c;
+        *at++ = '\n';
+    }
+    return text;
+}
+
+/* The two arrays behind the columns. False with errno. */
+static bool put_skipped(const Making *m, CoupletTensorEntry *after) {
+    size_t length;
+    char *reasons = join_reasons(&m->bad, &length);
+    int32_t *rows = malloc((size_t)m->bad.count * sizeof *rows);
+    const int64_t place = (int64_t)m->layout.head_bytes + m->layout.data_bytes;
+    const size_t row_bytes = (size_t)m->bad.count * sizeof *rows;
+    errno = ENOMEM;
+    for (int64_t i = 0; rows && i < m->bad.count; i++) rows[i] = (int32_t)m->bad.rows[i].row;
+    const bool good = reasons && rows && couplet_pack_put(m->file, rows, row_bytes, place) && couplet_pack_put(m->file, reasons, length, place + (int64_t)row_bytes);
+    free(reasons);
+    free(rows);
+    after[0] = (CoupletTensorEntry){skipped_rows, COUPLET_I32, 1, {m->bad.count}, NULL};
+    after[1] = (CoupletTensorEntry){skipped_reasons, COUPLET_U8, 1, {(int64_t)length}, NULL};
+    return good;
+}
+
+static bool put_head(const Making *m, const CoupletTensorEntry *after, int after_count) {
+    char hash[24], rows[24];
+    snprintf(hash, sizeof hash, "%016" PRIx64, m->hash);
+    snprintf(rows, sizeof rows, "%lld", (long long)m->table->held);
+    const CoupletTensorPair pairs[] = {
+        {"format", format}, {"reader", m->table->reader->name}, {"path", m->table->path}, {"name", m->table->name}, {"rows", rows}, {"hash", hash},
+    };
+    char *head = couplet_pack_head(&m->layout, after, after_count, pairs, sizeof pairs / sizeof *pairs);
+    errno = ENOMEM;
+    const bool good = head && couplet_pack_put(m->file, head, m->layout.head_bytes, 0);
+    free(head);
+    return good;
+}
+
+/* The header comes last: a file without it is none of the format. */
+static bool put_rest(const Making *m) {
+    CoupletTensorEntry after[2];
+    const int after_count = m->bad.count ? 2 : 0;
+    if (after_count && !put_skipped(m, after)) return fail_writing(m, "written");
+    if (!put_head(m, after, after_count)) return fail_writing(m, "written");
+    if (fsync(m->file) != 0) return fail_writing(m, "written");
+    if (rename(m->partial, m->path) != 0) return fail_writing(m, "renamed");
+    couplet_folder_sync(m->path);
+    return true;
+}
+
+static void tell_size(const Making *m, double seconds) {
+    char size[32], sentence[2 * COUPLET_PATH_BYTES];
+    if (!m->loading->said) return;
+    snprintf(sentence, sizeof sentence, "%s: %lld rows packed in %.1f s, %s in %s", m->table->name, (long long)m->table->held, seconds,
+             couplet_bytes_text((int64_t)m->layout.head_bytes + m->layout.data_bytes, size, sizeof size), m->path);
+    m->loading->said(m->loading->context, sentence);
+}
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Strings of the metadata that are as long as they like make the header longer. */
+static size_t extra_of(const CoupletTable *table) { return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->name)); }
+
+/* By the process that holds the copy's lock. */
+static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, const char *path, char *error, size_t error_bytes) {
+    Making m = {.table = table, .loading = loading, .path = path, .file = -1, .error = error, .error_bytes = error_bytes};
+    const double start = seconds_now();
+    if (!couplet_pack_layout(table, table->held, extra_of(table), &m.layout, error, error_bytes)) return false;
+    const int64_t bytes = (int64_t)m.layout.head_bytes + m.layout.data_bytes;
+    bool good = begin_file(&m) && couplet_pack_reserve(m.file, path, table->name, bytes, error, error_bytes) &&
+                couplet_pack_rows(table, loading, &m.layout, m.file, &m.hash, &m.bad, error, error_bytes) && put_rest(&m);
+    if (m.file >= 0) close(m.file);
+    if (m.file >= 0 && !good) unlink(m.partial);
+    if (good) tell_size(&m, seconds_now() - start);
+    couplet_bad_rows_free(&m.bad);
+    couplet_pack_layout_free(&m.layout);
+    return good;
+}
+
+/* Another process may have made the copy while this one waited for the lock. */
+static Found make_or_take(const char *folder, const char *path, CoupletTable *table, const CoupletLoading *loading, Copy **copy, char *error, size_t error_bytes) {
+    const CoupletCopyWait wait = {table->name, loading->said, loading->context, loading->stop};
+    const int lock = couplet_copy_lock(path, &wait, error, error_bytes);
+    if (lock < 0) return FAILED;
+    Found found = find_copy(path, table, copy, error, error_bytes);
+    if (found == ABSENT) {
+        couplet_copies_tidy(folder, path);
+        found = make_copy(table, loading, path, error, error_bytes) ? find_copy(path, table, copy, error, error_bytes) : FAILED;
+        if (found == ABSENT) found = fail(FAILED, table, "its packed copy was changed by someone else while it was made", error, error_bytes);
+    }
+    couplet_copy_unlock(path, lock);
+    return found;
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------------------ */
+
+/* The key with the layout, so that a copy of another version is not found. */
+static uint64_t key_of(const CoupletTable *table) {
+    uint64_t key = couplet_hash(COUPLET_HASH_START, format, sizeof format);
+    key = couplet_hash(key, &table->key, sizeof table->key);
+    key = couplet_hash(key, &table->held, sizeof table->held);
+    for (int f = 0; f < table->field_count; f++) {
+        const CoupletField *field = &table->fields[f];
+        const int64_t about[] = {field->type, field->rank, field->classes};
+        key = couplet_hash(key, field->name, strlen(field->name));
+        key = couplet_hash(key, about, sizeof about);
+        key = couplet_hash(key, field->shape, (size_t)field->rank * sizeof *field->shape);
+    }
+    return key;
+}
+
+/* The folder, and the copy's path in it. */
+static bool place_of(const CoupletTable *table, const CoupletLoading *loading, char *folder, char *path, char *error, size_t error_bytes) {
+    if (!loading->cache && !couplet_copies_folder(folder, error, error_bytes)) return false;
+    if (loading->cache && snprintf(folder, COUPLET_PATH_BYTES, "%s", loading->cache) >= COUPLET_PATH_BYTES) {
+        snprintf(error, error_bytes, "%s: the path of the folder for packed copies is longer than %d bytes", table->name, COUPLET_PATH_BYTES);
+        return false;
+    }
+    return couplet_copy_path(folder, table->asked, key_of(table), path, error, error_bytes);
+}
+
+static bool make_folder(const CoupletTable *table, const char *folder, char *error, size_t error_bytes) {
+    char reason[COUPLET_PATH_BYTES + 128];
+    if (couplet_folder_make(folder, NULL, reason, sizeof reason)) return true;
+    snprintf(error, error_bytes, "the packed copy of %s has no place: %s; COUPLET_CACHE=FOLDER names another folder", table->name, reason);
+    return false;
+}
+
+bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+    char folder[COUPLET_PATH_BYTES], path[COUPLET_PATH_BYTES];
+    Copy *copy = NULL;
+    if (!place_of(table, loading, folder, path, error, error_bytes)) return false;
+    const CoupletTable before = *table;
+    Found found = find_copy(path, table, &copy, error, error_bytes);
+    if (found == ABSENT) found = make_folder(table, folder, error, error_bytes) ? make_or_take(folder, path, table, loading, &copy, error, error_bytes) : FAILED;
+    if (found == FAILED) return false;
+    if (!leave_out(table, copy, loading, error, error_bytes)) {
+        free(table->columns);
+        release_copy(copy);
+        *table = before;
+        return false;
+    }
+    table->storage = copy;
+    table->release = release_copy;
+    table->mapped = true;
+    return true;
+}
+
+/* ---- rows ahead of time ------------------------------------------------------------------------------------------------- */
+
+static void ask_for(const char *bytes, int64_t length) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = (uintptr_t)bytes / page * page;
+    madvise((void *)start, (size_t)((uintptr_t)bytes + (uintptr_t)length - start), MADV_WILLNEED);
+}
+
+/* A small column stays in memory by itself, once it has been read. */
+void couplet_table_prefetch(const CoupletTable *table, const int32_t *rows, int64_t count) {
+    for (int f = 0; table->mapped && f < table->field_count; f++) {
+        const int64_t bytes = couplet_field_bytes(&table->fields[f]);
+        if (bytes * table->held <= SMALL_COLUMN) continue;
+        const char *column = table->columns[f];
+        for (int64_t i = 0; i < count; i++) ask_for(column + rows[i] * bytes, bytes);
+    }
+}
+
+/* ---- writing a file for data.arrays ------------------------------------------------------------------------------------- */
+
+typedef struct Writing {
+    const CoupletTable *table;
+    const CoupletPackLayout *layout;
+    const char *path;
+    FILE *file;
+    char *error;
+    size_t error_bytes;
+} Writing;
+
+static bool put_zeros(FILE *file, int64_t count) {
+    static const char zeros[COUPLET_PACK_ALIGNMENT];
+    return count == 0 || fwrite(zeros, 1, (size_t)count, file) == (size_t)count;
+}
+
+/* The chosen rows of one field, and what fills up behind them. */
+static bool put_column(const Writing *w, int f) {
+    const CoupletTable *t = w->table;
+    const size_t bytes = (size_t)couplet_field_bytes(&t->fields[f]);
+    const char *column = t->columns[f];
+    bool good = true;
+    for (int64_t row = 0; good && row < t->count; row++) good = fwrite(column + (size_t)couplet_table_origin(t, row) * bytes, 1, bytes, w->file) == bytes;
+    const int64_t over = (int64_t)bytes * t->count % COUPLET_PACK_ALIGNMENT;
+    return good && put_zeros(w->file, over ? COUPLET_PACK_ALIGNMENT - over : 0);
+}
+
+static bool put_columns(const Writing *w) {
+    const CoupletTensorPair pairs[] = {{"format", "couplet data 1"}, {"reader", w->table->reader->name}};
+    char *head = couplet_pack_head(w->layout, NULL, 0, pairs, sizeof pairs / sizeof *pairs);
+    if (!head) snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
+    bool good = head && fwrite(head, 1, w->layout->head_bytes, w->file) == w->layout->head_bytes;
+    free(head);
+    for (int f = 0; good && f < w->table->field_count; f++) good = put_column(w, f);
+    return good;
+}
+
+bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes) {
+    CoupletPackLayout layout;
+    if (!couplet_pack_layout(table, table->count, HEAD_EXTRA, &layout, error, error_bytes)) return false;
+    Writing w = {table, &layout, path, couplet_file_begin(path, error, error_bytes), error, error_bytes};
+    bool good = w.file != NULL;
+    if (good && !couplet_pack_reserve(fileno(w.file), path, table->name, (int64_t)layout.head_bytes + layout.data_bytes, error, error_bytes)) {
+        couplet_file_drop(path, w.file);
+        good = false;
+    } else if (good) {
+        good = put_columns(&w) || ferror(w.file); /* a failure of the file stays with it, and the commit tells it */
+        if (good) good = couplet_file_commit(path, w.file, error, error_bytes);
+        else couplet_file_drop(path, w.file);
+    }
+    couplet_pack_layout_free(&layout);
+    return good;
+}
