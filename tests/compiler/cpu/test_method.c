@@ -58,6 +58,8 @@ static double sample(const GNode *n, int64_t i) {
     if (n->type == GT_INT) return 0;
     if (n->type == GT_U8) return (double)(int)(u * 256);
     if (ends_with(n->name, "running_var") || ends_with(n->name, ".gain")) return (float)(0.75 + u / 2);
+    /* Where an optimiser keeps a mean of squares it is of this name. */
+    if (strncmp(n->name, "optimiser.", 10) == 0 && ends_with(n->name, ".v")) return (float)(0.01 + u / 4);
     return (float)(0.4 * (u - 0.5));
 }
 
