@@ -6,7 +6,7 @@
 #include "lang/support.h"
 
 /* One file of text. Owned by the arena of the compilation. `path` is as the user wrote it;
- * library modules have the path "stdlib/nn.cpl" and the like. */
+ * library modules have the path "stdlib/mix.cpl" and the like. */
 typedef struct Source {
     const char *path;
     const char *text; /* NUL-terminated; NULL in a message about a file whose text is not at hand */

@@ -1,4 +1,4 @@
-# Writes the library's files as C strings: cmake -DOUT=library.c -DROOT=folder -DFILES=list -P embed.cmake. stdlib/nn.cpl is the module nn, and
+# Writes the library's files as C strings: cmake -DOUT=library.c -DROOT=folder -DFILES=list -P embed.cmake. stdlib/mix.cpl is the module mix, and
 # stdlib/losses/pairs.cpl is a part of the module losses.
 set(text "/* Made by embed.cmake from the modules of stdlib. */\n#include \"compiler/driver/load.h\"\n\n")
 set(rows "")

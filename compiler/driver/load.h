@@ -6,7 +6,7 @@
 #include "compiler/lower/lower.h"
 #include "lang/ast.h"
 
-/* A file of the library: stdlib/nn.cpl is the module nn, the files of stdlib/losses/ together are the module losses. */
+/* A file of the library: stdlib/mix.cpl is the module mix, the files of stdlib/losses/ together are the module losses. */
 typedef struct LibraryFile {
     const char *module, *path, *text;
     size_t length;

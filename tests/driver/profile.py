@@ -18,7 +18,7 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0, "profile runs without data", done.stderr)
     rows = table(done.stdout)
     whole = rows.pop("the whole step", 0)
-    check(any(source.startswith("stdlib/nn.cpl:") for source in rows), "lines of the library appear", done.stdout)
+    check(any(source.startswith("stdlib/nn/images.cpl:") for source in rows), "lines of the library appear", done.stdout)
     check(any(source.startswith(spec) for source in rows), "lines of the spec appear", done.stdout)
     check(list(rows.values()) == sorted(rows.values(), reverse=True), "the slowest comes first", done.stdout)
     rounding = 0.0005 * (len(rows) + 1)  # of the last digit of each
