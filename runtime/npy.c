@@ -58,15 +58,24 @@ static Element decode_bool(uint64_t bits) { return of_whole(bits != 0); }
 
 typedef struct Kind {
     const char *name; /* as NumPy writes it behind the byte order */
+    CoupletNpyElement element;
     int bytes;
     bool is_integer;
     Decoder decode;
 } Kind;
 static const Kind kinds[] = {
-    {"f2", 2, false, decode_half}, {"f4", 4, false, decode_float}, {"f8", 8, false, decode_double},
-    {"i1", 1, true, decode_int8}, {"i2", 2, true, decode_int16}, {"i4", 4, true, decode_int32}, {"i8", 8, true, decode_int64},
-    {"u1", 1, true, decode_unsigned}, {"u2", 2, true, decode_unsigned}, {"u4", 4, true, decode_unsigned}, {"u8", 8, true, decode_unsigned},
-    {"b1", 1, true, decode_bool},
+    {"f2", COUPLET_ELEMENT_F16, 2, false, decode_half},
+    {"f4", COUPLET_ELEMENT_F32, 4, false, decode_float},
+    {"f8", COUPLET_ELEMENT_F64, 8, false, decode_double},
+    {"i1", COUPLET_ELEMENT_I8, 1, true, decode_int8},
+    {"i2", COUPLET_ELEMENT_I16, 2, true, decode_int16},
+    {"i4", COUPLET_ELEMENT_I32, 4, true, decode_int32},
+    {"i8", COUPLET_ELEMENT_I64, 8, true, decode_int64},
+    {"u1", COUPLET_ELEMENT_U8, 1, true, decode_unsigned},
+    {"u2", COUPLET_ELEMENT_U16, 2, true, decode_unsigned},
+    {"u4", COUPLET_ELEMENT_U32, 4, true, decode_unsigned},
+    {"u8", COUPLET_ELEMENT_U64, 8, true, decode_unsigned},
+    {"b1", COUPLET_ELEMENT_BOOL, 1, true, decode_bool},
 };
 
 /* What the other types of NumPy are called, by the letter of their name. */
@@ -263,15 +272,14 @@ static bool is_long_enough(FILE *file, const Header *h, const Layout *layout, co
                 shape_text(out, shape, sizeof shape), size);
 }
 
-static bool read_body(FILE *file, const Header *h, CoupletNpy *out) {
-    Layout layout = {0};
-    if (!parse_header(h, out, &layout) || !is_long_enough(file, h, &layout, out)) return false;
-    out->is_integer = layout.kind->is_integer;
-    out->is_unsigned = layout.kind->decode == decode_unsigned;
+static bool read_body(FILE *file, const Header *h, const Layout *layout, CoupletNpy *out) {
+    if (!is_long_enough(file, h, layout, out)) return false;
+    out->is_integer = layout->kind->is_integer;
+    out->is_unsigned = layout->kind->decode == decode_unsigned;
     if (out->is_integer) out->wholes = malloc((size_t)out->count * sizeof *out->wholes);
     else out->values = malloc((size_t)out->count * sizeof *out->values);
     if (!out->values && !out->wholes) return fail(h->error, h->error_bytes, "out of memory while reading `%s`", h->path);
-    return read_data(file, h, &layout, out);
+    return read_data(file, h, layout, out);
 }
 
 /* The length of the header that follows; 0 after a message. */
@@ -303,19 +311,47 @@ static size_t header_length(FILE *file, const char *path, char *error, size_t by
     return 0;
 }
 
-static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error, size_t bytes) {
-    const size_t length = header_length(file, path, error, bytes);
+/* Reads up to the first byte of the data. */
+static bool read_header(FILE *file, const Header *about, Layout *layout, CoupletNpy *out) {
+    const size_t length = header_length(file, about->path, about->error, about->error_bytes);
     if (!length) return false;
     char *text = calloc(1, length + 1);
-    if (!text) return fail(error, bytes, "out of memory while reading `%s`", path);
-    const Header header = {path, text, error, bytes};
-    bool good = fread(text, 1, length, file) == length || fail(error, bytes, "`%s` ends inside its header", path);
+    if (!text) return fail(about->error, about->error_bytes, "out of memory while reading `%s`", about->path);
+    Header header = *about;
+    header.text = text;
+    bool good = fread(text, 1, length, file) == length || fail(about->error, about->error_bytes, "`%s` ends inside its header", about->path);
     for (size_t i = 0; i < length; i++) /* messages quote it, so nothing but plain text stays */
         if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
-    good = good && read_body(file, &header, out);
+    good = good && parse_header(&header, out, layout);
     free(text);
+    return good;
+}
+
+static bool read_open(FILE *file, const char *path, CoupletNpy *out, char *error, size_t bytes) {
+    const Header about = {path, NULL, error, bytes};
+    Layout layout = {0};
+    bool good = read_header(file, &about, &layout, out) && read_body(file, &about, &layout, out);
     if (!good) couplet_npy_free(out);
     return good;
+}
+
+bool couplet_npy_layout(const char *path, const void *data, size_t length, CoupletNpyLayout *out, char *error, size_t error_bytes) {
+    const Header about = {path, NULL, error, error_bytes};
+    Layout layout = {0};
+    CoupletNpy array = {0};
+    memset(out, 0, sizeof *out);
+    FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
+    if (!file) return fail(error, error_bytes, length ? "out of memory while reading `%s`" : "`%s` is empty", path);
+    const bool good = read_header(file, &about, &layout, &array);
+    const long offset = ftell(file);
+    fclose(file);
+    if (!good) return false;
+    *out = (CoupletNpyLayout){.element = layout.kind->element, .swapped = layout.swapped, .by_columns = layout.by_columns, .rank = array.rank};
+    memcpy(out->shape, array.shape, sizeof out->shape);
+    out->count = array.count;
+    out->offset = (size_t)offset;
+    out->bytes = (size_t)array.count * (size_t)layout.kind->bytes;
+    return true;
 }
 
 bool couplet_npy_read(const char *path, CoupletNpy *out, char *error, size_t error_bytes) {

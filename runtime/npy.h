@@ -9,6 +9,39 @@
 
 enum { COUPLET_NPY_MAX_RANK = 8 };
 
+/* The types of elements that array files hold: of NumPy all but the last of the reals, of safetensors all. */
+typedef enum CoupletNpyElement {
+    COUPLET_ELEMENT_F16,
+    COUPLET_ELEMENT_F32,
+    COUPLET_ELEMENT_F64,
+    COUPLET_ELEMENT_I8,
+    COUPLET_ELEMENT_I16,
+    COUPLET_ELEMENT_I32,
+    COUPLET_ELEMENT_I64,
+    COUPLET_ELEMENT_U8,
+    COUPLET_ELEMENT_U16,
+    COUPLET_ELEMENT_U32,
+    COUPLET_ELEMENT_U64,
+    COUPLET_ELEMENT_BOOL,
+    COUPLET_ELEMENT_BF16
+} CoupletNpyElement;
+
+/* What the header of an .npy file says of the data behind it. */
+typedef struct CoupletNpyLayout {
+    CoupletNpyElement element;
+    bool swapped;    /* the most significant byte of an element is the first */
+    bool by_columns; /* the first axis runs fastest */
+    int rank;
+    int64_t shape[COUPLET_NPY_MAX_RANK];
+    int64_t count;   /* elements */
+    size_t offset;   /* of the data, in bytes from the file's start */
+    size_t bytes;    /* of the data; that so many are there is not checked */
+} CoupletNpyLayout;
+
+/* Reads the header of an .npy file from the file's first `length` bytes, which need not hold the data. `path` is what messages call the file. False with a
+ * sentence. */
+bool couplet_npy_layout(const char *path, const void *data, size_t length, CoupletNpyLayout *out, char *error, size_t error_bytes);
+
 typedef struct CoupletNpy {
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];

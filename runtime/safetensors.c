@@ -10,6 +10,13 @@
 static const char *const type_names[] = {"F32", "I32", "U8"}; /* by CoupletType */
 enum { TYPE_COUNT = 3, LENGTH_BYTES = 8 };
 
+/* The types of the format that the runtime has no arrays of. */
+static const struct {
+    const char *name;
+    int bytes;
+} other_types[] = {{"BOOL", 1}, {"I8", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I16", 2}, {"U16", 2}, {"F16", 2}, {"BF16", 2},
+                   {"U32", 4}, {"F64", 8}, {"I64", 8}, {"U64", 8}, {"C64", 8}};
+
 int64_t couplet_tensor_bytes(const CoupletTensorEntry *e) {
     int64_t bytes = couplet_type_bytes(e->type);
     for (int i = 0; i < e->rank; i++) bytes *= e->shape[i];
@@ -80,17 +87,26 @@ static bool whole(const json_t *item, int64_t *out) {
     return true;
 }
 
+/* Bytes of an element, and the type where the runtime has it; 0: it is not read. */
+static int find_type(const char *name, bool any, CoupletType *type) {
+    for (int i = 0; name && i < TYPE_COUNT; i++) {
+        if (strcmp(name, type_names[i]) != 0) continue;
+        *type = (CoupletType)i;
+        return (int)couplet_type_bytes(*type);
+    }
+    for (size_t i = 0; name && any && i < sizeof other_types / sizeof *other_types; i++)
+        if (strcmp(name, other_types[i].name) == 0) return other_types[i].bytes;
+    return 0;
+}
+
 /* One entry's fields; the sentence says which of them is wrong. */
-static const char *read_entry(const json_t *item, CoupletTensorEntry *entry, const char *data, int64_t data_bytes) {
-    const char *type = json_string_value(json_object_get(item, "dtype"));
+static const char *read_entry(const json_t *item, bool any, CoupletTensorEntry *entry, const char *data, int64_t data_bytes) {
     const json_t *shape = json_object_get(item, "shape"), *offsets = json_object_get(item, "data_offsets");
-    int found = -1;
-    for (int i = 0; type && i < TYPE_COUNT; i++)
-        if (strcmp(type, type_names[i]) == 0) found = i;
-    if (found < 0) return "has no `dtype` of F32, I32 or U8";
+    entry->dtype = json_string_value(json_object_get(item, "dtype"));
+    int64_t bytes = find_type(entry->dtype, any, &entry->type), begin, end;
+    if (!bytes && any) return "has no `dtype` that is known";
+    if (!bytes) return "has no `dtype` of F32, I32 or U8";
     if (!json_is_array(shape) || json_array_size(shape) > COUPLET_MAX_RANK) return "has no `shape` of at most 8 axes";
-    entry->type = (CoupletType)found;
-    int64_t bytes = couplet_type_bytes(entry->type), begin, end;
     for (size_t i = 0; i < json_array_size(shape); i++) {
         int64_t extent;
         if (!whole(json_array_get(shape, i), &extent)) return "has a `shape` that is not made of whole numbers";
@@ -103,10 +119,11 @@ static const char *read_entry(const json_t *item, CoupletTensorEntry *entry, con
     if (begin > end || end > data_bytes) return "lies outside the file's data";
     if (end - begin != bytes) return "has `data_offsets` that do not fit its shape";
     entry->data = data + begin;
+    entry->bytes = bytes;
     return NULL;
 }
 
-static bool read_entries(const char *path, CoupletTensorFile *out, const char *data, int64_t data_bytes, char *error, size_t error_bytes) {
+static bool read_entries(const char *path, bool any, CoupletTensorFile *out, const char *data, int64_t data_bytes, char *error, size_t error_bytes) {
     json_t *root = out->json, *item;
     const char *name;
     out->entries = calloc(json_object_size(root) + 1, sizeof *out->entries);
@@ -119,12 +136,12 @@ static bool read_entries(const char *path, CoupletTensorFile *out, const char *d
         if (strcmp(name, "__metadata__") == 0) continue;
         CoupletTensorEntry *entry = &out->entries[out->count];
         entry->name = name;
-        const char *wrong = read_entry(item, entry, data, data_bytes);
+        const char *wrong = read_entry(item, any, entry, data, data_bytes);
         if (wrong) {
             snprintf(error, error_bytes, "%s: the array `%.100s` %s", path, name, wrong);
             return false;
         }
-        sum += couplet_tensor_bytes(entry);
+        sum += entry->bytes;
         out->count++;
     }
     if (sum == data_bytes) return true;
@@ -132,7 +149,7 @@ static bool read_entries(const char *path, CoupletTensorFile *out, const char *d
     return false;
 }
 
-bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes) {
+static bool parse(const char *name, bool any, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes) {
     memset(out, 0, sizeof *out);
     const char *text = bytes;
     uint64_t header = 0;
@@ -145,12 +162,20 @@ bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, C
         json_error_t found;
         out->json = json_loadb(text + LENGTH_BYTES, (size_t)header, JSON_REJECT_DUPLICATES, &found);
         if (json_is_object((json_t *)out->json))
-            good = read_entries(name, out, text + LENGTH_BYTES + header, (int64_t)(length - LENGTH_BYTES - header), error, error_bytes);
+            good = read_entries(name, any, out, text + LENGTH_BYTES + header, (int64_t)(length - LENGTH_BYTES - header), error, error_bytes);
         else
             snprintf(error, error_bytes, "%s: the header is no JSON object (%s); this is no safetensors file, or it is damaged", name, out->json ? "something else" : found.text);
     }
     if (!good) couplet_tensors_free(out);
     return good;
+}
+
+bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes) {
+    return parse(name, false, bytes, length, out, error, error_bytes);
+}
+
+bool couplet_tensors_parse_any(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes) {
+    return parse(name, true, bytes, length, out, error, error_bytes);
 }
 
 bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes) {

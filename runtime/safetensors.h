@@ -10,6 +10,8 @@ typedef struct CoupletTensorEntry {
     int rank;
     int64_t shape[COUPLET_MAX_RANK];
     const void *data;
+    const char *dtype; /* as the file names the type; of an array that was read */
+    int64_t bytes;     /* of the data; of an array that was read */
 } CoupletTensorEntry;
 
 typedef struct CoupletTensorPair {
@@ -35,6 +37,9 @@ int64_t couplet_tensor_bytes(const CoupletTensorEntry *entry);
 bool couplet_tensors_read(const char *path, CoupletTensorFile *out, char *error, size_t error_bytes);
 /* The same of a file that is in memory already: `bytes`, aligned to 4, must outlive *out. `name` is for messages. */
 bool couplet_tensors_parse(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes);
+/* The same of a file with arrays of any type of the format: `dtype` names it, and `type` has a meaning for F32, I32 and U8 alone. Types of less than a byte
+ * are refused. */
+bool couplet_tensors_parse_any(const char *name, const void *bytes, size_t length, CoupletTensorFile *out, char *error, size_t error_bytes);
 const CoupletTensorEntry *couplet_tensors_find(const CoupletTensorFile *file, const char *name); /* NULL: there is none */
 const char *couplet_tensors_metadata(const CoupletTensorFile *file, const char *key);            /* NULL: there is none */
 void couplet_tensors_free(CoupletTensorFile *file);

@@ -206,8 +206,8 @@ static bool put_skipped(const Making *m, CoupletTensorEntry *after) {
     const bool good = reasons && rows && couplet_pack_put(m->file, rows, row_bytes, place) && couplet_pack_put(m->file, reasons, length, place + (int64_t)row_bytes);
     free(reasons);
     free(rows);
-    after[0] = (CoupletTensorEntry){skipped_rows, COUPLET_I32, 1, {m->bad.count}, NULL};
-    after[1] = (CoupletTensorEntry){skipped_reasons, COUPLET_U8, 1, {(int64_t)length}, NULL};
+    after[0] = (CoupletTensorEntry){.name = skipped_rows, .type = COUPLET_I32, .rank = 1, .shape = {m->bad.count}};
+    after[1] = (CoupletTensorEntry){.name = skipped_reasons, .type = COUPLET_U8, .rank = 1, .shape = {(int64_t)length}};
     return good;
 }
 

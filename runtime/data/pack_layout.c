@@ -41,7 +41,7 @@ static bool add_filling(CoupletPackLayout *l, json_t *texts, int number) {
     if (!name || json_array_append_new(texts, name) != 0) return false;
     const int64_t missing = COUPLET_PACK_ALIGNMENT - over;
     CoupletTensorEntry *filling = &l->entries[l->count++];
-    *filling = (CoupletTensorEntry){json_string_value(name), COUPLET_U8, 1, {missing}, NULL};
+    *filling = (CoupletTensorEntry){.name = json_string_value(name), .type = COUPLET_U8, .rank = 1, .shape = {missing}};
     return !__builtin_add_overflow(l->data_bytes, missing, &l->data_bytes);
 }
 

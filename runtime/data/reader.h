@@ -11,7 +11,7 @@ enum { COUPLET_READER_VERSION = 1 };
 
 struct CoupletReader {
     const char *name; /* as in readers.def */
-    /* Fills the table's name, path, held, fields, key and state. Reads names and headers, and no row: `couplet check` calls it. False with a sentence; the table then
+    /* Fills the table's name, path, held, fields, key and state, and `reader` where another reader is to go on with the table. Reads names and headers, and no row: `couplet check` calls it. False with a sentence; the table then
      * owns nothing. Never trusts a file: a length is compared with what is there before it is used. */
     bool (*open)(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
     /* Fills columns[field_count], which there is room for, the content's hash, `storage` and `release` at once, for arrays that are mapped or small. NULL: rows

@@ -91,7 +91,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
         memset(out, 0, sizeof *out);
         return false;
     }
-    out->reader = reader;
+    if (!out->reader) out->reader = reader; /* it may have named another, for the same kind of source */
     out->count = out->held;
     out->asked = asked_of(request, out->path);
     if (holds_rows(out, error, error_bytes) && couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes)) return true;

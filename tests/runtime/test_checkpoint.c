@@ -39,7 +39,7 @@ static const int32_t head = 7;
 static const uint8_t flags[3] = {0, 1, 255};
 
 static bool write_small(const char *path) {
-    const CoupletTensorEntry entries[] = {{"encoder.W", COUPLET_F32, 2, {2, 3}, weights}, {"Q.head", COUPLET_I32, 0, {0}, &head}, {"flags", COUPLET_U8, 1, {3}, flags}};
+    const CoupletTensorEntry entries[] = {{"encoder.W", COUPLET_F32, 2, {2, 3}, weights, NULL, 0}, {"Q.head", COUPLET_I32, 0, {0}, &head, NULL, 0}, {"flags", COUPLET_U8, 1, {3}, flags, NULL, 0}};
     const CoupletTensorPair pairs[] = {{"step", "12"}, {"quoted", "a \"b\" \\ c"}};
     return couplet_tensors_write(path, entries, 3, pairs, 2, error, sizeof error);
 }

@@ -27,5 +27,5 @@ for number, seed in enumerate(seeds):
         file.write(seed)
 SEEDS
 ${CLANG:-clang-19} -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I. \
-    tests/runtime/fuzz/fuzz.c runtime/npy.c runtime/npz.c runtime/idx.c -lz -lm -o "$build/fuzz"
+    tests/runtime/fuzz/fuzz.c runtime/npy.c runtime/npz.c runtime/idx.c runtime/data/mapping.c -lz -lm -o "$build/fuzz"
 exec "$build/fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -artifact_prefix="$build/" "$build/corpus"

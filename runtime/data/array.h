@@ -1,0 +1,56 @@
+/* Arrays in files, where they stand: in .npy files, in .npz archives, in safetensors files, and in folders of .npy files. */
+#ifndef COUPLET_RUNTIME_DATA_ARRAY_H
+#define COUPLET_RUNTIME_DATA_ARRAY_H
+
+#include "runtime/data/elements.h"
+#include "runtime/data/mapping.h"
+#include "runtime/npz.h"
+#include "runtime/safetensors.h"
+
+typedef struct CoupletArray {
+    char name[128];          /* as the file calls it; "x" in a single .npy file */
+    char label[256];         /* what messages call it: "cells.npz, array y" */
+    CoupletNpyElement element;
+    bool swapped, by_columns; /* as in CoupletNpyLayout */
+    int rank;
+    int64_t shape[COUPLET_NPY_MAX_RANK];
+    int64_t count;            /* elements, at least 1 */
+    const unsigned char *data; /* the elements; NULL: they are in a deflated member of an archive */
+    size_t offset;            /* of the elements in the member */
+    CoupletNpzMember member;  /* `bytes` is NULL: the array lies in no archive */
+} CoupletArray;
+
+typedef struct CoupletArrays {
+    CoupletArray *arrays; /* [count], in the order of the file; of a folder by name */
+    int count;
+    CoupletMapping *mappings; /* [mapping_count], which the arrays point into */
+    int mapping_count;
+    CoupletTensorFile tensors; /* of a safetensors file, with its metadata */
+} CoupletArrays;
+
+/* What the headers of the file, or of the .npy files of the folder, say; no element is read. What kind of file it is, its first bytes tell. `name` is what messages
+ * call it. False with a sentence, and nothing is then owned: it is no such file, it is cut short, an array has a type that is not read, no axis, or an axis without
+ * entries. With `wanted`, arrays of other names are passed over, whatever they are. */
+typedef bool CoupletArrayWanted(const void *context, const char *name);
+bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted *wanted, const void *context, CoupletArrays *out, char *error, size_t error_bytes);
+void couplet_arrays_close(CoupletArrays *arrays);
+
+/* Whether the elements stand in memory as a column of this type has them. */
+bool couplet_array_is_column(const CoupletArray *array, CoupletType type);
+/* Whether any row can be read without those before it. */
+static inline bool couplet_array_has_rows(const CoupletArray *array) { return array->data != NULL; }
+
+/* All elements, row by row, as `type` into `out`. False with a sentence that says which element its type does not hold, or what is damaged. `unusual` is that of
+ * couplet_elements_convert. */
+bool couplet_array_read(const CoupletArray *array, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes);
+/* The elements of one row, of an array that has rows. */
+bool couplet_array_row(const CoupletArray *array, int64_t row, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes);
+/* Whether the bytes of the array have the checksum of the archive that it stands in, where it stands in one. */
+bool couplet_array_checksum(const CoupletArray *array, char *error, size_t error_bytes);
+/* Looks through an array that is a column: its checksum, where it has one, and, unless they are held, NaN and the infinities. */
+bool couplet_array_check(const CoupletArray *array, CoupletType type, bool unusual, char *error, size_t error_bytes);
+
+/* "[60000, 28, 28] of uint8". Returns `out`. */
+const char *couplet_array_text(const CoupletArray *array, char *out, size_t bytes);
+
+#endif
