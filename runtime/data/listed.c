@@ -1,0 +1,57 @@
+#include "runtime/data/listed.h"
+
+#include "runtime/hash.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
+                         const CoupletListingKind *kind, CoupletTable *table, char *error,
+                         size_t error_bytes) {
+    snprintf(table->name, sizeof table->name, "%s", request->path);
+    if (!couplet_listing_read(&listed->listing, request->path, kind, error, error_bytes))
+        return false;
+    table->held = listed->listing.count;
+    table->key = couplet_listing_key(&listed->listing, COUPLET_HASH_START);
+    return couplet_path_absolute(request->path, table->path, error, error_bytes);
+}
+
+bool couplet_listed_labels(CoupletListed *listed, const CoupletListingKind *kind,
+                           CoupletTable *table, char *error, size_t error_bytes) {
+    listed->first_label = table->field_count;
+    return couplet_listing_classes(&listed->listing, kind, NULL, &listed->classes, error,
+                                   error_bytes) &&
+           couplet_listing_fields(&listed->classes, table, error, error_bytes);
+}
+
+void couplet_listed_fill(const CoupletListed *listed, int64_t row, void *const *fields) {
+    for (int level = 0; level < listed->classes.levels; level++)
+        *(int32_t *)fields[listed->first_label + level] = listed->classes.label[level][row];
+}
+
+const char *couplet_listed_name(const CoupletListed *listed, int64_t row) {
+    const char *path = listed->listing.files[row].path, *slash = strrchr(path, '/');
+    return *listed->listing.root || !slash ? path : slash + 1;
+}
+
+void couplet_listed_free(CoupletListed *listed) {
+    couplet_listing_classes_free(&listed->classes);
+    couplet_listing_free(&listed->listing);
+}
+
+bool couplet_listed_column(const CoupletTable *table, int field, int32_t *out, char *error,
+                           size_t error_bytes) {
+    const CoupletListed *listed = table->state;
+    const int level = field - listed->first_label;
+    if (error_bytes) error[0] = 0;
+    if (level < 0 || level >= listed->classes.levels) return false;
+    memcpy(out, listed->classes.label[level], (size_t)table->held * sizeof *out);
+    return true;
+}
+
+void couplet_listed_name_row(const CoupletTable *table, int64_t row, char *out, size_t bytes) {
+    const CoupletListed *listed = table->state;
+    char path[COUPLET_PATH_BYTES];
+    couplet_listing_path(&listed->listing, row, path);
+    snprintf(out, bytes, "%s", path);
+}
