@@ -1,0 +1,14 @@
+/* What libcouplet_images.so shows. */
+#include "runtime/data/images.h"
+
+#include <string.h>
+
+__attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name, int version);
+
+const CoupletReader *couplet_reader_module(const char *name, int version) {
+    static const CoupletReader *const readers[] = {&couplet_reader_images, &couplet_reader_shards};
+    if (version != COUPLET_READER_VERSION) return NULL;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (strcmp(readers[i]->name, name) == 0) return readers[i];
+    return NULL;
+}
