@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* A copy holds, behind the columns, two arrays about the rows that could not be read: their numbers, and a line for each that says why. */
-static const char format[] = "couplet packed 1", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
+static const char format[] = "couplet packed 1", file_format[] = "couplet data 1", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
 
 enum { HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */, SMALL_COLUMN = 64 << 20 };
 
@@ -216,7 +216,7 @@ static bool put_head(const Making *m, const CoupletTensorEntry *after, int after
     snprintf(hash, sizeof hash, "%016" PRIx64, m->hash);
     snprintf(rows, sizeof rows, "%lld", (long long)m->table->held);
     const CoupletTensorPair pairs[] = {
-        {"format", format}, {"reader", m->table->reader->name}, {"path", m->table->path}, {"name", m->table->name}, {"rows", rows}, {"hash", hash},
+        {"format", format}, {"reader", m->table->reader->name}, {"path", m->table->path}, {"choices", m->table->choices}, {"rows", rows}, {"hash", hash},
     };
     char *head = couplet_pack_head(&m->layout, after, after_count, pairs, sizeof pairs / sizeof *pairs);
     errno = ENOMEM;
@@ -252,7 +252,7 @@ static double seconds_now(void) {
 }
 
 /* Strings of the metadata that are as long as they like make the header longer. */
-static size_t extra_of(const CoupletTable *table) { return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->name)); }
+static size_t extra_of(const CoupletTable *table) { return HEAD_EXTRA + 6 * (strlen(table->path) + strlen(table->choices)); }
 
 /* By the process that holds the copy's lock. */
 static bool make_copy(const CoupletTable *table, const CoupletLoading *loading, const char *path, char *error, size_t error_bytes) {
@@ -385,7 +385,7 @@ static bool put_column(const Writing *w, int f) {
 }
 
 static bool put_columns(const Writing *w) {
-    const CoupletTensorPair pairs[] = {{"format", "couplet data 1"}, {"reader", w->table->reader->name}};
+    const CoupletTensorPair pairs[] = {{"format", file_format}, {"choices", w->table->choices}};
     char *head = couplet_pack_head(w->layout, NULL, 0, pairs, sizeof pairs / sizeof *pairs);
     if (!head) snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
     bool good = head && fwrite(head, 1, w->layout->head_bytes, w->file) == w->layout->head_bytes;
@@ -409,4 +409,26 @@ bool couplet_pack_write(const CoupletTable *table, const char *path, char *error
     }
     couplet_pack_layout_free(&layout);
     return good;
+}
+
+/* ---- a file in the place of its source ---------------------------------------------------------------------------------- */
+
+static bool is_file(const char *path) {
+    struct stat status;
+    return path && stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const char *choices, char *error, size_t error_bytes) {
+    CoupletMapped mapped;
+    char sentence[COUPLET_PATH_BYTES + 256];
+    if (strcmp(request->reader, "arrays") == 0 || !is_file(request->path)) return COUPLET_NOT_PACKED;
+    if (!couplet_mapped_open(request->path, &mapped, sentence, sizeof sentence)) return COUPLET_NOT_PACKED;
+    const char *made_as = couplet_tensors_metadata(&mapped.file, "format");
+    const char *chosen = couplet_tensors_metadata(&mapped.file, "choices");
+    CoupletPackedFile kind = COUPLET_NOT_PACKED;
+    if (made_as && chosen && strcmp(made_as, file_format) == 0) kind = strcmp(chosen, choices) == 0 ? COUPLET_PACKED_FITS : COUPLET_PACKED_OTHERWISE;
+    if (kind == COUPLET_PACKED_OTHERWISE)
+        snprintf(error, error_bytes, "%s: this file was packed from data.%s, and the source is data.%s", request->path, chosen, choices);
+    couplet_mapped_close(&mapped);
+    return kind;
 }

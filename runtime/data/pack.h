@@ -10,5 +10,12 @@ bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char 
 /* Writes the rows that are chosen as one file that data.arrays reads, with class names: the metadata `classes.FIELD` is a JSON list of names, or a number of
  * classes that have none. Arrays whose names begin with two underscores are no fields: they fill up to the next multiple of 64 bytes. */
 bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes);
+/* What the path of a request is. */
+typedef enum {
+    COUPLET_NOT_PACKED,       /* what its reader reads; and whatever data.arrays is asked to read */
+    COUPLET_PACKED_FITS,      /* a file of couplet_pack_write, of a source with the same choices */
+    COUPLET_PACKED_OTHERWISE  /* one of a source with other choices; a sentence says which */
+} CoupletPackedFile;
+CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const char *choices, char *error, size_t error_bytes);
 
 #endif

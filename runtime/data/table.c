@@ -55,17 +55,44 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
 
 static uint64_t add_text(uint64_t hash, const char *text) { return couplet_hash(hash, text ? text : "", text ? strlen(text) : 0); }
 
-static uint64_t asked_of(const CoupletRequest *request, const char *path) {
-    uint64_t hash = add_text(COUPLET_HASH_START, request->reader);
-    hash = add_text(hash, path);
-    hash = add_text(hash, request->split);
-    for (int i = 0; i < request->setting_count; i++) {
-        hash = add_text(hash, request->settings[i].name);
-        hash = add_text(hash, request->settings[i].text);
-        hash = couplet_hash(hash, &request->settings[i].number, sizeof request->settings[i].number);
-    }
-    return hash;
+static const struct {
+    const char *reader, *name;
+    bool is_text;
+} setting_rows[] = {
+#define IS_TEXT_WHOLE false
+#define IS_TEXT_NUMBER false
+#define IS_TEXT_ABOVE false
+#define IS_TEXT_TRUTH false
+#define IS_TEXT_TEXT true
+#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, IS_TEXT_##kind},
+#include "runtime/data/readers.def"
+};
+
+/* Adds to the text as far as there is room, and all of it to the hash. */
+static size_t add_choice(CoupletTable *t, size_t at, uint64_t *hash, const char *text) {
+    *hash = add_text(*hash, text);
+    if (at < sizeof t->choices) at += (size_t)snprintf(t->choices + at, sizeof t->choices - at, "%s", text);
+    return at;
 }
+
+/* Every setting is there, with its standard value where none is given; a text that has no room ends with the hash of all. */
+static void write_choices(const CoupletRequest *request, CoupletTable *t) {
+    uint64_t hash = COUPLET_HASH_START;
+    char part[2 * COUPLET_PATH_BYTES];
+    size_t at = add_choice(t, 0, &hash, request->reader);
+    snprintf(part, sizeof part, ", %s", request->split ? request->split : "");
+    if (request->split) at = add_choice(t, at, &hash, part);
+    for (size_t i = 0; i < sizeof setting_rows / sizeof *setting_rows; i++) {
+        const char *name = setting_rows[i].name;
+        if (strcmp(setting_rows[i].reader, request->reader) != 0) continue;
+        if (setting_rows[i].is_text) snprintf(part, sizeof part, ", %s = \"%s\"", name, couplet_request_text(request, name));
+        else snprintf(part, sizeof part, ", %s = %.17g", name, couplet_request_number(request, name));
+        at = add_choice(t, at, &hash, part);
+    }
+    if (at >= sizeof t->choices) snprintf(t->choices + sizeof t->choices - 22, 22, ".. %016llx", (unsigned long long)hash);
+}
+
+static uint64_t asked_of(const CoupletTable *t) { return add_text(add_text(COUPLET_HASH_START, t->choices), t->path); }
 
 static void free_fields(CoupletTable *table) {
     for (int i = 0; i < table->field_count; i++) {
@@ -82,10 +109,7 @@ static bool holds_rows(const CoupletTable *table, char *error, size_t error_byte
     return false;
 }
 
-bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
-    const CoupletReader *reader = couplet_reader_find(request->reader, error, error_bytes);
-    memset(out, 0, sizeof *out);
-    if (!reader) return false;
+static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
         free_fields(out); /* those that were added before it failed */
         memset(out, 0, sizeof *out);
@@ -93,7 +117,22 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
     }
     if (!out->reader) out->reader = reader; /* it may have named another, for the same kind of source */
     out->count = out->held;
-    out->asked = asked_of(request, out->path);
+    return true;
+}
+
+bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+    const CoupletSetting keep = {.name = "missing", .text = "keep"};
+    CoupletRequest from_file = {.reader = "arrays", .path = request->path, .settings = &keep, .setting_count = 1, .claim = request->claim, .claim_count = request->claim_count};
+    CoupletTable choices = {.held = 0};
+    write_choices(request, &choices);
+    memset(out, 0, sizeof *out);
+    const CoupletPackedFile kind = couplet_pack_file_kind(request, choices.choices, error, error_bytes);
+    if (kind == COUPLET_PACKED_OTHERWISE) return false;
+    const CoupletRequest *taken = kind == COUPLET_PACKED_FITS ? &from_file : request;
+    const CoupletReader *reader = couplet_reader_find(taken->reader, error, error_bytes);
+    if (!reader || !open_by(reader, taken, out, error, error_bytes)) return false;
+    memcpy(out->choices, choices.choices, sizeof out->choices);
+    out->asked = asked_of(out);
     if (holds_rows(out, error, error_bytes) && couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes)) return true;
     couplet_table_close(out);
     return false;

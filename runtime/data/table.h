@@ -29,7 +29,8 @@ typedef struct CoupletTable {
     CoupletField *fields;          /* [field_count]; the table owns them with their names */
     int field_count;
     uint64_t key;                  /* of names, sizes and times of its files and of its settings: which packed copy is of this source */
-    uint64_t asked;                /* of the reader's name, the path and the settings: packed copies that agree in it are of one source, earlier or later */
+    char choices[256];             /* the reader, its split and its settings, as a text: "images, size = 64, grey = 0"; a file packed from it has them too */
+    uint64_t asked;                /* of the choices and the path: packed copies that agree in it are of one source, earlier or later */
     uint64_t hash;                 /* of the content; 0 before couplet_table_load */
 
     /* After couplet_table_load. Rows that skip_bad leaves out are zeros in the columns, and `origin` does without them. */
@@ -45,7 +46,8 @@ typedef struct CoupletTable {
     void *state;                   /* the reader's own */
 } CoupletTable;
 
-/* Fields, their shapes and the number of rows, from names and headers alone; the claim is compared. False with a sentence that names file, found and expected;
+/* Fields, their shapes and the number of rows, from names and headers alone; the claim is compared. Where the path is a file that couplet_pack_write made of a source
+ * with the same choices, that file is read in its place. False with a sentence that names file, found and expected;
  * nothing is then owned by the caller. */
 bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
 
