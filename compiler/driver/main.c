@@ -42,6 +42,14 @@ static const Command commands[] = {
      "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
+    {"data", data_command,
+     "couplet data FILE [--data FOLDER] [--json] [--threads n]\n"
+     "couplet data --reader NAME PATH [--set size=64] [--json] [--threads n]\n"
+     "couplet data pack FILE [-o FOLDER] [--skip-bad n]\n"
+     "couplet data --cache [PATH] [--clear]\n"
+     "    What the sources of a spec hold, or one that is read by data.NAME: fields, types, shapes, ranges, classes and their sizes, what is missing, what\n"
+     "    cannot be read, rows that are the same, and rows that two sources share; exit code 1 when a row cannot be read. pack writes a file for each source\n"
+     "    that data.arrays reads, so that a program elsewhere needs nothing else. --cache lists the packed copies that are kept, --clear removes them."},
     {"bench", bench_command,
      "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
      "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"

@@ -133,6 +133,7 @@ static bool are_numbers(const Reader *r, const Setting *set) {
 
 static bool read_pair(const Reader *r, const OptionRow *row, const char *value, SettingList *list) {
     if (!add_pair(r, row, value, list)) return false;
+    if (is_listed(r->allowed, "[texts]")) return true;
     return strcmp(row->name, "set") != 0 || are_numbers(r, &list->items[list->count - 1]);
 }
 

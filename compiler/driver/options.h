@@ -12,12 +12,12 @@ typedef ARRAY(Setting) SettingList;
 typedef struct Options {
     const char *file;       /* the first of `files`, or NULL */
     ARRAY(const char *) files; /* the arguments that are no options */
-    const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics;
+    const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
-    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch;
+    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
-    bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write;
+    bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;
@@ -29,10 +29,12 @@ typedef struct Options {
  *   [files]   it takes several
  *   [memory]  --memory may stand without a size
  *   [lists]   --set takes several values, name=1,2,3
+ *   [texts]   --set takes any text, and the command looks at it
  * Every command takes --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
 
 int check_command(int argc, char **argv);
+int data_command(int argc, char **argv);
 int doc_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);

@@ -1,0 +1,25 @@
+/* What `couplet data` prints of the sources it looked at. */
+#ifndef COUPLET_DRIVER_DATA_REPORT_H
+#define COUPLET_DRIVER_DATA_REPORT_H
+
+#include "compiler/driver/data_sets.h"
+#include "compiler/driver/data_statistics.h"
+
+/* A loaded source with what was found of it. */
+typedef struct DataFindings {
+    const DataSet *set;
+    FieldStatistics *fields; /* by the table's field */
+    Twins twins;
+} DataFindings;
+
+/* Rows of one source that are in another, too. */
+typedef struct SharedRows {
+    const DataSet *first, *second;
+    Twins twins;
+} SharedRows;
+
+void data_report_text(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out);
+/* One JSON object. False when memory is out. */
+bool data_report_json(Arena *arena, const DataFindings *findings, int count, const SharedRows *shared, int shared_count, FILE *out);
+
+#endif

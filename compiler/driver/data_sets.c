@@ -1,0 +1,200 @@
+#include "compiler/driver/data_sets.h"
+
+#include "compiler/driver/assemble.h"
+#include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
+#include "runtime/data/place.h"
+#include "runtime/data/progress.h"
+#include "runtime/data/reader.h"
+#include "runtime/interrupt.h"
+#include "runtime/numbers.h"
+
+#include <string.h>
+
+/* ---- a source that the command line names -------------------------------------------------------------------------------- */
+
+typedef struct SettingRow {
+    const char *reader, *name;
+    enum { VALUE_WHOLE, VALUE_NUMBER, VALUE_ABOVE, VALUE_TRUTH, VALUE_TEXT } kind;
+    double low, high, standard;
+    const char *range;
+} SettingRow;
+
+static const SettingRow setting_rows[] = {
+#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, VALUE_##kind, low, high, number, range},
+#include "runtime/data/readers.def"
+};
+enum { SETTING_COUNT = sizeof setting_rows / sizeof *setting_rows };
+
+static const SettingRow *find_setting(const char *reader, const char *name) {
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (strcmp(setting_rows[i].reader, reader) == 0 && strcmp(setting_rows[i].name, name) == 0) return &setting_rows[i];
+    return NULL;
+}
+
+static bool unknown_setting(Arena *arena, const char *reader, const char *name) {
+    const char *names[SETTING_COUNT], *list = "";
+    int count = 0;
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(setting_rows[i].reader, reader) != 0) continue;
+        names[count++] = setting_rows[i].name;
+        list = arena_printf(arena, "%s%s `%s`", list, count > 1 ? "," : "", setting_rows[i].name);
+    }
+    const char *near = diag_nearest(name, names, count);
+    const char *help = near ? arena_printf(arena, "did you mean `%s`?", near) : NULL;
+    if (count == 0) return report_with_help(CODE_SETTING, NULL, "data.%s has no settings, and `%s` was given", reader, name);
+    return report_with_help(CODE_SETTING, help, "data.%s has no setting `%s`; it has%s", reader, name, list);
+}
+
+static bool is_in_range(const SettingRow *row, double value, bool whole) {
+    switch (row->kind) {
+    case VALUE_WHOLE: return whole && value >= row->low && value <= row->high;
+    case VALUE_NUMBER: return value >= row->low && value <= row->high;
+    case VALUE_ABOVE: return value > row->low && value <= row->high;
+    case VALUE_TRUTH: return value == 0 || value == 1;
+    case VALUE_TEXT: return true;
+    }
+    return false;
+}
+
+static bool take_value(const SettingRow *row, const char *reader, const char *text, CoupletSetting *out) {
+    bool whole = false;
+    *out = (CoupletSetting){.name = row->name};
+    if (row->kind == VALUE_TEXT) {
+        out->text = text;
+        return true;
+    }
+    const bool truth = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+    if (truth) out->number = strcmp(text, "true") == 0;
+    const bool known = (truth && row->kind == VALUE_TRUTH) || couplet_read_number(text, &out->number, &whole);
+    if (known && is_in_range(row, out->number, whole || truth)) return true;
+    return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader, row->kind == VALUE_TRUTH ? "true or false" : row->range, text);
+}
+
+/* A whole number whose standard value is below its range must be given. */
+static bool has_needed(const char *reader, const CoupletSource *source) {
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const SettingRow *row = &setting_rows[i];
+        if (strcmp(row->reader, reader) != 0 || row->kind != VALUE_WHOLE || row->standard >= row->low) continue;
+        bool given = false;
+        for (int k = 0; k < source->setting_count; k++) given |= strcmp(source->settings[k].name, row->name) == 0;
+        if (!given) return report(CODE_SETTING, "data.%s needs `%s`, %s: --set %s=%g", reader, row->name, row->range, row->name, row->low > 64 ? row->low : 64);
+    }
+    return true;
+}
+
+static bool take_settings(Arena *arena, const Options *o, CoupletSource *source) {
+    CoupletSetting *settings = arena_array(arena, CoupletSetting, o->sets.count + 1);
+    for (int i = 0; i < o->sets.count; i++) {
+        const SettingRow *row = find_setting(o->reader, o->sets.items[i].name);
+        if (!row) return unknown_setting(arena, o->reader, o->sets.items[i].name);
+        if (!take_value(row, o->reader, o->sets.items[i].value, &settings[i])) return false;
+    }
+    source->settings = settings;
+    source->setting_count = o->sets.count;
+    return has_needed(o->reader, source);
+}
+
+static bool find_named(const Options *o, DataSets *out) {
+    char error[1024];
+    if (!couplet_reader_find(o->reader, error, sizeof error)) return report_error(CODE_DATA, error);
+    DataSet *set = out->items = arena_new_of(out->arena, DataSet);
+    set->source = (CoupletSource){.name = "data", .reader = o->reader, .path = o->file, .weights = -1};
+    out->count = 1;
+    return take_settings(out->arena, o, &set->source);
+}
+
+/* ---- the sources of a spec ----------------------------------------------------------------------------------------------- */
+
+static bool find_in_spec(const Options *o, DataSets *out) {
+    Diag *diag = diag_new(out->arena);
+    Method *method = load_method(out->arena, diag, o->file, o);
+    if (diag_error_count(diag)) report_messages(diag);
+    if (!method) return false;
+    out->items = arena_array(out->arena, DataSet, method->spec->stmt_count + 1);
+    for (int i = 0; i < method->spec->stmt_count; i++) {
+        const Stmt *s = method->spec->stmts[i];
+        if (s->kind != STMT_DATA) continue;
+        DataSet *set = &out->items[out->count++];
+        set->name = s->name;
+        set->source = assemble_source(s->name, s->data);
+    }
+    if (out->count == 0) return report(CODE_NOTHING_TO_DO, "`%s` has no `data` statement", o->file);
+    return true;
+}
+
+/* data.images("photos", size = 64) */
+static const char *write_source(Arena *arena, const CoupletSource *s) {
+    const char *text = arena_printf(arena, "data.%s(\"%s\"", s->reader, s->path ? s->path : "");
+    for (int i = 0; i < s->setting_count; i++) {
+        const CoupletSetting *setting = &s->settings[i];
+        if (setting->text) text = arena_printf(arena, "%s, %s = \"%s\"", text, setting->name, setting->text);
+        else text = arena_printf(arena, "%s, %s = %.10g", text, setting->name, setting->number);
+    }
+    return arena_printf(arena, "%s)", text);
+}
+
+bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {
+    *out = (DataSets){.arena = arena};
+    if (!(o->reader ? find_named(o, out) : find_in_spec(o, out))) return false;
+    for (int i = 0; i < out->count; i++) out->items[i].written = write_source(arena, &out->items[i].source);
+    return true;
+}
+
+/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct Hearing {
+    CoupletProgress progress;
+    CoupletLoading loading; /* what the progress hears */
+    Arena *arena;
+    DataSet *set;
+} Hearing;
+
+static void hear_progress(void *context, int64_t done, int64_t rows) {
+    Hearing *h = context;
+    h->loading.progress(&h->progress, done, rows);
+}
+
+static void hear_said(void *context, const char *sentence) {
+    Hearing *h = context;
+    h->loading.said(&h->progress, sentence);
+}
+
+static void hear_skipped(void *context, const char *sentence) {
+    Hearing *h = context;
+    array_push(h->arena, &h->set->bad, arena_strndup(h->arena, sentence, strlen(sentence)));
+}
+
+static bool open_table(DataSet *set, const Options *o, char *error, size_t error_bytes) {
+    const CoupletPlaces places = {.spec = o->reader ? NULL : o->file, .given = &o->data, .given_count = o->data ? 1 : 0};
+    CoupletRequest request;
+    char path[COUPLET_PATH_BYTES];
+    set->is_open = couplet_place_request(&places, &set->source, path, &request, error, error_bytes) && couplet_table_open(&request, &set->table, error, error_bytes);
+    return set->is_open;
+}
+
+bool data_set_load(DataSets *sets, DataSet *set, const Options *o, int64_t skip_bad, bool chosen) {
+    char error[2048];
+    (void)chosen;
+    if (!open_table(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
+    Hearing hearing = {.arena = sets->arena, .set = set};
+    couplet_progress_begin(&hearing.progress, stderr, set->name, &hearing.loading);
+    const CoupletLoading loading = {.threads = (int)o->threads, .skip_bad = skip_bad, .progress = hear_progress, .skipped = hear_skipped, .said = hear_said, .context = &hearing,
+                                    .stop = couplet_catch_interrupts()};
+    const bool good = couplet_table_load(&set->table, &loading, error, sizeof error);
+    couplet_progress_end(&hearing.progress);
+    return good || report_error(CODE_DATA, error);
+}
+
+void data_sets_close(DataSets *sets) {
+    for (int i = 0; i < sets->count; i++)
+        if (sets->items[i].is_open) couplet_table_close(&sets->items[i].table);
+    sets->count = 0;
+}
+
+const char *data_row_name(Arena *arena, const CoupletTable *table, int64_t row) {
+    char name[COUPLET_PATH_BYTES];
+    if (!table->reader->name_row) return arena_printf(arena, "row %lld", (long long)row);
+    table->reader->name_row(table, row, name, sizeof name);
+    return arena_strndup(arena, name, strlen(name));
+}

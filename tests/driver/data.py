@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""data.py COUPLET ROOT: `couplet data` says what is in the data, what is missing, bad, or there twice; packs it; and lists and removes packed copies."""
+import json
+import os
+import struct
+import sys
+import tempfile
+import zlib
+
+import command
+
+couplet, root = sys.argv[1], sys.argv[2]
+check = command.Checks()
+
+
+def npy(shape, code, values):
+    """The bytes of an .npy file."""
+    header = f"{{'descr': '{code}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
+    header += " " * (63 - (len(header) + 10) % 64) + "\n"
+    kind = {"<f4": "f", "<i4": "i", "|u1": "B"}[code]
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}{kind}", *values)
+
+
+def arrays(folder, **given):
+    os.makedirs(folder, exist_ok=True)
+    for name, (shape, code, values) in given.items():
+        with open(f"{folder}/{name}.npy", "wb") as file:
+            file.write(npy(shape, code, values))
+    return folder
+
+
+def png(size, level):
+    """A square picture of one grey."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + bytes([level]) * size for _ in range(size))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def pictures(folder, count):
+    """Two classes; picture i has the grey 10 * i."""
+    for i in range(count):
+        path = f"{folder}/{'cat' if i % 2 else 'dog'}/{i:03}.png"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(png(6, 10 * i))
+    return folder
+
+
+with tempfile.TemporaryDirectory() as folder:
+    cache = {"COUPLET_CACHE": folder + "/cache"}
+
+    def data(*args):
+        return command.run(couplet, "data", *args, env=cache)
+
+    def as_json(*args):
+        done = data(*args, "--json")
+        return json.loads(done.stdout), done
+
+    # ---- statistics: values that a reader can add up by hand
+    nan = float("nan")
+    values = [0, 1, nan, 10, 20, 30, 0, 1, 2, 4, 5, 7, 4, 5, 7]  # five rows of three
+    small = arrays(folder + "/small", x=((5, 3), "<f4", values), label=((5,), "<i4", [0, 0, 1, 2, 0]),
+                   image=((5, 2, 1, 1), "|u1", [0, 255, 51, 0, 0, 0, 0, 0, 0, 255]))
+    found, done = as_json("--reader", "arrays", small, "--set", "missing=keep")
+    check(done.returncode == 0, "arrays are looked at", done.stderr)
+    source = found["sources"][0]
+    fields = {field["name"]: field for field in source["fields"]}
+    x, label, image = fields["x"], fields["label"], fields["image"]
+    check(source["held"] == source["rows"] == 5 and source["bytes"] == 5 * (12 + 4 + 2), "rows and bytes", source)
+    check(x["nan"] == 1 and x["rows_missing"] == 1 and x["low"] == 0 and x["high"] == 30, "a NaN is missing, and in no range", x)
+    check([e["mean"] for e in x["entries"]] == [3.6, 6.4, 11.5] and [e["nan"] for e in x["entries"]] == [0, 0, 1], "means of the entries", x["entries"])
+    check(abs(x["entries"][2]["deviation"] - (sum((v - 11.5) ** 2 for v in (30, 2, 7, 7)) / 4) ** 0.5) < 1e-6, "deviation of an entry", x["entries"])
+    check([c["rows"] for c in label["classes"]] == [3, 1, 1], "sizes of the classes", label)
+    check(image["shape"] == [2, 1, 1] and [round(c["mean"], 6) for c in image["channels"]] == [0.04, 0.4], "means of channels, bytes as 0 .. 1", image)
+    text = data("--reader", "arrays", small, "--set", "missing=keep").stdout
+    for words in ("5 rows, 90 bytes", "1 NaN in 1 row", "[2]  2 .. 30", "3 classes, from 1 (1) to 3 (0)", "by channel"):
+        check(words in text, f"the text says '{words}'", text)
+
+    # ---- rows that are the same: all fields with axes agree; a label that differs is told
+    same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]), label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
+    source = as_json("--reader", "arrays", same)[0]["sources"][0]
+    check(source["same"] == [["row 0", "row 2"], ["row 1", "row 4"], ["row 0", "row 5"]] and source["same_but_unlike"] == 2, "rows that are the same", source)
+    text = data("--reader", "arrays", same).stdout
+    check("3 rows are the same as an earlier one, and 2 of them have another label" in text, "and so says the text", text)
+
+    # ---- pictures that cannot be read, packed copies
+    photos = pictures(folder + "/photos", 10)
+    done = data("--reader", "images", photos, "--set", "size=6")
+    if "not beside this program" in done.stderr:
+        print("ok      no module for pictures here: the rest is left out")
+        check.finish()
+    check(done.returncode == 0 and "10 rows packed" in done.stderr and "2 classes, 5 of each" in done.stdout, "pictures are packed and looked at", done.stdout + done.stderr)
+    again = data("--reader", "images", photos, "--set", "size=6")
+    check(again.stdout == done.stdout and "packed" not in again.stderr, "the second time from the copy", again.stderr)
+    listed = data("--cache").stdout
+    check(f"data.images of {os.path.realpath(photos)}, 10 rows" in listed and "1 packed copy" in listed, "--cache lists it", listed)
+
+    with open(photos + "/cat/bad1.png", "wb") as file:
+        file.write(png(6, 3)[:40])
+    with open(photos + "/cat/bad2.png", "wb") as file:
+        file.write(b"not a picture")
+    found, done = as_json("--reader", "images", photos, "--set", "size=6")
+    source = found["sources"][0]
+    check(done.returncode == 1 and len(source["unreadable"]) == 2 and source["held"] == 12 and source["rows"] == 10, "pictures that cannot be read are listed, exit 1", source)
+    check("photos/cat/bad1.png" in source["unreadable"][0] and "photos/cat/bad2.png" in source["unreadable"][1], "by their files", source["unreadable"])
+    check(os.listdir(folder + "/cache/data") and len(os.listdir(folder + "/cache/data")) == 1, "the copy of what has changed is replaced", os.listdir(folder + "/cache/data"))
+
+    refused = data("pack", "--reader", "images", photos, "--set", "size=6", "-o", folder + "/out")
+    check(refused.returncode == 1 and "bad1.png" in refused.stderr and "--skip-bad 2" in refused.stderr and not os.path.exists(folder + "/out/images.safetensors"),
+          "pack refuses them", refused.stderr)
+    packed = data("pack", "--reader", "images", photos, "--set", "size=6", "--skip-bad", 2, "-o", folder + "/out")
+    check(packed.returncode == 0 and packed.stderr.count("left out") == 2, "--skip-bad leaves them out", packed.stderr)
+    there = as_json("--reader", "images", folder + "/out/images.safetensors", "--set", "size=6")[0]["sources"][0]
+    check(there["rows"] == 10 and there["fields"] == source["fields"], "the file is read in place of the pictures", there)
+    as_arrays = as_json("--reader", "arrays", folder + "/out/images.safetensors")[0]["sources"][0]
+    check(as_arrays["fields"] == source["fields"], "and by data.arrays, with the names of the classes", as_arrays)
+    other = data("--reader", "images", folder + "/out/images.safetensors", "--set", "size=7")
+    check(other.returncode == 1 and "size = 6" in other.stderr and "size = 7" in other.stderr, "and not where the source has other settings", other.stderr)
+
+    cleared = data("--cache", "--clear", "photos")
+    check("1 packed copy removed" in cleared.stdout and os.listdir(folder + "/cache/data") == [], "--clear removes copies", cleared.stdout)
+    check("0 packed copies" in data("--cache").stdout, "and then there is none")
+
+    # ---- command lines that mean nothing
+    for words, args in (("goes with --cache", ["--clear"]), ("goes with `couplet data pack`", ["-o", "x", "f.cpl"]), ("a file is needed", []), ("the path of the data", ["--reader", "images"]),
+                        ("one file at a time", ["a", "b"]), ("goes with --clear alone", ["--cache", "--json"])):
+        done = data(*args)
+        check(done.returncode == 2 and words in done.stderr, f"data {' '.join(args)}: {words}", done.stderr)
+    for code, words, args in (("E604", "`size` of data.images is a whole number", ["--reader", "images", photos, "--set", "size=0"]), ("E604", "did you mean `size`?", ["--reader", "images", photos, "--set", "sise=3"]),
+                              ("E604", "data.images needs `size`", ["--reader", "images", photos]), ("E607", "there is no data reader `imgs`", ["--reader", "imgs", photos]),
+                              ("E607", "nowhere", ["--reader", "images", folder + "/nowhere", "--set", "size=3"])):
+        done = data(*args)
+        check(done.returncode == 1 and code in done.stderr and words in done.stderr, f"data {' '.join(args[:2])} ..: {words}", done.stderr)
+
+check.finish()
