@@ -4,7 +4,6 @@
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,25 +26,13 @@ static bool fail(const CoupletTable *t, const char *text, char *error, size_t er
 
 static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------- */
-
-/* The name of an array as the language can write it: what is no letter, digit or underscore becomes an underscore, and so do a digit at the beginning and the names
- * that every source has, by one more. */
-static void field_name(const char *array, char *out, size_t bytes) {
-    const bool taken = strcmp(array, "index") == 0 || strcmp(array, "all") == 0;
-    const bool is_named = isalpha((unsigned char)*array) || *array == '_';
-    snprintf(out, bytes, "%s%s%s", is_named ? "" : "_", array, taken ? "_" : "");
-    for (char *at = out; *at; at++)
-        if (!isalnum((unsigned char)*at) && *at != '_') *at = '_';
-}
+/* ---- opening -------------------------------------------------------------------------------------------------------- */
 
 static bool is_claimed(const void *context, const char *array) {
     char name[160];
-    field_name(array, name, sizeof name);
+    couplet_field_name(array, name, sizeof name);
     return couplet_request_claim(context, name) != NULL;
 }
-
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
 
 /* What the type of elements is for the language. A claim chooses among those that the elements can be read as. */
 static CoupletType type_of(const CoupletArray *a, const CoupletField *claim) {
@@ -73,7 +60,7 @@ static bool add_field(CoupletTable *t, const CoupletRequest *request, int i, cha
     CoupletArray *a = &s->files.arrays[i];
     char name[160];
     const bool is_single = s->files.count == 1 && strcmp(a->name, "x") == 0;
-    field_name(a->name, name, sizeof name);
+    couplet_field_name(a->name, name, sizeof name);
     if (is_single && request->claim_count == 1) snprintf(name, sizeof name, "%s", request->claim[0].name);
     if (couplet_table_field(t, name, NULL)) {
         snprintf(error, error_bytes, "%s: two of its arrays would be the field `%s`; give them names of letters, digits and underscores", t->name, name);

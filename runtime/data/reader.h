@@ -38,6 +38,9 @@ const CoupletField *couplet_request_claim(const CoupletRequest *request, const c
 
 /* Makes room for one more field: *field is zero but for its name, type and shape, `shape` may be NULL for rank 0. NULL when memory is out. */
 CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletType type, int rank, const int64_t *shape);
+/* A name that data has, as the language can write it: what is no letter, digit or underscore becomes an underscore, a digit at the beginning gets one before it, and
+ * the names of every source, `index` and `all`, get one behind. */
+void couplet_field_name(const char *name, char *out, size_t bytes);
 /* Names of the classes 0 .. count - 1 of the field: copied. */
 bool couplet_field_classes(CoupletField *field, const char *const *names, int64_t count);
 

@@ -1,6 +1,7 @@
 /* What a reader asks of its request, and how it describes what it found. Modules carry a copy of this file. */
 #include "runtime/data/reader.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,14 @@ CoupletField *couplet_table_add(CoupletTable *table, const char *name, CoupletTy
     *field = (CoupletField){.name = copy, .type = type, .rank = rank};
     for (int i = 0; i < rank; i++) field->shape[i] = shape[i];
     return field;
+}
+
+void couplet_field_name(const char *name, char *out, size_t bytes) {
+    const bool taken = strcmp(name, "index") == 0 || strcmp(name, "all") == 0;
+    const bool begins_well = isalpha((unsigned char)*name) || *name == '_';
+    snprintf(out, bytes, "%s%s%s", begins_well ? "" : "_", name, taken ? "_" : "");
+    for (char *at = out; *at; at++)
+        if (!isalnum((unsigned char)*at) && *at != '_') *at = '_';
 }
 
 bool couplet_field_classes(CoupletField *field, const char *const *names, int64_t count) {

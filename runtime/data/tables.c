@@ -1,0 +1,281 @@
+/* data.table: a CSV table. Columns of numbers together are the field `number`, columns of words together the field `word`, and the column that `label` names is
+ * the field `label`. In the module `tables`. */
+#include "runtime/data/cells.h"
+#include "runtime/data/mapping.h"
+#include "runtime/data/reader.h"
+#include "runtime/data/textfile.h"
+#include "runtime/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which columns a field is made of. */
+typedef struct Part {
+    int *columns; /* [count] */
+    int count;
+    int32_t *first; /* [count]: of words, the code of the column's first word; NULL: numbers */
+} Part;
+
+typedef struct State {
+    CoupletCells cells, like;
+    Part *parts; /* by field */
+} State;
+
+static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: %s", t->name, text);
+    return false;
+}
+
+static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
+
+/* ---- settings ------------------------------------------------------------------------------------------------------- */
+
+static bool refuse_setting(const CoupletTable *t, const char *name, const char *expected, const char *found, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: `%s` of a table is %s, and this is \"%.40s\"", t->name, name, expected, found);
+    return false;
+}
+
+static bool read_separator(const char *text, char *out) {
+    const bool is_tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
+    *out = is_tab ? '\t' : *text;
+    return is_tab || !*text || (strlen(text) == 1 && strchr(",;|\t: ", *text));
+}
+
+static bool read_rules(const CoupletRequest *request, const CoupletTable *t, CoupletCellsRules *rules, char *error, size_t error_bytes) {
+    static const char *const missing[] = {"refuse", "mean", "drop"};
+    const char *separator = couplet_request_text(request, "separator"), *decimal = couplet_request_text(request, "decimal");
+    const char *chosen = couplet_request_text(request, "missing");
+    *rules = (CoupletCellsRules){.label = couplet_request_text(request, "label"),
+                                 .columns = couplet_request_text(request, "columns"),
+                                 .skip = couplet_request_text(request, "skip"),
+                                 .words = couplet_request_text(request, "words"),
+                                 .fields = couplet_request_text(request, "fields"),
+                                 .absent = couplet_request_text(request, "absent"),
+                                 .decimal = *decimal,
+                                 .header = couplet_request_number(request, "header") != 0};
+    if (!read_separator(separator, &rules->separator)) return refuse_setting(t, "separator", "\",\", \";\", \"|\", \":\", \" \" or \"tab\"", separator, error, error_bytes);
+    if (strcmp(decimal, ".") != 0 && strcmp(decimal, ",") != 0) return refuse_setting(t, "decimal", "\".\" or \",\"", decimal, error, error_bytes);
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(missing[i], chosen) != 0) continue;
+        rules->missing = (CoupletMissing)i;
+        return true;
+    }
+    return refuse_setting(t, "missing", "\"refuse\", \"mean\" or \"drop\"", chosen, error, error_bytes);
+}
+
+/* ---- fields --------------------------------------------------------------------------------------------------------- */
+
+/* The field of this name made of `count` columns, in room that is there for them. */
+static CoupletField *add_part(CoupletTable *t, const char *name, bool words, int rank, const int *columns, int count) {
+    State *s = t->state;
+    const int64_t shape[] = {count};
+    Part *parts = realloc(s->parts, ((size_t)t->field_count + 1) * sizeof *parts);
+    if (!parts) return NULL;
+    s->parts = parts;
+    Part *p = &parts[t->field_count];
+    *p = (Part){0};
+    CoupletField *field = couplet_table_add(t, name, words ? COUPLET_I32 : COUPLET_F32, rank, shape);
+    if (!field) return NULL;
+    p->columns = calloc((size_t)count, sizeof *p->columns);
+    if (words) p->first = calloc((size_t)count, sizeof *p->first);
+    if (!p->columns || (words && !p->first)) return NULL;
+    memcpy(p->columns, columns, (size_t)count * sizeof *columns);
+    p->count = count;
+    return field;
+}
+
+/* The words of a column in the order of their codes: those of the table that this one is like. */
+static const CoupletColumn *coded(const State *s, int column) { return s->like.count ? &s->like.columns[column] : &s->cells.columns[column]; }
+
+/* Names of all codes of the field. Where columns share a field, each column's codes follow those of the columns before, and a name says whose it is: "city=Oslo". */
+static bool name_codes(const CoupletTable *t, CoupletField *field, bool with_column) {
+    const State *s = t->state;
+    Part *p = &s->parts[field - t->fields];
+    int64_t count = 0;
+    size_t bytes = 1;
+    for (int i = 0; i < p->count; i++) {
+        const CoupletColumn *c = coded(s, p->columns[i]);
+        p->first[i] = (int32_t)count;
+        count += c->classes;
+        for (int32_t k = 0; k < c->classes; k++) bytes += strlen(c->name) + c->words.words[c->order[k]].length + 2;
+    }
+    const char **names = malloc(((size_t)count + 1) * sizeof *names);
+    char *texts = malloc(bytes), *at = texts;
+    int64_t code = 0;
+    for (int i = 0; names && texts && i < p->count; i++) {
+        const CoupletColumn *c = coded(s, p->columns[i]);
+        for (int32_t k = 0; k < c->classes; k++) {
+            names[code++] = at;
+            if (with_column) at = stpcpy(stpcpy(at, c->name), "=");
+            at = stpcpy(at, c->words.words[c->order[k]].text) + 1;
+        }
+    }
+    const bool good = names && texts && couplet_field_classes(field, names, count);
+    free(names);
+    free(texts);
+    return good;
+}
+
+static bool add_words(CoupletTable *t, const char *name, int rank, const int *columns, int count) {
+    CoupletField *field = add_part(t, name, true, rank, columns, count);
+    return field && name_codes(t, field, rank > 0);
+}
+
+/* Columns that are fields of their own, with a name that the language can write. */
+static bool add_apart(CoupletTable *t, int column, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    const CoupletColumn *c = &s->cells.columns[column];
+    char name[160];
+    couplet_field_name(c->name, name, sizeof name);
+    if (couplet_table_field(t, name, NULL) || strcmp(name, "number") == 0 || strcmp(name, "word") == 0) {
+        snprintf(error, error_bytes, "%s: the column `%.60s` would be the field `%s`, which there is already", t->name, c->name, name);
+        return false;
+    }
+    const bool good = c->kind == COUPLET_CELLS_WORDS ? add_words(t, name, 0, &column, 1) : add_part(t, name, false, 0, &column, 1) != NULL;
+    return good || out_of_memory(t, error, error_bytes);
+}
+
+static bool add_fields(CoupletTable *t, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    const CoupletCells *cells = &s->cells;
+    int *numbers = malloc((size_t)cells->count * sizeof *numbers), *words = malloc((size_t)cells->count * sizeof *words), label = -1;
+    int number_count = 0, word_count = 0;
+    for (int i = 0; numbers && words && i < cells->count; i++) {
+        const CoupletColumn *c = &cells->columns[i];
+        if (c->is_label) label = i;
+        else if (c->is_apart) continue;
+        else if (c->kind == COUPLET_CELLS_NUMBERS) numbers[number_count++] = i;
+        else words[word_count++] = i;
+    }
+    bool good = numbers && words;
+    if (good && number_count) good = add_part(t, "number", false, 1, numbers, number_count) != NULL;
+    if (good && word_count) good = add_words(t, "word", 1, words, word_count);
+    if (good && label >= 0) good = add_words(t, "label", 0, &label, 1);
+    free(numbers);
+    free(words);
+    if (!good) return out_of_memory(t, error, error_bytes);
+    for (int i = 0; i < cells->count; i++)
+        if (cells->columns[i].is_apart && !add_apart(t, i, error, error_bytes)) return false;
+    return true;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------------- */
+
+static void close_table(CoupletTable *t) {
+    State *s = t->state;
+    if (!s) return;
+    for (int i = 0; s->parts && i < t->field_count; i++) {
+        free(s->parts[i].columns);
+        free(s->parts[i].first);
+    }
+    free(s->parts);
+    couplet_cells_free(&s->cells);
+    couplet_cells_free(&s->like);
+    free(s);
+    t->state = NULL;
+}
+
+static uint64_t add_key(uint64_t key, const CoupletCells *cells) {
+    key = couplet_hash(key, &cells->bytes, sizeof cells->bytes);
+    key = couplet_hash(key, &cells->time_ns, sizeof cells->time_ns);
+    return couplet_hash(key, &cells->hash, sizeof cells->hash);
+}
+
+static bool read_tables(const CoupletRequest *request, CoupletTable *t, char *error, size_t error_bytes) {
+    State *s = t->state;
+    CoupletCellsRules rules;
+    const char *like = couplet_request_text(request, "like");
+    char path[COUPLET_PATH_BYTES];
+    if (!read_rules(request, t, &rules, error, error_bytes)) return false;
+    if (*like && (!couplet_path_beside(request->path, like, path, error, error_bytes) || !couplet_cells_read(path, path, &rules, NULL, &s->like, error, error_bytes)))
+        return false;
+    if (!couplet_cells_read(t->path, t->name, &rules, *like ? &s->like : NULL, &s->cells, error, error_bytes)) return false;
+    t->held = s->cells.rows;
+    t->key = add_key(add_key(COUPLET_HASH_START, &s->cells), &s->like);
+    return add_fields(t, error, error_bytes);
+}
+
+static bool open_table(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+    snprintf(out->name, sizeof out->name, "%s", request->path);
+    if (!couplet_path_absolute(request->path, out->path, error, error_bytes)) return false;
+    out->state = calloc(1, sizeof(State));
+    if (!out->state) return out_of_memory(out, error, error_bytes);
+    if (read_tables(request, out, error, error_bytes)) return true;
+    close_table(out);
+    return false;
+}
+
+/* ---- columns -------------------------------------------------------------------------------------------------------- */
+
+typedef struct Pages {
+    void *at;
+    size_t bytes;
+} Pages;
+
+static void release(void *storage) {
+    Pages *pages = storage;
+    couplet_pages_give(pages->at, pages->bytes);
+    free(pages);
+}
+
+/* The values of a field, row by row. */
+static void fill(const CoupletTable *t, int f, void *out) {
+    const State *s = t->state;
+    const Part *p = &s->parts[f];
+    for (int i = 0; i < p->count; i++) {
+        const CoupletColumn *c = &s->cells.columns[p->columns[i]];
+        float *numbers = (float *)out + i;
+        int32_t *codes = (int32_t *)out + i;
+        for (int64_t row = 0; row < t->held; row++) {
+            if (p->first) codes[row * p->count] = p->first[i] + c->codes[c->ids[row]];
+            else numbers[row * p->count] = c->numbers[row];
+        }
+    }
+}
+
+static size_t padded_bytes(const CoupletTable *t, int f) {
+    enum { ALIGNMENT = 64 };
+    return ((size_t)(t->held * couplet_field_bytes(&t->fields[f])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static bool load(CoupletTable *t, char *error, size_t error_bytes) {
+    Pages *pages = calloc(1, sizeof *pages);
+    for (int f = 0; pages && f < t->field_count; f++) pages->bytes += padded_bytes(t, f);
+    if (pages) pages->at = couplet_pages_take(pages->bytes);
+    if (!pages || !pages->at) {
+        free(pages);
+        return out_of_memory(t, error, error_bytes);
+    }
+    uint64_t hash = COUPLET_HASH_START;
+    char *at = pages->at;
+    for (int f = 0; f < t->field_count; f++) {
+        fill(t, f, at);
+        t->columns[f] = at;
+        hash = couplet_hash(hash, t->fields[f].name, strlen(t->fields[f].name));
+        hash = couplet_hash_array(hash, at, t->held * couplet_field_bytes(&t->fields[f]));
+        at += padded_bytes(t, f);
+    }
+    t->storage = pages;
+    t->release = release;
+    t->hash = hash ? hash : 1;
+    return true;
+}
+
+static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes) {
+    if (error_bytes) *error = 0;
+    fill(t, field, out);
+    return true;
+}
+
+static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes) {
+    const State *s = t->state;
+    snprintf(out, bytes, "%s, line %lld", t->name, (long long)s->cells.lines[row]);
+}
+
+static const CoupletReader reader = {.name = "table", .open = open_table, .load = load, .column = column, .name_row = name_row, .close = close_table};
+
+__attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name, int version);
+const CoupletReader *couplet_reader_module(const char *name, int version) {
+    return version == COUPLET_READER_VERSION && strcmp(name, reader.name) == 0 ? &reader : NULL;
+}

@@ -1,0 +1,121 @@
+#include "runtime/data/textfile.h"
+
+#include "runtime/files.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- UTF-8 ---------------------------------------------------------------------------------------------------------- */
+
+/* Bytes of the character at `at`, of which `left` are there; 0: it is none. What is longer than need be, surrogates, and what lies beyond U+10FFFF, is none. */
+static size_t character(const unsigned char *at, size_t left) {
+    const unsigned char c = at[0];
+    if (c < 0x80) return c ? 1 : 0;
+    if (c < 0xc2 || c > 0xf4) return 0;
+    const size_t length = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (left < length) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80) return 0;
+    if (c == 0xe0 && at[1] < 0xa0) return 0;
+    if (c == 0xed && at[1] > 0x9f) return 0;
+    if (c == 0xf0 && at[1] < 0x90) return 0;
+    if (c == 0xf4 && at[1] > 0x8f) return 0;
+    return length;
+}
+
+/* Whether each of the eight bytes is 1 to 127. */
+static bool is_plain(const unsigned char *at) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    const uint64_t high = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    return !((word | (word - ones)) & high);
+}
+
+size_t couplet_utf8_length(const char *text, size_t length) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t at = 0;
+    while (at < length) {
+        if (length - at >= 8 && is_plain(bytes + at)) {
+            at += 8;
+            continue;
+        }
+        const size_t step = character(bytes + at, length - at);
+        if (!step) return at;
+        at += step;
+    }
+    return at;
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *start;
+    size_t length;
+    const char *advice;
+} others[] = {
+    {"\x1f\x8b", 2, "is gzipped; unpack it first"},
+    {"PK\3\4", 4, "is a zip archive or a workbook of a spreadsheet; unpack it, or save the sheet as CSV"},
+    {"\xd0\xcf\x11\xe0", 4, "is a workbook of a spreadsheet; save the sheet as CSV"},
+    {"\xff\xfe", 2, "is encoded in UTF-16; save it as UTF-8"},
+    {"\xfe\xff", 2, "is encoded in UTF-16; save it as UTF-8"},
+    {"PAR1", 4, "is a Parquet file; write it as CSV"},
+    {"BZh", 3, "is packed by bzip2; unpack it first"},
+    {"\xfd" "7zXZ", 5, "is packed by xz; unpack it first"},
+    {"\x28\xb5\x2f\xfd", 4, "is packed by zstd; unpack it first"},
+};
+
+static bool refuse_byte(const CoupletTextFile *f, const char *name, size_t at, char *error, size_t error_bytes) {
+    size_t line = 1, start = 0;
+    for (size_t i = 0; i < at; i++) {
+        const bool ends = f->text[i] == '\n' || (f->text[i] == '\r' && f->text[i + 1] != '\n');
+        if (!ends) continue;
+        line++;
+        start = i + 1;
+    }
+    const unsigned char byte = (unsigned char)f->text[at];
+    snprintf(error, error_bytes, "%s, line %zu, byte %zu: the byte 0x%02x is no text in UTF-8%s", name, line, at - start + 1, byte,
+             byte ? "; a file in Latin-1 or Windows-1252 must be saved as UTF-8" : "");
+    return false;
+}
+
+static bool look(CoupletTextFile *f, const char *name, const char *what, bool any_bytes, char *error, size_t error_bytes) {
+    if (!f->mapping.length) {
+        snprintf(error, error_bytes, "%s is empty; %s is expected", name, what);
+        return false;
+    }
+    f->text = (const char *)f->mapping.bytes;
+    f->length = f->mapping.length;
+    if (any_bytes) return true;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (f->length < others[i].length || memcmp(f->text, others[i].start, others[i].length) != 0) continue;
+        snprintf(error, error_bytes, "%s %s", name, others[i].advice);
+        return false;
+    }
+    if (f->length >= 3 && memcmp(f->text, "\xef\xbb\xbf", 3) == 0) {
+        f->text += 3;
+        f->length -= 3;
+    }
+    const size_t good = couplet_utf8_length(f->text, f->length);
+    return good == f->length || refuse_byte(f, name, good, error, error_bytes);
+}
+
+bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes, CoupletTextFile *out, char *error, size_t error_bytes) {
+    memset(out, 0, sizeof *out);
+    if (!couplet_mapping_open(path, &out->mapping, error, error_bytes)) return false;
+    if (look(out, name, what, any_bytes, error, error_bytes)) return true;
+    couplet_textfile_close(out);
+    return false;
+}
+
+void couplet_textfile_close(CoupletTextFile *file) {
+    couplet_mapping_close(&file->mapping);
+    memset(file, 0, sizeof *file);
+}
+
+bool couplet_path_beside(const char *source, const char *path, char *out, char *error, size_t error_bytes) {
+    const char *slash = strrchr(source, '/');
+    const int folder = *path == '/' || !slash ? 0 : (int)(slash - source) + 1;
+    if (snprintf(out, COUPLET_PATH_BYTES, "%.*s%s", folder, source, path) < COUPLET_PATH_BYTES) return true;
+    snprintf(error, error_bytes, "%.200s..: a path has at most %d bytes", path, COUPLET_PATH_BYTES - 1);
+    return false;
+}
