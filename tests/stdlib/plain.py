@@ -448,6 +448,124 @@ def pico_prototypes(prototypes, q, guess, keep):
     return now
 
 
+# ---- places and frames -------------------------------------------------------------------------------------------------------------------
+
+def own_against(own, far):
+    """-log of the share of one score among itself and others."""
+    return log(1 + sum(exp(f - own) for f in far))
+
+
+def dense_nce(r, k, match, bank, tau):
+    return mean(own_against(cos(a, k[i][match[i][p]]) / tau, [dot(unit(a), b) / tau for b in bank]) for i, row in enumerate(r) for p, a in enumerate(row))
+
+
+def patch_nce(q, k, tau):
+    return mean(own_against(cos(a, k[i][p]) / tau, [cos(a, k[i][r]) / tau for r in others(p, len(row))]) for i, row in enumerate(q) for p, a in enumerate(row))
+
+
+def dense_predict(a, f):
+    flat = [(i, p, x) for i, row in enumerate(f) for p, x in enumerate(row)]
+    return mean(own_against(dot(x, f[i][p]), [dot(x, y) for j, r, y in flat if (j, r) != (i, p)]) for i, row in enumerate(a) for p, x in enumerate(row))
+
+
+def regions(z, w, tau):
+    def one(x, y):
+        return mean(own_against(cos(a, y[i][p]) / tau, [cos(a, v[i][r]) / tau for v in (x, y) for r in others(p, len(row))]) for i, row in enumerate(x) for p, a in enumerate(row))
+    return (one(z, w) + one(w, z)) / 2
+
+
+def local_global(g, l, tau):
+    return mean(own_against(cos(g[i], a) / tau, [cos(g[i], b) / tau for j in others(i, len(l)) for b in l[j]]) for i, row in enumerate(l) for a in row)
+
+
+def object_places(x, front, tau):
+    total = 0
+    for row, marks in zip(x, front):
+        inside = [unit(a) for a, m in zip(row, marks) if m]
+        if inside:
+            share = softmax([cos([mean(c) for c in zip(*inside)], a) / tau for a in row])
+            total += mean(-log(s) for s, m in zip(share, marks) if m)
+    return total / len(x)
+
+
+# ---- several kinds -------------------------------------------------------------------------------------------------------------------------
+
+def bank_nce(q, k, negatives, partition, count, tau):
+    noise = len(negatives) / count
+    total = 0
+    for a, b in zip(q, k):
+        near = exp(cos(a, b) / tau) / partition
+        total -= log(near / (near + noise))
+        total -= sum(log(noise / (exp(dot(unit(a), n) / tau) / partition + noise)) for n in negatives)
+    return total / len(q)
+
+
+def cocon(x, y, margin):
+    pairs = [(a, b) for a in range(len(x)) for b in others(a, len(x))]
+    agree = mean((cos(x[a], x[b]) - cos(y[a], y[b])) ** 2 for a, b in pairs)
+    return agree + mean(1 - cos(a, b) for a, b in zip(x, y)) + mean(max(0, margin - (1 - cos(x[a], y[b]))) for a, b in pairs)
+
+
+def self_con(z, w, labels, tau):
+    shares = [softmax([cos(a, b) / tau for b in w]) for a in z]
+    return mean(mean(-log(s) for s, y in zip(share, labels) if y == own) for share, own in zip(shares, labels))
+
+
+def soft_nce(q, k, target, tau):
+    return mean(-sum(t * log(s) for t, s in zip(row, softmax([dot(unit(a), b) / tau for b in k]))) for a, row in zip(q, target))
+
+
+def tot(z, w, prototypes, sigma, eps, tau):
+    s = scores_of(z, prototypes)
+    n, k = len(s), len(s[0])
+    prior = [[exp(-((i / n - j / k) ** 2 / (1 / n ** 2 + 1 / k ** 2)) / (2 * sigma ** 2)) for j in range(k)] for i in range(n)]
+    q = sinkhorn([[a + eps * log(g) for a, g in zip(row, p)] for row, p in zip(s, prior)], eps)
+    return soft_cross_entropy(scaled(s, tau), q) + cross_view(z, w, tau)
+
+
+def ncl(q, k, bank, top, alpha, tau):
+    total = 0
+    for a, b in zip(q, k):
+        scores = [cos(a, b) / tau] + [dot(unit(a), n) / tau for n in bank]
+        share = softmax(scores)
+        near = sorted(range(1, len(scores)), key=lambda j: -scores[j])[:top]
+        total -= alpha * log(share[0]) + (1 - alpha) * mean(log(share[j]) for j in near)
+    return total / len(q)
+
+
+# ---- spread -------------------------------------------------------------------------------------------------------------------------------
+
+def uniformity(z, t):
+    return log(mean(exp(-t * distance(unit(z[i]), unit(z[j])) ** 2) for i in range(len(z)) for j in others(i, len(z))))
+
+
+def sig_lip(z, w, t, b):
+    return sum(log(1 + exp((-1 if i == j else 1) * (t * cos(x, y) + b))) for i, x in enumerate(z) for j, y in enumerate(w)) / len(z)
+
+
+def nn_clr(z, w, bank, tau):
+    def one(x, y):
+        near = [max(bank, key=lambda n: dot(unit(a), n)) for a in x]
+        return mean(-log(softmax([dot(n, unit(b)) / tau for b in y])[i]) for i, n in enumerate(near))
+    return (one(z, w) + one(w, z)) / 2
+
+
+def w_mse(z, w, eps):
+    u = z + w
+    middle = [mean(c) for c in transpose(u)]
+    x = [[a - m for a, m in zip(row, middle)] for row in u]
+    room = eps * mean(sum(row[d] ** 2 for row in x) / (len(u) - 1) for d in range(len(middle)))
+    c = [[sum(row[d] * row[e] for row in x) / (len(u) - 1) + room * (d == e) for e in range(len(middle))] for d in range(len(middle))]
+    y = [solved([list(r) for r in c], row) for row in x]
+    n = len(z)
+    return mean(2 - 2 * dot(x[i], y[i + n]) / sqrt(dot(x[i], y[i]) * dot(x[i + n], y[i + n])) for i in range(n))
+
+
+def tico(z, w, memory, rho):
+    form = lambda a: sum(a[d] * memory[d][e] * a[e] for d in range(len(a)) for e in range(len(a)))
+    return 1 - mean(cos(a, b) for a, b in zip(z, w)) + rho * mean(form(unit(a)) for a in z)
+
+
 # ---- the rows ---------------------------------------------------------------------------------------------------------------------------
 
 z, w, bank = gauss(N, D), gauss(N, D), units(gauss(K, D))
@@ -461,7 +579,47 @@ weights = gauss(N, N)
 keep_c = [[1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0]]
 p_sure = [softmax([6 * x for x in row]) for row in logits]
 
+P = 3
+places, other_places = gauss(N, P, D), gauss(N, P, D)
+match = [[random.randrange(P) for _ in range(P)] for _ in range(N)]
+front = [[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 1, 1]]
+three, pair_weight = [z, w, gauss(N, D)], gauss(3, 3)
+targets = [softmax(row) for row in gauss(N, K)]
+memory = gauss(D, D)
+flat = lambda rows: [a for row in rows for a in row]
+
 ROWS = [
+    ("dense_nce", dict(r=places, k=other_places, match=match, bank=bank, tau=0.3), dense_nce(places, other_places, match, bank, 0.3)),
+    ("dense_cl", dict(q=z, k=w, bank=bank, r=places, d=other_places, match=match, dense_bank=bank[::-1], lam=0.3, tau=0.3),
+     0.7 * queue_nce(z, w, bank, 0.3) + 0.3 * dense_nce(places, other_places, match, bank[::-1], 0.3)),
+    ("patch_nce", dict(q=places, k=other_places, tau=0.2), patch_nce(places, other_places, 0.2)),
+    ("dense_predict", dict(a=places, f=other_places), dense_predict(places, other_places)),
+    ("regions", dict(z=places, w=other_places, tau=0.3), regions(places, other_places, 0.3)),
+    ("sequences", dict(z=places, w=other_places, tau=0.3), nt_xent(flat(places), flat(other_places), 0.3)),
+    ("local_global", dict(g=z, l=places, tau=0.3), local_global(z, places, 0.3)),
+    ("object_places", dict(x=places, front=front, tau=0.7), object_places(places, front, 0.7)),
+    ("bank_nce", dict(q=z, k=w, negatives=bank, log_partition=log(37.5), count=500, tau=0.3), bank_nce(z, w, bank, 37.5, 500, 0.3)),
+    ("nce_log_partition", dict(q=z, negatives=bank, count=500, tau=0.3), log(500 * mean(exp(dot(unit(a), n) / 0.3) for a in z for n in bank))),
+    ("pirl", dict(f=z, g=z[::-1], m=w, negatives=bank, log_partition=log(37.5), count=500, lam=0.3, tau=0.3),
+     0.3 * bank_nce(z[::-1], w, bank, 37.5, 500, 0.3) + 0.7 * bank_nce(z, w, bank, 37.5, 500, 0.3)),
+    ("cmc", dict(a=z, b=w, bank_a=bank, bank_b=bank[::-1], tau=0.3), queue_nce(z, w, bank[::-1], 0.3) + queue_nce(w, z, bank, 0.3)),
+    ("cmc_full", dict(z=three, tau=0.3), sum(cross_view(three[a], three[b], 0.3) for a in range(3) for b in others(a, 3))),
+    ("weighted_pairs", dict(z=three, weight=pair_weight, tau=0.3), sum(pair_weight[a][b] * both(three[a], three[b], 0.3) for a in range(3) for b in range(a + 1, 3))),
+    ("cross_point", dict(z=z, w=w, h=z[::-1], tau=0.3), nt_xent(z, w, 0.3) + nt_xent([mix(0.5, a, b) for a, b in zip(z, w)], z[::-1], 0.3)),
+    ("soft_nce", dict(q=z, k=bank, target=targets, tau=0.3), soft_nce(z, bank, targets, 0.3)),
+    ("cocon", dict(x=z, y=w, margin=0.8), cocon(z, w, 0.8)),
+    ("self_con", dict(z=z, w=w, labels=y, tau=0.3), self_con(z, w, y, 0.3)),
+    ("geography", dict(q=z, k=w, bank=bank, logits=logits, cluster=y, tau=0.3), queue_nce(z, w, bank, 0.3) + cross_entropy(logits, y)),
+    ("distil", dict(student=logits, teacher=more, tau=2), soft_cross_entropy(scaled(logits, 2), [softmax(r) for r in scaled(more, 2)])),
+    ("tot", dict(z=z, w=w, prototypes=centres, tau=0.3, tau_pair=0.3), tot(z, w, centres, 1.5, 0.08, 0.3)),
+    ("ncl", dict(q=z, k=w, bank=bank, top=3, tau=0.3), ncl(z, w, bank, 3, 0.2, 0.3)),
+    ("alignment", dict(z=z, w=w, alpha=3), mean(distance(unit(a), unit(b)) ** 3 for a, b in zip(z, w))),
+    ("uniformity", dict(z=z), uniformity(z, 2)),
+    ("sig_lip", dict(z=z, w=w, t=3, b=-1), sig_lip(z, w, 3, -1)),
+    ("nn_clr", dict(z=z, w=w, bank=bank, tau=0.3), nn_clr(z, w, bank, 0.3)),
+    ("w_mse", dict(z=z, w=w), w_mse(z, w, 0.01)),
+    ("koleo", dict(z=z), mean(-log(min(distance(unit(a), unit(z[j])) for j in others(i, N)) + 1e-8) for i, a in enumerate(z))),
+    ("tico", dict(z=z, w=w, memory=memory), tico(z, w, memory, 8)),
     ("nt_xent", dict(z=z, w=w, tau=0.3), nt_xent(z, w, 0.3)),
     ("cross_view_both", dict(a=z, b=w, tau=0.3), both(z, w, 0.3)),
     ("dclw", dict(z=z, w=w, tau=0.3, sigma=0.5), dclw(z, w, 0.3, 0.5)),
@@ -524,6 +682,10 @@ ROWS = [
 ENTRIES = [("concentration_entry", dict(v=z, centroids=bank[:C + 1], member=[0, 1, 2, 0, 1, 1], c=c), x)
            for c, x in enumerate(concentration(z, bank[:C + 1], [0, 1, 2, 0, 1, 1], 0.2))]
 ENTRIES += [("pico_prototypes_entry", dict(prototypes=units(centres), q=z, guess=y, c=c, d=1), row[1]) for c, row in enumerate(pico_prototypes(units(centres), z, y, 0.99))]
+keys = units(z) + bank
+ENTRIES += [("slow_targets_entry", dict(q=units(w), k=keys, i=i, j=j, tau=0.3), 0.4 * softmax([cos(w[i], x) / 0.3 for x in keys])[j] + 0.6 * (i == j)) for i, j in ((1, 1), (2, 7))]
+ENTRIES += [("dense_match_entry", dict(a=places, b=other_places, i=i, p=p), max(range(P), key=lambda r: cos(places[i][p], other_places[i][r]))) for i, p in ((0, 1), (3, 2))]
+ENTRIES += [("tico_memory_entry", dict(memory=memory, z=z, d=1, e=3), 0.9 * memory[1][3] + 0.1 * mean(unit(a)[1] * unit(a)[3] for a in z))]
 
 
 check = command.Checks()
