@@ -1,0 +1,28 @@
+/* One sound of a file, as many samples of one channel at one rate. */
+#ifndef COUPLET_RUNTIME_DATA_SOUND_H
+#define COUPLET_RUNTIME_DATA_SOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The ends of the names of the files that are read, and of those of sounds that are not. NULL ends
+ * each list. */
+extern const char *const couplet_sound_endings[];
+extern const char *const couplet_sound_unread[];
+
+typedef struct CoupletSoundWish {
+    int64_t count;  /* samples that are wanted */
+    int32_t rate;   /* samples a second */
+    bool is_middle; /* a longer sound loses both ends alike; false: its end */
+} CoupletSoundWish;
+
+/* Reads the mean of all channels at the rate that is wished for.
+ *   samples  [wish->count]; integers of the file are -1 to 1; zeros follow a shorter sound
+ *   length   samples that are the file's, at least 1 and at most wish->count
+ * False with a sentence that names the file: it is damaged, cut short or empty, its format is not
+ * read, or a sample is NaN or infinite. Several threads may read at once. */
+bool couplet_sound_read(const char *path, const CoupletSoundWish *wish, float *samples,
+                        int32_t *length, char *error, size_t error_bytes);
+
+#endif
