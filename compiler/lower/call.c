@@ -171,10 +171,26 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
     int rank = value_rank(shaped);
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
     Value *scalars = arena_array(l->arena, Value, count);
-    for (int i = 0; i < count; i++) scalars[i] = value_scalar(value_element(l, &args[i], axes, fn->span));
+    for (int i = 0; i < count; i++) scalars[i] = args[i].kind == VALUE_NONE ? args[i] : value_scalar(value_element(l, &args[i], axes, fn->span));
     Value result = call_function(l, fn, parent, scalars, count, call);
     if (result.kind != VALUE_SCALAR) return result;
     return array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
+}
+
+/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at compile time. */
+static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
+    double number;
+    bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;
+    return counts && lower_static(l, given, &number) ? value_static(l, number, true) : lower_value(l, given);
+}
+
+/* The default of a parameter may name the dimensions and the parameters that stand before it: it is a value inside the call. */
+static Value default_argument(Lower *l, const Param *param, Frame *frame) {
+    Frame *outer = l->frame;
+    l->frame = frame;
+    Value value = lower_argument(l, param, param->value);
+    l->frame = outer;
+    return value;
 }
 
 Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, int count, const Expr *call) {
@@ -197,8 +213,8 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     const int mapped = map_draws(l, args, count);
     bool fits = true;
     for (int i = 0; i < count; i++) {
-        Value value = args[i];
         const Param *param = &fn->params[i];
+        Value value = args[i].kind == VALUE_NONE ? default_argument(l, param, frame) : args[i];
         if (param->has_shape) {
             fits &= bind_dims(l, frame, param, &value, call);
         } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL && value.scalar->type == GT_INT) {
@@ -227,13 +243,6 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     return result;
 }
 
-/* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at compile time. */
-static Value lower_argument(Lower *l, const Param *param, const Expr *given) {
-    double number;
-    bool counts = param->type && param->type->kind == KIND_INT && param->type->rank == 0;
-    return counts && lower_static(l, given, &number) ? value_static(l, number, true) : lower_value(l, given);
-}
-
 Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *call) {
     int count = fn->param_count;
     const Expr **placed = arena_array(l->arena, const Expr *, count);
@@ -243,7 +252,7 @@ Value lower_function_call(Lower *l, const Stmt *fn, Frame *parent, const Expr *c
         if (placed[i]) {
             args[i] = lower_argument(l, &fn->params[i], placed[i]);
         } else if (fn->params[i].value) {
-            args[i] = lower_value(l, fn->params[i].value);
+            args[i].kind = VALUE_NONE; /* call_function makes it */
         } else {
             diag_report(l->diag, CODE_MISSING_ARGUMENT, call->span, "`%s` needs its argument `%s`", fn->name, fn->params[i].name);
             args[i] = value_scalar(gx_real(l->g, 0));

@@ -91,7 +91,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
         const FunctionInput *input = find_input(inputs, input_count, param->name);
         args[p] = value_scalar(gx_real(l->g, 0));
         if (!input && param->value) {
-            args[p] = lower_value(l, param->value);
+            args[p].kind = VALUE_NONE; /* call_function makes it */
         } else if (!input) {
             diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
                        param->name, param->name);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""docs_losses.py COUPLET ROOT: docs/losses.md is what `couplet doc` makes of the library's comments, and every loss has one that says where it comes from."""
+"""docs_losses.py COUPLET ROOT: docs/losses.md and docs/augmentations.md are what `couplet doc` makes of the library's comments, and every loss has one that says
+where it comes from."""
 import os
 import re
 import subprocess
@@ -13,6 +14,10 @@ made = subprocess.run([couplet, "doc", "stdlib/losses"], cwd=root, capture_outpu
 check(made.returncode == 0, "couplet doc stdlib/losses", made.stderr)
 with open(os.path.join(root, "docs/losses.md")) as file:
     check(file.read() == made.stdout, "docs/losses.md is up to date", "run: couplet doc stdlib/losses > docs/losses.md")
+
+views = subprocess.run([couplet, "doc", "stdlib/augment"], cwd=root, capture_output=True, text=True)
+with open(os.path.join(root, "docs/augmentations.md")) as file:
+    check(file.read() == views.stdout, "docs/augmentations.md is up to date", "run: couplet doc stdlib/augment > docs/augmentations.md")
 
 sections = re.split(r"^### ", made.stdout, flags=re.MULTILINE)[1:]
 check(len(sections) >= 80, f"{len(sections)} functions")

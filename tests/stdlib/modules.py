@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""modules.py COUPLET TEST_METHOD ROOT [NAME...]: every network, augmentation, optimiser and schedule of the library in a small method of its own, one
-training step of it on the CPU against the reference evaluator. What the library has is read from its files, so a new entry is tested as soon as it is
+"""modules.py COUPLET TEST_METHOD ROOT [NAME...]: every network, optimiser, schedule and augmentation with draws of the library in a small method of its own, one
+training step of it on the CPU against the reference evaluator (augment.py has the augmentations without draws). What the library has is read from its files, so a new entry is tested as soon as it is
 written; settings without a default get the value that VALUES has for their name, or 2."""
+import glob
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 
 couplet, test_method, root = sys.argv[1:4]
-VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 3, "patch": 4}
+VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2}
 
 METHOD = """use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -22,6 +23,11 @@ TOKENS = "let v[n, t < 9, d < 4] = train.image[n, 0, 2*t + 1, 3*d + 8]\n"
 CODES = "let v[n, t < 6] = floor(4.99 * train.image[n, 0, 14, 2*t + 8])\n"
 WAVE = "let v[n, t < 70] = train.image[n, 0, t mod 28, 14] - 0.5\n"
 CLIP = "let v[n, t < 4, c < 2, i < 6, j < 6] = train.image[n, 0, 3*i + t, 3*j + 1 + c]\n"
+COLOURS = """fn colours(x[1, H, W]) {
+  let y[c < 3, i < 12, j < 12] = 0.3 * c + (1 - 0.3 * c) * x[0, i + 2 * c + 4, j + 8 - c]
+  return y
+}
+"""
 FLAT = "let v[n, d < 12] = train.image[n, 0, 2*d + 1, d + 3]\n"
 SGD = "optim.sgd(lr = 0.1, momentum = 0.9)"
 
@@ -59,6 +65,19 @@ def entries(module):
     return found
 
 
+def random_augmentations():
+    """Those of one image whose own text draws, and the recipes that are more than another one by its name."""
+    with open(os.path.join(root, "stdlib", "augment", "recipes.cpl")) as file:
+        recipes = set(re.findall(r"^fn (\w+)\(.*\) =(?! \w+\(x, low = low\)$)", file.read(), re.MULTILINE))
+    drawing = set()
+    for path in glob.glob(os.path.join(root, "stdlib", "augment", "*.cpl")):
+        with open(path) as file:
+            drawing |= set(re.findall(r"^fn (\w+)\([^{}\n]*\{\n(?:(?!^\}).*\n)*?  +draw ", file.read(), re.MULTILINE))
+    for _, name, params in entries("augment"):
+        if name in recipes | drawing and len(re.findall(r"\[", params)) == 1:
+            yield name, settings(", ".join(split_list(params)[1:]))
+
+
 def candidates():
     """Name, and the specs one of which fits it: what a network takes and gives is for the checker to say."""
     for kind, name, config in entries("nn"):
@@ -70,10 +89,9 @@ def candidates():
         losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * o[{i}]^2" for i in indices]
         views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP)
         yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views for loss in losses]
-    for _, name, params in entries("augment"):
-        given = settings(", ".join(split_list(params)[1:]))
-        body = f"view a, b = augment.{name}(train.image{', ' + given if given else ''})\nparam q = 0.5\n"
-        losses = ["loss mean[n, c, i, j] (a[n, c, i, j] - q * b[n, c, i, j])^2"]
+    for name, given in random_augmentations():
+        body = f"{COLOURS}view a, b = augment.{name}(colours(train.image){', ' + given if given else ''})\nparam q = 0.5\n"
+        losses = [f"loss mean[n, {axes}] (a[n, {axes}] - q * b[n, {axes}])^2" for axes in ("c, i, j", "v, c, i, j")]
         yield "augment." + name, [METHOD % (body + loss, SGD) for loss in losses]
     line = FLAT + "net f = nn.linear(3)\nlet o = f(v)\nloss mean[n, d] (o[n, d] - 0.5)^2"
     for _, name, config in entries("optim"):
