@@ -8,6 +8,7 @@
 
 #include "lang/diag.h"
 #include "lang/type.h"
+#include "runtime/abi.h" /* what a field, a setting and a selection of data are */
 
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
@@ -46,6 +47,7 @@ typedef enum {
     EXPR_DEFAULT, /* ( args[0] else args[1] ); args[0] is a load or a reduction */
     EXPR_STOP,    /* stop ( args[0] ) */
     EXPR_COPY,    /* copy args[0]         nets only */
+    EXPR_RANGE,   /* args[0] .. args[1]   part = 0.0 .. 0.8, of a data source */
     EXPR_COMPOSE  /* args[0] >> args[1] >> ...; part i may carry arg_names[i] ("trunk: ...") */
 } ExprKind;
 
@@ -86,17 +88,28 @@ struct Expr {
 
 enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };
 
-/* What a `data` statement draws from. */
+/* What a `data` statement draws from: a table, whose rows are samples and whose columns are fields. */
 typedef struct DataSource {
-    const char *reader, *split; /* "fashion_mnist", "train" */
-    int channels, height, width, classes;
-    int64_t rows;  /* after the selection: the extent of a bank's first axis */
-    bool sized;    /* some array of the method has that extent */
-    int64_t batch; /* of its own, or that of `train` */
-    double per_class, fraction, imbalance; /* the selection; 0: not given, and at most one is */
-    double seed;                           /* draws which samples are kept; negative: the first ones */
-    bool said_small;                       /* that a batch is larger than the data */
-    bool balanced;                         /* each sample of a batch: a class first, all alike, then one of it */
+    const char *name;                              /* of the statement */
+    const char *reader;                            /* a row of runtime/data/readers.def; "": none that exists */
+    const char *path;                              /* the argument without a name: a path, or a split, "train" */
+    CoupletSetting *settings;                      /* of the reader, those that are given */
+    int setting_count;
+    CoupletField *claim;                           /* what the spec says of the fields */
+    int claim_count;
+    CoupletField *fields;                          /* those of the data, or of the claim where the data is not there; `index` is in every table besides */
+    int field_count;
+    const char *absent;                            /* why the data could not be looked at; NULL: it was */
+    int64_t claimed_rows;                          /* `rows = 1000`: what the selection leaves; 0: nothing is said */
+    int64_t rows;                                  /* after the selection: the extent of a bank's first axis; 0: nobody knows */
+    bool sized;                                    /* some array of the method has that extent */
+    int64_t batch;                                 /* of its own, or that of `train` */
+    CoupletSelection selection;                    /* which rows; a seed below 0: the first ones */
+    bool balanced;                                 /* each sample of a batch: a class first, all alike, then one of it */
+    const Expr *weights;                           /* the state that rows are drawn in proportion to, or NULL */
+    int64_t ways, each;                            /* episodes: classes of a batch, and rows of each; 0: none */
+    bool said_small;                               /* that a batch is larger than the data */
+    bool poisoned;                                 /* an error was reported about its fields: any name may be one */
 } DataSource;
 
 /* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
@@ -118,7 +131,7 @@ typedef struct Param {
 
 typedef enum {
     STMT_USE,       /* params: one name each */
-    STMT_DATA,      /* data NAME = value (a call of a data source) */
+    STMT_DATA,      /* data NAME = value { params } where `where`: value is a call of a reader, params are the claimed fields; has_params tells { } from none */
     STMT_HYPER,     /* params: name = value | guard */
     STMT_VIEW,      /* params: names; value: the call */
     STMT_NET,       /* net name (config)(params) body, or = value; has_config, has_params say which lists stood there */
@@ -163,6 +176,7 @@ struct Stmt {
     bool has_dims;
     Expr *value;
     Expr *source; /* ema: the network that is followed */
+    Expr *where;  /* data: the condition that rows are kept by, or NULL */
     Expr **targets; /* update, loss .. trains, eval calls, ema target */
     int target_count;
     const char *init_name; /* queue or bank .. init unit_normal, or NULL */
@@ -229,12 +243,18 @@ typedef struct Method {
     int module_count;
 } Method;
 
+/* What came of a look at the data of a source: its fields and rows; nothing, for it is not where it was looked for; or what is there does not fit, and
+ * the sentence says why. */
+typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
+
 /* What the checker asks of the outside. */
 typedef struct CheckHooks {
     /* A part of module NAME of the library ("losses"). A module is one file, or the files of one folder: parts 0, 1, ..; NULL after the last. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
-    /* How many samples a source has after its selection. NULL: as many as the table of sources says. */
-    int64_t (*rows)(void *context, const DataSource *source);
+    /* Looks at the data of a source: its fields and, after its selection, its rows. NULL: nobody looks. */
+    SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
+    /* How many of `held` rows the selection of a source leaves, where its data is not there: for as many classes of one size; 0: that is not known. */
+    int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
     void *context;
 } CheckHooks;
 

@@ -30,6 +30,7 @@ void ast_walk_stmt(Stmt *s, ExprVisitor visit, void *context) {
     walk_exprs(s->dims, s->dim_count, visit, context);
     ast_walk_expr(s->value, visit, context);
     ast_walk_expr(s->source, visit, context);
+    ast_walk_expr(s->where, visit, context);
     walk_exprs(s->targets, s->target_count, visit, context);
     for (int i = 0; i < s->carry_count; i++) ast_walk_stmt(s->carry[i], visit, context);
     for (int i = 0; i < s->body_count; i++) ast_walk_stmt(s->body[i], visit, context);
@@ -92,7 +93,7 @@ static bool same_stmt(const Stmt *a, const Stmt *b) {
            same_params(a->config, a->config_count, b->config, b->config_count) && a->has_config == b->has_config &&
            a->has_params == b->has_params && a->is_function == b->is_function && a->with_state == b->with_state &&
            same_binders(a->binders, a->binder_count, b->binders, b->binder_count) && a->has_dims == b->has_dims &&
-           same_exprs(a->dims, a->dim_count, b->dims, b->dim_count) && same_expr(a->value, b->value) && same_expr(a->source, b->source) &&
+           same_exprs(a->dims, a->dim_count, b->dims, b->dim_count) && same_expr(a->value, b->value) && same_expr(a->source, b->source) && same_expr(a->where, b->where) &&
            same_exprs(a->targets, a->target_count, b->targets, b->target_count) && same_text(a->init_name, b->init_name) &&
            a->order == b->order && a->before_forward == b->before_forward &&
            same_stmts(a->otherwise, a->otherwise_count, b->otherwise, b->otherwise_count) &&

@@ -430,6 +430,8 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
         bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
         if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0) scheme_of(c, s->symbol);
     }
+    for (int i = 0; i < m->stmt_count; i++)
+        if (m->stmts[i]->kind == STMT_DATA) check_weights(c, m->stmts[i]);
     m->checked = true;
     c->scope = saved;
     c->module = was;

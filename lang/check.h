@@ -81,6 +81,21 @@ void check_trained_part(Check *c, Expr *part, bool optimiser); /* of `optimiser 
 void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_options.c */
+typedef enum {
+    WANTS_WHOLE, WANTS_NUMBER, WANTS_ABOVE /* greater than `low` */, WANTS_SIZE, WANTS_TRUTH, WANTS_TEXT, /* values */
+    WANTS_RULE, WANTS_PARTS, WANTS_NETWORK, WANTS_DATA, WANTS_STATE,                                     /* names of the method */
+    WANTS_OF, WANTS_FIELD, WANTS_PART                                                                    /* train.image, label, 0.0 .. 0.8 */
+} Wants;
+/* A row of evals.def, settings.def, data_options.def or runtime/data/readers.def. */
+typedef struct OptionRow {
+    const char *owner, *name; /* "knn", "k" */
+    Wants wants;
+    double low, high, standard;
+    const char *range;        /* completes "`k` of knn is .." */
+} OptionRow;
+const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name);
+/* A number of a row, whose type was found: known now, and in its range. `name` is where the option is named; `of`: " of knn". False after a message. */
+bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
 void check_eval(Check *c, Stmt *s);
 
@@ -95,7 +110,22 @@ void check_update(Check *c, Stmt *s);
 
 /* check_data.c */
 void check_data(Check *c, Stmt *s);
+
+/* check_choice.c: which rows, and how batches are drawn */
+bool check_data_option(Check *c, DataSource *data, const Expr *call, int at); /* argument `at` of the call; false: no option has its name */
+const char *data_options_text(Check *c, const char **names, int *count);     /* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS */
+void check_choice(Check *c, Stmt *s);    /* after the fields are known */
+void check_weights(Check *c, Stmt *s);   /* after the method's states are */
+enum { MOST_DATA_OPTIONS = 32 };
+
+/* check_field.c */
 Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
+/* The field that `train.image` names where no batch is meant; NULL after a message, and where the source is poisoned. */
+const CoupletField *check_named_field(Check *c, Expr *e);
+const CoupletField *find_field(const DataSource *data, const char *name);
+const char *fields_text(Check *c, const DataSource *data); /* "image u8[1, 28, 28], label int and index int" */
+const char *nearest_field(Check *c, const DataSource *data, const char *name);
+int64_t rows_of(Check *c, DataSource *data, Span span); /* of an array with a row for each sample; 1 after a message where nobody knows */
 int64_t batch_of(const Check *c, const DataSource *data);
 
 /* check_epoch.c */

@@ -1,180 +1,303 @@
-/* `data` statements and the fields of what they name. */
+/* `data` statements: the reader, its settings, the fields that are claimed, and those that the data has. */
 #include "lang/check.h"
 
+#include <math.h>
 #include <string.h>
 
+typedef enum { FIRST_PATH, FIRST_SPLIT } First;
 static const struct {
     const char *name;
-    int channels, height, width, classes;
-    int64_t train, test;
-} sources[] = {
-#define DATA_SOURCE(name, ...) {#name, __VA_ARGS__},
-#include "lang/data_sources.def"
-#undef DATA_SOURCE
+    First first;
+} readers[] = {
+#define READER(name, module, first, summary) {#name, FIRST_##first},
+#include "runtime/data/readers.def"
 };
-enum { SOURCE_COUNT = sizeof sources / sizeof *sources };
+static const OptionRow settings[] = {
+#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, WANTS_##kind, low, high, number, range},
+#include "runtime/data/readers.def"
+};
+enum { READER_COUNT = sizeof readers / sizeof *readers, SETTING_COUNT = sizeof settings / sizeof *settings };
 
-static int find_source(Check *c, const Expr *call) {
-    const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER ? call->callee->name : "", *names[SOURCE_COUNT];
-    for (int i = 0; i < SOURCE_COUNT; i++) {
-        names[i] = sources[i].name;
-        if (strcmp(sources[i].name, name) == 0) return i;
+/* ---- the reader ------------------------------------------------------------------------------------------------------------- */
+
+static const char *reader_list(Check *c) {
+    const char *text = "";
+    for (int i = 0; i < READER_COUNT; i++)
+        text = arena_printf(c->arena, "%s%s%s", text, i == 0 ? "" : i + 1 == READER_COUNT ? " and " : ", ", readers[i].name);
+    return text;
+}
+
+/* The row of the reader that is called; -1 after a message. */
+static int find_reader(Check *c, const Expr *call) {
+    const bool named = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER;
+    const char *name = named ? call->callee->name : "", *names[READER_COUNT];
+    for (int i = 0; i < READER_COUNT; i++) {
+        names[i] = readers[i].name;
+        if (strcmp(readers[i].name, name) == 0) return i;
     }
-    if (name[0]) diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "there is no data source `%s`; data.fashion_mnist(\"train\") is one", name);
-    else diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source is a call with its split: `data.fashion_mnist(\"train\")`");
+    if (named) diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "there is no data source `%s`; there are %s", name, reader_list(c));
+    else diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source is a call with its path: `data.images(\"photos\", size = 64)`");
     if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) name = call->callee->name; /* without its `data.` */
-    const char *near = diag_nearest(name, names, SOURCE_COUNT);
+    const char *near = diag_nearest(name, names, READER_COUNT);
     if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
     return -1;
 }
 
-/* ---- options ---------------------------------------------------------------------------------------------- */
-
-typedef struct Option {
-    const char *name;
-    double low, high;
-    const char *range;
-    bool whole;
-} Option;
-static const Option options[] = {
-    {"per_class", 1, 1e9, "a whole number of at least 1", true}, {"fraction", 0, 1, "a number above 0 and at most 1", false},
-    {"imbalance", 1, 1e9, "a number of at least 1", false},      {"seed", 0, 1e9, "a whole number of at least 0", true},
-    {"batch", 1, 1e9, "a whole number of at least 1", true},
-};
-enum { OPTION_COUNT = sizeof options / sizeof *options };
-
-/* A number written out, or a hyper. */
-static bool number_of(Check *c, Expr *e, double *out) {
-    check_expr(c, e);
-    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_HYPER && e->symbol->param->value) e = e->symbol->param->value;
-    if (e->kind != EXPR_NUMBER) return false;
-    *out = e->number;
-    return true;
+static const Expr *first_argument(const Expr *call) {
+    return call->arg_count && !(call->arg_names && call->arg_names[0]) ? call->args[0] : NULL;
 }
 
-static void unknown_option(Check *c, Span span, const char *name) {
-    const char *names[OPTION_COUNT + 1] = {"balanced"};
-    for (int i = 0; i < OPTION_COUNT; i++) names[i + 1] = options[i].name;
+static void read_split(Check *c, DataSource *data, const Expr *call) {
+    static const char *const splits[] = {"train", "test"};
+    const Expr *split = first_argument(call);
+    data->path = split && split->kind == EXPR_STRING ? split->text : "";
+    if (strcmp(data->path, "train") == 0 || strcmp(data->path, "test") == 0) return;
+    const char *near = diag_nearest(data->path, splits, 2);
+    const Span span = split ? split->span : call->span;
+    diag_report(c->diag, CODE_UNKNOWN_DATA, span, "`data.%s` needs its split, \"train\" or \"test\"", data->reader);
+    if (near) diag_suggest(c->diag, "did you mean \"%s\"?", near);
+    else if (split && split->kind == EXPR_NAME) diag_suggest(c->diag, "it stands in double quotes: \"%s\"", split->name);
+    data->path = splits[0];
+    data->poisoned = true;
+}
+
+static void read_path(Check *c, DataSource *data, const Expr *call) {
+    const Expr *path = first_argument(call);
+    data->path = path && path->kind == EXPR_STRING ? path->text : "";
+    if (*data->path) return;
+    data->poisoned = true;
+    const Span span = path ? path->span : call->span;
+    diag_report(c->diag, CODE_UNKNOWN_DATA, span, "`data.%s` needs the path of its data, in double quotes", data->reader);
+    if (path && path->kind == EXPR_NAME) diag_suggest(c->diag, "it stands in double quotes: \"%s\"", path->name);
+}
+
+/* ---- settings --------------------------------------------------------------------------------------------------------------- */
+
+static void add_setting(Check *c, DataSource *data, CoupletSetting setting) {
+    ARRAY(CoupletSetting) list = {data->settings, data->setting_count, data->setting_count};
+    array_push(c->arena, &list, setting);
+    data->settings = list.items;
+    data->setting_count = list.count;
+}
+
+static void read_setting(Check *c, DataSource *data, const OptionRow *row, const Expr *call, int at) {
+    Expr *value = call->args[at];
+    const Span span = argument_span(call, at);
+    const char *of = arena_printf(c->arena, " of %s", data->reader);
+    CoupletSetting setting = {.name = row->name};
+    bool good = row->wants == WANTS_TEXT ? value->kind == EXPR_STRING && *value->text : value->kind == EXPR_BOOL;
+    if (row->wants == WANTS_TEXT && good) setting.text = value->text;
+    else if (row->wants == WANTS_TRUTH && good) setting.number = value->boolean;
+    else if (row->wants == WANTS_TEXT) diag_report(c->diag, CODE_DATA_OPTION, span, "`%s`%s is a text in double quotes: %s", row->name, of, row->range);
+    else if (row->wants == WANTS_TRUTH) diag_report(c->diag, CODE_DATA_OPTION, span, "`%s`%s is true or false", row->name, of);
+    else {
+        check_expr(c, value);
+        good = check_number(c, row, value, span, CODE_DATA_OPTION, of);
+        setting.number = value->constant;
+    }
+    if (good) add_setting(c, data, setting);
+    else data->poisoned = true; /* what its fields are depends on it */
+}
+
+static bool is_given(const Expr *call, const char *name) {
+    for (int i = 0; i < call->arg_count; i++)
+        if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return true;
+    return false;
+}
+
+/* A setting that counts, and whose standard value is below the least one, has no standard value. */
+static void check_required(Check *c, DataSource *data, const Expr *call) {
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const OptionRow *row = &settings[i];
+        const bool needed = strcmp(row->owner, data->reader) == 0 && row->wants == WANTS_WHOLE && row->standard < row->low;
+        if (!needed || is_given(call, row->name)) continue;
+        data->poisoned = true;
+        diag_report(c->diag, CODE_DATA_OPTION, call->span, "`data.%s` needs its `%s`, %s", data->reader, row->name, row->range);
+    }
+}
+
+static void unknown_setting(Check *c, const DataSource *data, const Expr *call, int at) {
+    const char *name = call->arg_names ? call->arg_names[at] : NULL, *names[SETTING_COUNT + MOST_DATA_OPTIONS], *own = "";
+    const Span span = argument_span(call, at);
+    int count = 0;
     if (!name) {
         diag_report(c->diag, CODE_DATA_OPTION, span, "an option of a data source needs its name: `fraction = 0.01`");
         return;
     }
-    diag_report(c->diag, CODE_DATA_OPTION, span, "a data source has no option `%s`; it has per_class, fraction, imbalance, seed, batch and balanced", name);
-    const char *near = diag_nearest(name, names, OPTION_COUNT + 1);
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (strcmp(settings[i].owner, data->reader) != 0) continue;
+        own = arena_printf(c->arena, "%s%s%s", own, *own ? ", " : "", settings[i].name);
+        names[count++] = settings[i].name;
+    }
+    const char *common = data_options_text(c, names, &count);
+    if (*own) diag_report(c->diag, CODE_DATA_OPTION, span, "`data.%s` has no option `%s`; it has %s, and every source has %s", data->reader, name, own, common);
+    else diag_report(c->diag, CODE_DATA_OPTION, span, "a data source has no option `%s`; it has %s", name, common);
+    const char *near = diag_nearest(name, names, count);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    else if (strcmp(name, "where") == 0) diag_suggest(c->diag, "it stands behind the call: `data.%s(..) where label == 3`", data->reader);
 }
 
-static void read_option(Check *c, DataSource *data, const char *name, Span name_span, Expr *value) {
-    int64_t whole = 0;
-    double *places[OPTION_COUNT] = {&data->per_class, &data->fraction, &data->imbalance, &data->seed, NULL}, number;
-    if (name && strcmp(name, "balanced") == 0) {
-        if (value->kind == EXPR_BOOL) data->balanced = value->boolean;
-        else diag_report(c->diag, CODE_DATA_OPTION, name_span, "`balanced` is true or false");
-        return;
+/* The Nth argument of a name; the first one counts. */
+static bool is_again(Check *c, const Expr *call, int at) {
+    const char *name = call->arg_names ? call->arg_names[at] : NULL;
+    for (int i = 0; name && i < at; i++) {
+        if (!call->arg_names[i] || strcmp(call->arg_names[i], name) != 0) continue;
+        diag_report(c->diag, CODE_DATA_OPTION, argument_span(call, at), "`%s` is given twice", name);
+        diag_note(c->diag, argument_span(call, i), "the first time is here");
+        return true;
     }
-    for (int i = 0; name && i < OPTION_COUNT; i++) {
-        if (strcmp(options[i].name, name) != 0) continue;
-        bool fits = number_of(c, value, &number) && number >= options[i].low && number <= options[i].high && (number > 0 || options[i].whole) &&
-                    (!options[i].whole || whole_of(number, &whole));
-        if (!fits) diag_report(c->diag, CODE_DATA_OPTION, name_span, "`%s` is %s, known at compile time", name, options[i].range);
-        else if (places[i]) *places[i] = number;
-        else data->batch = whole;
-        return;
-    }
-    unknown_option(c, name_span, name);
+    return false;
 }
 
-static void read_options(Check *c, DataSource *data, const Expr *call) {
-    const Expr *split = call->arg_count ? call->args[0] : NULL;
-    data->split = split && split->kind == EXPR_STRING ? split->text : "";
-    if (strcmp(data->split, "train") != 0 && strcmp(data->split, "test") != 0) {
-        static const char *const splits[] = {"train", "test"};
-        const char *near = diag_nearest(data->split, splits, 2);
-        diag_report(c->diag, CODE_UNKNOWN_DATA, split ? split->span : call->span, "a data source needs its split, \"train\" or \"test\"");
-        if (near) diag_suggest(c->diag, "did you mean \"%s\"?", near);
-        else if (split && split->kind == EXPR_NAME) diag_suggest(c->diag, "it stands in double quotes: \"%s\"", split->name);
+static void read_settings(Check *c, DataSource *data, const Expr *call) {
+    for (int i = first_argument(call) ? 1 : 0; i < call->arg_count; i++) {
+        const char *name = call->arg_names ? call->arg_names[i] : NULL;
+        const OptionRow *row = name ? find_option(settings, SETTING_COUNT, data->reader, name) : NULL;
+        if (is_again(c, call, i)) continue;
+        if (row) read_setting(c, data, row, call, i);
+        else if (!check_data_option(c, data, call, i)) unknown_setting(c, data, call, i);
     }
-    for (int i = 1; i < call->arg_count; i++) read_option(c, data, call->arg_names ? call->arg_names[i] : NULL, argument_span(call, i), call->args[i]);
-    if ((data->per_class > 0) + (data->fraction > 0) + (data->imbalance > 0) > 1)
-        diag_report(c->diag, CODE_DATA_OPTION, call->span, "a selection is one of per_class, fraction and imbalance, and more than one is given");
+    check_required(c, data, call);
+}
+
+/* ---- the claim ---------------------------------------------------------------------------------------------------------------- */
+
+static bool claimed_type(Check *c, const Param *p, CoupletType *type) {
+    static const char *const kinds[] = {"real", "int", "u8"};
+    static const CoupletType types[] = {COUPLET_F32, COUPLET_I32, COUPLET_U8};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(kinds[i], p->kind_name) != 0) continue;
+        *type = types[i];
+        return true;
+    }
+    diag_report(c->diag, CODE_UNKNOWN_KIND, p->span, "`%s` is no kind of field; there are real, int and u8, bytes that are read as reals of 0 .. 1", p->kind_name);
+    const char *near = diag_nearest(p->kind_name, kinds, 3);
+    if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
+    return false;
+}
+
+static bool claimed_axis(Check *c, Expr *e, int64_t *out) {
+    const Type *t = check_expr(c, e);
+    if (t->kind == KIND_POISON) return false;
+    if (t->rank == 0 && e->is_constant && !e->is_named && e->constant >= 1 && e->constant <= (double)MOST_ELEMENTS && e->constant == floor(e->constant)) {
+        *out = (int64_t)e->constant;
+        return true;
+    }
+    diag_report(c->diag, CODE_DIMENSION_UNKNOWN, e->span, "an axis of a field is a whole number of at least 1, made of numbers and hypers");
+    return false;
+}
+
+static bool claimed_shape(Check *c, const Param *p, CoupletField *field) {
+    if (p->dim_count >= MOST_AXES) {
+        diag_report(c->diag, CODE_TOO_MANY_AXES, p->span, "a field has at most %d axes, for a batch of it has one more, and `%s` has %d", MOST_AXES - 1, p->name, p->dim_count);
+        return false;
+    }
+    field->rank = p->dim_count;
+    for (int i = 0; i < p->dim_count; i++)
+        if (!claimed_axis(c, p->dims[i], &field->shape[i])) return false;
+    return true;
+}
+
+static bool may_name_field(Check *c, const Stmt *s, int at) {
+    const Param *p = &s->params[at];
+    for (int i = 0; i < at; i++) {
+        if (strcmp(s->params[i].name, p->name) != 0) continue;
+        diag_report(c->diag, CODE_DECLARED_TWICE, p->span, "the field `%s` is claimed twice", p->name);
+        diag_note(c->diag, s->params[i].span, "the first time is here");
+        return false;
+    }
+    if (strcmp(p->name, "index") != 0 && strcmp(p->name, "all") != 0) return true;
+    diag_report(c->diag, CODE_RESERVED_NAME, p->span, "no field is called `%s`: `%s.%s` is %s", p->name, s->name, p->name,
+                p->name[0] == 'i' ? "the number of a row" : "the whole source");
+    return false;
+}
+
+static void read_claim(Check *c, const Stmt *s, DataSource *data) {
+    data->claim = arena_array(c->arena, CoupletField, s->param_count + 1);
+    for (int i = 0; i < s->param_count; i++) {
+        CoupletField field = {.name = s->params[i].name};
+        const bool good = may_name_field(c, s, i) && claimed_type(c, &s->params[i], &field.type) && claimed_shape(c, &s->params[i], &field);
+        if (good) data->claim[data->claim_count++] = field;
+        else data->poisoned = true;
+    }
+}
+
+/* ---- what the data has ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *reader;
+    CoupletField field;
+} preset_fields[] = {
+#define PRESET_FIELD(reader, name, type, rank, a, b, c, classes) {#reader, {#name, COUPLET_##type, rank, {a, b, c}, classes, NULL}},
+#include "lang/data_presets.def"
+};
+static const struct {
+    const char *reader;
+    int64_t train, test;
+} presets[] = {
+#define PRESET(reader, train, test) {#reader, train, test},
+#include "lang/data_presets.def"
+};
+
+/* The fields of a reader whose data is the same wherever it lies, and how many rows its split holds. */
+static void take_preset(Check *c, DataSource *data, int64_t *held) {
+    enum { MOST = sizeof preset_fields / sizeof *preset_fields };
+    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
+        if (strcmp(presets[i].reader, data->reader) == 0) *held = strcmp(data->path, "test") == 0 ? presets[i].test : presets[i].train;
+    if (data->field_count) return;
+    CoupletField *fields = arena_array(c->arena, CoupletField, MOST);
+    for (int i = 0; i < MOST; i++)
+        if (strcmp(preset_fields[i].reader, data->reader) == 0) fields[data->field_count++] = preset_fields[i].field;
+    data->fields = fields;
+}
+
+/* The data is not there: what the spec claims counts, or what is known of the reader. */
+static void take_claim(Check *c, const Stmt *s, const char *sentence) {
+    DataSource *data = s->data;
+    int64_t held = 0;
+    data->absent = sentence;
+    data->fields = data->claim;
+    data->field_count = data->claim_count;
+    take_preset(c, data, &held);
+    const CoupletField *by = find_field(data, data->selection.by ? data->selection.by : "label");
+    data->rows = data->claimed_rows;
+    if (held && !data->rows && c->hooks->kept) data->rows = c->hooks->kept(c->hooks->context, data, held, by && by->classes ? by->classes : 1);
+    if (data->field_count || data->poisoned) return;
+    data->poisoned = true;
+    diag_report(c->diag, CODE_DATA_ABSENT, s->value->span, "the data of `%s` is not there: %s", s->name, sentence);
+    diag_suggest(c->diag, "`--data FOLDER` says where paths begin, `--data %s=PATH` where this one is; a claim of its fields, `data %s = data.%s(..) { x : real[50], y : int }`, lets the spec be checked without it",
+                 s->name, s->name, data->reader);
+}
+
+static void take_schema(Check *c, const Stmt *s) {
+    DataSource *data = s->data;
+    const char *sentence = "nobody looked for it";
+    const SchemaAnswer answer = c->hooks->schema && !data->poisoned ? c->hooks->schema(c->hooks->context, c->arena, data, &sentence) : SCHEMA_ABSENT;
+    switch (answer) {
+    case SCHEMA_READ: return;
+    case SCHEMA_ABSENT: take_claim(c, s, sentence); return;
+    case SCHEMA_REFUSED:
+        diag_report(c->diag, CODE_DATA, s->value->span, "%s", sentence);
+        data->poisoned = true;
+        take_claim(c, s, sentence);
+        return;
+    }
 }
 
 void check_data(Check *c, Stmt *s) {
     DataSource *data = s->data = arena_new_of(c->arena, DataSource);
-    *data = (DataSource){.reader = "", .split = "train", .channels = 1, .height = 1, .width = 1, .classes = 1, .rows = 1, .seed = -1};
-    int row = find_source(c, s->value);
+    *data = (DataSource){.name = s->name, .reader = "", .path = "", .selection = {.seed = -1}, .poisoned = true};
+    const int row = find_reader(c, s->value);
+    data->poisoned = row < 0;
+    read_claim(c, s, data);
     if (row >= 0) {
-        data->reader = sources[row].name;
-        data->channels = sources[row].channels;
-        data->height = sources[row].height;
-        data->width = sources[row].width;
-        data->classes = sources[row].classes;
-        read_options(c, data, s->value);
-        data->rows = strcmp(data->split, "test") == 0 ? sources[row].test : sources[row].train;
-        if (c->hooks->rows) data->rows = c->hooks->rows(c->hooks->context, data);
+        data->reader = readers[row].name;
+        if (readers[row].first == FIRST_SPLIT) read_split(c, data, s->value);
+        else read_path(c, data, s->value);
+        read_settings(c, data, s->value);
+        take_schema(c, s);
+        check_choice(c, s);
     }
     s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
     s->symbol->type = type_make(c, KIND_DATA, 0, NULL);
-}
-
-/* ---- fields ------------------------------------------------------------------------------------------------- */
-
-static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data, int field) {
-    Symbol *s = arena_new_of(c->arena, Symbol);
-    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = data->span, .stmt = data->stmt, .item = field};
-    return e->symbol = s;
-}
-
-static Type *field_type(Check *c, const DataSource *data, int field, int64_t rows /* 0: of one sample */) {
-    Dim *dims[4];
-    int rank = 0;
-    if (rows) dims[rank++] = dim_const(c->dims, rows);
-    if (field == 0) {
-        dims[rank++] = dim_const(c->dims, data->channels);
-        dims[rank++] = dim_const(c->dims, data->height);
-        dims[rank++] = dim_const(c->dims, data->width);
-    }
-    return type_make(c, field == 0 ? KIND_REAL : KIND_INT, rank, dims);
-}
-
-int64_t batch_of(const Check *c, const DataSource *data) {
-    if (c->sweep != data) return data->batch;
-    return data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
-}
-
-/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
-static void report_small(Check *c, DataSource *data, Span span, const char *name) {
-    if (data->batch <= data->rows || data->said_small || data->balanced) return;
-    data->said_small = true;
-    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld images of `%s`", (long long)data->batch, (long long)data->rows, name);
-    diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
-}
-
-Type *check_field(Check *c, Expr *e, Symbol *symbol) {
-    static const char *const fields[] = {"image", "label", "index", "all"};
-    bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
-    int field = -1;
-    for (int i = 0; i < (whole ? 3 : 4); i++)
-        if (strcmp(fields[i], e->name) == 0) field = i;
-    if (field < 0) {
-        diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has image, label and index", symbol->stmt->name, e->name);
-        const char *near = diag_nearest(e->name, fields, 3);
-        if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
-        return type_poison(c);
-    }
-    const DataSource *data = symbol->stmt->data;
-    Symbol *s = field_symbol(c, e, symbol, field);
-    if (field == 3) return s->type = type_make(c, KIND_DATA, 0, NULL);
-    if (whole) {
-        symbol->stmt->data->sized = true;
-        return s->type = field_type(c, data, field, data->rows);
-    }
-    c->seen = data;
-    if (c->in_epoch && c->sweep != data) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "between two epochs there is no batch of `%s`", symbol->name);
-        diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
-        return type_poison(c);
-    }
-    if (c->sweep != data) report_small(c, symbol->stmt->data, e->span, symbol->name);
-    return s->type = field_type(c, data, field, c->in_view ? 0 : batch_of(c, data));
 }

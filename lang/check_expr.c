@@ -27,10 +27,7 @@ Dim *dim_of(Check *c, const Expr *e) {
         Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
         if (!s) return NULL;
         if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
-        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) {
-            s->stmt->data->sized = true;
-            return dim_const(c->dims, s->stmt->data->rows);
-        }
+        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, rows_of(c, s->stmt->data, e->span));
         bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
                       (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && is_numeric(s->type));
         return number ? dim_name(c->dims, s) : NULL;
@@ -495,6 +492,9 @@ static Type *infer(Check *c, Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER: return type_make(c, e->is_integer ? KIND_INT : KIND_REAL, 0, NULL);
     case EXPR_STRING: return type_make(c, KIND_STRING, 0, NULL);
+    case EXPR_RANGE:
+        diag_report(c->diag, CODE_SYNTAX, e->span, "a range is the value of `part` of a data source, and of nothing else");
+        return type_poison(c);
     case EXPR_BOOL: return type_make(c, KIND_BOOL, 0, NULL);
     case EXPR_NAME: return check_name(c, e);
     case EXPR_MEMBER: return check_member(c, e);

@@ -5,15 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum { WANTS_WHOLE, WANTS_NUMBER, WANTS_ABOVE, WANTS_SIZE, WANTS_RULE, WANTS_PARTS, WANTS_NETWORK, WANTS_DATA } Wants;
-
-typedef struct OptionRow {
-    const char *owner, *name; /* "knn", "k" */
-    Wants wants;
-    double low, high, standard;
-    const char *range;
-} OptionRow;
-
 static const OptionRow evals[] = {
 #define EVAL_OPTION(evaluation, name, kind, low, high, standard, range) {#evaluation, #name, WANTS_##kind, low, high, standard, range},
 #include "lang/evals.def"
@@ -26,14 +17,14 @@ static const OptionRow settings[] = {
 };
 enum { EVAL_ROWS = sizeof evals / sizeof *evals, SETTING_ROWS = sizeof settings / sizeof *settings };
 
-static const OptionRow *find_row(const OptionRow *rows, int count, const char *owner, const char *name) {
+const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name) {
     for (int i = 0; i < count; i++)
         if (strcmp(rows[i].owner, owner) == 0 && strcmp(rows[i].name, name) == 0) return &rows[i];
     return NULL;
 }
 
 double eval_standard(const char *evaluation, const char *option) {
-    const OptionRow *row = find_row(evals, EVAL_ROWS, evaluation, option);
+    const OptionRow *row = find_option(evals, EVAL_ROWS, evaluation, option);
     return row ? row->standard : 0;
 }
 
@@ -44,14 +35,15 @@ static bool is_in_range(const OptionRow *row, double value) {
     return row->wants != WANTS_WHOLE || value == floor(value);
 }
 
-/* A number of a row: known now, and in its range. `name` is where the option is named. */
-static void check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of) {
+bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of) {
     const Type *t = value->type;
-    if (t->kind == KIND_POISON) return;
+    if (t->kind == KIND_POISON) return false;
+    const int errors = diag_error_count(c->diag);
     if (t->rank || !is_numeric(t)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %s", row->name, of, row->range, type_text(c->arena, t));
     else if (!value->is_constant || value->is_named) diag_report(c->diag, code, name, "`%s`%s is %s, known at compile time: made of numbers and hypers", row->name, of, row->range);
     else if (!is_in_range(row, value->constant)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %.9g", row->name, of, row->range, value->constant);
     if (row->wants == WANTS_SIZE && value->is_constant && value->constant < row->low) diag_suggest(c->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
+    return diag_error_count(c->diag) == errors;
 }
 
 /* ---- train ------------------------------------------------------------------------------------------------------------------ */
@@ -78,7 +70,7 @@ static void check_parts(Check *c, const Param *p, const OptionRow *row) {
 
 static void check_setting(Check *c, const Stmt *s, int at) {
     const Param *p = &s->params[at];
-    const OptionRow *row = find_row(settings, SETTING_ROWS, "train", p->name);
+    const OptionRow *row = find_option(settings, SETTING_ROWS, "train", p->name);
     if (!row) {
         unknown_setting(c, p);
         return;
@@ -138,9 +130,9 @@ static void unknown_option(Check *c, const Expr *call, int at, const char *evalu
 
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
-    const OptionRow *row = name ? find_row(evals, EVAL_ROWS, evaluation, name) : NULL;
-    const Type *t = check_expr(c, call->args[at]);
+    const OptionRow *row = name ? find_option(evals, EVAL_ROWS, evaluation, name) : NULL;
     const Span span = argument_span(call, at);
+    const Type *t = row && row->wants == WANTS_OF ? type_poison(c) : check_expr(c, call->args[at]);
     if (!row) {
         unknown_option(c, call, at, evaluation);
         return;
@@ -150,7 +142,7 @@ static void check_option(Check *c, const Expr *call, int at, const char *evaluat
     const char *of = arena_printf(c->arena, " of %s", evaluation);
     const bool fits = row->wants == WANTS_NETWORK ? t->kind == KIND_NET : row->wants == WANTS_DATA ? t->kind == KIND_DATA && call->args[at]->kind == EXPR_NAME : true;
     if (!fits && t->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, span, "`%s`%s is %s, and this is %s", name, of, row->range, type_text(c->arena, t));
-    else if (row->wants != WANTS_NETWORK && row->wants != WANTS_DATA) check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
+    else if (row->wants != WANTS_NETWORK && row->wants != WANTS_DATA && row->wants != WANTS_OF) check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
 }
 
 static void check_missing(Check *c, const Expr *call, const char *evaluation) {
@@ -162,6 +154,73 @@ static void check_missing(Check *c, const Expr *call, const char *evaluation) {
         if (needed && !given) missing = arena_printf(c->arena, "%s%s%s", missing, *missing ? " and " : "", evals[i].name);
     }
     if (*missing) diag_report(c->diag, CODE_EVALUATION, call->span, "`%s` needs its %s: `%s(features = encoder, bank = train, query = test)`", evaluation, missing, evaluation);
+}
+
+/* ---- the fields of an evaluation ---------------------------------------------------------------------------------------------- */
+
+static Expr *eval_argument(const Expr *call, const char *name) {
+    for (int i = 0; call->arg_names && i < call->arg_count; i++)
+        if (call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return call->args[i];
+    return NULL;
+}
+
+static const DataSource *eval_source(const Expr *call, const char *name) {
+    const Expr *e = eval_argument(call, name);
+    return e && e->symbol && e->symbol->kind == SYMBOL_DATA ? e->symbol->stmt->data : NULL;
+}
+
+static bool is_label(const CoupletField *field) { return field->type == COUPLET_I32 && field->rank == 0; }
+
+static bool is_of_bytes(const CoupletField *field) { return field->type == COUPLET_U8; }
+static bool is_array(const CoupletField *field) { return field->rank > 0; }
+
+static const CoupletField *only_field(const DataSource *bank, bool (*fits)(const CoupletField *field)) {
+    const CoupletField *only = NULL;
+    for (int i = 0; i < bank->field_count; i++) {
+        if (!fits(&bank->fields[i])) continue;
+        if (only) return NULL;
+        only = &bank->fields[i];
+    }
+    return only;
+}
+
+const CoupletField *eval_field(const DataSource *bank, const char *option) {
+    const bool labels = strcmp(option, "labels") == 0;
+    const CoupletField *named = find_field(bank, labels ? "label" : "image"), *bytes = labels ? NULL : only_field(bank, is_of_bytes);
+    if (named && (!labels || is_label(named))) return named;
+    return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
+}
+
+/* Whether both sources have the field, alike. */
+static void compare_sources(Check *c, const CoupletField *field, const DataSource *bank, const DataSource *query, Span span) {
+    const CoupletField *other = find_field(query, field->name);
+    const bool same = other && other->type == field->type && other->rank == field->rank && memcmp(other->shape, field->shape, sizeof *field->shape * (size_t)field->rank) == 0;
+    if (same || query->poisoned) return;
+    diag_report(c->diag, CODE_EVALUATION, span, "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s", field->name, bank->name, fields_text(c, bank), query->name,
+                fields_text(c, query));
+}
+
+static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank, const DataSource *query) {
+    Expr *given = eval_argument(call, option);
+    const CoupletField *field = given ? NULL : eval_field(bank, option);
+    const char *form = strcmp(option, "of") == 0 ? "of = train.image" : "labels = train.label";
+    if (given) {
+        field = check_named_field(c, given);
+        if (!field) return;
+    }
+    if (!field) {
+        if (bank->poisoned) return;
+        diag_report(c->diag, CODE_EVALUATION, call->span, "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
+                    strcmp(option, "of") == 0 ? "of" : "to tell", bank->name, fields_text(c, bank));
+        diag_suggest(c->diag, "name it: `%s`", form);
+        return;
+    }
+    if (strcmp(option, "labels") == 0 && !is_label(field)) {
+        diag_report(c->diag, CODE_EVALUATION, given ? given->span : call->span, "`labels` is an int field with a number for each sample, and `%s` is none; `%s` has %s", field->name, bank->name,
+                    fields_text(c, bank));
+        return;
+    }
+    compare_sources(c, field, bank, query, given ? given->span : call->span);
 }
 
 void check_eval(Check *c, Stmt *s) {
@@ -180,5 +239,9 @@ void check_eval(Check *c, Stmt *s) {
         }
         for (int a = 0; a < call->arg_count; a++) check_option(c, call, a, name);
         check_missing(c, call, name);
+        const DataSource *bank = eval_source(call, "bank"), *query = eval_source(call, "query");
+        if (!bank || !query) continue;
+        check_eval_field(c, call, "of", bank, query);
+        check_eval_field(c, call, "labels", bank, query);
     }
 }

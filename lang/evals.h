@@ -2,7 +2,12 @@
 #ifndef COUPLET_LANG_EVALS_H
 #define COUPLET_LANG_EVALS_H
 
+#include "lang/ast.h"
+
 /* The value of an option that is not given, of evals.def: eval_standard("knn", "k") is 20. 0 for an option that the evaluation does not have. */
 double eval_standard(const char *evaluation, const char *option);
+/* The field that `of` or `labels` of an evaluation means where it is not given: `image`, the one field of bytes, or the one array;
+ * `label`, or the one int that is a number. NULL: it must be given. */
+const CoupletField *eval_field(const DataSource *bank, const char *option);
 
 #endif

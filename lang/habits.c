@@ -130,9 +130,10 @@ static bool is_subscripted(Span span) {
 }
 
 const char *habit_of_syntax(const Misfit *m) {
-    const char *slice = "a slice is a definition with a shorter index: `let h[i, d < 3] = x[i, d]`", *meant;
+    const char *range = "a range `a .. b` stands in `part = ..` of a data source; indices below N are `i < N`", *slice = "a slice is a definition with a shorter index: `let h[i, d < 3] = x[i, d]`", *meant;
     if (is_comment(m)) return "a comment begins with `#`";
-    if (m->in_index && (is_word(m->found, ":") || (is_word(m->found, ".") && is_word(m->before, ".")))) return slice;
+    if (m->in_index && (is_word(m->found, ":") || is_word(m->found, ".."))) return slice;
+    if (is_word(m->found, "..")) return range;
     if ((meant = number(m))) return meant;
     if (m->in_train && (is_word(m->found, ":") || is_word(m->found, "="))) return "a setting is a name and its value: `epochs 1, batch 256`";
     if (m->in_train && ends_factor(m->before) && begins_factor(m->found)) return "settings are separated by commas or lines: `epochs 1, batch 256`";

@@ -35,16 +35,17 @@
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
 %token <name> SCAN "scan" NEXT "next"
+%token WHERE "where" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
 
-%type <expr> netpart rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <expr> range where netpart rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
 %type <named> part
 %type <list> parts args arglist exprs targets calls calllist
 %type <binders> binders
-%type <params> params paramlist names views hypers inits draws columns columnlist settings settinglist
-%type <param> param view hyper init draw column setting
+%type <params> claim claimlist params paramlist names views hypers inits draws columns columnlist settings settinglist
+%type <param> claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
 %type <stmt> simple let queue_body
 %type <body> body
@@ -119,7 +120,7 @@ let     : NAME '=' expr                  { $$ = named_stmt(p, STMT_LET, @$, $1, 
         | NAME '(' params ')' '=' expr   { $$ = named_stmt(p, STMT_LET, @$, $1, @1); $$->is_function = true; ast_set_params($$, $3); $$->value = $6; }
         ;
 simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_set_params($$, $2); }
-        | DATA NAME '=' expr             { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; }
+        | DATA NAME '=' expr claim where { $$ = named_stmt(p, STMT_DATA, @$, $2, @2); $$->value = $4; $$->where = $6; if ($5) ast_set_params($$, $5); }
         | HYPER hypers                   { $$ = ast_stmt(p, STMT_HYPER, @$); ast_set_params($$, $2); }
         | VIEW views '=' expr            { $$ = ast_stmt(p, STMT_VIEW, @$); ast_set_params($$, $2); $$->value = $4; }
         | NET NAME '=' expr              { $$ = named_stmt(p, STMT_NET, @$, $2, @2); $$->value = $4; }
@@ -209,6 +210,21 @@ draws   : draw                           { $$ = ast_params(p, NULL, $1); }
         ;
 draw    : NAME '~' expr                  { $$ = valued(named($1, @1), $3); }
         | NAME '[' exprs ']' '~' expr    { $$ = valued(shaped(named($1, @1), $3), $6); }
+        ;
+claim   : %empty                         { $$ = NULL; }
+        | '{' claimlist '}'              { $$ = $2; }
+        | '{' claimlist separators '}'   { $$ = $2; }
+        | '{' separators claimlist '}'   { $$ = $3; }
+        | '{' separators claimlist separators '}' { $$ = $3; }
+        ;
+claimlist : claimed                      { $$ = ast_params(p, NULL, $1); }
+        | claimlist separators claimed   { $$ = ast_params(p, $1, $3); }
+        ;
+claimed : NAME ':' NAME                  { $$ = named($1, @1); $$.kind_name = $3; }
+        | NAME ':' NAME '[' exprs ']'    { $$ = shaped(named($1, @1), $5); $$.kind_name = $3; }
+        ;
+where   : %empty                         { $$ = NULL; }
+        | WHERE expr                     { $$ = $2; }
         ;
 columns : columnlist separators
         | separators columnlist separators { $$ = $2; }
@@ -343,6 +359,10 @@ arglist : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
         | NAME '=' expr                  { $$ = ast_named(p, NULL, $1, @1, $3); }
         | arglist ',' expr               { $$ = ast_list(p, $1, NULL, $3); }
         | arglist ',' NAME '=' expr      { $$ = ast_named(p, $1, $3, @3, $5); }
+        | NAME '=' range                 { $$ = ast_named(p, NULL, $1, @1, $3); }
+        | arglist ',' NAME '=' range     { $$ = ast_named(p, $1, $3, @3, $5); }
+        ;
+range   : expr DOTS expr                 { $$ = ast_nary(p, EXPR_RANGE, ast_list(p, ast_list(p, NULL, NULL, $1), NULL, $3), @$); }
         ;
 
 %%

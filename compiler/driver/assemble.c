@@ -57,10 +57,28 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
     program->state_count = lowered->states.count;
 }
 
-CoupletSource assemble_source(const char *name, const DataSource *d) {
-    const CoupletSelection selection = {.per_class = d->per_class, .fraction = d->fraction, .imbalance = d->imbalance, .seed = d->seed};
-    return (CoupletSource){.name = name, .reader = d->reader, .path = d->split, .selection = selection, .rows = d->sized ? d->rows : 0, .batch = d->batch,
-                           .balanced = d->balanced, .weights = -1};
+CoupletSource assemble_source(const DataSource *d) {
+    return (CoupletSource){.name = d->name, .reader = d->reader, .path = d->path, .settings = d->settings, .setting_count = d->setting_count, .claim = d->claim,
+                           .claim_count = d->claim_count, .selection = d->selection, .rows = d->sized ? d->rows : 0, .batch = d->batch, .balanced = d->balanced,
+                           .weights = -1, .ways = d->ways, .each = d->each};
+}
+
+/* The fields that some graph reads, as it was lowered for them; class names stay with the data. */
+static void fill_fields(Arena *arena, const LoweredSource *from, CoupletSource *source) {
+    const DataSource *d = from->data;
+    CoupletField *fields = arena_array(arena, CoupletField, d->field_count + 1);
+    for (int i = 0; i < d->field_count; i++) {
+        if (!from->reads[i]) continue;
+        fields[source->field_count] = d->fields[i];
+        fields[source->field_count++].class_names = NULL;
+    }
+    source->fields = fields;
+}
+
+static int find_state(const CoupletProgram *program, const char *name) {
+    for (int i = 0; name && i < program->state_count; i++)
+        if (strcmp(program->states[i].name, name) == 0) return i;
+    return -1;
 }
 
 static void fill_tables(Arena *arena, const Method *method, const LoweredProgram *lowered, CoupletProgram *program) {
@@ -73,14 +91,16 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
-        sources[i] = assemble_source(from->name, from->data);
+        sources[i] = assemble_source(from->data);
         sources[i].drawn = from->drawn;
+        if (from->data->weights) sources[i].weights = find_state(program, from->data->weights->name);
+        fill_fields(arena, from, &sources[i]);
     }
     CoupletEval *evals = arena_array(arena, CoupletEval, lowered->evals.count + 1);
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
         evals[i] = (CoupletEval){.method = from->method, .k = from->k, .temperature = from->temperature, .decay = from->decay,
-                                 .features = lowered->feature_names.items[from->features], .of = "image", .labels = "label",
+                                 .features = lowered->feature_names.items[from->features], .of = from->of, .labels = from->labels,
                                  .bank = from->bank, .query = from->query,
                                  .place = arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
     }
@@ -109,12 +129,6 @@ Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) 
         graphs[(*count)++] = lowered->features.items[i];
     }
     return graphs;
-}
-
-static int find_state(const CoupletProgram *program, const char *name) {
-    for (int i = 0; name && i < program->state_count; i++)
-        if (strcmp(program->states[i].name, name) == 0) return i;
-    return -1;
 }
 
 static CoupletAction *take_actions(Arena *arena, const LoweredPhase *phase, CoupletPlan **plans, CoupletProgram *program) {

@@ -132,7 +132,7 @@ int bench_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "bench", "set threads steps device [file]", argc, argv)) status = bench(arena, &o) ? 0 : 1;
+    if (options_read(arena, &o, "bench", "set data threads steps device [file]", argc, argv)) status = bench(arena, &o) ? 0 : 1;
     arena_free(arena);
     return status;
 }

@@ -24,6 +24,7 @@ typedef struct Comparison {
     Arena *arena;
     const char *folder;
     ARRAY(Variant) variants;
+    const Options *options; /* of the command line: where the data lies */
     long first_seed, seeds;
     Outcome *outcomes; /* variants x seeds */
 } Comparison;

@@ -28,6 +28,7 @@ typedef struct Request {
     ARRAY(const char *) hypers; /* of all specs */
     const char *folder;
     long seeds, first_seed;
+    Options options;
 } Request;
 
 static volatile sig_atomic_t interrupted; /* the signal that came; 0: none */
@@ -64,11 +65,11 @@ static void pass_on(Arena *arena, Request *r, const char *name, const char *valu
 }
 
 static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
-    Options o;
-    if (!options_read(arena, &o, "compare", "set seeds seed out data epochs threads [files] [lists]", argc, argv)) return false;
+    if (!options_read(arena, &r->options, "compare", "set seeds seed out data epochs threads [files] [lists]", argc, argv)) return false;
+    const Options o = r->options;
     for (int i = 0; i < o.files.count; i++) array_push(arena, &r->files, o.files.items[i]);
     for (int i = 0; i < o.sets.count; i++) read_sweep(arena, r, &o.sets.items[i]);
-    if (o.data) pass_on(arena, r, "--data", o.data);
+    for (int i = 0; i < o.data.count; i++) pass_on(arena, r, "--data", o.data.items[i]);
     if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
     if (o.threads) pass_on(arena, r, "--threads", arena_printf(arena, "%" PRId64, o.threads));
     if (o.out) r->folder = o.out;
@@ -132,8 +133,10 @@ static const char *unique_name(const Comparison *c, const char *name) {
 }
 
 /* A spec with one combination of settings, as `couplet train` would read it. */
-static bool is_trainable(Arena *arena, const char *file, const Variant *variant) {
+static bool is_trainable(const Comparison *c, const char *file, const Variant *variant) {
+    Arena *arena = c->arena;
     Options o = {.file = file};
+    for (int i = 0; i < c->options->data.count; i++) array_push(arena, &o.data, c->options->data.items[i]);
     for (int i = 0; i < variant->sets.count; i++) array_push(arena, &o.sets, variant->sets.items[i]);
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, file, &o);
@@ -153,7 +156,7 @@ static bool are_trainable(const Comparison *c) {
         if (!first || first->spec != v->spec) first = v;
         int differ = 0;
         for (int k = 0; k < v->sets.count; k++) differ += v->sets.items[k].value != first->sets.items[k].value;
-        if (v->sets.count && (c->variants.count <= MOST_TRIED || differ <= 1)) good &= is_trainable(c->arena, v->spec, v);
+        if (v->sets.count && (c->variants.count <= MOST_TRIED || differ <= 1)) good &= is_trainable(c, v->spec, v);
     }
     return good;
 }
@@ -163,7 +166,9 @@ static bool plan(Comparison *c, Request *r) {
     bool good = true;
     for (int i = 0; i < r->files.count; i++) {
         Diag *diag = diag_new(c->arena);
-        Method *method = load_method(c->arena, diag, r->files.items[i], NULL);
+        Options o = {.file = r->files.items[i]};
+        for (int k = 0; k < c->options->data.count; k++) array_push(c->arena, &o.data, c->options->data.items[k]);
+        Method *method = load_method(c->arena, diag, r->files.items[i], &o);
         LoweredProgram *program = method ? load_lowered(c->arena, diag, method, NULL) : NULL;
         report_messages(diag);
         if (method && !program && diag_error_count(diag) == 0) report(CODE_NOTHING_TO_DO, "`%s` has no `loss`: there is nothing to train", r->files.items[i]);
@@ -309,7 +314,7 @@ int compare_command(int argc, char **argv) {
     Request request = {.folder = "runs/compare", .seeds = 1};
     int status = 2;
     if (read_request(arena, &request, argc, argv)) {
-        Comparison c = {.arena = arena, .folder = request.folder, .first_seed = request.first_seed, .seeds = request.seeds};
+        Comparison c = {.arena = arena, .options = &request.options, .folder = request.folder, .first_seed = request.first_seed, .seeds = request.seeds};
         CoupletRunFolder held = {.lock = -1};
         struct sigaction on_signal = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO};
         sigaction(SIGINT, &on_signal, NULL); /* the child ends at its next step, with a checkpoint */

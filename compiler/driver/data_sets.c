@@ -117,7 +117,7 @@ static bool find_in_spec(const Options *o, DataSets *out) {
         if (s->kind != STMT_DATA) continue;
         DataSet *set = &out->items[out->count++];
         set->name = s->name;
-        set->source = assemble_source(s->name, s->data);
+        set->source = assemble_source(s->data);
     }
     if (out->count == 0) return report(CODE_NOTHING_TO_DO, "`%s` has no `data` statement", o->file);
     return true;
@@ -166,7 +166,7 @@ static void hear_skipped(void *context, const char *sentence) {
 }
 
 static bool open_table(DataSet *set, const Options *o, char *error, size_t error_bytes) {
-    const CoupletPlaces places = {.spec = o->reader ? NULL : o->file, .given = &o->data, .given_count = o->data ? 1 : 0};
+    const CoupletPlaces places = options_places(o, o->reader ? "" : o->file);
     CoupletRequest request;
     char path[COUPLET_PATH_BYTES];
     set->is_open = couplet_place_request(&places, &set->source, path, &request, error, error_bytes) && couplet_table_open(&request, &set->table, error, error_bytes);

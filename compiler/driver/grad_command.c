@@ -211,7 +211,7 @@ int grad_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "grad", "fn in set out device print-after threads bench by-kernel memory no-stream no-fuse", argc, argv)) status = grad(arena, &options);
+    if (options_read(arena, &options, "grad", "fn in set data out device print-after threads bench by-kernel memory no-stream no-fuse", argc, argv)) status = grad(arena, &options);
     arena_free(arena);
     return status;
 }

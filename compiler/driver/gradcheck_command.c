@@ -200,7 +200,7 @@ int gradcheck_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "gradcheck", "fn in set size batch seed", argc, argv)) {
+    if (options_read(arena, &options, "gradcheck", "fn in set data size batch seed", argc, argv)) {
         Diag *diag = diag_new(arena);
         if (!options.batch) options.batch = BATCH;
         Method *method = load_method(arena, diag, options.file, &options);

@@ -1,10 +1,12 @@
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"
+#include "compiler/driver/assemble.h"
 #include "compiler/driver/budget.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 
+#include "runtime/data/place.h"
 #include "runtime/selection.h"
 
 #include <dirent.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_standard_input(const char *path) { return strcmp(path, "-") == 0; }
 
@@ -44,14 +47,83 @@ Source *read_text(Arena *arena, const char *path) {
     return source;
 }
 
-/* What the files hold; where they cannot be read, as in `couplet check` without data, what they should hold: classes of one size. */
-static int64_t count_rows(void *context, const DataSource *d) {
-    const CoupletSelection selection = {.per_class = d->per_class, .fraction = d->fraction, .imbalance = d->imbalance, .seed = d->seed};
-    int64_t rows = couplet_selection_rows(&selection, d->reader, d->split, context);
-    if (rows >= 0) return rows;
-    rows = 0;
-    for (int i = 0; i < d->classes; i++) rows += couplet_selection_keep(&selection, i, d->classes, d->rows / d->classes);
+/* ---- data --------------------------------------------------------------------------------------------------------------- */
+
+static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64_t classes) {
+    int64_t rows = 0;
+    (void)context;
+    if (d->selection.part_to > 0 || d->selection.where_count || d->selection.classes > 0) return 0;
+    for (int64_t i = 0; i < classes; i++) rows += couplet_selection_keep(&d->selection, (int)i, (int)classes, held / classes);
     return rows;
+}
+
+/* Whose data is looked for, and where. */
+typedef struct Seeker {
+    CoupletPlaces places;
+} Seeker;
+
+static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) {
+    d->fields = arena_array(arena, CoupletField, table->field_count + 1);
+    d->field_count = table->field_count;
+    for (int i = 0; i < table->field_count; i++) {
+        const CoupletField *from = &table->fields[i];
+        CoupletField *field = &d->fields[i];
+        *field = *from;
+        field->name = arena_intern(arena, from->name, strlen(from->name));
+        if (!from->class_names) continue;
+        const char **names = arena_array(arena, const char *, (int)from->classes);
+        for (int64_t k = 0; k < from->classes; k++) names[k] = arena_strndup(arena, from->class_names[k], strlen(from->class_names[k]));
+        field->class_names = names;
+    }
+}
+
+/* Fields and rows, once the table is open. */
+static bool take_table(Arena *arena, const CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
+    copy_fields(arena, table, d);
+    d->rows = table->count;
+    if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
+    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)d->rows, d->name, (long long)d->claimed_rows);
+    return false;
+}
+
+/* Today's reader of Fashion-MNIST, which is no table yet. */
+static bool count_fashion(const CoupletRequest *request, DataSource *d) {
+    const int64_t rows = couplet_selection_rows(&d->selection, request->reader, request->split, request->path);
+    static const CoupletField fields[] = {{.name = "image", .type = COUPLET_U8, .rank = 3, .shape = {1, 28, 28}}, {.name = "label", .type = COUPLET_I32, .classes = 10}};
+    d->fields = (CoupletField *)(uintptr_t)fields;
+    d->field_count = 2;
+    d->rows = rows;
+    return rows >= 0;
+}
+
+static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, const char **sentence) {
+    const Seeker *seeker = context;
+    const CoupletSource source = assemble_source(d);
+    CoupletRequest request;
+    CoupletTable table;
+    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
+    if (good && request.split) return count_fashion(&request, d) ? SCHEMA_READ : SCHEMA_ABSENT;
+    if (good && access(request.path, F_OK) != 0) {
+        *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
+        return SCHEMA_ABSENT;
+    }
+    if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
+        good = take_table(arena, &table, d, error, sizeof error);
+        couplet_table_close(&table);
+    }
+    if (!good) *sentence = arena_strndup(arena, error, strlen(error));
+    return good ? SCHEMA_READ : SCHEMA_REFUSED;
+}
+
+/* Whether each --data means something to the spec. */
+static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *places) {
+    CoupletSource *sources = arena_array(arena, CoupletSource, spec->stmt_count + 1);
+    int count = 0;
+    char error[512];
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_DATA) sources[count++] = (CoupletSource){.name = spec->stmts[i]->name};
+    return couplet_places_fit(places, sources, count, error, sizeof error) || report_error(CODE_COMMAND_LINE, error);
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
@@ -138,7 +210,9 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
-    const CheckHooks hooks = {read_library, count_rows, (void *)(uintptr_t)options->data};
+    Seeker seeker = {options_places(options, spec->source->path)};
+    if (!places_fit(arena, spec, &seeker.places)) return NULL;
+    const CheckHooks hooks = {read_library, read_schema, kept_rows, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
     if (diag_error_count(diag)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
@@ -147,7 +221,8 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
-    const CheckHooks hooks = {read_library, count_rows, NULL};
+    Seeker seeker = {{.spec = NULL}};
+    const CheckHooks hooks = {read_library, read_schema, kept_rows, &seeker};
     return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
 }
 

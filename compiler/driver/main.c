@@ -28,7 +28,7 @@ static const Command commands[] = {
      "    Value and gradients of one function on given arrays: float32 by compiled kernels (cpu, the default, or an OpenCL device), or float64 by\n"
      "    the reference evaluator."},
     {"gradcheck", gradcheck_command,
-     "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--size N=8,D=5] [--batch n] [--seed n]\n"
+     "couplet gradcheck FILE [--fn NAME] [--in z=z.npy] [--set tau=0.1] [--data FOLDER] [--size N=8,D=5] [--batch n] [--seed n]\n"
      "    Gradients against central differences of the formula as written, in float64, input by input; exit code 1 when one is off by more than 1e-6.\n"
      "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of 4), or every function of a file without a loss.\n"
      "    Arrays that are not given are made up."},
@@ -51,21 +51,21 @@ static const Command commands[] = {
      "    cannot be read, rows that are the same, and rows that two sources share; exit code 1 when a row cannot be read. pack writes a file for each source\n"
      "    that data.arrays reads, so that a program elsewhere needs nothing else. --cache lists the packed copies that are kept, --clear removes them."},
     {"bench", bench_command,
-     "couplet bench [FILE] [--set tau=0.1] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
+     "couplet bench [FILE] [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
      "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"
      "    peak of this machine's multiply-add units, measured in the same run."},
     {"build", build_command,
      "couplet build FILE -o NAME [--emit exe|lib|object|header|llvm|opencl] [--target x86-64-v4,x86-64-v3] [--embed-weights RUN]\n"
-     "              [--set tau=0.1] [--memory 512MiB]\n"
+     "              [--set tau=0.1] [--data FOLDER] [--memory 512MiB]\n"
      "    Compiles the method ahead of time, for several processors in one file. exe: a program that trains, evaluates and embeds; lib: libNAME.a and\n"
      "    libNAME.so with NAME.h and NAME.json. Neither needs the compiler; --embed-weights puts a trained run's weights into it. opencl:\n"
      "    the kernels as readable OpenCL C, each with its source line."},
     {"profile", profile_command,
-     "couplet profile FILE [--set tau=0.1] [--threads n] [--steps n] [--memory 512MiB] [--device cpu|opencl[:n]] [--by-kernel]\n"
+     "couplet profile FILE [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--memory 512MiB] [--device cpu|opencl[:n]] [--by-kernel]\n"
      "    Runs a few training steps on made-up data and shows where their time goes: time, operations and bytes of each source line (or of each\n"
      "    kernel), and which fraction that is of the best this machine can do, measured beside it."},
     {"tune", tune_command,
-     "couplet tune FILE [--set tau=0.1] [--threads n] [--steps n]\n"
+     "couplet tune FILE [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n]\n"
      "    Measures on this machine how the sums of products of FILE's training step are best cut into blocks and tasks, and keeps that beside the compiled\n"
      "    kernels: what is compiled here afterwards uses it. Nothing needs it."},
     {"doc", doc_command,
@@ -76,11 +76,11 @@ static const Command commands[] = {
      "    Trains every file with every combination of settings and every seed, and prints one table: mean and deviation of the loss and of each\n"
      "    evaluation. The folder (runs/compare, or --out) gets the runs, results.csv and comparison.svg; finished runs are not repeated."},
     {"graph", graph_command,
-     "couplet graph FILE [-o PICTURE.svg] [--set tau=0.1]\n"
+     "couplet graph FILE [-o PICTURE.svg] [--set tau=0.1] [--data FOLDER]\n"
      "    The method as its paper draws it: branches, shared weights, stops, moving averages, memory and the loss. PICTURE is .svg, .pdf, .png (through\n"
      "    Graphviz) or .dot; without it the .dot text comes on standard output."},
     {"describe", describe_command,
-     "couplet describe FILE [--set tau=0.1]\n"
+     "couplet describe FILE [--set tau=0.1] [--data FOLDER]\n"
      "    The method in the survey's words: update, structure, clusters, loss, negatives, views, parameters and memory."},
     {"fmt", fmt_command,
      "couplet fmt FILE... [--check] [--write]\n"
@@ -97,6 +97,7 @@ static const Command commands[] = {
 static int usage(FILE *out) {
     fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, a module of the library (losses), or - for standard input.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
+    fprintf(out, "--data FOLDER says where the paths of a spec's data begin, --data NAME=PATH where one source lies; there may be several.\n\n");
     fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. Every command takes --diagnostics json and --all-errors.\n\n");
     return out == stdout ? 0 : 2;
 }

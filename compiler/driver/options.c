@@ -11,6 +11,7 @@
 typedef enum {
     OPTION_FLAG,   /* bool: no value */
     OPTION_TEXT,   /* const char *: not empty */
+    OPTION_TEXTS,  /* a list of texts: it may be given several times */
     OPTION_WHOLE,  /* int64_t */
     OPTION_NUMBER, /* double */
     OPTION_SIZE,   /* int64_t: bytes, 512MiB */
@@ -96,6 +97,13 @@ static bool read_text(const OptionRow *row, const char *value, const char **out)
     return *value || report(CODE_COMMAND_LINE, "--%s needs a name, and an empty text was given", row->name);
 }
 
+static bool add_text(const Reader *r, const OptionRow *row, const char *value) {
+    const char *text;
+    if (!read_text(row, value, &text)) return false;
+    array_push(r->arena, &r->options->data, text);
+    return true;
+}
+
 static bool read_form(const OptionRow *row, const char *value, const char **out) {
     *out = value;
     if (strcmp(value, "text") == 0 || strcmp(value, "json") == 0) return true;
@@ -152,6 +160,7 @@ static bool read_value(const Reader *r, const OptionRow *row, const char *value)
     switch (row->kind) {
     case OPTION_FLAG: return true;
     case OPTION_TEXT: return read_text(row, value, place);
+    case OPTION_TEXTS: return add_text(r, row, value);
     case OPTION_WHOLE: return read_whole(row, value, place);
     case OPTION_NUMBER: return read_number(row, value, place);
     case OPTION_SIZE: return read_size(r, row, value, place);
@@ -203,7 +212,7 @@ static bool read_option(Reader *r, char **argv, int argc, int *at) {
     const char *name = letter ? letter : arena_strndup(r->arena, arg + 2, equals ? (size_t)(equals - arg) - 2 : strlen(arg + 2));
     const OptionRow *row = letter || strncmp(arg, "--", 2) == 0 ? find_row(r, name) : NULL;
     if (!row) return unknown_option(r, arena_strndup(r->arena, arg, equals ? (size_t)(equals - arg) : strlen(arg)), arg[1] == '-' ? name : "");
-    const bool repeats = row->kind == OPTION_PAIR || row->kind == OPTION_SIZES;
+    const bool repeats = row->kind == OPTION_PAIR || row->kind == OPTION_SIZES || row->kind == OPTION_TEXTS;
     if (r->seen[row - rows] && !repeats) return report(CODE_COMMAND_LINE, "--%s is given twice", row->name);
     r->seen[row - rows] = true;
     if (strcmp(row->name, "memory") == 0) r->options->memory = true;
@@ -233,4 +242,14 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
     if (!o->file && !is_listed(allowed, "[file]"))
         return report(CODE_COMMAND_LINE, strcmp(command, "eval") == 0 ? "the folder of a run is needed, like runs/simclr" : "a file is needed, like examples/simclr.cpl");
     return true;
+}
+
+CoupletPlaces options_places(const Options *o, const char *path) {
+    return (CoupletPlaces){.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path, .given = o->data.items, .given_count = o->data.count};
+}
+
+const char *options_folder(const Options *o) {
+    for (int i = 0; i < o->data.count; i++)
+        if (!strchr(o->data.items[i], '=')) return o->data.items[i];
+    return NULL;
 }

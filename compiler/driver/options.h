@@ -3,6 +3,7 @@
 #define COUPLET_DRIVER_OPTIONS_H
 
 #include "lang/support.h"
+#include "runtime/data/place.h"
 
 typedef struct Setting {
     const char *name, *value; /* --set name=value, --in name=file */
@@ -12,7 +13,7 @@ typedef ARRAY(Setting) SettingList;
 typedef struct Options {
     const char *file;       /* the first of `files`, or NULL */
     ARRAY(const char *) files; /* the arguments that are no options */
-    const char *data, *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
+    const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
@@ -21,6 +22,7 @@ typedef struct Options {
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;
+    ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
 } Options;
 
@@ -32,6 +34,11 @@ typedef struct Options {
  *   [texts]   --set takes any text, and the command looks at it
  * Every command takes --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
+
+/* Where the data of the spec at `path` lies; "": of no spec, from the current folder. */
+CoupletPlaces options_places(const Options *options, const char *path);
+/* The folder of --data, or NULL. */
+const char *options_folder(const Options *options);
 
 int check_command(int argc, char **argv);
 int data_command(int argc, char **argv);

@@ -71,7 +71,7 @@ int graph_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "graph", "set out", argc, argv)) {
+    if (options_read(arena, &o, "graph", "set data out", argc, argv)) {
         Drawn drawn;
         bool known = !o.out || ends_with(o.out, ".svg") || ends_with(o.out, ".dot") || ends_with(o.out, ".png") || ends_with(o.out, ".pdf");
         status = 1;
@@ -90,7 +90,7 @@ int describe_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "describe", "set", argc, argv)) {
+    if (options_read(arena, &o, "describe", "set data", argc, argv)) {
         Drawn drawn;
         status = draw(arena, &o, &drawn) ? 0 : 1;
         if (status == 0) picture_describe(arena, drawn.picture, drawn.program, stdout);

@@ -45,7 +45,7 @@ static void take_record(Job *j) {
     double number;
     uint64_t seed;
     o->record = r;
-    if (!o->data) o->data = couplet_record_data(r);
+    if (!o->data.count && couplet_record_data(r)) array_push(j->arena, &o->data, couplet_record_data(r));
     if (!o->has_seed && couplet_record_seed(r, &seed)) o->seed = (int64_t)seed;
     if (!o->device) o->device = couplet_record_text(r, "options.device");
     if (!o->threads && couplet_record_number(r, "options.threads", &number)) o->threads = (int64_t)number;
@@ -76,7 +76,7 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
     CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
-        if (s->kind == STMT_DATA) sources[program->source_count++] = assemble_source(s->name, s->data);
+        if (s->kind == STMT_DATA) sources[program->source_count++] = assemble_source(s->data);
     }
     program->sources = sources;
     return program;
@@ -85,7 +85,7 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
 /* The data is looked at before minutes of compiling. */
 static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
-    return couplet_sources_open(program_of_sources(j->arena, method), j->o->data, &j->sources, error, sizeof error) || report_error(CODE_DATA, error);
+    return couplet_sources_open(program_of_sources(j->arena, method), options_folder(j->o), &j->sources, error, sizeof error) || report_error(CODE_DATA, error);
 }
 
 static bool compile(Job *j, Assembled *out) {
@@ -114,7 +114,7 @@ static void say_compiled(const Job *j, const Assembled *assembled, double second
 static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
     char error[2048];
-    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .data = o->data,
+    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .data = options_folder(o),
                                          .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
                                          .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .quiet = o->quiet, .out = stdout,
                                          .stop = couplet_catch_interrupts(), .device = j->device};
@@ -158,7 +158,7 @@ int train_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "train", "set epochs data seed threads device out resume change max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv)) {
-        Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data != NULL, .folder = {.lock = -1}};
+        Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
         if (o.change && !o.resume) report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from the run that is gone on with");
         else status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
         close_job(&job);
@@ -178,7 +178,7 @@ int eval_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "eval", "data threads device quiet", argc, argv)) {
-        Job job = {.arena = arena, .o = &o, .work = couplet_evaluate, .data_was_named = o.data != NULL, .folder = {.lock = -1}};
+        Job job = {.arena = arena, .o = &o, .work = couplet_evaluate, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
         job.spec = kept_spec(arena, o.file);
         status = open_run(&job, o.file, false) ? run_job(&job) : 1;
         close_job(&job);

@@ -124,7 +124,7 @@ int tune_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "tune", "set threads steps", argc, argv)) {
+    if (options_read(arena, &o, "tune", "set data threads steps", argc, argv)) {
         Tuner t = {.arena = arena, .options = &o};
         status = tune(&t) ? 0 : 1;
     }

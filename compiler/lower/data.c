@@ -1,12 +1,18 @@
 /* Data: sources, their fields, and the views drawn from them. */
 #include "compiler/lower/internal.h"
+#include "lang/ast_walk.h"
 
 #include <string.h>
 
+/* `fraction = f` decides how many rows there are, and a claim how long an axis is. */
+static bool fix_hyper(void *context, Expr *e) {
+    if (e->kind == EXPR_NAME && e->symbol) mark_static(context, e->symbol);
+    return true;
+}
+
 void declare_source(Lower *l, const Stmt *s) {
-    for (int i = 0; i < s->value->arg_count; i++) /* `fraction = f` decides how many rows there are */
-        if (s->value->args[i]->symbol) mark_static(l, s->value->args[i]->symbol);
-    LoweredSource source = {s->name, s->data, false};
+    ast_walk_stmt((Stmt *)(uintptr_t)s, fix_hyper, l);
+    LoweredSource source = {s->name, s->data, false, arena_array(l->arena, bool, s->data->field_count + 1)};
     array_push(l->arena, &l->program->sources, source);
 }
 
@@ -28,15 +34,39 @@ static void mark_drawn(Lower *l, const Stmt *source) {
 
 static int64_t batch_of(const Lower *l, const DataSource *data) {
     if (l->sweep != data) return data->batch;
-    return data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+    return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+}
+
+static GType type_of(const CoupletField *field) {
+    if (!field) return GT_INT; /* index */
+    switch (field->type) {
+    case COUPLET_U8: return GT_U8;
+    case COUPLET_I32: return GT_INT;
+    case COUPLET_F32: return GT_REAL;
+    }
+    return GT_REAL;
+}
+
+const CoupletField *source_field(Lower *l, const DataSource *data, const char *name) {
+    const int source = find_source(l, data->name);
+    for (int i = 0; i < data->field_count; i++) {
+        if (strcmp(data->fields[i].name, name) != 0) continue;
+        if (source >= 0) l->program->sources.items[source].reads[i] = true;
+        return &data->fields[i];
+    }
+    return NULL;
+}
+
+GNode *rows_input(Lower *l, const char *name, const CoupletField *field, int64_t rows, Span span) {
+    int64_t shape[GRAPH_MAX_RANK] = {rows};
+    const int own = field ? field->rank : 0;
+    for (int i = 0; i < own; i++) shape[i + 1] = field->shape[i];
+    return graph_input(l->g, name, type_of(field), own + 1, shape, span);
 }
 
 static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field, int64_t rows, Span span) {
-    const DataSource *data = source->data;
-    bool image = strcmp(field, "image") == 0;
     const char *key = arena_printf(l->arena, "%s.%s", prefix, field);
-    int64_t shape[GRAPH_MAX_RANK] = {rows, data->channels, data->height, data->width};
-    return graph_input(l->g, arena_intern(l->arena, key, strlen(key)), image ? GT_U8 : GT_INT, image ? 4 : 1, shape, span);
+    return rows_input(l, arena_intern(l->arena, key, strlen(key)), source_field(l, source->data, field), rows, span);
 }
 
 static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
@@ -73,11 +103,12 @@ static int64_t view_count(Lower *l, const Param *view) {
 }
 
 /* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a sample draws the same wherever the shuffle
- * puts it. A balanced source may have an image twice in a batch; there it is the place in the batch. */
+ * puts it. A source that is balanced, weighed or in episodes may have a row twice in a batch; there it is the place in the batch. */
 static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views, const GExpr *number, Span span) {
     Graph *g = l->g;
     const GExpr *sample = n;
-    if (!source->data->balanced) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
+    const bool repeats = source->data->balanced || source->data->weights || source->data->ways;
+    if (!repeats) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
     return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
 }
 

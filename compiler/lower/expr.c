@@ -709,7 +709,7 @@ static Value value_of(Lower *l, const Expr *e) {
         value.net = lower_net(l, e, "net");
         return value;
     }
-    case EXPR_STRING: break;
+    case EXPR_STRING: case EXPR_RANGE: break;
     }
     diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "this has no numeric value");
     return value_scalar(zero(l));

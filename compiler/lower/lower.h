@@ -21,12 +21,14 @@ typedef struct LoweredSource {
     const char *name;
     const DataSource *data;
     bool drawn; /* the step reads it */
+    bool *reads; /* by field: some graph reads it */
 } LoweredSource;
 
 typedef struct LoweredEval {
     const char *method; /* "knn", "linear" */
     double k, temperature, decay;
     int features;    /* which of LoweredProgram.features */
+    const char *of, *labels; /* fields of both sources */
     int bank, query; /* which of sources */
     Span span;
 } LoweredEval;
@@ -55,6 +57,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredPhase) phases;
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
+    ARRAY(const CoupletField *) feature_fields; /* that each of them is made of */
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;

@@ -84,7 +84,11 @@ with tempfile.TemporaryDirectory() as folder:
     for evaluation, option, kind, standard in rows:
         line = next((line for line in page.splitlines() if line.startswith("|") and f"`{option}`" in line.split("|")[1]), "")
         owner, default = (line.split("|")[2], line.split("|")[4].strip()) if line.count("|") == 5 else ("", "")
-        check(("both" in owner or f"`{evaluation}`" in owner) and default == ("must be given" if kind in ("NETWORK", "DATA") else standard), f"language.md has {option} of {evaluation}", line)
+        wanted = {"NETWORK": "must be given", "DATA": "must be given", "OF": "`image`" if option == "of" else "`label`"}.get(kind, standard)
+        check(("both" in owner or f"`{evaluation}`" in owner) and default.split(",")[0] == wanted, f"language.md has {option} of {evaluation}", line)
+    with open(os.path.join(root, "lang/data_options.def")) as file:
+        for option in re.findall(r"^DATA_OPTION\((\w+), ", file.read(), re.MULTILINE):
+            check(re.search(rf"^\| .*`{option} = ", page, re.MULTILINE) is not None, f"language.md has the option {option} of data")
     with open(os.path.join(root, "lang/settings.def")) as file:
         for setting in re.findall(r"^TRAIN_SETTING\((\w+), ", file.read(), re.MULTILINE):
             check(re.search(rf"\b{setting} |`{setting}`", page) is not None, f"language.md has the setting {setting}")

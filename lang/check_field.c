@@ -1,0 +1,122 @@
+/* The fields of a source: train.image is that of a batch, in a view of one sample; train.all.image that of every row. */
+#include "lang/check.h"
+
+#include <string.h>
+
+static const char index_name[] = "index", all_name[] = "all";
+
+const CoupletField *find_field(const DataSource *data, const char *name) {
+    for (int i = 0; i < data->field_count; i++)
+        if (strcmp(data->fields[i].name, name) == 0) return &data->fields[i];
+    return NULL;
+}
+
+static const char *field_text(Check *c, const CoupletField *field) {
+    static const char *const types[] = {[COUPLET_U8] = "u8", [COUPLET_I32] = "int", [COUPLET_F32] = "real"};
+    const char *text = arena_printf(c->arena, "%s %s", field->name, types[field->type]);
+    for (int i = 0; i < field->rank; i++)
+        text = arena_printf(c->arena, "%s%s%lld%s", text, i ? ", " : "[", (long long)field->shape[i], i + 1 == field->rank ? "]" : "");
+    return text;
+}
+
+const char *fields_text(Check *c, const DataSource *data) {
+    enum { MOST = 12 };
+    const char *text = "";
+    for (int i = 0; i < data->field_count && i < MOST; i++) text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", field_text(c, &data->fields[i]));
+    if (data->field_count > MOST) text = arena_printf(c->arena, "%s, %d more", text, data->field_count - MOST);
+    return arena_printf(c->arena, "%s%sindex int", text, *text ? " and " : "");
+}
+
+const char *nearest_field(Check *c, const DataSource *data, const char *name) {
+    const char **names = arena_array(c->arena, const char *, data->field_count + 1);
+    int count = 0;
+    for (int i = 0; i < data->field_count; i++) names[count++] = data->fields[i].name;
+    names[count++] = index_name;
+    return diag_nearest(name, names, count);
+}
+
+static Type *unknown_field(Check *c, const Expr *e, const Symbol *symbol) {
+    const DataSource *data = symbol->stmt->data;
+    if (data->poisoned) return type_poison(c);
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s", symbol->stmt->name, e->name, fields_text(c, data));
+    const char *near = nearest_field(c, data, e->name);
+    if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
+    return type_poison(c);
+}
+
+static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data) {
+    Symbol *s = arena_new_of(c->arena, Symbol);
+    *s = (Symbol){.kind = SYMBOL_FIELD, .name = e->name, .span = data->span, .stmt = data->stmt};
+    return e->symbol = s;
+}
+
+/* NULL: `index`, a number for each row. */
+static Type *field_type(Check *c, const CoupletField *field, int64_t rows /* 0: of one sample */) {
+    Dim *dims[MAX_RANK];
+    int rank = 0;
+    if (rows) dims[rank++] = dim_const(c->dims, rows);
+    for (int i = 0; field && i < field->rank; i++) dims[rank++] = dim_const(c->dims, field->shape[i]);
+    return type_make(c, !field || field->type == COUPLET_I32 ? KIND_INT : KIND_REAL, rank, dims);
+}
+
+int64_t rows_of(Check *c, DataSource *data, Span span) {
+    data->sized = true;
+    if (data->rows || data->poisoned) return data->rows ? data->rows : 1;
+    diag_report(c->diag, CODE_DATA_ABSENT, span, "how many rows `%s` has is not known, and an array here has one for each: its data is not there: %s", data->name,
+                data->absent ? data->absent : "nobody looked for it");
+    diag_suggest(c->diag, "an option of the source claims their number: `rows = 10000`");
+    data->rows = 1;
+    data->said_small = true;
+    return 1;
+}
+
+int64_t batch_of(const Check *c, const DataSource *data) {
+    if (c->sweep != data) return data->batch;
+    return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+}
+
+/* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
+static void report_small(Check *c, DataSource *data, Span span) {
+    const bool repeats = data->balanced || data->weights || data->ways;
+    if (!data->rows || data->batch <= data->rows || data->said_small || repeats) return;
+    data->said_small = true;
+    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)data->batch, (long long)data->rows, data->name);
+    diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
+}
+
+Type *check_field(Check *c, Expr *e, Symbol *symbol) {
+    const bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
+    DataSource *data = symbol->stmt->data;
+    const CoupletField *field = find_field(data, e->name);
+    const bool is_all = !whole && strcmp(e->name, all_name) == 0;
+    if (!field && !is_all && strcmp(e->name, index_name) != 0) return unknown_field(c, e, symbol);
+    Symbol *s = field_symbol(c, e, symbol);
+    if (is_all) return s->type = type_make(c, KIND_DATA, 0, NULL);
+    if (field && field->rank >= MAX_RANK) {
+        diag_report(c->diag, CODE_TOO_MANY_AXES, e->span, "an array has at most %d axes, and a batch of `%s` would have %d", MAX_RANK, e->name, field->rank + 1);
+        return s->type = type_poison(c);
+    }
+    if (whole) return s->type = field_type(c, field, rows_of(c, data, e->span));
+    c->seen = data;
+    if (c->in_epoch && c->sweep != data) {
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "between two epochs there is no batch of `%s`", symbol->name);
+        diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
+        return s->type = type_poison(c);
+    }
+    if (c->sweep != data) report_small(c, data, e->span);
+    return s->type = field_type(c, field, c->in_view ? 0 : batch_of(c, data));
+}
+
+const CoupletField *check_named_field(Check *c, Expr *e) {
+    Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
+    e->type = type_poison(c);
+    if (base && base->kind == EXPR_NAME) check_expr(c, base);
+    if (!base || !base->symbol || base->symbol->kind != SYMBOL_DATA) {
+        if (!base || !base->type || base->type->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, e->span, "a field of data is named here, like `train.image`");
+        return NULL;
+    }
+    const CoupletField *field = find_field(base->symbol->stmt->data, e->name);
+    if (field) field_symbol(c, e, base->symbol)->type = e->type;
+    else unknown_field(c, e, base->symbol);
+    return field;
+}
