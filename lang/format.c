@@ -228,7 +228,7 @@ static bool continues(const Format *f, const Place *p, int i) {
     if (p->last < 0) return false;
     if (in_list(p)) return w->kind != WORD_CLOSE;
     const Word *last = &f->words.items[p->last];
-    if (is(w, ">>")) return true;
+    if (is(w, ">>") || ((is(w, "then") || is(w, "else")) && !is(last, "}"))) return true;
     if (is(last, ",") && p->depth && innermost(p)->settings) return false;
     if (is(last, ";")) return false;
     return last->kind == WORD_OPERATOR || (is_keyword(f, p, p->last) && !begins_statement(p));
