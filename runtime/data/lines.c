@@ -1,0 +1,418 @@
+/* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many there are. Code 0 is padding, 1 is a token that the vocabulary does
+ * not have, and those of the vocabulary follow, the most frequent first. */
+#include "runtime/data/mapping.h"
+#include "runtime/data/reader.h"
+#include "runtime/data/textfile.h"
+#include "runtime/data/tokens.h"
+#include "runtime/data/words.h"
+#include "runtime/hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PADDING, UNKNOWN, FIRST_WORD };
+enum { TOKEN, LENGTH, LABEL }; /* fields */
+static const int64_t most_at_once = INT64_C(1) << 30; /* bytes of codes that are made at each start */
+
+typedef struct Rules {
+    CoupletTokenKind kind;
+    bool lower, label;
+    int64_t tokens, vocabulary;
+} Rules;
+
+/* A line that is a sample. */
+typedef struct Row {
+    int64_t text;    /* offset of its text, behind the label */
+    int64_t line;    /* from 1 */
+    int32_t label;   /* number of its word */
+} Row;
+
+typedef struct Corpus {
+    CoupletTextFile file;
+    Row *rows;
+    int64_t count, room;
+    CoupletWords tokens, labels; /* that were met; the tokens not where they are bytes */
+} Corpus;
+
+typedef struct State {
+    Rules rules;
+    Corpus corpus, like;
+    int32_t *codes;        /* by number of a token in the vocabulary's corpus: its code */
+    int32_t *label_codes;  /* by number of a label in the corpus that has the labels */
+} State;
+
+static bool fail(const CoupletTable *t, const char *text, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "%s: %s", t->name, text);
+    return false;
+}
+
+static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
+
+/* The corpus that the vocabulary and the labels are of. */
+static Corpus *source_of(State *s) { return s->like.rows ? &s->like : &s->corpus; }
+
+/* ---- settings ------------------------------------------------------------------------------------------------------- */
+
+static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Rules *rules, char *error, size_t error_bytes) {
+    static const char *const kinds[] = {"words", "characters", "bytes"};
+    const char *by = couplet_request_text(request, "unit");
+    *rules = (Rules){.lower = couplet_request_number(request, "lower") != 0,
+                     .label = couplet_request_number(request, "label") != 0,
+                     .tokens = (int64_t)couplet_request_number(request, "tokens"),
+                     .vocabulary = (int64_t)couplet_request_number(request, "vocabulary")};
+    int kind = 0;
+    while (kind < 3 && strcmp(kinds[kind], by) != 0) kind++;
+    rules->kind = (CoupletTokenKind)kind;
+    if (kind == 3) {
+        snprintf(error, error_bytes, "%s: `unit` of lines is \"words\", \"characters\" or \"bytes\", and this is \"%.40s\"", t->name, by);
+        return false;
+    }
+    if (rules->kind != COUPLET_TOKEN_BYTES) return true;
+    if (rules->vocabulary || rules->lower) return fail(t, "all bytes are in the vocabulary as they are: `vocabulary` and `lower` are for words and characters", error, error_bytes);
+    return true;
+}
+
+/* ---- lines ---------------------------------------------------------------------------------------------------------- */
+
+/* Where the line that begins at `at` ends. */
+static const char *end_of_line(const char *at, const char *end) {
+    const char *feed = memchr(at, '\n', (size_t)(end - at));
+    if (feed) end = feed;
+    const char *carriage = memchr(at, '\r', (size_t)(end - at));
+    return carriage ? carriage : end;
+}
+
+static const char *skip_end(const char *at, const char *end) {
+    if (at < end && *at == '\r') at++;
+    else return at < end ? at + 1 : at;
+    return at < end && *at == '\n' ? at + 1 : at;
+}
+
+static Row *next_row(Corpus *c) {
+    if (c->count == c->room) {
+        const int64_t room = c->room ? 2 * c->room : 1024;
+        Row *rows = realloc(c->rows, (size_t)room * sizeof *rows);
+        if (!rows) return NULL;
+        c->rows = rows;
+        c->room = room;
+    }
+    return &c->rows[c->count];
+}
+
+typedef struct Reading {
+    const CoupletTable *table;
+    const Rules *rules;
+    const char *name; /* of the file */
+    Corpus *corpus;
+    const Corpus *like; /* NULL: the corpus itself has the vocabulary */
+    const char *like_name;
+    CoupletTokens tokens;
+    char *error;
+    size_t error_bytes;
+} Reading;
+
+static bool refuse_line(const Reading *r, int64_t line, const char *why) {
+    snprintf(r->error, r->error_bytes, "%s, line %lld %s", r->name, (long long)line, why);
+    return false;
+}
+
+/* "label TAB text"; *text moves behind the tab. */
+static bool take_label(const Reading *r, Row *row, const char **text, const char *end) {
+    const char *tab = memchr(*text, '\t', (size_t)(end - *text)), *begin = *text, *stop = tab;
+    if (!tab) return refuse_line(r, row->line, "has no tab; with label = true, a line is the label, a tab, and the text");
+    while (begin < stop && *begin == ' ') begin++;
+    while (stop > begin && stop[-1] == ' ') stop--;
+    if (begin == stop) return refuse_line(r, row->line, "has no label before its tab");
+    const size_t length = (size_t)(stop - begin);
+    if (r->like && couplet_words_find(&r->like->labels, begin, length) < 0) {
+        snprintf(r->error, r->error_bytes, "%s, line %lld: `%.*s` is no label of %s", r->name, (long long)row->line, length < 60 ? (int)length : 60, begin, r->like_name);
+        return false;
+    }
+    row->label = couplet_words_add(&r->corpus->labels, begin, length);
+    *text = tab + 1;
+    return row->label >= 0 || out_of_memory(r->table, r->error, r->error_bytes);
+}
+
+/* Whether there is anything but spaces. */
+static bool has_text(const Reading *r, const char *text, const char *end) {
+    if (r->rules->kind == COUPLET_TOKEN_BYTES) return text < end;
+    CoupletTokens tokens;
+    tokens.kind = COUPLET_TOKEN_WORDS;
+    tokens.lower = false;
+    tokens.at = text;
+    tokens.end = end;
+    return couplet_tokens_next(&tokens);
+}
+
+static bool take_tokens(Reading *r, const char *text, const char *end) {
+    CoupletTokens *tokens = &r->tokens;
+    if (r->like || r->rules->kind == COUPLET_TOKEN_BYTES) return true;
+    tokens->at = text;
+    tokens->end = end;
+    for (int64_t i = 0; i < r->rules->tokens && couplet_tokens_next(tokens); i++)
+        if (couplet_words_add(&r->corpus->tokens, tokens->text, tokens->length) < 0) return out_of_memory(r->table, r->error, r->error_bytes);
+    return true;
+}
+
+static bool take_line(Reading *r, const char *text, const char *end, int64_t line) {
+    Corpus *c = r->corpus;
+    if (!has_text(r, text, end)) return true;
+    Row *row = next_row(c);
+    if (!row) return out_of_memory(r->table, r->error, r->error_bytes);
+    *row = (Row){.line = line};
+    if (r->rules->label && !take_label(r, row, &text, end)) return false;
+    if (r->rules->label && !has_text(r, text, end)) return refuse_line(r, line, "has a label and no text");
+    row->text = text - c->file.text;
+    if (c->count++ == INT32_MAX) return refuse_line(r, line, "is one too many: at most 2147483647 lines are read");
+    return take_tokens(r, text, end);
+}
+
+static bool read_corpus(Reading *r, const char *path) {
+    Corpus *c = r->corpus;
+    const bool bytes = r->rules->kind == COUPLET_TOKEN_BYTES;
+    if (!couplet_textfile_open(path, r->name, "a text file", bytes, &c->file, r->error, r->error_bytes)) return false;
+    r->tokens.kind = r->rules->kind;
+    r->tokens.lower = r->rules->lower;
+    const char *end = c->file.text + c->file.length;
+    int64_t line = 1;
+    for (const char *at = c->file.text; at < end; line++) {
+        const char *stop = end_of_line(at, end);
+        if (!take_line(r, at, stop, line)) return false;
+        at = skip_end(stop, end);
+    }
+    if (c->count) return true;
+    snprintf(r->error, r->error_bytes, "%s has no line of text", r->name);
+    return false;
+}
+
+static void free_corpus(Corpus *c) {
+    couplet_textfile_close(&c->file);
+    couplet_words_free(&c->tokens);
+    couplet_words_free(&c->labels);
+    free(c->rows);
+    memset(c, 0, sizeof *c);
+}
+
+/* ---- fields --------------------------------------------------------------------------------------------------------- */
+
+/* Bytes that print are called as they are, others by their number. */
+static bool name_bytes(CoupletField *field) {
+    enum { BYTES = 256, NAME = 5 };
+    const char *names[FIRST_WORD + BYTES] = {"<padding>", "<unknown>"};
+    char texts[BYTES][NAME];
+    for (int i = 0; i < BYTES; i++) {
+        snprintf(texts[i], NAME, i > ' ' && i < 127 ? "%c" : "0x%02x", i);
+        names[FIRST_WORD + i] = texts[i];
+    }
+    return couplet_field_classes(field, names, FIRST_WORD + BYTES);
+}
+
+/* Codes of the vocabulary, and their names. */
+static bool code_tokens(State *s, CoupletField *field) {
+    if (s->rules.kind == COUPLET_TOKEN_BYTES) return name_bytes(field);
+    const CoupletWords *w = &source_of(s)->tokens;
+    int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
+    s->codes = malloc(((size_t)w->count + 1) * sizeof *s->codes);
+    int32_t count = order && s->codes ? couplet_words_by_count(w, s->codes, order) : -1;
+    if (s->rules.vocabulary && count > s->rules.vocabulary) count = (int32_t)s->rules.vocabulary;
+    const char **names = count < 0 ? NULL : malloc(((size_t)count + FIRST_WORD) * sizeof *names);
+    if (names) {
+        names[PADDING] = "<padding>";
+        names[UNKNOWN] = "<unknown>";
+    }
+    for (int32_t i = 0; names && i < count; i++) names[FIRST_WORD + i] = w->words[order[i]].text;
+    for (int32_t i = 0; names && i < w->count; i++) s->codes[i] = s->codes[i] < count ? s->codes[i] + FIRST_WORD : UNKNOWN;
+    const bool good = names && couplet_field_classes(field, names, (int64_t)count + FIRST_WORD);
+    free(names);
+    free(order);
+    return good;
+}
+
+static bool code_labels(State *s, CoupletField *field) {
+    const CoupletWords *w = &source_of(s)->labels;
+    int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
+    s->label_codes = malloc(((size_t)w->count + 1) * sizeof *s->label_codes);
+    const int32_t count = order && s->label_codes ? couplet_words_by_name(w, s->label_codes, order) : -1;
+    const char **names = count < 0 ? NULL : malloc(((size_t)count + 1) * sizeof *names);
+    for (int32_t i = 0; names && i < count; i++) names[i] = w->words[order[i]].text;
+    const bool good = names && couplet_field_classes(field, names, count);
+    free(names);
+    free(order);
+    return good;
+}
+
+static bool add_fields(CoupletTable *t, char *error, size_t error_bytes) {
+    State *s = t->state;
+    const int64_t shape[] = {s->rules.tokens};
+    CoupletField *field = couplet_table_add(t, "token", COUPLET_I32, 1, shape);
+    bool good = field && code_tokens(s, field);
+    field = good ? couplet_table_add(t, "length", COUPLET_I32, 0, NULL) : NULL;
+    good = field != NULL;
+    if (good) field->classes = s->rules.tokens + 1;
+    if (good && s->rules.label) {
+        field = couplet_table_add(t, "label", COUPLET_I32, 0, NULL);
+        good = field && code_labels(s, field);
+    }
+    return good || out_of_memory(t, error, error_bytes);
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------------- */
+
+static void close_lines(CoupletTable *t) {
+    State *s = t->state;
+    if (!s) return;
+    free_corpus(&s->corpus);
+    free_corpus(&s->like);
+    free(s->codes);
+    free(s->label_codes);
+    free(s);
+    t->state = NULL;
+}
+
+static uint64_t add_key(uint64_t key, const Corpus *c) {
+    key = couplet_hash(key, &c->file.mapping.length, sizeof c->file.mapping.length);
+    return couplet_hash(key, &c->file.mapping.time_ns, sizeof c->file.mapping.time_ns);
+}
+
+static bool read_files(const CoupletRequest *request, CoupletTable *t, char *error, size_t error_bytes) {
+    State *s = t->state;
+    const char *like = couplet_request_text(request, "like");
+    char path[COUPLET_PATH_BYTES];
+    if (!read_rules(request, t, &s->rules, error, error_bytes)) return false;
+    Reading *reading = calloc(1, sizeof *reading);
+    if (!reading) return out_of_memory(t, error, error_bytes);
+    *reading = (Reading){.table = t, .rules = &s->rules, .error = error, .error_bytes = error_bytes};
+    bool good = true;
+    if (*like) {
+        reading->name = reading->like_name = path;
+        reading->corpus = &s->like;
+        good = couplet_path_beside(request->path, like, path, error, error_bytes) && read_corpus(reading, path);
+        reading->like = &s->like;
+    }
+    reading->name = t->name;
+    reading->corpus = &s->corpus;
+    good = good && read_corpus(reading, t->path);
+    free(reading);
+    return good;
+}
+
+static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes);
+static bool load(CoupletTable *t, char *error, size_t error_bytes);
+static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error, size_t error_bytes);
+static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes);
+static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes);
+
+static const CoupletReader by_rows = {.name = "lines", .open = open_lines, .read = read_row, .column = column, .name_row = name_row, .close = close_lines};
+const CoupletReader couplet_reader_lines = {.name = "lines", .open = open_lines, .load = load, .column = column, .name_row = name_row, .close = close_lines};
+
+static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
+    snprintf(out->name, sizeof out->name, "%s", request->path);
+    if (!couplet_path_absolute(request->path, out->path, error, error_bytes)) return false;
+    State *s = out->state = calloc(1, sizeof *s);
+    if (!s) return out_of_memory(out, error, error_bytes);
+    if (!read_files(request, out, error, error_bytes) || !add_fields(out, error, error_bytes)) {
+        close_lines(out);
+        return false;
+    }
+    out->held = s->corpus.count;
+    out->key = add_key(add_key(COUPLET_HASH_START, &s->corpus), &s->like);
+    out->reader = out->held * s->rules.tokens * 4 > most_at_once ? &by_rows : &couplet_reader_lines;
+    return true;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+
+static int32_t code_of(const State *s, const CoupletWords *vocabulary, const CoupletTokens *tokens) {
+    if (s->rules.kind == COUPLET_TOKEN_BYTES) return FIRST_WORD + (unsigned char)tokens->text[0];
+    const int32_t word = couplet_words_find(vocabulary, tokens->text, tokens->length);
+    return word < 0 ? UNKNOWN : s->codes[word];
+}
+
+/* The codes of a line, with padding behind; returns how many there are. */
+static int32_t encode(const State *s, const Row *row, CoupletTokens *tokens, int32_t *out) {
+    const CoupletTextFile *file = &s->corpus.file;
+    const CoupletWords *vocabulary = s->like.rows ? &s->like.tokens : &s->corpus.tokens;
+    tokens->kind = s->rules.kind;
+    tokens->lower = s->rules.lower;
+    tokens->at = file->text + row->text;
+    tokens->end = end_of_line(tokens->at, file->text + file->length);
+    int32_t count = 0;
+    while (count < s->rules.tokens && couplet_tokens_next(tokens)) out[count++] = code_of(s, vocabulary, tokens);
+    memset(out + count, 0, (size_t)(s->rules.tokens - count) * sizeof *out);
+    return count;
+}
+
+static int32_t label_of(const State *s, const Row *row) {
+    if (!s->like.rows) return s->label_codes[row->label];
+    const CoupletWord *word = &s->corpus.labels.words[row->label];
+    return s->label_codes[couplet_words_find(&s->like.labels, word->text, word->length)];
+}
+
+static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    CoupletTokens tokens;
+    (void)error;
+    (void)error_bytes;
+    *(int32_t *)fields[LENGTH] = encode(s, &s->corpus.rows[row], &tokens, fields[TOKEN]);
+    if (s->rules.label) *(int32_t *)fields[LABEL] = label_of(s, &s->corpus.rows[row]);
+    return true;
+}
+
+/* Labels are known without their lines being taken apart. */
+static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    if (error_bytes) *error = 0;
+    if (field != LABEL) return false;
+    for (int64_t i = 0; i < t->held; i++) out[i] = label_of(s, &s->corpus.rows[i]);
+    return true;
+}
+
+static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes) {
+    const State *s = t->state;
+    snprintf(out, bytes, "%s, line %lld", t->name, (long long)s->corpus.rows[row].line);
+}
+
+/* ---- all at once ---------------------------------------------------------------------------------------------------- */
+
+typedef struct Pages {
+    void *at;
+    size_t bytes;
+} Pages;
+
+static void release(void *storage) {
+    Pages *pages = storage;
+    couplet_pages_give(pages->at, pages->bytes);
+    free(pages);
+}
+
+static size_t padded_bytes(const CoupletTable *t, int f) {
+    enum { ALIGNMENT = 64 };
+    return ((size_t)(t->held * couplet_field_bytes(&t->fields[f])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static bool load(CoupletTable *t, char *error, size_t error_bytes) {
+    Pages *pages = calloc(1, sizeof *pages);
+    for (int f = 0; pages && f < t->field_count; f++) pages->bytes += padded_bytes(t, f);
+    if (pages) pages->at = couplet_pages_take(pages->bytes);
+    if (!pages || !pages->at) {
+        free(pages);
+        return out_of_memory(t, error, error_bytes);
+    }
+    char *at = pages->at, *columns[LABEL + 1] = {NULL};
+    for (int f = 0; f < t->field_count; f++) {
+        t->columns[f] = columns[f] = at;
+        at += padded_bytes(t, f);
+    }
+    for (int64_t row = 0; row < t->held; row++) {
+        void *fields[LABEL + 1];
+        for (int f = 0; f < t->field_count; f++) fields[f] = columns[f] + row * couplet_field_bytes(&t->fields[f]);
+        read_row(t, row, fields, error, error_bytes);
+    }
+    uint64_t hash = COUPLET_HASH_START;
+    for (int f = 0; f < t->field_count; f++) hash = couplet_hash_array(hash, columns[f], t->held * couplet_field_bytes(&t->fields[f]));
+    t->storage = pages;
+    t->release = release;
+    t->hash = hash ? hash : 1;
+    return true;
+}
