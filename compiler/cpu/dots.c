@@ -64,27 +64,68 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
     loop_keep_rolled(f, loop_end(f, &ks));
 }
 
-/* Leaf after leaf goes to totals in double, lane by lane; a lane's total is rounded once, at the end. */
+/* In the worker's scratch, from the first to the last, and volatile: product.c says why. */
+static LLVMValueRef total_at(Dots *d, int i) {
+    LLVMValueRef at = whole(d->f, i * d->c->lanes);
+    LLVMTypeRef f64 = d->f->e->f64;
+    return LLVMBuildInBoundsGEP2(d->f->e->builder, f64, d->f->scratch, &at, 1, "");
+}
+
+static LLVMTypeRef wide_vector(Dots *d) {
+    return LLVMVectorType(d->f->e->f64, (unsigned)d->c->lanes);
+}
+
+static LLVMValueRef wide_sum(Dots *d, LLVMValueRef slot) {
+    LLVMValueRef sum = local_get(d->f, d->vector, slot);
+    return LLVMBuildFPExt(d->f->e->builder, sum, wide_vector(d), "");
+}
+
+static LLVMValueRef plus_total(Dots *d, int i, LLVMValueRef sum) {
+    LLVMBuilderRef build = d->f->e->builder;
+    LLVMValueRef total = LLVMBuildLoad2(build, wide_vector(d), total_at(d, i), "");
+    LLVMSetVolatile(total, true);
+    return LLVMBuildFAdd(build, total, sum, "");
+}
+
+/* Of a leaf that others follow. */
+static void keep_leaf(Dots *d, const LLVMValueRef *slot, bool is_first) {
+    for (int i = 0; i < d->c->rows * DOT_COLUMNS; i++) {
+        LLVMValueRef sum = wide_sum(d, slot[i]);
+        if (!is_first) sum = plus_total(d, i, sum);
+        LLVMSetVolatile(LLVMBuildStore(d->f->e->builder, sum, total_at(d, i)), true);
+    }
+}
+
+static void join_leaves(Dots *d, const LLVMValueRef *slot) {
+    for (int i = 0; i < d->c->rows * DOT_COLUMNS; i++) {
+        LLVMValueRef sum = plus_total(d, i, wide_sum(d, slot[i]));
+        local_set(d->f, slot[i], LLVMBuildFPTrunc(d->f->e->builder, sum, d->vector, ""));
+    }
+}
+
+/* Leaf after leaf goes to totals in double, lane by lane; a lane's total is rounded once, at the
+ * end. There is more than one leaf. */
 static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot) {
     Frame *f = d->f;
     LLVMBuilderRef build = f->e->builder;
-    LLVMTypeRef wide = LLVMVectorType(f->e->f64, (unsigned)d->c->lanes);
-    LLVMValueRef total[MAX_ROWS * DOT_COLUMNS];
-    const int count = d->c->rows * DOT_COLUMNS;
-    for (int i = 0; i < count; i++) {
-        total[i] = frame_local(f, wide);
-        local_set(f, total[i], LLVMConstNull(wide));
-    }
     const int64_t leaf = DOT_LEAF * d->c->lanes;
-    Loop leaves = loop_begin_step(f, whole(f, 0), d->k, leaf);
-    LLVMValueRef end = smaller(f, add(f, leaves.index, whole(f, leaf)), d->k);
-    sum_leaf(d, row, slot, leaves.index, end);
-    for (int i = 0; i < count; i++) {
-        LLVMValueRef sum = LLVMBuildFPExt(build, local_get(f, d->vector, slot[i]), wide, "");
-        local_set(f, total[i], LLVMBuildFAdd(build, local_get(f, wide, total[i]), sum, ""));
-    }
-    loop_keep_rolled(f, loop_end(f, &leaves));
-    for (int i = 0; i < count; i++) local_set(f, slot[i], LLVMBuildFPTrunc(build, local_get(f, wide, total[i]), d->vector, ""));
+    LLVMValueRef place = frame_local(f, f->e->i64);
+    LLVMBasicBlockRef body = frame_block(f, "leaf"), after = frame_block(f, "leaves");
+    sum_leaf(d, row, slot, whole(f, 0), whole(f, leaf));
+    keep_leaf(d, slot, true);
+    local_set(f, place, whole(f, leaf));
+    LLVMBuildBr(build, body);
+    LLVMPositionBuilderAtEnd(build, body);
+    LLVMValueRef begin = local_get(f, f->e->i64, place), end = add(f, begin, whole(f, leaf));
+    sum_leaf(d, row, slot, begin, smaller(f, end, d->k));
+    LLVMBasicBlockRef again = frame_block(f, "again");
+    LLVMBuildCondBr(build, LLVMBuildICmp(build, LLVMIntSLT, end, d->k, ""), again, after);
+    LLVMPositionBuilderAtEnd(build, again);
+    keep_leaf(d, slot, false);
+    local_set(f, place, end);
+    loop_keep_rolled(f, LLVMBuildBr(build, body));
+    LLVMPositionBuilderAtEnd(build, after);
+    join_leaves(d, slot);
 }
 
 /* The rows that begin at `rows_at` in the table. */

@@ -14,6 +14,7 @@ typedef struct Task {
     int rows, vectors; /* of a block */
     LLVMValueRef tables, a_step, b_step;
     LLVMValueRef a, y;               /* at the task's bases */
+    LLVMValueRef next;               /* floats of a from these rows to the next block's; NULL: nobody asks for them */
     LLVMValueRef gathered;           /* [k][row]: what the block reads of a in the chunk; NULL: it reads where a lies */
     LLVMValueRef chunk;              /* 0: y is written, else it is added to */
     LLVMValueRef runs, run_count;    /* of the chunk; run_count may be 0: then y is */
@@ -26,7 +27,8 @@ typedef struct Task {
 /* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the first. */
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b, const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
-    if (t->c->ahead) prefetch(t->f, float_at(t->f, row[0], add(t->f, a_at, times(t->f, t->a_step, AHEAD))));
+    if (t->c->ahead) prefetch(t->f, float_at(t->f, row[0], add(t->f, a_at, times(t->f, t->a_step, AHEAD))), 1);
+    for (int r = 0; t->next && r < t->rows; r++) prefetch(t->f, float_at(t->f, row[r], add(t->f, a_at, t->next)), 2);
     for (int v = 0; v < t->vectors; v++)
         column[v] = t->masks[v] && !t->c->packed ? vector_load_masked(t->f, t->vector, b, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, b, v * t->c->lanes);
     for (int r = 0; r < t->rows; r++) {
@@ -116,18 +118,22 @@ static void gather_rows(Task *t, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
+/* The totals are volatile: there are no registers to keep them in, and where a compiler tries to, it
+ * moves them to places of its own. They are written from the first to the last, which is five times
+ * as fast on a Zen 4 as the other way round. */
 static LLVMValueRef total_at(Task *t, int i) {
-    LLVMValueRef at = whole(t->f, i);
-    return LLVMBuildInBoundsGEP2(t->f->e->builder, t->vector, t->totals, &at, 1, "");
+    return float_at(t->f, t->totals, whole(t->f, i * t->c->lanes));
 }
 
-static LLVMValueRef total_with(Task *t, int i, LLVMValueRef sum) {
-    LLVMValueRef total = LLVMBuildLoad2(t->f->e->builder, t->vector, total_at(t, i), "");
-    return LLVMBuildFAdd(t->f->e->builder, total, sum, "");
+static LLVMValueRef plus_total(Task *t, int i, LLVMValueRef sum) {
+    LLVMBuilderRef b = t->f->e->builder;
+    LLVMValueRef total = LLVMBuildLoad2(b, t->vector, total_at(t, i), "");
+    LLVMSetVolatile(total, true);
+    return LLVMBuildFAdd(b, total, sum, "");
 }
 
-static void clear_totals(Task *t) {
-    for (int i = 0; i < t->rows * t->vectors; i++) LLVMBuildStore(t->f->e->builder, LLVMConstNull(t->vector), total_at(t, i));
+static void keep_total(Task *t, int i, LLVMValueRef sum) {
+    LLVMSetVolatile(LLVMBuildStore(t->f->e->builder, sum, total_at(t, i)), true);
 }
 
 /* The runs from number `first` on for the rows at `row`: all of the chunk's, or, where there are totals, those of a leaf, and *done is how many. */
@@ -161,34 +167,105 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run, L
     *gathered = next;
 }
 
-/* Leaf after leaf: its sums begin with 0 and go to the totals. */
-static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros) {
+/* A leaf that others follow: the first one's sums are the totals, those of the others are added. */
+static void keep_leaf(Task *t, LLVMValueRef is_first, const LLVMValueRef *sums) {
+    LLVMBuilderRef b = t->f->e->builder;
+    LLVMBasicBlockRef first = frame_block(t->f, "first"), later = frame_block(t->f, "later");
+    LLVMBasicBlockRef after = frame_block(t->f, "kept");
+    LLVMBuildCondBr(b, is_first, first, later);
+    LLVMPositionBuilderAtEnd(b, first);
+    for (int i = 0; i < t->rows * t->vectors; i++) keep_total(t, i, sums[i]);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, later);
+    for (int i = 0; i < t->rows * t->vectors; i++) keep_total(t, i, plus_total(t, i, sums[i]));
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+}
+
+/* The last leaf, and what the leaves before it came to. */
+static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
+    LLVMBuilderRef b = t->f->e->builder;
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), more = frame_block(t->f, "more");
+    LLVMBasicBlockRef after = frame_block(t->f, "joined");
+    LLVMValueRef joined[MAX_SUMS];
+    LLVMBuildCondBr(b, is_first, after, more);
+    LLVMPositionBuilderAtEnd(b, more);
+    for (int i = 0; i < t->rows * t->vectors; i++) joined[i] = plus_total(t, i, sums[i]);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
+    for (int i = 0; i < t->rows * t->vectors; i++) {
+        LLVMValueRef alone = sums[i];
+        sums[i] = LLVMBuildPhi(b, t->vector, "");
+        LLVMAddIncoming(sums[i], &alone, &before, 1);
+        LLVMAddIncoming(sums[i], &joined[i], &more, 1);
+    }
+}
+
+/* Leaf after leaf: its sums begin with 0. */
+static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
-    LLVMValueRef sums[MAX_SUMS], done, none = whole(f, 0);
-    clear_totals(t);
-    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "leaf"), after = frame_block(f, "leaves");
+    LLVMValueRef done, none = whole(f, 0);
+    LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "leaf");
+    LLVMBasicBlockRef again = frame_block(f, "again"), after = frame_block(f, "leaves");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
-    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"), place = LLVMBuildPhi(b, f->e->i64, "place"), gathered = place;
+    LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"), place = LLVMBuildPhi(b, f->e->i64, "place");
+    LLVMValueRef gathered = place;
     sum_runs(t, row, run, &gathered, zeros, sums, &done);
-    for (int i = 0; i < t->rows * t->vectors; i++) LLVMBuildStore(b, total_with(t, i, sums[i]), total_at(t, i));
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
-    LLVMValueRef next = add(f, run, done);
+    LLVMValueRef next = add(f, run, done), is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
     if (!gathered) gathered = none;
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), again, after);
+    LLVMPositionBuilderAtEnd(b, again);
+    keep_leaf(t, is_first, sums);
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
     LLVMAddIncoming(run, &none, &before, 1);
     LLVMAddIncoming(run, &next, &here, 1);
     LLVMAddIncoming(place, &none, &before, 1);
     LLVMAddIncoming(place, &gathered, &here, 1);
-    loop_keep_rolled(f, LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), body, after));
+    loop_keep_rolled(f, LLVMBuildBr(b, body));
     LLVMPositionBuilderAtEnd(b, after);
+    join_leaves(t, is_first, sums);
 }
 
-static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
+static LLVMValueRef row_of_y(Task *t, LLVMValueRef rows_at, int r) {
+    return float_at(t->f, t->y_panel, table_at(t->f, t->tables, rows_at, 2 * r + 1));
+}
+
+static LLVMValueRef load_y(Task *t, LLVMValueRef row, int v) {
+    const int64_t at = v * t->c->lanes;
+    return t->masks[v] ? vector_load_masked(t->f, t->vector, row, at, t->masks[v])
+                       : vector_load(t->f, t->vector, row, at);
+}
+
+static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums, bool added) {
     for (int r = 0; r < t->rows; r++) {
-        LLVMValueRef row = float_at(t->f, t->y_panel, table_at(t->f, t->tables, rows_at, 2 * r + 1));
-        for (int v = 0; v < t->vectors; v++) vector_store(t->f, sums[r * t->vectors + v], row, v * t->c->lanes, t->masks[v]);
+        LLVMValueRef row = row_of_y(t, rows_at, r);
+        for (int v = 0; v < t->vectors; v++) {
+            LLVMValueRef sum = sums[r * t->vectors + v];
+            if (added) sum = LLVMBuildFAdd(t->f->e->builder, load_y(t, row, v), sum, "");
+            vector_store(t->f, sum, row, v * t->c->lanes, t->masks[v]);
+        }
     }
+}
+
+static LLVMValueRef is_first_chunk(Task *t) {
+    return LLVMBuildICmp(t->f->e->builder, LLVMIntEQ, t->chunk, whole(t->f, 0), "");
+}
+
+/* A chunk that was summed by itself: y is its sums, or they are added to y. */
+static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
+    LLVMBuilderRef b = t->f->e->builder;
+    LLVMBasicBlockRef first = frame_block(t->f, "put"), again = frame_block(t->f, "add");
+    LLVMBasicBlockRef after = frame_block(t->f, "written");
+    LLVMBuildCondBr(b, is_first_chunk(t), first, again);
+    LLVMPositionBuilderAtEnd(b, first);
+    store_block(t, rows_at, sums, false);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, again);
+    store_block(t, rows_at, sums, true);
+    LLVMBuildBr(b, after);
+    LLVMPositionBuilderAtEnd(b, after);
 }
 
 /* What a block's sums begin with: zeros, or what y holds after the chunks before. */
@@ -197,12 +274,11 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
     int count = t->rows * t->vectors;
     LLVMValueRef zero = LLVMConstNull(t->vector), held[MAX_SUMS];
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), again = frame_block(t->f, "again"), after = frame_block(t->f, "begun");
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, t->chunk, whole(t->f, 0), ""), after, again);
+    LLVMBuildCondBr(b, is_first_chunk(t), after, again);
     LLVMPositionBuilderAtEnd(b, again);
     for (int r = 0; r < t->rows; r++) {
-        LLVMValueRef row = float_at(t->f, t->y_panel, table_at(t->f, t->tables, rows_at, 2 * r + 1));
-        for (int v = 0; v < t->vectors; v++)
-            held[r * t->vectors + v] = t->masks[v] ? vector_load_masked(t->f, t->vector, row, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, row, v * t->c->lanes);
+        LLVMValueRef row = row_of_y(t, rows_at, r);
+        for (int v = 0; v < t->vectors; v++) held[r * t->vectors + v] = load_y(t, row, v);
     }
     again = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
@@ -226,12 +302,8 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, whole(t->f, 0), ""), some, after);
     LLVMPositionBuilderAtEnd(b, some);
-    if (t->totals) {
-        sum_leaves(t, row, begun);
-        for (int i = 0; i < count; i++) sums[i] = LLVMBuildLoad2(b, t->vector, total_at(t, i), "");
-    } else {
-        sum_runs(t, row, first, &gathered, begun, sums, &done);
-    }
+    if (t->totals) sum_leaves(t, row, begun, sums);
+    else sum_runs(t, row, first, &gathered, begun, sums, &done);
     LLVMBasicBlockRef summed = LLVMGetInsertBlock(b);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
@@ -240,11 +312,8 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
         LLVMAddIncoming(kept[i], &begun[i], &before, 1);
         LLVMAddIncoming(kept[i], &sums[i], &summed, 1);
     }
-    if (t->totals) { /* a chunk is summed by itself, too */
-        load_block(t, rows_at, begun);
-        for (int i = 0; i < count; i++) kept[i] = LLVMBuildFAdd(b, begun[i], kept[i], "");
-    }
-    store_block(t, rows_at, kept);
+    if (t->totals) put_block(t, rows_at, kept);
+    else store_block(t, rows_at, kept, false);
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {
@@ -276,6 +345,15 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     LLVMPositionBuilderAtEnd(b, after);
 }
 
+/* 0 after the last block of a task. */
+static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef block, LLVMValueRef row_count) {
+    Frame *f = t->f;
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef more = LLVMBuildICmp(b, LLVMIntSLT, add(f, block, whole(f, t->rows)), row_count, "");
+    LLVMValueRef next = LLVMBuildSelect(b, more, add(f, rows_at, whole(f, 2 * t->rows)), rows_at, "");
+    return LLVMBuildNSWSub(b, table_at(f, t->tables, next, 0), table_at(f, t->tables, rows_at, 0), "");
+}
+
 void emit_product(Emitter *e, Kernel *kernel) {
     Frame f;
     const Contraction *c = kernel->contraction;
@@ -285,8 +363,8 @@ void emit_product(Emitter *e, Kernel *kernel) {
     LLVMValueRef head = whole(&f, 0);
     t.a_step = table_at(&f, tables, head, HEAD_A_STEP);
     t.b_step = table_at(&f, tables, head, HEAD_B_STEP);
-    if (c->gathered) t.gathered = f.scratch;
-    if (c->leaves) t.totals = frame_local(&f, LLVMArrayType2(t.vector, (uint64_t)(t.rows * t.vectors)));
+    if (c->leaves) t.totals = f.scratch;
+    if (c->gathered) t.gathered = float_at(&f, f.scratch, whole(&f, contraction_totals(c)));
     LLVMValueRef panel_step = table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
@@ -304,6 +382,7 @@ void emit_product(Emitter *e, Kernel *kernel) {
     Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
     LLVMValueRef rows_at = add(&f, words[TASK_ROWS], times(&f, blocks.index, 2));
     if (c->gathered) gather_rows(&t, rows_at);
+    if (c->rows_ahead) t.next = to_next_rows(&t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     t.panel = float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
     t.y_panel = float_at(&f, t.y, times(&f, panels.index, c->panel));

@@ -66,12 +66,12 @@ LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t 
     return LLVMBuildICmp(f->e->builder, LLVMIntSLT, LLVMConstVector(places, lanes), all, "");
 }
 
-void prefetch(Frame *f, LLVMValueRef at) {
+void prefetch(Frame *f, LLVMValueRef at, int level) {
     Emitter *e = f->e;
     static const char name[] = "llvm.prefetch";
     unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);
     LLVMValueRef function = LLVMGetIntrinsicDeclaration(e->module, id, &e->ptr, 1);
-    LLVMValueRef read = LLVMConstInt(e->i32, 0, 0), all_levels = LLVMConstInt(e->i32, 3, 0), data = LLVMConstInt(e->i32, 1, 0), args[4] = {at, read, all_levels, data};
+    LLVMValueRef read = LLVMConstInt(e->i32, 0, 0), locality = LLVMConstInt(e->i32, (unsigned long long)(4 - level), 0), data = LLVMConstInt(e->i32, 1, 0), args[4] = {at, read, locality, data};
     LLVMBuildCall2(e->builder, LLVMIntrinsicGetType(e->context, id, &e->ptr, 1), function, args, 4, "");
 }
 

@@ -19,8 +19,8 @@ void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at, L
 LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar);
 /* Lane i: first + i < left. */
 LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first);
-/* Asks for a cache line; an address that is nowhere does no harm. */
-void prefetch(Frame *f, LLVMValueRef at);
+/* Asks for a cache line, to be in the cache of that level, 1 or 2; an address that is nowhere does no harm. */
+void prefetch(Frame *f, LLVMValueRef at, int level);
 /* As many words of a table as there are lanes. */
 LLVMValueRef vector_table(Frame *f, LLVMTypeRef type, LLVMValueRef tables, LLVMValueRef at);
 void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRef offsets, LLVMValueRef mask);

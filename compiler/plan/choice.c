@@ -12,7 +12,7 @@ enum {
     PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
     MAX_PARTS = 64,
     MIN_PART_K = 64,
-    LONGEST_PART = 32768,     /* of k, where the parts take no more memory than what is read: 64 chunks one after the other */
+    LONGEST_PART = 4096,      /* of k, where the parts take no more memory than what is read: 8 or 16 chunks one after the other */
     SMALLEST_TRIED = 8,       /* sums in a block */
     CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
     PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
@@ -138,6 +138,8 @@ static int64_t step_in_a(const Product *p) {
 }
 
 bool contraction_strides_a(const Contraction *c) { return llabs(step_in_a(&c->form)) >= LINE_FLOATS; }
+
+bool contraction_misses_a(const Contraction *c) { return graph_element_count(c->form.a->tensor) > CACHE_FLOATS; }
 
 /* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
 static int64_t choose_chunk(const Contraction *c) {

@@ -496,8 +496,9 @@ static void take_choice(Contraction *c) {
     c->masked = p->n_size % c->panel != 0;
     c->last_vectors = (int)divide_up(c->masked ? p->n_size % c->panel : c->panel, c->lanes);
     c->gathered = gathers_a(c);
-    c->leaves = p->k_size > (c->dots ? DOT_LEAF * c->lanes : LONG_K);
+    c->leaves = p->k_size > (c->dots ? DOT_LEAF * c->lanes : LEAF_K);
     c->ahead = contraction_strides_a(c) && !c->gathered;
+    c->rows_ahead = !c->dots && !c->gathered && !c->ahead && contraction_misses_a(c);
     int index = contraction_split_index(c);
     int64_t extent = index < 0 ? 1 : graph_extent(c->node, index), parts = smaller(c->choice.parts, extent);
     c->parts = divide_up(extent, divide_up(extent, parts));
@@ -530,11 +531,20 @@ int64_t contraction_pack_count(const Contraction *c) { return c->packed ? c->for
 int64_t contraction_part_count(const Contraction *c) { return c->direct ? 0 : c->parts * c->part_rows * c->form.n_size + c->lanes /* read past the end by the last vector */; }
 int64_t contraction_pack_tiles(const Contraction *c) { return c->form.z_size * c->panels * divide_up(c->form.k_size, PACK_ROWS); }
 
-int64_t contraction_scratch(const Contraction *c) {
+int64_t contraction_totals(const Contraction *c) {
+    if (!c->leaves) return 0;
+    return c->dots ? 2 * c->rows * DOT_COLUMNS * c->lanes : c->rows * c->panel;
+}
+
+static int64_t gathered_count(const Contraction *c) {
     if (!c->gathered) return 0;
     int index = contraction_split_index(c);
     int64_t k = index < 0 ? c->form.k_size : c->form.k_size / graph_extent(c->node, index) * part_extent(c);
-    return smaller(c->choice.chunk, k) * c->rows * (int64_t)sizeof(float);
+    return smaller(c->choice.chunk, k) * c->rows;
+}
+
+int64_t contraction_scratch(const Contraction *c) {
+    return (contraction_totals(c) + gathered_count(c)) * (int64_t)sizeof(float);
 }
 
 int64_t contraction_gather_tiles(const Contraction *c) { return divide_up(c->part_rows, GATHER_ROWS); }

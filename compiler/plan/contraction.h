@@ -24,7 +24,7 @@
 #include "compiler/plan/kernel.h"
 #include "compiler/plan/tuning.h"
 
-enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, DOT_LEAF = 48 /* products that a lane of dots sums in float */, LEAF_K = 64 /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */, LONG_K = 1024 /* up to which sums are one leaf, since leaves take 4 % of a product's time */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, DOT_LEAF = 64 /* products that a lane of dots sums in float */, LEAF_K = 64 /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */, LONG_K = 1024 /* up to which tiles sum one leaf */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
 
 /* The table begins with these. */
 typedef enum {
@@ -74,10 +74,11 @@ typedef struct Contraction {
     bool packed;                  /* b is, into panels; else it is read where it lies */
     bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
-    bool leaves;                  /* k is more than LONG_K: its sums are taken in leaves, then of chunks, of parts; of dots, a lane has more than DOT_LEAF */
+    bool leaves;                  /* k is more than LEAF_K, in tiles than LONG_K: its sums are taken in leaves, then of chunks, of parts; of dots, a lane has more than DOT_LEAF */
     bool masked;                  /* the last panel is not full */
     int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
+    bool rows_ahead;              /* or for those of the next block of rows: contraction_misses_a */
     bool gathered;                /* or it copies what a block of rows reads of a in a chunk of k to the worker's scratch, for all panels of the task */
     bool a_along_k, b_along_k;    /* tiles: neighbours in k are neighbours in the operand */
     int64_t parts;                /* ranges of k */
@@ -104,6 +105,7 @@ int contraction_candidates(const Contraction *c, ContractionChoice *out);
 uint64_t contraction_key(const Contraction *c);
 int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
 bool contraction_strides_a(const Contraction *c); /* each k of a is in another cache line: no processor foresees that beyond a page */
+bool contraction_misses_a(const Contraction *c);  /* a is more than the second-level cache holds; processors foresee a row, not where the next one begins */
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
 /* NULL when the node is none. */
@@ -117,6 +119,7 @@ int64_t contraction_part_count(const Contraction *c); /* floats of all parts; 0 
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);
 int64_t contraction_scratch(const Contraction *c); /* bytes of a worker's scratch for a product */
+int64_t contraction_totals(const Contraction *c);  /* its first floats: a block's sums of the leaves that are done, those of dots in double */
 /* How b is packed decides the packing kernel's code: b's columns, or its rows, may be contiguous. */
 bool contraction_columns_contiguous(const Contraction *c);
 bool contraction_k_contiguous(const Contraction *c);

@@ -150,6 +150,7 @@ static void sign_contraction(Hash *h, const Kernel *kernel) {
         add(h, c->ahead);
         add(h, c->gathered);
         add(h, c->leaves);
+        add(h, c->rows_ahead);
         add(h, c->a_along_k);
         add(h, c->b_along_k);
         return;

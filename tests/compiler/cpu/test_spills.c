@@ -1,4 +1,4 @@
-/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
+/* Every block shape, its last panel masked or not, b packed or in place, a fetched ahead or not, k in leaves or not: the loop that holds its sums keeps them in registers. The code is emitted as assembly for both levels of the
  * processor, and the innermost loop with multiply-adds is searched for vector registers that go to the stack or come from it. */
 #include "compiler/cpu/generate.h"
 #include "compiler/cpu/processor.h"
@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { MOST_LINES = 1 << 16 };
+
+typedef enum { PLAIN, AHEAD, LEAVES, LEAVES_ROWS_AHEAD, WAYS } Way;
 
 static bool is_vector_on_stack(const char *line) {
     bool vector = strstr(line, "%zmm") || strstr(line, "%ymm");
@@ -87,11 +89,16 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
 }
 
 /* A masked panel's block has a vector less, where there is one to spare; each is looked at. */
-static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, bool ahead) {
+static int check_shape(const Processor *processor, ContractionBlock shape, bool masked, bool packed, Way way) {
+    static const char *const names[] = {"", ", ahead", ", in leaves", ", in leaves, rows ahead"};
     int last = masked && shape.vectors > 1 ? shape.vectors - 1 : shape.vectors;
-    const Contraction c = {.lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows, .masked = masked, .packed = packed, .ahead = ahead, .last_vectors = last};
+    const Contraction c = {
+        .lanes = processor->lanes, .panel = shape.vectors * processor->lanes, .rows = shape.rows,
+        .masked = masked, .packed = packed, .last_vectors = last,
+        .ahead = way == AHEAD, .leaves = way >= LEAVES, .rows_ahead = way == LEAVES_ROWS_AHEAD,
+    };
     char what[96];
-    snprintf(what, sizeof what, "%d x %d%s%s%s", shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", ahead ? ", ahead" : "");
+    snprintf(what, sizeof what, "%d x %d%s%s%s", shape.rows, (int)c.panel, masked ? ", masked" : "", packed ? "" : ", in place", names[way]);
     int faults = check_kernel(processor, &c, what, shape.rows * shape.vectors);
     return last == shape.vectors ? faults : faults + check_kernel(processor, &c, what, shape.rows * last);
 }
@@ -111,10 +118,8 @@ int main(void) {
         if (!processor) continue;
         const ContractionBlock *shapes = contraction_shapes(processor->lanes, &count);
         for (int k = 0; k < count; k++) {
-            for (int way = 0; way < 8; way++) {
-                bool masked = way & 1, packed = way & 2;
-                faults += check_shape(processor, shapes[k], masked, packed, way & 4);
-            }
+            for (int place = 0; place < 4; place++)
+                for (Way way = 0; way < WAYS; way++) faults += check_shape(processor, shapes[k], place & 1, place & 2, way);
         }
         const int *rows = contraction_dot_rows(processor->lanes, &count);
         for (int k = 0; k < count; k++) faults += check_dots(processor, rows[k], false) + check_dots(processor, rows[k], true);
@@ -122,7 +127,7 @@ int main(void) {
     /* What must be found: 32 sums leave no register for what is multiplied. */
     const Processor *wide = processor_find("x86-64-v4");
     printf("the next one has to fail:\n");
-    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false, true, false)) {
+    if (wide && !check_shape(wide, (ContractionBlock){8, 4}, false, true, PLAIN)) {
         printf("FAILED  a block of 32 vectors passes for one without spills\n");
         faults++;
     }
