@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { SUMMED_BLOCKS = 4 /* of columns, whose sums go to the result together */ };
+
 /* Weights, shared by all whose weights are the same. */
 typedef struct Weights {
     SweepView view;
@@ -16,7 +18,7 @@ typedef struct SinkCode {
     Helper row_first, column_first, row_result, column_result;
     Helper row_panels, column_panels; /* of V, at the tile's columns (for sums of rows), at its rows */
     Helper row_product, column_product;
-    Helper row_load, row_store, column_load, column_store; /* sums, between the scratch and the sink's array */
+    Helper row_store, row_add, column_store, column_add; /* sums, from the scratch to the sink's array */
 } SinkCode;
 
 typedef struct Walk {
@@ -65,12 +67,12 @@ static void emit_source_helpers(Walk *w, int i) {
     const Sweep *s = w->s;
     const SweepSource *source = &s->sources[i];
     bool turned = lies_by_columns(&source->row);
-    CopyShape copy = {source->row.line, source->row.step, turned ? 1 : source->depth, turned ? s->block_rows : 1};
-    if (turned) copy = (CopyShape){source->row.step, source->row.line, s->block_rows, 1};
+    CopyShape copy = {source->row.line, source->row.step, turned ? 1 : source->depth, turned ? s->block_rows : 1, .adds = false};
+    if (turned) copy = (CopyShape){source->row.step, source->row.line, s->block_rows, 1, .adds = false};
     w->operand[i] = emit_copy(&w->f, &copy, w->helpers++);
     PanelShape panels = {s->lanes, source->column.line, source->column.step, source->depth * s->panel};
     w->panels[i] = emit_panels(&w->f, &panels, w->helpers++);
-    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, false};
+    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, .leaves = source->depth > LEAF_K};
     w->product[i] = emit_block_product(&w->f, &product, w->helpers++);
 }
 
@@ -101,29 +103,30 @@ static int weights_of(Walk *w, SweepView view) {
 
 static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
     const Sweep *s = w->s;
-    CopyShape load = {own_stride(sink), payload_stride(sink), sink->width, 1}, store = {sink->width, 1, own_stride(sink), payload_stride(sink)};
+    CopyShape store = {sink->width, 1, own_stride(sink), payload_stride(sink), .lost_line = sweep_sum_keeps_lost(s, sink) ? sink->payload : 0}, more = store;
+    more.adds = true;
     if (sweep_feeds_rows(s, sink)) {
         c->row_weights = weights_of(w, (SweepView){sink, false});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
         c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true};
+        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true, s->block_columns > LEAF_K};
         c->row_product = emit_block_product(&w->f, &product, w->helpers++);
-        c->row_load = emit_copy(&w->f, &load, w->helpers++);
         c->row_store = emit_copy(&w->f, &store, w->helpers++);
+        c->row_add = emit_copy(&w->f, &more, w->helpers++);
     }
     if (sweep_feeds_columns(s, sink)) {
         c->column_weights = weights_of(w, (SweepView){sink, true});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
         c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true};
+        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true, s->strip > LEAF_K};
         c->column_product = emit_block_product(&w->f, &product, w->helpers++);
-        c->column_load = emit_copy(&w->f, &load, w->helpers++);
         c->column_store = emit_copy(&w->f, &store, w->helpers++);
+        c->column_add = emit_copy(&w->f, &more, w->helpers++);
     }
 }
 
 static void emit_helpers(Walk *w) {
-    const CopyShape cells = {0, 1, 0, 1};
+    const CopyShape cells = {0, 1, 0, 1, .adds = false};
     w->cell_copy_in = emit_copy(&w->f, &cells, w->helpers++);
     w->cell_copy_out = w->cell_copy_in;
     for (int i = 0; i < w->s->source_count; i++) emit_source_helpers(w, i);
@@ -161,17 +164,11 @@ static void branch_end(Walk *w, const Branch *branch) {
 
 /* ---- what outlives a task ---------------------------------------------------------------------------------------------------- */
 
-static int64_t state_offset(const Walk *w, int sink) {
-    int64_t offset = 0;
-    for (int i = 0; i < sink; i++) offset += w->s->sinks[i].cells * (w->s->sinks[i].by_column ? w->s->columns : w->s->rows);
-    return offset;
-}
-
 static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *side, int64_t scratch, int64_t block, bool in) {
     Frame *f = &w->f;
     int64_t length = sink->by_column ? w->s->columns : w->s->rows;
     for (int cell = 0; cell < sink->cells; cell++) {
-        LLVMValueRef kept = float_pointer(f, state_of(w), sum_of(f, side->first, whole(f, state_offset(w, number) + cell * length)));
+        LLVMValueRef kept = float_pointer(f, state_of(w), sum_of(f, side->first, whole(f, sweep_state_offset(w->s, number) + cell * length)));
         LLVMValueRef here = scratch_at(w, scratch + cell * block), numbers[2] = {whole(f, 1), side->count};
         LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
         helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
@@ -183,63 +180,104 @@ static void clear(Walk *w, int64_t scratch, int64_t floats) {
     LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0), whole(&w->f, 4 * floats), 64);
 }
 
-/* The sums and cells of a side as they were left by the task before, or as they begin. */
-static void open_side(Walk *w, const Side *side, bool rows) {
+static bool sums_side(const Walk *w, const SweepSink *sink, bool rows) {
+    if (!sink->payload) return false;
+    return rows ? sweep_feeds_rows(w->s, sink) : sweep_feeds_columns(w->s, sink);
+}
+
+static bool counts_side(const Walk *w, const SweepSink *sink, bool rows) {
+    if (sink->payload) return false;
+    return rows ? sweep_feeds_rows(w->s, sink) : sweep_feeds_columns(w->s, sink);
+}
+
+/* Sums begin with 0 in each task, so that those of a block go to the result as one term. */
+static void open_sums(Walk *w, bool rows) {
+    const int64_t block = rows ? w->s->block_rows : w->s->block_columns;
+    for (int i = 0; i < w->s->sink_count; i++) {
+        if (!sums_side(w, &w->s->sinks[i], rows)) continue;
+        clear(w, rows ? w->at.row_sums[i] : w->at.column_sums[i], block * w->s->sinks[i].width);
+    }
+}
+
+/* `first`: the result is these sums, else they are added to it. */
+static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first) {
+    Frame *f = &w->f;
+    Branch branch = branch_begin(w, first);
+    for (int again = 0; again < 2; again++) {
+        if (again) branch_else(w, &branch);
+        for (int i = 0; i < w->s->sink_count; i++) {
+            const SweepSink *sink = &w->s->sinks[i];
+            const SinkCode *c = &w->sinks[i];
+            if (!sums_side(w, sink, rows)) continue;
+            LLVMValueRef start = scaled(f, side->first, own_stride(sink));
+            LLVMValueRef from = scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]);
+            LLVMValueRef pointers[3] = {from, float_pointer(f, result_of(w, i), start)};
+            if (sweep_sum_keeps_lost(w->s, sink)) {
+                LLVMValueRef at = scaled(f, side->first, sink->payload);
+                at = sum_of(f, at, whole(f, sweep_state_offset(w->s, i)));
+                pointers[2] = float_pointer(f, state_of(w), at);
+            }
+            LLVMValueRef numbers[2] = {side->count, whole(f, sink->payload)};
+            if (again) helper_call(f, rows ? &c->row_add : &c->column_add, pointers, numbers);
+            else helper_call(f, rows ? &c->row_store : &c->column_store, pointers, numbers);
+        }
+    }
+    branch_end(w, &branch);
+}
+
+/* The cells of a side as they were left by the task before, or as they begin. */
+static void open_cells(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     int64_t block = rows ? s->block_rows : s->block_columns;
+    if (!s->cells) return;
     Branch branch = branch_begin(w, side->starts);
     for (int again = 0; again < 2; again++) {
         if (again) branch_else(w, &branch);
         for (int i = 0; i < s->sink_count; i++) {
             const SweepSink *sink = &s->sinks[i];
             const SinkCode *c = &w->sinks[i];
-            if (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink)) continue;
-            int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i], sums = rows ? w->at.row_sums[i] : w->at.column_sums[i];
+            if (!counts_side(w, sink, rows)) continue;
+            int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
             LLVMValueRef numbers[2] = {side->first, side->count};
-            if (sink->payload && !again) {
-                clear(w, sums, block * sink->width);
-            } else if (sink->payload && s->mode != SWEEP_ROWS) {
-                LLVMValueRef pointers[2] = {float_pointer(f, result_of(w, i), scaled(f, side->first, own_stride(sink))), scratch_at(w, sums)};
-                numbers[0] = side->count;
-                numbers[1] = whole(f, sink->payload);
-                helper_call(f, rows ? &c->row_load : &c->column_load, pointers, numbers);
-            } else if (!sink->payload && !again) {
-                LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
-                helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
-            } else if (!sink->payload && s->mode != SWEEP_ROWS) {
-                copy_cells(w, sink, i, side, cells, block, true);
-            }
+            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
+            if (!again) helper_call(f, rows ? &c->row_first : &c->column_first, pointers, numbers);
+            else if (s->mode != SWEEP_ROWS) copy_cells(w, sink, i, side, cells, block, true);
         }
     }
     branch_end(w, &branch);
 }
 
-static void close_side(Walk *w, const Side *side, bool rows) {
+static void close_cells(Walk *w, const Side *side, bool rows) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     int64_t block = rows ? s->block_rows : s->block_columns;
-    for (int i = 0; i < s->sink_count; i++) { /* sums are stored by every task */
-        const SweepSink *sink = &s->sinks[i];
-        if (!sink->payload || (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink))) continue;
-        LLVMValueRef to = float_pointer(f, result_of(w, i), scaled(f, side->first, own_stride(sink)));
-        LLVMValueRef pointers[2] = {scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]), to}, numbers[2] = {side->count, whole(f, sink->payload)};
-        helper_call(f, rows ? &w->sinks[i].row_store : &w->sinks[i].column_store, pointers, numbers);
-    }
     if (!s->cells) return;
     Branch branch = branch_begin(w, side->ends);
     for (int again = 0; again < 2; again++) {
         if (again) branch_else(w, &branch);
         for (int i = 0; i < s->sink_count; i++) {
             const SweepSink *sink = &s->sinks[i];
-            if (sink->payload || (rows ? !sweep_feeds_rows(s, sink) : !sweep_feeds_columns(s, sink))) continue;
+            const SinkCode *c = &w->sinks[i];
+            if (!counts_side(w, sink, rows)) continue;
             int64_t cells = rows ? w->at.row_cells[i] : w->at.column_cells[i];
-            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)}, numbers[2] = {side->first, side->count};
-            if (!again) helper_call(f, rows ? &w->sinks[i].row_result : &w->sinks[i].column_result, pointers, numbers);
+            LLVMValueRef numbers[2] = {side->first, side->count};
+            LLVMValueRef pointers[3] = {scratch_at(w, cells), f->fault, result_of(w, i)};
+            if (!again) helper_call(f, rows ? &c->row_result : &c->column_result, pointers, numbers);
             else if (s->mode != SWEEP_ROWS) copy_cells(w, sink, i, side, cells, block, false);
         }
     }
     branch_end(w, &branch);
+}
+
+static void open_side(Walk *w, const Side *side, bool rows) {
+    open_sums(w, rows);
+    open_cells(w, side, rows);
+}
+
+static void close_side(Walk *w, const Side *side, bool rows) {
+    close_sums(w, side, rows, side->starts);
+    close_cells(w, side, rows);
 }
 
 /* ---- a tile ---------------------------------------------------------------------------------------------------------------------- */
@@ -405,18 +443,41 @@ static void meet(Walk *w, LLVMValueRef apart) {
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------------------ */
 
+static void when(Walk *w, LLVMValueRef condition, void (*act)(Walk *)) {
+    Branch branch = branch_begin(w, condition);
+    act(w);
+    branch_else(w, &branch);
+    branch_end(w, &branch);
+}
+
+static void open_row_sums(Walk *w) { open_sums(w, true); }
+
+/* Of SUMMED_BLOCKS blocks of columns, and whether these are the first ones. */
+static void close_row_sums(Walk *w) {
+    LLVMBuilderRef b = w->f.e->builder;
+    LLVMValueRef most = whole(&w->f, SUMMED_BLOCKS);
+    close_sums(w, &w->rows, true, LLVMBuildICmp(b, LLVMIntSLT, w->columns.block, most, ""));
+}
+
+/* Sums of a row go to the result a few blocks of columns at a time: two short chains, no long one. */
 static void task_of_rows(Walk *w, LLVMValueRef task) {
     Frame *f = &w->f;
+    LLVMBuilderRef b = f->e->builder;
     w->rows.block = task;
     w->rows.starts = w->rows.ends = LLVMConstInt(f->e->i1, 1, 0);
     set_extent(w, &w->rows, w->s->block_rows, w->s->rows);
     bring_rows(w);
-    open_side(w, &w->rows, true);
+    open_cells(w, &w->rows, true);
     Loop columns = loop_begin(f, whole(f, 0), whole(f, w->s->column_blocks));
     w->columns.block = columns.index;
+    LLVMValueRef place = LLVMBuildURem(b, columns.index, whole(f, SUMMED_BLOCKS), "");
+    when(w, LLVMBuildICmp(b, LLVMIntEQ, place, whole(f, 0), ""), open_row_sums);
     meet(w, NULL);
+    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, place, whole(f, SUMMED_BLOCKS - 1), "");
+    LLVMValueRef last = LLVMBuildICmp(b, LLVMIntEQ, columns.index, whole(f, w->s->column_blocks - 1), "");
+    when(w, LLVMBuildOr(b, full, last, ""), close_row_sums);
     loop_end(f, &columns);
-    close_side(w, &w->rows, true);
+    close_cells(w, &w->rows, true);
 }
 
 static void task_of_pair(Walk *w, LLVMValueRef tile) {

@@ -77,9 +77,10 @@ static LLVMValueRef load(const Vectors *v, LLVMValueRef base, int64_t at) {
     return value;
 }
 
-static void store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
+static LLVMValueRef store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
     LLVMValueRef stored = LLVMBuildStore(v->f->e->builder, value, at ? float_pointer(v->f, base, whole(v->f, at)) : base);
     LLVMSetAlignment(stored, 4);
+    return stored;
 }
 
 static LLVMValueRef splat(const Vectors *v, LLVMValueRef scalar) {
@@ -139,6 +140,41 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     memcpy(sums, next, sizeof *sums * (size_t)total);
 }
 
+/* What is added to c, or the first of it. Where leaf after leaf is, the sums in c are volatile: there
+ * are no registers to keep them in (product.c). */
+static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLVMValueRef is_first, LLVMValueRef *sums) {
+    LLVMBuilderRef b = v->f->e->builder;
+    for (int i = 0; i < 2 * (int)s->rows; i++) {
+        const int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
+        if (s->adds || s->leaves) {
+            LLVMValueRef old = load(v, to, at), zeros = LLVMConstNull(v->type);
+            LLVMSetVolatile(old, s->leaves);
+            if (!s->adds) old = LLVMBuildSelect(b, is_first, zeros, old, "");
+            sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
+        }
+        LLVMSetVolatile(store(v, sums[i], to, at), s->leaves);
+    }
+}
+
+/* One register block of c. */
+static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef count, LLVMValueRef to) {
+    Frame *f = v->f;
+    LLVMValueRef sums[MOST_SUMS], zero = whole(f, 0);
+    Loop leaves = {0};
+    if (s->leaves) {
+        leaves = loop_begin_step(f, zero, count, LEAF_K);
+        a = float_pointer(f, a, scaled(f, leaves.index, s->a_step));
+        panel = float_pointer(f, panel, scaled(f, leaves.index, 2 * s->lanes));
+        LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, count, leaves.index, "");
+        count = smaller_of(f, left, whole(f, LEAF_K));
+    }
+    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v->type);
+    register_block(v, s, a, panel, count, sums);
+    LLVMValueRef is_first = s->leaves ? LLVMBuildICmp(f->e->builder, LLVMIntEQ, leaves.index, zero, "") : NULL;
+    put_sums(v, s, to, is_first, sums);
+    if (s->leaves) loop_keep_rolled(f, loop_end(f, &leaves));
+}
+
 Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     OpenHelper open;
     helper_begin(&open, outer, "product", number, 3, 3);
@@ -149,13 +185,8 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     LLVMValueRef panel = float_pointer(f, b, scaled(f, panels.index, s->b_panel)), column = scaled(f, panels.index, 2 * s->lanes);
     Loop strips = loop_begin_step(f, whole(f, 0), helper_number(&open, 0), s->rows);
     LLVMValueRef from = float_pointer(f, a, scaled(f, strips.index, s->a_line));
-    LLVMValueRef to = float_pointer(f, c, sum_of(f, scaled(f, strips.index, s->c_line), column)), sums[MOST_SUMS];
-    for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v.type);
-    register_block(&v, s, from, panel, helper_number(&open, 2), sums);
-    for (int i = 0; i < 2 * (int)s->rows; i++) {
-        int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
-        store(&v, s->adds ? LLVMBuildFAdd(f->e->builder, load(&v, to, at), sums[i], "") : sums[i], to, at);
-    }
+    LLVMValueRef to = float_pointer(f, c, sum_of(f, scaled(f, strips.index, s->c_line), column));
+    emit_block(&v, s, from, panel, helper_number(&open, 2), to);
     loop_end(f, &strips);
     loop_end(f, &panels);
     return helper_end(&open);
@@ -231,16 +262,38 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     return helper_end(&open);
 }
 
+/* The target with the value; of an infinite sum nothing is lost. `lost`: where that is kept, or NULL. */
+static LLVMValueRef added(Frame *f, LLVMValueRef place, LLVMValueRef value, LLVMValueRef lost) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMTypeRef f32 = f->e->f32;
+    LLVMValueRef old = LLVMBuildLoad2(b, f32, place, "");
+    if (!lost) return LLVMBuildFAdd(b, old, value, "");
+    LLVMValueRef more = LLVMBuildFAdd(b, value, LLVMBuildLoad2(b, f32, lost, ""), "");
+    LLVMValueRef after = LLVMBuildFAdd(b, old, more, "");
+    LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, old, ""), "");
+    LLVMValueRef none = LLVMConstReal(f32, 0), is_number = LLVMBuildFCmp(b, LLVMRealOEQ, left, left, "");
+    LLVMBuildStore(b, LLVMBuildSelect(b, is_number, left, none, ""), lost);
+    return after;
+}
+
 Helper emit_copy(Frame *outer, const CopyShape *s, int number) {
     OpenHelper open;
-    helper_begin(&open, outer, "copy", number, 2, 2);
+    helper_begin(&open, outer, "copy", number, s->lost_line ? 3 : 2, 2);
     Frame *f = &open.inner;
+    LLVMBuilderRef b = f->e->builder;
     LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1);
     Loop xs = loop_begin(f, whole(f, 0), helper_number(&open, 0));
-    LLVMValueRef from = float_pointer(f, source, scaled(f, xs.index, s->line)), to = float_pointer(f, target, scaled(f, xs.index, s->to_line));
+    LLVMValueRef from = float_pointer(f, source, scaled(f, xs.index, s->line));
+    LLVMValueRef to = float_pointer(f, target, scaled(f, xs.index, s->to_line)), lost = NULL;
+    if (s->lost_line) lost = float_pointer(f, helper_pointer(&open, 2), scaled(f, xs.index, s->lost_line));
     Loop ys = loop_begin(f, whole(f, 0), helper_number(&open, 1));
-    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, float_pointer(f, from, scaled(f, ys.index, s->step)), "");
-    LLVMBuildStore(f->e->builder, value, float_pointer(f, to, scaled(f, ys.index, s->to_step)));
+    LLVMValueRef at = float_pointer(f, from, scaled(f, ys.index, s->step));
+    LLVMValueRef value = LLVMBuildLoad2(b, f->e->f32, at, "");
+    LLVMValueRef place = float_pointer(f, to, scaled(f, ys.index, s->to_step));
+    LLVMValueRef lost_at = lost ? float_pointer(f, lost, ys.index) : NULL;
+    if (s->adds) value = added(f, place, value, lost_at);
+    else if (lost) LLVMBuildStore(b, LLVMConstReal(f->e->f32, 0), lost_at);
+    LLVMBuildStore(b, value, place);
     loop_end(f, &ys);
     loop_end(f, &xs);
     return helper_end(&open);

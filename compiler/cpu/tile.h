@@ -25,11 +25,11 @@ LLVMValueRef helper_number(const OpenHelper *open, int i);
 Helper helper_end(OpenHelper *open);
 void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers);
 
-/* c[m, n] (+)= sum over k of a[m, k] * b[k, n]: a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
+/* c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of LEAF_K terms where `leaves` is set: a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
  * it for each k; c at m * c_line + n. Rows come in register blocks of `rows`: up to rows - 1 behind the last are written too. */
 typedef struct BlockShape {
     int64_t lanes, rows, a_line, a_step, b_panel, c_line;
-    bool adds;
+    bool adds, leaves;
 } BlockShape;
 /* Pointers a, b, c; numbers m, panels, k. */
 Helper emit_block_product(Frame *f, const BlockShape *shape, int number);
@@ -41,9 +41,13 @@ typedef struct PanelShape {
 } PanelShape;
 Helper emit_panels(Frame *f, const PanelShape *shape, int number);
 
-/* target[x * to_line + y * to_step] = source[x * line + y * step], the inner loop over y. Pointers source, target; numbers count of x, of y. */
+/* target[x * to_line + y * to_step] (+)= source[x * line + y * step], the inner loop over y. Where `lost_line`
+ * is not 0, what an addition rounds off is kept at x * lost_line + y, for the next one (Kahan). Pointers source, target, and
+ * lost if there is such; numbers count of x, of y. */
 typedef struct CopyShape {
     int64_t line, step, to_line, to_step;
+    bool adds;
+    int64_t lost_line;
 } CopyShape;
 Helper emit_copy(Frame *f, const CopyShape *shape, int number);
 

@@ -9,6 +9,8 @@ enum {
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
     LARGEST_STRIP = 64,
+    SHORT_CHAIN = 16, /* blocks whose sums are added without what they lose */
+    FEW_ROWS = 4,     /* times as many are summed */
     ENOUGH_TASKS = 256, /* groups of work-items that fill a device, with all the registers that weighted sums take */
     ENOUGH_LIGHT_TASKS = 1024, /* the same for statistics, whose parts take no memory to speak of either */
     MOST_PARTS = 16
@@ -222,12 +224,30 @@ int64_t sweep_part_offset(const Sweep *s, int sink) {
     return offset;
 }
 
+static int64_t own_extent(const Sweep *s, const SweepSink *sink) {
+    return sink->by_column ? s->columns : s->rows;
+}
+
+bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum) {
+    const int64_t other = sum->by_column ? s->rows : s->columns;
+    const int64_t blocks = sum->by_column ? s->row_blocks : s->column_blocks;
+    return sum->payload && s->mode == SWEEP_BOTH && blocks > SHORT_CHAIN &&
+           own_extent(s, sum) <= other / FEW_ROWS;
+}
+
+int64_t sweep_state_offset(const Sweep *s, int sink) {
+    int64_t offset = 0;
+    for (int i = 0; i < sink; i++) {
+        const SweepSink *k = &s->sinks[i];
+        offset += (k->cells + (sweep_sum_keeps_lost(s, k) ? k->payload : 0)) * own_extent(s, k);
+    }
+    return offset;
+}
+
 int64_t sweep_state_count(const Sweep *s) {
-    int64_t count = 0;
     if (s->parts > 1) return sweep_part_offset(s, s->sink_count);
     if (s->mode == SWEEP_ROWS) return 0;
-    for (int i = 0; i < s->sink_count; i++) count += s->sinks[i].cells * (s->sinks[i].by_column ? s->columns : s->rows);
-    return count;
+    return sweep_state_offset(s, s->sink_count);
 }
 
 double sweep_flops(const Sweep *s) {

@@ -85,6 +85,9 @@ typedef struct Sweep {
 
 /* Whether a statistic is a sum of reals: it keeps beside the sum what that has lost by rounding. */
 bool sweep_keeps_lost(const GNode *statistic);
+/* Whether a weighted sum keeps it too: of many blocks that each add to the result, where the rows to
+ * keep it for are few beside what is summed. */
+bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum);
 const char *sweep_mode_name(SweepMode mode);
 /* Whether the sweep feeds its sinks on this side of the tile. */
 bool sweep_feeds_rows(const Sweep *s, const SweepSink *sink);
@@ -100,7 +103,8 @@ void sweep_share(Graph *g, Sweep *s);
 int sweep_map_of(const Sweep *s, SweepView view, const GExpr *e);
 bool sweep_same_weights(const Sweep *s, SweepView a, SweepView b);
 
-int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task, and parts that wait to be joined */
+int64_t sweep_state_count(const Sweep *s); /* cells that outlive a task, and what sums have lost; or parts that wait to be joined */
+int64_t sweep_state_offset(const Sweep *s, int sink); /* where a sink's cells begin, [cell][row], or what its sums have lost, [row][payload] */
 int64_t sweep_part_offset(const Sweep *s, int sink); /* where a sink's parts begin in it: [cell][part][row] or [part][row][payload] */
 int64_t sweep_scratch(const Sweep *s);     /* bytes; 0 where square tiles have memory of their own */
 double sweep_flops(const Sweep *s);

@@ -69,8 +69,16 @@ fn few_rows(x[M, K], w[N, K]) {
   let g[m, n] = sum[k] x[m, k] * w[n, k]
   return mean[m, n] g[m, n]
 }
+fn many_rows(x[M, K], w[K, N]) {
+  let g[m, n] = sum[k] x[m, k] * w[k, n]
+  return mean[m, n] g[m, n]
+}
 fn weighted(u[N, D], v[N, P]) {
   let w[i, p] = sum[j] exp(dot(u[i], u[j])) * v[j, p]
+  return mean[i, p] w[i, p]
+}
+fn weighted_few(u[N, D], a[M, D], v[M, P]) {
+  let w[i, p] = sum[j] exp(dot(u[i], a[j])) * v[j, p]
   return mean[i, p] w[i, p]
 }
 fn similar(u[N, D]) = mean[i] (sum[j] dot(u[i], u[j])^2)
@@ -228,10 +236,22 @@ def along_k(rows, columns, k):
     return Row("few_rows", {"x": ((rows, k), [tenth]), "w": ((columns, k), [1.0])}, k * tenth)
 
 
-def weighted(n):
-    """Weights that are all 1: on the CPU a tile of 256 is one chain, whose equal terms may be 4e-6 off; a device keeps TOLERANCE."""
+def in_blocks(rows, columns, k):
+    """Many rows, whose sums are in register blocks."""
     tenth = f32(0.1)
-    return Row("weighted", {"u": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth, cpu_tolerance=4e-6)
+    return Row("many_rows", {"x": ((rows, k), [tenth]), "w": ((k, columns), [1.0])}, k * tenth)
+
+
+def weighted(n):
+    """Weights that are all 1."""
+    tenth = f32(0.1)
+    return Row("weighted", {"u": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth)
+
+
+def weighted_few(rows, n):
+    """The gradient for v sums along the rows, and the value along n in small blocks."""
+    tenth = f32(0.1)
+    return Row("weighted_few", {"u": ((rows, 2), [0.0]), "a": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth)
 
 
 def special_rows():
@@ -244,7 +264,9 @@ def special_rows():
     squares = times * times * sum(c * c for r in cov for c in r) - times * sum(cov[a][a] ** 2 for a in range(8))
     entries = [v for n in range(8) for v in [columns[a][n] for a in range(8)] * times]
     return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
-                            along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16), weighted(2048)]
+                            along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16),
+                            in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000),
+                            weighted(2048), weighted(8192), weighted_few(64, 16384)]
 
 
 ONE_RESULT = ("pairs", "columns", "uniformity")  # whose bits are compared on one thread and on two
