@@ -154,3 +154,25 @@ void lower_view(Lower *l, const Stmt *s) {
         first += view_count(l, &s->params[v]);
     }
 }
+
+/* ---- views that are shown --------------------------------------------------------------------------- */
+
+static bool is_listed(const Lower *l, const char *name) {
+    for (int i = 0; i < l->program->shown.count; i++)
+        if (strcmp(l->program->shown.items[i].name, name) == 0) return true;
+    return false;
+}
+
+void show_view(Lower *l, const Stmt *s) {
+    const Stmt *source = source_in(s->value);
+    for (int v = 0; v < s->param_count; v++) {
+        const Param *view = &s->params[v];
+        const Value *value = frame_find(l->frame, view->symbol);
+        const GExpr *free[GRAPH_MAX_FREE];
+        int count;
+        if (!value || value->kind != VALUE_ARRAY) continue;
+        graph_output(l->g, arena_printf(l->arena, "view %s", view->name), materialise(l, value, free, &count, view->span));
+        const LoweredView shown = {view->name, source ? find_source(l, source->name) : -1, view->has_shape ? view_count(l, view) : 0};
+        if (!is_listed(l, view->name)) array_push(l->arena, &l->program->shown, shown);
+    }
+}

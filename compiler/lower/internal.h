@@ -128,6 +128,7 @@ typedef struct Lower {
     const Call *call;   /* the innermost */
     const Made *making; /* the network whose parts are being made */
     bool keep_gradients; /* as outputs of the training graphs */
+    bool only_views;     /* training graphs end with the views, which are their outputs */
     LoweredProgram *program;
 } Lower;
 
@@ -239,6 +240,7 @@ const CoupletField *source_field(Lower *l, const DataSource *data, const char *n
 GNode *rows_input(Lower *l, const char *name, const CoupletField *field, int64_t rows, Span span);
 Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
 void lower_view(Lower *l, const Stmt *stmt);
+void show_view(Lower *l, const Stmt *stmt); /* as outputs of the graph, after it was lowered */
 
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */

@@ -52,6 +52,13 @@ typedef struct LoweredPhase {
     ARRAY(LoweredAction) actions; /* before an epoch's first step */
 } LoweredPhase;
 
+/* A view as an output of a graph that lower_views makes: "view NAME". */
+typedef struct LoweredView {
+    const char *name;
+    int source;     /* whose fields it reads; -1: it is of computed arrays */
+    int64_t copies; /* views along a leading axis, as in `g[2]`; 0: one, without that axis */
+} LoweredView;
+
 typedef struct LoweredProgram {
     Graph *init, *train; /* train: of the first phase */
     ARRAY(LoweredPhase) phases;
@@ -62,6 +69,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(LoweredEval) evals;
+    ARRAY(LoweredView) shown; /* of lower_views: each name once */
     int train_source; /* sets the epoch */
     int64_t batch;
     int64_t views; /* images that the views of a step make */
@@ -82,6 +90,9 @@ typedef struct LowerOptions {
 LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
 /* The same, and the training graphs get an output grad_NAME for each parameter that a gradient reaches, before any clipping. */
 LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+
+/* The views of the method, and no loss: each phase's graph makes what the step would make of the same rows at the same seed and step, and ends there. It has no evaluations. */
+LoweredProgram *lower_views(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
 
 /* One function on given arrays, with the gradient of its value: `couplet grad`. */
 typedef struct FunctionInput {

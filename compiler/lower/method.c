@@ -227,12 +227,24 @@ static void lower_tail(Lower *l, const LossGroup *groups, int group_count, const
     each_statement(l, STMT_QUEUE, push_queues);
 }
 
+static void end_with_views(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
+    each_statement(l, STMT_VIEW, show_view);
+    pass_ran(l, l->g, "lower", options);
+    run_passes(l, l->g, PASS_before, options);
+    run_passes(l, l->g, PASS_after, options);
+    phase->train = l->g;
+}
+
 static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const LowerOptions *options) {
     begin_graph(l, "train", true);
     enter_phase(l, phase);
     LossTerms terms = {.count = 0};
     LossGroup groups[MOST_LOSSES];
     lower_statements(l, &terms);
+    if (l->only_views) {
+        if (!diag_error_count(l->diag)) end_with_views(l, phase, options);
+        return;
+    }
     if (!terms.count && !diag_error_count(l->diag)) {
         diag_report(l->diag, CODE_TRAIN_OR_LOSS, train ? train->span : (Span){0}, "the method has no `loss`%s", l->program->phases.count > 1 ? " in one of its phases" : "");
         if (l->program->phases.count > 1)
@@ -250,10 +262,11 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
     find_phases(l);
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
         lower_phase(l, &l->program->phases.items[i], train, options);
-        if (!diag_error_count(l->diag)) lower_epochs(l, &l->program->phases.items[i], options);
+        if (!diag_error_count(l->diag) && !l->only_views) lower_epochs(l, &l->program->phases.items[i], options);
     }
     if (diag_error_count(l->diag)) return;
     l->program->train = l->program->phases.items[0].train;
+    if (l->only_views) return;
     warn_unreached(l);
     if (l->program->train_source < 0)
         diag_report(l->diag, CODE_VIEW, train->span, "the method draws from no data: it has no `view` and reads no field of a data set");
@@ -267,9 +280,12 @@ static void read_budget(Lower *l, const Expr *setting) {
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
-static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *method, bool keep_gradients, const LowerOptions *options) {
+typedef enum { STEPS, STEPS_WITH_GRADIENTS, VIEWS } Wanted;
+
+static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *method, Wanted wanted, const LowerOptions *options) {
     Lower *l = arena_new_of(arena, Lower);
-    l->keep_gradients = keep_gradients;
+    l->keep_gradients = wanted == STEPS_WITH_GRADIENTS;
+    l->only_views = wanted == VIEWS;
     l->arena = arena;
     l->diag = diag;
     l->method = method;
@@ -297,7 +313,7 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
     if (diag_error_count(diag)) return NULL;
     /* First, so that the states of a network that is only evaluated are known where an ema edge moves them. */
     for (int i = 0; i < spec->stmt_count && !diag_error_count(diag); i++)
-        if (spec->stmts[i]->kind == STMT_EVAL) lower_eval(l, spec->stmts[i], options);
+        if (spec->stmts[i]->kind == STMT_EVAL && !l->only_views) lower_eval(l, spec->stmts[i], options);
     if (!diag_error_count(diag)) lower_phases(l, train, options);
     if (diag_error_count(diag)) return NULL;
     begin_graph(l, "init", true);
@@ -311,9 +327,13 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
 }
 
 LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    return lower_whole(arena, diag, method, false, options);
+    return lower_whole(arena, diag, method, STEPS, options);
 }
 
 LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    return lower_whole(arena, diag, method, true, options);
+    return lower_whole(arena, diag, method, STEPS_WITH_GRADIENTS, options);
+}
+
+LoweredProgram *lower_views(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+    return lower_whole(arena, diag, method, VIEWS, options);
 }
