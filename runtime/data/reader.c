@@ -74,9 +74,9 @@ static bool visit_folders(Visit *visit, void *context) {
 }
 
 typedef struct Search {
-    const char *module, *reader;
-    bool found;  /* a file of this name */
-    const CoupletReader *result;
+    const char *module, *symbol;
+    bool found;   /* a file of this name */
+    void *result; /* the symbol in it */
     char *error;
     size_t error_bytes;
 } Search;
@@ -89,27 +89,36 @@ static bool try_folder(void *context, const char *folder) {
     s->found = true;
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!object) {
-        snprintf(s->error, s->error_bytes, "the module for `%s` cannot be loaded (%s)", s->reader, dlerror());
+        snprintf(s->error, s->error_bytes, "the module %s cannot be loaded (%s)", path, dlerror());
         return true;
     }
-    union {
-        void *symbol;
-        CoupletReaderModule *call;
-    } give = {dlsym(object, "couplet_reader_module")}; /* ISO C has no cast between the two */
-    s->result = give.symbol ? give.call(s->reader, COUPLET_READER_VERSION) : NULL;
-    if (!s->result) snprintf(s->error, s->error_bytes, "%s: this module is of another version of Couplet, or has no reader `%s`", path, s->reader);
+    s->result = dlsym(object, s->symbol);
+    if (!s->result) snprintf(s->error, s->error_bytes, "%s: this module is of another version of Couplet", path);
     return true;
 }
 
-static const CoupletReader *find_in_module(const char *module, const char *reader, char *error, size_t error_bytes) {
-    Search search = {.module = module, .reader = reader, .error = error, .error_bytes = error_bytes};
+void *couplet_module_find(const char *module, const char *symbol, const char *what, char *error, size_t error_bytes) {
+    Search search = {.module = module, .symbol = symbol, .error = error, .error_bytes = error_bytes};
     visit_folders(try_folder, &search);
     if (search.found) return search.result;
     snprintf(error, error_bytes,
-             "data.%s is in the module libcouplet_%s.so, which is not beside this program. It is built where Debian's packages %s are installed; COUPLET_MODULES can "
+             "%s in the module libcouplet_%s.so, which is not beside this program. It is built where Debian's packages %s are installed; COUPLET_MODULES can "
              "name its folder",
-             reader, module, packages_of(module));
+             what, module, packages_of(module));
     return NULL;
+}
+
+static const CoupletReader *find_in_module(const char *module, const char *reader, char *error, size_t error_bytes) {
+    char what[64];
+    snprintf(what, sizeof what, "data.%.48s is", reader);
+    union {
+        void *symbol;
+        CoupletReaderModule *call;
+    } give = {couplet_module_find(module, "couplet_reader_module", what, error, error_bytes)}; /* ISO C has no cast between the two */
+    if (!give.symbol) return NULL;
+    const CoupletReader *found = give.call(reader, COUPLET_READER_VERSION);
+    if (!found) snprintf(error, error_bytes, "libcouplet_%s.so is a module of another version of Couplet, or has no reader `%s`", module, reader);
+    return found;
 }
 
 /* ---- by name -------------------------------------------------------------------------------------------------------- */

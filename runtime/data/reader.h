@@ -50,6 +50,10 @@ const CoupletReader *couplet_reader_find(const char *name, char *error, size_t e
 /* A folder where modules are looked for last: the one that was beside the compiler when a program was built. The text is kept. NULL: none. */
 void couplet_reader_modules_at(const char *folder);
 
+/* A symbol of the module libcouplet_MODULE.so, which is loaded and stays. NULL with a sentence, which says which packages are missing when it was not built; `what`
+ * begins that sentence: "data.images is". */
+void *couplet_module_find(const char *module, const char *symbol, const char *what, char *error, size_t error_bytes);
+
 /* What a module exports, under the name couplet_reader_module. NULL when it was made for another version, or has no such reader. */
 typedef const CoupletReader *CoupletReaderModule(const char *name, int version);
 
