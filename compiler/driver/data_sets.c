@@ -111,6 +111,7 @@ static bool find_in_spec(const Options *o, DataSets *out) {
     Method *method = load_method(out->arena, diag, o->file, o);
     if (diag_error_count(diag)) report_messages(diag);
     if (!method) return false;
+    out->method = method;
     out->items = arena_array(out->arena, DataSet, method->spec->stmt_count + 1);
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];

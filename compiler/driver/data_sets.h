@@ -3,6 +3,7 @@
 #define COUPLET_DRIVER_DATA_SETS_H
 
 #include "compiler/driver/options.h"
+#include "lang/ast.h"
 #include "runtime/data/table.h"
 
 typedef struct DataSet {
@@ -16,6 +17,7 @@ typedef struct DataSet {
 
 typedef struct DataSets {
     Arena *arena;
+    Method *method; /* of the spec; NULL: the command line names the source */
     DataSet *items;
     int count;
 } DataSets;

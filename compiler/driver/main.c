@@ -50,6 +50,11 @@ static const Command commands[] = {
      "    What the sources of a spec hold, or one that is read by data.NAME: fields, types, shapes, ranges, classes and their sizes, what is missing, what\n"
      "    cannot be read, rows that are the same, and rows that two sources share; exit code 1 when a row cannot be read. pack writes a file for each source\n"
      "    that data.arrays reads, so that a program elsewhere needs nothing else. --cache lists the packed copies that are kept, --clear removes them."},
+    {"show", show_command,
+     "couplet show FILE -o SHEET.png [--rows n] [--seed n] [--step n] [--set tau=0.1] [--data FOLDER] [--skip-bad n]\n"
+     "couplet show --reader NAME PATH -o SHEET.png [--set size=64] [--rows n] [--seed n]\n"
+     "    Draws samples and the views that a step makes of them, side by side: pictures, film strips, clouds of points, curves with spectrograms, rows of\n"
+     "    tables, words. SHEET is .png, .svg or .pdf. The draws are those of training with the same seed at step n, with the states that a run starts from."},
     {"bench", bench_command,
      "couplet bench [FILE] [--set tau=0.1] [--data FOLDER] [--threads n] [--steps n] [--device cpu|opencl[:n]]\n"
      "    Timings as JSON, a row a line: of products and convolutions, or of the training step of FILE on made-up data. Each has its fraction of the\n"

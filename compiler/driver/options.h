@@ -15,7 +15,7 @@ typedef struct Options {
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
-    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, batch, skip_bad;
+    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, step, rows, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;
@@ -42,6 +42,7 @@ const char *options_folder(const Options *options);
 
 int check_command(int argc, char **argv);
 int data_command(int argc, char **argv);
+int show_command(int argc, char **argv);
 int doc_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);

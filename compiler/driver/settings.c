@@ -171,7 +171,7 @@ static bool unknown_parameter(Arena *arena, const Functions *functions, const Mo
 static bool fits_parameter(const Setting *set, const Param *param) {
     double value;
     bool whole;
-    couplet_read_number(set->value, &value, &whole);
+    if (!couplet_read_number(set->value, &value, &whole)) return report(CODE_SETTING, "`%s` needs a number, and `%s` was given", set->name, set->value);
     if (param->has_shape) return report(CODE_SETTING, "`%s` is an array and no number: give it with --in %s=FILE.npy", set->name, set->name);
     if (param->type && param->type->kind == KIND_INT && !whole) return report(CODE_SETTING, "`%s` is a whole number, and `%s` was given", set->name, set->value);
     return true;

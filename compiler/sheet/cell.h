@@ -1,0 +1,57 @@
+/* Inside the module: how one cell of each kind is drawn. All lengths are in pixels of the sheet. */
+#ifndef COUPLET_SHEET_CELL_H
+#define COUPLET_SHEET_CELL_H
+
+#include "compiler/sheet/sheet.h"
+
+#include <cairo.h>
+
+typedef enum { CELL_PICTURE, CELL_FILM, CELL_CLOUD, CELL_CURVE, CELL_BARS, CELL_WORDS } CellKind;
+
+/* A column with all that its cells have in common. */
+typedef struct Column {
+    const SheetColumn *of;
+    CellKind kind;
+    int width, height;   /* of a cell */
+    int channels, rows, columns; /* of a picture or a frame */
+    int64_t frames;      /* that the sample holds */
+    int shown;           /* frames that are drawn */
+    double low, high;    /* the values that are black and white; of a curve, its lowest and highest */
+    bool scaled;         /* they are not 0 and 1 */
+    double *lows, *highs; /* of bars: of each entry, which are unlike in a table; NULL of other kinds. malloc'ed */
+    int x;               /* where the column begins */
+} Column;
+
+enum {
+    TEXT_SIZE = 11,
+    LINE = 15 /* from one line of text to the next */
+};
+
+/* column.c: kind, size and range, from all cells of the column. */
+bool column_measure(Column *column, int rows); /* false when memory is out */
+void column_free(Column *column);
+int64_t column_elements(const SheetColumn *column);
+/* Element `at` of a cell; bytes as 0 .. 1. */
+double column_value(const SheetColumn *column, const void *cell, int64_t at);
+
+/* A cell whose upper left corner is at x, y. */
+void draw_pictures(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
+void draw_cloud(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
+void draw_curve(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
+void draw_bars(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
+void draw_words(cairo_t *cairo, const Column *column, const void *cell, double x, double y);
+
+/* text.c */
+/* Draws a line of text with its base line at y; what does not fit into `width` is cut, with two full stops. Bytes that are no UTF-8 become question marks. */
+void draw_text(cairo_t *cairo, double x, double y, double width, const char *text);
+/* The same, and it is the beginning that is cut. */
+void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);
+double text_width(cairo_t *cairo, const char *text);
+/* "12", "-0.153": a number as it stands in a cell. */
+void number_text(double value, char *out, size_t bytes);
+
+/* A colour from dark blue over green to yellow, for 0 .. 1. */
+void set_shade(cairo_t *cairo, double value);
+uint32_t shade_pixel(double value);
+
+#endif

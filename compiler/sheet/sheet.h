@@ -1,0 +1,41 @@
+/* A sheet: samples and what was made of them, side by side, as a picture. It is drawn by the module libcouplet_sheet.so, which needs cairo; the compiler loads the module
+ * when a sheet is asked for, and works without it.
+ *
+ * A column is drawn by what it holds: three axes, of which the first is 1, 3 or 4 channels, as a picture; more pictures along further axes as a film strip; reals [N, 3]
+ * as points in perspective; long rows of reals as a curve, the very long ones with a spectrogram; short rows as bars with their numbers; ints as words or numbers. */
+#ifndef COUPLET_SHEET_H
+#define COUPLET_SHEET_H
+
+#include "runtime/abi.h"
+
+typedef struct SheetColumn {
+    const char *title;    /* "image", "view a" */
+    const char *subtitle; /* "u8[3, 32, 32]" */
+    CoupletType type;     /* U8: 0 .. 255 for 0 .. 1 */
+    int rank;             /* of one cell */
+    int64_t shape[COUPLET_MAX_RANK];
+    int64_t classes;      /* of ints: names of 0 .. classes - 1; */
+    const char *const *class_names; /* NULL: they have none */
+    const void **cells;   /* [rows of the block] */
+    bool is_view;
+} SheetColumn;
+
+typedef struct SheetBlock {
+    const char *title; /* "train = data.images(..)" */
+    SheetColumn *columns;
+    int column_count;
+    const char **row_names; /* [row_count]: of what does not fit, the end is shown */
+    const char **row_notes; /* [row_count]: "label cat"; NULL: there are none */
+    int row_count;
+} SheetBlock;
+
+typedef struct Sheet {
+    SheetBlock *blocks;
+    int block_count;
+} Sheet;
+
+/* What the module exports as couplet_sheet_draw: writes the sheet as .png, .svg or .pdf, by the ending of the path. The file is written as `couplet_file_begin` does. False
+ * with a sentence. */
+typedef bool SheetDraw(const Sheet *sheet, const char *path, char *error, size_t error_bytes);
+
+#endif
