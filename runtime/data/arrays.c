@@ -1,6 +1,7 @@
 /* data.arrays: every array of a file is a field, and its first axis counts the samples. Arrays that lie in the file as the language has them are mapped; others are
  * converted into memory, or, where they are large, row by row into a packed copy. */
 #include "runtime/data/array.h"
+#include "runtime/data/checked.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -200,13 +201,26 @@ static bool is_mapped(const CoupletTable *t, int i) {
     return couplet_array_is_column(&s->files.arrays[i], s->types[i]);
 }
 
+/* Looks through an array that stays mapped; a large one only when it is new. */
+static bool check_mapped(const CoupletTable *t, int i, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    const CoupletArray *a = &s->files.arrays[i];
+    const bool is_large = t->held * couplet_field_bytes(&t->fields[i]) > COUPLET_HASH_WHOLE;
+    uint64_t key = couplet_hash(t->key, t->path, strlen(t->path));
+    key = couplet_hash(key, a->name, strlen(a->name));
+    if (is_large && couplet_checked_before(key)) return true;
+    if (!couplet_array_check(a, s->types[i], s->unusual, error, error_bytes)) return false;
+    if (is_large) couplet_checked_keep(key);
+    return true;
+}
+
 static bool load_column(CoupletTable *t, int i, Storage *storage, char *error, size_t error_bytes) {
     const State *s = t->state;
     const CoupletArray *a = &s->files.arrays[i];
     if (is_mapped(t, i)) {
         t->columns[i] = a->data;
         t->mapped = true;
-        return couplet_array_check(a, s->types[i], s->unusual, error, error_bytes);
+        return check_mapped(t, i, error, error_bytes);
     }
     Pages *pages = &storage->pages[storage->count];
     pages->bytes = (size_t)(t->held * couplet_field_bytes(&t->fields[i]));

@@ -224,8 +224,30 @@ def long_archives(at):
     same(dump("arrays", f"{at}/s.npz"), "x", "real[2]", [0, 1, 2, 3, 4, 5], "a streamed archive")
 
 
+def large(at):
+    """An array beyond 256 MB is looked through once, and again when its file changes."""
+    rows, width, cache = 80000, 1000, {"COUPLET_CACHE": f"{at}/cache"}
+    head = npy("<f4", (rows, width), b"")
+    path = write(f"{at}/large.npy", head)
+    os.truncate(path, len(head) + 4 * rows * width)
+    t = dump("arrays", path, environment=cache)
+    check(t["mapped"] and t["rows"] == rows, "a large array", t.get("error"))
+    check(len(os.listdir(f"{at}/cache/checked")) == 1, "it is marked")
+    before = os.stat(path).st_mtime_ns
+    with open(path, "r+b") as file:
+        file.seek(len(head) + 4 * (70000 * width + 17))
+        file.write(floats([float("nan")]))
+    os.utime(path, ns=(before, before))
+    check("error" not in dump("arrays", path, environment=cache), "its file has not changed")
+    os.utime(path)
+    sentence = dump("arrays", path, environment=cache).get("error", "")
+    check("row 70000, [17] is nan" in sentence, "it has changed", sentence)
+    t = dump("arrays", path, "missing:keep", environment={"COUPLET_CACHE": "/nothing"})
+    check("error" not in t, "no cache is needed", t.get("error"))
+
+
 with tempfile.TemporaryDirectory() as scratch:
-    for number, test in enumerate((kinds_of_files, element_types, what_values_must_be, names_and_claims, class_names, damage, long_archives)):
+    for number, test in enumerate((kinds_of_files, element_types, what_values_must_be, names_and_claims, class_names, damage, long_archives, large)):
         os.mkdir(f"{scratch}/{number}")
         test(f"{scratch}/{number}")
 finish()
