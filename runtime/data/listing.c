@@ -319,32 +319,34 @@ static bool each_has_files(const CoupletListing *listing, const CoupletListingKi
     return true;
 }
 
-/* A name of the list again, or NULL; the names are few. */
-static bool is_named(char *const *names, int64_t count, const char *name) {
-    for (int64_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0) return true;
-    return false;
+/* False with a sentence when a name is in the list twice. */
+static bool names_differ(char *const *names, int64_t count, const char *path, char *error, size_t error_bytes) {
+    char **sorted = malloc(((size_t)count + 1) * sizeof *sorted);
+    if (!sorted) return out_of_memory(error, error_bytes);
+    bool good = true;
+    memcpy(sorted, names, (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_text);
+    for (int64_t i = 1; good && i < count; i++) {
+        good = strcmp(sorted[i - 1], sorted[i]) != 0;
+        if (!good) snprintf(error, error_bytes, "%s: the name `%s` is in it twice", path, sorted[i]);
+    }
+    free(sorted);
+    return good;
 }
 
 /* The lines of a text: without the mark of UTF-8, spaces at their ends and carriage returns; empty ones are passed over. */
 static char **read_names(const char *path, int64_t *count, char *error, size_t error_bytes) {
     size_t length;
-    int64_t room = 0, line = 0;
+    int64_t room = 0;
     char **names = NULL, *rest = NULL;
     char *text = couplet_text_read(path, &length, error, error_bytes);
     bool good = text && (strlen(text) == length || (snprintf(error, error_bytes, "%s: this is no text: a zero byte is in it", path), false));
     *count = 0;
     for (char *at = good ? strtok_r(strncmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text, "\n", &rest) : NULL; good && at; at = strtok_r(NULL, "\n", &rest)) {
         size_t end = strlen(at);
-        line++;
         while (end && strchr(" \t\r", at[end - 1])) end--;
         at[end] = 0;
         if (!end) continue;
-        good = !is_named(names, *count, at);
-        if (!good) {
-            snprintf(error, error_bytes, "%s: the name `%s` is in it twice", path, at);
-            break;
-        }
         char **grown = grow(names, *count, &room, sizeof *names);
         if (grown) names = grown;
         char *copy = grown ? strdup(at) : NULL;
@@ -355,6 +357,7 @@ static char **read_names(const char *path, int64_t *count, char *error, size_t e
         snprintf(error, error_bytes, "%s: there is no name in it; a name of a class a line was expected", path);
         good = false;
     }
+    good = good && names_differ(names, *count, path, error, error_bytes);
     free(text);
     if (good) return names;
     free_names(names, *count);

@@ -152,6 +152,14 @@ static unsigned leave_out_columns(Decoding *d) {
     return from;
 }
 
+/* Rows below the square are gone through as well, so that damage in them is found. The last one is read: the library does not look at what it skips up to the end. */
+static void read_to_the_end(Decoding *d) {
+    struct jpeg_decompress_struct *jpeg = &d->jpeg;
+    JSAMPROW row = d->row;
+    if (jpeg->output_scanline + 1 < jpeg->output_height) jpeg_skip_scanlines(jpeg, jpeg->output_height - 1 - jpeg->output_scanline);
+    while (jpeg->output_scanline < jpeg->output_height) jpeg_read_scanlines(jpeg, &row, 1);
+}
+
 static void read_rows(Decoding *d, unsigned first_column) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     if (d->fit.first_row > 0) jpeg_skip_scanlines(jpeg, (JDIMENSION)d->fit.first_row);
@@ -161,7 +169,7 @@ static void read_rows(Decoding *d, unsigned first_column) {
         if (jpeg->out_color_space == JCS_CMYK) convert_cmyk(row, jpeg->output_width);
         couplet_fit_row(&d->fit, row + 4 * ((size_t)d->fit.first_column - first_column));
     }
-    if (jpeg->output_scanline < jpeg->output_height) jpeg_skip_scanlines(jpeg, jpeg->output_height - jpeg->output_scanline);
+    read_to_the_end(d);
 }
 
 static bool decode(Decoding *d) {

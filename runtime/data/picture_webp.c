@@ -1,4 +1,5 @@
-/* WebP, by libwebp. Of an animation the first image is taken, where it lies on its canvas. */
+/* WebP, by libwebp. Of an animation the first image is taken, where it lies on its canvas. The library can reduce a picture while it decodes; measured on photographs
+ * of 500 x 375 that took 16 % longer than to decode all of it, so it is not asked to. */
 #include "runtime/data/fit.h"
 #include "runtime/data/picture.h"
 

@@ -211,8 +211,10 @@ def sizes():
 
 def damaged_files():
     photo = Image.fromarray(scene(48, 40))
-    files = {"jpeg": (encoded(photo, "JPEG"), ".jpg"), "progressive": (encoded(photo, "JPEG", progressive=True), ".jpg"), "png": (encoded(photo, "PNG"), ".png"),
-             "interlaced": (interlaced(scene(48, 40)), ".png"), "webp": (encoded(photo, "WEBP", quality=50), ".webp"),
+    tall = Image.fromarray(scene(24, 300))
+    files = {"jpeg": (encoded(photo, "JPEG"), ".jpg"), "tall": (encoded(tall, "JPEG"), ".jpg"), "tall progressive": (encoded(tall, "JPEG", progressive=True), ".jpg"),
+             "wide": (encoded(Image.fromarray(scene(300, 24)), "JPEG"), ".jpg"), 
+             "progressive": (encoded(photo, "JPEG", progressive=True), ".jpg"), "png": (encoded(photo, "PNG"), ".png"), "interlaced": (interlaced(scene(48, 40)), ".png"), "webp": (encoded(photo, "WEBP", quality=50), ".webp"),
              "lossless": (encoded(photo, "WEBP", lossless=True), ".webp")}
     for name, (data, ending) in files.items():
         cut = sorted(set([1, 2, 3, 5, 8, 12, 20, len(data) - 1, len(data) - 2, len(data) - 3] + list(range(30, len(data), 1 + len(data) // 40))))
