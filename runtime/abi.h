@@ -246,6 +246,7 @@ typedef struct CoupletSpecFile {
 typedef struct CoupletOrigin {
     const char *couplet, *llvm; /* versions */
     const char *library;        /* hash of the library's modules */
+    const char *modules;        /* the folder of the modules of readers, beside the compiler; NULL: none */
     int64_t memory_bytes;       /* --memory; 0: as the spec says */
     bool no_stream, no_fuse;
 } CoupletOrigin;

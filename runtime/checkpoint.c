@@ -86,6 +86,32 @@ static void *state_on_host(const CoupletSession *s, int slot) {
     return NULL;
 }
 
+/* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its middle draws the same rows ----------------------- */
+
+enum { WEIGHTS_BYTES = 300 };
+
+/* "weights:train": no state is called so. */
+static void name_weights(const CoupletProgram *p, int source, char out[WEIGHTS_BYTES]) { snprintf(out, WEIGHTS_BYTES, "weights:%.256s", p->sources[source].name); }
+
+static int count_weights(const CoupletProgram *p) {
+    int count = 0;
+    for (int i = 0; i < p->source_count; i++) count += p->sources[i].weights >= 0;
+    return count;
+}
+
+static void add_weights(const CoupletSession *s, CoupletTensorEntry *entries, char (*names)[WEIGHTS_BYTES]) {
+    const CoupletProgram *p = s->program;
+    for (int i = 0, at = 0; i < p->source_count; i++) {
+        if (!s->weights[i]) continue;
+        const CoupletStateInfo *info = &p->states[p->sources[i].weights];
+        name_weights(p, i, names[at]);
+        entries[at] = (CoupletTensorEntry){.name = names[at], .type = info->type, .rank = info->rank, .data = s->weights[i]};
+        memcpy(entries[at++].shape, info->shape, sizeof info->shape);
+    }
+}
+
+/* ---- writing: the file -------------------------------------------------------------------------------------------- */
+
 static bool fetch_states(const CoupletSession *s, CoupletTensorEntry *entries) {
     for (int i = 0; i < s->program->state_count; i++) {
         const CoupletStateInfo *info = &s->program->states[i];
@@ -98,13 +124,16 @@ static bool fetch_states(const CoupletSession *s, CoupletTensorEntry *entries) {
 
 bool couplet_session_save(const CoupletSession *s, const char *path, char *error, size_t error_bytes) {
     Metadata metadata = {NULL, NULL, NULL, 0};
-    int count = s->program->state_count;
-    CoupletTensorEntry *entries = calloc((size_t)count + 1, sizeof *entries);
-    bool good = entries && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
+    const int count = s->program->state_count, weights = count_weights(s->program);
+    CoupletTensorEntry *entries = calloc((size_t)(count + weights) + 1, sizeof *entries);
+    char(*names)[WEIGHTS_BYTES] = calloc((size_t)weights + 1, sizeof *names);
+    bool good = entries && names && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
+    if (good) add_weights(s, entries + count, names);
     if (good && !fetch_states(s, entries)) good = s->device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
-    good = good && couplet_tensors_write(path, entries, count, metadata.pairs, metadata.count, error, error_bytes);
+    good = good && couplet_tensors_write(path, entries, count + weights, metadata.pairs, metadata.count, error, error_bytes);
     for (int i = 0; entries && !s->device->is_host && i < count; i++) free((void *)(uintptr_t)entries[i].data);
     free(entries);
+    free(names);
     free_metadata(&metadata);
     return good;
 }
@@ -194,10 +223,19 @@ static bool array_fits(const Reader *r, const CoupletStateInfo *info) {
 }
 
 static bool arrays_fit(const Reader *r, const CoupletProgram *program) {
+    const int expected = program->state_count + count_weights(program);
     for (int i = 0; i < program->state_count; i++)
         if (!array_fits(r, &program->states[i])) return false;
-    if (r->file->count == program->state_count) return true;
-    snprintf(r->error, r->error_bytes, "%s: the checkpoint has %d arrays, and this method keeps %d", r->path, r->file->count, program->state_count);
+    for (int i = 0; i < program->source_count; i++) {
+        char name[WEIGHTS_BYTES];
+        if (program->sources[i].weights < 0) continue;
+        CoupletStateInfo info = program->states[program->sources[i].weights];
+        name_weights(program, i, name);
+        info.name = name;
+        if (!array_fits(r, &info)) return false;
+    }
+    if (r->file->count == expected) return true;
+    snprintf(r->error, r->error_bytes, "%s: the checkpoint has %d arrays, and this method keeps %d", r->path, r->file->count, expected);
     return false;
 }
 
@@ -215,6 +253,12 @@ static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
         const CoupletStateInfo *info = &s->program->states[i];
         const CoupletTensorEntry *entry = couplet_tensors_find(file, info->name);
         if (!d->calls->write(d, s->states[i], 0, entry->data, (int64_t)couplet_state_bytes(info))) return false;
+    }
+    for (int i = 0; i < s->program->source_count; i++) {
+        char name[WEIGHTS_BYTES];
+        if (!s->weights[i]) continue;
+        name_weights(s->program, i, name);
+        memcpy(s->weights[i], couplet_tensors_find(file, name)->data, couplet_state_bytes(&s->program->states[s->program->sources[i].weights]));
     }
     return d->calls->wait(d);
 }

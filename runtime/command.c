@@ -18,7 +18,9 @@ typedef struct CommandLine {
     const CoupletMethod *method;
     const char *program; /* argv[0], for messages */
     CoupletTrainOptions train;
-    const char *out, *weights, *images, *split;
+    const char *out, *weights, *array, *split;
+    const char **places; /* --data, each time; has room for every argument */
+    int place_count;
     bool resume, has_seed;
     double epochs; /* 0: as the method says */
     const char **sets; /* has room for every argument */
@@ -47,18 +49,18 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SET, WEIGHTS, IMAGES, SPLIT };
+enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
 static const struct option options[] = {
     {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
     {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
     {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET},
-    {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"images", 1, NULL, IMAGES},
+    {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"samples", 1, NULL, SAMPLES}, {"images", 1, NULL, IMAGES},
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
 static bool take(CommandLine *c, int option, const char *name) {
     int64_t value = 0;
     switch (option) {
-    case DATA: return text(c, name, &c->train.data);
+    case DATA: return text(c, name, &c->places[c->place_count]) && (c->place_count++, true);
     case OUT: return text(c, name, &c->out);
     case SEED: return whole(c, name, optarg, 0, COUPLET_MOST_SEED, &value) && (c->train.seed = (uint64_t)value, c->has_seed = true);
     case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
@@ -68,7 +70,8 @@ static bool take(CommandLine *c, int option, const char *name) {
     case CHANGE: return text(c, name, &c->train.change);
     case QUIET: return c->train.quiet = true;
     case WEIGHTS: return text(c, name, &c->weights);
-    case IMAGES: return text(c, name, &c->images);
+    case SAMPLES: return text(c, name, &c->array);
+    case IMAGES: return text(c, name, &c->array); /* what the option was called before samples were of any kind */
     case SPLIT: return text(c, name, &c->split);
     case SET: c->sets[c->set_count++] = optarg; return true;
     case EPOCHS:
@@ -130,6 +133,8 @@ static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hyper
     return ranges_hold(c, *hypers, program->hyper_count);
 }
 
+static const char no_level[] = "this processor is none of those that the program was built for";
+
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
 typedef CoupletRunEnd (*Work)(const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes);
@@ -158,7 +163,8 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
     const char *written = couplet_record_text(r, "written.epochs");
     if (!(c->epochs > 0) && written && strcmp(written, program->written_epochs) == 0) couplet_record_number(r, "epochs", &program->epochs);
     if (!c->has_seed) couplet_record_seed(r, &c->train.seed);
-    if (!c->train.data) c->train.data = couplet_record_data(r);
+    c->train.places.was = (const char *const *)r->places;
+    c->train.places.was_count = r->place_count;
     if (!c->train.threads && couplet_record_number(r, "options.threads", &number)) c->train.threads = (int)number;
     if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) c->train.checkpoint_every = (int64_t)number;
 }
@@ -166,8 +172,9 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
 /* In the folder that is held. */
 static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers, bool is_there, Work work) {
     char error[2048];
-    CoupletRecord record = {NULL};
-    c->train.data_was_named = c->train.data != NULL;
+    CoupletRecord record = {.json = NULL};
+    c->train.data_was_named = c->place_count > 0;
+    c->train.places = (CoupletPlaces){.given = c->places, .given_count = c->place_count};
     if (is_there) {
         if (!couplet_record_read(c->train.folder->path, &record, error, sizeof error)) return fail(c, error);
         take_record(c, &record, program, hypers);
@@ -183,7 +190,7 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
 static int run(CommandLine *c, Work work) {
     const CoupletProgram *found = couplet_method_program(c->method);
     char error[COUPLET_PATH_BYTES + 512];
-    if (!found) return fail(c, "this processor is none of those that the program was built for");
+    if (!found) return fail(c, no_level);
     if (c->train.change && !c->resume) return fail(c, "--change goes with --resume: it names what may differ from the run that is gone on with");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
@@ -201,16 +208,38 @@ static int run(CommandLine *c, Work work) {
     return status;
 }
 
+static CoupletSession *open_weights(const CommandLine *c, const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, char *error, size_t error_bytes) {
+    CoupletSession *s = couplet_session_new(program, device, threads, c->train.seed, error, error_bytes);
+    CoupletLoaded loaded;
+    const CoupletMethod *m = c->method;
+    const bool good = s && (c->weights ? couplet_session_load(s, c->weights, &loaded, error, error_bytes)
+                                       : couplet_session_load_bytes(s, "the embedded weights", m->weights, (size_t)m->weight_bytes, &loaded, error, error_bytes));
+    if (good) return s;
+    couplet_session_free(s);
+    return NULL;
+}
+
 static int embed(CommandLine *c) {
     char error[1024];
-    int64_t count;
+    int64_t count = 0;
+    const CoupletProgram *program = couplet_method_program(c->method);
+    if (!program) return fail(c, no_level);
     if (!c->out) return fail(c, "embed needs --out FILE.npy");
     if (!c->weights && !c->method->weights) return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
-    if (c->images && (c->train.data || c->split)) return fail(c, "embed takes its images from --images, or from --data and --split, and both were given");
-    const CoupletEmbedding what = {.weights = c->weights, .images = c->images, .data = c->train.data, .split = c->split ? c->split : "test", .out = c->out,
-                                   .threads = c->train.threads, .seed = c->train.seed};
-    if (!couplet_embed(c->method, &what, &count, error, sizeof error)) return fail(c, error);
-    if (!c->train.quiet) printf("%lld images, %lld features each: %s\n", (long long)count, (long long)couplet_method_feature_width(c->method), c->out);
+    if (c->array && (c->place_count || c->split)) return fail(c, "embed takes its samples from --samples, or from --data and --split, and both were given");
+    if (c->place_count > 1) return fail(c, "embed reads one source, and --data is given twice");
+    const CoupletEmbedding what = {.array = c->array, .data = c->place_count ? c->places[0] : NULL, .split = c->split, .out = c->out, .loading = c->train.loading};
+    CoupletThreads *threads = couplet_threads_new(c->train.threads);
+    CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
+    CoupletSession *s = NULL;
+    if (!device) snprintf(error, sizeof error, "out of memory, or of threads");
+    else s = open_weights(c, program, device, threads, error, sizeof error);
+    const bool good = s && couplet_embed(s, &what, &count, error, sizeof error);
+    couplet_session_free(s);
+    couplet_device_free(device);
+    couplet_threads_free(threads);
+    if (!good) return fail(c, error);
+    if (!c->train.quiet) printf("%lld samples, %lld features each: %s\n", (long long)count, (long long)couplet_method_feature_width(c->method), c->out);
     return 0;
 }
 
@@ -228,12 +257,13 @@ static int version(const CommandLine *c) {
 static int usage(const CommandLine *c, FILE *out) {
     fprintf(out,
             "%s: the method %s, compiled by Couplet.\n\n"
-            "%s [train] [--data FOLDER] [--out FOLDER] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
+            "%s [train] [--data PLACE] [--out FOLDER] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
             "    [--max-steps n] [--checkpoint-every n] [--quiet]     trains and evaluates\n"
-            "%s eval --out FOLDER [--data FOLDER] [--threads n]       evaluates the checkpoint in a run folder\n"
-            "%s embed [--weights CHECKPOINT] (--images FILE.npy | [--data FOLDER] [--split test]) --out FEATURES.npy\n"
-            "                                                         features of images, [count, width] in float32\n"
-            "%s --version                                             of Couplet, and of the method\n",
+            "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a run folder\n"
+            "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out FEATURES.npy\n"
+            "                                                         features of samples, [count, width] in float32\n"
+            "%s --version                                             of Couplet, and of the method\n"
+            "A PLACE is the folder that the method's data lies in, or NAME=PATH for one of its sources; --data may stand several times.\n",
             c->program, c->method->name, c->program, c->program, c->program, c->program);
     return out == stdout ? 0 : 2;
 }
@@ -249,7 +279,7 @@ static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) :
 static const Command commands[] = {
     {"train", " data out seed threads epochs max-steps checkpoint-every resume change quiet set ", train},
     {"eval", " data out threads quiet ", evaluate},
-    {"embed", " data out seed threads quiet weights images split ", embed},
+    {"embed", " data out seed threads quiet weights samples images split ", embed},
 };
 
 static const Command *find_command(const CommandLine *c, const char *name) {
@@ -300,9 +330,10 @@ int couplet_command(const CoupletMethod *method, int argc, char **argv) {
     const Command *command = find_command(&c, name);
     if (!command) return 2;
     c.sets = malloc((size_t)argc * sizeof *c.sets);
-    if (!c.sets) return fail(&c, "out of memory");
+    c.places = malloc((size_t)argc * sizeof *c.places);
     optind = 1;
-    const int status = read_and_run(&c, command, argc, argv);
+    const int status = c.sets && c.places ? read_and_run(&c, command, argc, argv) : fail(&c, "out of memory");
     free(c.sets);
+    free(c.places);
     return status;
 }

@@ -20,10 +20,10 @@ extern "C" {
 
 /* Of this header. Within one major version programs that were compiled with an older header still compile and work. */
 #define COUPLET_VERSION_MAJOR 0
-#define COUPLET_VERSION_MINOR 1
+#define COUPLET_VERSION_MINOR 2
 #define COUPLET_VERSION_PATCH 0
-#define COUPLET_VERSION "0.1.0"
-/* Of the library that is linked: "0.1.0". */
+#define COUPLET_VERSION "0.2.0"
+/* Of the library that is linked: "0.2.0". */
 const char *couplet_version(void);
 
 typedef struct CoupletMethod CoupletMethod;
@@ -45,9 +45,9 @@ typedef enum CoupletElement { COUPLET_FLOAT32, COUPLET_INT32, COUPLET_UINT8 } Co
 
 typedef struct CoupletShape {
     const char *name;       /* "train.image": field of a data source of the method */
-    CoupletElement element; /* images are COUPLET_UINT8, 0 .. 255; labels and indices COUPLET_INT32, from 0 */
+    CoupletElement element; /* COUPLET_UINT8, 0 .. 255, are reals of 0 .. 1 to the method; classes and indices are COUPLET_INT32, from 0 */
     int rank;
-    int64_t extent[8];      /* images: samples, channels, rows, columns */
+    int64_t extent[8];      /* samples first; then the shape of one, such as channels, rows, columns */
 } CoupletShape;
 
 /* Arrays that couplet_model_step reads, numbered from 0; -1 when this machine has no processor that the method was compiled for, or
@@ -57,8 +57,12 @@ int couplet_method_input_count(const CoupletMethod *method);
 int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape);
 const char *couplet_method_name(const CoupletMethod *method);
 int64_t couplet_method_batch(const CoupletMethod *method);         /* samples of a step */
-int64_t couplet_method_image_bytes(const CoupletMethod *method);   /* of one image that couplet_model_embed takes; 0: the method has no features */
-int64_t couplet_method_feature_width(const CoupletMethod *method); /* floats of one image's features; 0: the method has no features */
+/* Fills *shape with one sample that couplet_model_embed takes: the name of its field ("image"), its element, and the extents without that of the samples. False (0)
+ * when the method has no features. */
+int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape);
+int64_t couplet_method_sample_bytes(const CoupletMethod *method);  /* of one such sample; 0: the method has no features */
+int64_t couplet_method_image_bytes(const CoupletMethod *method);   /* the same, under its name of version 0.1 */
+int64_t couplet_method_feature_width(const CoupletMethod *method); /* floats of one sample's features; 0: the method has no features */
 int64_t couplet_method_parameter_count(const CoupletMethod *method);
 size_t couplet_method_arena_bytes(const CoupletMethod *method);    /* that a model needs at most, see CoupletModelOptions */
 /* Of such a NULL method the name is "" and the numbers are 0. */
@@ -91,14 +95,14 @@ typedef struct CoupletInput {
 } CoupletInput;
 
 /* One step of training: forward, backward, optimiser, updates. *loss (nats, or what the method's formula gives); `loss` may be NULL.
- * Inputs may come in any order, each once, under the names "SOURCE.image", "SOURCE.label" and "SOURCE.index" of the method's sources;
+ * Inputs may come in any order, each once, under the names "SOURCE.FIELD" and "SOURCE.index" of the method's sources;
  * those that its step does not read need not be given and are not looked at. */
 CoupletStatus couplet_model_step(CoupletModel *model, const CoupletInput *inputs, int input_count, float *loss);
 int64_t couplet_model_steps(const CoupletModel *model); /* completed */
 
-/* Features of `count` images [count, channels, rows, columns], 0 .. 255, in evaluation mode, into out[count, feature width]. The
- * shape of an image is the method's: couplet_method_image_bytes of them are read for each. */
-CoupletStatus couplet_model_embed(CoupletModel *model, const uint8_t *images, int64_t count, float *out);
+/* Features of `count` samples, in evaluation mode, into out[count, feature width]. Element and shape of a sample are what couplet_method_sample says:
+ * couplet_method_sample_bytes are read for each, one sample after the other. */
+CoupletStatus couplet_model_embed(CoupletModel *model, const void *samples, int64_t count, float *out);
 
 /* What the last call for the model met; "" if it succeeded. Valid until the next call for the model. */
 const char *couplet_model_error(const CoupletModel *model);

@@ -1,19 +1,16 @@
 #include "runtime/embed.h"
 
-#include "runtime/dataset.h"
+#include "runtime/data/place.h"
+#include "runtime/data/reader.h"
 #include "runtime/method.h"
 #include "runtime/npy.h"
 #include "runtime/plan.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct Images {
-    uint8_t *pixels; /* [count, channels, rows, columns] */
-    int64_t count;
-} Images;
 
 static bool fail(char *error, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static bool fail(char *error, size_t bytes, const char *format, ...) {
@@ -26,69 +23,84 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
 
 /* ---- from an array ------------------------------------------------------------------------------------------------- */
 
-/* Whether the axes behind the first are those of one image; one channel need not be written. */
-static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *image) {
-    const int left_out = image->rank - array->rank;
-    if (left_out < 0 || left_out > 1 || (left_out == 1 && image->shape[1] != 1)) return false;
+/* Whether the axes behind the first are those of one sample; one channel need not be written. */
+static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
+    const int left_out = sample->rank - array->rank;
+    if (left_out < 0 || left_out > 1 || (left_out == 1 && (sample->rank < 3 || sample->shape[1] != 1))) return false;
     for (int i = 1; i < array->rank; i++)
-        if (array->shape[i] != image->shape[i + left_out]) return false;
+        if (array->shape[i] != sample->shape[i + left_out]) return false;
     return true;
 }
 
-static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *image, char *error, size_t error_bytes) {
+static bool refuse_shape(const char *path, const CoupletNpy *array, const CoupletBuffer *sample, char *error, size_t error_bytes) {
     char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES], flat[COUPLET_SHAPE_BYTES] = "";
     couplet_shape_text(array->rank, array->shape, ", ", found);
-    couplet_shape_text(image->rank - 1, image->shape + 1, ", ", wanted);
-    const bool grey = image->shape[1] == 1;
-    if (grey) couplet_shape_text(image->rank - 2, image->shape + 2, ", ", flat);
-    return fail(error, error_bytes, "%s: its shape is (%s), and (count, %s)%s%s%s is expected: images, channels, rows, columns", path, found, wanted,
-                grey ? " or (count, " : "", flat, grey ? ")" : "");
+    couplet_shape_text(sample->rank - 1, sample->shape + 1, ", ", wanted);
+    const bool one = sample->rank >= 3 && sample->shape[1] == 1, many = sample->rank > 1;
+    if (one) couplet_shape_text(sample->rank - 2, sample->shape + 2, ", ", flat);
+    return fail(error, error_bytes, "%s: its shape is (%s), and (count%s%s)%s%s%s is expected: the samples, and the shape of one", path, found, many ? ", " : "", wanted,
+                one ? " or (count, " : "", flat, one ? ")" : "");
 }
 
-static bool take_pixels(const char *path, const CoupletNpy *array, Images *out, char *error, size_t error_bytes) {
-    out->pixels = malloc((size_t)array->count + 1);
-    if (!out->pixels) return fail(error, error_bytes, "out of memory for the images of %s", path);
-    for (int64_t i = 0; i < array->count; i++) {
-        if (array->wholes[i] < 0 || array->wholes[i] > 255) {
-            char number[24];
-            couplet_npy_whole_text(array, i, number, sizeof number);
-            return fail(error, error_bytes, "%s: image %lld holds the number %s, and pixels go from 0 to 255", path,
-                        (long long)(i / (array->count / array->shape[0])), number);
-        }
-        out->pixels[i] = (uint8_t)array->wholes[i];
+/* Element `at` as the field has it: a byte, an int or a real. */
+static bool take_element(const char *path, const CoupletNpy *array, int64_t at, CoupletType type, void *out, char *error, size_t error_bytes) {
+    const int64_t sample = at / (array->count / array->shape[0]), low = type == COUPLET_U8 ? 0 : INT32_MIN, high = type == COUPLET_U8 ? 255 : INT32_MAX;
+    char number[24];
+    if (type == COUPLET_F32) {
+        const double value = !array->is_integer ? array->values[at] : array->is_unsigned ? (double)(uint64_t)array->wholes[at] : (double)array->wholes[at];
+        ((float *)out)[at] = (float)value;
+        return isfinite((float)value) || fail(error, error_bytes, "%s: sample %lld holds %g, and finite numbers of 32 bits are expected", path, (long long)sample, value);
     }
-    out->count = array->shape[0];
+    if ((array->is_unsigned && array->wholes[at] < 0) || array->wholes[at] < low || array->wholes[at] > high)
+        return fail(error, error_bytes, "%s: sample %lld holds the number %s, and the method's go from %lld to %lld", path, (long long)sample,
+                    couplet_npy_whole_text(array, at, number, sizeof number), (long long)low, (long long)high);
+    if (type == COUPLET_U8) ((uint8_t *)out)[at] = (uint8_t)array->wholes[at];
+    else ((int32_t *)out)[at] = (int32_t)array->wholes[at];
     return true;
 }
 
-static bool read_images(const char *path, const CoupletBuffer *image, Images *out, char *error, size_t error_bytes) {
+static bool take_elements(const char *path, const CoupletNpy *array, CoupletType type, void **out, char *error, size_t error_bytes) {
+    if (type != COUPLET_F32 && !array->is_integer)
+        return fail(error, error_bytes, "%s: it holds reals, and the method's samples are whole numbers%s", path, type == COUPLET_U8 ? " from 0 to 255" : "");
+    *out = malloc((size_t)(array->count * couplet_type_bytes(type)) + 1);
+    if (!*out) return fail(error, error_bytes, "out of memory for the samples of %s", path);
+    for (int64_t i = 0; i < array->count; i++)
+        if (!take_element(path, array, i, type, *out, error, error_bytes)) return false;
+    return true;
+}
+
+static bool read_array(const char *path, const CoupletBuffer *sample, void **rows, int64_t *count, char *error, size_t error_bytes) {
     CoupletNpy array;
     if (!couplet_npy_read(path, &array, error, error_bytes)) return false;
-    bool good = array.is_integer || fail(error, error_bytes, "%s: it holds reals, and pixels are whole numbers from 0 to 255", path);
-    good = good && (has_shape_of(&array, image) || refuse_shape(path, &array, image, error, error_bytes));
-    good = good && take_pixels(path, &array, out, error, error_bytes);
+    bool good = array.rank > 0 && has_shape_of(&array, sample) ? true : refuse_shape(path, &array, sample, error, error_bytes);
+    good = good && take_elements(path, &array, sample->type, rows, error, error_bytes);
+    *count = array.shape[0];
     couplet_npy_free(&array);
     return good;
 }
 
 /* ---- from a data source -------------------------------------------------------------------------------------------- */
 
-static bool open_images(const CoupletMethod *method, const CoupletEmbedding *what, const CoupletBuffer *image, Images *out, char *error, size_t error_bytes) {
-    CoupletDataset data;
-    const CoupletSource *source = couplet_method_program(method)->sources;
-    if (!couplet_dataset_open(source->reader, what->split, what->data, &data, error, error_bytes)) return false;
-    bool same = image->rank == 4;
-    for (int i = 1; same && i < 4; i++) same = image->shape[i] == data.shape[i - 1];
-    char found[COUPLET_SHAPE_BYTES], wanted[COUPLET_SHAPE_BYTES];
-    if (same) {
-        *out = (Images){data.images, data.count};
-        data.images = NULL; /* taken over */
-    } else {
-        fail(error, error_bytes, "%s: the images are %s, and the method was compiled for %s", data.name, couplet_shape_text(3, data.shape, " x ", found),
-             couplet_shape_text(image->rank - 1, image->shape + 1, " x ", wanted));
-    }
-    couplet_dataset_free(&data);
-    return same;
+/* The request of the source that the method evaluates, at the place that is asked for. */
+static bool make_request(const CoupletProgram *program, const CoupletEmbedding *what, char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error, size_t error_bytes) {
+    const CoupletPlaces places = {.spec = what->spec};
+    const CoupletSource *source = &program->sources[program->evals[0].query];
+    if (!couplet_place_request(&places, source, path, out, error, error_bytes)) return false;
+    if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
+    if (what->split) out->split = what->split;
+    if (what->data) out->path = what->data;
+    out->claim_count = 0; /* new samples need the one field alone */
+    return true;
+}
+
+static bool open_table(const CoupletProgram *program, const CoupletEmbedding *what, const CoupletBuffer *sample, CoupletTable *out, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    CoupletRequest request;
+    CoupletField claim = {.name = program->evals[0].of, .type = sample->type, .rank = sample->rank - 1};
+    memcpy(claim.shape, sample->shape + 1, (size_t)claim.rank * sizeof *claim.shape);
+    if (program->origin) couplet_reader_modules_at(program->origin->modules);
+    return make_request(program, what, path, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
+           couplet_table_claims(out, &claim, 1, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
 }
 
 /* ---- features ------------------------------------------------------------------------------------------------------ */
@@ -102,28 +114,36 @@ static bool write_features(const char *path, const float *features, int64_t coun
     return good;
 }
 
-static bool embed_images(const CoupletMethod *method, CoupletModel *model, const char *path, const Images *images, char *error, size_t error_bytes) {
-    const int64_t width = couplet_method_feature_width(method);
-    float *features = malloc((size_t)(images->count * width) * sizeof *features + 1);
-    if (!features) return fail(error, error_bytes, "out of memory for the features of %lld images", (long long)images->count);
-    bool good = couplet_model_embed(model, images->pixels, images->count, features) == COUPLET_OK || fail(error, error_bytes, "%s", couplet_model_error(model));
-    good = good && write_features(path, features, images->count, width, error, error_bytes);
-    free(features);
+static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamples *samples, char *error, size_t error_bytes) {
+    const char *features = s->program->features[0]->name;
+    const int64_t width = couplet_session_width(s, features);
+    float *out = malloc((size_t)(samples->count * width) * sizeof *out + 1);
+    if (!out) return fail(error, error_bytes, "out of memory for the features of %lld samples", (long long)samples->count);
+    bool good = samples->count == 0 || couplet_session_features(s, features, samples, out, error, error_bytes);
+    good = good && write_features(path, out, samples->count, width, error, error_bytes);
+    free(out);
     return good;
 }
 
-bool couplet_embed(const CoupletMethod *method, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
-    const CoupletModelOptions options = {.threads = what->threads, .seed = what->seed};
-    CoupletModel *model;
-    if (couplet_model_new(method, &options, &model, error, error_bytes) != COUPLET_OK) return false;
-    const CoupletBuffer *image = couplet_method_image(method);
-    Images images = {NULL, 0};
-    bool good = image || fail(error, error_bytes, "the method has no `eval` block, and so no features");
-    if (good && what->weights) good = couplet_model_load(model, what->weights) == COUPLET_OK || fail(error, error_bytes, "%s", couplet_model_error(model));
-    if (good) good = what->images ? read_images(what->images, image, &images, error, error_bytes) : open_images(method, what, image, &images, error, error_bytes);
-    good = good && embed_images(method, model, what->out, &images, error, error_bytes);
-    *count = images.count;
-    free(images.pixels);
-    couplet_model_free(model);
+bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+    const CoupletBuffer *sample = couplet_program_sample(s->program);
+    CoupletSamples samples = {.name = what->array ? what->array : "the samples"};
+    CoupletTable table = {.held = 0};
+    void *rows = NULL;
+    bool good = sample && s->program->eval_count ? true : fail(error, error_bytes, "the method has no `eval` block, and so no features");
+    if (good) samples.row_bytes = couplet_buffer_count(sample) / sample->shape[0] * couplet_type_bytes(sample->type);
+    if (good && what->array) {
+        good = read_array(what->array, sample, &rows, &samples.count, error, error_bytes);
+        samples.rows = rows;
+    } else if (good) {
+        int number = 0;
+        good = open_table(s->program, what, sample, &table, error, error_bytes);
+        if (good) couplet_table_field(&table, s->program->evals[0].of, &number);
+        if (good) samples = (CoupletSamples){table.name, table.columns[number], samples.row_bytes, table.count, table.origin};
+    }
+    good = good && embed_samples(s, what->out, &samples, error, error_bytes);
+    *count = samples.count;
+    couplet_table_close(&table);
+    free(rows);
     return good;
 }

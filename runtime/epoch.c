@@ -59,8 +59,8 @@ static bool sweep(Work *w) {
     }
     for (int64_t done = 0; done < count; done += rows) {
         /* The last batch reaches back: what it writes again is what stands there. */
-        couplet_sources_rows(w->sources, w->action->source, done + rows <= count ? done : count - rows, w->action->plan, w->inputs);
-        if (!run_once(w)) return false;
+        const int64_t first = done + rows <= count ? done : count - rows;
+        if (!couplet_sources_rows(w->sources, w->action->source, first, rows, w->action->plan, w->inputs, w->error, w->error_bytes) || !run_once(w)) return false;
     }
     return true;
 }
@@ -96,9 +96,13 @@ static bool act(Work *w) {
     const CoupletAction *a = w->action;
     w->run = couplet_run_on(w->session->device, a->plan);
     w->inputs = calloc((size_t)a->plan->input_count + 1, sizeof *w->inputs);
-    bool good = w->run && w->inputs && couplet_sources_attach(w->sources, w->session->device, a->plan, w->run);
+    char sentence[1200];
+    bool good = w->run && w->inputs;
     if (!good) {
         snprintf(w->error, w->error_bytes, "%s: error: this needs %.0f MB: %s", a->place, (double)a->plan->arena_bytes / 1e6, w->session->device->fault.sentence);
+    } else if (!couplet_sources_attach(w->sources, w->session->device, a->plan, w->run, sentence, sizeof sentence)) {
+        snprintf(w->error, w->error_bytes, "%s: error: %s", a->place, sentence);
+        good = false;
     } else {
         couplet_session_scalars(w->session, a->plan, w->inputs);
         couplet_sources_whole(w->sources, a->plan, w->inputs);

@@ -1,5 +1,6 @@
 #include "runtime/evaluation.h"
 
+#include "runtime/classes.h"
 #include "runtime/evaluate.h"
 
 #include <math.h>
@@ -7,118 +8,234 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const couplet_subject_names[COUPLET_SUBJECTS] = {"raw pixels", "before training", "after training"};
+static const char *const subjects[COUPLET_SUBJECTS] = {"raw pixels", "before training", "after training"};
+static const char raw_values[] = "raw values";
 
 static bool is_knn(const CoupletEval *eval) { return strcmp(eval->method, "knn") == 0; }
 
-/* ---- images that are asked for and stand in the bank ---------------------------------------------------------------- */
+/* ---- what is measured ---------------------------------------------------------------------------------------------------- */
 
-static int64_t number_in_file(const CoupletDataset *data, int64_t row) { return data->origin ? data->origin[row] : row; }
-
-static bool of_one_file(const CoupletProgram *program, const CoupletEval *eval) {
-    const CoupletSource *bank = &program->sources[eval->bank], *query = &program->sources[eval->query];
-    return strcmp(bank->reader, query->reader) == 0 && strcmp(bank->path, query->path) == 0;
+const char *couplet_subject_name(const CoupletProgram *program, const CoupletTable *data, CoupletSubject subject) {
+    for (int i = 0; subject == COUPLET_RAW && i < program->eval_count; i++) {
+        const CoupletField *field = couplet_table_field(&data[program->evals[i].bank], program->evals[i].of, NULL);
+        if (field && field->type != COUPLET_U8) return raw_values;
+    }
+    return subjects[subject];
 }
 
+CoupletSubject couplet_subject_of(const char *name) {
+    for (int i = 0; i < COUPLET_SUBJECTS; i++)
+        if (strcmp(name, subjects[i]) == 0) return (CoupletSubject)i;
+    return strcmp(name, raw_values) == 0 ? COUPLET_RAW : COUPLET_SUBJECTS;
+}
+
+/* ---- samples that are asked for and stand in the bank ------------------------------------------------------------------ */
+
+/* One source of rows: the same reader, place and settings. */
+static bool of_one_source(const CoupletTable *bank, const CoupletTable *query) { return bank->asked == query->asked && bank->hash == query->hash; }
+
 /* The number of queries that stand in the bank. own[q], if `own` is not NULL, is the row of the bank that query q is, or -1. */
-static int64_t find_own(const CoupletProgram *program, const CoupletEval *eval, const CoupletDataset *data, int32_t *own) {
-    const CoupletDataset *bank = &data[eval->bank], *query = &data[eval->query];
-    const bool can_be = of_one_file(program, eval);
+static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32_t *own) {
+    const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
+    const bool can_be = of_one_source(bank, query);
     int64_t found = 0, row = 0;
     for (int64_t q = 0; q < query->count; q++) {
-        int64_t number = number_in_file(query, q);
-        while (can_be && row < bank->count && number_in_file(bank, row) < number) row++;
-        bool is_there = can_be && row < bank->count && number_in_file(bank, row) == number;
+        const int64_t number = couplet_table_origin(query, q);
+        while (can_be && row < bank->count && couplet_table_origin(bank, row) < number) row++;
+        const bool is_there = can_be && row < bank->count && couplet_table_origin(bank, row) == number;
         if (own) own[q] = is_there ? (int32_t)row : -1;
         found += is_there;
     }
     return found;
 }
 
-void couplet_eval_name(const CoupletEval *eval, const CoupletProgram *program, const CoupletDataset *data, char *out, size_t bytes) {
-    bool own = find_own(program, eval, data, NULL) > 0;
+void couplet_eval_name(const CoupletEval *eval, const CoupletTable *data, char *out, size_t bytes) {
+    const bool own = find_own(eval, data, NULL) > 0;
     if (is_knn(eval)) snprintf(out, bytes, own ? "kNN (k = %.0f, itself left out)" : "kNN (k = %.0f)", eval->k);
     else snprintf(out, bytes, own ? "linear probe (query in bank)" : "linear probe");
 }
 
 /* ---- what can be asked -------------------------------------------------------------------------------------------------- */
 
-static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e, const CoupletDataset *data, char *error, size_t error_bytes) {
+static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e, const CoupletTable *data, char *error, size_t error_bytes) {
     const char *bank = program->sources[e->bank].name;
-    const int64_t rows = data[e->bank].count, own = find_own(program, e, data, NULL) > 0, most = rows - own;
+    const int64_t rows = data[e->bank].count, own = find_own(e, data, NULL) > 0, most = rows - own;
     if (!(e->temperature > 0) || !isfinite(e->temperature)) {
         snprintf(error, error_bytes, "%s: error: the temperature of knn is %.9g, and a number above 0 is expected", e->place, e->temperature);
         return false;
     }
     if (e->k >= 1 && e->k <= (double)most && e->k == floor(e->k)) return true;
-    snprintf(error, error_bytes, "%s: error: k of knn is %.9g, and a whole number from 1 to %lld is expected: so many images of `%s` can be neighbours%s",
-             e->place, e->k, (long long)most, bank, own ? ", an image itself left out" : "");
+    snprintf(error, error_bytes, "%s: error: k of knn is %.9g, and a whole number from 1 to %lld is expected: so many samples of `%s` can be neighbours%s",
+             e->place, e->k, (long long)most, bank, own ? ", a sample itself left out" : "");
     return false;
 }
 
-bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletDataset *data, char *error, size_t error_bytes) {
-    for (int i = 0; i < program->eval_count; i++)
-        if (is_knn(&program->evals[i]) && !neighbours_fit(program, &program->evals[i], data, error, error_bytes)) return false;
+/* Bank and query have the fields, of one type and shape. */
+static bool fields_fit(const CoupletEval *e, const CoupletTable *data, char *error, size_t error_bytes) {
+    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    const CoupletField *of = couplet_table_field(bank, e->of, NULL), *labels = couplet_table_field(bank, e->labels, NULL);
+    if (!of || !labels) {
+        snprintf(error, error_bytes, "%s: error: %s has no field `%s`, which the evaluation reads", e->place, bank->name, of ? e->labels : e->of);
+        return false;
+    }
+    CoupletField claim[] = {*of, *labels};
+    claim[0].classes = claim[1].classes = 0;
+    char sentence[800];
+    if (couplet_table_claims(query, claim, 2, sentence, sizeof sentence)) return true;
+    snprintf(error, error_bytes, "%s: error: bank and query differ: %s", e->place, sentence);
+    return false;
+}
+
+bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
+    for (int i = 0; i < program->eval_count; i++) {
+        const CoupletEval *e = &program->evals[i];
+        if (!fields_fit(e, data, error, error_bytes) || (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes))) return false;
+    }
     return true;
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------------------------------------------- */
 
-/* Rows of one data set; the caller frees the values. */
-static float *rows_of(CoupletSession *s, const CoupletEval *eval, const CoupletDataset *data, bool raw, int64_t *width, char *error, size_t error_bytes) {
-    *width = raw ? data->image_bytes : couplet_session_width(s, eval->features);
+/* The field as it is: bytes as 0 .. 1. */
+static void take_raw(const CoupletSamples *samples, const CoupletField *field, int64_t width, float *out) {
+    for (int64_t i = 0; i < samples->count; i++) {
+        const char *row = (const char *)samples->rows + (samples->origin ? samples->origin[i] : i) * samples->row_bytes;
+        for (int64_t k = 0; k < width; k++) {
+            float *to = &out[i * width + k];
+            switch (field->type) {
+            case COUPLET_U8: *to = (float)((const uint8_t *)row)[k] / 255; break;
+            case COUPLET_I32: *to = (float)((const int32_t *)row)[k]; break;
+            case COUPLET_F32: *to = ((const float *)row)[k]; break;
+            }
+        }
+    }
+}
+
+/* Rows of one source; the caller frees the values. */
+static float *rows_of(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data, bool raw, int64_t *width, char *error, size_t error_bytes) {
+    int number;
+    const CoupletField *field = couplet_table_field(data, eval->of, &number);
+    const CoupletSamples samples = {data->name, data->columns[number], couplet_field_bytes(field), data->count, data->origin};
+    *width = raw ? couplet_field_elements(field) : couplet_session_width(s, eval->features);
     float *values = *width > 0 ? malloc((size_t)(data->count * *width) * sizeof *values) : NULL;
     if (!values) {
         snprintf(error, error_bytes, "out of memory for the features of %s", data->name);
         return NULL;
     }
-    if (raw) {
-        for (int64_t i = 0; i < data->count * *width; i++) values[i] = (float)data->images[i] / 255;
-        return values;
-    }
-    if (couplet_session_features(s, eval->features, data, values, error, error_bytes)) return values;
+    if (raw) take_raw(&samples, field, *width, values);
+    if (raw || couplet_session_features(s, eval->features, &samples, values, error, error_bytes)) return values;
     free(values);
     return NULL;
 }
 
+/* ---- labels --------------------------------------------------------------------------------------------------------------- */
+
+/* Classes of bank and query, counted alike. */
+typedef struct Labels {
+    CoupletClasses bank, query;
+    int64_t count;
+} Labels;
+
+/* The class of the bank that class `c` of the query is: of the same name where both have names, of the same value else. -1: the bank has none. */
+static int64_t class_of_bank(const Labels *l, const char *const *bank_names, const char *const *query_names, int64_t c) {
+    const bool by_name = bank_names && query_names;
+    for (int64_t b = 0; by_name && b < l->bank.count; b++)
+        if (strcmp(bank_names[b], query_names[c]) == 0) return b;
+    for (int64_t low = 0, high = l->bank.count - 1; !by_name && low <= high;) {
+        const int64_t middle = low + (high - low) / 2;
+        if (l->bank.values[middle] == l->query.values[c]) return middle;
+        if (l->bank.values[middle] < l->query.values[c]) low = middle + 1;
+        else high = middle - 1;
+    }
+    return -1;
+}
+
+/* Gives the query the bank's classes, and further ones, which are never told rightly, for what the bank does not have. */
+static bool count_alike(Labels *l, const CoupletField *bank, const CoupletField *query, int64_t queries) {
+    int32_t *now = malloc(((size_t)l->query.count + 1) * sizeof *now);
+    l->count = l->bank.count;
+    for (int64_t c = 0; now && c < l->query.count; c++) {
+        const int64_t found = class_of_bank(l, bank->class_names, query->class_names, c);
+        now[c] = (int32_t)(found >= 0 ? found : l->count++);
+    }
+    for (int64_t i = 0; now && i < queries; i++) l->query.of[i] = now[l->query.of[i]];
+    free(now);
+    return now != NULL;
+}
+
+static void free_labels(Labels *l) {
+    couplet_classes_free(&l->bank);
+    couplet_classes_free(&l->query);
+}
+
+static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *out, char *error, size_t error_bytes) {
+    const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
+    *out = (Labels){0};
+    bool good = couplet_classes_chosen(bank, e->labels, &out->bank, error, error_bytes) && couplet_classes_chosen(query, e->labels, &out->query, error, error_bytes);
+    if (good && !count_alike(out, couplet_table_field(bank, e->labels, NULL), couplet_table_field(query, e->labels, NULL), query->count)) {
+        snprintf(error, error_bytes, "out of memory for the labels of an evaluation");
+        good = false;
+    }
+    if (!good) free_labels(out);
+    return good;
+}
+
+/* ---- measuring ---------------------------------------------------------------------------------------------------------- */
+
 /* The percentage; negative when memory runs out. */
-static double classify(CoupletSession *s, const CoupletEval *eval, const CoupletDataset *data, const CoupletFeatures *bank, const CoupletFeatures *query) {
-    const int classes = data[eval->bank].class_count;
+static double classify(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data, const CoupletFeatures *bank, const CoupletFeatures *query, int classes) {
     if (!is_knn(eval)) return couplet_linear_probe(s->threads, bank, query, classes, eval->decay, NULL);
     int32_t *own = malloc(((size_t)query->count + 1) * sizeof *own);
     if (!own) return -1;
-    find_own(s->program, eval, data, own);
+    find_own(eval, data, own);
     const CoupletNeighbours how = {(int64_t)eval->k, eval->temperature, own};
     double percent = couplet_knn(s->threads, bank, query, classes, &how);
     free(own);
     return percent;
 }
 
-bool couplet_measure(CoupletSession *s, const CoupletDataset *data, CoupletSubject subject, double *percents, char *error, size_t error_bytes) {
-    bool raw = subject == COUPLET_RAW_PIXELS, good = couplet_evaluations_fit(s->program, data, error, error_bytes);
-    float *bank = NULL, *query = NULL;
-    const CoupletEval *made = NULL;
-    int64_t width = 0;
+/* What evaluations that follow each other may share. */
+typedef struct Made {
+    const CoupletEval *eval; /* that the features are of; NULL: none */
+    float *bank, *query;
+    int64_t width;
+} Made;
+
+static bool shares(const Made *made, const CoupletEval *e, bool raw) {
+    const CoupletEval *m = made->eval;
+    if (!m || m->bank != e->bank || m->query != e->query || strcmp(m->of, e->of) != 0) return false;
+    return raw || strcmp(m->features, e->features) == 0;
+}
+
+static bool make_features(CoupletSession *s, const CoupletEval *e, const CoupletTable *data, bool raw, Made *made, char *error, size_t error_bytes) {
+    if (shares(made, e, raw)) return true;
+    free(made->bank);
+    free(made->query);
+    made->query = NULL;
+    made->bank = rows_of(s, e, &data[e->bank], raw, &made->width, error, error_bytes);
+    if (made->bank) made->query = rows_of(s, e, &data[e->query], raw, &made->width, error, error_bytes);
+    made->eval = e;
+    return made->query != NULL;
+}
+
+static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTable *data, const Made *made, double *percent, char *error, size_t error_bytes) {
+    Labels labels;
+    if (!read_labels(e, data, &labels, error, error_bytes)) return false;
+    const CoupletFeatures from = {made->bank, labels.bank.of, data[e->bank].count, made->width}, to = {made->query, labels.query.of, data[e->query].count, made->width};
+    *percent = classify(s, e, data, &from, &to, (int)labels.count);
+    free_labels(&labels);
+    if (*percent < 0) snprintf(error, error_bytes, "out of memory in an evaluation");
+    return *percent >= 0;
+}
+
+bool couplet_measure(CoupletSession *s, const CoupletTable *data, CoupletSubject subject, double *percents, char *error, size_t error_bytes) {
+    bool raw = subject == COUPLET_RAW, good = couplet_evaluations_fit(s->program, data, error, error_bytes);
+    Made made = {0};
     for (int i = 0; good && i < s->program->eval_count; i++) {
         const CoupletEval *e = &s->program->evals[i];
-        bool same = made && made->bank == e->bank && made->query == e->query && (raw || strcmp(made->features, e->features) == 0);
-        if (!same) { /* features are made once for all evaluations that share them */
-            free(bank);
-            free(query);
-            query = NULL;
-            bank = rows_of(s, e, &data[e->bank], raw, &width, error, error_bytes);
-            if (bank) query = rows_of(s, e, &data[e->query], raw, &width, error, error_bytes);
-            good = bank && query;
-            made = e;
-        }
-        if (!good) break;
-        const CoupletFeatures from = {bank, data[e->bank].labels, data[e->bank].count, width}, to = {query, data[e->query].labels, data[e->query].count, width};
-        percents[i] = classify(s, e, data, &from, &to);
-        if (percents[i] >= 0) continue;
-        snprintf(error, error_bytes, "out of memory in an evaluation");
-        good = false;
+        good = make_features(s, e, data, raw, &made, error, error_bytes) && measure_one(s, e, data, &made, &percents[i], error, error_bytes);
     }
-    free(bank);
-    free(query);
+    free(made.bank);
+    free(made.query);
     return good;
 }

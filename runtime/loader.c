@@ -1,105 +1,163 @@
 #include "runtime/loader.h"
 
+#include "runtime/classes.h"
 #include "runtime/random.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */, MOST_CLASSES = 1024 };
+enum { SLOTS = 3, SHUFFLE_SITE = 0x53485546 /* "SHUF" */, ALIGNMENT = 64 };
 
 typedef struct Slot {
-    uint8_t *images;
-    int32_t *labels, *indices;
+    void **fields; /* by the table's field */
+    int32_t *indices;
 } Slot;
 
 /* Batch b lives in slot b mod SLOTS; batches [taken, filled) are ready, and the one before `taken` is still being read. */
 struct CoupletLoader {
-    const CoupletDataset *data;
+    const CoupletTable *table;
     CoupletFeed feed;
-    int64_t per_epoch, filled, taken;
+    bool *gathered; /* by the table's field */
+    int64_t per_epoch, filled, taken, until;
     uint64_t seed;
     Slot slots[SLOTS];
-    int32_t *order;
-    int32_t *by_class;               /* balanced: rows sorted by label */
-    int64_t first[MOST_CLASSES + 1]; /* where a class begins in by_class */
-    int64_t order_epoch; /* the epoch that `order` is of; -1: none */
+    int32_t *rows;         /* [batch] of the source, of the batch that is gathered */
+    int32_t *order;        /* each row once, or balanced: of a whole epoch */
+    int64_t order_epoch;   /* the one that `order` is of; -1: none */
+    CoupletByClass sorted; /* balanced and episodes: chosen rows by class */
+    int32_t *classes;      /* those that are drawn from */
+    int64_t class_count;
+    double *sums;          /* weighed: of the weights up to each row, itself included */
     bool ending, started, holding;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
 
+/* ---- draws -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t word(const CoupletLoader *l, int64_t epoch, int64_t element, int lane) {
+    const uint32_t site = SHUFFLE_SITE + l->feed.stream;
+    return couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site, (uint64_t)element, lane);
+}
+
 /* A whole number below `count`: its bias is below count / 2^32. */
 static int64_t draw(const CoupletLoader *l, int64_t epoch, int64_t element, int lane, int64_t count) {
-    uint32_t site = SHUFFLE_SITE + l->feed.stream;
-    uint32_t word = couplet_random_bits((uint32_t)l->seed, (uint32_t)(l->seed >> 32), (uint32_t)epoch, site, (uint64_t)element, lane);
-    return (int64_t)(((uint64_t)word * (uint64_t)count) >> 32);
+    return (int64_t)(((uint64_t)word(l, epoch, element, lane) * (uint64_t)count) >> 32);
+}
+
+static void swap(int32_t *a, int32_t *b) {
+    const int32_t kept = *a;
+    *a = *b;
+    *b = kept;
 }
 
 /* Fisher and Yates. */
 static void shuffle(CoupletLoader *l, int64_t epoch) {
-    int64_t count = l->data->count;
+    const int64_t count = l->table->count;
     for (int64_t i = 0; i < count; i++) l->order[i] = (int32_t)i;
-    for (int64_t i = count - 1; i > 0; i--) {
-        int64_t other = draw(l, epoch, i, 0, i + 1);
-        int32_t kept = l->order[i];
-        l->order[i] = l->order[other];
-        l->order[other] = kept;
-    }
+    for (int64_t i = count - 1; i > 0; i--) swap(&l->order[i], &l->order[draw(l, epoch, i, 0, i + 1)]);
 }
+
+static int64_t size_of(const CoupletLoader *l, int64_t class_number) { return l->sorted.begins[class_number + 1] - l->sorted.begins[class_number]; }
 
 static void draw_balanced(CoupletLoader *l, int64_t epoch) {
-    int classes[MOST_CLASSES], count = 0;
-    for (int c = 0; c < l->data->class_count; c++)
-        if (l->first[c + 1] > l->first[c]) classes[count++] = c;
-    for (int64_t i = 0; i < l->data->count; i++) {
-        int c = classes[draw(l, epoch, i, 0, count)];
-        l->order[i] = l->by_class[l->first[c] + draw(l, epoch, i, 1, l->first[c + 1] - l->first[c])];
+    for (int64_t i = 0; i < l->table->count; i++) {
+        const int64_t c = l->classes[draw(l, epoch, i, 0, l->class_count)];
+        l->order[i] = l->sorted.rows[l->sorted.begins[c] + draw(l, epoch, i, 1, size_of(l, c))];
     }
 }
 
-static void make_order(CoupletLoader *l, int64_t epoch) {
-    if (l->feed.balanced) draw_balanced(l, epoch);
-    else shuffle(l, epoch);
-    l->order_epoch = epoch;
+/* Brings `wanted` different ones of a list to its front: the first steps of a shuffle. `others` remembers what changed places, so that undo leaves the list as it was. */
+static void draw_front(CoupletLoader *l, int32_t *list, int64_t count, int64_t wanted, int64_t number, int64_t first, int lane, int64_t *others) {
+    for (int64_t i = 0; i < wanted; i++) {
+        others[i] = i + draw(l, number, first + i, lane, count - i);
+        swap(&list[i], &list[others[i]]);
+    }
 }
 
-static void sort_by_class(CoupletLoader *l) {
-    int64_t at = 0;
-    for (int c = 0; c < l->data->class_count; c++) {
-        l->first[c] = at;
-        for (int64_t i = 0; i < l->data->count; i++)
-            if (l->data->labels[i] == c) l->by_class[at++] = (int32_t)i;
+static void undo(int32_t *list, int64_t wanted, const int64_t *others) {
+    for (int64_t i = wanted - 1; i >= 0; i--) swap(&list[i], &list[others[i]]);
+}
+
+static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
+    const CoupletFeed *f = &l->feed;
+    int64_t classes[f->ways], others[f->each];
+    draw_front(l, l->classes, l->class_count, f->ways, number, 0, 0, classes);
+    for (int64_t w = 0; w < f->ways; w++) {
+        const int64_t c = l->classes[w];
+        int32_t *rows = l->sorted.rows + l->sorted.begins[c];
+        draw_front(l, rows, size_of(l, c), f->each, number, w * f->each, 1, others);
+        memcpy(indices + w * f->each, rows, (size_t)f->each * sizeof *indices);
+        undo(rows, f->each, others);
     }
-    l->first[l->data->class_count] = at;
+    undo(l->classes, f->ways, classes);
+}
+
+/* The first row whose sum is above a number of 0 .. total, of 53 bits. */
+static int32_t draw_weighed(const CoupletLoader *l, int64_t number, int64_t element) {
+    const uint64_t bits = (uint64_t)word(l, number, element, 0) << 21 | word(l, number, element, 1) >> 11;
+    int64_t low = 0, high = l->table->count - 1;
+    const double wanted = (double)bits * 0x1p-53 * l->sums[high];
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (l->sums[middle] > wanted) high = middle;
+        else low = middle + 1;
+    }
+    while (low > 0 && l->sums[low] <= l->sums[low - 1]) low--; /* rounding led beyond the last row that has a weight */
+    return (int32_t)low;
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------------------ */
+
+static void number_rows(CoupletLoader *l, int64_t number, int32_t *indices) {
+    const int64_t batch = l->feed.batch, epoch = number / l->per_epoch, first = number % l->per_epoch * batch;
+    if (l->feed.ways) {
+        draw_episode(l, number, indices);
+        return;
+    }
+    if (l->feed.weighed) {
+        for (int64_t i = 0; i < batch; i++) indices[i] = draw_weighed(l, number, i);
+        return;
+    }
+    if (l->order_epoch != epoch) {
+        if (l->feed.balanced) draw_balanced(l, epoch);
+        else shuffle(l, epoch);
+        l->order_epoch = epoch;
+    }
+    memcpy(indices, l->order + first, (size_t)batch * sizeof *indices);
 }
 
 static void gather(CoupletLoader *l, int64_t number) {
-    const CoupletDataset *data = l->data;
+    const CoupletTable *t = l->table;
+    const int64_t batch = l->feed.batch;
     Slot *slot = &l->slots[number % SLOTS];
-    int64_t epoch = number / l->per_epoch, first = number % l->per_epoch * l->feed.batch;
-    if (l->order_epoch != epoch) make_order(l, epoch);
-    for (int64_t i = 0; i < l->feed.batch; i++) {
-        int32_t row = l->order[first + i];
-        if (!l->feed.without_images) memcpy(slot->images + i * data->image_bytes, data->images + row * data->image_bytes, (size_t)data->image_bytes);
-        slot->labels[i] = data->labels[row];
-        slot->indices[i] = row;
+    number_rows(l, number, slot->indices);
+    for (int64_t i = 0; i < batch; i++) l->rows[i] = (int32_t)couplet_table_origin(t, slot->indices[i]);
+    if (t->mapped) couplet_table_prefetch(t, l->rows, batch);
+    for (int f = 0; f < t->field_count; f++) {
+        const int64_t bytes = couplet_field_bytes(&t->fields[f]);
+        if (!l->gathered[f]) continue;
+        for (int64_t i = 0; i < batch; i++) memcpy((char *)slot->fields[f] + i * bytes, (const char *)t->columns[f] + l->rows[i] * bytes, (size_t)bytes);
     }
+}
+
+/* Whether the next batch may be gathered now. */
+static bool may_fill(const CoupletLoader *l) {
+    const int64_t kept = l->holding ? l->taken - 1 : l->taken;
+    return l->filled - kept < SLOTS && l->filled < l->until;
 }
 
 static void *work(void *context) {
     CoupletLoader *l = context;
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        int64_t kept = l->holding ? l->taken - 1 : l->taken;
-        while (!l->ending && l->filled - kept >= SLOTS) {
-            pthread_cond_wait(&l->changed, &l->lock);
-            kept = l->holding ? l->taken - 1 : l->taken;
-        }
+        while (!l->ending && !may_fill(l)) pthread_cond_wait(&l->changed, &l->lock);
         if (l->ending) break;
-        int64_t number = l->filled;
+        const int64_t number = l->filled;
         pthread_mutex_unlock(&l->lock);
         gather(l, number);
         pthread_mutex_lock(&l->lock);
@@ -110,47 +168,105 @@ static void *work(void *context) {
     return NULL;
 }
 
-int64_t couplet_loader_batches(const CoupletDataset *data, int64_t batch) { return data->count / batch; }
+int64_t couplet_loader_batches(const CoupletTable *table, int64_t batch) { return table->count / batch; }
 
-static bool allocate(CoupletLoader *l) {
-    for (int i = 0; i < SLOTS; i++) {
-        Slot *s = &l->slots[i];
-        s->images = malloc(l->feed.without_images ? 1 : (size_t)(l->feed.batch * l->data->image_bytes));
-        s->labels = malloc((size_t)l->feed.batch * sizeof *s->labels);
-        s->indices = malloc((size_t)l->feed.batch * sizeof *s->indices);
-        if (!s->images || !s->labels || !s->indices) return false;
+bool couplet_loader_weigh(CoupletLoader *l, const float *weights, int64_t until, char *error, size_t error_bytes) {
+    double sum = 0;
+    pthread_mutex_lock(&l->lock); /* all batches before are gathered, so nobody reads the sums */
+    while (l->filled < l->until) pthread_cond_wait(&l->changed, &l->lock);
+    bool good = true;
+    for (int64_t i = 0; good && i < l->table->count; i++) {
+        good = isfinite(weights[i]) && weights[i] >= 0;
+        if (!good) snprintf(error, error_bytes, "the weight of sample %lld of %s is %g, and finite numbers of at least 0 are expected", (long long)i, l->table->name, (double)weights[i]);
+        sum += (double)weights[i];
+        l->sums[i] = sum;
     }
-    l->order = malloc((size_t)l->data->count * sizeof *l->order);
-    if (!l->feed.balanced) return l->order != NULL;
-    l->by_class = malloc((size_t)l->data->count * sizeof *l->by_class);
-    if (l->by_class) sort_by_class(l);
-    return l->order && l->by_class;
+    if (good && !(sum > 0)) {
+        snprintf(error, error_bytes, "the weights of all %lld samples of %s are 0, and batches are drawn in proportion to them", (long long)l->table->count, l->table->name);
+        good = false;
+    }
+    if (good) l->until = until;
+    pthread_cond_broadcast(&l->changed);
+    pthread_mutex_unlock(&l->lock);
+    return good;
 }
 
-CoupletLoader *couplet_loader_new(const CoupletDataset *data, const CoupletFeed *feed, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
-    if (feed->batch > data->count) {
-        snprintf(error, error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)feed->batch, (long long)data->count, data->name);
-        return NULL;
+/* ---- making ------------------------------------------------------------------------------------------------------------- */
+
+static bool fail_memory(const CoupletTable *table, char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "out of memory, or of threads, for the batches of %s", table->name);
+    return false;
+}
+
+/* The classes that have rows enough for a batch. */
+static bool sort_classes(CoupletLoader *l, char *error, size_t error_bytes) {
+    const int64_t least = l->feed.ways ? l->feed.each : 1;
+    CoupletClasses classes;
+    if (!couplet_classes_chosen(l->table, l->feed.by, &classes, error, error_bytes)) return false;
+    bool good = couplet_classes_sort(&classes, l->table->count, &l->sorted);
+    l->classes = malloc(((size_t)classes.count + 1) * sizeof *l->classes);
+    good = good && l->classes ? true : fail_memory(l->table, error, error_bytes);
+    for (int64_t c = 0; good && c < classes.count; c++)
+        if (size_of(l, c) >= least) l->classes[l->class_count++] = (int32_t)c;
+    couplet_classes_free(&classes);
+    if (!good || l->class_count >= l->feed.ways) return good;
+    snprintf(error, error_bytes, "an episode takes %lld samples of each of %lld classes, and %lld classes of %s have so many", (long long)least, (long long)l->feed.ways,
+             (long long)l->class_count, l->table->name);
+    return false;
+}
+
+static bool allocate_slot(const CoupletLoader *l, Slot *s) {
+    s->fields = calloc((size_t)l->table->field_count + 1, sizeof *s->fields);
+    s->indices = malloc((size_t)l->feed.batch * sizeof *s->indices);
+    if (!s->fields || !s->indices) return false;
+    for (int f = 0; f < l->table->field_count; f++) {
+        const size_t bytes = (size_t)(l->feed.batch * couplet_field_bytes(&l->table->fields[f]));
+        if (l->gathered[f] && !(s->fields[f] = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT))) return false;
     }
-    if (feed->balanced && data->class_count > MOST_CLASSES) {
-        snprintf(error, error_bytes, "%s has %d classes, and balanced batches are drawn from at most %d", data->name, data->class_count, MOST_CLASSES);
-        return NULL;
-    }
+    return true;
+}
+
+static bool allocate(CoupletLoader *l) {
+    l->gathered = malloc((size_t)l->table->field_count + 1);
+    l->rows = malloc((size_t)l->feed.batch * sizeof *l->rows);
+    if (!l->gathered || !l->rows) return false;
+    for (int f = 0; f < l->table->field_count; f++) l->gathered[f] = !l->feed.gathered || l->feed.gathered[f];
+    l->feed.gathered = NULL;
+    for (int i = 0; i < SLOTS; i++)
+        if (!allocate_slot(l, &l->slots[i])) return false;
+    if (l->feed.weighed) return (l->sums = malloc((size_t)l->table->count * sizeof *l->sums)) != NULL;
+    return l->feed.ways || (l->order = malloc((size_t)l->table->count * sizeof *l->order));
+}
+
+static bool fits(const CoupletTable *table, const CoupletFeed *feed, char *error, size_t error_bytes) {
+    if (feed->batch <= table->count) return true;
+    snprintf(error, error_bytes, "the batch of %lld is larger than the %lld samples of %s", (long long)feed->batch, (long long)table->count, table->name);
+    return false;
+}
+
+static CoupletLoader *make(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed, int64_t first) {
     CoupletLoader *l = calloc(1, sizeof *l);
-    if (l) {
-        pthread_mutex_init(&l->lock, NULL);
-        pthread_cond_init(&l->changed, NULL);
-        l->data = data;
-        l->feed = *feed;
-        l->seed = seed;
-        l->per_epoch = couplet_loader_batches(data, feed->batch);
-        l->filled = l->taken = first;
-        l->order_epoch = -1;
-        if (allocate(l)) l->started = pthread_create(&l->thread, NULL, work, l) == 0;
-        if (l->started) return l;
-        couplet_loader_free(l);
-    }
-    snprintf(error, error_bytes, "out of memory, or of threads, for the batches of %s", data->name);
+    if (!l) return NULL;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->changed, NULL);
+    l->table = table;
+    l->feed = *feed;
+    l->seed = seed;
+    l->per_epoch = couplet_loader_batches(table, feed->batch);
+    l->filled = l->taken = first;
+    l->until = feed->weighed ? first : INT64_MAX;
+    l->order_epoch = -1;
+    return l;
+}
+
+CoupletLoader *couplet_loader_new(const CoupletTable *table, const CoupletFeed *feed, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+    if (!fits(table, feed, error, error_bytes)) return NULL;
+    CoupletLoader *l = make(table, feed, seed, first);
+    bool good = l && allocate(l) ? true : fail_memory(table, error, error_bytes);
+    if (good && (feed->balanced || feed->ways)) good = sort_classes(l, error, error_bytes);
+    if (good) good = (l->started = pthread_create(&l->thread, NULL, work, l) == 0) || fail_memory(table, error, error_bytes);
+    if (good) return l;
+    couplet_loader_free(l);
     return NULL;
 }
 
@@ -159,11 +275,17 @@ void couplet_loader_next(CoupletLoader *l, CoupletBatch *out) {
     l->holding = false; /* the batch handed out before may be overwritten from here on */
     pthread_cond_broadcast(&l->changed);
     while (l->filled <= l->taken) pthread_cond_wait(&l->changed, &l->lock);
-    int64_t number = l->taken++;
+    const int64_t number = l->taken++;
     l->holding = true;
     pthread_mutex_unlock(&l->lock);
     const Slot *slot = &l->slots[number % SLOTS];
-    *out = (CoupletBatch){slot->images, slot->labels, slot->indices, number};
+    *out = (CoupletBatch){(const void *const *)slot->fields, slot->indices, number};
+}
+
+static void free_slot(const CoupletLoader *l, Slot *slot) {
+    for (int f = 0; slot->fields && f < l->table->field_count; f++) free(slot->fields[f]);
+    free(slot->fields);
+    free(slot->indices);
 }
 
 void couplet_loader_free(CoupletLoader *l) {
@@ -175,13 +297,13 @@ void couplet_loader_free(CoupletLoader *l) {
         pthread_mutex_unlock(&l->lock);
         pthread_join(l->thread, NULL);
     }
-    for (int i = 0; i < SLOTS; i++) {
-        free(l->slots[i].images);
-        free(l->slots[i].labels);
-        free(l->slots[i].indices);
-    }
+    for (int i = 0; i < SLOTS; i++) free_slot(l, &l->slots[i]);
+    couplet_by_class_free(&l->sorted);
+    free(l->classes);
+    free(l->sums);
     free(l->order);
-    free(l->by_class);
+    free(l->rows);
+    free(l->gathered);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->changed);
     free(l);

@@ -1,6 +1,6 @@
 #include "runtime/method.h"
 
-#include "runtime/plan.h"
+#include "runtime/session.h"
 
 #include <string.h>
 
@@ -23,9 +23,8 @@ const CoupletProgram *couplet_method_program(const CoupletMethod *method) {
     return NULL;
 }
 
-const CoupletBuffer *couplet_method_image(const CoupletMethod *method) {
-    const CoupletProgram *program = couplet_method_program(method);
+const CoupletBuffer *couplet_program_sample(const CoupletProgram *program) {
     const CoupletPlan *plan = program && program->feature_count ? program->features[0] : NULL;
-    const int at = plan ? couplet_plan_input(plan, "image") : -1;
-    return at < 0 ? NULL : &plan->buffers[plan->inputs[at].buffer];
+    const CoupletNamed *input = plan ? couplet_features_input(plan) : NULL;
+    return input ? &plan->buffers[input->buffer] : NULL;
 }

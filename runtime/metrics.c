@@ -33,9 +33,8 @@ static int64_t step_of(const Row *row) {
  * before. */
 static int subject_of(const Row *row, int64_t step) {
     const char *of = json_string_value(json_object_get(row->json, "of"));
-    for (int i = 0; of && i < COUPLET_SUBJECTS; i++)
-        if (strcmp(of, couplet_subject_names[i]) == 0) return i == COUPLET_AFTER_TRAINING && step_of(row) != step ? COUPLET_SUBJECTS : i;
-    return COUPLET_SUBJECTS;
+    const CoupletSubject subject = of ? couplet_subject_of(of) : COUPLET_SUBJECTS;
+    return subject == COUPLET_AFTER_TRAINING && step_of(row) != step ? COUPLET_SUBJECTS : subject;
 }
 
 /* The text of the file; *length is 0 when there is no file. NULL with a sentence. */

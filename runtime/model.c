@@ -61,9 +61,22 @@ int64_t couplet_method_batch(const CoupletMethod *method) {
 
 static const CoupletPlan *features_of(const CoupletProgram *program) { return program && program->feature_count ? program->features[0] : NULL; }
 
-int64_t couplet_method_image_bytes(const CoupletMethod *method) {
-    const CoupletBuffer *image = couplet_method_image(method);
-    return image ? couplet_buffer_count(image) / image->shape[0] : 0;
+static int64_t sample_bytes(const CoupletBuffer *sample) { return couplet_buffer_count(sample) / sample->shape[0] * couplet_type_bytes(sample->type); }
+
+int64_t couplet_method_sample_bytes(const CoupletMethod *method) {
+    const CoupletBuffer *sample = couplet_program_sample(couplet_method_program(method));
+    return sample ? sample_bytes(sample) : 0;
+}
+
+int64_t couplet_method_image_bytes(const CoupletMethod *method) { return couplet_method_sample_bytes(method); }
+
+int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape) {
+    const CoupletProgram *program = couplet_method_program(method);
+    const CoupletBuffer *sample = couplet_program_sample(program);
+    if (!sample || !shape) return 0;
+    *shape = (CoupletShape){.name = program->eval_count ? program->evals[0].of : "", .element = (CoupletElement)sample->type, .rank = sample->rank - 1};
+    memcpy(shape->extent, sample->shape + 1, (size_t)shape->rank * sizeof *shape->extent);
+    return 1;
 }
 
 int64_t couplet_method_feature_width(const CoupletMethod *method) {
@@ -215,17 +228,27 @@ static CoupletStatus enter_phase(CoupletModel *m) {
     return COUPLET_OK;
 }
 
-/* Whether the method's sources have such an array, read by this step or not. */
-static bool is_known(const CoupletModel *m, const char *name) {
-    static const char *const fields[] = {"image", "label", "index"};
-    const char *dot = strrchr(name, '.');
-    bool source = false, field = false;
-    for (int i = 0; dot && i < m->program->source_count; i++) {
-        const char *own = m->program->sources[i].name;
-        source |= strlen(own) == (size_t)(dot - name) && strncmp(own, name, strlen(own)) == 0;
+static bool source_has(const CoupletProgram *p, int source, const char *field) {
+    const CoupletSource *s = &p->sources[source];
+    bool found = strcmp(field, "index") == 0;
+    for (int i = 0; i < s->field_count; i++) found |= strcmp(s->fields[i].name, field) == 0;
+    for (int i = 0; i < p->eval_count; i++) {
+        const CoupletEval *e = &p->evals[i];
+        if (e->bank == source || e->query == source) found |= strcmp(e->of, field) == 0 || strcmp(e->labels, field) == 0;
     }
-    for (size_t i = 0; dot && i < sizeof fields / sizeof *fields; i++) field |= strcmp(dot + 1, fields[i]) == 0;
-    return source && field;
+    return found;
+}
+
+/* Whether the method knows of such an array, read by this step or not. */
+static bool is_known(const CoupletModel *m, const char *name) {
+    const CoupletProgram *p = m->program;
+    for (int i = 0; i < p->phase_count; i++)
+        if (couplet_plan_input(p->phases[i].train, name) >= 0) return true;
+    for (int i = 0; i < p->source_count; i++) {
+        const size_t length = strlen(p->sources[i].name);
+        if (strncmp(p->sources[i].name, name, length) == 0 && name[length] == '.' && source_has(p, i, name + length + 1)) return true;
+    }
+    return false;
 }
 
 /* "`train.image`, `train.index`" */
@@ -300,17 +323,16 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
 
 int64_t couplet_model_steps(const CoupletModel *m) { return m ? m->session->step : 0; }
 
-CoupletStatus couplet_model_embed(CoupletModel *m, const uint8_t *images, int64_t count, float *out) {
+CoupletStatus couplet_model_embed(CoupletModel *m, const void *samples, int64_t count, float *out) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
     const CoupletPlan *plan = features_of(m->program);
     if (!plan) return fail(m, COUPLET_ERROR_ARGUMENT, "the method has no `eval` block, and so no features");
-    if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld images were given, and 0 or more are expected", (long long)count);
-    if (count > 0 && !images) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld images is NULL", (long long)count);
-    if (count > 0 && !out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld images is NULL", (long long)count);
-    const CoupletBuffer *image = &plan->buffers[plan->inputs[couplet_plan_input(plan, "image")].buffer];
-    CoupletDataset data = {.name = "the images", .count = count, .image_bytes = couplet_buffer_count(image) / image->shape[0], .images = (uint8_t *)(uintptr_t)images};
-    if (count == 0 || couplet_session_features(m->session, plan->name, &data, out, m->error, sizeof m->error)) return COUPLET_OK;
+    if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld samples were given, and 0 or more are expected", (long long)count);
+    if (count > 0 && !samples) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld samples is NULL", (long long)count);
+    if (count > 0 && !out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld samples is NULL", (long long)count);
+    const CoupletSamples from = {.name = "the samples", .rows = samples, .row_bytes = sample_bytes(couplet_program_sample(m->program)), .count = count};
+    if (count == 0 || couplet_session_features(m->session, plan->name, &from, out, m->error, sizeof m->error)) return COUPLET_OK;
     couplet_device_clear(m->device);
     return COUPLET_ERROR_NUMBERS;
 }

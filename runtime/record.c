@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char record_format[] = "couplet run 1";
+static const char record_format[] = "couplet run 2", first_format[] = "couplet run 1";
 
 /* ---- values ------------------------------------------------------------------------------------------------------------- */
 
@@ -63,26 +63,56 @@ static json_t *make_written(const CoupletProgram *p) {
     return json_pack("{s:o, s:o}", "epochs", text_of(p->written_epochs), "hypers", hypers);
 }
 
-static json_t *make_selection(const CoupletSource *s) {
+static const char *const comparisons[] = {"==", "!=", "<", "<=", ">", ">="}; /* as CoupletComparison counts */
+
+static json_t *make_where(const CoupletSelection *s) {
+    json_t *where = json_array();
+    for (int i = 0; i < s->where_count; i++)
+        json_array_append_new(where, json_pack("[s, s, o]", s->where[i].field, comparisons[s->where[i].is], number_of(s->where[i].value)));
+    return where;
+}
+
+static json_t *make_selection(const CoupletProgram *p, const CoupletSource *s) {
     json_t *selection = json_object();
     if (s->selection.per_class > 0) json_object_set_new(selection, "per_class", number_of(s->selection.per_class));
     if (s->selection.fraction > 0) json_object_set_new(selection, "fraction", number_of(s->selection.fraction));
     if (s->selection.imbalance > 0) json_object_set_new(selection, "imbalance", number_of(s->selection.imbalance));
     if (s->selection.seed >= 0) json_object_set_new(selection, "seed", number_of(s->selection.seed));
+    if (s->selection.by) json_object_set_new(selection, "by", text_of(s->selection.by));
+    if (s->selection.part_to > s->selection.part_from)
+        json_object_set_new(selection, "part", json_pack("[o, o]", number_of(s->selection.part_from), number_of(s->selection.part_to)));
+    if (s->selection.classes > 0) json_object_set_new(selection, "classes", number_of(s->selection.classes));
+    if (s->selection.classes > 0 && s->selection.first_class > 0) json_object_set_new(selection, "from", number_of(s->selection.first_class));
+    if (s->selection.where_count) json_object_set_new(selection, "where", make_where(&s->selection));
     if (s->balanced) json_object_set_new(selection, "balanced", json_true());
+    if (s->weights >= 0) json_object_set_new(selection, "weights", text_of(p->states[s->weights].name));
+    if (s->ways) json_object_set_new(selection, "episodes", json_pack("{s:I, s:I}", "ways", (json_int_t)s->ways, "each", (json_int_t)s->each));
     return selection;
 }
 
-static json_t *make_source(const CoupletSource *s, const CoupletDataset *d) {
-    json_t *shape = json_pack("[I, I, I]", (json_int_t)d->shape[0], (json_int_t)d->shape[1], (json_int_t)d->shape[2]);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "split", s->path, "folder", text_of(d->folder), "hash", hash_of(d->hash),
-                     "shape", shape, "rows", (json_int_t)d->held, "used", (json_int_t)d->count, "selection", make_selection(s));
+static json_t *make_settings(const CoupletSource *s) {
+    json_t *settings = json_object();
+    for (int i = 0; i < s->setting_count; i++)
+        json_object_set_new(settings, s->settings[i].name, s->settings[i].text ? text_of(s->settings[i].text) : number_of(s->settings[i].number));
+    return settings;
+}
+
+static json_t *make_fields(const CoupletTable *t) {
+    json_t *fields = json_object();
+    char text[128];
+    for (int i = 0; i < t->field_count; i++) json_object_set_new(fields, t->fields[i].name, json_string(couplet_field_text(&t->fields[i], text, sizeof text)));
+    return fields;
+}
+
+static json_t *make_source(const CoupletProgram *p, const CoupletSource *s, const CoupletTable *t) {
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "reader", s->reader, "path", text_of(s->path), "place", text_of(t->path), "hash", hash_of(t->hash),
+                     "settings", make_settings(s), "fields", make_fields(t), "rows", (json_int_t)t->held, "used", (json_int_t)t->count, "selection", make_selection(p, s));
 }
 
 static json_t *make_data(const CoupletRecorded *from) {
     const CoupletProgram *p = from->program;
     json_t *data = json_object();
-    for (int i = 0; i < p->source_count; i++) json_object_set_new(data, p->sources[i].name, make_source(&p->sources[i], &from->sources->data[i]));
+    for (int i = 0; i < p->source_count; i++) json_object_set_new(data, p->sources[i].name, make_source(p, &p->sources[i], &from->sources->data[i]));
     return data;
 }
 
@@ -115,7 +145,7 @@ static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes)
 
 bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *error, size_t error_bytes) {
     const CoupletProgram *p = from->program;
-    out->json = NULL;
+    *out = (CoupletRecord){.json = NULL};
     if (!all_finite(p, error, error_bytes)) return false;
     out->json = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:[]}", "format", record_format,
                           "method", text_of(p->name), "spec", text_of(p->spec_path), "files", make_files(p), "seed", seed_of(from->session->seed),
@@ -163,10 +193,53 @@ bool couplet_record_write(const CoupletRecord *record, const char *folder, char 
     return file && couplet_file_commit(path, file, error, error_bytes);
 }
 
+static void rename_entry(json_t *object, const char *old, const char *name) {
+    json_t *value = json_object_get(object, old);
+    if (value) json_object_set(object, name, value);
+    json_object_del(object, old);
+}
+
+/* Up to version 0.1 every source was of labelled pictures: their shape stood in the place of the fields. */
+static void renew_data(json_t *data) {
+    const char *name;
+    json_t *source;
+    json_object_foreach(data, name, source) {
+        const json_t *shape = json_object_get(source, "shape");
+        rename_entry(source, "split", "path");
+        rename_entry(source, "folder", "place");
+        if (json_array_size(shape) == 3) {
+            char text[128];
+            snprintf(text, sizeof text, "u8[%lld, %lld, %lld]", json_integer_value(json_array_get(shape, 0)), json_integer_value(json_array_get(shape, 1)),
+                     json_integer_value(json_array_get(shape, 2)));
+            json_object_set_new(source, "fields", json_pack("{s:s, s:s}", "image", text, "label", "int"));
+        }
+        json_object_del(source, "shape");
+    }
+}
+
+static bool list_places(CoupletRecord *out, const char *path, char *error, size_t error_bytes) {
+    const char *name;
+    json_t *source, *data = json_object_get(out->json, "data");
+    out->places = calloc(json_object_size(data) + 1, sizeof *out->places);
+    json_object_foreach(data, name, source) {
+        const char *place = json_string_value(json_object_get(source, "place"));
+        if (!out->places || !place) continue;
+        char *made = malloc(strlen(name) + strlen(place) + 2);
+        if (!made) {
+            couplet_record_free(out);
+            break;
+        }
+        sprintf(made, "%s=%s", name, place);
+        out->places[out->place_count++] = made;
+    }
+    if (!out->places) snprintf(error, error_bytes, "%s: out of memory", path);
+    return out->places != NULL;
+}
+
 bool couplet_record_read(const char *folder, CoupletRecord *out, char *error, size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     size_t length;
-    out->json = NULL;
+    *out = (CoupletRecord){.json = NULL};
     if (!couplet_path_join(folder, couplet_record_name, path, error, error_bytes)) return false;
     char *text = couplet_text_read(path, &length, error, error_bytes);
     if (!text) return false;
@@ -174,20 +247,24 @@ bool couplet_record_read(const char *folder, CoupletRecord *out, char *error, si
     json_t *json = json_loadb(text, length, 0, &found);
     free(text);
     const char *format = json_string_value(json_object_get(json, "format"));
-    if (format && strcmp(format, record_format) == 0) {
+    const bool is_first = format && strcmp(format, first_format) == 0;
+    if (is_first || (format && strcmp(format, record_format) == 0)) {
+        if (is_first) renew_data(json_object_get(json, "data"));
         out->json = json;
-        return true;
+        return list_places(out, path, error, error_bytes);
     }
     if (!json) snprintf(error, error_bytes, "%s:%d:%d: this is no JSON, and the record of a run was expected: %s", path, found.line, found.column, found.text);
     else if (!format) snprintf(error, error_bytes, "%s: this is no record of a run (it has no `format`); an older Couplet made the run, and did not record its data: train anew", path);
-    else snprintf(error, error_bytes, "%s: the format of this record is `%.60s`, and this Couplet knows `%s`", path, format, record_format);
+    else snprintf(error, error_bytes, "%s: the format of this record is `%.60s`, and this Couplet knows `%s` and `%s`: a newer one wrote it", path, format, first_format, record_format);
     json_decref(json);
     return false;
 }
 
 void couplet_record_free(CoupletRecord *record) {
     json_decref(record->json);
-    record->json = NULL;
+    for (int i = 0; i < record->place_count; i++) free(record->places[i]);
+    free(record->places);
+    *record = (CoupletRecord){.json = NULL};
 }
 
 /* ---- looking up ----------------------------------------------------------------------------------------------------------------- */
@@ -230,11 +307,6 @@ bool couplet_record_has_file(const CoupletRecord *record, const char *text, size
     json_object_foreach(json_object_get(record->json, "files"), name, found)
         if (json_is_string(found) && strcmp(json_string_value(found), hash) == 0) return true;
     return false;
-}
-
-const char *couplet_record_data(const CoupletRecord *record) {
-    json_t *data = json_object_get(record->json, "data");
-    return json_string_value(json_object_get(json_object_iter_value(json_object_iter(data)), "folder"));
 }
 
 bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecordedHyper *out) {
@@ -350,7 +422,7 @@ static void compare(Comparing *c, const char *path, const char *word, Verdict ve
     }
     bool equal = was && now ? json_equal(was, now) || (json_is_number(was) && json_is_number(now) && json_number_value(was) == json_number_value(now)) : !was && !now;
     const char *last = strrchr(path, '.');
-    bool is_place = last && strcmp(last, ".folder") == 0;
+    bool is_place = last && strcmp(last, ".place") == 0;
     if (!equal) differ(c, path, word, is_place ? NOTED : verdict, was, now);
 }
 

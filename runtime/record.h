@@ -9,6 +9,8 @@
 
 typedef struct CoupletRecord {
     void *json; /* an object of jansson's */
+    char **places;   /* [place_count] of a record that was read: where its sources lay, "train=/photos/a" */
+    int place_count;
 } CoupletRecord;
 
 /* What a record is made from. */
@@ -28,15 +30,13 @@ bool couplet_record_read(const char *folder, CoupletRecord *out, char *error, si
 bool couplet_record_write(const CoupletRecord *record, const char *folder, char *error, size_t error_bytes);
 void couplet_record_free(CoupletRecord *record);
 
-/* One entry by its path: "options.memory", "data.train.folder". NULL, or false, when the record does not have it, or null. */
+/* One entry by its path: "options.memory", "data.train.place". NULL, or false, when the record does not have it, or null. */
 const char *couplet_record_text(const CoupletRecord *record, const char *path);
 bool couplet_record_number(const CoupletRecord *record, const char *path, double *out);
 bool couplet_record_true(const CoupletRecord *record, const char *path);
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out);
 /* Whether one of the files of the run's spec had this text. */
 bool couplet_record_has_file(const CoupletRecord *record, const char *text, size_t length);
-/* The folder of the data of the first source, as it was. */
-const char *couplet_record_data(const CoupletRecord *record);
 /* The number-th hyper: its name, its value, and its text in the spec. False when there are fewer. */
 typedef struct CoupletRecordedHyper {
     const char *name, *written;

@@ -1,5 +1,8 @@
 #include "runtime/selection.h"
 
+#include "runtime/classes.h"
+#include "runtime/data/reader.h"
+#include "runtime/hash.h"
 #include "runtime/random.h"
 
 #include <math.h>
@@ -7,17 +10,121 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SELECTION_SITE = 0x53454c45 /* "SELE" */ };
+enum { SELECTION_SITE = 0x53454c45 /* "SELE" */, PART_SITE = 0x50415254 /* "PART" */ };
 
-int64_t couplet_selection_keep(const CoupletSelection *s, int class_number, int class_count, int64_t available) {
+int64_t couplet_selection_keep(const CoupletSelection *s, int64_t class_number, int64_t class_count, int64_t available) {
     double kept = (double)available;
     if (s->per_class > 0) kept = s->per_class;
     else if (s->fraction > 0) kept = round(s->fraction * (double)available);
     /* Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss Based on Effective Number of Samples. CVPR 2019, section 5.1. */
-    else if (s->imbalance > 0 && class_count > 1) kept = floor((double)available * pow(s->imbalance, -(double)class_number / (class_count - 1)) + 1e-9);
+    else if (s->imbalance > 0 && class_count > 1) kept = floor((double)available * pow(s->imbalance, -(double)class_number / (double)(class_count - 1)) + 1e-9);
     if (kept < 1) kept = 1;
     return kept < (double)available ? (int64_t)kept : available;
 }
+
+typedef struct Choosing {
+    const CoupletSelection *selection;
+    CoupletTable *table;
+    const CoupletLoading *loading;
+    uint8_t *kept; /* [held] */
+    char *error;
+    size_t error_bytes;
+} Choosing;
+
+static bool fail_memory(const Choosing *c) {
+    snprintf(c->error, c->error_bytes, "out of memory for a selection of %s", c->table->name);
+    return false;
+}
+
+/* Rows that were left out before stay so. */
+static void drop_left_out(const Choosing *c) {
+    const CoupletTable *t = c->table;
+    for (int64_t row = 0, at = 0; t->origin && row < t->held; row++) {
+        if (at < t->count && t->origin[at] == row) at++;
+        else c->kept[row] = 0;
+    }
+}
+
+static bool load(const Choosing *c) {
+    static const CoupletLoading standard;
+    if (!couplet_table_load(c->table, c->loading ? c->loading : &standard, c->error, c->error_bytes)) return false;
+    drop_left_out(c); /* those that cannot be decoded */
+    return true;
+}
+
+/* ---- where FIELD == 3 --------------------------------------------------------------------------------------------------- */
+
+static bool compares(double value, const CoupletCondition *condition) {
+    switch (condition->is) {
+    case COUPLET_EQUAL: return value == condition->value;
+    case COUPLET_UNEQUAL: return value != condition->value;
+    case COUPLET_BELOW: return value < condition->value;
+    case COUPLET_AT_MOST: return value <= condition->value;
+    case COUPLET_ABOVE: return value > condition->value;
+    case COUPLET_AT_LEAST: return value >= condition->value;
+    }
+    return false;
+}
+
+/* A column of numbers that the reader knows without the samples; NULL: it does not, or there is no memory. */
+static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field) {
+    const CoupletReader *reader = c->table->reader;
+    if (c->table->columns || field->type != COUPLET_I32 || !reader || !reader->column) return NULL;
+    int32_t *values = malloc(((size_t)c->table->held + 1) * sizeof *values);
+    if (values && reader->column(c->table, number, values, c->error, c->error_bytes)) return values;
+    free(values);
+    return NULL;
+}
+
+static bool keep_condition(const Choosing *c, const CoupletCondition *condition) {
+    const CoupletTable *t = c->table;
+    int number;
+    const CoupletField *field = couplet_table_field(t, condition->field, &number);
+    char text[128];
+    if (!field) {
+        snprintf(c->error, c->error_bytes, "%s has no field `%s` that rows could be kept by", t->name, condition->field);
+        return false;
+    }
+    if (field->rank > 0 || field->type == COUPLET_U8) {
+        snprintf(c->error, c->error_bytes, "%s: its field `%s` is %s, and rows are kept by a number", t->name, field->name, couplet_field_text(field, text, sizeof text));
+        return false;
+    }
+    int32_t *asked = ask_for(c, number, field);
+    if (!asked && !t->columns && !load(c)) return false;
+    const int32_t *wholes = asked ? asked : t->columns[number];
+    const float *reals = asked ? NULL : t->columns[number];
+    for (int64_t i = 0; i < t->held; i++)
+        if (!compares(field->type == COUPLET_I32 ? (double)wholes[i] : (double)reals[i], condition)) c->kept[i] = 0;
+    free(asked);
+    return true;
+}
+
+/* ---- part = 0.0 .. 0.8 -------------------------------------------------------------------------------------------------- */
+
+/* The name of a row within its source; its number where it has no name. */
+static uint64_t hash_of_row(const CoupletTable *t, int64_t row) {
+    char name[2 * COUPLET_PATH_BYTES];
+    if (!t->reader || !t->reader->name_row) return couplet_hash(COUPLET_HASH_START, &row, sizeof row);
+    const char *at = name, *const before[] = {t->path, t->name};
+    t->reader->name_row(t, row, name, sizeof name);
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++) {
+        const size_t length = strlen(before[i]);
+        if (length && strncmp(at, before[i], length) == 0) at += length;
+    }
+    while (*at == '/') at++;
+    return couplet_hash(COUPLET_HASH_START, at, strlen(at));
+}
+
+static void keep_part(const Choosing *c) {
+    const CoupletSelection *s = c->selection;
+    for (int64_t i = 0; i < c->table->held; i++) {
+        const uint64_t hash = hash_of_row(c->table, i);
+        const double place = (double)couplet_random_bits((uint32_t)hash, (uint32_t)(hash >> 32), 0, PART_SITE, 0, 0) * 0x1p-32;
+        if (place < s->part_from || place >= s->part_to) c->kept[i] = 0;
+    }
+}
+
+/* ---- classes ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct Ranked {
     uint32_t key;
@@ -30,59 +137,101 @@ static int by_key(const void *a, const void *b) {
     return x->row < y->row ? -1 : 1;
 }
 
-/* Marks the kept rows of one class: the first ones, or those with the smallest drawn keys. */
-static void mark_class(const CoupletSelection *s, const int32_t *labels, int64_t count, int class_number, int class_count, Ranked *ranked, uint8_t *kept) {
-    uint32_t seed = s->seed < 0 ? 0 : (uint32_t)s->seed;
+/* Of the rows of one class, keeps the first ones, or those with the smallest drawn keys. `ranked` has room for them. */
+static void thin_class(const Choosing *c, const int32_t *rows, int64_t count, int64_t class_number, int64_t class_count, Ranked *ranked) {
+    const CoupletSelection *s = c->selection;
+    const uint32_t seed = s->seed < 0 ? 0 : (uint32_t)s->seed;
     int64_t found = 0;
     for (int64_t i = 0; i < count; i++) {
-        if (labels[i] != class_number) continue;
-        uint32_t key = s->seed < 0 ? 0 : couplet_random_bits(seed, 0, 0, SELECTION_SITE, (uint64_t)i, 0);
-        ranked[found++] = (Ranked){key, (int32_t)i};
+        if (!c->kept[rows[i]]) continue;
+        const uint32_t key = s->seed < 0 ? 0 : couplet_random_bits(seed, 0, 0, SELECTION_SITE, (uint64_t)rows[i], 0);
+        ranked[found++] = (Ranked){key, rows[i]};
     }
     qsort(ranked, (size_t)found, sizeof *ranked, by_key);
-    int64_t keep = couplet_selection_keep(s, class_number, class_count, found);
-    for (int64_t i = 0; i < keep; i++) kept[ranked[i].row] = 1;
+    for (int64_t i = couplet_selection_keep(s, class_number, class_count, found); i < found; i++) c->kept[ranked[i].row] = 0;
 }
 
-static bool selects(const CoupletSelection *s) { return s->per_class > 0 || s->fraction > 0 || s->imbalance > 0; }
-
-bool couplet_selection_apply(const CoupletSelection *s, CoupletDataset *data, char *error, size_t error_bytes) {
-    if (!selects(s)) return true;
-    Ranked *ranked = malloc(((size_t)data->count + 1) * sizeof *ranked);
-    uint8_t *kept = calloc((size_t)data->count + 1, 1);
-    data->origin = malloc(((size_t)data->count + 1) * sizeof *data->origin);
-    bool good = ranked && kept && data->origin;
-    if (good) {
-        for (int c = 0; c < data->class_count; c++) mark_class(s, data->labels, data->count, c, data->class_count, ranked, kept);
-        int64_t left = 0;
-        for (int64_t i = 0; i < data->count; i++) {
-            if (!kept[i]) continue;
-            memmove(data->images + left * data->image_bytes, data->images + i * data->image_bytes, (size_t)data->image_bytes);
-            data->origin[left] = (int32_t)i;
-            data->labels[left++] = data->labels[i];
-        }
-        data->count = left;
-    } else {
-        snprintf(error, error_bytes, "out of memory for a selection of %s", data->name);
-    }
+static bool thin(const Choosing *c, const CoupletClasses *classes, int64_t first, int64_t count) {
+    CoupletByClass sorted;
+    Ranked *ranked = malloc(((size_t)c->table->held + 1) * sizeof *ranked);
+    const bool good = ranked && couplet_classes_sort(classes, c->table->held, &sorted);
+    for (int64_t k = first; good && k < first + count; k++)
+        thin_class(c, sorted.rows + sorted.begins[k], sorted.begins[k + 1] - sorted.begins[k], k - first, count, ranked);
+    if (good) couplet_by_class_free(&sorted);
     free(ranked);
-    free(kept);
+    return good || fail_memory(c);
+}
+
+static bool counts(const CoupletSelection *s) { return s->per_class > 0 || s->fraction > 0 || s->imbalance > 0; }
+
+static bool keep_classes(const Choosing *c, const CoupletClasses *classes) {
+    const CoupletSelection *s = c->selection;
+    int64_t first = 0, count = classes->count;
+    if (s->classes > 0) {
+        if (s->first_class + s->classes > (double)classes->count) {
+            snprintf(c->error, c->error_bytes, "%s has %lld classes, and the classes %.0f to %.0f were asked for", c->table->name, (long long)classes->count,
+                     s->first_class, s->first_class + s->classes - 1);
+            return false;
+        }
+        first = (int64_t)s->first_class;
+        count = (int64_t)s->classes;
+        for (int64_t i = 0; i < c->table->held; i++)
+            if (classes->of[i] < first || classes->of[i] >= first + count) c->kept[i] = 0;
+    }
+    return !counts(s) || thin(c, classes, first, count);
+}
+
+static bool keep_by_class(const Choosing *c) {
+    const char *by = c->selection->by ? c->selection->by : "label";
+    CoupletClasses classes;
+    bool known;
+    if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes)) {
+        if (known || !load(c)) return false;
+        if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes)) return false;
+    }
+    const bool good = keep_classes(c, &classes);
+    couplet_classes_free(&classes);
     return good;
 }
 
-int64_t couplet_selection_rows(const CoupletSelection *s, const char *reader, const char *split, const char *folder) {
-    CoupletDataset data; /* labels only */
-    char error[1024];
-    if (!couplet_dataset_labels(reader, split, folder, &data, error, sizeof error)) return -1;
-    int64_t rows = data.count;
-    if (selects(s)) {
-        rows = 0;
-        for (int c = 0; c < data.class_count; c++) {
-            int64_t available = 0;
-            for (int64_t i = 0; i < data.count; i++) available += data.labels[i] == c;
-            rows += available ? couplet_selection_keep(s, c, data.class_count, available) : 0;
-        }
+/* ---- the whole ---------------------------------------------------------------------------------------------------------- */
+
+static bool choose(const Choosing *c) {
+    const CoupletSelection *s = c->selection;
+    for (int i = 0; i < s->where_count; i++)
+        if (!keep_condition(c, &s->where[i])) return false;
+    if (s->part_to > s->part_from) keep_part(c);
+    return !(counts(s) || s->classes > 0) || keep_by_class(c);
+}
+
+static bool take_kept(const Choosing *c) {
+    CoupletTable *t = c->table;
+    int64_t count = 0;
+    for (int64_t i = 0; i < t->count; i++) count += c->kept[couplet_table_origin(t, i)];
+    if (count == 0) {
+        snprintf(c->error, c->error_bytes, "%s: of its %lld samples the selection leaves none", t->name, (long long)t->held);
+        return false;
     }
-    couplet_dataset_free(&data);
-    return rows;
+    int32_t *origin = malloc((size_t)count * sizeof *origin);
+    if (!origin) return fail_memory(c);
+    count = 0;
+    for (int64_t i = 0; i < t->count; i++) {
+        const int64_t row = couplet_table_origin(t, i);
+        if (c->kept[row]) origin[count++] = (int32_t)row;
+    }
+    free(t->origin);
+    t->origin = origin;
+    t->count = count;
+    return true;
+}
+
+bool couplet_selection_apply(const CoupletSelection *s, CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+    if (!counts(s) && s->classes <= 0 && s->where_count == 0 && !(s->part_to > s->part_from)) return true;
+    const Choosing c = {s, table, loading, malloc((size_t)table->held + 1), error, error_bytes};
+    if (!c.kept) return fail_memory(&c);
+    memset(c.kept, 1, (size_t)table->held);
+    drop_left_out(&c);
+    const bool good = choose(&c) && take_kept(&c);
+    free(c.kept);
+    return good;
 }

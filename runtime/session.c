@@ -33,6 +33,17 @@ static bool allocate_state(CoupletSession *s, int slot) {
     return good;
 }
 
+static bool allocate_weights(CoupletSession *s) {
+    const CoupletProgram *p = s->program;
+    s->weights = calloc((size_t)p->source_count + 1, sizeof *s->weights);
+    for (int i = 0; s->weights && i < p->source_count; i++) {
+        if (p->sources[i].weights < 0) continue;
+        s->weights[i] = calloc(1, couplet_state_bytes(&p->states[p->sources[i].weights]) + 1);
+        if (!s->weights[i]) return false;
+    }
+    return s->weights != NULL;
+}
+
 static bool allocate(CoupletSession *s) {
     const CoupletProgram *p = s->program;
     s->states = calloc((size_t)p->state_count + 1, sizeof *s->states);
@@ -45,7 +56,7 @@ static bool allocate(CoupletSession *s) {
         s->hyper_reals[i] = (float)p->hypers[i].value;
         s->hyper_words[i] = (int32_t)p->hypers[i].value;
     }
-    return true;
+    return allocate_weights(s);
 }
 
 const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int64_t epoch, int64_t step) {
@@ -151,13 +162,33 @@ int64_t couplet_session_width(const CoupletSession *s, const char *features) {
     return out ? out->shape[1] : -1;
 }
 
-static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run, const CoupletDataset *data, uint8_t *images, void **inputs, float *out,
+static bool is_scalar(const char *input) {
+    static const char *const names[] = {"seed", "step", "steps", "epoch"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], input) == 0) return true;
+    return strncmp(input, "hyper.", 6) == 0;
+}
+
+const CoupletNamed *couplet_features_input(const CoupletPlan *plan) {
+    for (int i = 0; i < plan->input_count; i++)
+        if (!is_scalar(plan->inputs[i].name)) return &plan->inputs[i];
+    return NULL;
+}
+
+static void take_samples(const CoupletSamples *samples, int64_t first, int64_t count, int64_t rows, char *batch) {
+    const int64_t bytes = samples->row_bytes;
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t sample = first + (i < count ? i : 0), row = samples->origin ? samples->origin[sample] : sample;
+        memcpy(batch + i * bytes, (const char *)samples->rows + row * bytes, (size_t)bytes);
+    }
+}
+
+static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run, const CoupletSamples *samples, char *batch, void **inputs, float *out,
                          char *error, size_t error_bytes) {
     int64_t rows = couplet_plan_output(plan, "features")->shape[0], width = couplet_plan_output(plan, "features")->shape[1];
-    for (int64_t first = 0; first < data->count; first += rows) {
-        int64_t here = data->count - first < rows ? data->count - first : rows;
-        memcpy(images, data->images + first * data->image_bytes, (size_t)(here * data->image_bytes));
-        for (int64_t i = here; i < rows; i++) memcpy(images + i * data->image_bytes, images, (size_t)data->image_bytes);
+    for (int64_t first = 0; first < samples->count; first += rows) {
+        int64_t here = samples->count - first < rows ? samples->count - first : rows;
+        take_samples(samples, first, here, rows, batch);
         CoupletFault fault;
         if (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault)) {
             couplet_fault_text(&fault, "in the features of an evaluation", error, error_bytes);
@@ -170,27 +201,41 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
     return true;
 }
 
-bool couplet_session_features(CoupletSession *s, const char *features, const CoupletDataset *data, float *out, char *error, size_t error_bytes) {
+bool couplet_session_features(CoupletSession *s, const char *features, const CoupletSamples *samples, float *out, char *error, size_t error_bytes) {
     const CoupletPlan *plan = features_plan(s, features);
-    int at = plan ? couplet_plan_input(plan, "image") : -1;
-    if (at < 0) {
+    const CoupletNamed *input = plan ? couplet_features_input(plan) : NULL;
+    if (!input) {
         snprintf(error, error_bytes, "there is no evaluation plan for `%s`", features);
         return false;
     }
-    int64_t rows = couplet_plan_output(plan, "features")->shape[0];
-    uint8_t *images = malloc((size_t)(rows * data->image_bytes));
+    const CoupletBuffer *b = &plan->buffers[input->buffer];
+    if (couplet_buffer_count(b) / b->shape[0] * couplet_type_bytes(b->type) != samples->row_bytes) {
+        snprintf(error, error_bytes, "%s: a sample has %lld bytes, and the method was compiled for other samples", samples->name, (long long)samples->row_bytes);
+        return false;
+    }
+    char *batch = malloc((size_t)(b->shape[0] * samples->row_bytes));
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
     CoupletRun *run = couplet_run_on(s->device, plan);
-    bool good = images && inputs && run ? true : fail_device(s, error, error_bytes);
+    bool good = batch && inputs && run ? true : fail_device(s, error, error_bytes);
     if (good) {
         couplet_session_scalars(s, plan, inputs);
-        inputs[at] = images;
-        good = all_bound(plan, inputs, error, error_bytes) && run_features(s, plan, run, data, images, inputs, out, error, error_bytes);
+        inputs[input - plan->inputs] = batch;
+        good = all_bound(plan, inputs, error, error_bytes) && run_features(s, plan, run, samples, batch, inputs, out, error, error_bytes);
     }
     couplet_run_free(run);
     free(inputs);
-    free(images);
+    free(batch);
     return good;
+}
+
+bool couplet_session_weigh(CoupletSession *s, char *error, size_t error_bytes) {
+    for (int i = 0; i < s->program->source_count; i++) {
+        const int state = s->program->sources[i].weights;
+        if (!s->weights[i]) continue;
+        const int64_t bytes = (int64_t)couplet_state_bytes(&s->program->states[state]);
+        if (!s->device->calls->read(s->device, s->weights[i], s->states[state], 0, bytes)) return fail_device(s, error, error_bytes);
+    }
+    return true;
 }
 
 void couplet_session_free(CoupletSession *s) {
@@ -198,6 +243,8 @@ void couplet_session_free(CoupletSession *s) {
     for (int i = 0; s->states && i < s->program->state_count; i++)
         if (s->states[i]) s->device->calls->release(s->device, s->states[i]);
     free(s->states);
+    for (int i = 0; s->weights && i < s->program->source_count; i++) free(s->weights[i]);
+    free(s->weights);
     free(s->hyper_reals);
     free(s->hyper_words);
     free(s);

@@ -3,7 +3,6 @@
 #define COUPLET_RUNTIME_SESSION_H
 
 #include "runtime/abi.h"
-#include "runtime/dataset.h"
 #include "runtime/plan.h"
 
 typedef struct CoupletSession {
@@ -20,6 +19,7 @@ typedef struct CoupletSession {
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
+    float **weights;      /* by source: what the epoch's batches are drawn in proportion to, as its state was when the epoch began; NULL: they are not weighed */
 } CoupletSession;
 
 /* Allocates the states on the device and runs the program's init plan with the seed: the same seed starts from the same bits. `device` and `threads`
@@ -33,9 +33,21 @@ const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
 
-/* The features plan over a whole data set, in evaluation mode: out[count, width]. The last batch is filled up with its first image; what those
+/* Samples of one field. */
+typedef struct CoupletSamples {
+    const char *name;      /* for messages */
+    const void *rows;      /* one after the other */
+    int64_t row_bytes, count;
+    const int32_t *origin; /* [count]: which row each sample is; NULL: in order */
+} CoupletSamples;
+
+/* The features plan over samples, in evaluation mode: out[count, width]. The last batch is filled up with its first sample; what those
  * rows give is dropped. `width` from couplet_session_width. */
-bool couplet_session_features(CoupletSession *session, const char *features, const CoupletDataset *data, float *out, char *error, size_t error_bytes);
+bool couplet_session_features(CoupletSession *session, const char *features, const CoupletSamples *samples, float *out, char *error, size_t error_bytes);
+/* The one input of a features plan that is no scalar of the run; NULL: it has none. */
+const CoupletNamed *couplet_features_input(const CoupletPlan *plan);
+/* Reads the states that batches are drawn in proportion to, as an epoch begins. False with a sentence when the device fails. */
+bool couplet_session_weigh(CoupletSession *session, char *error, size_t error_bytes);
 int64_t couplet_session_width(const CoupletSession *session, const char *features); /* -1: no such plan */
 
 /* The whole state of a run in one safetensors file: every state, step, epoch, total steps, the sum of the epoch's losses, seed, hypers, hashes of method

@@ -1,163 +1,326 @@
 #include "runtime/sources.h"
 
+#include "runtime/data/reader.h"
 #include "runtime/selection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static bool open_source(const CoupletSource *source, const char *folder, CoupletDataset *out, char *error, size_t error_bytes) {
-    if (!couplet_dataset_open(source->reader, source->path, folder, out, error, error_bytes)) return false;
-    if (!couplet_selection_apply(&source->selection, out, error, error_bytes)) return false;
-    if (source->rows == 0 || out->count == source->rows) return true;
-    snprintf(error, error_bytes, "%s has %lld images for `%s`, and the program was compiled for %lld", out->name, (long long)out->count, source->name,
+enum { ALIGNMENT = 64 };
+
+/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+
+static bool has_rows(const CoupletSource *source, const CoupletTable *table, char *error, size_t error_bytes) {
+    if (source->rows == 0 || table->count == source->rows) return true;
+    snprintf(error, error_bytes, "%s has %lld samples for `%s`, and the program was compiled for %lld", table->name, (long long)table->count, source->name,
              (long long)source->rows);
     return false;
 }
 
-bool couplet_sources_open(const CoupletProgram *program, const char *folder, CoupletSources *out, char *error, size_t error_bytes) {
+static bool open_source(const CoupletSource *source, const CoupletPlaces *places, const CoupletLoading *loading, CoupletTable *out, char *error, size_t error_bytes) {
+    static const CoupletLoading standard;
+    char path[COUPLET_PATH_BYTES];
+    CoupletRequest request;
+    if (!couplet_place_request(places, source, path, &request, error, error_bytes) || !couplet_table_open(&request, out, error, error_bytes)) return false;
+    return couplet_table_claims(out, source->fields, source->field_count, error, error_bytes) &&
+           couplet_table_load(out, loading ? loading : &standard, error, error_bytes) &&
+           couplet_selection_apply(&source->selection, out, loading, error, error_bytes) && has_rows(source, out, error, error_bytes);
+}
+
+static bool fail_memory(char *error, size_t error_bytes) {
+    snprintf(error, error_bytes, "out of memory for the data");
+    return false;
+}
+
+static bool number_rows(CoupletSources *s) {
+    int64_t most = 0;
+    for (int i = 0; i < s->program->source_count; i++)
+        if (s->data[i].count > most) most = s->data[i].count;
+    s->numbers = malloc(((size_t)most + 1) * sizeof *s->numbers);
+    for (int64_t i = 0; s->numbers && i < most; i++) s->numbers[i] = (int32_t)i;
+    return s->numbers != NULL;
+}
+
+bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places, const CoupletLoading *loading, CoupletSources *out, char *error, size_t error_bytes) {
     *out = (CoupletSources){.program = program};
     out->data = calloc((size_t)program->source_count + 1, sizeof *out->data);
     out->loaders = calloc((size_t)program->source_count + 1, sizeof *out->loaders);
-    out->tables = calloc((size_t)program->source_count + 1, sizeof *out->tables);
-    if (!out->data || !out->loaders || !out->tables) {
-        snprintf(error, error_bytes, "out of memory");
+    out->shelves = calloc((size_t)program->source_count + 1, sizeof *out->shelves);
+    if (!out->data || !out->loaders || !out->shelves) return fail_memory(error, error_bytes);
+    if (program->origin) couplet_reader_modules_at(program->origin->modules);
+    if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes)) return false;
+    for (int i = 0; i < program->source_count; i++) {
+        if (!open_source(&program->sources[i], places, loading, &out->data[i], error, error_bytes)) return false;
+        out->shelves[i] = calloc((size_t)out->data[i].field_count + 1, sizeof **out->shelves);
+        if (!out->shelves[i]) return fail_memory(error, error_bytes);
+    }
+    return number_rows(out) || fail_memory(error, error_bytes);
+}
+
+/* ---- what an input reads ------------------------------------------------------------------------------------------------ */
+
+typedef struct Reading {
+    int source; /* -1: no source */
+    int field;  /* of the table; its field_count: `index`; -1: the table has no such field */
+    bool whole; /* "train.all.image" */
+} Reading;
+
+static Reading reading_of(const CoupletSources *s, const char *input) {
+    for (int i = 0; i < s->program->source_count; i++) {
+        const char *source = s->program->sources[i].name;
+        const size_t length = strlen(source);
+        if (strncmp(input, source, length) != 0 || input[length] != '.') continue;
+        const char *name = input + length + 1;
+        Reading found = {i, -1, strncmp(name, "all.", 4) == 0};
+        if (found.whole) name += 4;
+        if (strcmp(name, "index") == 0) found.field = s->data[i].field_count;
+        else couplet_table_field(&s->data[i], name, &found.field);
+        return found;
+    }
+    return (Reading){-1, -1, false};
+}
+
+static int64_t row_bytes(const CoupletSources *s, const Reading *r) {
+    const CoupletTable *t = &s->data[r->source];
+    return r->field == t->field_count ? (int64_t)sizeof(int32_t) : couplet_field_bytes(&t->fields[r->field]);
+}
+
+/* Whether the field is what the plan was compiled for. */
+static bool fits(const CoupletSources *s, const Reading *r, const char *input, const CoupletBuffer *b, char *error, size_t error_bytes) {
+    static const CoupletField index = {.name = "index", .type = COUPLET_I32};
+    const CoupletTable *t = &s->data[r->source];
+    const CoupletField *f = r->field == t->field_count ? &index : r->field >= 0 ? &t->fields[r->field] : NULL;
+    if (!f) {
+        snprintf(error, error_bytes, "%s has no such field, and the method reads `%s`", t->name, input);
         return false;
     }
-    int64_t most = 0;
-    for (int i = 0; i < program->source_count; i++) {
-        if (!open_source(&program->sources[i], folder, &out->data[i], error, error_bytes)) return false;
-        if (out->data[i].count > most) most = out->data[i].count;
-    }
-    out->numbers = malloc(((size_t)most + 1) * sizeof *out->numbers);
-    for (int64_t i = 0; out->numbers && i < most; i++) out->numbers[i] = (int32_t)i;
-    if (!out->numbers) snprintf(error, error_bytes, "out of memory");
-    return out->numbers != NULL;
+    bool same = b->type == f->type && b->rank == f->rank + 1 && (!r->whole || b->shape[0] == t->count);
+    for (int i = 0; same && i < f->rank; i++) same = b->shape[i + 1] == f->shape[i];
+    if (same) return true;
+    CoupletField compiled = {.type = b->type, .rank = b->rank - 1};
+    char found[128], wanted[128];
+    memcpy(compiled.shape, b->shape + 1, sizeof compiled.shape - sizeof *compiled.shape);
+    snprintf(error, error_bytes, "%s: its field `%s` is %s of %lld samples, and the method was compiled for %s%s", t->name, f->name,
+             couplet_field_text(f, found, sizeof found), (long long)t->count, couplet_field_text(&compiled, wanted, sizeof wanted),
+             r->whole ? " and another number of samples" : "");
+    return false;
 }
 
-int64_t couplet_sources_batches(const CoupletSources *s) {
-    int at = s->program->train_source;
-    return couplet_loader_batches(&s->data[at], s->program->sources[at].batch);
+/* ---- whole columns ------------------------------------------------------------------------------------------------------ */
+
+static void copy_rows(const CoupletTable *t, int field, int64_t first, int64_t rows, void *to) {
+    const int64_t bytes = couplet_field_bytes(&t->fields[field]);
+    for (int64_t i = 0; i < rows; i++)
+        memcpy((char *)to + i * bytes, (const char *)t->columns[field] + couplet_table_origin(t, first + i) * bytes, (size_t)bytes);
 }
 
-bool couplet_sources_begin(CoupletSources *s, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
-    uint32_t stream = 1;
-    for (int i = 0; i < s->program->source_count; i++) {
-        const CoupletSource *source = &s->program->sources[i];
-        if (!source->drawn) continue;
-        const CoupletFeed feed = {source->batch, i == s->program->train_source ? 0 : stream++, source->balanced, s->tables[i].images != NULL};
-        s->loaders[i] = couplet_loader_new(&s->data[i], &feed, seed, first, error, error_bytes);
-        if (!s->loaders[i]) return false;
+static void *aligned(int64_t bytes) { return aligned_alloc(ALIGNMENT, ((size_t)bytes + ALIGNMENT) / ALIGNMENT * ALIGNMENT); }
+
+/* All chosen rows of a field, one after the other: in the table itself where all are chosen. */
+static bool bring_together(CoupletSources *s, const Reading *r, char *error, size_t error_bytes) {
+    const CoupletTable *t = &s->data[r->source];
+    CoupletShelf *shelf = &s->shelves[r->source][r->field];
+    if (shelf->whole) return true;
+    if (r->field == t->field_count) shelf->whole = s->numbers;
+    else if (!t->origin) shelf->whole = t->columns[r->field];
+    if (shelf->whole) return true;
+    const int64_t bytes = t->count * couplet_field_bytes(&t->fields[r->field]);
+    const double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    shelf->copy = (double)bytes < memory ? aligned(bytes) : NULL;
+    if (!shelf->copy) {
+        snprintf(error, error_bytes, "%s: all chosen samples of `%s` are read at once, which are %.1f GB, more than there is memory", t->name, t->fields[r->field].name,
+                 (double)bytes / 1e9);
+        return false;
     }
+    copy_rows(t, r->field, 0, t->count, shelf->copy);
+    shelf->whole = shelf->copy;
     return true;
 }
 
-/* The field of an input named PREFIX.FIELD, where the prefix is "train" or "train.all"; NULL when it is named otherwise. */
-static const char *field_of(const char *name, const char *prefix) {
-    size_t length = strlen(prefix);
-    return strncmp(name, prefix, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
+/* ---- shelves on a device ------------------------------------------------------------------------------------------------ */
+
+static bool send_rows(CoupletSources *s, const Reading *r, void *to) {
+    const CoupletTable *t = &s->data[r->source];
+    CoupletDevice *d = s->device;
+    const int64_t bytes = row_bytes(s, r);
+    if (r->field == t->field_count) return d->calls->write(d, to, 0, s->numbers, t->count * bytes) && d->calls->wait(d);
+    if (!t->origin) return d->calls->write(d, to, 0, t->columns[r->field], t->count * bytes) && d->calls->wait(d);
+    const int64_t most = (1 << 24) / bytes + 1; /* chosen rows are brought together piece by piece */
+    void *piece = malloc((size_t)(most * bytes));
+    bool good = piece != NULL;
+    for (int64_t done = 0; good && done < t->count; done += most) {
+        const int64_t rows = t->count - done < most ? t->count - done : most;
+        copy_rows(t, r->field, done, rows, piece);
+        good = d->calls->write(d, to, done * bytes, piece, rows * bytes) && d->calls->wait(d);
+    }
+    free(piece);
+    return good;
 }
 
-/* ---- tables on a device ------------------------------------------------------------------------------------------- */
-
-static bool upload(CoupletSources *s, void **table, const void *from, int64_t bytes) {
+/* False when the device fails; where it has no room, the shelf stays empty. */
+static bool fill_shelf(CoupletSources *s, const Reading *r) {
     CoupletDevice *d = s->device;
-    if (*table) return true;
-    *table = d->calls->allocate(d, bytes);
-    if (*table) return d->calls->write(d, *table, 0, from, bytes) && d->calls->wait(d);
+    void **shelf = &s->shelves[r->source][r->field].device;
+    if (*shelf) return true;
+    *shelf = d->calls->allocate(d, s->data[r->source].count * row_bytes(s, r));
+    if (*shelf) return send_rows(s, r, *shelf);
     if (d->fault.kind != COUPLET_FAULT_MEMORY) return false;
     couplet_device_clear(d);
     return true;
 }
 
-static bool attach_rows(CoupletSources *s, int source, const char *field, int input, CoupletRun *run) {
-    const CoupletDataset *data = &s->data[source];
-    void **images = &s->tables[source].images;
-    if (strcmp(field, "image") != 0) return true;
-    return upload(s, images, data->images, data->count * data->image_bytes) && (!*images || couplet_run_feed_rows(run, input, *images));
+/* A number a sample is sent with each batch; what is larger is gathered on the device. */
+static bool is_large(const CoupletSources *s, const Reading *r) {
+    const CoupletTable *t = &s->data[r->source];
+    return r->field < t->field_count && t->fields[r->field].rank > 0;
 }
 
-static bool attach_whole(CoupletSources *s, int source, const char *field, int input, CoupletRun *run) {
-    const CoupletDataset *data = &s->data[source];
-    CoupletTables *t = &s->tables[source];
-    bool image = strcmp(field, "image") == 0, label = strcmp(field, "label") == 0;
-    void **table = image ? &t->images : label ? &t->labels : &t->numbers;
-    const void *from = image ? (const void *)data->images : label ? data->labels : s->numbers;
-    if (!upload(s, table, from, data->count * (image ? data->image_bytes : (int64_t)sizeof(int32_t)))) return false;
-    if (*table) couplet_run_feed_resident(run, input, *table);
-    return true;
+static bool shelve(CoupletSources *s, const Reading *r, int input, CoupletRun *run) {
+    if (!r->whole && !is_large(s, r)) return true;
+    if (!fill_shelf(s, r)) return false;
+    void *shelf = s->shelves[r->source][r->field].device;
+    if (shelf && r->whole) couplet_run_feed_resident(run, input, shelf);
+    return !shelf || r->whole || couplet_run_feed_rows(run, input, shelf);
 }
 
-bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run) {
-    if (device->is_host) return true;
+bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run, char *error, size_t error_bytes) {
     s->device = device;
     for (int i = 0; i < plan->input_count; i++) {
-        for (int k = 0; k < s->program->source_count; k++) {
-            const char *field = field_of(plan->inputs[i].name, s->program->sources[k].name), *whole = field ? field_of(field, "all") : NULL;
-            if (whole ? !attach_whole(s, k, whole, i, run) : field && !attach_rows(s, k, field, i, run)) return false;
+        const Reading r = reading_of(s, plan->inputs[i].name);
+        if (r.source < 0) continue;
+        if (!fits(s, &r, plan->inputs[i].name, &plan->buffers[plan->inputs[i].buffer], error, error_bytes)) return false;
+        if (!device->is_host && !shelve(s, &r, i, run)) {
+            snprintf(error, error_bytes, "%s: %s", device->name, device->fault.sentence);
+            return false;
         }
+        const bool on_device = s->shelves[r.source][r.field].device != NULL;
+        if (r.whole && !on_device && !bring_together(s, &r, error, error_bytes)) return false;
+        /* An input that lies on the device is still bound, to the column, which is then not looked at. */
+        if (r.whole && on_device && !s->shelves[r.source][r.field].whole) s->shelves[r.source][r.field].whole = s->numbers;
     }
     return true;
 }
 
-static void release_tables(CoupletSources *s) {
-    for (int i = 0; s->device && s->tables && i < s->program->source_count; i++) {
-        void *tables[] = {s->tables[i].images, s->tables[i].labels, s->tables[i].numbers};
-        for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
-            if (tables[k]) s->device->calls->release(s->device, tables[k]);
+/* ---- loaders ------------------------------------------------------------------------------------------------------------ */
+
+int64_t couplet_sources_batches(const CoupletSources *s) {
+    const int at = s->program->train_source;
+    return at < 0 ? s->program->epoch_steps : couplet_loader_batches(&s->data[at], s->program->sources[at].batch);
+}
+
+/* The fields of a source that some phase's step reads, and that do not lie on the device. */
+static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
+    for (int p = 0; p < s->program->phase_count; p++) {
+        const CoupletPlan *plan = s->program->phases[p].train;
+        for (int i = 0; i < plan->input_count; i++) {
+            const Reading r = reading_of(s, plan->inputs[i].name);
+            if (r.source == source && !r.whole && r.field >= 0 && !s->shelves[source][r.field].device) gathered[r.field] = true;
+        }
     }
 }
 
-/* ---- inputs --------------------------------------------------------------------------------------------------------- */
-
-static void bind(const CoupletBatch *batch, const char *prefix, const CoupletPlan *plan, void **inputs) {
-    for (int i = 0; i < plan->input_count; i++) {
-        const char *field = field_of(plan->inputs[i].name, prefix);
-        if (!field) continue;
-        if (strcmp(field, "image") == 0) inputs[i] = (void *)(uintptr_t)batch->images;
-        if (strcmp(field, "label") == 0) inputs[i] = (void *)(uintptr_t)batch->labels;
-        if (strcmp(field, "index") == 0) inputs[i] = (void *)(uintptr_t)batch->indices;
-    }
+static bool begin_source(CoupletSources *s, int source, uint32_t stream, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+    const CoupletSource *from = &s->program->sources[source];
+    bool *gathered = calloc((size_t)s->data[source].field_count + 1, sizeof *gathered);
+    if (!gathered) return fail_memory(error, error_bytes);
+    mark_gathered(s, source, gathered);
+    const CoupletFeed feed = {.batch = from->batch, .stream = stream, .gathered = gathered, .balanced = from->balanced, .weighed = from->weights >= 0, .ways = from->ways,
+                              .each = from->each, .by = from->selection.by ? from->selection.by : "label"};
+    s->loaders[source] = couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
+    free(gathered);
+    return s->loaders[source] != NULL;
 }
 
-/* Where the images lie on the device, a step is given their numbers. */
-static void bind_rows(const CoupletSources *s, int source, CoupletBatch batch, const CoupletPlan *plan, void **inputs) {
-    if (s->tables[source].images) batch.images = (const void *)batch.indices;
-    bind(&batch, s->program->sources[source].name, plan, inputs);
-}
-
-void couplet_sources_rows(const CoupletSources *s, int source, int64_t first, const CoupletPlan *plan, void **inputs) {
-    const CoupletDataset *data = &s->data[source];
-    const CoupletBatch batch = {data->images + first * data->image_bytes, data->labels + first, s->numbers + first, 0};
-    bind_rows(s, source, batch, plan, inputs);
-}
-
-void couplet_sources_whole(const CoupletSources *s, const CoupletPlan *plan, void **inputs) {
+bool couplet_sources_begin(CoupletSources *s, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+    uint32_t stream = 1;
     for (int i = 0; i < s->program->source_count; i++) {
-        char prefix[300];
-        const CoupletBatch whole = {s->data[i].images, s->data[i].labels, s->numbers, 0};
-        snprintf(prefix, sizeof prefix, "%s.all", s->program->sources[i].name);
-        bind(&whole, prefix, plan, inputs);
+        if (!s->program->sources[i].drawn) continue;
+        if (!begin_source(s, i, i == s->program->train_source ? 0 : stream++, seed, first, error, error_bytes)) return false;
     }
+    return true;
+}
+
+bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t until, char *error, size_t error_bytes) {
+    for (int i = 0; i < s->program->source_count; i++)
+        if (s->loaders[i] && weights[i] && !couplet_loader_weigh(s->loaders[i], weights[i], until, error, error_bytes)) return false;
+    return true;
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------------- */
+
+/* Where rows lie on the device, a step is given their numbers. */
+static const void *batch_of(const CoupletSources *s, const Reading *r, const CoupletBatch *batch) {
+    const bool numbers = r->field == s->data[r->source].field_count || s->shelves[r->source][r->field].device;
+    return numbers ? batch->indices : batch->fields[r->field];
 }
 
 void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inputs) {
-    for (int i = 0; i < s->program->source_count; i++) {
+    for (int k = 0; k < s->program->source_count; k++) {
         CoupletBatch batch;
-        if (!s->loaders[i]) continue;
-        couplet_loader_next(s->loaders[i], &batch);
-        bind_rows(s, i, batch, plan, inputs);
+        if (!s->loaders[k]) continue;
+        couplet_loader_next(s->loaders[k], &batch);
+        for (int i = 0; i < plan->input_count; i++) {
+            const Reading r = reading_of(s, plan->inputs[i].name);
+            if (r.source == k && !r.whole && r.field >= 0) inputs[i] = (void *)(uintptr_t)batch_of(s, &r, &batch);
+        }
     }
+}
+
+/* Chosen rows of one field side by side: where they lie, or brought together. NULL when memory runs out. */
+static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first, int64_t rows) {
+    const CoupletTable *t = &s->data[r->source];
+    CoupletShelf *shelf = &s->shelves[r->source][r->field];
+    if (r->field == t->field_count || shelf->device) return s->numbers + first;
+    const int64_t bytes = couplet_field_bytes(&t->fields[r->field]);
+    if (!t->origin) return (const char *)t->columns[r->field] + first * bytes;
+    if (shelf->part_rows < rows) {
+        free(shelf->part);
+        shelf->part = aligned(rows * bytes);
+        shelf->part_rows = shelf->part ? rows : 0;
+    }
+    if (shelf->part) copy_rows(t, r->field, first, rows, shelf->part);
+    return shelf->part;
+}
+
+bool couplet_sources_rows(CoupletSources *s, int source, int64_t first, int64_t rows, const CoupletPlan *plan, void **inputs, char *error, size_t error_bytes) {
+    for (int i = 0; i < plan->input_count; i++) {
+        const Reading r = reading_of(s, plan->inputs[i].name);
+        if (r.source != source || r.whole || r.field < 0) continue;
+        inputs[i] = (void *)(uintptr_t)some_rows(s, &r, first, rows);
+        if (!inputs[i]) return fail_memory(error, error_bytes);
+    }
+    return true;
+}
+
+void couplet_sources_whole(const CoupletSources *s, const CoupletPlan *plan, void **inputs) {
+    for (int i = 0; i < plan->input_count; i++) {
+        const Reading r = reading_of(s, plan->inputs[i].name);
+        if (r.source >= 0 && r.whole && r.field >= 0) inputs[i] = (void *)(uintptr_t)s->shelves[r.source][r.field].whole;
+    }
+}
+
+/* ---- closing ------------------------------------------------------------------------------------------------------------ */
+
+static void clear_shelves(CoupletSources *s, int source) {
+    for (int f = 0; s->shelves[source] && f <= s->data[source].field_count; f++) {
+        CoupletShelf *shelf = &s->shelves[source][f];
+        if (shelf->device) s->device->calls->release(s->device, shelf->device);
+        free(shelf->copy);
+        free(shelf->part);
+    }
+    free(s->shelves[source]);
 }
 
 void couplet_sources_close(CoupletSources *s) {
     for (int i = 0; i < (s->program ? s->program->source_count : 0); i++) {
         if (s->loaders) couplet_loader_free(s->loaders[i]);
-        if (s->data) couplet_dataset_free(&s->data[i]);
+        if (s->shelves && s->data) clear_shelves(s, i);
+        if (s->data) couplet_table_close(&s->data[i]);
     }
-    if (s->program) release_tables(s);
     free(s->numbers);
-    free(s->tables);
+    free(s->shelves);
     free(s->loaders);
     free(s->data);
     *s = (CoupletSources){0};

@@ -72,7 +72,7 @@ static bool was_heard(Trainer *t) {
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
 static bool take_sources(Trainer *t) {
-    if (!t->options->sources) return couplet_sources_open(t->program, t->options->data, &t->sources, t->error, t->error_bytes);
+    if (!t->options->sources) return couplet_sources_open(t->program, &t->options->places, &t->options->loading, &t->sources, t->error, t->error_bytes);
     t->sources = *t->options->sources;
     *t->options->sources = (CoupletSources){0};
     for (int i = 0; i < t->program->source_count; i++) assert(strcmp(t->sources.program->sources[i].name, t->program->sources[i].name) == 0);
@@ -120,6 +120,8 @@ static bool make_record(Trainer *t) {
 
 enum { EVAL_NAME_BYTES = 64 };
 
+static const char *subject_name(const Trainer *t, CoupletSubject subject) { return couplet_subject_name(t->program, t->sources.data, subject); }
+
 /* What the rows of the run say up to the checkpoint. */
 static bool survey(Trainer *t) {
     const int count = t->program->eval_count;
@@ -128,7 +130,7 @@ static bool survey(Trainer *t) {
     bool good = texts && names;
     if (!good) snprintf(t->error, t->error_bytes, "out of memory");
     for (int i = 0; good && i < count; i++) {
-        couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, texts[i], sizeof texts[i]);
+        couplet_eval_name(&t->program->evals[i], t->sources.data, texts[i], sizeof texts[i]);
         names[i] = texts[i];
     }
     good = good && couplet_metrics_survey(t->metrics_path, t->session->step, names, count, &t->seen, t->error, t->error_bytes);
@@ -186,25 +188,6 @@ static bool write_spec(Trainer *t) {
 /* The record first: from then on the folder holds a run. */
 static bool write_settings(Trainer *t) { return couplet_record_write(&t->now, t->options->folder->path, t->error, t->error_bytes) && write_spec(t); }
 
-static bool inputs_fit(Trainer *t, const CoupletPlan *plan) {
-    for (int i = 0; i < plan->input_count; i++) {
-        const CoupletBuffer *b = &plan->buffers[plan->inputs[i].buffer];
-        const char *dot = strchr(plan->inputs[i].name, '.');
-        if (!dot || strcmp(dot, ".image") != 0) continue;
-        for (int s = 0; s < t->program->source_count; s++) {
-            const CoupletDataset *data = &t->sources.data[s];
-            size_t length = (size_t)(dot - plan->inputs[i].name);
-            if (strncmp(t->program->sources[s].name, plan->inputs[i].name, length) != 0 || t->program->sources[s].name[length]) continue;
-            if (b->rank == 4 && b->shape[1] == data->shape[0] && b->shape[2] == data->shape[1] && b->shape[3] == data->shape[2]) continue;
-            char wanted[COUPLET_SHAPE_BYTES];
-            snprintf(t->error, t->error_bytes, "%s: the images are %lld x %lld x %lld, and the method was compiled for %s", data->name, (long long)data->shape[0],
-                     (long long)data->shape[1], (long long)data->shape[2], couplet_shape_text(b->rank - 1, b->shape + 1, " x ", wanted));
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Makes ready to run the steps of a phase; one phase has memory at a time. */
 static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     if (t->phase == phase) return true;
@@ -214,19 +197,26 @@ static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
-    if (t->run && t->inputs && couplet_sources_attach(&t->sources, t->device, plan, t->run)) return inputs_fit(t, plan);
+    if (t->run && t->inputs) return couplet_sources_attach(&t->sources, t->device, plan, t->run, t->error, t->error_bytes);
     snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s", (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
     return false;
 }
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------- */
 
+/* Batches that are drawn in proportion to a state go by what it is once `every epoch` is done. */
+static bool begin_epoch(Trainer *t, const CoupletPhase *phase) {
+    CoupletSession *s = t->session;
+    return couplet_epoch_begin(s, phase, &t->sources, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
+           couplet_sources_weigh(&t->sources, s->weights, s->step + t->per_epoch, t->error, t->error_bytes);
+}
+
 static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     CoupletFault fault;
     s->epoch = s->step / t->per_epoch;
     const CoupletPhase *phase = couplet_program_phase(t->program, s->epoch, s->step);
-    if (s->step % t->per_epoch == 0 && !couplet_epoch_begin(s, phase, &t->sources, t->error, t->error_bytes)) return false;
+    if (s->step % t->per_epoch == 0 && !begin_epoch(t, phase)) return false;
     if (!enter_phase(t, phase)) return false;
     const CoupletPlan *plan = t->phase->train;
     couplet_session_scalars(s, plan, t->inputs);
@@ -312,7 +302,7 @@ static bool end_epoch(Trainer *t) {
 static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
 
 static bool result_row(Trainer *t, CoupletSubject subject, const char *name, double percent) {
-    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, couplet_subject_names[subject]}, {"evaluation", 0, name}, {"percent", percent, NULL},
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, subject_name(t, subject)}, {"evaluation", 0, name}, {"percent", percent, NULL},
                                  {"data", 0, t->data_folder},              {"hash", 0, t->data_hash},                 {"time", 0, t->time}};
     bool of_training = !*t->data_folder; /* whose record says where its data lies */
     return couplet_metrics_row(t->metrics, t->metrics_path, row, of_training ? 4 : 7, t->error, t->error_bytes);
@@ -322,8 +312,8 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
     for (int i = 0; i < t->program->eval_count; i++) {
         char name[EVAL_NAME_BYTES];
         double percent = t->percents[i];
-        couplet_eval_name(&t->program->evals[i], t->program, t->sources.data, name, sizeof name);
-        say(t, "%-16s %-14s %6.2f %%\n", couplet_subject_names[subject], name, percent);
+        couplet_eval_name(&t->program->evals[i], t->sources.data, name, sizeof name);
+        say(t, "%-16s %-14s %6.2f %%\n", subject_name(t, subject), name, percent);
         if (!result_row(t, subject, name, percent)) return false;
     }
     return was_heard(t);
@@ -334,7 +324,7 @@ static bool stopped(const Trainer *t) { return t->options->stop && *t->options->
 /* Nothing once a signal has come. */
 static bool measure(Trainer *t, CoupletSubject subject) {
     if (!t->program->eval_count || stopped(t)) return true;
-    if (t->terminal) say(t, "evaluating %s ...", couplet_subject_names[subject]);
+    if (t->terminal) say(t, "evaluating %s ...", subject_name(t, subject));
     bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
     erase_line(t);
     return good && show_results(t, subject);
@@ -360,11 +350,13 @@ static bool train_steps(Trainer *t, int64_t last) {
 }
 
 static bool open_schedule(Trainer *t) {
-    const CoupletSource *source = &t->program->sources[t->program->train_source];
-    const CoupletDataset *data = &t->sources.data[t->program->train_source];
+    const int at = t->program->train_source;
     t->per_epoch = couplet_sources_batches(&t->sources);
     if (t->per_epoch > 0) return true;
-    snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld images of %s", (long long)source->batch, (long long)data->count, data->name);
+    if (at < 0) snprintf(t->error, t->error_bytes, "the method reads no data and does not say how many steps an epoch has");
+    else
+        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld samples of %s", (long long)t->program->sources[at].batch,
+                 (long long)t->sources.data[at].count, t->sources.data[at].name);
     return false;
 }
 
@@ -385,7 +377,7 @@ static bool open_all(Trainer *t) {
 
 static bool is_whole(const Trainer *t) { return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps; }
 
-static bool measure_start(Trainer *t) { return measure(t, COUPLET_RAW_PIXELS) && measure(t, COUPLET_BEFORE_TRAINING); }
+static bool measure_start(Trainer *t) { return measure(t, COUPLET_RAW) && measure(t, COUPLET_BEFORE_TRAINING); }
 
 static bool open_start(Trainer *t, uint64_t seed) {
     couplet_session_free(t->session);
@@ -410,9 +402,9 @@ static bool measure_late(Trainer *t, char **rows) {
 
 static bool go_on_with_metrics(Trainer *t) {
     bool *complete = t->seen.complete;
-    bool measured = complete[COUPLET_RAW_PIXELS] && complete[COUPLET_BEFORE_TRAINING];
+    bool measured = complete[COUPLET_RAW] && complete[COUPLET_BEFORE_TRAINING];
     char *rows = NULL;
-    complete[COUPLET_RAW_PIXELS] = complete[COUPLET_BEFORE_TRAINING] = measured;
+    complete[COUPLET_RAW] = complete[COUPLET_BEFORE_TRAINING] = measured;
     bool is_late = !measured && t->session->step > 0 && is_whole(t) && !stopped(t);
     if (!is_late || measure_late(t, &rows))
         t->metrics = couplet_metrics_go_on(t->metrics_path, rows ? rows : "", t->session->step, &t->seen, t->error, t->error_bytes);
@@ -432,7 +424,9 @@ static bool begin_writing(Trainer *t) {
         t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
         if (!t->metrics || !save(t)) return false;
     }
-    return couplet_sources_begin(&t->sources, s->seed, s->step, t->error, t->error_bytes);
+    if (!couplet_sources_begin(&t->sources, s->seed, s->step, t->error, t->error_bytes)) return false;
+    const int64_t into = s->step % t->per_epoch; /* in the middle of an epoch, its weights are those of the checkpoint */
+    return into == 0 || couplet_sources_weigh(&t->sources, s->weights, s->step - into + t->per_epoch, t->error, t->error_bytes);
 }
 
 static void close_all(Trainer *t) {
@@ -456,13 +450,14 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
-/* What the run is about to do: `simclr: 60000 images, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. */
+/* What the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. */
 static void say_size(Trainer *t) {
     const int64_t steps = t->session->total_steps;
     const int threads = couplet_threads_count(t->threads);
-    say(t, "%s: %lld images, batch %lld, %" PRId64 " step%s, ", t->program->name,
-        (long long)t->sources.data[t->program->train_source].count, (long long)t->program->batch, steps,
-        steps == 1 ? "" : "s");
+    const int at = t->program->train_source;
+    say(t, "%s: ", t->program->name);
+    if (at >= 0) say(t, "%lld samples, ", (long long)t->sources.data[at].count);
+    say(t, "batch %lld, %" PRId64 " step%s, ", (long long)t->program->batch, steps, steps == 1 ? "" : "s");
     say(t, "%.0f MB for a step, %d thread%s, run folder %s\n", (double)t->program->train->arena_bytes / 1e6, threads,
         threads == 1 ? "" : "s", t->options->folder->path);
 }
@@ -471,7 +466,7 @@ static void say_size(Trainer *t) {
 static bool train_whole(Trainer *t) {
     CoupletSession *s = t->session;
     const CoupletTrainOptions *o = t->options;
-    bool start_is_measured = t->seen.complete[COUPLET_RAW_PIXELS];
+    bool start_is_measured = t->seen.complete[COUPLET_RAW];
     say_size(t);
     if (is_whole(t) && s->step == 0 && !start_is_measured && !measure_start(t)) return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
@@ -510,7 +505,7 @@ static void describe_data(Trainer *t) {
     struct tm utc;
     for (int i = 0; i < t->program->source_count; i++) hash = couplet_hash(hash, &t->sources.data[i].hash, sizeof hash);
     snprintf(t->data_hash, sizeof t->data_hash, "%016" PRIx64, hash);
-    snprintf(t->data_folder, sizeof t->data_folder, "%s", t->program->source_count ? t->sources.data[0].folder : "none");
+    snprintf(t->data_folder, sizeof t->data_folder, "%s", t->program->source_count ? t->sources.data[0].path : "none");
     strftime(t->time, sizeof t->time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 

@@ -13,9 +13,10 @@ typedef struct CoupletTrainOptions {
     const CoupletRunFolder *folder; /* held: claimed for a new run, opened for one that goes on or is evaluated */
     const CoupletRecord *record;    /* of the folder's run; NULL: the run is new */
     const char *change;             /* what may differ from the record: "tau,epochs"; NULL: nothing */
-    const char *data;               /* NULL: the default */
+    CoupletPlaces places;           /* of the data */
+    CoupletLoading loading;         /* how it comes into memory */
     bool data_was_named;            /* by the user: an evaluation may be on other data than the run's */
-    CoupletSources *sources;        /* of `data`, opened already, and then taken over; NULL: they are opened here */
+    CoupletSources *sources;        /* opened already, and then taken over; NULL: they are opened here */
     uint64_t seed;
     int threads;                    /* 0: one for each core */
     CoupletDevice *device;          /* NULL: the host's cores */

@@ -81,19 +81,9 @@ static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) 
 static bool take_table(Arena *arena, const CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
     copy_fields(arena, table, d);
     d->rows = table->count;
-    if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
-    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)d->rows, d->name, (long long)d->claimed_rows);
+    if (!d->claimed_rows || d->claimed_rows == table->held) return true;
+    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)table->held, d->name, (long long)d->claimed_rows);
     return false;
-}
-
-/* Today's reader of Fashion-MNIST, which is no table yet. */
-static bool count_fashion(const CoupletRequest *request, DataSource *d) {
-    const int64_t rows = couplet_selection_rows(&d->selection, request->reader, request->split, request->path);
-    static const CoupletField fields[] = {{.name = "image", .type = COUPLET_U8, .rank = 3, .shape = {1, 28, 28}}, {.name = "label", .type = COUPLET_I32, .classes = 10}};
-    d->fields = (CoupletField *)(uintptr_t)fields;
-    d->field_count = 2;
-    d->rows = rows;
-    return rows >= 0;
 }
 
 static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, const char **sentence) {
@@ -103,17 +93,17 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
-    if (good && request.split) return count_fashion(&request, d) ? SCHEMA_READ : SCHEMA_ABSENT;
-    if (good && access(request.path, F_OK) != 0) {
+    if (good && request.path && access(request.path, F_OK) != 0) {
         *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
         return SCHEMA_ABSENT;
     }
+    const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
-        good = take_table(arena, &table, d, error, sizeof error);
+        good = couplet_selection_apply(&source.selection, &table, NULL, error, sizeof error) && take_table(arena, &table, d, error, sizeof error);
         couplet_table_close(&table);
     }
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
-    return good ? SCHEMA_READ : SCHEMA_REFUSED;
+    return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
 }
 
 /* Whether each --data means something to the spec. */

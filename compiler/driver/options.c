@@ -2,6 +2,7 @@
 
 #include "compiler/driver/report.h"
 #include "runtime/numbers.h"
+#include "runtime/record.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -245,11 +246,9 @@ bool options_read(Arena *arena, Options *o, const char *command, const char *all
 }
 
 CoupletPlaces options_places(const Options *o, const char *path) {
-    return (CoupletPlaces){.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path, .given = o->data.items, .given_count = o->data.count};
-}
-
-const char *options_folder(const Options *o) {
-    for (int i = 0; i < o->data.count; i++)
-        if (!strchr(o->data.items[i], '=')) return o->data.items[i];
-    return NULL;
+    CoupletPlaces places = {.spec = !*path || strcmp(path, "<stdin>") == 0 ? NULL : path, .given = o->data.items, .given_count = o->data.count};
+    if (!o->record) return places;
+    places.was = (const char *const *)o->record->places;
+    places.was_count = o->record->place_count;
+    return places;
 }

@@ -35,10 +35,8 @@ typedef struct Options {
  * Every command takes --diagnostics and --all-errors. No option and no name of --set, --in and --size is given twice, and each number is within its range. */
 bool options_read(Arena *arena, Options *options, const char *command, const char *allowed, int argc, char **argv);
 
-/* Where the data of the spec at `path` lies; "": of no spec, from the current folder. */
+/* Where the data of the spec at `path` lies: beside it, where the run that is gone on with had it, or where --data says; "": of no spec, from the current folder. */
 CoupletPlaces options_places(const Options *options, const char *path);
-/* The folder of --data, or NULL. */
-const char *options_folder(const Options *options);
 
 int check_command(int argc, char **argv);
 int data_command(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "runtime/data/progress.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/opencl/opencl.h"
@@ -45,7 +46,6 @@ static void take_record(Job *j) {
     double number;
     uint64_t seed;
     o->record = r;
-    if (!o->data.count && couplet_record_data(r)) array_push(j->arena, &o->data, couplet_record_data(r));
     if (!o->has_seed && couplet_record_seed(r, &seed)) o->seed = (int64_t)seed;
     if (!o->device) o->device = couplet_record_text(r, "options.device");
     if (!o->threads && couplet_record_number(r, "options.threads", &number)) o->threads = (int64_t)number;
@@ -85,7 +85,13 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
 /* The data is looked at before minutes of compiling. */
 static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
-    return couplet_sources_open(program_of_sources(j->arena, method), options_folder(j->o), &j->sources, error, sizeof error) || report_error(CODE_DATA, error);
+    const CoupletPlaces places = options_places(j->o, method->spec->source->path);
+    CoupletProgress progress;
+    CoupletLoading loading = {.threads = (int)j->o->threads, .stop = couplet_catch_interrupts()};
+    if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
+    const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading, &j->sources, error, sizeof error);
+    if (!j->o->quiet) couplet_progress_end(&progress);
+    return good || report_error(CODE_DATA, error);
 }
 
 static bool compile(Job *j, Assembled *out) {
@@ -114,7 +120,7 @@ static void say_compiled(const Job *j, const Assembled *assembled, double second
 static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
     char error[2048];
-    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .data = options_folder(o),
+    const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .places = options_places(o, j->spec),
                                          .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
                                          .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .quiet = o->quiet, .out = stdout,
                                          .stop = couplet_catch_interrupts(), .device = j->device};

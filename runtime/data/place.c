@@ -24,12 +24,6 @@ static const char *path_of(const char *given, const char *name) {
     return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
 }
 
-static const char *place_of(const CoupletPlaces *places, const char *source) {
-    for (int i = 0; places && i < places->given_count; i++)
-        if (path_of(places->given[i], source)) return path_of(places->given[i], source);
-    return NULL;
-}
-
 /* Whether a text is "name=..", with a name as a spec may have it. A folder that is called so can be given as "./name=..". */
 static bool is_named(const char *given) {
     const size_t length = strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
@@ -40,6 +34,19 @@ static const char *folder_of(const CoupletPlaces *places) {
     for (int i = 0; places && i < places->given_count; i++)
         if (!is_named(places->given[i])) return places->given[i];
     return NULL;
+}
+
+static const char *named_place(const char *const *list, int count, const char *source) {
+    for (int i = 0; i < count; i++)
+        if (path_of(list[i], source)) return path_of(list[i], source);
+    return NULL;
+}
+
+/* A folder that is given holds all sources that have no place of their own. */
+static const char *place_of(const CoupletPlaces *places, const char *source) {
+    if (!places) return NULL;
+    const char *given = named_place(places->given, places->given_count, source);
+    return given || folder_of(places) ? given : named_place(places->was, places->was_count, source);
 }
 
 /* ---- whether all that is given means something -------------------------------------------------------------------------- */

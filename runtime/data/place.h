@@ -8,6 +8,8 @@ typedef struct CoupletPlaces {
     const char *spec;         /* the file whose folder relative paths of the spec start from; NULL: the current folder */
     const char *const *given; /* what --data says, each time: a folder that relative paths start from, "photos", or the place of one source, "train=photos/a" */
     int given_count;
+    const char *const *was; /* where the record of a run says that its sources lay, "train=/photos/a": for those that --data does not place */
+    int was_count;
 } CoupletPlaces;
 
 /* False with a sentence when there are two folders, two places for one source, or a place for a source that is none. */

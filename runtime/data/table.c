@@ -32,6 +32,7 @@ bool couplet_table_claims(const CoupletTable *table, const CoupletField *claim, 
     char wanted[TEXT_BYTES], there[TEXT_BYTES], all[512];
     for (int i = 0; i < count; i++) {
         const CoupletField *c = &claim[i], *found = couplet_table_field(table, c->name, NULL);
+        if (strcmp(c->name, "index") == 0) continue; /* every table has it */
         couplet_field_text(c, wanted, sizeof wanted);
         if (!found) {
             list_fields(table, all, sizeof all);
@@ -109,6 +110,19 @@ static bool holds_rows(const CoupletTable *table, char *error, size_t error_byte
     return false;
 }
 
+/* `index` and `all` mean something after the name of every source. */
+static bool names_differ(const CoupletTable *table, char *error, size_t error_bytes) {
+    for (int i = 0; i < table->field_count; i++) {
+        const char *name = table->fields[i].name;
+        const bool reserved = strcmp(name, "index") == 0 || strcmp(name, "all") == 0;
+        if (!reserved && couplet_table_field(table, name, NULL) == &table->fields[i]) continue;
+        snprintf(error, error_bytes, "%s: %s field%s `%s`, and %s", table->name, reserved ? "it has a" : "two", reserved ? "" : "s are called", name,
+                 reserved ? "index and all are names that every source has" : "each field has a name of its own");
+        return false;
+    }
+    return true;
+}
+
 static bool open_by(const CoupletReader *reader, const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
     if (!reader->open(request, out, error, error_bytes)) {
         free_fields(out); /* those that were added before it failed */
@@ -133,7 +147,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
     if (!reader || !open_by(reader, taken, out, error, error_bytes)) return false;
     memcpy(out->choices, choices.choices, sizeof out->choices);
     out->asked = asked_of(out);
-    if (holds_rows(out, error, error_bytes) && couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes)) return true;
+    if (holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) && couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes)) return true;
     couplet_table_close(out);
     return false;
 }

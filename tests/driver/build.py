@@ -142,17 +142,17 @@ with tempfile.TemporaryDirectory() as folder:
             npy.write(folder + "/images.npy", shape, [value] * count, descr)
             if os.path.exists(folder + "/f.npy"):
                 os.remove(folder + "/f.npy")
-            return command.run(program, "embed", "--images", folder + "/images.npy", "--out", folder + "/f.npy")
+            return command.run(program, "embed", "--samples", folder + "/images.npy", "--out", folder + "/f.npy")
 
         for shape in ((5, 28, 28), (5, 1, 28, 28), (1, 28, 28)):
             done = embed(shape)
-            check(done.returncode == 0 and done.stdout.startswith(f"{shape[0]} images") and npy.read(folder + "/f.npy")[0][0] == shape[0], f"images of {shape} are {shape[0]}", done.stderr)
+            check(done.returncode == 0 and done.stdout.startswith(f"{shape[0]} samples") and npy.read(folder + "/f.npy")[0][0] == shape[0], f"images of {shape} are {shape[0]}", done.stderr)
         check(embed((2, 28, 28), "<i8").returncode == 0, "images may be whole numbers of any width")
         for shape in ((5, 3, 28, 28), (5, 28, 28, 3), (28, 28, 10), (28, 28), (784,), (5, 784), (4, 56, 56), (8, 14, 28), (2, 1, 1, 28, 28), (1, 5, 28, 28), (5, 1, 784), ()):
             done = embed(shape)
             check(done.returncode == 1 and "(count, 1, 28, 28) or (count, 28, 28) is expected" in done.stderr and str(shape).replace(",)", ")") in done.stderr and not os.path.exists(folder + "/f.npy"),
                   f"images of {shape} are refused", done.stdout + done.stderr)
-        for descr, value, word in (("<f4", 0.5, "reals"), ("<i4", 256, "image 0 holds the number 256"), ("<i8", -1, "-1"), ("<u8", 2**63, str(2**63))):
+        for descr, value, word in (("<f4", 0.5, "reals"), ("<i4", 256, "sample 0 holds the number 256"), ("<i8", -1, "-1"), ("<u8", 2**63, str(2**63))):
             done = embed((2, 28, 28), descr, value)
             check(done.returncode == 1 and word in done.stderr, f"pixels of {value} in {descr} are refused", done.stdout + done.stderr)
         for options, word in ((("--split", "val"), "train and test"), (("--images", folder + "/images.npy"), "both")):

@@ -82,7 +82,7 @@ def records(p):
         check('"tau": 0.3,' in file.read(), "0.3 is written as 0.3")
     check(found["options"] == {"device": "cpu", "memory": 64 << 20, "no_stream": False, "no_fuse": True, "threads": 1, "checkpoint_every": None}, "options", found["options"])
     data = found["data"]
-    check(set(data) == {"train", "test"} and data["train"]["folder"] == os.path.realpath(p.data) and data["train"]["rows"] == 128 and data["test"]["rows"] == 64, "the data of each source", data)
+    check(set(data) == {"train", "test"} and data["train"]["place"] == os.path.realpath(p.data) and data["train"]["rows"] == 128 and data["test"]["rows"] == 64, "the data of each source", data)
     other = settings(p.new("recorded_other", "--max-steps", 1, data=p.other))["data"]
     check(other["train"]["hash"] != data["train"]["hash"] and other["test"]["hash"] == data["test"]["hash"], "one byte of one image is another hash")
     check(all(re.fullmatch(r"\d+\.\d+\.\d+", found["versions"][name]) for name in ("couplet", "llvm")), "versions", found["versions"])
@@ -123,14 +123,14 @@ def goes_on(p):
     done = resume("--set", "tau=0.5", "--epochs", 3, "--change", "tau,epochs,data", keep=False, data=p.other)
     check(done.returncode == 0 and all(note in done.stdout for note in ("note: hypers.tau was 0.3", "note: epochs was 2", "note: data.train.hash")), "what may change is said", done.stdout + done.stderr)
     now = settings(p.folder + "/again")
-    check([(c["step"], c["name"]) for c in now["changes"] if "folder" not in c["name"]] == [(3, "epochs"), (3, "hypers.tau"), (3, "data.train.hash")], "and recorded", now["changes"])
+    check([(c["step"], c["name"]) for c in now["changes"] if "place" not in c["name"]] == [(3, "epochs"), (3, "hypers.tau"), (3, "data.train.hash")], "and recorded", now["changes"])
     check(now["hypers"]["tau"] == 0.5 and now["epochs"] == 3, "with what holds now")
 
     # The same images elsewhere are the same data; they are found again when their folder is gone.
     moved = p.folder + "/moved"
     shutil.copytree(p.data, moved)
     done = resume(keep=False, data=moved)
-    check(done.returncode == 0 and "note: data.train.folder" in done.stdout and command.last_checkpoint(p.folder + "/again") == command.last_checkpoint(whole), "the same data in another folder", done.stdout + done.stderr)
+    check(done.returncode == 0 and "note: data.train.place" in done.stdout and command.last_checkpoint(p.folder + "/again") == command.last_checkpoint(whole), "the same data in another folder", done.stdout + done.stderr)
     os.rename(p.data, p.data + ".away")
     refused("data that is gone", resume(), os.path.realpath(p.folder) + "/data", "--data FOLDER")
     os.rename(p.data + ".away", p.data)

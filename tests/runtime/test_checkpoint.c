@@ -184,7 +184,7 @@ static void evaluations_go_on(void **state) {
     static const char *const names[] = {"a", "b"};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
     assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error)); /* no file is no row */
-    assert_false(seen.complete[COUPLET_RAW_PIXELS]);
+    assert_false(seen.complete[COUPLET_RAW]);
     FILE *file = couplet_metrics_begin(path, error, sizeof error);
     assert_non_null(file);
     evaluation(file, 0, "raw pixels", "a");
@@ -195,7 +195,7 @@ static void evaluations_go_on(void **state) {
     evaluation(file, 4, "after training", "a");
     fclose(file);
     assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error));
-    assert_true(seen.complete[COUPLET_RAW_PIXELS]);
+    assert_true(seen.complete[COUPLET_RAW]);
     assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
     assert_false(seen.complete[COUPLET_AFTER_TRAINING]);
     file = couplet_metrics_go_on(path, "", 4, &seen, error, sizeof error);

@@ -147,7 +147,7 @@ static void wrong_shapes(CoupletModel *model) {
     }
     const CoupletInput no_data[] = {{"train.image", NULL, sizeof images}, {"train.index", indices, SMALL_BATCH}};
     expect(model, couplet_model_step(model, no_data, 2, NULL), COUPLET_ERROR_ARGUMENT, "train.image", "no array");
-    expect(model, couplet_model_embed(model, images, -3, NULL), COUPLET_ERROR_ARGUMENT, "-3 images", "features of fewer than no images");
+    expect(model, couplet_model_embed(model, images, -3, NULL), COUPLET_ERROR_ARGUMENT, "-3 samples", "features of fewer than no images");
     expect(model, couplet_model_embed(model, NULL, 0, NULL), COUPLET_OK, "", "features of none are none");
 }
 
@@ -162,6 +162,10 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_model_new(&couplet_small, NULL, NULL, error, sizeof error) == COUPLET_ERROR_ARGUMENT && strstr(error, "place"), "a model without a place", error);
     check(couplet_model_new(NULL, NULL, &none, NULL, 99) == COUPLET_ERROR_ARGUMENT && couplet_model_new(NULL, NULL, NULL, NULL, 0) == COUPLET_ERROR_ARGUMENT, "and nothing at all", "it was taken");
     check(couplet_method_input_count(NULL) == -1 && !couplet_method_input(NULL, 0, &shape) && !couplet_method_input(&couplet_small, 0, NULL), "inputs of no method", "there are some");
+    check(!couplet_method_sample(NULL, &shape) && !couplet_method_sample(&couplet_small, NULL) && !couplet_method_sample_bytes(NULL), "the sample of no method", "there is one");
+    check(couplet_method_sample(&couplet_small, &shape) && strcmp(shape.name, "image") == 0 && shape.element == COUPLET_UINT8 && shape.rank == 3 && shape.extent[0] == 1 &&
+              shape.extent[1] == 28 && shape.extent[2] == 28 && couplet_method_sample_bytes(&couplet_small) == SMALL_IMAGE_BYTES,
+          "the sample of a method is its field", "it is something else");
     check(!*couplet_method_name(NULL) && !couplet_method_batch(NULL) && !couplet_method_image_bytes(NULL) && !couplet_method_feature_width(NULL) && !couplet_method_parameter_count(NULL) &&
               !couplet_method_arena_bytes(NULL), "numbers of no method", "they are not 0");
     check(couplet_model_load(NULL, "saved.safetensors") == COUPLET_ERROR_ARGUMENT && couplet_model_save(NULL, "x") == COUPLET_ERROR_ARGUMENT, "files of no model", "they were taken");
@@ -179,8 +183,8 @@ static void null_pointers(CoupletModel *model) {
     expect(model, couplet_model_step(model, inputs, 2, &loss), COUPLET_ERROR_ARGUMENT, "`train.image` is NULL", "an input without its array");
     check(loss == 7, "none has written a loss", "one has");
     check(couplet_model_embed(NULL, images, 1, out) == COUPLET_ERROR_ARGUMENT, "features of no model", "they were made");
-    expect(model, couplet_model_embed(model, NULL, 1, out), COUPLET_ERROR_ARGUMENT, "1 images is NULL", "features of a NULL");
-    expect(model, couplet_model_embed(model, images, 1, NULL), COUPLET_ERROR_ARGUMENT, "features of 1 images is NULL", "features into a NULL");
+    expect(model, couplet_model_embed(model, NULL, 1, out), COUPLET_ERROR_ARGUMENT, "1 samples is NULL", "features of a NULL");
+    expect(model, couplet_model_embed(model, images, 1, NULL), COUPLET_ERROR_ARGUMENT, "features of 1 samples is NULL", "features into a NULL");
     check(strstr(couplet_model_error(NULL), "NULL") != NULL, "the error of no model", "it says nothing");
     check(*couplet_status_text((CoupletStatus)99) && *couplet_status_text((CoupletStatus)-1), "a status that there is not has a text", "it has none");
     check(couplet_command(NULL, 0, NULL) == 2, "the command line of no method", "it did something");
@@ -263,7 +267,7 @@ int main(void) {
     wrong_shapes(model);
     null_pointers(model);
     expect(other, couplet_model_load(other, "saved.safetensors"), COUPLET_ERROR_WEIGHTS, "another method", "weights of another method");
-    expect(model, couplet_model_embed(model, NULL, 3, &again), COUPLET_ERROR_ARGUMENT, "3 images", "features of no images");
+    expect(model, couplet_model_embed(model, NULL, 3, &again), COUPLET_ERROR_ARGUMENT, "3 samples", "features of no images");
     options.threads = 2;
     CoupletModel *twin;
     check(couplet_model_new(&couplet_small, &options, &twin, error, sizeof error) == COUPLET_OK, "the same model on two threads", error);

@@ -14,7 +14,7 @@ static const CoupletSource sources[] = {{.name = "train", .reader = "arrays", .p
 
 static void lies(const CoupletSource *source, const char *spec, const char *first, const char *second, const char *expected) {
     const char *const given[] = {first, second};
-    const CoupletPlaces places = {spec, given, (first != NULL) + (second != NULL)};
+    const CoupletPlaces places = {.spec = spec, .given = given, .given_count = (first != NULL) + (second != NULL)};
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
     assert_true(couplet_places_fit(&places, sources, 2, said, sizeof said));
@@ -45,9 +45,27 @@ static void splits(void **state) {
     lies(&sources[1], "own/simclr.cpl", "train=there", NULL, NULL);
 }
 
+/* What the record says holds for sources that the command line does not place. */
+static void recorded(void **state) {
+    (void)state;
+    const char *const given[] = {"test=there"}, *const folder[] = {"big"}, *const was[] = {"train=/was/a.npz", "test=/was/b"};
+    char path[COUPLET_PATH_BYTES];
+    CoupletRequest request;
+    CoupletPlaces places = {.spec = "run/spec.cpl", .given = given, .given_count = 1, .was = was, .was_count = 2};
+    assert_true(couplet_place_request(&places, &sources[0], path, &request, said, sizeof said));
+    assert_string_equal(request.path, "/was/a.npz");
+    assert_true(couplet_place_request(&places, &sources[1], path, &request, said, sizeof said));
+    assert_string_equal(request.path, "there");
+    places.given = folder;
+    assert_true(couplet_place_request(&places, &sources[0], path, &request, said, sizeof said));
+    assert_string_equal(request.path, "big/cells/a.npz");
+    assert_true(couplet_place_request(&places, &sources[1], path, &request, said, sizeof said));
+    assert_string_equal(request.path, "big");
+}
+
 static void refuse(const char *first, const char *second, const char *sentence) {
     const char *const given[] = {first, second};
-    const CoupletPlaces places = {NULL, given, second ? 2 : 1};
+    const CoupletPlaces places = {.given = given, .given_count = second ? 2 : 1};
     assert_false(couplet_places_fit(&places, sources, 2, said, sizeof said));
     assert_string_equal(said, sentence);
 }
@@ -67,6 +85,6 @@ static void what_means_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(splits), cmocka_unit_test(what_means_nothing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(splits), cmocka_unit_test(recorded), cmocka_unit_test(what_means_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

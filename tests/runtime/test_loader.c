@@ -1,0 +1,237 @@
+/* Batches: shuffled, balanced, weighed, in episodes; the same for the same seed wherever a run begins. */
+#include "runtime/loader.h"
+
+#include "tests/runtime/made_table.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { COUNT = 103, BATCH = 10 };
+
+static char error[1024];
+static const CoupletFeed plain = {.batch = BATCH}, too_large = {.batch = COUNT + 1};
+
+static void shuffles(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    CoupletLoader *loader = couplet_loader_new(&data, &plain, 9, 0, error, sizeof error);
+    assert_non_null(loader);
+    int first[COUNT] = {0}, moved = 0;
+    for (int epoch = 0; epoch < 3; epoch++) {
+        int seen[COUNT] = {0};
+        for (int b = 0; b < COUNT / BATCH; b++) {
+            CoupletBatch batch;
+            couplet_loader_next(loader, &batch);
+            assert_int_equal(batch.number, epoch * (COUNT / BATCH) + b);
+            for (int i = 0; i < BATCH; i++) {
+                int row = batch.indices[i];
+                assert_in_range(row, 0, COUNT - 1);
+                assert_int_equal(((const uint8_t *)batch.fields[MADE_IMAGE])[i], row);
+                assert_int_equal(((const int32_t *)batch.fields[MADE_LABEL])[i], row % 10);
+                assert_true(((const float *)batch.fields[MADE_X])[3 * i + 2] == -(float)row);
+                assert_int_equal(seen[row]++, 0); /* once an epoch */
+                if (epoch == 0) first[b * BATCH + i] = row;
+                else moved += first[b * BATCH + i] != row;
+            }
+        }
+    }
+    assert_true(moved > COUNT);
+    couplet_loader_free(loader);
+    couplet_table_close(&data);
+}
+
+/* The order is what it has always been for a seed: runs that were made before go on to the bit. */
+static void order_is_kept(void **state) {
+    (void)state;
+    static const int32_t plain_rows[BATCH] = {58, 14, 60, 82, 65, 88, 39, 87, 12, 75}, balanced_rows[BATCH] = {93, 56, 17, 90, 71, 18, 96, 94, 49, 37};
+    CoupletTable data = made_table(COUNT);
+    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label", .stream = 3};
+    CoupletLoader *a = couplet_loader_new(&data, &plain, 5, 12, error, sizeof error), *b = couplet_loader_new(&data, &balanced, 5, 12, error, sizeof error);
+    CoupletBatch batch;
+    couplet_loader_next(a, &batch);
+    assert_memory_equal(batch.indices, plain_rows, sizeof plain_rows);
+    couplet_loader_next(b, &batch);
+    assert_memory_equal(batch.indices, balanced_rows, sizeof balanced_rows);
+    couplet_loader_free(a);
+    couplet_loader_free(b);
+    couplet_table_close(&data);
+}
+
+static void starts_anywhere(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    const CoupletFeed feeds[] = {plain, {.batch = BATCH, .balanced = true, .by = "label"}, {.batch = 6, .ways = 3, .each = 2, .by = "label"}};
+    for (size_t f = 0; f < sizeof feeds / sizeof *feeds; f++) {
+        CoupletLoader *whole = couplet_loader_new(&data, &feeds[f], 4, 0, error, sizeof error);
+        for (int64_t start = 0; start < 25; start++) {
+            CoupletLoader *late = couplet_loader_new(&data, &feeds[f], 4, start, error, sizeof error);
+            CoupletBatch a, b;
+            couplet_loader_next(whole, &a);
+            couplet_loader_next(late, &b);
+            assert_int_equal(a.number, b.number);
+            assert_memory_equal(a.indices, b.indices, (size_t)feeds[f].batch * sizeof *a.indices);
+            couplet_loader_free(late);
+        }
+        couplet_loader_free(whole);
+    }
+    assert_null(couplet_loader_new(&data, &too_large, 4, 0, error, sizeof error));
+    assert_non_null(strstr(error, "104"));
+    assert_non_null(strstr(error, "103"));
+    couplet_table_close(&data);
+}
+
+/* 103 rows of which class 9 has 3: drawn as often as the others. */
+static void balances(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    int32_t *labels = made_labels(&data);
+    for (int i = 0; i < COUNT; i++) labels[i] = i < 100 ? i % 9 : 9;
+    const CoupletFeed balanced = {.batch = BATCH, .balanced = true, .by = "label"}, other = {.batch = BATCH, .balanced = true, .stream = 1, .by = "label"};
+    CoupletLoader *loader = couplet_loader_new(&data, &balanced, 9, 0, error, sizeof error), *apart = couplet_loader_new(&data, &other, 9, 0, error, sizeof error);
+    assert_non_null(loader);
+    assert_non_null(apart);
+    int seen[10] = {0}, same = 0, total = 0;
+    for (int b = 0; b < 500; b++) {
+        CoupletBatch batch, beside;
+        couplet_loader_next(loader, &batch);
+        couplet_loader_next(apart, &beside);
+        for (int i = 0; i < BATCH; i++) {
+            const int32_t label = ((const int32_t *)batch.fields[MADE_LABEL])[i];
+            assert_int_equal(label, labels[batch.indices[i]]);
+            seen[label]++;
+            same += batch.indices[i] == beside.indices[i];
+            total++;
+        }
+    }
+    for (int c = 0; c < 10; c++) assert_in_range(seen[c], total / 10 - 80, total / 10 + 80); /* deviation 21 */
+    assert_true(same < total / 20);
+    couplet_loader_free(loader);
+    couplet_loader_free(apart);
+    couplet_table_close(&data);
+}
+
+/* Only what is asked for is gathered, from the rows that are chosen. */
+static void chosen_rows(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    data.count = 20;
+    data.origin = malloc(20 * sizeof *data.origin);
+    for (int i = 0; i < 20; i++) data.origin[i] = 5 * i + 3;
+    const bool wanted[MADE_FIELDS] = {[MADE_X] = true};
+    const CoupletFeed feed = {.batch = BATCH, .gathered = wanted};
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
+    CoupletBatch batch;
+    for (int b = 0; b < 4; b++) {
+        couplet_loader_next(loader, &batch);
+        assert_null(batch.fields[MADE_IMAGE]);
+        assert_null(batch.fields[MADE_LABEL]);
+        for (int i = 0; i < BATCH; i++) assert_true(((const float *)batch.fields[MADE_X])[3 * i] == (float)(5 * batch.indices[i] + 3));
+    }
+    couplet_loader_free(loader);
+    couplet_table_close(&data);
+}
+
+/* Rows come as often as their weights say, a weight of 0 never; nothing is gathered before the weights of an epoch are known. */
+static void weighs(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    const CoupletFeed feed = {.batch = BATCH, .weighed = true};
+    float weights[COUNT] = {0};
+    weights[7] = 1;
+    weights[50] = 3;
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error), *late = couplet_loader_new(&data, &feed, 9, 399, error, sizeof error);
+    int seen[COUNT] = {0};
+    CoupletBatch batch, other;
+    assert_true(couplet_loader_weigh(loader, weights, 400, error, sizeof error));
+    for (int b = 0; b < 400; b++) {
+        couplet_loader_next(loader, &batch);
+        for (int i = 0; i < BATCH; i++) seen[batch.indices[i]]++;
+    }
+    assert_int_equal(seen[7] + seen[50], 4000);
+    assert_in_range(seen[50], 3000 - 140, 3000 + 140); /* deviation 27 */
+    assert_true(couplet_loader_weigh(late, weights, 400, error, sizeof error));
+    couplet_loader_next(late, &other);
+    assert_memory_equal(batch.indices, other.indices, BATCH * sizeof *batch.indices);
+    usleep(20000); /* had the loader run ahead, its next batches would be of the old weights */
+    memset(weights, 0, sizeof weights);
+    weights[102] = 1e-30f;
+    assert_true(couplet_loader_weigh(loader, weights, 402, error, sizeof error));
+    for (int b = 0; b < 2; b++) {
+        couplet_loader_next(loader, &batch);
+        for (int i = 0; i < BATCH; i++) assert_int_equal(batch.indices[i], 102);
+    }
+    couplet_loader_free(loader);
+    couplet_loader_free(late);
+    couplet_table_close(&data);
+}
+
+static void refuses_weights(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    const CoupletFeed feed = {.batch = BATCH, .weighed = true};
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
+    float weights[COUNT] = {0};
+    assert_false(couplet_loader_weigh(loader, weights, 10, error, sizeof error));
+    assert_string_equal(error, "the weights of all 103 samples of numbers are 0, and batches are drawn in proportion to them");
+    const float wrong[] = {-1, NAN, INFINITY};
+    for (int i = 0; i < 3; i++) {
+        weights[41] = wrong[i];
+        assert_false(couplet_loader_weigh(loader, weights, 10, error, sizeof error));
+        assert_non_null(strstr(error, "the weight of sample 41 of numbers is "));
+    }
+    weights[41] = 1;
+    assert_true(couplet_loader_weigh(loader, weights, 10, error, sizeof error));
+    couplet_loader_free(loader);
+    couplet_table_close(&data);
+}
+
+/* Class by class, all different; classes with too few rows are never drawn, the others alike. */
+static void episodes(void **state) {
+    (void)state;
+    CoupletTable data = made_table(COUNT);
+    int32_t *labels = made_labels(&data);
+    for (int i = 0; i < COUNT; i++) labels[i] = i < 100 ? i % 9 : 9; /* class 9 has 3 rows */
+    const CoupletFeed feed = {.batch = 20, .ways = 5, .each = 4, .by = "label"};
+    CoupletLoader *loader = couplet_loader_new(&data, &feed, 9, 0, error, sizeof error);
+    assert_non_null(loader);
+    int classes[10] = {0}, rows[COUNT] = {0};
+    for (int b = 0; b < 900; b++) {
+        CoupletBatch batch;
+        couplet_loader_next(loader, &batch);
+        int in_batch[10] = {0}, drawn[COUNT] = {0};
+        for (int i = 0; i < 20; i++) {
+            const int row = batch.indices[i], label = labels[row];
+            assert_int_equal(label, labels[batch.indices[i / 4 * 4]]);
+            in_batch[label]++;
+            rows[row]++;
+            assert_int_equal(drawn[row]++, 0);
+        }
+        for (int c = 0; c < 10; c++) {
+            assert_true(in_batch[c] == 0 || in_batch[c] == 4);
+            classes[c] += in_batch[c] == 4;
+        }
+    }
+    assert_int_equal(classes[9], 0);
+    for (int c = 0; c < 9; c++) assert_in_range(classes[c], 500 - 75, 500 + 75); /* deviation 15 */
+    for (int i = 0; i < 99; i++) assert_in_range(rows[i], 182 - 70, 182 + 70);   /* deviation 13 */
+    couplet_loader_free(loader);
+    const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"}, none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
+    assert_null(couplet_loader_new(&data, &many, 9, 0, error, sizeof error));
+    assert_string_equal(error, "an episode takes 4 samples of each of 10 classes, and 9 classes of numbers have so many");
+    assert_null(couplet_loader_new(&data, &none, 9, 0, error, sizeof error));
+    assert_non_null(strstr(error, "`batch`"));
+    couplet_table_close(&data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shuffles), cmocka_unit_test(order_is_kept), cmocka_unit_test(starts_anywhere), cmocka_unit_test(balances),
+        cmocka_unit_test(chosen_rows), cmocka_unit_test(weighs), cmocka_unit_test(refuses_weights), cmocka_unit_test(episodes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
