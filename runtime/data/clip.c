@@ -1,0 +1,41 @@
+#include "runtime/data/clip.h"
+
+/* floor(a * b / c) for a, b >= 0, c > 0; times of a video may be near 2^63. */
+static int64_t scaled(int64_t a, int64_t b, int64_t c) {
+    return (int64_t)((__int128)a * b / c);
+}
+
+/* The last frame that is shown at or before `time`, or the first. */
+static int64_t shown_at(const int64_t *times, int64_t count, int64_t time) {
+    int64_t low = 0, high = count - 1;
+    while (low < high) {
+        const int64_t middle = high - (high - low) / 2;
+        if (times[middle] <= time) low = middle;
+        else high = middle - 1;
+    }
+    return low;
+}
+
+/* The frame in the middle of part `part` of `parts` equal parts of the time. */
+static int64_t middle_of(const int64_t *times, int64_t count, int64_t end, int64_t part,
+                         int64_t parts) {
+    const int64_t length = (int64_t)((uint64_t)end - (uint64_t)times[0]);
+    return shown_at(times, count, times[0] + scaled(length, 2 * part + 1, 2 * parts));
+}
+
+void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,
+                         const CoupletClipWish *wish, int64_t *chosen) {
+    const int64_t frames = wish->frames, reach = (frames - 1) * wish->every;
+    if (!wish->every) {
+        for (int64_t i = 0; i < frames; i++)
+            chosen[i] = middle_of(times, count, end, wish->clip * frames + i, wish->clips * frames);
+        return;
+    }
+    int64_t first = middle_of(times, count, end, wish->clip, wish->clips) - reach / 2;
+    if (first > count - 1 - reach) first = count - 1 - reach;
+    if (first < 0) first = 0;
+    for (int64_t i = 0; i < frames; i++) {
+        const int64_t frame = first + i * wish->every;
+        chosen[i] = frame < count ? frame : count - 1;
+    }
+}

@@ -1,0 +1,37 @@
+/* Which frames of a video make a clip, and the frames of a video file. */
+#ifndef COUPLET_RUNTIME_DATA_CLIP_H
+#define COUPLET_RUNTIME_DATA_CLIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Enters every packed copy: change it when the same video gives other bytes. */
+enum { COUPLET_CLIP_VERSION = 1 };
+
+typedef struct CoupletClipWish {
+    int frames; /* of a clip */
+    int size;   /* pixels of a side */
+    int every;  /* from one frame of a clip to the next, in frames; 0: spread over the clip's share */
+    int clips;  /* that the video is cut into: shares of equal time */
+    int clip;   /* which of them, from 0 */
+} CoupletClipWish;
+
+/* Chooses frames by their times of showing.
+ *   times    [count] ascending, count >= 1
+ *   end      when the last frame has been shown; at least times[count - 1]
+ *   chosen   [wish->frames] numbers of frames, ascending; a short video has some of them again
+ * Spread: the clip's share of the time is cut into wish->frames equal parts, and the frame that
+ * shows in the middle of each part is taken. Otherwise a run of frames is taken, whose middle is the
+ * middle of the share, moved so that it lies in the video as far as it can. */
+void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,
+                         const CoupletClipWish *wish, int64_t *chosen);
+
+/* Reads a clip of a video file.
+ *   out   [frames][3][size][size], each frame fitted as pictures are (fit.h)
+ * False with a sentence that names the file: no video, damaged, cut short, or not read. Several
+ * threads may read at once. */
+bool couplet_video_read(const char *path, const CoupletClipWish *wish, uint8_t *out, char *error,
+                        size_t error_bytes);
+
+#endif
