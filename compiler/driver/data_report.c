@@ -62,7 +62,7 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
         if (f->counts[c] > f->counts[largest]) largest = c;
         empty += f->counts[c] == 0;
     }
-    if (f->class_count == 0) return;
+    if (f->class_count == 0) return; /* of several in each row */
     if (f->counts[smallest] == f->counts[largest]) fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else
         fprintf(out, ", from %lld (%s) to %lld (%s)", (long long)f->counts[smallest], class_name(arena, f, smallest), (long long)f->counts[largest],
@@ -78,6 +78,7 @@ static bool is_balanced(const FieldStatistics *f) {
 
 /* The classes with their sizes, a line each; in one line where all have the same size. */
 static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out) {
+    if (f->class_count == 0) return;
     if (is_balanced(f) && f->field->class_names) {
         for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "%s%s", c ? ", " : "        ", class_name(arena, f, c));
         fprintf(out, "%s\n", f->class_count > MOST_CLASSES ? ", .." : "");
@@ -96,7 +97,8 @@ static void print_field(Arena *arena, const FieldStatistics *f, int width, FILE 
         fprintf(out, ", %lld class%s", (long long)f->field->classes, f->field->classes == 1 ? "" : "es");
         print_classes(arena, f, out);
     } else {
-        fprintf(out, ", %.4g .. %.4g", f->all.low, f->all.high);
+        if (f->field->type == COUPLET_I32) fprintf(out, ", %.0f .. %.0f", f->all.low, f->all.high);
+        else fprintf(out, ", %.4g .. %.4g", f->all.low, f->all.high);
         if (f->class_count) fprintf(out, ", %lld value%s", (long long)f->class_count, plural(f->class_count));
         print_parts(f, out);
         print_missing(f, out);

@@ -114,6 +114,12 @@ static void choose_scale(Column *c) {
     c->high = c->scaled ? c->low + 1 : 1;
 }
 
+/* Three words have room in a line, as a rule. */
+static int lines_of(const SheetColumn *of) {
+    const int64_t lines = of->rank ? (of->shape[0] + 2) / 3 : 1;
+    return lines < 1 ? 1 : lines < MOST_LINES ? (int)lines : MOST_LINES;
+}
+
 bool column_measure(Column *c, int rows) {
     c->kind = kind_of(c->of);
     range_of(c->of, rows, 0, column_elements(c->of), &c->low, &c->high);
@@ -134,7 +140,7 @@ bool column_measure(Column *c, int rows) {
     case CELL_BARS: return measure_bars(c, rows);
     case CELL_WORDS:
         c->width = c->of->rank ? WORDS_WIDTH : NUMBER_WIDTH;
-        c->height = c->of->rank ? MOST_LINES * LINE : LINE;
+        c->height = LINE * lines_of(c->of);
         break;
     }
     return true;
