@@ -17,6 +17,8 @@ static bool memory_is_out(void) { return report(CODE_DATA, "out of memory to com
 static bool look_at(DataSets *sets, DataSet *set, const Options *o, DataFindings *out) {
     if (!data_set_load(sets, set, o, INT64_MAX, true)) return false;
     const CoupletTable *t = &set->table;
+    char error[2048];
+    if (!couplet_pack_check(t, error, sizeof error)) return report_error(CODE_DATA, error);
     out->set = set;
     out->fields = arena_array(sets->arena, FieldStatistics, t->field_count + 1);
     for (int f = 0; f < t->field_count; f++) out->fields[f] = field_statistics(sets->arena, t, f);

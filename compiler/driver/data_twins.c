@@ -97,13 +97,27 @@ bool twins_within(Arena *arena, const CoupletTable *t, Twins *out) {
     return good;
 }
 
+/* Two sources of the same files: a row that both choose is no twin of itself. */
+static bool chooses(const CoupletTable *a, const CoupletTable *b, int64_t row) {
+    if (a->asked != b->asked || a->key != b->key) return false;
+    const int32_t wanted = (int32_t)row;
+    if (!a->origin) return true;
+    int64_t low = 0, high = a->count;
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        if (a->origin[middle] < wanted) low = middle + 1;
+        else high = middle;
+    }
+    return low < a->count && a->origin[low] == wanted;
+}
+
 bool twins_between(Arena *arena, const CoupletTable *a, const CoupletTable *b, Twins *out) {
     *out = (Twins){.unlike = 0};
     if (!comparable(a, b)) return true;
     Row *first = sorted_rows(a), *second = sorted_rows(b);
     for (int64_t i = 0, k = 0; first && second && k < b->count; k++) {
         while (i < a->count && first[i].hash < second[k].hash) i++;
-        if (i < a->count && first[i].hash == second[k].hash && agree(a, first[i].row, b, second[k].row, true)) note(arena, out, a, first[i].row, b, second[k].row);
+        if (i < a->count && first[i].hash == second[k].hash && !chooses(a, b, second[k].row) && agree(a, first[i].row, b, second[k].row, true)) note(arena, out, a, first[i].row, b, second[k].row);
     }
     const bool good = first && second;
     free(first);

@@ -339,6 +339,18 @@ bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char 
     return true;
 }
 
+bool couplet_pack_check(const CoupletTable *table, char *error, size_t error_bytes) {
+    uint64_t hash = table->hash;
+    if (table->release != release_copy) return true;
+    if (!couplet_pack_hash(table, &hash)) {
+        snprintf(error, error_bytes, "%s: out of memory to look through its packed copy", table->name);
+        return false;
+    }
+    if (hash == table->hash) return true;
+    snprintf(error, error_bytes, "%s: its packed copy is damaged: the bytes have another hash than when it was made. couplet data --cache --clear %s removes it", table->name, table->path);
+    return false;
+}
+
 /* ---- rows ahead of time ------------------------------------------------------------------------------------------------- */
 
 static void ask_for(const char *bytes, int64_t length) {

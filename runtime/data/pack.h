@@ -7,6 +7,8 @@
 
 /* Makes the columns of a table whose reader reads row by row, from the copy in the cache; the copy is made first where there is none, or one that does not fit. */
 bool couplet_pack_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes);
+/* Reads the whole copy of a loaded table, and compares its hash with that which it was made with. True of tables that have no copy. */
+bool couplet_pack_check(const CoupletTable *table, char *error, size_t error_bytes);
 /* Writes the rows that are chosen as one file that data.arrays reads, with class names: the metadata `classes.FIELD` is a JSON list of names, or a number of
  * classes that have none. Arrays whose names begin with two underscores are no fields: they fill up to the next multiple of 64 bytes. */
 bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes);

@@ -266,6 +266,28 @@ static void cut_into_blocks(Packing *p) {
     if (p->part_rows > p->block_rows) p->part_rows = p->block_rows;
 }
 
+bool couplet_pack_hash(const CoupletTable *table, uint64_t *hash) {
+    Packing p = {.table = table};
+    Part part = {.bytes = NULL};
+    cut_into_blocks(&p);
+    p.hashes = calloc((size_t)p.blocks + 1, sizeof *p.hashes);
+    part.columns = calloc((size_t)table->field_count + 1, sizeof *part.columns);
+    part.sizes = calloc((size_t)table->field_count + 1, sizeof *part.sizes);
+    const bool good = p.hashes && part.columns && part.sizes;
+    for (int f = 0; good && f < table->field_count; f++) {
+        part.columns[f] = (char *)(uintptr_t)table->columns[f];
+        part.sizes[f] = couplet_field_bytes(&table->fields[f]);
+    }
+    for (int64_t row = 0; good && row < table->held; row++) {
+        uint64_t *of_block = &p.hashes[row / p.block_rows];
+        *of_block = hash_row(&p, &part, row, row % p.block_rows ? *of_block : COUPLET_HASH_START);
+    }
+    if (good) *hash = hash_of_all(&p);
+    free(p.hashes);
+    part_free(&part);
+    return good;
+}
+
 bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading, const CoupletPackLayout *layout, int file, uint64_t *hash, CoupletBadRows *bad,
                        char *error, size_t error_bytes) {
     Packing p = {.table = table, .loading = loading, .layout = layout, .file = file, .bad = bad, .beyond = INT64_MAX};

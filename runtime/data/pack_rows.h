@@ -21,6 +21,8 @@ typedef struct CoupletBadRows {
  * caller in any case. */
 bool couplet_pack_rows(const CoupletTable *table, const CoupletLoading *loading, const CoupletPackLayout *layout, int file, uint64_t *hash, CoupletBadRows *bad,
                        char *error, size_t error_bytes);
+/* The same hash, of columns that are there. False when memory is out. */
+bool couplet_pack_hash(const CoupletTable *table, uint64_t *hash);
 void couplet_bad_rows_free(CoupletBadRows *bad);
 
 #endif

@@ -229,6 +229,36 @@ static void damaged_copies_are_made_anew(void **state) {
     }
 }
 
+/* A flipped bit among the values is found by whoever looks through the copy. */
+static void damaged_values_are_found(void **state) {
+    (void)state;
+    static const int64_t row_counts[] = {1, 40, 70001};
+    for (size_t c = 0; c < sizeof row_counts / sizeof *row_counts; c++) {
+        Source source = {.bad = {0}, .bad_count = row_counts[c] > 1};
+        CoupletTable t = open_table(&source, row_counts[c], 77 + c);
+        const CoupletLoading l = loading(3, 1);
+        CoupletCopy *copies;
+        int count;
+        assert_true(couplet_pack_load(&t, &l, error, sizeof error));
+        assert_true(couplet_pack_check(&t, error, sizeof error));
+        assert_true(couplet_copies_list(cache, &copies, &count));
+        assert_int_equal(count, 1);
+        const int file = open(copies[0].path, O_RDWR);
+        uint64_t head;
+        assert_int_equal(pread(file, &head, sizeof head, 0), sizeof head);
+        const off_t place = (off_t)(8 + head) + ((const char *)t.columns[2] - (const char *)t.columns[0]) + 1;
+        char byte;
+        assert_int_equal(pread(file, &byte, 1, place), 1);
+        byte ^= 4;
+        assert_int_equal(pwrite(file, &byte, 1, place), 1);
+        close(file);
+        free(copies);
+        assert_false(couplet_pack_check(&t, error, sizeof error));
+        assert_non_null(strstr(error, "damaged"));
+        couplet_table_close(&t);
+    }
+}
+
 /* ---- rows that cannot be read ------------------------------------------------------------------------------------------------- */
 
 static void lowest_bad_row_is_named(void **state) {
@@ -561,6 +591,7 @@ int main(void) {
         TEST(second_start_reads_nothing),
         TEST(changed_source_replaces_its_copy),
         TEST(damaged_copies_are_made_anew),
+        TEST(damaged_values_are_found),
         TEST(lowest_bad_row_is_named),
         TEST(more_bad_rows_than_allowed),
         TEST(bad_rows_are_left_out_and_listed),
