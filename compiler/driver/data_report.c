@@ -43,12 +43,19 @@ static void print_missing(const FieldStatistics *f, FILE *out) {
     if (f->rows_missing) fprintf(out, " in %lld row%s", (long long)f->rows_missing, plural(f->rows_missing));
 }
 
+/* What an entry of a vector is called; NULL: it has no name. */
+static const char *entry_name(const CoupletTable *t, const FieldStatistics *f, int entry) {
+    if (f->field->rank != 1 || !t->reader->name_entry) return NULL;
+    return t->reader->name_entry(t, (int)(f->field - t->fields), entry);
+}
+
 /* A line for each entry of a short vector whose entries are not alike: the columns of a table. */
-static void print_entries(const FieldStatistics *f, FILE *out) {
+static void print_entries(const CoupletTable *t, const FieldStatistics *f, FILE *out) {
     if (f->channels || f->part_count == 0) return;
     for (int p = 0; p < f->part_count; p++) {
         const Spread *s = &f->parts[p];
-        fprintf(out, "        [%d]  %.4g .. %.4g, mean %.3g, deviation %.3g", p, s->low, s->high, s->mean, s->deviation);
+        const char *name = entry_name(t, f, p);
+        fprintf(out, "        [%d]%s%s  %.4g .. %.4g, mean %.3g, deviation %.3g", p, name ? " " : "", name ? name : "", s->low, s->high, s->mean, s->deviation);
         if (s->nan + s->infinite) fprintf(out, "; %lld missing", (long long)(s->nan + s->infinite));
         if (s->count > 1 && s->low == s->high) fprintf(out, "; always the same");
         fprintf(out, "\n");
@@ -89,7 +96,7 @@ static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out)
     if (f->class_count > MOST_CLASSES) fprintf(out, "        and %lld more; --json lists all\n", (long long)(f->class_count - MOST_CLASSES));
 }
 
-static void print_field(Arena *arena, const FieldStatistics *f, int width, FILE *out) {
+static void print_field(Arena *arena, const CoupletTable *t, const FieldStatistics *f, int width, FILE *out) {
     char type[128];
     couplet_field_text(f->field, type, sizeof type);
     fprintf(out, "    %-*s  %s", width, f->field->name, type);
@@ -105,7 +112,7 @@ static void print_field(Arena *arena, const FieldStatistics *f, int width, FILE 
         if (f->all.count > 1 && f->all.low == f->all.high) fprintf(out, "; always the same");
     }
     fprintf(out, "\n");
-    if (f->field->type == COUPLET_F32) print_entries(f, out);
+    if (f->field->type == COUPLET_F32) print_entries(t, f, out);
     if (f->field->classes) print_class_lines(arena, f, out);
 }
 
@@ -139,7 +146,7 @@ static void print_findings(Arena *arena, const DataFindings *d, FILE *out) {
     fprintf(out, "\n");
     for (int f = 0; f < t->field_count; f++)
         if ((int)strlen(t->fields[f].name) > width) width = (int)strlen(t->fields[f].name);
-    for (int f = 0; f < t->field_count; f++) print_field(arena, &d->fields[f], width, out);
+    for (int f = 0; f < t->field_count; f++) print_field(arena, t, &d->fields[f], width, out);
     print_bad(d->set, out);
     const int same = d->twins.pairs.count;
     if (same == 0) return;
@@ -172,10 +179,11 @@ static void put_spread(json_t *out, const Spread *s) {
     json_object_set_new(out, "infinite", json_integer(s->infinite));
 }
 
-static json_t *list_parts(const FieldStatistics *f) {
+static json_t *list_parts(const CoupletTable *t, const FieldStatistics *f) {
     json_t *list = json_array();
     for (int p = 0; p < f->part_count; p++) {
         json_t *part = json_object();
+        if (entry_name(t, f, p)) json_object_set_new(part, "name", json_string(entry_name(t, f, p)));
         put_spread(part, &f->parts[p]);
         json_array_append_new(list, part);
     }
@@ -189,7 +197,7 @@ static json_t *list_classes(Arena *arena, const FieldStatistics *f) {
     return list;
 }
 
-static json_t *field_json(Arena *arena, const FieldStatistics *f) {
+static json_t *field_json(Arena *arena, const CoupletTable *t, const FieldStatistics *f) {
     static const char *const types[] = {"real", "int", "u8"}; /* by CoupletType */
     json_t *shape = json_array(), *out = json_object();
     for (int i = 0; i < f->field->rank; i++) json_array_append_new(shape, json_integer(f->field->shape[i]));
@@ -198,7 +206,7 @@ static json_t *field_json(Arena *arena, const FieldStatistics *f) {
     json_object_set_new(out, "shape", shape);
     put_spread(out, &f->all);
     json_object_set_new(out, "rows_missing", json_integer(f->rows_missing));
-    if (f->part_count) json_object_set_new(out, f->channels ? "channels" : "entries", list_parts(f));
+    if (f->part_count) json_object_set_new(out, f->channels ? "channels" : "entries", list_parts(t, f));
     if (f->field->classes) json_object_set_new(out, "classes", list_classes(arena, f));
     else if (f->class_count) json_object_set_new(out, "values", list_classes(arena, f));
     return out;
@@ -216,7 +224,7 @@ static json_t *list_pairs(Arena *arena, const Twins *twins, const DataSet *first
 static json_t *findings_json(Arena *arena, const DataFindings *d) {
     const CoupletTable *t = &d->set->table;
     json_t *fields = json_array(), *bad = json_array(), *out = json_object();
-    for (int f = 0; f < t->field_count; f++) json_array_append_new(fields, field_json(arena, &d->fields[f]));
+    for (int f = 0; f < t->field_count; f++) json_array_append_new(fields, field_json(arena, t, &d->fields[f]));
     for (int i = 0; i < d->set->bad.count; i++) json_array_append_new(bad, json_string(d->set->bad.items[i]));
     if (d->set->name) json_object_set_new(out, "name", json_string(d->set->name));
     json_object_set_new(out, "source", json_string(d->set->written));

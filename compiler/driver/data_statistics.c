@@ -91,9 +91,11 @@ static void count_values(const CoupletTable *t, int number, int64_t elements, in
 static void count_classes(Arena *arena, const CoupletTable *t, const int32_t *column, FieldStatistics *out) {
     out->class_count = out->field->classes;
     out->counts = arena_array(arena, int64_t, out->class_count);
+    const int64_t elements = couplet_field_elements(out->field);
     for (int64_t row = 0; row < t->count; row++) {
-        const int32_t value = column[couplet_table_origin(t, row)];
-        if (value >= 0 && value < out->class_count) out->counts[value]++;
+        const int32_t *values = column + couplet_table_origin(t, row) * elements;
+        for (int64_t i = 0; i < elements; i++)
+            if (values[i] >= 0 && values[i] < out->class_count) out->counts[values[i]]++;
     }
 }
 
@@ -145,8 +147,8 @@ FieldStatistics field_statistics(Arena *arena, const CoupletTable *t, int number
     const int parts = out.part_count ? out.part_count : 1;
     if (out.field->type == COUPLET_U8) count_bytes(t, number, elements, parts, &out);
     else count_values(t, number, elements, parts, &out);
-    if (out.field->type != COUPLET_I32 || out.field->rank) return out;
+    if (out.field->type != COUPLET_I32) return out;
     if (out.field->classes) count_classes(arena, t, t->columns[number], &out);
-    else count_few(arena, t, t->columns[number], &out);
+    else if (!out.field->rank) count_few(arena, t, t->columns[number], &out);
     return out;
 }

@@ -19,7 +19,7 @@ typedef struct FieldStatistics {
     int part_count;          /* 0: there are no parts */
     bool channels;           /* the parts are channels */
     int64_t rows_missing;    /* with a NaN or an infinite value */
-    int64_t *counts;         /* [class_count]: rows of each class; of an int that is a number and has classes, or few values */
+    int64_t *counts;         /* [class_count]: entries of each class; of an int that has classes, or is a number and has few values */
     int32_t *values;         /* [class_count]: what an int without classes holds; NULL: 0, 1, .. */
     int64_t class_count;     /* 0: not counted */
 } FieldStatistics;

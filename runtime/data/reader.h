@@ -26,6 +26,8 @@ struct CoupletReader {
     /* What messages call a row: its file, or "adult.csv, line 17". NULL: "row 16". `part = ..` of a source goes by this name, without the table's path or name at
      * its beginning, so that a row stays in its part when others come. */
     void (*name_row)(const CoupletTable *table, int64_t row, char *out, size_t bytes);
+    /* What entry `entry` of a field with one axis is called, such as the column of a table; NULL: it has no name. NULL: none has. */
+    const char *(*name_entry)(const CoupletTable *table, int field, int64_t entry);
     void (*close)(CoupletTable *table); /* frees `state`; fields and columns are not the reader's to free */
 };
 

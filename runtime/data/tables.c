@@ -273,7 +273,14 @@ static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes
     snprintf(out, bytes, "%s, line %lld", t->name, (long long)s->cells.lines[row]);
 }
 
-static const CoupletReader reader = {.name = "table", .open = open_table, .load = load, .column = column, .name_row = name_row, .close = close_table};
+static const char *name_entry(const CoupletTable *t, int field, int64_t entry) {
+    const State *s = t->state;
+    const Part *p = &s->parts[field];
+    return entry < p->count ? s->cells.columns[p->columns[entry]].name : NULL;
+}
+
+static const CoupletReader reader = {
+    .name = "table", .open = open_table, .load = load, .column = column, .name_row = name_row, .name_entry = name_entry, .close = close_table};
 
 __attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name, int version);
 const CoupletReader *couplet_reader_module(const char *name, int version) {

@@ -42,6 +42,15 @@ with tempfile.TemporaryDirectory() as folder:
     for words in ("5 rows, 90 bytes", "1 NaN in 1 row", "[2]  2 .. 30", "3 classes, from 1 (1) to 3 (0)", "by channel"):
         check(words in text, f"the text says '{words}'", text)
 
+    # ---- the columns of a table have names, and its words counts
+    table = command.write(folder + "/people.csv", "age,city,height,sex\n39,Oslo,1.5,m\n17,Rome,1.25,f\n-3,Oslo,100,f\n")
+    fields = {field["name"]: field for field in as_json("--reader", "table", table)[0]["sources"][0]["fields"]}
+    check([e["name"] for e in fields["number"]["entries"]] == ["age", "height"], "names of the columns", fields["number"])
+    check([(c["name"], c["rows"]) for c in fields["word"]["classes"]] == [("city=Oslo", 2), ("city=Rome", 1), ("sex=f", 2), ("sex=m", 1)], "counts of the words", fields["word"])
+    text = data("--reader", "table", table).stdout
+    for words in ("[0] age  -3 .. 39", "[1] height  1.25 .. 100", "4 classes, from 1 (city=Rome) to 2 (city=Oslo)"):
+        check(words in text, f"the text says '{words}'", text)
+
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
     same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]), label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
     source = as_json("--reader", "arrays", same)[0]["sources"][0]
