@@ -83,6 +83,7 @@ struct Expr {
     Type *type;     /* shape and element kind; poisoned after an error */
     Symbol *symbol; /* NAME and MEMBER: what the name means */
     bool is_constant, is_tunable, is_named; /* a number known while the file is checked; with a hyper in it; with a let or a built-in name */
+    bool is_sample; /* NAME in a view: an array with the batch in front, of which the sample's part is meant */
     double constant;
 };
 
@@ -193,6 +194,8 @@ struct Stmt {
     Symbol *symbol;
     Type *result; /* FN: what a call gives, in the dimensions of the signature */
     DataSource *data; /* STMT_DATA */
+    Expr **each;      /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for all; else NULL */
+    ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
 };
 
 typedef struct Module {

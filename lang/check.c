@@ -126,17 +126,26 @@ static TypeKind kind_named(Check *c, const Param *p) {
     return KIND_REAL;
 }
 
-/* Names in a signature's shape that are not yet known are its dimensions. */
-static void declare_dimensions(Check *c, Expr *dim) {
+/* Whether a name in a signature's shape is one already: of the signature itself, or a dimension or a number of a function around it. Names of the method do not reach into
+ * signatures: a hyper F or a bank M says nothing of the F and M of a function. */
+static bool is_of_function(const Check *c, const char *name) {
+    const Symbol *known = find_in(c->scope, name);
+    if (known) return true;
+    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent) known = find_in(scope, name);
+    return known && (known->kind == SYMBOL_DIMENSION || known->kind == SYMBOL_CONFIG || known->kind == SYMBOL_ARGUMENT);
+}
+
+/* An axis that is a name introduces it. In a formula, `x[2 * N]`, it is introduced when nothing else has the name. */
+static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
-        Symbol *known = find_symbol(c->scope, dim->name);
-        if (known && known->kind != SYMBOL_BUILTIN) return;
+        const Symbol *known = is_axis ? NULL : find_symbol(c->scope, dim->name);
+        if (is_of_function(c, dim->name) || (known && known->kind != SYMBOL_BUILTIN)) return;
         if (dim->name[0] < 'A' || dim->name[0] > 'Z') return;
         Symbol *s = declare(c, SYMBOL_DIMENSION, dim->name, dim->span, NULL, NULL);
         s->type = type_make(c, KIND_INT, 0, NULL);
         return;
     }
-    for (int i = 0; i < dim->arg_count; i++) declare_dimensions(c, dim->args[i]);
+    for (int i = 0; i < dim->arg_count; i++) declare_dimensions(c, dim->args[i], false);
 }
 
 Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
@@ -172,8 +181,10 @@ static Type *signature_type(Check *c, const Param *p) {
 }
 
 static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, int count, bool ints) {
-    for (int i = 0; i < count; i++)
-        for (int d = 0; d < params[i].dim_count; d++) declare_dimensions(c, params[i].dims[d]);
+    for (int formulas = 0; formulas < 2; formulas++) /* names first: a formula may stand before the axis that introduces its name */
+        for (int i = 0; i < count; i++)
+            for (int d = 0; d < params[i].dim_count; d++)
+                if ((params[i].dims[d]->kind != EXPR_NAME) == formulas) declare_dimensions(c, params[i].dims[d], true);
     for (int i = 0; i < count; i++) {
         Param *p = &params[i];
         /* An unannotated configuration parameter of a net counts something (channels, stride), unless its default is a real. */
@@ -202,6 +213,8 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     Type *result = c->result;
     Stmt *scan = c->scan;
     bool in_rule = c->in_rule;
+    const Scope *outside = c->outside;
+    if (!s->is_function) c->outside = outer;
     c->in_rule = s->kind == STMT_OPTIMISER || (s->is_function && in_rule);
     c->in_view = false;
     c->scan = NULL;
@@ -236,6 +249,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     c->calls--;
     s->result = scheme->result;
     c->scope = scope;
+    c->outside = outside;
     c->module = was;
     c->in_rule = in_rule;
     c->in_view = in_view;
@@ -295,6 +309,9 @@ Type *let_type(Check *c, Stmt *s) {
     if (!s->has_dims) return t;
     Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
     if (claim->kind == KIND_POISON || t->kind == KIND_POISON || same_shape(claim, t)) return t;
+    bool fits = claim->rank == t->rank;
+    for (int i = 0; fits && i < t->rank; i++) fits = may_be_equal(c, claim->dims[i], t->dims[i]);
+    if (fits) return claim; /* compared once the sizes are known */
     diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
     return t;

@@ -29,10 +29,13 @@ typedef struct Check {
     Diag *diag;
     DimTable *dims;
     Scope *scope;
+    const Scope *outside; /* in the body of a function, network or optimiser: the scope around it, whose names an index may have; else NULL */
     Module *module;
     Method *method;
     const CheckHooks *hooks;
     bool in_view; /* data fields are those of one sample */
+    Stmt *view;   /* in_view: the statement */
+    Dim *view_rows; /* in_view: how many samples it is of; NULL: nothing in it has the batch in front */
     const DataSource *seen; /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
     bool in_epoch;           /* in `every epoch` */
@@ -75,10 +78,13 @@ void suggest_name(Check *c, const char *name);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
-void check_view(Check *c, Stmt *s);
 Param *train_setting(Module *spec, const char *name);
 void check_trained_part(Check *c, Expr *part, bool optimiser); /* of `optimiser .. on` or `freeze` */
 void check_condition(Check *c, Expr *condition, const char *of);
+
+/* check_view.c */
+void check_view(Check *c, Stmt *s);
+Type *sample_type(Check *c, Expr *name, Type *whole); /* of a name in a view: that of one sample, where it has the batch in front */
 
 /* check_options.c */
 typedef enum {
@@ -142,6 +148,8 @@ void open_binder(Check *c, Binder *binder);
 bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of); /* then it is reported; `of`: "a reduction" */
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
+/* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering, which knows the sizes, compares them then. Two names are not. */
+bool may_be_equal(Check *c, Dim *a, Dim *b);
 bool has_part(const Symbol *net, const char *name); /* one that is named where the network is composed */
 bool names_all_parts(const Symbol *net); /* every part of the composition has a name: there is nothing else inside */
 bool is_numeric(const Type *t);

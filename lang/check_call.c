@@ -71,6 +71,17 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
     return true;
 }
 
+/* Binds the names that stand alone in a signature's axes to the extents that are given, ahead of any comparison: a formula may stand before the axis that
+ * introduces its name, `x[2 * N], y[N]`. */
+static void introduce(Check *c, const Param *param, const Type *given, Bindings *b) {
+    const Type *want = param->type;
+    if (!want || poisoned(want) || want->rank != given->rank) return;
+    for (int i = 0; i < want->rank; i++) {
+        const Dim *dim = want->dims[i];
+        if (dim->kind == DIM_NAME && dim->symbol->kind == SYMBOL_DIMENSION && !bound(b, dim->symbol)) bind(c, b, dim->symbol, given->dims[i]);
+    }
+}
+
 /* ---- arguments --------------------------------------------------------------------------------------------- */
 
 static int find_param(const Param *params, int count, const char *name) {
@@ -204,7 +215,7 @@ static Type *concat_type(Check *c, const Expr *e) {
     for (int i = 0; i < arrays; i++) {
         Type *t = e->args[i]->type;
         bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
-        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || t->dims[a] == first->dims[a];
+        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || may_be_equal(c, t->dims[a], first->dims[a]);
         if (!fits) {
             diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along axis %d, all other axes equal: %s and %s", axis + 1, type_text(c->arena, first),
                        type_text(c->arena, t));
@@ -423,6 +434,8 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     Bindings b = {0};
     Type *shape = NULL;
     bool scalars = all_scalars(fn), good = true;
+    for (int i = 0; i < fn->param_count; i++)
+        if (placed[i]) introduce(c, &fn->params[i], placed[i]->type, &b);
     for (int i = 0; i < fn->param_count; i++) {
         if (!placed[i]) continue;
         Type *given = placed[i]->type;

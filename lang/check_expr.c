@@ -13,6 +13,22 @@ bool same_shape(const Type *a, const Type *b) {
     return true;
 }
 
+/* Whether a quotient, a rest, a minimum or a maximum is in it, of which nothing is known before its sizes are. */
+static bool is_opaque(const Dim *d) {
+    switch (d->kind) {
+    case DIM_CONST: case DIM_NAME: return false;
+    case DIM_ADD: case DIM_MUL: return is_opaque(d->a) || is_opaque(d->b);
+    case DIM_CEIL_DIV: case DIM_FLOOR_DIV: case DIM_MOD: case DIM_MIN: case DIM_MAX: return true;
+    }
+    return false;
+}
+
+bool may_be_equal(Check *c, Dim *a, Dim *b) {
+    if (a == b) return true;
+    if (!is_opaque(a) && !is_opaque(b)) return false;
+    return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b))->kind != DIM_CONST;
+}
+
 bool is_numeric(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE; }
 
 static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
@@ -110,8 +126,15 @@ void close_binders(Check *c, Binder **binders, int count, bool quiet) {
     }
 }
 
+/* What an index of this name would hide. A function has its own names: those of the method around it are free. */
+static const Symbol *hidden_by(const Check *c, const char *name) {
+    const Symbol *found = NULL;
+    for (const Scope *scope = c->scope; scope && scope != c->outside && !found; scope = scope->parent) found = find_in(scope, name);
+    return found;
+}
+
 void open_binder(Check *c, Binder *b) {
-    Symbol *visible = find_symbol(c->scope, b->name);
+    const Symbol *visible = hidden_by(c, b->name);
     if (b->bound) {
         check_expr(c, b->bound);
         b->extent = dim_of(c, b->bound);
@@ -274,7 +297,7 @@ static Type *check_name(Check *c, Expr *e) {
         diag_note(c->diag, s->span, "its definition is here");
         return type_poison(c);
     }
-    return s->type;
+    return sample_type(c, e, s->type);
 }
 
 /* The composition that the network stands for; NULL: it is a single layer. */

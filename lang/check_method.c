@@ -18,42 +18,6 @@ static void check_hyper(Check *c, Stmt *s) {
     }
 }
 
-/* `a`: [B, ..]; `g[2]`: [2, B, ..]. */
-static Type *view_type(Check *c, Param *view, const Type *sample) {
-    Dim *dims[MAX_RANK];
-    int rank = 0;
-    if (view->has_shape) {
-        Type *t = check_expr(c, view->dims[0]);
-        Dim *count = view->dim_count == 1 ? dim_of(c, view->dims[0]) : NULL;
-        if (!count || count->kind != DIM_CONST || count->value < 1 || count->value > MOST_VIEWS) {
-            if (t->kind != KIND_POISON)
-                diag_report(c->diag, CODE_DIMENSION_UNKNOWN, view->span, "views along an axis have one number from 1 to %d, known at compile time: `%s[2]`", MOST_VIEWS, view->name);
-            return type_poison(c);
-        }
-        dims[rank++] = count;
-    }
-    dims[rank++] = dim_const(c->dims, c->seen ? batch_of(c, c->seen) : c->batch);
-    for (int i = 0; i < sample->rank; i++) dims[rank++] = sample->dims[i];
-    return type_make(c, KIND_REAL, rank, dims);
-}
-
-void check_view(Check *c, Stmt *s) {
-    c->in_view = true;
-    c->seen = NULL;
-    Type *t = check_expr(c, s->value);
-    c->in_view = false;
-    bool good = t->kind == KIND_REAL && t->rank + 2 <= MAX_RANK;
-    if (!good && t->kind != KIND_POISON)
-        diag_report(c->diag, CODE_VIEW, s->value->span, "a view is an array of reals for each sample; this is %s", type_text(c->arena, t));
-    for (int i = 0; i < s->param_count; i++) {
-        Param *p = &s->params[i];
-        p->type = good ? view_type(c, p, t) : type_poison(c);
-        p->symbol = declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
-        p->symbol->item = i;
-        p->symbol->type = p->type;
-    }
-}
-
 static void check_ema(Check *c, Stmt *s) {
     Type *rate = check_expr(c, s->value);
     Type *target = check_expr(c, s->targets[0]), *source = check_expr(c, s->source);

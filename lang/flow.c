@@ -131,9 +131,19 @@ static void walk_let(Flow *f, const Stmt *let, State at) {
     }
 }
 
+/* Into a view of computed arrays. Its draws and the data do not count: they are what any view is made of. */
+static void walk_view(Flow *f, const Stmt *view, State at) {
+    at.frame = NULL;
+    at.scope = NULL;
+    at.row = -1;
+    if (!first_time(f, view, &at)) return;
+    for (int i = 0; i < view->reads.count; i++) walk(f, view->reads.items[i], at);
+}
+
 static void walk_name(Flow *f, const Expr *e, State at) {
     const Symbol *s = e->symbol;
     if (s && s->kind == SYMBOL_LET && s->stmt) walk_let(f, s->stmt, at);
+    if (s && s->kind == SYMBOL_VIEW && s->stmt && s->stmt->reads.count) walk_view(f, s->stmt, at);
     int position;
     const FlowFrame *frame = s && s->kind == SYMBOL_ARGUMENT ? frame_with_param(at.frame, s->param, &position) : NULL;
     if (!frame) return;

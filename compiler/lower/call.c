@@ -31,6 +31,19 @@ static bool is_worth_a_node(const GExpr *e) {
     return expr_visit(e, is_costly, NULL) || expr_size(e) > LARGE;
 }
 
+/* `let y : [N, 8, H, W] = ..` where the checker left sizes open. */
+static void compare_claim(Lower *l, const Stmt *s, const Value *value) {
+    const Type *claim = s->symbol ? s->symbol->type : NULL;
+    if (!claim || !s->has_dims || claim->rank != value_rank(value)) return;
+    for (int i = 0; i < claim->rank; i++) {
+        int64_t wanted;
+        if (!eval_dim(l, claim->dims[i], s->name_span, &wanted) || wanted == value_extent(value, i)) continue;
+        diag_report(l->diag, CODE_CLAIM_FALSE, s->name_span, "axis %d of `%s` is claimed to be %s, which is %lld here, and has %lld entries", i + 1, s->name,
+                    dim_text(l->arena, claim->dims[i]), (long long)wanted, (long long)value_extent(value, i));
+        return;
+    }
+}
+
 Value let_value(Lower *l, const Stmt *s) {
     if (s->is_function) {
         Value value = value_none();
@@ -41,6 +54,7 @@ Value let_value(Lower *l, const Stmt *s) {
     }
     if (s->binder_count == 0) {
         Value value = lower_value(l, s->value);
+        compare_claim(l, s, &value);
         if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL &&
             is_worth_a_node(value.scalar))
             value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
@@ -148,6 +162,19 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
     return true;
 }
 
+/* The names that stand alone in the axes of parameters, ahead of any comparison. */
+static void introduce_dims(Lower *l, Frame *frame, const Stmt *fn, const Value *args, int count) {
+    for (int i = 0; i < count; i++) {
+        const Param *param = &fn->params[i];
+        if (!param->has_shape || args[i].kind != VALUE_ARRAY || value_rank(&args[i]) != param->dim_count) continue;
+        for (int d = 0; d < param->dim_count; d++) {
+            const Expr *dim = param->dims[d];
+            const bool introduces = dim->kind == EXPR_NAME && dim->symbol && dim->symbol->kind == SYMBOL_DIMENSION && !frame_find(frame, dim->symbol);
+            if (introduces) frame_set(l, frame, dim->symbol, value_static(l, (double)value_extent(&args[i], d), true));
+        }
+    }
+}
+
 static int find_param(const Param *params, int count, const char *name) {
     for (int i = 0; i < count; i++)
         if (strcmp(params[i].name, name) == 0) return i;
@@ -212,6 +239,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     call_enter(l, &at);
     const int mapped = map_draws(l, args, count);
     bool fits = true;
+    introduce_dims(l, frame, fn, args, count);
     for (int i = 0; i < count; i++) {
         const Param *param = &fn->params[i];
         Value value = args[i].kind == VALUE_NONE ? default_argument(l, param, frame) : args[i];

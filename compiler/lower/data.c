@@ -2,6 +2,7 @@
 #include "compiler/lower/internal.h"
 #include "lang/ast_walk.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* `fraction = f` decides how many rows there are, and a claim how long an axis is. */
@@ -86,6 +87,22 @@ Value lower_field(Lower *l, const Expr *e) {
 
 /* ---- views ------------------------------------------------------------------------------------------ */
 
+/* Behind an axis of views, `view g[2] = ..`, stands that of the samples: the others are put in front of it. */
+static Value sample_along(Lower *l, const Expr *name, const Value *whole) {
+    const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
+    const int rank = value_rank(whole);
+    for (int i = 0, own = 0; i < rank; i++) at[i] = i == 1 ? l->sample : (axes[own++] = graph_fresh_index(l->g, value_extent(whole, i)));
+    return array_from(l, value_element(l, whole, at, name->span), axes, rank - 1, name->name, name->span);
+}
+
+Value sample_of(Lower *l, const Expr *name, Value whole) {
+    assert(l->sample && whole.kind == VALUE_ARRAY && value_rank(&whole) > 0);
+    const Symbol *s = name->symbol;
+    if (s->kind == SYMBOL_VIEW && s->param->has_shape) return sample_along(l, name, &whole);
+    whole.prefix[whole.prefix_count++] = l->sample;
+    return value_rank(&whole) ? whole : value_scalar(gx_load(l->g, whole.tensor, whole.prefix_count, whole.prefix, NULL));
+}
+
 static const Stmt *source_in(const Expr *e) {
     if (e->kind == EXPR_MEMBER && e->symbol && e->symbol->kind == SYMBOL_FIELD && e->args[0]->kind == EXPR_NAME) return e->symbol->stmt;
     for (int i = 0; i < e->arg_count; i++) {
@@ -103,16 +120,23 @@ static int64_t view_count(Lower *l, const Param *view) {
 }
 
 /* What a draw in view number `number` of sample `n` is keyed by: the index in the data, so that a sample draws the same wherever the shuffle
- * puts it. A source that is balanced, weighed or in episodes may have a row twice in a batch; there it is the place in the batch. */
+ * puts it. A source that is balanced, weighed or in episodes may have a row twice in a batch; there it is the place in the batch, and so it is in a view
+ * of arrays that are computed. */
 static const GExpr *draw_key(Lower *l, const Stmt *source, const GExpr *n, int64_t views, const GExpr *number, Span span) {
     Graph *g = l->g;
     const GExpr *sample = n;
-    const bool repeats = source->data->balanced || source->data->weights || source->data->ways;
-    if (!repeats) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
+    const bool repeats = source && (source->data->balanced || source->data->weights || source->data->ways);
+    if (source && !repeats) sample = gx_load(g, field_input(l, source, "index", span), 1, &n, NULL);
     return gx2(g, G_ADD, gx2(g, G_MUL, sample, gx_int(g, views)), number);
 }
 
-static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Param *view, int64_t first, int64_t views) {
+/* What the views of a statement have in common. */
+typedef struct Views {
+    const Stmt *source; /* whose batch they are of; NULL: of arrays that are computed */
+    int64_t rows, count;
+} Views;
+
+static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Param *view, const Expr *recipe, int64_t first) {
     Graph *g = l->g;
     const GExpr *axes[GRAPH_MAX_RANK], *number = gx_int(g, first);
     int rank = 0;
@@ -120,38 +144,41 @@ static void lower_one_view(Lower *l, const Stmt *s, const Stmt *source, const Pa
         axes[rank++] = graph_fresh_index(g, view_count(l, view));
         number = gx2(g, G_ADD, number, axes[0]);
     }
-    const GExpr *n = axes[rank++] = graph_fresh_index(g, batch_of(l, source->data));
-    l->draw_element = draw_key(l, source, n, views, number, s->span);
+    const GExpr *n = axes[rank++] = graph_fresh_index(g, views->rows);
+    l->draw_element = draw_key(l, views->source, n, views->count, number, s->span);
     l->sample = n;
     l->view_axes[0] = axes[0];
     l->view_axes[1] = n;
     l->site = arena_printf(l->arena, "view %s", s->params[0].name);
     l->site_count = 0;
-    Value value = lower_value(l, s->value);
+    Value value = lower_value(l, recipe);
     l->sample = l->draw_element = l->view_axes[0] = l->view_axes[1] = NULL;
     l->site = "";
-    if (value.kind != VALUE_ARRAY || rank + value_rank(&value) > GRAPH_MAX_RANK) {
+    const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
+    if ((value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) || rank + own > GRAPH_MAX_RANK) {
         diag_report(l->diag, CODE_VIEW, s->span, "a view is an array of at most %d axes", GRAPH_MAX_RANK - rank);
         return;
     }
-    int own = value_rank(&value);
     for (int i = 0; i < own; i++) axes[rank + i] = graph_fresh_index(g, value_extent(&value, i));
     const GExpr *element = value_element(l, &value, axes + rank, s->span);
     frame_set(l, l->frame, view->symbol, array_from(l, element, axes, rank + own, view->name, view->span));
 }
 
+/* The samples that the type of a view has, behind its own axis if it has one. */
+static bool rows_of_view(Lower *l, const Param *view, int64_t *rows) {
+    return view->type->rank > view->has_shape && eval_dim(l, view->type->dims[view->has_shape], view->span, rows);
+}
+
 void lower_view(Lower *l, const Stmt *s) {
-    const Stmt *source = source_in(s->value);
-    if (!source) {
-        diag_report(l->diag, CODE_VIEW, s->span, "a view is drawn from a field of the data, like `train.image`; none is used here");
-        return;
-    }
-    int64_t views = 0, first = 0;
-    for (int v = 0; v < s->param_count; v++) views += view_count(l, &s->params[v]);
-    l->view_images += views * source->data->batch;
+    Views views = {.source = source_in(s->value)};
+    if (!rows_of_view(l, &s->params[0], &views.rows)) return;
+    for (int v = 0; v < s->param_count; v++) views.count += view_count(l, &s->params[v]);
+    l->view_images += views.count * views.rows;
+    if (s->each) views.count = 1; /* all of them are drawn alike */
+    int64_t first = 0;
     for (int v = 0; v < s->param_count; v++) {
-        lower_one_view(l, s, source, &s->params[v], first, views);
-        first += view_count(l, &s->params[v]);
+        lower_one_view(l, s, &views, &s->params[v], s->each ? s->each[v] : s->value, first);
+        if (!s->each) first += view_count(l, &s->params[v]);
     }
 }
 

@@ -661,6 +661,7 @@ static Value lower_name(Lower *l, const Expr *e) {
         if (value->scalar->type == GT_BOOL) return value_scalar(gx_bool(l->g, value->constant != 0));
         return value_static(l, value->constant, value->scalar->type == GT_INT);
     }
+    if (e->is_sample) return sample_of(l, e, *value);
     if (value->kind == VALUE_ARRAY && value_rank(value) == 0)
         return value_scalar(gx_load(l->g, value->tensor, value->prefix_count, value->prefix, NULL));
     return *value;

@@ -238,6 +238,7 @@ int find_source(const Lower *l, const char *name);
 const CoupletField *source_field(Lower *l, const DataSource *data, const char *name);
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
 GNode *rows_input(Lower *l, const char *name, const CoupletField *field, int64_t rows, Span span);
+Value sample_of(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
 Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
 void lower_view(Lower *l, const Stmt *stmt);
 void show_view(Lower *l, const Stmt *stmt); /* as outputs of the graph, after it was lowered */

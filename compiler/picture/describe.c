@@ -243,8 +243,10 @@ static bool is_named(const Expr *call, const char *const *names) {
     return false;
 }
 
+/* An int field of the data, a number for each sample, that is no row number. */
 static bool finds_label(void *context, const FlowVisit *v) {
-    *(bool *)context |= v->e->symbol && v->e->symbol->kind == SYMBOL_FIELD && strcmp(v->e->symbol->name, "label") == 0;
+    const Symbol *s = v->e->symbol;
+    *(bool *)context |= s && s->kind == SYMBOL_FIELD && s->type && s->type->kind == KIND_INT && s->type->rank <= 1 && strcmp(s->name, "index") != 0;
     return true;
 }
 
@@ -284,6 +286,16 @@ static bool has_box(const Picture *p, BoxKind kind) {
     return false;
 }
 
+/* What the loss reads of the data beside views: labels, and whatever else a sample has. */
+static void describe_fields(const Picture *p, FILE *out) {
+    int count = 0;
+    for (int i = 0; i < p->boxes.count; i++) {
+        const Box *b = &p->boxes.items[i];
+        if (b->kind == BOX_FIELD) fprintf(out, "%s%s", count++ ? ", " : "labels      used: the loss reads ", b->name);
+    }
+    fprintf(out, "%s\n", count ? "" : "labels      not used");
+}
+
 static void describe_loss(const Picture *p, const LossFacts *f, const Separation *s, FILE *out) {
     const char *family;
     bool codes = f->library_clusters || (has_box(p, BOX_PARAM) && !f->memory.count && !(f->in_batch && s->pairs));
@@ -296,8 +308,7 @@ static void describe_loss(const Picture *p, const LossFacts *f, const Separation
     else if (f->assigns) family = "agreement of distributions";
     else family = "regression of one branch on the other";
     fprintf(out, "loss        %s%s%s%s\n", family, f->function ? " (" : "", f->function ? f->function : "", f->function ? ")" : "");
-    if (has_box(p, BOX_FIELD)) fprintf(out, "labels      used: the loss reads labels of the data\n");
-    else fprintf(out, "labels      not used\n");
+    describe_fields(p, out);
     describe_negatives(f, in_batch, codes, s, out);
 }
 

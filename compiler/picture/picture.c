@@ -80,11 +80,20 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
 
 static bool is_trained_param(const Symbol *s) { return s->kind == SYMBOL_PARAM && s->stmt && s->stmt->kind == STMT_PARAM; }
 
+static void draw_inputs(Drawing *d, const Expr *e, const FlowFrame *frame, int box, ArrowKind kind);
+
+/* A view of arrays that are computed has arrows from what they are made of. */
+static int box_of_view(Drawing *d, const char *name, Stmt *view) {
+    const int before = d->picture->boxes.count, box = find_or_add(d, (Box){.kind = BOX_VIEW, .name = name, .stmt = view});
+    for (int i = 0; box >= before && i < view->reads.count; i++) draw_inputs(d, view->reads.items[i], NULL, box, ARROW_VALUE);
+    return box;
+}
+
 /* g[0] of `view g[2]` is a view of its own. */
 static int box_of_chosen_view(Drawing *d, const Expr *e) {
     const Symbol *s = e->callee->symbol;
     if (!s || s->kind != SYMBOL_VIEW || !s->param->has_shape || e->arg_count == 0 || e->args[0]->kind != EXPR_NUMBER) return -1;
-    return find_or_add(d, (Box){.kind = BOX_VIEW, .name = arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), .stmt = s->stmt});
+    return box_of_view(d, arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), s->stmt);
 }
 
 /* The box that a name stands for, or -1: a value that is made of others. */
@@ -93,7 +102,7 @@ static int box_of_name(Drawing *d, const Expr *e) {
     const Symbol *s = e->symbol;
     if (!s) return -1;
     switch (s->kind) {
-    case SYMBOL_VIEW: return find_or_add(d, (Box){.kind = BOX_VIEW, .name = s->name, .stmt = s->stmt});
+    case SYMBOL_VIEW: return box_of_view(d, s->name, s->stmt);
     case SYMBOL_QUEUE:
     case SYMBOL_COLUMN: return find_or_add(d, (Box){.kind = BOX_QUEUE, .name = s->stmt->name, .stmt = s->stmt, .type = s->type});
     case SYMBOL_STATE: return find_or_add(d, (Box){.kind = BOX_STATE, .name = s->name, .stmt = s->stmt, .type = s->type});

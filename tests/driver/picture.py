@@ -41,7 +41,7 @@ EXPECTED = {
         ["structure   asymmetric: one branch is encoder, predict, the other encoder; the loss takes both views through both", "parameters  predict: 16704"],
         {r"<b>encoder</b>": 2, r"<b>predict</b>": 1, r"shared weights": 1, r"<b>//</b>": 1, r"two views exchanged": 1}),
     "supcon": (
-        ["labels      used: the loss reads labels of the data", "negatives   from the batch"], {r"<i>train\.label": 1, r"<b>//</b>": 0}),
+        ["labels      used: the loss reads train.label", "negatives   from the batch"], {r"<i>train\.label": 1, r"<b>//</b>": 0}),
 }
 # The arrows of every example, written down from its text. `==` shares weights, `-//->` ends in a stop.
 VIEWS = "train -> a; train -> b; "
