@@ -122,7 +122,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
             LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, whole(s, tensor->shape[i]), "");
             inside = inside ? LLVMBuildAnd(b, inside, fits, "") : fits;
             index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
-            checked |= expr_reads(load->args[i]) || load->args[i]->op == G_CONST;
+            checked |= expr_is_data(load->args[i]) || load->args[i]->op == G_CONST;
         }
         at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
     }
@@ -150,7 +150,7 @@ static bool read_may_fault(Frame *s, const GExpr *load) {
         const GExpr *at = load->args[i];
         bool safe = gx_range_of_data(s->e->graph, at, s->extents, &low, &high) && low >= 0 &&
                     high < load->tensor->shape[i];
-        if (!safe && (at->op == G_CONST || expr_reads(at))) return true;
+        if (!safe && (at->op == G_CONST || expr_is_data(at))) return true;
     }
     return false;
 }

@@ -34,11 +34,6 @@ bool load_is_at_own_place(const GExpr *load) {
     return !load->has_else;
 }
 
-static bool is_load(const void *context, const GExpr *e) {
-    (void)context;
-    return e->op == G_LOAD;
-}
-
 typedef struct Check {
     const GExpr *subscript;
     int64_t extent;
@@ -56,7 +51,7 @@ bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value) {
     for (int i = 0; i < load->tensor->rank && keeps; i++) {
         const Check check = {load->args[i], load->tensor->shape[i]};
         int64_t low, high;
-        if (!expr_any(check.subscript, is_load, NULL)) continue;
+        if (!expr_is_data(check.subscript)) continue;
         if (gx_range_of_data(g, check.subscript, NULL, &low, &high) && low >= 0 && high < check.extent) continue;
         ExprMap met;
         expr_map_open(&met);

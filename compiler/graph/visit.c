@@ -226,6 +226,13 @@ static bool is_read(const void *context, const GExpr *e) {
 
 bool expr_reads(const GExpr *e) { return expr_any(e, is_read, NULL); }
 
+static bool is_data(const void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD || e->op == G_RANDOM || e->op == G_TO_INT;
+}
+
+bool expr_is_data(const GExpr *e) { return expr_any(e, is_data, NULL); }
+
 typedef struct Parts {
     int count;
     const GExpr *const *items;

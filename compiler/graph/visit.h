@@ -92,6 +92,8 @@ bool expr_is_small_tree(const GExpr *e);
 int64_t expr_price(const GExpr *e);
 /* True if it reads an array. */
 bool expr_reads(const GExpr *e);
+/* True if what it is shows only when it runs: it reads an array, draws, or rounds a real. A subscript that does so is checked there; any other one is proved to be inside. */
+bool expr_is_data(const GExpr *e);
 /* True if one of the given expressions (indices, mostly) is a part of it. */
 bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts);
 

@@ -149,7 +149,7 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
             Value fits = write_const(f, "int", "%s >= 0 && %s < %lld", index, index, extent);
             inside = mask_and(f, inside, fits);
             index = write_const(f, "int", "%s ? (int)%s : 0", fits, index);
-            checked |= expr_reads(load->args[i]) || load->args[i]->op == G_CONST;
+            checked |= expr_is_data(load->args[i]) || load->args[i]->op == G_CONST;
         }
         if (strcmp(index, "0") == 0 && i + 1 < tensor->rank && !at) continue;
         at = at ? arena_printf(f->arena, "(%s * %lld + %s)", at, extent, index) : index;
@@ -270,7 +270,7 @@ static bool may_fault(Frame *f, const GExpr *e) {
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
         int64_t low, high;
         bool safe = gx_range(f->kernel->graph, e->args[i], f->extents, &low, &high) && low >= 0 && high < e->tensor->shape[i];
-        may = !safe && (expr_reads(e->args[i]) || e->args[i]->op == G_CONST);
+        may = !safe && (expr_is_data(e->args[i]) || e->args[i]->op == G_CONST);
     }
     remember(f, &f->checked, e, NULL, may ? yes : no);
     return may;
