@@ -71,6 +71,7 @@ static void add_term(const Block *b, int i) {
     (void)i;
     Frame *f = b->f;
     const GNode *n = f->node;
+    if (frame_settled(f, n->guard) == 0) return;
     LLVMValueRef y = frame_result(f), holds = n->guard ? emit_expr(f, n->guard) : NULL, term = emit_expr_where(f, n->value, holds), at = position(f);
     if (holds) term = LLVMBuildSelect(f->e->builder, holds, term, neutral(f), "");
     element_store(f, GT_REAL, y, at, fold(f, element_load(f, GT_REAL, y, at), term));

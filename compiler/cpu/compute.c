@@ -145,6 +145,7 @@ static void sweep_all(Frame *f, Reduction *r) {
 static void sweep(Frame *f, Reduction *r) {
     if (r->count) local_set(f, r->count, whole(f, 0));
     if (r->position) local_set(f, r->position, whole(f, 0));
+    if (frame_settled(f, r->node->guard) == 0) return;
     if (r->members) sweep_members(f, r);
     else sweep_all(f, r);
 }
@@ -201,9 +202,12 @@ void raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
 static void emit_element(Frame *f, const int64_t *extents) {
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = f->node;
-    LLVMValueRef active = n->active ? emit_expr(f, n->active) : NULL;
+    const int settled = frame_settled(f, n->active);
+    LLVMValueRef active = n->active && settled == UNSETTLED ? emit_expr(f, n->active) : NULL;
     LLVMValueRef value;
-    if (!active || n->reducer == GR_NONE) {
+    if (settled == 0) {
+        value = LLVMConstNull(value_type(f->e, n->type));
+    } else if (!active || n->reducer == GR_NONE) {
         value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : emit_reduction(f, extents, NULL);
         if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(value_type(f->e, n->type)), "");
     } else { /* a reduction that is not wanted is not swept, and cannot be empty */
@@ -258,20 +262,45 @@ typedef struct Tile {
     LLVMValueRef number;
 } Tile;
 
-static void emit_elements(Frame *f, const Tile *t) {
-    const GNode *n = f->node;
-    Loop loops[GRAPH_MAX_RANK];
-    LLVMValueRef begin, end;
-    int depth = 0;
-    for (int i = t->axes; i < n->rank; i++) {
-        f->indices[i] = whole(f, 0);
-        if (t->extents[i] == 1) continue;
-        axis_range(f, t->extents, i, t->cut && i == t->axes, t->chunk, t->number, &begin, &end);
-        loops[depth] = loop_begin(f, begin, end);
-        f->indices[i] = loops[depth++].index;
+static void emit_axis(Frame *f, const Tile *t, int axis);
+
+/* Where indices below `axis` have their values: a branch for each condition that needs no others, then the loop of the axis. */
+static void emit_from(Frame *f, const Tile *t, int axis) {
+    const GExpr *condition = version_condition(f, &f->node, 1, axis);
+    if (!condition) {
+        emit_axis(f, t, axis);
+        return;
     }
-    emit_element(f, t->extents);
-    while (depth > 0) loop_end(f, &loops[--depth]);
+    const Versions v = versions_begin(f, condition);
+    emit_from(f, t, axis);
+    versions_otherwise(f, &v);
+    emit_from(f, t, axis);
+    versions_end(f, &v);
+}
+
+static void emit_axis(Frame *f, const Tile *t, int axis) {
+    const GNode *n = f->node;
+    LLVMValueRef begin, end;
+    if (axis == n->rank) {
+        emit_element(f, t->extents);
+        return;
+    }
+    f->indices[axis] = whole(f, 0);
+    if (t->extents[axis] == 1) {
+        emit_axis(f, t, axis + 1);
+        return;
+    }
+    axis_range(f, t->extents, axis, t->cut && axis == t->axes, t->chunk, t->number, &begin, &end);
+    Loop loop = loop_begin(f, begin, end);
+    f->indices[axis] = loop.index;
+    if (axis + 1 < n->rank || n->red_rank) emit_from(f, t, axis + 1);
+    else emit_element(f, t->extents);
+    loop_end(f, &loop);
+}
+
+static void emit_elements(Frame *f, const Tile *t) {
+    f->versions = 1;
+    emit_from(f, t, t->axes);
 }
 
 /* The nodes of the kernel from number `first` on that go down their columns together; how many. */
@@ -287,6 +316,19 @@ static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     return count;
 }
 
+static void emit_column_versions(Frame *f, const GNode *const *nodes, int count, bool is_cached, const Tile *t, LLVMValueRef begin, LLVMValueRef end) {
+    const GExpr *condition = version_condition(f, nodes, count, t->axes);
+    if (!condition) {
+        emit_columns(f, nodes, count, is_cached, t->extents, begin, end);
+        return;
+    }
+    const Versions v = versions_begin(f, condition);
+    emit_column_versions(f, nodes, count, is_cached, t, begin, end);
+    versions_otherwise(f, &v);
+    emit_column_versions(f, nodes, count, is_cached, t, begin, end);
+    versions_end(f, &v);
+}
+
 void emit_compute(Emitter *e, Kernel *kernel) {
     Frame f;
     Tile t;
@@ -294,6 +336,7 @@ void emit_compute(Emitter *e, Kernel *kernel) {
     t.axes = tile_axes(kernel->node, t.extents, &t.chunk);
     t.cut = kernel->arguments ? kernel->arguments->chunk != 0 : t.chunk != 0;
     frame_begin(&f, e, kernel);
+    frame_gather_faults(&f);
     Loop tiles = loop_begin(&f, f.begin, f.end);
     t.number = tiles.index;
     set_tile(&f, t.axes, t.extents, t.number);
@@ -304,12 +347,14 @@ void emit_compute(Emitter *e, Kernel *kernel) {
         if (columns) {
             LLVMValueRef begin, end;
             axis_range(&f, t.extents, t.axes, t.cut, t.chunk, t.number, &begin, &end);
-            emit_columns(&f, nodes, columns, i > 0, t.extents, begin, end);
+            f.versions = 1;
+            emit_column_versions(&f, nodes, columns, i > 0, &t, begin, end);
         } else {
             emit_elements(&f, &t);
         }
         i += columns ? columns : 1;
     }
     loop_end(&f, &tiles);
+    frame_raise_gathered(&f);
     frame_end(&f);
 }

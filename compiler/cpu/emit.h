@@ -2,6 +2,7 @@
  *
  *     function.c    the frame of a kernel, its loops and its locals
  *     expression.c  scalar expressions; math.c the transcendental functions
+ *     versions.c    branches around loops, on conditions that stay as they are inside
  *     compute.c     a compute node as loops; columns.c reductions along columns; topk.c
  *     product.c     sums of products in register blocks; pack.c their vector operand; dots.c sums along k; vector.c
  *     sweep.c       arrays of pairs tile by tile; meeting.c which blocks make a task; sink.c statistics of a tile, element.c its elements, maps and weights; tile.c blocks in
@@ -46,6 +47,14 @@ typedef struct TileReads {
     bool makes_maps; /* so they are not there yet */
 } TileReads;
 
+/* What a branch around the code at hand has asked. */
+typedef struct Assumption {
+    const GExpr *condition;
+    bool holds;
+} Assumption;
+
+enum { UNSETTLED = -1, MOST_ASSUMED = 32 };
+
 /* The function being emitted, and the values that an expression is evaluated with. */
 typedef struct Frame {
     Emitter *e;
@@ -60,6 +69,9 @@ typedef struct Frame {
     LLVMValueRef met; /* a local: faults so far, while they are gathered */
     const TileReads *tile; /* NULL: nothing is streamed here */
     LLVMValueRef counts[2 * GRAPH_MAX_RANK], chunk, constants[MOST_CONSTANTS]; /* of kernel->arguments, by axis and by number */
+    bool raises; /* some code raises a fault */
+    Assumption assumed[MOST_ASSUMED];
+    int assumed_count, versions; /* of the loops of the node at hand */
     ValueMap known;
     ValueMap faults; /* by expression: whether it can raise one; of the node at hand */
 } Frame;
@@ -120,6 +132,23 @@ LLVMValueRef emit_expr(Frame *f, const GExpr *expr);
 /* The same where a condition may not hold (`mask` is an i1; NULL: it always does): what it excludes raises no fault. */
 LLVMValueRef emit_expr_where(Frame *f, const GExpr *expr, LLVMValueRef mask);
 void frame_forget(Frame *f); /* a new block begins: values emitted before are not to be used again */
+
+/* True if an index read from data may leave its array, or a real may not fit as an int. */
+bool frame_may_fault(Frame *f, const GExpr *expr);
+
+/* versions.c: 1 or 0, where the branches around the code at hand say so of a truth value, or of what it is joined of; else UNSETTLED. */
+int frame_assumed(const Frame *f, const GExpr *expr);
+int frame_settled(Frame *f, const GExpr *expr);
+/* A condition on which the loops of these nodes are worth a branch, where the indices below `bound` have their values; or NULL. */
+const GExpr *version_condition(Frame *f, const GNode *const *nodes, int count, int bound);
+/* The branch: code that is emitted after versions_begin runs where the condition holds, after versions_otherwise where it does not. */
+typedef struct Versions {
+    const GExpr *condition;
+    LLVMBasicBlockRef otherwise, after;
+} Versions;
+Versions versions_begin(Frame *f, const GExpr *condition);
+void versions_otherwise(Frame *f, const Versions *v);
+void versions_end(Frame *f, const Versions *v);
 
 /* math.c: float to float, straight-line, so that loops around them become vectors. Within 2.4 ulp of the exact value; infinities, NaN and
  * subnormal numbers are handled. */

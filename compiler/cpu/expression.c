@@ -167,6 +167,8 @@ static bool may_fault(Frame *s, const GExpr *e) {
     return may;
 }
 
+bool frame_may_fault(Frame *f, const GExpr *expr) { return may_fault(f, expr); }
+
 typedef struct Arms {
     Frame *frame;
     LLVMValueRef mask;
@@ -396,6 +398,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_RANDOM: return emit_random(s, e, mask);
     case G_SELECT: {
         LLVMValueRef condition = emit(s, e->args[0], mask);
+        if (LLVMIsConstant(condition)) return emit(s, e->args[LLVMConstIntGetZExtValue(condition) ? 1 : 2], mask);
         emit_ahead(s, e->args[1], e->args[2], mask);
         LLVMValueRef then = emit(s, e->args[1], masked(s, mask, condition));
         LLVMValueRef otherwise = emit(s, e->args[2], masked(s, mask, LLVMBuildNot(b, condition, "")));
@@ -403,7 +406,9 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     }
     case G_AND:
     case G_OR: { /* lazy on their right, as a select is */
-        LLVMValueRef left = emit(s, e->args[0], mask), open = e->op == G_AND ? left : LLVMBuildNot(b, left, "");
+        LLVMValueRef left = emit(s, e->args[0], mask);
+        if (LLVMIsConstant(left)) return LLVMConstIntGetZExtValue(left) == (e->op == G_AND) ? emit(s, e->args[1], mask) : left;
+        LLVMValueRef open = e->op == G_AND ? left : LLVMBuildNot(b, left, "");
         LLVMValueRef right = emit(s, e->args[1], masked(s, mask, open)), settled = LLVMConstInt(s->e->i1, e->op == G_OR, 0);
         return LLVMBuildSelect(b, open, right, settled, "");
     }
@@ -426,6 +431,8 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
 
 static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {
     if (e->op == G_CONST || e->op == G_INDEX) return emit_new(s, e, mask);
+    const int assumed = e->type == GT_BOOL ? frame_assumed(s, e) : UNSETTLED;
+    if (assumed != UNSETTLED) return LLVMConstInt(s->e->i1, (unsigned long long)assumed, 0);
     if (mask && !may_fault(s, e)) mask = NULL;
     LLVMValueRef known = recall_wider(&s->known, e, mask);
     if (known) return known;

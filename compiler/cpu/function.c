@@ -178,6 +178,7 @@ void frame_gather_faults(Frame *f) {
 }
 
 void frame_raise_gathered(Frame *f) {
+    if (!f->raises) return;
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef met = LLVMBuildZExt(b, local_get(f, f->e->i32, f->met), f->e->i64, ""), old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
     LLVMBuildStore(b, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntNE, met, whole(f, 0), ""), met, old, ""), f->fault);
@@ -185,6 +186,7 @@ void frame_raise_gathered(Frame *f) {
 
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
     LLVMBuilderRef b = f->e->builder;
+    f->raises = true;
     if (f->met) {
         LLVMTypeRef i32 = f->e->i32;
         LLVMValueRef met = local_get(f, i32, f->met), new = LLVMBuildSelect(b, condition, LLVMConstInt(i32, kind, 0), LLVMConstInt(i32, 0, 0), "");
