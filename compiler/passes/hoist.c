@@ -1,6 +1,7 @@
 /* hoist: what does not depend on every index of a large space is computed once for those it depends on: the root of a channel's variance for the
  * channel, not for every pixel. Only what costs something: roots, quotients, transcendental functions; and a quotient by such a value becomes a product
- * with its reciprocal, computed once too (a rounding more). Nothing is taken out from under a guard or an `if`, where it might not be defined. */
+ * with its reciprocal, computed once too (a rounding more). So do places that are rounded to whole numbers, in subscripts: the row of an image that is resized is
+ * computed for the row, not for each of its pixels. Nothing is taken out from under a guard or an `if`, where it might not be defined. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
@@ -12,6 +13,7 @@ enum { LARGE_SPACE = 4096, FEWER = 8 /* times fewer elements make it worth a nod
 
 typedef struct Hoist {
     const GNode *node;
+    const ComputeSpec *spec;
     ExprMap done; /* what became of a part */
 } Hoist;
 
@@ -24,7 +26,8 @@ static bool is_costly(GOp op) {
     case G_LOG:
     case G_TANH:
     case G_SIGMOID:
-    case G_POW: return true;
+    case G_POW:
+    case G_TO_INT: return true;
     default: return false;
     }
 }
@@ -50,13 +53,27 @@ static bool is_draw(const void *context, const GExpr *e) {
     return e->op == G_RANDOM;
 }
 
+/* In the order of the node's own indices, so that its innermost loop walks along what was taken out. */
+static void put_in_order(const Hoist *h, const GExpr **indices, int count) {
+    int done = 0;
+    for (int i = 0; i < h->spec->out_rank + h->spec->red_rank; i++) {
+        const GExpr *own = i < h->spec->out_rank ? h->spec->out[i] : h->spec->red[i - h->spec->out_rank];
+        for (int k = done; k < count; k++) {
+            if (indices[k] != own) continue;
+            indices[k] = indices[done];
+            indices[done++] = own;
+        }
+    }
+}
+
 static const GExpr *as_node(Graph *g, Hoist *h, const GExpr *e) {
     const GExpr *indices[GRAPH_MAX_FREE];
     int count;
     int64_t size = space_of(g, e, indices, &count);
-    if (e->type != GT_REAL || size == 0 || size * FEWER > points(h->node) ||
+    if (size == 0 || size * FEWER > points(h->node) ||
         expr_any(e, is_draw, NULL))
         return NULL;
+    put_in_order(h, indices, count);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.out_rank = count;
@@ -83,13 +100,12 @@ static const GExpr *hoist_new(Graph *g, Hoist *h, const GExpr *e) {
         args[i] = hoist(g, h, e->args[i]);
         changed |= args[i] != e->args[i];
     }
-    return changed ? gx_op(g, e->op, e->arg_count, args) : e;
+    if (!changed) return e;
+    return e->op == G_LOAD ? gx_load(g, e->tensor, e->arg_count, args, NULL) : gx_op(g, e->op, e->arg_count, args);
 }
 
 static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e) {
-    if (e->type != GT_REAL || e->op == G_CONST || e->op == G_LOAD || e->op == G_SELECT ||
-        e->op == G_RANDOM)
-        return e;
+    if (e->type == GT_BOOL || e->op == G_CONST || e->op == G_SELECT || e->op == G_RANDOM || (e->op == G_LOAD && e->has_else)) return e;
     const ExprValue *known = expr_map_find(&h->done, e);
     if (known) return known->pointer;
     const GExpr *made = hoist_new(g, h, e);
@@ -104,7 +120,7 @@ static GNode *hoist_node(Graph *g, GNode *node) {
         pair_sink(node, &sink))
         return node;
     ComputeSpec spec;
-    Hoist h = {.node = node};
+    Hoist h = {.node = node, .spec = &spec};
     graph_open(g, node, &spec);
     expr_map_open(&h.done);
     spec.value = hoist(g, &h, spec.value);
