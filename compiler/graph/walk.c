@@ -1,8 +1,9 @@
 #include "compiler/graph/walk.h"
 
+#include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
 
-enum { FEWEST_COLUMNS = 4 };
+enum { FEWEST_COLUMNS = 4, WIDEST_STENCIL = 64 };
 
 static bool is_reduced_index(const void *context, const GExpr *e) {
     const GNode *n = context;
@@ -14,13 +15,19 @@ typedef struct Reads {
     int columns, rows;
 } Reads;
 
+/* True if a few terms are the neighbours of the result in memory, x[.., j + u]: then results lie side by side as well as terms. */
+static bool is_stencil(const GNode *n, const GExpr *last) {
+    Affine at;
+    return reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) && at.factor[n->rank - 1] == 1;
+}
+
 /* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
  * moves with a reduced index. What is the same for all terms walks nowhere. */
 static VisitStep count_read(void *context, const GExpr *e) {
     Reads *r = context;
     if (e->op != G_LOAD || e->tensor->rank == 0) return VISIT_INSIDE;
     const GExpr *last = e->args[e->tensor->rank - 1];
-    if (last->op == G_INDEX && last->index == r->node->rank - 1)
+    if ((last->op == G_INDEX && last->index == r->node->rank - 1) || is_stencil(r->node, last))
         r->columns += expr_any(e, is_reduced_index, r->node);
     else if (expr_any(last, is_reduced_index, r->node)) r->rows++;
     return VISIT_INSIDE;

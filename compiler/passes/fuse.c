@@ -1,7 +1,8 @@
 /* fuse: elementwise work is done where it is used. A node without a reducer is put into its consumers in place of their reads of it when that
  * saves memory traffic and repeats no work worth mentioning:
  *
- *  - a constant, or a plain read of another node, always;
+ *  - a constant, or a plain read of another node, always; a read whose place is no multiple of indices, as at the mirrored edge of an image, only
+ *    where it is not done over and over;
  *  - with one consumer that reads it once, whatever it costs;
  *  - with several, when it is cheap, they all take it, so that it is never stored, and they read no more than it would cost to store it.
  *
@@ -9,6 +10,7 @@
  * convolution, in the gradient of batch normalisation).
  *
  * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
+#include "compiler/graph/affine.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
@@ -138,13 +140,22 @@ static void note_all(Graph *g, Pass *p) {
 
 /* ---- the decision --------------------------------------------------------------------------------------------------- */
 
+static VisitStep is_uneven(void *context, const GExpr *e) {
+    (void)context;
+    Affine at;
+    if (e->op != G_LOAD) return VISIT_INSIDE;
+    for (int i = 0; i < e->tensor->rank; i++)
+        if (!expr_reads(e->args[i]) && !affine_of(e->args[i], &at)) return VISIT_END;
+    return VISIT_PAST;
+}
+
 /* `old` is the node as it was when uses were noted, `now` as it is after its own operands were put in. */
 static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNode *now) {
     const Uses *uses = &p->of[old->id];
     if (now->kind != GN_COMPUTE || now->reducer != GR_NONE || now->active) return false;
     Survey s;
     survey_node(g, &s, now);
-    if (s.cost == 0 && s.operands.count <= 1 && s.large_reads <= 1 && now->value->op != G_SELECT) return true;
+    if (s.cost == 0 && s.operands.count <= 1 && s.large_reads <= 1 && now->value->op != G_SELECT && !expr_visit(now->value, is_uneven, NULL)) return true;
     if (uses->pinned || uses->items.count == 0 || s.cost > MOST_OPERATIONS || s.operands.count > MOST_OPERANDS) return false;
     int64_t size = elements(now), work = 0;
     int reads = 0;
