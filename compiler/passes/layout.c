@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { FEWEST_AXES = 3 };
+enum { FEWEST_AXES = 3, FEW_CHANNELS = 8 };
 
 typedef struct Layout {
     uint32_t count;
@@ -87,9 +87,12 @@ static void vote_product(Layout *l, const GNode *node, const Product *p) {
     vote(l, p->b->tensor, plain_axis(p->b, p->n, p->n_count), p->terms);
     if (!has_sliding_axis(p->a)) return;
     /* A window slides over a. Its channels are walked along k in the convolution and along m in the gradient of the weights, its samples the other way
-     * round; each gets half a vote, and what else is computed with a decides. A single channel leaves nothing to choose. */
+     * round; each gets half a vote, and what else is computed with a decides. Few channels leave nothing to choose: images keep their rows, along which they
+     * are read and augmented. */
     int along_k = plain_axis(p->a, p->k, p->k_count), along_m = plain_axis(p->a, p->m, p->m_count);
     if (along_k < 0 || along_m < 0) return;
+    const int channels = along_k > along_m ? along_k : along_m; /* samples come first */
+    if (p->a->tensor->shape[channels] < FEW_CHANNELS) return;
     vote(l, p->a->tensor, along_k, p->terms / 2);
     vote(l, p->a->tensor, along_m, p->terms / 2);
 }
