@@ -254,8 +254,10 @@ typedef enum { SCHEMA_READ, SCHEMA_ABSENT, SCHEMA_REFUSED } SchemaAnswer;
 typedef struct CheckHooks {
     /* A part of module NAME of the library ("losses"). A module is one file, or the files of one folder: parts 0, 1, ..; NULL after the last. */
     const Source *(*module)(void *context, Arena *arena, const char *name, int part);
-    /* Looks at the data of a source: its fields and, after its selection, its rows. NULL: nobody looks. */
+    /* Looks at the data of a source: its fields. NULL: nobody looks. */
     SchemaAnswer (*schema)(void *context, Arena *arena, DataSource *source, const char **sentence);
+    /* Looks again, once it is known how rows are chosen: what the selection leaves becomes `rows`. SCHEMA_READ, or SCHEMA_REFUSED with a sentence. */
+    SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
     /* How many of `held` rows the selection of a source leaves, where its data is not there: for as many classes of one size; 0: that is not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
     void *context;

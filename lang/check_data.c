@@ -284,6 +284,14 @@ static void take_schema(Check *c, const Stmt *s) {
     }
 }
 
+/* The rows that the selection leaves of data that is there. */
+static void count_rows(Check *c, const Stmt *s) {
+    DataSource *data = s->data;
+    const char *sentence = "";
+    if (data->absent || data->poisoned || !c->hooks->rows || c->hooks->rows(c->hooks->context, c->arena, data, &sentence) == SCHEMA_READ) return;
+    diag_report(c->diag, CODE_DATA, s->value->span, "%s", sentence);
+}
+
 void check_data(Check *c, Stmt *s) {
     DataSource *data = s->data = arena_new_of(c->arena, DataSource);
     *data = (DataSource){.name = s->name, .reader = "", .path = "", .selection = {.seed = -1}, .poisoned = true};
@@ -297,6 +305,7 @@ void check_data(Check *c, Stmt *s) {
         read_settings(c, data, s->value);
         take_schema(c, s);
         check_choice(c, s);
+        count_rows(c, s);
     }
     s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
     s->symbol->type = type_make(c, KIND_DATA, 0, NULL);

@@ -5,6 +5,7 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/opencl/opencl.h"
+#include "runtime/data/reader.h"
 #include "runtime/hash.h"
 #include "runtime/opencl/opencl.h"
 
@@ -186,9 +187,18 @@ static uint64_t library_hash(void) {
     return hash;
 }
 
+/* Where the modules of its readers lie here, for a program that needs some: one of plain arrays does not name a folder of this machine. */
+static const char *modules_of(Arena *arena, const CoupletProgram *program) {
+    char folder[COUPLET_PATH_BYTES];
+    for (int i = 0; i < program->source_count; i++)
+        if (couplet_reader_folder(program->sources[i].reader, folder)) return arena_strndup(arena, folder, strlen(folder));
+    return NULL;
+}
+
 void assemble_origin(Arena *arena, const Options *options, Assembled *assembled) {
     CoupletOrigin *origin = arena_new_of(arena, CoupletOrigin);
     *origin = (CoupletOrigin){.couplet = COUPLET_VERSION, .llvm = cpu_llvm_version(arena), .library = arena_printf(arena, "%016" PRIx64, library_hash()),
+                              .modules = modules_of(arena, assembled->program),
                               .memory_bytes = options->memory_bytes, .no_stream = options->no_stream, .no_fuse = options->no_fuse};
     assembled->program->origin = origin;
 }

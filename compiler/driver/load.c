@@ -77,13 +77,27 @@ static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) 
     }
 }
 
-/* Fields and rows, once the table is open. */
-static bool take_table(Arena *arena, const CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
-    copy_fields(arena, table, d);
+static bool count_chosen(const CoupletSource *source, CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
+    if (!couplet_selection_apply(&source->selection, table, NULL, error, error_bytes)) return false;
     d->rows = table->count;
-    if (!d->claimed_rows || d->claimed_rows == table->held) return true;
-    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)table->held, d->name, (long long)d->claimed_rows);
+    if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
+    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)d->rows, d->name, (long long)d->claimed_rows);
     return false;
+}
+
+static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
+    const Seeker *seeker = context;
+    const CoupletSource source = assemble_source(d);
+    CoupletRequest request;
+    CoupletTable table;
+    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
+    if (good) {
+        good = count_chosen(&source, &table, d, error, sizeof error);
+        couplet_table_close(&table);
+    }
+    if (!good) *sentence = arena_strndup(arena, error, strlen(error));
+    return good ? SCHEMA_READ : SCHEMA_REFUSED;
 }
 
 static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, const char **sentence) {
@@ -99,7 +113,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     }
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
-        good = couplet_selection_apply(&source.selection, &table, NULL, error, sizeof error) && take_table(arena, &table, d, error, sizeof error);
+        copy_fields(arena, &table, d);
         couplet_table_close(&table);
     }
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
@@ -202,7 +216,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
     Seeker seeker = {options_places(options, spec->source->path)};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    const CheckHooks hooks = {read_library, read_schema, kept_rows, &seeker};
+    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
     if (diag_error_count(diag)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
@@ -212,7 +226,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
     Seeker seeker = {{.spec = NULL}};
-    const CheckHooks hooks = {read_library, read_schema, kept_rows, &seeker};
+    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
     return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
 }
 

@@ -121,6 +121,29 @@ static const CoupletReader *find_in_module(const char *module, const char *reade
     return found;
 }
 
+static const char *module_of(const char *reader) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, reader) == 0) return rows[i].module;
+    return "";
+}
+
+typedef struct Place {
+    const char *module;
+    char *out;
+} Place;
+
+static bool note_folder(void *context, const char *folder) {
+    const Place *p = context;
+    char path[COUPLET_PATH_BYTES], error[256];
+    const int length = snprintf(path, sizeof path, "%s/libcouplet_%s.so", folder, p->module);
+    return length < (int)sizeof path && access(path, R_OK) == 0 && couplet_path_absolute(folder, p->out, error, sizeof error);
+}
+
+bool couplet_reader_folder(const char *name, char *out) {
+    Place place = {module_of(name), out};
+    return *place.module && visit_folders(note_folder, &place);
+}
+
 /* ---- by name -------------------------------------------------------------------------------------------------------- */
 
 static void say_unknown(const char *name, char *error, size_t error_bytes) {

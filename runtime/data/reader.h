@@ -49,6 +49,8 @@ bool couplet_field_classes(CoupletField *field, const char *const *names, int64_
 /* The reader of this name; NULL with a sentence, which says which package and which target are missing when its module was not built. */
 const CoupletReader *couplet_reader_find(const char *name, char *error, size_t error_bytes);
 
+/* The folder of the module that a reader lies in, from the root of the disk, into out[COUPLET_PATH_BYTES]. False: it lies in none, or the module is not there. */
+bool couplet_reader_folder(const char *name, char *out);
 /* A folder where modules are looked for last: the one that was beside the compiler when a program was built. The text is kept. NULL: none. */
 void couplet_reader_modules_at(const char *folder);
 

@@ -84,7 +84,8 @@ static void conditions(void **state) {
         int64_t rows;
     } cases[] = {{{{"label", COUPLET_EQUAL, 3}}, 1, 10}, {{{"label", COUPLET_UNEQUAL, 3}}, 1, 93}, {{{"label", COUPLET_BELOW, 2}}, 1, 22},
                  {{{"label", COUPLET_AT_MOST, 2}}, 1, 33}, {{{"label", COUPLET_ABOVE, 8}}, 1, 10}, {{{"label", COUPLET_AT_LEAST, 8}}, 1, 20},
-                 {{{"label", COUPLET_AT_LEAST, 3}, {"label", COUPLET_BELOW, 4}}, 2, 10}};
+                 {{{"label", COUPLET_AT_LEAST, 3}, {"label", COUPLET_BELOW, 4}}, 2, 10},
+                 {{{"index", COUPLET_BELOW, 50}, {"label", COUPLET_EQUAL, 4}}, 2, 5}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const CoupletSelection selection = {.where = cases[i].where, .where_count = cases[i].count};
         assert_int_equal(count_of(&selection), cases[i].rows);
