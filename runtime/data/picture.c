@@ -52,7 +52,8 @@ static uint32_t exif_number(const Exif *e, size_t at, size_t count) {
 }
 
 int couplet_picture_orientation(const uint8_t *bytes, size_t length) {
-    enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY_BYTES = 12 };
+    enum { ORIENTATION = 0x0112, SHORT = 3, ENTRY_BYTES = 12, HEAD = 6 };
+    if (length > HEAD && memcmp(bytes, "Exif\0", HEAD) == 0) return couplet_picture_orientation(bytes + HEAD, length - HEAD);
     Exif e = {bytes, length, length > 1 && bytes[0] == 'M'};
     bool is_tiff = length >= 8 && (memcmp(bytes, "II*", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0);
     if (!is_tiff) return 1;
@@ -89,7 +90,7 @@ static bool no_picture(const CoupletPicture *p) {
 
 bool couplet_picture_read(const CoupletPicture *p) {
     if (begins(p, 0, "\xff\xd8")) return couplet_picture_jpeg(p);
-    if (begins(p, 0, "\x89PNG")) return couplet_picture_png(p);
+    if (begins(p, 0, "\x89PNG")) return couplet_picture_plain(p) || couplet_picture_png(p);
     if (begins(p, 0, "RIFF") && begins(p, 8, "WEBP")) return couplet_picture_webp(p);
     return no_picture(p);
 }

@@ -34,12 +34,15 @@ bool couplet_picture_read(const CoupletPicture *picture);
 bool couplet_picture_jpeg(const CoupletPicture *picture);
 bool couplet_picture_png(const CoupletPicture *picture);
 bool couplet_picture_webp(const CoupletPicture *picture);
+/* The usual kind of PNG, faster. False, without a sentence, for all else: couplet_picture_png reads or refuses it. */
+bool couplet_picture_plain(const CoupletPicture *picture);
 
 /* False with a sentence for a picture that is too large or has no pixel. */
 bool couplet_picture_fits(const CoupletPicture *picture, int64_t width, int64_t height);
 /* Writes the sentence "NAME: ..." and returns false. */
 bool couplet_picture_fail(const CoupletPicture *picture, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The orientation, 1 .. 8, that the body of an EXIF block says (a TIFF header and its first directory); 1 where it says none, or is damaged. */
+/* The orientation, 1 .. 8, that an EXIF block says (a TIFF header and its first directory); 1 where it says none, or is damaged. JPEG has the word `Exif` before
+ * the header; the other formats do not, but some programs leave it there. */
 int couplet_picture_orientation(const uint8_t *bytes, size_t length);
 /* Lays pixels of four bytes on white, by their fourth byte. */
 void couplet_picture_on_white(uint8_t *pixels, int64_t count);

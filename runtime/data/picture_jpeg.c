@@ -65,7 +65,7 @@ static void watch_scans(j_common_ptr jpeg) {
 
 static int orientation_of(const struct jpeg_decompress_struct *jpeg) {
     for (jpeg_saved_marker_ptr marker = jpeg->marker_list; marker; marker = marker->next)
-        if (marker->data_length > 6 && memcmp(marker->data, "Exif\0", 6) == 0) return couplet_picture_orientation(marker->data + 6, marker->data_length - 6);
+        if (marker->data_length > 6 && memcmp(marker->data, "Exif\0", 6) == 0) return couplet_picture_orientation(marker->data, marker->data_length);
     return 1;
 }
 

@@ -38,11 +38,12 @@ static void give_bytes(png_structp png, png_bytep out, size_t count) {
     d->place += count;
 }
 
-/* Chunks that no pixel depends on are not even unpacked. */
+/* Chunks that no pixel depends on are not even unpacked; that of EXIF is kept as it is. */
 static void leave_out_chunks(png_structp png) {
     static const png_byte names[] = "bKGD\0cHRM\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0sTER\0tEXt\0tIME\0zTXt";
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, (int)(sizeof names / 5));
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_ALWAYS, (png_const_bytep)"eXIf", 1);
 }
 
 /* Whatever the file holds, rows have four bytes a pixel. */
@@ -55,10 +56,13 @@ static void ask_for_four_bytes(Decoding *d) {
     if (!d->has_alpha) png_set_filler(d->png, 255, PNG_FILLER_AFTER);
 }
 
+/* The library's own reading of the block would refuse the picture for what is wrong in it. */
 static int orientation_of(Decoding *d) {
-    png_uint_32 length = 0;
-    png_bytep bytes = NULL;
-    return png_get_eXIf_1(d->png, d->info, &length, &bytes) ? couplet_picture_orientation(bytes, length) : 1;
+    png_unknown_chunkp chunks = NULL;
+    int count = png_get_unknown_chunks(d->png, d->info, &chunks);
+    for (int i = 0; i < count; i++)
+        if (memcmp(chunks[i].name, "eXIf", 4) == 0) return couplet_picture_orientation(chunks[i].data, chunks[i].size);
+    return 1;
 }
 
 static void use_row(Decoding *d, uint8_t *row) {

@@ -85,9 +85,7 @@ static bool use_rows(Decoding *d) {
 static int orientation_of(const Decoding *d) {
     WebPChunkIterator chunk;
     if (!WebPDemuxGetChunk(d->file, "EXIF", 1, &chunk)) return 1;
-    const uint8_t *bytes = chunk.chunk.bytes;
-    size_t length = chunk.chunk.size, head = length > 6 && memcmp(bytes, "Exif\0", 6) == 0 ? 6 : 0; /* some programs leave JPEG's header there */
-    int orientation = couplet_picture_orientation(bytes + head, length - head);
+    int orientation = couplet_picture_orientation(chunk.chunk.bytes, chunk.chunk.size);
     WebPDemuxReleaseChunkIterator(&chunk);
     return orientation;
 }

@@ -117,6 +117,18 @@ def kinds_of_files():
     same("content, not the name", encoded(photo, "PNG"), size, ".jpg", exact)
     same("upper case", encoded(photo, "PNG"), size, ".PNG", exact)
 
+    lines = b"".join(b"\0" + line.tobytes() for line in exact)
+    packed = zlib.compress(lines)
+    pieces = b"".join(chunk(b"IDAT", packed[i:i + 50]) for i in range(0, len(packed), 50))
+    whole = png(lines, size, size, 8, 2)
+    start, end_of = whole.index(b"IDAT") - 4, whole.index(b"IEND") - 4
+    same("png in pieces", whole[:start] + pieces + whole[end_of:], size, ".png", exact)
+    for width in (1, 2, 5, 16, 39):
+        for mode in ("L", "RGB", "RGBA"):
+            noise = Image.fromarray(np.cumsum(rng.randint(0, 9, (51, width, 4)), 1).astype(np.uint8), "RGBA").convert(mode)
+            for level in (1, 9):
+                same(f"png of {mode}, {width} wide", encoded(noise, "PNG", compress_level=level), width, ".png", fitted(on_white(noise), width))
+
     grey = photo.convert("L")
     three = np.repeat(np.asarray(grey)[:, :, None], 3, 2)
     same("grey png", encoded(grey, "PNG"), size, ".png", three)
@@ -185,6 +197,10 @@ def turned_by_exif():
     data = encoded(photo, "PNG")
     wanted = fitted(photo.transpose(Image.ROTATE_270), size)
     at = data.index(b"IDAT") - 4
+    same("EXIF, with JPEG's word", data[:at] + chunk(b"eXIf", little) + data[at:], size, ".png", wanted, 1)
+    same("EXIF, damaged", data[:at] + chunk(b"eXIf", b"XX*") + data[at:], size, ".png", fitted(photo, size), 1)
+    deep = png(packed_bits(np.zeros((2, 2), int), 4), 2, 2, 4, 0)
+    same("EXIF, damaged, of 4 bits", deep[:33] + chunk(b"eXIf", b"XX*") + deep[33:], 2, ".png", np.zeros((2, 2, 3)))
     same("EXIF, little endian", data[:at] + chunk(b"eXIf", little[6:]) + data[at:], size, ".png", wanted, 1)
 
 
