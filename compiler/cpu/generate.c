@@ -2,10 +2,21 @@
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+/* Remarks are for whoever writes the emitter: that a loop did not become vectors as was wished. */
+static void say_errors_only(LLVMDiagnosticInfoRef said, void *context) {
+    (void)context;
+    if (LLVMGetDiagInfoSeverity(said) != LLVMDSError) return;
+    char *text = LLVMGetDiagInfoDescription(said);
+    fprintf(stderr, "%s\n", text);
+    LLVMDisposeMessage(text);
+}
 
 void emitter_open(Emitter *e, Arena *arena) {
     *e = (Emitter){.arena = arena, .context = LLVMContextCreate()};
+    LLVMContextSetDiagnosticHandler(e->context, say_errors_only, NULL);
     e->module = LLVMModuleCreateWithNameInContext("kernels", e->context);
     e->builder = LLVMCreateBuilderInContext(e->context);
     e->f32 = LLVMFloatTypeInContext(e->context);

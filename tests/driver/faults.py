@@ -50,6 +50,15 @@ fn singular(a[N, M, M], x[N, M]) {
 }
 fn library(o[N, C], y : int[N]) = losses.cross_entropy(o, y)
 fn paired(t[N, D], g : int[N]) = mean[i] (logsumexp[j | g[j] == g[i] and j != i] cos(t[i], t[j]) / 0.1)
+fn mask_outside(t[N, D], h : int[N]) {
+  let mask[i < N, j < N] = if i == j then 1.0 else 0.25
+  let s[i, j] = dot(t[i], t[j])
+  return sum[i] logsumexp[j] s[i, j] * mask[h[i], j]
+}
+fn left_out(t[N, D], h : int[N]) {
+  let s[i < N, j < N] = if i > 2 then dot(t[i], t[j]) else 0
+  return sum[i] (logsumexp[j] s[i, j]) - sum[i] s[i, h[i]]
+}
 fn negative(t[N, D]) {
   let s[i, j] = dot(t[i], t[j])
   return mean[i] logsumexp[j] log(s[i, j])
@@ -71,7 +80,9 @@ CASES = {
     "masked": ("z", "29:57", "E803", "log(-1) is nan for i = 0", "above 0"),
     "singular": ("a x=b", "32:21", "E801", "solve meets a singular matrix for n = 1: its equations have no solution, or many", "diagonal"),
     "paired": ("t g", "36:43", "E801", "no `j` fulfils the guard for i = 598", "else 0"),
-    "negative": ("t", "39:31", "E803", "log(-1) is nan for i = 0, j = 1", "above 0"),
+    "mask_outside": ("t h", "40:40", "E801", "h[1] is -1, and axis 1 of `mask` has 0 to 599", "else 0"),
+    "left_out": ("t h", "44:49", "E801", "h[1] is -1, and axis 2 of `s` has 0 to 599", "else 0"),
+    "negative": ("t", "48:31", "E803", "log(-1) is nan for i = 0, j = 1", "above 0"),
     "library": ("o y", "35:35", "E801", "y[1] is -1, and axis 2 of `o` has 0 to 3", "else 0"),
 }
 
@@ -91,6 +102,7 @@ with tempfile.TemporaryDirectory() as folder:
     npy.write(folder + "/l.npy", [3], [0, 0, 1], "<i4")
     # Of this size an array of pairs is never stored.
     npy.write(folder + "/t.npy", [600, 2], [x for i in range(600) for x in ([1.0, 0.0] if i % 2 == 0 else [-1.0, 0.5])])
+    npy.write(folder + "/h.npy", [600], [-1 if i == 1 else i for i in range(600)], "<i4")
     npy.write(folder + "/g.npy", [600], [i // 2 + (i == 599) for i in range(600)], "<i4")
     for name, (arrays, place, code, sentence, advice) in CASES.items():
         inputs = []
@@ -105,6 +117,7 @@ with tempfile.TemporaryDirectory() as folder:
             text = done.stdout + done.stderr
             check(done.returncode == 1, f"{name} on {device}: exit code 1", text)
             check(f"f.cpl:{place}: error[{code}]" in text and sentence in text, f"{name} on {device}: {sentence}", text)
+            check("remark" not in text, f"{name} on {device}: nothing of the compiler's own", text)
             check(advice in text, f"{name} on {device}: says how to mend it", text)
             check(not os.path.exists(out), f"{name} on {device}: no gradient is written", text)
     for name in ["empty", "few"]:

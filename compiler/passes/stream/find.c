@@ -41,6 +41,35 @@ static bool few_places(const GNode *n, const GExpr *load) {
     return !load->has_else && (places <= MOST_GATHERS * (rows + columns) || SMALL_PART * places <= rows * columns);
 }
 
+static bool is_computed(const Stream *s, const GNode *array);
+
+/* A read of a product, or of an element that is one wherever it is asked for. */
+static VisitStep reads_product(void *context, const GExpr *e) {
+    const Stream *s = context;
+    bool is_made = e->op == G_LOAD && !e->has_else && s->made_of[e->tensor->id];
+    return is_made && is_pair(e) && is_computed(s, e->tensor) ? VISIT_END : VISIT_INSIDE;
+}
+
+/* Whether each of its elements reads rows of a product at both of its indices, and so meets the fault
+ * of a place outside; one that a choice leaves out does not. */
+static bool is_computed(const Stream *s, const GNode *array) {
+    if (s->root_of[array->id] >= 0) return true;
+    ExprMap met;
+    expr_map_open(&met);
+    bool keeps = expr_visit_sure(&met, array->value, reads_product, (void *)(uintptr_t)s);
+    expr_map_close(&met);
+    return keeps;
+}
+
+static bool is_data(const void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_LOAD;
+}
+
+static bool place_is_data(const GExpr *load) {
+    return expr_any(load->args[0], is_data, NULL) || expr_any(load->args[1], is_data, NULL);
+}
+
 /* ---- weighted sums ---------------------------------------------------------------------------------------------- */
 
 /* Whether every factor reads either the pair or the rows: with `payload` an index, not the one that the sum keeps of the pair. */
@@ -101,8 +130,9 @@ static const char *classify(Stream *s, const GNode *n, const Loads *loads, Use *
     for (int i = 0; i < loads->items.count; i++) {
         const GExpr *load = loads->items.items[i];
         if (!is_pair(load)) {
-            if (few_places(n, load)) continue;
-            return "it is read at as many chosen places as it has elements";
+            if (!few_places(n, load)) return "it is read at as many chosen places as it has elements";
+            if (!place_is_data(load) || is_computed(s, load->tensor)) continue;
+            return "it is read at places from data, and not each of its elements is computed from rows there";
         }
         bool same = !pair || load->args[0] == pair->args[0] || load->args[0] == pair->args[1];
         if (!same || (pair && load->args[1] != pair->args[0] && load->args[1] != pair->args[1])) return "one formula reads it along two different pairs of indices";

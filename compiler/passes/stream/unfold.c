@@ -1,3 +1,4 @@
+#include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
@@ -83,11 +84,13 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     if (e->op != G_LOAD || e->tensor->id >= u->s->ids) return e;
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
-    const ComputeSpec *element = u->element[id];
-    if (!element && u->of_pairs && !e->has_else && !(u->payload && reads_index(g, e, u->payload))) element = u->outer[id];
-    if (element) {
-        const GExpr *value = gx_substitute(g, element->value, 2, element->out, e->args);
-        return is_plain(e) ? value : gx_rewrite(g, value, ungather, NULL);
+    const ComputeSpec *element = u->element[id], *outer = NULL;
+    if (!element && u->of_pairs && !e->has_else && !(u->payload && reads_index(g, e, u->payload))) outer = u->outer[id];
+    if (element || outer) {
+        const ComputeSpec *made = element ? element : outer;
+        const GExpr *value = gx_substitute(g, made->value, 2, made->out, e->args);
+        if (element && is_plain(e)) return value;
+        if (element || load_keeps_checks(g, e, value)) return gx_rewrite(g, value, ungather, NULL);
     }
     GNode *node = u->now[id];
     return !node || node == e->tensor ? e : gx_load(g, node, node->rank, e->args, e->has_else ? e->args[e->arg_count - 1] : NULL);
