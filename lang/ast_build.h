@@ -34,6 +34,7 @@ typedef struct Parser {
     int soft;          /* the statement's keyword: `rate`, `with`, `trains` are words only after theirs */
     int offset, line, line_start;
     int last_error_line;
+    int last_letter_line; /* of a letter that is no ASCII, which was said */
     /* for messages: the tokens around the place at hand, and what the statement has so far */
     Span lexeme, latest, previous; /* what was matched last; the token returned last, and the one before it */
     Span first;                    /* the first word of the statement */

@@ -38,6 +38,14 @@ static bool has_fault(Diag *diag, const Reference *run) {
 
 /* ---- the table ------------------------------------------------------------------------------------------------- */
 
+/* Differences of a value that is no number say nothing, nor do those of an infinite one. */
+static bool is_number(const char *name, double value) {
+    if (isfinite(value)) return true;
+    const char *what = isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+    report(CODE_GRADIENT, "the value of `%s` is %s on these arrays, and no gradient can be compared; give others with --in, or what guards it", name, what);
+    return false;
+}
+
 static void print_head(const char *name, double value, int width) {
     printf("%s = %.10g\n  %-*s  entries  largest gradient  off by\n", name, value, width, "");
 }
@@ -48,7 +56,10 @@ static bool print_row(const char *name, const GradientCheck *c, int width) {
     if (c->tried < c->entries) snprintf(entries, sizeof entries, "%lld of %lld", (long long)c->tried, (long long)c->entries);
     else snprintf(entries, sizeof entries, "%lld", (long long)c->entries);
     printf("  %-*s  %7s  %16.4g  %.1e", width, name, entries, c->largest, c->off);
-    if (!good) printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g", (long long)c->worst, c->found, c->expected);
+    /* fabs: a NaN has a sign that says nothing */
+    const double found = isnan(c->found) ? fabs(c->found) : c->found;
+    const double expected = isnan(c->expected) ? fabs(c->expected) : c->expected;
+    if (!good) printf("   WRONG: at entry %lld the gradient is %.8g and the differences give %.8g", (long long)c->worst, found, expected);
     printf("\n");
     fflush(stdout); /* the next row may take a while */
     return good;
@@ -86,6 +97,7 @@ static bool check_gradients(Diag *diag, const Subject *s) {
     for (int i = 0; i < s->forward->outputs.count; i++)
         if (strcmp(s->forward->outputs.items[i].name, s->output) == 0) output = s->forward->outputs.items[i].node;
     int width = longest_name(s->finished);
+    good = good && is_number(s->name, *reference_value(base, output));
     if (good) print_head(s->name, *reference_value(base, output), width);
     for (int i = 0; good && i < s->finished->outputs.count; i++) {
         const GOutput *gradient = &s->finished->outputs.items[i];
@@ -115,12 +127,21 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     return check_gradients(diag, &subject);
 }
 
-/* Every function of the file that gives a number and reads one. */
+static bool gives_number(const Stmt *fn) {
+    return fn->result && fn->result->kind == KIND_REAL && fn->result->rank == 0;
+}
+
+/* Every function of the file that gives a number and reads one; the others are named. */
 static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     int checked = 0, wrong = 0;
+    const char *others = NULL;
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
-        if (s->kind != STMT_FN || !s->result || s->result->kind != KIND_REAL || s->result->rank > 0) continue;
+        if (s->kind != STMT_FN) continue;
+        if (!gives_number(s)) {
+            others = others ? arena_printf(arena, "%s, `%s`", others, s->name) : arena_printf(arena, "`%s`", s->name);
+            continue;
+        }
         checked++;
         if (check_function(arena, diag, o, method, s->name)) continue;
         wrong++;
@@ -128,6 +149,7 @@ static bool check_functions(Arena *arena, Diag *diag, const Options *o, const Me
     }
     if (checked == 0) report(CODE_NOTHING_TO_DO, "`%s` has neither a loss nor a function that gives a number", o->file);
     else printf("%d functions, %d wrong\n", checked, wrong);
+    if (checked && others) printf("not checked, since no single real number comes out: %s\n", others);
     return checked > 0 && wrong == 0;
 }
 

@@ -40,6 +40,12 @@ with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "gradcheck", spec, "--fn", "hinge", "--in", f"x={folder}/zero.npy")
     check(done.returncode == 1 and "WRONG: at entry 0 the gradient is 0 and the differences give 0.5" in done.stdout, "a kink is no gradient", done.stdout)
 
+    logs = command.write(folder + "/logs.cpl", "fn below(x[N]) = sum[i] log(x[i] - 100)\nfn twice(x[N]) {\n  let y[i] = 2 * x[i]\n  return y\n}\n")
+    done = command.run(couplet, "gradcheck", logs)
+    text = done.stdout + done.stderr
+    check(done.returncode == 1 and "the value of `below` is nan" in text and "-nan" not in text, "a value that is no number", text)
+    check("not checked, since no single real number comes out: `twice`" in text, "functions that are left out are named", text)
+
     done = command.run(couplet, "gradcheck", spec, "--fn", "hinges")
     check(done.returncode == 1 and "no function `hinges`" in done.stderr, "an unknown function", done.stderr)
     done = command.run(couplet, "gradcheck", spec, "--size", "N=0")
