@@ -82,25 +82,48 @@ static bool read_array(const char *path, const CoupletBuffer *sample, void **row
 /* ---- from a data source -------------------------------------------------------------------------------------------- */
 
 /* The request of the source that the method evaluates, at the place that is asked for. */
-static bool make_request(const CoupletProgram *program, const CoupletEmbedding *what, char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error, size_t error_bytes) {
+typedef struct Place {
+    char path[COUPLET_PATH_BYTES], like[COUPLET_PATH_BYTES]; /* of the source, as the program has it */
+    CoupletSetting *settings;
+} Place;
+
+/* New samples are read as the source of the program: paths of its settings start where it lies, and where words become codes, they become those of the source. */
+static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t error_bytes) {
+    r->beside = r->path;
+    if (!couplet_reader_has_setting(r->reader, "like") || couplet_request_gives(r, "like")) return true;
+    char why[COUPLET_PATH_BYTES + 64];
+    if (!couplet_path_absolute(r->path, place->like, why, sizeof why))
+        return fail(error, error_bytes, "the codes of new samples are those of the source that was trained on, and it is not there: %s", why);
+    place->settings = malloc(((size_t)r->setting_count + 1) * sizeof *place->settings);
+    if (!place->settings) return fail(error, error_bytes, "out of memory");
+    for (int i = 0; i < r->setting_count; i++) place->settings[i] = r->settings[i];
+    place->settings[r->setting_count++] = (CoupletSetting){.name = "like", .text = place->like};
+    r->settings = place->settings;
+    return true;
+}
+
+static bool make_request(const CoupletProgram *program, const CoupletEmbedding *what, Place *place, CoupletRequest *out, char *error, size_t error_bytes) {
     const CoupletPlaces places = {.spec = what->spec};
     const CoupletSource *source = &program->sources[program->evals[0].query];
-    if (!couplet_place_request(&places, source, path, out, error, error_bytes)) return false;
+    if (!couplet_place_request(&places, source, place->path, out, error, error_bytes)) return false;
     if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
     if (what->split) out->split = what->split;
+    if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;
     if (what->data) out->path = what->data;
     out->claim_count = 0; /* new samples need the one field alone */
     return true;
 }
 
 static bool open_table(const CoupletProgram *program, const CoupletEmbedding *what, const CoupletBuffer *sample, CoupletTable *out, char *error, size_t error_bytes) {
-    char path[COUPLET_PATH_BYTES];
+    Place place = {.settings = NULL};
     CoupletRequest request;
     CoupletField claim = {.name = program->evals[0].of, .type = sample->type, .rank = sample->rank - 1};
     memcpy(claim.shape, sample->shape + 1, (size_t)claim.rank * sizeof *claim.shape);
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
-    return make_request(program, what, path, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
-           couplet_table_claims(out, &claim, 1, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
+    const bool good = make_request(program, what, &place, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
+                      couplet_table_claims(out, &claim, 1, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
+    free(place.settings);
+    return good;
 }
 
 /* ---- features ------------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 #include "runtime/evaluation.h"
 
 #include "runtime/classes.h"
+#include "runtime/data/reader.h"
 #include "runtime/evaluate.h"
 
 #include <math.h>
@@ -70,6 +71,18 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e, 
     return false;
 }
 
+/* Codes that go through the network mean the same in bank and query; classes of labels are told by their names, and may differ. */
+static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
+    const CoupletField *bank = couplet_table_field(&data[e->bank], e->of, NULL), *query = couplet_table_field(&data[e->query], e->of, NULL);
+    int64_t code;
+    if (couplet_field_same_classes(bank, query, &code)) return true;
+    const char *in_bank = code < bank->classes ? bank->class_names[code] : "nothing", *in_query = code < query->classes ? query->class_names[code] : "nothing";
+    const bool alike = couplet_reader_has_setting(program->sources[e->query].reader, "like");
+    snprintf(error, error_bytes, "%s: error: the code %lld of `%s` is `%.80s` in `%s`, and `%.80s` in `%s`%s", e->place, (long long)code, e->of, in_bank,
+             program->sources[e->bank].name, in_query, program->sources[e->query].name, alike ? "; the setting like = \"PATH\" reads one as the other" : "");
+    return false;
+}
+
 /* Bank and query have the fields, of one type and shape. */
 static bool fields_fit(const CoupletEval *e, const CoupletTable *data, char *error, size_t error_bytes) {
     const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
@@ -89,7 +102,7 @@ static bool fields_fit(const CoupletEval *e, const CoupletTable *data, char *err
 bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
     for (int i = 0; i < program->eval_count; i++) {
         const CoupletEval *e = &program->evals[i];
-        if (!fields_fit(e, data, error, error_bytes) || (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes))) return false;
+        if (!fields_fit(e, data, error, error_bytes) || !codes_fit(e, program, data, error, error_bytes) || (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes))) return false;
     }
     return true;
 }

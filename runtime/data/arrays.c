@@ -248,6 +248,7 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
         if (!good) break;
         hash = couplet_hash(hash, field->name, strlen(field->name));
         hash = couplet_hash_array(hash, t->columns[i], bytes);
+        hash = couplet_field_hash(hash, field);
     }
     if (!good) {
         if (storage) release(storage);

@@ -146,6 +146,7 @@ static void choose_like(Reading *r) {
     for (int k = 0; !r->failed && k < r->like->count; k++) {
         const CoupletColumn *known = &r->like->columns[k];
         const int32_t i = couplet_words_find(&r->names, known->name, strlen(known->name));
+        if (i < 0 && known->is_label) continue;
         if (i < 0) {
             fail(r, "%s has no column `%s`, which %s has; it has %s", r->out->name, known->name, r->like->name, list_names(r, names, sizeof names));
             return;
@@ -155,12 +156,13 @@ static void choose_like(Reading *r) {
             out_of_memory(r);
             return;
         }
+        c->alike = k;
         c->is_label = known->is_label;
         c->is_apart = known->is_apart;
         c->as_words = known->as_words;
         c->kind = known->kind;
         c->decided = known->decided;
-        r->kept[i] = k;
+        r->kept[i] = r->out->count - 1;
     }
     for (int32_t i = 0; !r->failed && i < r->names.count; i++) {
         const char *name = r->names.words[i].text;
@@ -337,7 +339,7 @@ static void take_number(Reading *r, CoupletColumn *c, int64_t row, const char *t
 }
 
 static void take_word(Reading *r, CoupletColumn *c, int64_t row, const char *text, size_t length) {
-    const CoupletColumn *known = r->like ? &r->like->columns[c - r->out->columns] : NULL;
+    const CoupletColumn *known = r->like ? &r->like->columns[c->alike] : NULL;
     const int32_t theirs = known ? couplet_words_find(&known->words, text, length) : 0;
     char shown[SHOWN + 8];
     if (known && (theirs < 0 || known->codes[theirs] < 0)) {
@@ -544,7 +546,7 @@ static bool take_codes(CoupletColumn *c, const CoupletColumn *known) {
 }
 
 static void finish_column(Reading *r, CoupletColumn *c) {
-    const CoupletColumn *known = r->like ? &r->like->columns[c - r->out->columns] : NULL;
+    const CoupletColumn *known = r->like ? &r->like->columns[c->alike] : NULL;
     if (c->kind == COUPLET_CELLS_OPEN) {
         fail(r, "%s: no cell of the column `%s` has a value; leave it out: skip = \"%s\"", r->out->name, c->name, c->name);
         return;

@@ -24,6 +24,7 @@ typedef enum CoupletCellsKind { COUPLET_CELLS_OPEN, COUPLET_CELLS_NUMBERS, COUPL
 
 typedef struct CoupletColumn {
     char *name;
+    int alike;          /* its number in the table that this one is like */
     bool is_label;
     bool is_apart;      /* a field of its own */
     bool as_words;      /* whatever its cells are */
@@ -52,7 +53,7 @@ typedef struct CoupletCells {
 } CoupletCells;
 
 /* Reads the whole file. `like` is the table whose columns, kinds, words and means hold for this one too: columns go by their names, in the order of `like`. NULL:
- * the file says itself. False with a sentence that names file, line and column; nothing is then owned. */
+ * the file says itself. A label that this file lacks is no error: there is none, then. False with a sentence that names file, line and column; nothing is then owned. */
 bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRules *rules, const CoupletCells *like, CoupletCells *out, char *error, size_t error_bytes);
 void couplet_cells_free(CoupletCells *cells);
 

@@ -287,7 +287,7 @@ static bool read_files(const CoupletRequest *request, CoupletTable *t, char *err
     if (*like) {
         reading->name = reading->like_name = path;
         reading->corpus = &s->like;
-        good = couplet_path_beside(request->path, like, path, error, error_bytes) && read_corpus(reading, path);
+        good = couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) && read_corpus(reading, path);
         reading->like = &s->like;
     }
     reading->name = t->name;
@@ -410,7 +410,10 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
         read_row(t, row, fields, error, error_bytes);
     }
     uint64_t hash = COUPLET_HASH_START;
-    for (int f = 0; f < t->field_count; f++) hash = couplet_hash_array(hash, columns[f], t->held * couplet_field_bytes(&t->fields[f]));
+    for (int f = 0; f < t->field_count; f++) {
+        hash = couplet_hash_array(hash, columns[f], t->held * couplet_field_bytes(&t->fields[f]));
+        hash = couplet_field_hash(hash, &t->fields[f]);
+    }
     t->storage = pages;
     t->release = release;
     t->hash = hash ? hash : 1;

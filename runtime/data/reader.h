@@ -34,6 +34,7 @@ struct CoupletReader {
 /* The value of a setting: the one that was given, or the standard one of readers.def. */
 double couplet_request_number(const CoupletRequest *request, const char *name);
 const char *couplet_request_text(const CoupletRequest *request, const char *name);
+bool couplet_reader_has_setting(const char *reader, const char *name);
 bool couplet_request_gives(const CoupletRequest *request, const char *name); /* it does not have its standard value for want of another */
 /* The field that the spec claims under this name; NULL: none. A reader asks where its file leaves the type open; couplet_table_open compares the rest. */
 const CoupletField *couplet_request_claim(const CoupletRequest *request, const char *name);

@@ -1,5 +1,6 @@
 /* What a reader asks of its request, and how it describes what it found. Modules carry a copy of this file. */
 #include "runtime/data/reader.h"
+#include "runtime/hash.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -17,11 +18,15 @@ static const Standard standards[] = {
 #include "runtime/data/readers.def"
 };
 
-static const Standard *standard_of(const CoupletRequest *request, const char *name) {
+static const Standard *find_standard(const char *reader, const char *name) {
     for (size_t i = 0; i < sizeof standards / sizeof *standards; i++)
-        if (strcmp(standards[i].name, name) == 0 && strcmp(standards[i].reader, request->reader) == 0) return &standards[i];
+        if (strcmp(standards[i].name, name) == 0 && strcmp(standards[i].reader, reader) == 0) return &standards[i];
     return NULL;
 }
+
+static const Standard *standard_of(const CoupletRequest *request, const char *name) { return find_standard(request->reader, name); }
+
+bool couplet_reader_has_setting(const char *reader, const char *name) { return find_standard(reader, name) != NULL; }
 
 static const CoupletSetting *given(const CoupletRequest *request, const char *name) {
     for (int i = 0; i < request->setting_count; i++)
@@ -94,6 +99,19 @@ const CoupletField *couplet_table_field(const CoupletTable *table, const char *n
         return &table->fields[i];
     }
     return NULL;
+}
+
+uint64_t couplet_field_hash(uint64_t hash, const CoupletField *field) {
+    for (int64_t c = 0; field->class_names && c < field->classes; c++) hash = couplet_hash(hash, field->class_names[c], strlen(field->class_names[c]));
+    return hash;
+}
+
+bool couplet_field_same_classes(const CoupletField *a, const CoupletField *b, int64_t *code) {
+    const int64_t shared = a->classes < b->classes ? a->classes : b->classes;
+    *code = 0;
+    if (!a->class_names || !b->class_names) return true;
+    while (*code < shared && strcmp(a->class_names[*code], b->class_names[*code]) == 0) ++*code;
+    return *code == a->classes && *code == b->classes;
 }
 
 int64_t couplet_field_elements(const CoupletField *field) {

@@ -17,6 +17,7 @@ typedef struct CoupletRequest {
     const char *split;              /* "train": of readers whose first argument is a split, which lies in the folder `path`; NULL for the others */
     const CoupletSetting *settings; /* those that were given; the others have the standard values of readers.def */
     int setting_count;
+    const char *beside;             /* the file whose folder relative paths of settings start at; NULL: `path` */
     const CoupletField *claim;      /* fields that the spec claims: they are compared, and choose types where the file leaves a choice */
     int claim_count;                /* 0: the spec claims nothing */
 } CoupletRequest;
@@ -81,6 +82,10 @@ void couplet_table_close(CoupletTable *table); /* of a table that is all zeros: 
 const CoupletField *couplet_table_field(const CoupletTable *table, const char *name, int *number); /* NULL: there is none. `number` may be NULL */
 int64_t couplet_field_elements(const CoupletField *field); /* of one sample */
 int64_t couplet_field_bytes(const CoupletField *field);    /* of one sample */
+/* Goes on with a hash by the names of the field's classes: what its codes mean. */
+uint64_t couplet_field_hash(uint64_t hash, const CoupletField *field);
+/* Whether the codes of two fields mean the same: neither has names of classes, or they are the same names in the same order. *code is the first that differs. */
+bool couplet_field_same_classes(const CoupletField *a, const CoupletField *b, int64_t *code);
 /* "real[16000]", "int", "u8[3, 64, 64]". Returns `out`; 128 bytes are enough. */
 const char *couplet_field_text(const CoupletField *field, char *out, size_t bytes);
 /* The row of the source that row `row` of the chosen ones is. */

@@ -86,7 +86,7 @@ static CoupletField *add_part(CoupletTable *t, const char *name, bool words, int
 }
 
 /* The words of a column in the order of their codes: those of the table that this one is like. */
-static const CoupletColumn *coded(const State *s, int column) { return s->like.count ? &s->like.columns[column] : &s->cells.columns[column]; }
+static const CoupletColumn *coded(const State *s, int column) { return s->like.count ? &s->like.columns[s->cells.columns[column].alike] : &s->cells.columns[column]; }
 
 /* Names of all codes of the field. Where columns share a field, each column's codes follow those of the columns before, and a name says whose it is: "city=Oslo". */
 static bool name_codes(const CoupletTable *t, CoupletField *field, bool with_column) {
@@ -188,7 +188,7 @@ static bool read_tables(const CoupletRequest *request, CoupletTable *t, char *er
     const char *like = couplet_request_text(request, "like");
     char path[COUPLET_PATH_BYTES];
     if (!read_rules(request, t, &rules, error, error_bytes)) return false;
-    if (*like && (!couplet_path_beside(request->path, like, path, error, error_bytes) || !couplet_cells_read(path, path, &rules, NULL, &s->like, error, error_bytes)))
+    if (*like && (!couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) || !couplet_cells_read(path, path, &rules, NULL, &s->like, error, error_bytes)))
         return false;
     if (!couplet_cells_read(t->path, t->name, &rules, *like ? &s->like : NULL, &s->cells, error, error_bytes)) return false;
     t->held = s->cells.rows;
@@ -254,6 +254,7 @@ static bool load(CoupletTable *t, char *error, size_t error_bytes) {
         t->columns[f] = at;
         hash = couplet_hash(hash, t->fields[f].name, strlen(t->fields[f].name));
         hash = couplet_hash_array(hash, at, t->held * couplet_field_bytes(&t->fields[f]));
+        hash = couplet_field_hash(hash, &t->fields[f]);
         at += padded_bytes(t, f);
     }
     t->storage = pages;

@@ -18,7 +18,7 @@ void couplet_textfile_close(CoupletTextFile *file);
 /* How many bytes at the beginning are UTF-8 without bytes 0: all `length`, or up to the first that is not. */
 size_t couplet_utf8_length(const char *text, size_t length);
 
-/* A path that a setting of a source gives, `like = "train.csv"`: a relative one starts at the folder that the source lies in. False with a sentence. */
+/* A path that a setting of a source gives, `like = "train.csv"`: a relative one starts at the folder of the file `source`. False with a sentence. */
 bool couplet_path_beside(const char *source, const char *path, char *out, char *error, size_t error_bytes);
 
 #endif

@@ -8,7 +8,7 @@ def npy(shape, code, values):
     """The bytes of an .npy file."""
     header = f"{{'descr': '{code}', 'fortran_order': False, 'shape': {tuple(shape)}, }}"
     header += " " * (63 - (len(header) + 10) % 64) + "\n"
-    kind = {"<f4": "f", "<i4": "i", "|u1": "B"}[code]
+    kind = {"<f4": "f", "<f8": "d", "<i4": "i", "<i8": "q", "|u1": "B"}[code]
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(values)}{kind}", *values)
 
 

@@ -37,6 +37,8 @@ def plain(at):
     check(field(t, "label")["names"] == ["9", "10"] and field(t, "label")["values"] == [1, 0, 1], "labels that are numbers", t)
     same = {dump("table", path)["hash"], dump("table", write(f"{at}/b.csv", "age;city;height;sex;income\r\n39;\"Oslo\";1.5;m;high\r17;Rome;1.25;f;low\n\n-3;Oslo;1e2;f;low"))["hash"]}
     check(len(same) == 1, "the same content has the same hash", same)
+    other = dump("table", write(f"{at}/c.csv", open(path).read().replace("Rome", "Rune")))["hash"]
+    check(other not in same, "other words have another hash", other)
     refused("table", path, "label:incom", ["no column `incom`", "`label`", "age, city, height, sex, income"])
     refused("table", path, "skip:age,,x", ["no column"])
     refused("table", path, "skip:#6", ["no column `#6`"])
@@ -156,6 +158,8 @@ def two_files(at):
     refused("table", test, "like:train.csv", "label:label", ["line 3", "column `city`", "`Paris`", "train.csv", "drop"])
     values(dump("table", test, "like:train.csv", "missing:drop"), "number", [1, 3], "rows with other words are left out")
     refused("table", write(f"{at}/t3.csv", "age,city\n1,Oslo\n"), "like:train.csv", ["no column `label`", "train.csv"])
+    t = dump("table", f"{at}/t3.csv", "like:train.csv", "label:label")
+    check([f["name"] for f in t["fields"]] == ["number", "word"] and field(t, "word")["values"] == [1], "a table without its label", t)
     values(dump("table", f"{at}/t3.csv", "like:train.csv", "skip:label"), "word", [1], "a table without labels")
     refused("table", write(f"{at}/t4.csv", "age,city,label,more\n1,Oslo,no,1\n"), "like:train.csv", ["`more`", 'skip = "more"'])
     values(dump("table", f"{at}/t4.csv", "like:train.csv", "columns:age"), "number", [1], "columns are chosen")
