@@ -74,7 +74,8 @@ bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]) {
     for (int c = 0; c < 3; c++)
         if (!(fabs(point[c]) <= FLT_MAX))
             return couplet_mesh_fail(f, "a coordinate of point %lld is %g, and a finite number of "
-                                        "32 bits was expected", (long long)m->point_count, point[c]);
+                                        "32 bits was expected", (long long)m->point_count,
+                                     isnan(point[c]) ? fabs(point[c]) : point[c]);
     if (m->point_count == INT32_MAX)
         return couplet_mesh_fail(f, "it has more than %d points", INT32_MAX);
     if (!grow(f, &m->points, &f->point_room, m->point_count + 1, 3 * sizeof *m->points)) return false;
@@ -84,10 +85,6 @@ bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]) {
 
 bool couplet_mesh_add_normal(CoupletMeshFile *f, const double normal[3]) {
     CoupletMesh *m = f->mesh;
-    for (int c = 0; c < 3; c++)
-        if (!(fabs(normal[c]) <= FLT_MAX))
-            return couplet_mesh_fail(f, "an entry of normal %lld is %g, and a finite number was "
-                                        "expected", (long long)f->normal_count, normal[c]);
     if (!grow(f, &m->normals, &f->normal_room, f->normal_count + 1, 3 * sizeof *m->normals))
         return false;
     memcpy(m->normals + 3 * f->normal_count++, normal, 3 * sizeof *normal);
@@ -279,6 +276,16 @@ bool couplet_mesh_numbers(CoupletMeshFile *f, CoupletSpan *line, const char *wha
         if (!couplet_mesh_number(word, &out[i]))
             return couplet_mesh_fail(f, "`%s` is no finite number, and %s was expected",
                                      couplet_mesh_show(word, shown), what);
+    }
+    return true;
+}
+
+bool couplet_mesh_normal(CoupletMeshFile *f, CoupletSpan *line, double out[3]) {
+    for (int i = 0; i < 3; i++) {
+        CoupletSpan word;
+        if (!couplet_mesh_word(line, &word))
+            return couplet_mesh_fail(f, "a normal has %d numbers, and 3 were expected", i);
+        if (!couplet_mesh_number(word, &out[i])) out[i] = NAN;
     }
     return true;
 }

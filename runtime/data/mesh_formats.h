@@ -32,6 +32,7 @@ __attribute__((format(printf, 2, 3))) bool couplet_mesh_fail(CoupletMeshFile *f,
 
 /* Adds a point; one that is no finite float is refused. */
 bool couplet_mesh_add_point(CoupletMeshFile *f, const double point[3]);
+/* Adds a normal, whatever its numbers are: not all shapes are asked for theirs. */
 bool couplet_mesh_add_normal(CoupletMeshFile *f, const double normal[3]);
 /* Adds a corner to the face that is being read: `point` is a number from 0. */
 bool couplet_mesh_add_corner(CoupletMeshFile *f, int64_t corner, int64_t point);
@@ -54,6 +55,8 @@ bool couplet_mesh_whole(CoupletSpan word, int64_t *out);
  * expected", as in "the coordinate of a point". */
 bool couplet_mesh_numbers(CoupletMeshFile *f, CoupletSpan *line, const char *what, int count,
                           double *out);
+/* The same for normals: a word that is no finite number is NaN. */
+bool couplet_mesh_normal(CoupletMeshFile *f, CoupletSpan *line, double out[3]);
 /* At most 40 characters of a word, for messages, with what is not printed as `?`. */
 const char *couplet_mesh_show(CoupletSpan word, char out[48]);
 

@@ -53,7 +53,7 @@ static bool read_line(CoupletMeshFile *f, CoupletSpan line) {
         return couplet_mesh_numbers(f, &line, "a point", 3, numbers) &&
                couplet_mesh_add_point(f, numbers);
     if (couplet_mesh_is(word, "vn"))
-        return couplet_mesh_numbers(f, &line, "a normal", 3, numbers) &&
+        return couplet_mesh_normal(f, &line, numbers) &&
                couplet_mesh_add_normal(f, numbers);
     if (couplet_mesh_is(word, "f") || couplet_mesh_is(word, "fo")) return read_face(f, line);
     return true;

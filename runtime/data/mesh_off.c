@@ -65,7 +65,7 @@ static bool read_point(CoupletMeshFile *f, const Header *header, CoupletSpan lin
     if (!couplet_mesh_numbers(f, &line, "a point", 3, numbers)) return false;
     if (!couplet_mesh_add_point(f, numbers)) return false;
     if (!header->has_normals) return true;
-    return couplet_mesh_numbers(f, &line, "a normal", 3, numbers) &&
+    return couplet_mesh_normal(f, &line, numbers) &&
            couplet_mesh_add_normal(f, numbers);
 }
 

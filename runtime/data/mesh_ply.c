@@ -3,6 +3,7 @@
  * list vertex_indices of `face` and of `tristrips`; all others are passed over. */
 #include "runtime/data/mesh_formats.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef enum Coding { CODING_TEXT, CODING_LITTLE, CODING_BIG } Coding;
@@ -146,6 +147,7 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
     while (couplet_mesh_line(f, &line)) {
         if (!couplet_mesh_word(&line, &word)) continue;
         if (couplet_mesh_is(word, "comment") || couplet_mesh_is(word, "obj_info")) continue;
+        if (couplet_mesh_is(word, "Created")) continue; /* by Blender 2.4, without `comment` */
         if (couplet_mesh_is(word, "end_header"))
             return h->has_format || couplet_mesh_fail(f, "the header has no line `format`");
         const bool is_read = couplet_mesh_is(word, "format")     ? read_format(f, line, h)
@@ -160,13 +162,16 @@ static bool read_header(CoupletMeshFile *f, Header *h) {
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
-static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, double *out) {
+/* What is no number is refused where it is asked for: reals of other roles may be NaN. */
+static bool read_word(CoupletMeshFile *f, CoupletSpan *line, Kind kind, Role role, double *out) {
     CoupletSpan word;
     char shown[48];
     while (!couplet_mesh_word(line, &word))
         if (!couplet_mesh_line(f, line)) return couplet_mesh_fail(f, "the file ends in its rows");
     if (kind >= FLOAT32) {
         if (couplet_mesh_number(word, out)) return true;
+        *out = NAN;
+        if (role > ROLE_Z) return true;
         return couplet_mesh_fail(f, "`%s` is no finite number", couplet_mesh_show(word, shown));
     }
     int64_t whole;
@@ -208,8 +213,10 @@ static bool read_bytes(CoupletMeshFile *f, Coding coding, Kind kind, double *out
 }
 
 /* `line` is what is left of the line of text that is being read. */
-static bool read_value(CoupletMeshFile *f, Coding coding, Kind kind, CoupletSpan *line, double *out) {
-    return coding == CODING_TEXT ? read_word(f, line, kind, out) : read_bytes(f, coding, kind, out);
+static bool read_value(CoupletMeshFile *f, Coding coding, Kind kind, Role role, CoupletSpan *line,
+                       double *out) {
+    if (coding != CODING_TEXT) return read_bytes(f, coding, kind, out);
+    return read_word(f, line, kind, role, out);
 }
 
 /* A strip: each point makes a triangle with the two before it, in turns; -1 begins another one. */
@@ -235,10 +242,10 @@ static bool read_list(CoupletMeshFile *f, const Header *h, const Element *e, con
     double count, value;
     int64_t strip = 0;
     int32_t last[2] = {0, 0};
-    if (!read_value(f, h->coding, p->count_kind, line, &count)) return false;
+    if (!read_value(f, h->coding, p->count_kind, p->role, line, &count)) return false;
     if (count < 0) return couplet_mesh_fail(f, "a list has %g entries", count);
     for (int64_t i = 0; i < (int64_t)count; i++) {
-        if (!read_value(f, h->coding, p->kind, line, &value)) return false;
+        if (!read_value(f, h->coding, p->kind, p->role, line, &value)) return false;
         if (p->role != ROLE_CORNERS) continue;
         const int64_t point = (int64_t)value;
         if (is_strip ? !add_strip_point(f, &strip, point, last)
@@ -260,7 +267,7 @@ static bool read_row(CoupletMeshFile *f, const Header *h, const Element *e, bool
     for (int i = 0; i < e->properties; i++) {
         const Property *p = &h->property[e->first + i];
         if (p->is_list ? !read_list(f, h, e, p, line)
-                       : !read_value(f, h->coding, p->kind, line, &values[p->role]))
+                       : !read_value(f, h->coding, p->kind, p->role, line, &values[p->role]))
             return false;
     }
     if (strcmp(e->name, "vertex") != 0) return true;

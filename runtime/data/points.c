@@ -5,6 +5,7 @@
 #include "runtime/hash.h"
 #include "runtime/random.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,9 +149,9 @@ static bool have_length(CoupletMesh *m, const char *path, char *error, size_t er
     for (int64_t i = 0; i < m->point_count; i++) {
         double *n = m->normals + 3 * i;
         const double length = sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
-        if (!(length > 0)) {
-            snprintf(error, error_bytes, "%s: the normal of point %lld has no length", path,
-                     (long long)i);
+        if (!(length > 0 && length <= DBL_MAX)) {
+            snprintf(error, error_bytes, "%s: the normal of point %lld has the length %g", path,
+                     (long long)i, length);
             return false;
         }
         for (int c = 0; c < 3; c++) n[c] /= length;

@@ -382,7 +382,13 @@ static void clouds_have_normals(void **state) {
     refuses("points", "colour.xyz", settings, 2, "normal", "without normals");
     write_text("short.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float nz\nproperty float ny\nproperty float nx\n"
                             "property float x\nproperty float y\nproperty float z\nend_header\n0 0 0 5 5 5\n");
-    refuses("points", "short.ply", settings, 2, "normal", "has no length");
+    refuses("points", "short.ply", settings, 2, "normal", "the normal of point 0 has the length 0");
+    write_text("nan.ply", "ply\nformat ascii 1.0\nCreated by an old Blender\nelement vertex 1\nproperty float nz\nproperty float ny\nproperty float nx\n"
+                          "property float x\nproperty float y\nproperty float z\nproperty float quality\nend_header\n0 nan 1 5 5 5 inf\n");
+    refuses("points", "nan.ply", settings, 2, "normal", "the normal of point 0 has the length nan");
+    float *points = read_file("points", "nan.ply", settings, 1, "points"); /* where nobody asks for them, they may be anything */
+    assert_non_null(points);
+    free(points);
 }
 
 static void damaged(void **state) {
