@@ -131,7 +131,8 @@ static void print_pairs(Arena *arena, const Twins *twins, const DataSet *first, 
 }
 
 static void print_unlike(const Twins *twins, FILE *out) {
-    if (twins->unlike) fprintf(out, ", and %lld of %s another label or number", (long long)twins->unlike, twins->pairs.count == 1 ? "it has" : "them have");
+    if (twins->unlike && twins->pairs.count == 1) fprintf(out, ", and has another label or number");
+    else if (twins->unlike) fprintf(out, ", and %lld of them have another label or number", (long long)twins->unlike);
     fprintf(out, ":\n");
 }
 

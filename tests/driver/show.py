@@ -18,6 +18,8 @@ data train = data.arrays("arrays")
 view dark, light[2] = turn(train.image)
 view later = train.image * real(step) / 100
 view noise = shake(train.image)
+let faint[n, c, h, w] = train.image[n, c, h, w] / 10
+view computed = turn(faint)
 net f = nn.linear(4)
 let flat[n, i] = dark[n, 0, i, 0]
 let z = f(flat)
@@ -114,6 +116,8 @@ with tempfile.TemporaryDirectory() as folder:
     check(done.returncode == 0 and len(shown) == 4, "the samples of the views", done.stderr)
     turned = [found.get(tuple(255 - v for v in c), 0) for c in shown]
     check(turned == [3 * 128 * 128] * 4, "three views turned dark, of the same samples", turned)
+    light = [sum(count for colour, count in found.items() if all(abs(a - 255 + v / 10) < 1 for a, v in zip(colour, c))) for c in shown]
+    check(all(count >= 128 * 128 for count in light), "and the view of a computed array", light)
     first = contents(sheet)
     show(folder + "/spec.cpl", "--rows", 4, "--threads", 1)
     check(contents(sheet) == first, "the same sheet on one thread")
