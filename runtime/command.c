@@ -1,6 +1,7 @@
 /* The command line of a program that `couplet build` makes: the options of `couplet train` and `couplet eval`, and embed. */
 #include "runtime/couplet.h"
 
+#include "runtime/data/progress.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
@@ -49,11 +50,11 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
+enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
 static const struct option options[] = {
     {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
     {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
-    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET},
+    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
     {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"samples", 1, NULL, SAMPLES}, {"images", 1, NULL, IMAGES},
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
@@ -66,6 +67,7 @@ static bool take(CommandLine *c, int option, const char *name) {
     case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
     case MAX_STEPS: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.max_steps = value, true);
     case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
+    case SKIP_BAD: return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
     case RESUME: return c->resume = true;
     case CHANGE: return text(c, name, &c->train.change);
     case QUIET: return c->train.quiet = true;
@@ -166,7 +168,15 @@ static void take_record(CommandLine *c, const CoupletRecord *r, CoupletProgram *
     c->train.places.was = (const char *const *)r->places;
     c->train.places.was_count = r->place_count;
     if (!c->train.threads && couplet_record_number(r, "options.threads", &number)) c->train.threads = (int)number;
+    if (!c->train.loading.skip_bad && couplet_record_number(r, "options.skip_bad", &number)) c->train.loading.skip_bad = (int64_t)number;
     if (!c->train.checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) c->train.checkpoint_every = (int64_t)number;
+}
+
+/* What is to be packed is packed on all threads, with a line that shows how it goes. */
+static void begin_loading(CommandLine *c, CoupletProgress *progress) {
+    c->train.loading.threads = c->train.threads;
+    c->train.loading.stop = c->train.stop;
+    if (!c->train.quiet) couplet_progress_begin(progress, stderr, NULL, &c->train.loading);
 }
 
 /* In the folder that is held. */
@@ -181,6 +191,8 @@ static int run_in(CommandLine *c, CoupletProgram *program, CoupletHyper *hypers,
         c->train.record = &record;
     }
     c->train.stop = couplet_catch_interrupts();
+    CoupletProgress progress;
+    begin_loading(c, &progress);
     CoupletRunEnd end = work(program, &c->train, error, sizeof error);
     couplet_record_free(&record);
     if (end == COUPLET_RUN_FAILED || end == COUPLET_RUN_REFUSED) return fail(c, error);
@@ -228,6 +240,8 @@ static int embed(CommandLine *c) {
     if (!c->weights && !c->method->weights) return fail(c, "embed needs --weights FILE, a checkpoint: no weights were built in");
     if (c->array && (c->place_count || c->split)) return fail(c, "embed takes its samples from --samples, or from --data and --split, and both were given");
     if (c->place_count > 1) return fail(c, "embed reads one source, and --data is given twice");
+    CoupletProgress progress;
+    begin_loading(c, &progress);
     const CoupletEmbedding what = {.array = c->array, .data = c->place_count ? c->places[0] : NULL, .split = c->split, .out = c->out, .loading = c->train.loading};
     CoupletThreads *threads = couplet_threads_new(c->train.threads);
     CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
@@ -263,7 +277,8 @@ static int usage(const CommandLine *c, FILE *out) {
             "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out FEATURES.npy\n"
             "                                                         features of samples, [count, width] in float32\n"
             "%s --version                                             of Couplet, and of the method\n"
-            "A PLACE is the folder that the method's data lies in, or NAME=PATH for one of its sources; --data may stand several times.\n",
+            "A PLACE is the folder that the method's data lies in, or NAME=PATH for one of its sources; --data may stand several times.\n"
+            "--skip-bad n leaves out up to n samples that cannot be read, and lists them.\n",
             c->program, c->method->name, c->program, c->program, c->program, c->program);
     return out == stdout ? 0 : 2;
 }
@@ -277,9 +292,9 @@ static int train(CommandLine *c) { return run(c, couplet_train); }
 static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) : fail(c, "eval needs --out FOLDER, the folder of a run"); }
 
 static const Command commands[] = {
-    {"train", " data out seed threads epochs max-steps checkpoint-every resume change quiet set ", train},
-    {"eval", " data out threads quiet ", evaluate},
-    {"embed", " data out seed threads quiet weights samples images split ", embed},
+    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every resume change quiet set ", train},
+    {"eval", " data skip-bad out threads quiet ", evaluate},
+    {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed},
 };
 
 static const Command *find_command(const CommandLine *c, const char *name) {

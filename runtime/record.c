@@ -118,11 +118,12 @@ static json_t *make_data(const CoupletRecorded *from) {
 
 static json_t *make_options(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
-    return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o}", "device", from->device,
+    return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o}", "device", from->device,
                      "memory", or_null(origin->memory_bytes > 0, json_integer((json_int_t)origin->memory_bytes)),
                      "no_stream", (int)origin->no_stream, "no_fuse", (int)origin->no_fuse,
                      "threads", or_null(from->threads > 0, json_integer(from->threads)),
-                     "checkpoint_every", or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)));
+                     "checkpoint_every", or_null(from->checkpoint_every > 0, json_integer((json_int_t)from->checkpoint_every)),
+                     "skip_bad", or_null(from->skip_bad > 0, json_integer((json_int_t)from->skip_bad)));
 }
 
 static json_t *make_versions(const CoupletRecorded *from) {

@@ -21,6 +21,7 @@ typedef struct CoupletRecorded {
     const char *device;       /* as --device names it: "cpu", "opencl:1" */
     int threads;              /* as asked for; 0: one for each core */
     int64_t checkpoint_every; /* steps; 0: at the end of each epoch */
+    int64_t skip_bad;         /* rows that cannot be read are left out, up to so many */
 } CoupletRecorded;
 
 /* False with a sentence: memory runs out, or a value is no finite number. */

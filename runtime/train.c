@@ -114,7 +114,7 @@ static void note(void *context, const char *sentence) { say(context, "note: %s\n
 
 static bool make_record(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
-    const CoupletRecorded from = {t->program, t->session, &t->sources, t->device->name, o->threads, o->checkpoint_every};
+    const CoupletRecorded from = {t->program, t->session, &t->sources, t->device->name, o->threads, o->checkpoint_every, o->loading.skip_bad};
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 

@@ -241,7 +241,7 @@ int build_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "build", "out data emit target embed-weights set epochs memory", argc, argv)) {
+    if (options_read(arena, &o, "build", "out data skip-bad emit target embed-weights set epochs memory", argc, argv)) {
         const Emit *emit = find_emit(arena, o.emit ? o.emit : "exe");
         Build b = {.arena = arena, .options = &o};
         if (emit) status = build(&b, emit) ? 0 : 1;

@@ -70,7 +70,7 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set data in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
+    if (options_read(arena, &options, "check", "set data skip-bad in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options);
         if (method) {

@@ -65,13 +65,14 @@ static void pass_on(Arena *arena, Request *r, const char *name, const char *valu
 }
 
 static bool read_request(Arena *arena, Request *r, int argc, char **argv) {
-    if (!options_read(arena, &r->options, "compare", "set seeds seed out data epochs threads [files] [lists]", argc, argv)) return false;
+    if (!options_read(arena, &r->options, "compare", "set seeds seed out data skip-bad epochs threads [files] [lists]", argc, argv)) return false;
     const Options o = r->options;
     for (int i = 0; i < o.files.count; i++) array_push(arena, &r->files, o.files.items[i]);
     for (int i = 0; i < o.sets.count; i++) read_sweep(arena, r, &o.sets.items[i]);
     for (int i = 0; i < o.data.count; i++) pass_on(arena, r, "--data", o.data.items[i]);
     if (o.epochs > 0) pass_on(arena, r, "--epochs", arena_printf(arena, "%.17g", o.epochs));
     if (o.threads) pass_on(arena, r, "--threads", arena_printf(arena, "%" PRId64, o.threads));
+    if (o.skip_bad) pass_on(arena, r, "--skip-bad", arena_printf(arena, "%" PRId64, o.skip_bad));
     if (o.out) r->folder = o.out;
     if (o.seeds) r->seeds = o.seeds;
     r->first_seed = o.seed;
@@ -135,7 +136,7 @@ static const char *unique_name(const Comparison *c, const char *name) {
 /* A spec with one combination of settings, as `couplet train` would read it. */
 static bool is_trainable(const Comparison *c, const char *file, const Variant *variant) {
     Arena *arena = c->arena;
-    Options o = {.file = file};
+    Options o = {.file = file, .skip_bad = c->options->skip_bad};
     for (int i = 0; i < c->options->data.count; i++) array_push(arena, &o.data, c->options->data.items[i]);
     for (int i = 0; i < variant->sets.count; i++) array_push(arena, &o.sets, variant->sets.items[i]);
     Diag *diag = diag_new(arena);

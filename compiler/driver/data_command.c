@@ -37,8 +37,11 @@ static bool compare_sources(DataSets *sets, SharedRows *shared, int *count) {
 }
 
 /* 0: every row can be read. */
-static int describe(Arena *arena, const Options *o) {
+static int describe(Arena *arena, const Options *asked) {
     DataSets sets;
+    Options all = *asked;
+    const Options *o = &all;
+    all.skip_bad = INT32_MAX; /* every row that cannot be read is listed */
     bool good = data_sets_find(arena, o, &sets), all_read = true;
     DataFindings *findings = arena_array(arena, DataFindings, sets.count + 1);
     SharedRows *shared = arena_array(arena, SharedRows, sets.count * sets.count + 1);

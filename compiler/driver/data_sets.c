@@ -8,6 +8,7 @@
 #include "runtime/data/reader.h"
 #include "runtime/interrupt.h"
 #include "runtime/numbers.h"
+#include "runtime/selection.h"
 
 #include <string.h>
 
@@ -176,13 +177,13 @@ static bool open_table(DataSet *set, const Options *o, char *error, size_t error
 
 bool data_set_load(DataSets *sets, DataSet *set, const Options *o, int64_t skip_bad, bool chosen) {
     char error[2048];
-    (void)chosen;
     if (!open_table(set, o, error, sizeof error)) return report_error(CODE_DATA, error);
     Hearing hearing = {.arena = sets->arena, .set = set};
     couplet_progress_begin(&hearing.progress, stderr, set->name, &hearing.loading);
     const CoupletLoading loading = {.threads = (int)o->threads, .skip_bad = skip_bad, .progress = hear_progress, .skipped = hear_skipped, .said = hear_said, .context = &hearing,
                                     .stop = couplet_catch_interrupts()};
-    const bool good = couplet_table_load(&set->table, &loading, error, sizeof error);
+    const bool good = couplet_table_load(&set->table, &loading, error, sizeof error) &&
+                      (!chosen || couplet_selection_apply(&set->source.selection, &set->table, &loading, error, sizeof error));
     couplet_progress_end(&hearing.progress);
     return good || report_error(CODE_DATA, error);
 }

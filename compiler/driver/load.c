@@ -7,6 +7,7 @@
 #include "compiler/driver/settings.h"
 
 #include "runtime/data/place.h"
+#include "runtime/data/progress.h"
 #include "runtime/selection.h"
 
 #include <dirent.h>
@@ -60,6 +61,8 @@ static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64
 /* Whose data is looked for, and where. */
 typedef struct Seeker {
     CoupletPlaces places;
+    CoupletLoading loading; /* of what can only be known from the rows */
+    bool quiet;
 } Seeker;
 
 static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) {
@@ -77,8 +80,20 @@ static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) 
     }
 }
 
-static bool count_chosen(const CoupletSource *source, CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
-    if (!couplet_selection_apply(&source->selection, table, NULL, error, error_bytes)) return false;
+/* Where rows that cannot be read are left out, how many are left is known once all have been read. Whoever opens the data says which these are. */
+static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, char *error, size_t error_bytes) {
+    CoupletLoading loading = seeker->loading;
+    CoupletProgress progress;
+    if (!seeker->quiet) couplet_progress_begin(&progress, stderr, source->name, &loading);
+    loading.skipped = NULL;
+    const bool good = (!loading.skip_bad || couplet_table_load(table, &loading, error, error_bytes)) &&
+                      couplet_selection_apply(&source->selection, table, &loading, error, error_bytes);
+    if (!seeker->quiet) couplet_progress_end(&progress);
+    return good;
+}
+
+static bool count_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
+    if (!choose(seeker, source, table, error, error_bytes)) return false;
     d->rows = table->count;
     if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
     snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)d->rows, d->name, (long long)d->claimed_rows);
@@ -93,7 +108,7 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
     if (good) {
-        good = count_chosen(&source, &table, d, error, sizeof error);
+        good = count_chosen(seeker, &source, &table, d, error, sizeof error);
         couplet_table_close(&table);
     }
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
@@ -214,7 +229,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
-    Seeker seeker = {options_places(options, spec->source->path)};
+    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
@@ -225,7 +240,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) {
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
-    Seeker seeker = {{.spec = NULL}};
+    Seeker seeker = {.quiet = true};
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
     return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
 }

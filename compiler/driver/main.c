@@ -33,13 +33,13 @@ static const Command commands[] = {
      "    Without --fn: the whole loss of a method, a few entries of each parameter (at a batch of 4), or every function of a file without a loss.\n"
      "    Arrays that are not given are made up."},
     {"train", train_command,
-     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--seed n] [--threads n] [--out FOLDER]\n"
+     "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--skip-bad n] [--seed n] [--threads n] [--out FOLDER]\n"
      "              [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it, by the settings and the data that it was made with, and refuses others that --change does not name. Ctrl-C\n"
      "    ends at the next step, with a checkpoint."},
     {"eval", eval_command,
-     "couplet eval FOLDER [--data FOLDER] [--threads n] [--device cpu|opencl[:n]]\n"
+     "couplet eval FOLDER [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
     {"data", data_command,
@@ -102,7 +102,7 @@ static const Command commands[] = {
 static int usage(FILE *out) {
     fprintf(out, "Couplet: contrastive learning methods as their formulas. FILE may be a folder, whose files are then one module, a module of the library (losses), or - for standard input.\n\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) fprintf(out, "%s\n\n", commands[i].usage);
-    fprintf(out, "--data FOLDER says where the paths of a spec's data begin, --data NAME=PATH where one source lies; there may be several.\n\n");
+    fprintf(out, "--data FOLDER says where the paths of a spec's data begin, --data NAME=PATH where one source lies; there may be several. --skip-bad N leaves out up to N samples that cannot be read, and lists them.\n\n");
     fprintf(out, "couplet version\n    The version. couplet help COMMAND: what a command takes. Every command takes --diagnostics json and --all-errors.\n\n");
     return out == stdout ? 0 : 2;
 }

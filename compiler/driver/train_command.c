@@ -51,6 +51,7 @@ static void take_record(Job *j) {
     if (!o->threads && couplet_record_number(r, "options.threads", &number)) o->threads = (int64_t)number;
     if (!o->checkpoint_every && couplet_record_number(r, "options.checkpoint_every", &number)) o->checkpoint_every = (int64_t)number;
     if (!o->memory_bytes && couplet_record_number(r, "options.memory", &number)) o->memory_bytes = (int64_t)number;
+    if (!o->skip_bad && couplet_record_number(r, "options.skip_bad", &number)) o->skip_bad = (int64_t)number;
     o->no_stream |= couplet_record_true(r, "options.no_stream");
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
 }
@@ -87,7 +88,7 @@ static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
     CoupletProgress progress;
-    CoupletLoading loading = {.threads = (int)j->o->threads, .stop = couplet_catch_interrupts()};
+    CoupletLoading loading = {.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
     const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading, &j->sources, error, sizeof error);
     if (!j->o->quiet) couplet_progress_end(&progress);
@@ -121,7 +122,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     const Options *o = j->o;
     char error[2048];
     const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .change = o->change, .places = options_places(o, j->spec),
-                                         .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
+                                         .loading = {.skip_bad = o->skip_bad}, .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
                                          .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .quiet = o->quiet, .out = stdout,
                                          .stop = couplet_catch_interrupts(), .device = j->device};
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
@@ -163,7 +164,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data seed threads device out resume change max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv)) {
+    if (options_read(arena, &o, "train", "set epochs data skip-bad seed threads device out resume change max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv)) {
         Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
         if (o.change && !o.resume) report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from the run that is gone on with");
         else status = (o.resume ? open_run(&job, o.out, true) : claim_run(&job)) ? run_job(&job) : 1;
@@ -183,7 +184,7 @@ int eval_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "eval", "data threads device quiet", argc, argv)) {
+    if (options_read(arena, &o, "eval", "data skip-bad threads device quiet", argc, argv)) {
         Job job = {.arena = arena, .o = &o, .work = couplet_evaluate, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
         job.spec = kept_spec(arena, o.file);
         status = open_run(&job, o.file, false) ? run_job(&job) : 1;

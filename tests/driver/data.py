@@ -12,6 +12,21 @@ couplet, root = sys.argv[1], sys.argv[2]
 check = command.Checks()
 
 
+# Two sources of one folder, and an array with a row for each sample that is left.
+SPEC = """
+use nn, optim
+data train = data.images("photos", size = 6, batch = 4)
+data test = data.images("photos", size = 6, part = 0.0 .. 0.5)
+net f = flatten >> nn.linear(4)
+let z = f(train.image)
+bank M[train, 4] init unit_normal
+update M[train.index] <- z
+loss mean[i] dot(z[i], z[i]) + mean[i] dot(z[i], M[train.index[i]])
+train { epochs 2, batch 4
+  optimiser optim.sgd(lr = 0.1) }
+eval { knn(k = 1, features = f, bank = train, query = test) }
+"""
+
 with tempfile.TemporaryDirectory() as folder:
     cache = {"COUPLET_CACHE": folder + "/cache"}
 
@@ -95,6 +110,35 @@ with tempfile.TemporaryDirectory() as folder:
     cleared = data("--cache", "--clear", "photos")
     check("1 packed copy removed" in cleared.stdout and os.listdir(folder + "/cache/data") == [], "--clear removes copies", cleared.stdout)
     check("0 packed copies" in data("--cache").stdout, "and then there is none")
+
+    # ---- a run that leaves rows out, and one on packed files
+    spec = command.write(folder + "/spec.cpl", SPEC)
+    refused = command.run(couplet, "train", spec, "--out", folder + "/r0", env=cache)
+    check(refused.returncode == 1 and "bad1.png" in refused.stderr and "E607" in refused.stderr, "a run does not start on pictures that cannot be read", refused.stderr)
+    done = command.run(couplet, "train", spec, "--skip-bad", 2, "--max-steps", 1, "--out", folder + "/r1", env=cache)
+    check(done.returncode == 0 and done.stderr.count("left out: ") == 4, "--skip-bad 2 leaves two out of each source and lists them", done.stdout + done.stderr)
+    with open(folder + "/r1/settings.json") as file:
+        record = json.load(file)
+    check(record["options"]["skip_bad"] == 2 and record["data"]["train"]["rows"] == 12 and record["data"]["train"]["used"] == 10, "the record says so", record["options"])
+    done = command.run(couplet, "train", spec, "--resume", "--out", folder + "/r1", env=cache)
+    check(done.returncode == 0, "and the run goes on by it", done.stderr)
+    done = command.run(couplet, "eval", folder + "/r1", env=cache)
+    check(done.returncode == 0, "and is evaluated by it", done.stderr)
+    first = command.arrays(folder + "/r1")
+
+    listed = data(spec)
+    check(listed.returncode == 1 and "2 rows cannot be read" in listed.stdout and "8 rows of test are also in train" not in listed.stdout, "the data of the spec", listed.stdout)
+    check(data("pack", spec, "--skip-bad", 2, "-o", folder + "/packed").returncode == 0, "the spec's data are packed")
+    places = ["--data", f"train={folder}/packed/train.safetensors", "--data", f"test={folder}/packed/test.safetensors"]
+    done = command.run(couplet, "train", spec, *places, "--out", folder + "/r2", env=cache)
+    check(done.returncode == 0 and command.arrays(folder + "/r2") == first, "training on the packed files is the same to the bit", done.stderr)
+    built = command.run(couplet, "build", spec, *places, "-o", folder + "/program", "--target", "x86-64-v3", env=cache)
+    check(built.returncode == 0, "a program is built on the packed files", built.stderr)
+    done = command.run(folder + "/program", "train", *places, "--out", folder + "/r3", env={**cache, "LD_DEBUG": "files"})
+    check(done.returncode == 0 and "libcouplet_images" not in done.stderr, "it trains on them without a module for pictures", done.stderr[-400:])
+    done = command.run(folder + "/program", "train", "--skip-bad", 2, "--data", folder, "--out", folder + "/r4", env={**cache, "LD_DEBUG": "files"})
+    check(done.returncode == 0 and "libcouplet_images" in done.stderr and command.arrays(folder + "/r4") == command.arrays(folder + "/r3"), "and on the pictures the same, with --skip-bad",
+          done.stderr[-400:])
 
     # ---- command lines that mean nothing
     for words, args in (("goes with --cache", ["--clear"]), ("goes with `couplet data pack`", ["-o", "x", "f.cpl"]), ("a file is needed", []), ("the path of the data", ["--reader", "images"]),

@@ -80,7 +80,7 @@ def records(p):
     check(found["seed"] == 7 and found["hypers"] == {"tau": 0.3, "width": 4} and (found["epochs"], found["batch"], found["steps"]) == (2, 32, 8), "seed, hypers, epochs, batch, steps", found)
     with open(out + "/settings.json") as file:
         check('"tau": 0.3,' in file.read(), "0.3 is written as 0.3")
-    check(found["options"] == {"device": "cpu", "memory": 64 << 20, "no_stream": False, "no_fuse": True, "threads": 1, "checkpoint_every": None}, "options", found["options"])
+    check(found["options"] == {"device": "cpu", "memory": 64 << 20, "no_stream": False, "no_fuse": True, "threads": 1, "checkpoint_every": None, "skip_bad": None}, "options", found["options"])
     data = found["data"]
     check(set(data) == {"train", "test"} and data["train"]["place"] == os.path.realpath(p.data) and data["train"]["rows"] == 128 and data["test"]["rows"] == 64, "the data of each source", data)
     other = settings(p.new("recorded_other", "--max-steps", 1, data=p.other))["data"]
