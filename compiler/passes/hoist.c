@@ -1,7 +1,7 @@
 /* hoist: what does not depend on every index of a large space is computed once for those it depends on: the root of a channel's variance for the
  * channel, not for every pixel. Only what costs something: roots, quotients, transcendental functions; and a quotient by such a value becomes a product
- * with its reciprocal, computed once too (a rounding more). So do places that are rounded to whole numbers, in subscripts: the row of an image that is resized is
- * computed for the row, not for each of its pixels. Nothing is taken out from under a guard or an `if`, where it might not be defined. */
+ * with its reciprocal, computed once too (a rounding more). So are places that are rounded to whole numbers, in subscripts too: the row of an image that is
+ * resized is computed for the row, not for each of its pixels, and what is left of the place is taken from the same whole number. Nothing is taken out from under a guard or an `if`, where it might not be defined. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
@@ -9,7 +9,11 @@
 
 #include <string.h>
 
-enum { LARGE_SPACE = 4096, FEWER = 8 /* times fewer elements make it worth a node */ };
+enum {
+    LARGE_SPACE = 4096,
+    FEWER = 8,       /* times fewer elements make it worth a node */
+    COSTLY_PLACE = 4 /* operations of a rounded number that is worth one */
+};
 
 typedef struct Hoist {
     const GNode *node;
@@ -17,8 +21,11 @@ typedef struct Hoist {
     ExprMap done; /* what became of a part */
 } Hoist;
 
-static bool is_costly(GOp op) {
-    switch (op) {
+static bool is_costly(const GExpr *e) {
+    switch (e->op) {
+    case G_FLOOR:
+    case G_CEIL:
+    case G_ROUND: return expr_price(e) >= COSTLY_PLACE;
     case G_DIV:
     case G_SQRT:
     case G_RSQRT:
@@ -26,8 +33,7 @@ static bool is_costly(GOp op) {
     case G_LOG:
     case G_TANH:
     case G_SIGMOID:
-    case G_POW:
-    case G_TO_INT: return true;
+    case G_POW: return true;
     default: return false;
     }
 }
@@ -88,7 +94,7 @@ static const GExpr *hoist(Graph *g, Hoist *h, const GExpr *e);
 
 /* The largest parts that can be taken out, from the top. */
 static const GExpr *hoist_new(Graph *g, Hoist *h, const GExpr *e) {
-    const GExpr *taken = is_costly(e->op) ? as_node(g, h, e) : NULL;
+    const GExpr *taken = is_costly(e) ? as_node(g, h, e) : NULL;
     if (taken) return taken;
     if (e->op == G_DIV && e->args[1]->op != G_CONST) {
         const GExpr *reciprocal = as_node(g, h, gx2(g, G_DIV, gx_real(g, 1), e->args[1]));
