@@ -259,8 +259,12 @@ static bool was_broken(const Check *c, const char *name) {
     return false;
 }
 
+/* A letter that is no ASCII: the scanner has said what to write. */
+static bool is_foreign(Span span) { return (unsigned char)span.source->text[span.begin] >= 0x80; }
+
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
+    if (is_foreign(e->span)) return;
     if (diag_error_count(c->diag) <= ENOUGH_ERRORS && was_broken(c, e->name)) return;
     Span last = c->unknown;
     bool again = last.source == e->span.source && last.line == e->span.line && last.end - last.begin == e->span.end - e->span.begin &&

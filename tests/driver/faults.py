@@ -84,7 +84,7 @@ CASES = {
     "mask_outside": ("t h", "40:40", "E801", "h[1] is -1, and axis 1 of `mask` has 0 to 599", "else 0"),
     "left_out": ("t h", "44:49", "E801", "h[1] is -1, and axis 2 of `s` has 0 to 599", "else 0"),
     "negative": ("t", "48:31", "E803", "log(-1) is nan for i = 0, j = 1", "above 0"),
-    "harmonic": ("e", "50:30", "E803", "1 / 0 is inf for i = 1", "divisor"),
+    "harmonic": ("e", "50:34", "E803", "1 / 0 is inf for i = 1", "divisor"),
     "library": ("o y", "35:35", "E801", "y[1] is -1, and axis 2 of `o` has 0 to 3", "else 0"),
 }
 
