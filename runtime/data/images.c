@@ -47,7 +47,7 @@ bool couplet_images_place(const CoupletRequest *request, CoupletTable *table, ch
 static bool open_list(const CoupletRequest *request, const char *name, Images *images, CoupletTable *out, char *error, size_t error_bytes) {
     static const char *const taken[] = {"image", "index", NULL};
     char path[COUPLET_PATH_BYTES];
-    if (!couplet_path_join(request->path, name, path, error, error_bytes) || !couplet_list_read(&images->list, path, error, error_bytes)) return false;
+    if (!couplet_listing_join(request->path, name, path, error, error_bytes) || !couplet_list_read(&images->list, path, error, error_bytes)) return false;
     const CoupletList *list = &images->list;
     return couplet_listing_of(&images->listing, request->path, (const char *const *)list->files, list->lines, list->count, path, error, error_bytes) &&
            couplet_list_fields(list, path, taken, out, error, error_bytes);

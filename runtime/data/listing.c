@@ -57,6 +57,16 @@ static void *grow(void *array, int64_t count, int64_t *room, size_t bytes) {
     return grown;
 }
 
+bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_PATH_BYTES], char *error, size_t error_bytes) {
+    if (*root && *path != '/') return couplet_path_join(root, path, out, error, error_bytes);
+    if (strlen(path) < COUPLET_PATH_BYTES) {
+        strcpy(out, path);
+        return true;
+    }
+    snprintf(error, error_bytes, "%s: the path is longer than %d bytes", path, COUPLET_PATH_BYTES);
+    return false;
+}
+
 /* ---- walking through folders ------------------------------------------------------------------------------------------------ */
 
 static int64_t time_of(const struct stat *info) { return (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec; }
@@ -239,7 +249,7 @@ bool couplet_listing_of(CoupletListing *out, const char *root, const char *const
     for (int64_t i = 0; good && i < count; i++) {
         char whole[COUPLET_PATH_BYTES];
         struct stat info;
-        good = couplet_path_join(out->root, paths[i], whole, error, error_bytes);
+        good = couplet_listing_join(out->root, paths[i], whole, error, error_bytes);
         if (!good) break;
         errno = 0;
         good = stat(whole, &info) == 0 && S_ISREG(info.st_mode);
@@ -260,9 +270,8 @@ void couplet_listing_free(CoupletListing *listing) {
 }
 
 bool couplet_listing_path(const CoupletListing *listing, int64_t file, char out[COUPLET_PATH_BYTES]) {
-    const char *path = listing->files[file].path;
-    int length = *listing->root ? snprintf(out, COUPLET_PATH_BYTES, "%s/%s", listing->root, path) : snprintf(out, COUPLET_PATH_BYTES, "%s", path);
-    return length < COUPLET_PATH_BYTES;
+    char error[COUPLET_PATH_BYTES + 64];
+    return couplet_listing_join(listing->root, listing->files[file].path, out, error, sizeof error);
 }
 
 uint64_t couplet_listing_key(const CoupletListing *listing, uint64_t key) {
@@ -397,7 +406,7 @@ typedef struct Ranked {
 static int by_ranked_name(const void *a, const void *b) { return strcmp(((const Ranked *)a)->name, ((const Ranked *)b)->name); }
 
 static bool not_listed(const CoupletListing *listing, const char *folder, const char *names, char *error, size_t error_bytes) {
-    snprintf(error, error_bytes, "%s/%s: the folder is no class of %s/%s; add its name there, or move the folder away", listing->root, folder, listing->root, names);
+    snprintf(error, error_bytes, "%s/%s: the folder is no class of %s; add its name there, or move the folder away", listing->root, folder, names);
     return false;
 }
 
@@ -424,7 +433,7 @@ static bool make_level(const CoupletListing *listing, int level, const char *nam
     char path[COUPLET_PATH_BYTES], **list;
     int64_t count;
     if (names && level == 1) {
-        if (!couplet_path_join(listing->root, names, path, error, error_bytes)) return false;
+        if (!couplet_listing_join(listing->root, names, path, error, error_bytes)) return false;
         list = read_names(path, &count, error, error_bytes);
     } else list = names_of_level(listing, level, &count, error, error_bytes);
     if (!list) return false;

@@ -44,11 +44,13 @@ typedef struct CoupletListedClasses {
 
 /* Lists a folder, or one file. False with a sentence, and nothing is then owned: no file is a sample, something cannot be read, or the name of a sample is no file. */
 bool couplet_listing_read(CoupletListing *out, const char *root, const CoupletListingKind *kind, char *error, size_t error_bytes);
-/* The files that a list names, in its order: the paths are relative to the root. `place` is the list's for messages; `lines[i]` the line of path i. */
+/* The files that a list names, in its order: the paths are relative to the root (couplet_listing_join). `place` is the list's for messages; `lines[i]` the line of path i. */
 bool couplet_listing_of(CoupletListing *out, const char *root, const char *const *paths, const int64_t *lines, int64_t count, const char *place, char *error,
                         size_t error_bytes);
 void couplet_listing_free(CoupletListing *listing);
 
+/* A path below the root, or from the root of the disk where it begins with a slash. */
+bool couplet_listing_join(const char *root, const char *path, char out[COUPLET_PATH_BYTES], char *error, size_t error_bytes);
 /* "photos/cats/01.jpg": as messages call the file, and as it is opened. */
 bool couplet_listing_path(const CoupletListing *listing, int64_t file, char out[COUPLET_PATH_BYTES]);
 /* Mixes names, sizes and times of the files into a key. */
