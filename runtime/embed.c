@@ -103,9 +103,8 @@ static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t erro
 }
 
 static bool make_request(const CoupletProgram *program, const CoupletEmbedding *what, Place *place, CoupletRequest *out, char *error, size_t error_bytes) {
-    const CoupletPlaces places = {.spec = what->spec};
     const CoupletSource *source = &program->sources[program->evals[0].query];
-    if (!couplet_place_request(&places, source, place->path, out, error, error_bytes)) return false;
+    if (!couplet_place_request(&what->places, source, place->path, out, error, error_bytes)) return false;
     if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
     if (what->split) out->split = what->split;
     if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;

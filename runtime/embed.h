@@ -2,13 +2,13 @@
 #ifndef COUPLET_RUNTIME_EMBED_H
 #define COUPLET_RUNTIME_EMBED_H
 
-#include "runtime/data/table.h"
+#include "runtime/data/place.h"
 #include "runtime/session.h"
 
 typedef struct CoupletEmbedding {
     const char *array;  /* a .npy of [count, shape of a sample]; NULL: a data source, with the reader and the settings that the method evaluates on */
     const char *data;   /* in place of that source's path; for readers of a split, the folder. NULL: where the spec has it */
-    const char *spec;   /* whose folder paths of the spec start from; NULL: the current one */
+    CoupletPlaces places; /* where that source lies, if `data` does not say */
     const char *split;  /* for readers of a split; NULL: as the method evaluates */
     const char *out;    /* .npy of float32 [count, width] */
     CoupletLoading loading;

@@ -169,17 +169,20 @@ static bool thin(const Choosing *c, const CoupletClasses *classes, int64_t first
 
 static bool counts(const CoupletSelection *s) { return s->per_class > 0 || s->fraction > 0 || s->imbalance > 0; }
 
-static bool keep_classes(const Choosing *c, const CoupletClasses *classes) {
+/* `counted`: the field says how many classes it has, so one beyond them is a mistake. */
+static bool keep_classes(const Choosing *c, const CoupletClasses *classes, bool counted) {
     const CoupletSelection *s = c->selection;
     int64_t first = 0, count = classes->count;
     if (s->classes > 0) {
-        if (s->first_class + s->classes > (double)classes->count) {
-            snprintf(c->error, c->error_bytes, "%s has %lld classes, and the classes %.0f to %.0f were asked for", c->table->name, (long long)classes->count,
-                     s->first_class, s->first_class + s->classes - 1);
+        const double end = s->first_class + s->classes;
+        while (first < classes->count && classes->values[first] < s->first_class) first++;
+        count = 0;
+        while (first + count < classes->count && classes->values[first + count] < end) count++;
+        if (count == 0 || (counted && end > (double)classes->count)) {
+            snprintf(c->error, c->error_bytes, "%s has the classes %d to %d, and %.0f to %.0f were asked for", c->table->name, classes->values[0],
+                     classes->values[classes->count - 1], s->first_class, end - 1);
             return false;
         }
-        first = (int64_t)s->first_class;
-        count = (int64_t)s->classes;
         for (int64_t i = 0; i < c->table->held; i++)
             if (classes->of[i] < first || classes->of[i] >= first + count) c->kept[i] = 0;
     }
@@ -194,7 +197,7 @@ static bool keep_by_class(const Choosing *c) {
         if (known || !load(c)) return false;
         if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes)) return false;
     }
-    const bool good = keep_classes(c, &classes);
+    const bool good = keep_classes(c, &classes, couplet_table_field(c->table, by, NULL)->classes > 0);
     couplet_classes_free(&classes);
     return good;
 }

@@ -42,6 +42,10 @@ static const Command commands[] = {
      "couplet eval FOLDER [--data FOLDER] [--skip-bad n] [--threads n] [--device cpu|opencl[:n]]\n"
      "    Evaluates the checkpoint in a run folder, beside raw pixels and the encoder before training, on the run's own data or that of --data, and keeps the\n"
      "    results in evaluations.jsonl."},
+    {"embed", embed_command,
+     "couplet embed FOLDER (--data PATH | --samples FILE.npy | [--split test]) -o FEATURES.npy [--skip-bad n] [--threads n]\n"
+     "    Features of new samples under the checkpoint in a run folder: of PATH, which is read as the data of the run's evaluation is, of an array, or of that\n"
+     "    data itself. Float32, [count, width]."},
     {"data", data_command,
      "couplet data FILE [--data FOLDER] [--json] [--threads n]\n"
      "couplet data --reader NAME PATH [--set size=64] [--json] [--threads n]\n"

@@ -14,6 +14,7 @@ typedef struct Options {
     const char *file;       /* the first of `files`, or NULL */
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
+    const char *samples, *split; /* of embed: an array of samples; a split of the data */
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, step, rows, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
@@ -46,6 +47,7 @@ int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int eval_command(int argc, char **argv);
+int embed_command(int argc, char **argv);
 int bench_command(int argc, char **argv);
 int profile_command(int argc, char **argv);
 int tune_command(int argc, char **argv);

@@ -3,6 +3,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "runtime/data/progress.h"
+#include "runtime/embed.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
 #include "runtime/opencl/opencl.h"
@@ -36,6 +37,7 @@ typedef struct Job {
     CoupletDevice *device;
     void *code; /* that the device made of the method; NULL on the host */
     CoupletSources sources;
+    const CoupletEmbedding *embedding; /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
 } Job;
 
 
@@ -88,6 +90,7 @@ static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
     CoupletProgress progress;
+    if (j->embedding) return true;
     CoupletLoading loading = {.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
     const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading, &j->sources, error, sizeof error);
@@ -135,6 +138,36 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     return 0;
 }
 
+static CoupletSession *open_trained(Job *j, const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, char *error, size_t error_bytes) {
+    char path[COUPLET_PATH_BYTES];
+    CoupletLoaded loaded;
+    CoupletSession *s = couplet_session_new(program, device, threads, (uint64_t)j->o->seed, error, error_bytes);
+    if (s && couplet_path_join(j->folder.path, couplet_checkpoint_name, path, error, error_bytes) && couplet_session_load(s, path, &loaded, error, error_bytes)) return s;
+    couplet_session_free(s);
+    return NULL;
+}
+
+static int embed_compiled(Job *j, const CoupletProgram *program) {
+    char error[2048] = "out of memory, or of threads";
+    int64_t count = 0;
+    CoupletEmbedding what = *j->embedding;
+    what.places = options_places(j->o, j->spec);
+    CoupletProgress progress;
+    what.loading = (CoupletLoading){.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
+    if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &what.loading);
+    CoupletThreads *threads = couplet_threads_new((int)j->o->threads);
+    CoupletDevice *device = threads ? couplet_host_device_new(threads) : NULL;
+    CoupletSession *s = device ? open_trained(j, program, device, threads, error, sizeof error) : NULL;
+    const bool good = s && couplet_embed(s, &what, &count, error, sizeof error);
+    if (good && !j->o->quiet)
+        printf("%lld samples, %lld features each: %s\n", (long long)count, (long long)couplet_session_width(s, program->features[0]->name), what.out);
+    if (!j->o->quiet) couplet_progress_end(&progress);
+    couplet_session_free(s);
+    couplet_device_free(device);
+    couplet_threads_free(threads);
+    return good ? 0 : (report_error(CODE_DATA, error), 1);
+}
+
 /* With the folder held. */
 static int run_job(Job *j) {
     double start = now();
@@ -143,8 +176,8 @@ static int run_job(Job *j) {
     if (!open_device(j) || !compile(j, &assembled)) return 1;
     int status = 1;
     if (make_ready(j, assembled.program)) {
-        say_compiled(j, &assembled, now() - start);
-        status = run_compiled(j, &assembled);
+        if (!j->embedding) say_compiled(j, &assembled, now() - start);
+        status = j->embedding ? embed_compiled(j, assembled.program) : run_compiled(j, &assembled);
     }
     if (assembled.code) cpu_free(assembled.code);
     return status;
@@ -178,6 +211,28 @@ int train_command(int argc, char **argv) {
 static const char *kept_spec(Arena *arena, const char *folder) {
     const char *file = arena_printf(arena, "%s/spec.cpl", folder), *parts = arena_printf(arena, "%s/spec", folder);
     return access(file, F_OK) != 0 && access(parts, F_OK) == 0 ? parts : file;
+}
+
+int embed_command(int argc, char **argv) {
+    Arena *arena = arena_new();
+    Options o;
+    int status = 2;
+    if (options_read(arena, &o, "embed", "data samples split out threads skip-bad quiet", argc, argv)) {
+        const char *file = o.file;
+        CoupletEmbedding what = {.array = o.samples, .data = o.data.count ? o.data.items[0] : NULL, .split = o.split, .out = o.out};
+        Job job = {.arena = arena, .o = &o, .folder = {.lock = -1}, .embedding = &what};
+        job.spec = kept_spec(arena, file);
+        if (!what.out) report(CODE_COMMAND_LINE, "embed needs -o FILE.npy, where the features go");
+        else if (o.data.count > 1) report(CODE_COMMAND_LINE, "embed reads one source, and --data is given %d times", o.data.count);
+        else if (what.array && (what.data || what.split)) report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and --split, and both were given");
+        else {
+            o.data.count = 0; /* the run's own sources lie where they lay: only their fields are looked at */
+            status = open_run(&job, file, false) ? run_job(&job) : 1;
+        }
+        close_job(&job);
+    }
+    arena_free(arena);
+    return status;
 }
 
 int eval_command(int argc, char **argv) {

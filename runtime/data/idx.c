@@ -21,6 +21,7 @@ enum {
     MOST_INFLATED = 1100,           /* bytes that a byte of deflate can stand for are fewer */
     PIECE = 1 << 20,
     ALIGNMENT = 64,
+    MOST_CLASSES = 65536,
     FASHION_CLASSES = 10,
     FASHION_SIDE = 28
 };
@@ -234,14 +235,14 @@ static bool read_labels(const char *path, Labels *out, char *error, size_t error
     return good;
 }
 
-/* Labels that count from 0 are classes. */
+/* Labels that count from 0 are classes, as in arrays. */
 static int64_t classes_of(const Labels *labels) {
-    int32_t most = 0;
+    int32_t least = INT32_MAX, most = INT32_MIN;
     for (int64_t i = 0; i < labels->count; i++) {
-        if (labels->values[i] < 0) return 0;
+        if (labels->values[i] < least) least = labels->values[i];
         if (labels->values[i] > most) most = labels->values[i];
     }
-    return most < labels->count ? (int64_t)most + 1 : 0;
+    return least == 0 && most < MOST_CLASSES ? (int64_t)most + 1 : 0;
 }
 
 /* ---- tables ----------------------------------------------------------------------------------------------------------- */
