@@ -102,7 +102,7 @@ typedef struct CoupletNamed {
     int buffer;
 } CoupletNamed;
 
-/* One graph, compiled. Inputs are arrays the caller hands over at each run, found by name: "train.image" (u8), "train.label",
+/* One graph, compiled. Inputs are arrays the caller hands over at each run, found by name: such as "train.image" (u8), "train.label",
  * "train.index" (i32), run scalars "step", "steps", "epoch" (i32[]), "seed" (i32[2], low and high word), "hyper.tau" (f32[] or i32[]); the
  * whole of a source is "train.all.image" and so on. */
 typedef struct CoupletPlan {
@@ -270,7 +270,7 @@ typedef struct CoupletProgram {
     const CoupletEval *evals;
     int eval_count;
     int64_t batch;
-    int64_t views;         /* images that the views of a step make, for the rate that is shown */
+    int64_t views;         /* samples that the views of a step make, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */
     const char *written_epochs; /* as the spec's text has it; "": it does not say */
     CoupletPlan *init;     /* assigns every state its start */

@@ -1,4 +1,4 @@
-/* The `eval` block of a method, on its data sets. */
+/* The `eval` block of a method, on its sources. */
 #ifndef COUPLET_RUNTIME_EVALUATION_H
 #define COUPLET_RUNTIME_EVALUATION_H
 
@@ -16,8 +16,8 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
 /* Measures every evaluation for one subject: percents[i] is that of program->evals[i]. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject, double *percents,
                      char *error, size_t error_bytes);
-/* "kNN (k = 20)", "linear probe"; and, when images of the query are in the bank, what was done about them: neighbours leave
- * such an image itself out, and the probe has been fitted to it. */
+/* "kNN (k = 20)", "linear probe"; and, when samples of the query are in the bank, what was done about them: neighbours leave
+ * such a sample itself out, and the probe has been fitted to it. */
 void couplet_eval_name(const CoupletEval *eval, const CoupletTable *data, char *out, size_t bytes);
 
 #endif

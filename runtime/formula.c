@@ -33,7 +33,7 @@ typedef struct Expr {
     double number; /* of a constant; of an index, which */
     uint32_t indices; /* that it reads, a bit for each */
     /* LOAD */
-    bool is_pairs, is_image, has_else;
+    bool is_pairs, is_byte, has_else;
     int array, rank, name;
     int64_t shape[COUPLET_MAX_RANK];
     bool may_leave[COUPLET_MAX_RANK];
@@ -152,7 +152,7 @@ static void read_load(Work *w, Expr *e) {
     e->is_pairs = array & 1;
     e->array = (int)(array >> 1);
     e->name = take_optional(w, w->string_count);
-    e->is_image = take(w) != 0;
+    e->is_byte = take(w) != 0;
     e->has_else = take(w) != 0;
     e->rank = (int)take_below(w, COUPLET_MAX_RANK + 1);
     for (int i = 0; i < e->rank; i++) {
@@ -299,7 +299,7 @@ static double eval_load(Point *p, const Expr *e) {
         return element_of(&inner);
     }
     const double value = p->work->arrays->read(p->work->arrays->context, e->array, at);
-    return e->is_image ? value / 255 : value;
+    return e->is_byte ? value / 255 : value;
 }
 
 static double read_at(Work *w, int buffer, int64_t element) { return buffer < 0 ? 0 : w->arrays->read(w->arrays->context, buffer, element); }

@@ -12,6 +12,8 @@
 
 enum { SELECTION_SITE = 0x53454c45 /* "SELE" */, PART_SITE = 0x50415254 /* "PART" */ };
 
+const char *couplet_selection_by(const CoupletSelection *s) { return s->by ? s->by : "label"; }
+
 int64_t couplet_selection_keep(const CoupletSelection *s, int64_t class_number, int64_t class_count, int64_t available) {
     double kept = (double)available;
     if (s->per_class > 0) kept = s->per_class;
@@ -190,7 +192,7 @@ static bool keep_classes(const Choosing *c, const CoupletClasses *classes, bool 
 }
 
 static bool keep_by_class(const Choosing *c) {
-    const char *by = c->selection->by ? c->selection->by : "label";
+    const char *by = couplet_selection_by(c->selection);
     CoupletClasses classes;
     bool known;
     if (!couplet_classes_read(c->table, by, &classes, &known, c->error, c->error_bytes)) {

@@ -5,6 +5,8 @@
 
 #include "runtime/data/table.h"
 
+/* The int field whose values are the classes. */
+const char *couplet_selection_by(const CoupletSelection *selection);
 /* How many of the `available` samples of a class are kept; at least one, if there is one. */
 int64_t couplet_selection_keep(const CoupletSelection *selection, int64_t class_number, int64_t class_count, int64_t available);
 /* Chooses rows: `count` and `origin` of the table, whose columns stay as they are; of rows that were left out before, none comes back. A table that is not loaded is

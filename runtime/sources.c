@@ -227,7 +227,7 @@ static bool begin_source(CoupletSources *s, int source, uint32_t stream, uint64_
     if (!gathered) return fail_memory(error, error_bytes);
     mark_gathered(s, source, gathered);
     const CoupletFeed feed = {.batch = from->batch, .stream = stream, .gathered = gathered, .balanced = from->balanced, .weighed = from->weights >= 0, .ways = from->ways,
-                              .each = from->each, .by = from->selection.by ? from->selection.by : "label"};
+                              .each = from->each, .by = couplet_selection_by(&from->selection)};
     s->loaders[source] = couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
     free(gathered);
     return s->loaders[source] != NULL;

@@ -51,11 +51,12 @@ bool write_header(Arena *arena, const CoupletProgram *program, const char *name,
     CoupletShape shape;
     for (int i = 0; couplet_method_input(method, i, &shape); i++)
         fprintf(file, " *     \"%s\"  %s[%s]\n", shape.name, c_types[shape.element], shape_text(arena, &shape));
-    fprintf(file, " * where images are 0 .. 255, labels and indices count from 0. Features are float[%" PRId64 "] for each image. */\n", couplet_method_feature_width(method));
+    fprintf(file, " * where bytes are 0 .. 255, classes and indices count from 0. Features are float[%" PRId64 "] for each sample. */\n", couplet_method_feature_width(method));
     fprintf(file, "#ifndef COUPLET_METHOD_%s_H\n#define COUPLET_METHOD_%s_H\n\n#include \"couplet.h\"\n\n", big, big);
     fprintf(file, "#define %s_BATCH %" PRId64 "          /* samples of a step */\n", big, couplet_method_batch(method));
-    fprintf(file, "#define %s_IMAGE_BYTES %" PRId64 "    /* of one image that is embedded */\n", big, couplet_method_image_bytes(method));
-    fprintf(file, "#define %s_FEATURES %" PRId64 "       /* floats of one image's features */\n", big, couplet_method_feature_width(method));
+    fprintf(file, "#define %s_SAMPLE_BYTES %" PRId64 "   /* of one sample that is embedded */\n", big, couplet_method_sample_bytes(method));
+    fprintf(file, "#define %s_IMAGE_BYTES %" PRId64 "    /* the same, under its name of version 0.1 */\n", big, couplet_method_sample_bytes(method));
+    fprintf(file, "#define %s_FEATURES %" PRId64 "       /* floats of one sample's features */\n", big, couplet_method_feature_width(method));
     fprintf(file, "#define %s_PARAMETERS %" PRId64 "     /* trained numbers */\n", big, couplet_method_parameter_count(method));
     fprintf(file, "#define %s_ARENA_BYTES %zu  /* of a model, at most */\n\n", big, couplet_method_arena_bytes(method));
     fprintf(file, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\nextern const CoupletMethod couplet_%s;\n\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n", name);
@@ -83,7 +84,7 @@ bool write_manifest(const CoupletProgram *program, const char *name, const char 
     char hash[24];
     snprintf(hash, sizeof hash, "%016" PRIx64, program->method_hash);
     json_t *root = json_pack("{s:s, s:s+, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "name", program->name, "symbol", "couplet_", name, "method_hash", hash, "targets", levels,
-                             "batch", (json_int_t)couplet_method_batch(method), "inputs", inputs, "image_bytes", (json_int_t)couplet_method_image_bytes(method), "features",
+                             "batch", (json_int_t)couplet_method_batch(method), "inputs", inputs, "sample_bytes", (json_int_t)couplet_method_sample_bytes(method), "features",
                              (json_int_t)couplet_method_feature_width(method), "parameters", (json_int_t)couplet_method_parameter_count(method), "arena_bytes",
                              (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers, "ranges", ranges);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL, error[512] = "out of memory";
