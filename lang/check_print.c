@@ -15,6 +15,21 @@ static void print_list(Arena *arena, FILE *out, const Param *params, int count) 
     fprintf(out, ")");
 }
 
+/* data train : image u8[3, 64, 64], label int, 5000 rows */
+static void print_data(FILE *out, const Stmt *s) {
+    static const char *const types[] = {[COUPLET_U8] = "u8", [COUPLET_I32] = "int", [COUPLET_F32] = "real"};
+    const DataSource *data = s->data;
+    fprintf(out, "data   %s :", s->name);
+    for (int i = 0; i < data->field_count; i++) {
+        const CoupletField *field = &data->fields[i];
+        fprintf(out, " %s %s", field->name, types[field->type]);
+        for (int a = 0; a < field->rank; a++) fprintf(out, "%s%lld%s", a ? ", " : "[", (long long)field->shape[a], a + 1 == field->rank ? "]" : "");
+        fprintf(out, ",");
+    }
+    if (data->rows) fprintf(out, " %lld rows\n", (long long)data->rows);
+    else fprintf(out, " rows unknown\n");
+}
+
 static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     switch (s->kind) {
     case STMT_HYPER:
@@ -31,7 +46,7 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         }
         break;
     }
-    case STMT_DATA: fprintf(out, "data   %s\n", s->name); break;
+    case STMT_DATA: print_data(out, s); break;
     case STMT_LET:
         if (s->symbol && s->symbol->type && !s->is_function) fprintf(out, "let    %s : %s\n", s->name, type_text(arena, s->symbol->type));
         break;

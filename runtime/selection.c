@@ -81,6 +81,11 @@ static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field
 static bool keep_condition(const Choosing *c, const CoupletCondition *condition) {
     const CoupletTable *t = c->table;
     int number;
+    if (strcmp(condition->field, "index") == 0) { /* the number of a row in its source, before any is left out */
+        for (int64_t i = 0; i < t->held; i++)
+            if (!compares((double)i, condition)) c->kept[i] = 0;
+        return true;
+    }
     const CoupletField *field = couplet_table_field(t, condition->field, &number);
     char text[128];
     if (strcmp(condition->field, "index") == 0) {

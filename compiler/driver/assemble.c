@@ -213,6 +213,7 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
     take_plans(arena, lowered, plans, program);
     program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;
+    program->epoch_steps = lowered->epoch_steps;
     program->batch = lowered->batch;
     program->views = lowered->views;
     program->epochs = lowered->epochs;

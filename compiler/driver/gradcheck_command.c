@@ -7,6 +7,7 @@
 #include "runtime/random.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -164,6 +165,26 @@ typedef struct MethodArrays {
     ARRAY(double *) values;
 } MethodArrays;
 
+/* The field of data that an input holds, "train.x" or "train.all.x"; NULL: row numbers, and whatever is no field. */
+static const CoupletField *field_of(const LoweredProgram *program, const char *input) {
+    for (int i = 0; i < program->sources.count; i++) {
+        const DataSource *data = program->sources.items[i].data;
+        for (int k = 0; k < data->field_count; k++) {
+            char names[2][512];
+            snprintf(names[0], sizeof names[0], "%s.%s", data->name, data->fields[k].name);
+            snprintf(names[1], sizeof names[1], "%s.all.%s", data->name, data->fields[k].name);
+            if (strcmp(names[0], input) == 0 || strcmp(names[1], input) == 0) return &data->fields[k];
+        }
+    }
+    return NULL;
+}
+
+/* Few classes, so that some samples share one; of ints whose range nobody knows, 0 and 1. */
+static double made_up(const CoupletField *field, uint32_t bits) {
+    if (field->type == COUPLET_F32) return (double)(bits >> 8) * 0x1p-24;
+    return bits % (field->classes > 3 ? 3 : field->classes ? (uint32_t)field->classes : 2);
+}
+
 static double input_element(const MethodArrays *m, const GNode *n, int64_t i) {
     uint32_t bits = couplet_random_bits(m->seed, 0, 0, 1, (uint64_t)i, 0);
     if (strcmp(n->name, "seed") == 0) return i ? 0 : m->seed;
@@ -171,8 +192,8 @@ static double input_element(const MethodArrays *m, const GNode *n, int64_t i) {
     for (int h = 0; h < m->program->hypers.count; h++)
         if (strncmp(n->name, "hyper.", 6) == 0 && strcmp(n->name + 6, m->program->hypers.items[h].name) == 0) return m->program->hypers.items[h].value;
     if (n->type == GT_U8) return bits % 256;
-    size_t length = strlen(n->name);
-    if (length > 6 && strcmp(n->name + length - 6, ".label") == 0) return bits % 3; /* few classes, so that some samples share one */
+    const CoupletField *field = field_of(m->program, n->name);
+    if (field) return made_up(field, bits);
     return n->rank ? (double)i : 0;
 }
 

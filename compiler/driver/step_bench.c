@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES = 10, SITE = 0x42454e43 /* "BENC" */ };
+enum { SITE = 0x42454e43 /* "BENC" */ };
 
 typedef struct Bench {
     const CoupletProgram *program;
@@ -27,15 +27,36 @@ static bool fail(Bench *b, const char *sentence) {
     return false;
 }
 
-/* Images of noise; labels are few, row numbers are those of the first batch. */
-static void *make_up(const CoupletBuffer *buffer, const char *name) {
+/* What follows "train." or "train.all." in the name of an input, for the source "train"; NULL: it is no field of that source. */
+static const char *field_name(const char *input, const char *source) {
+    const size_t length = strlen(source);
+    if (strncmp(input, source, length) != 0 || input[length] != '.') return NULL;
+    const char *field = input + length + 1;
+    return strncmp(field, "all.", 4) == 0 ? field + 4 : field;
+}
+
+/* The field that an input holds; NULL: row numbers, and whatever is no field. */
+static const CoupletField *program_field(const CoupletProgram *program, const char *input) {
+    for (int i = 0; i < program->source_count; i++) {
+        const CoupletSource *source = &program->sources[i];
+        const char *name = field_name(input, source->name);
+        for (int k = 0; name && k < source->field_count; k++)
+            if (strcmp(source->fields[k].name, name) == 0) return &source->fields[k];
+    }
+    return NULL;
+}
+
+/* Bytes and reals of noise; row numbers are those of the first batch, classes are drawn. Of ints whose range nobody knows, 0 and 1 are made up: most tables that are
+ * read by them have as many rows. */
+static void *make_up(const CoupletProgram *program, const CoupletBuffer *buffer, const char *name) {
     int64_t count = couplet_buffer_count(buffer);
     unsigned char *data = malloc((size_t)(count * couplet_type_bytes(buffer->type)) + 1);
     if (!data) return NULL;
-    bool label = strstr(name, ".label") != NULL;
+    const CoupletField *field = program_field(program, name);
+    const uint32_t classes = field && field->classes > 0 ? (uint32_t)field->classes : 2;
     for (int64_t i = 0; i < count; i++) {
         uint32_t bits = couplet_random_bits(1, 2, 3, SITE, (uint64_t)i, 0);
-        int32_t word = (int32_t)(label ? bits % CLASSES : (uint32_t)i);
+        int32_t word = (int32_t)(field ? bits % classes : (uint32_t)i);
         float real = (float)(bits >> 8) * 0x1p-24f;
         if (buffer->type == COUPLET_U8) data[i] = (unsigned char)(bits >> 24);
         else memcpy(data + 4 * i, buffer->type == COUPLET_I32 ? (void *)&word : (void *)&real, 4);
@@ -47,7 +68,7 @@ static bool bind_inputs(Bench *b) {
     couplet_session_scalars(b->session, b->plan, b->inputs);
     for (int i = 0; i < b->plan->input_count; i++) {
         if (b->inputs[i]) continue;
-        b->inputs[i] = b->made_up[i] = make_up(&b->plan->buffers[b->plan->inputs[i].buffer], b->plan->inputs[i].name);
+        b->inputs[i] = b->made_up[i] = make_up(b->program, &b->plan->buffers[b->plan->inputs[i].buffer], b->plan->inputs[i].name);
         if (!b->inputs[i]) return fail(b, "out of memory");
     }
     return true;

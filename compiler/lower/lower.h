@@ -70,7 +70,8 @@ typedef struct LoweredProgram {
     ARRAY(LoweredSource) sources;
     ARRAY(LoweredEval) evals;
     ARRAY(LoweredView) shown; /* of lower_views: each name once */
-    int train_source; /* sets the epoch */
+    int train_source; /* sets the epoch; -1: the steps read no data */
+    int64_t epoch_steps; /* of an epoch then, from `train { steps .. }`; else 0 */
     int64_t batch;
     int64_t views; /* images that the views of a step make */
     double epochs;

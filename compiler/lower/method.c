@@ -258,6 +258,18 @@ static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const 
     if (!l->program->views) l->program->views = l->view_images;
 }
 
+/* An epoch is once through the data; where no step reads any, it is so many steps. */
+static void read_epoch(Lower *l, const Stmt *train) {
+    const Expr *steps = find_setting(train, "steps");
+    const int source = l->program->train_source;
+    if (source < 0 && steps) l->program->epoch_steps = (int64_t)known_number(l, steps);
+    else if (source < 0) {
+        diag_report(l->diag, CODE_TRAIN_SETTING, train->span, "no step reads data, by a `view` or a field, so that nothing says how long an epoch is");
+        diag_suggest(l->diag, "`steps 100` in `train`: an epoch is so many steps");
+    } else if (steps)
+        diag_report(l->diag, CODE_TRAIN_SETTING, steps->span, "an epoch is once through `%s`; `steps` is for a method whose steps read no data", l->program->sources.items[source].name);
+}
+
 static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
     find_phases(l);
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
@@ -268,8 +280,7 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
     l->program->train = l->program->phases.items[0].train;
     if (l->only_views) return;
     warn_unreached(l);
-    if (l->program->train_source < 0)
-        diag_report(l->diag, CODE_VIEW, train->span, "the method draws from no data: it has no `view` and reads no field of a data set");
+    read_epoch(l, train);
 }
 
 static void read_budget(Lower *l, const Expr *setting) {
