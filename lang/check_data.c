@@ -285,10 +285,10 @@ static void take_schema(Check *c, const Stmt *s) {
 }
 
 /* The rows that the selection leaves of data that is there. */
-static void count_rows(Check *c, const Stmt *s) {
+static void count_rows(Check *c, const Stmt *s, bool choice_fits) {
     DataSource *data = s->data;
     const char *sentence = "";
-    if (data->absent || data->poisoned || !c->hooks->rows || c->hooks->rows(c->hooks->context, c->arena, data, &sentence) == SCHEMA_READ) return;
+    if (!choice_fits || data->absent || data->poisoned || !c->hooks->rows || c->hooks->rows(c->hooks->context, c->arena, data, &sentence) == SCHEMA_READ) return;
     diag_report(c->diag, CODE_DATA, s->value->span, "%s", sentence);
 }
 
@@ -304,8 +304,9 @@ void check_data(Check *c, Stmt *s) {
         else read_path(c, data, s->value);
         read_settings(c, data, s->value);
         take_schema(c, s);
+        const int errors = diag_error_count(c->diag);
         check_choice(c, s);
-        count_rows(c, s);
+        count_rows(c, s, diag_error_count(c->diag) == errors);
     }
     s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
     s->symbol->type = type_make(c, KIND_DATA, 0, NULL);

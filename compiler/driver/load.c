@@ -80,6 +80,11 @@ static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) 
     }
 }
 
+/* Whether some rows may be left out; else they are those that were there at the first look. */
+static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
+    return seeker->loading.skip_bad > 0 || s->per_class > 0 || s->fraction > 0 || s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
+}
+
 /* Where rows that cannot be read are left out, how many are left is known once all have been read. Whoever opens the data says which these are. */
 static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, char *error, size_t error_bytes) {
     CoupletLoading loading = seeker->loading;
@@ -95,8 +100,12 @@ static bool choose(const Seeker *seeker, const CoupletSource *source, CoupletTab
 static bool count_chosen(const Seeker *seeker, const CoupletSource *source, CoupletTable *table, DataSource *d, char *error, size_t error_bytes) {
     if (!choose(seeker, source, table, error, error_bytes)) return false;
     d->rows = table->count;
+    return true;
+}
+
+static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
     if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
-    snprintf(error, error_bytes, "%s has %lld rows for `%s`, and the spec claims %lld", table->name, (long long)d->rows, d->name, (long long)d->claimed_rows);
+    snprintf(error, error_bytes, "`%s` has %lld rows, and the spec claims %lld", d->name, (long long)d->rows, (long long)d->claimed_rows);
     return false;
 }
 
@@ -106,11 +115,15 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     CoupletRequest request;
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
-    bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
-    if (good) {
-        good = count_chosen(seeker, &source, &table, d, error, sizeof error);
-        couplet_table_close(&table);
+    bool good = true;
+    if (chooses(seeker, &source.selection)) {
+        good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
+        if (good) {
+            good = count_chosen(seeker, &source, &table, d, error, sizeof error);
+            couplet_table_close(&table);
+        }
     }
+    good = good && claim_holds(d, error, sizeof error);
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
     return good ? SCHEMA_READ : SCHEMA_REFUSED;
 }
@@ -129,6 +142,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
         copy_fields(arena, &table, d);
+        d->rows = table.held;
         couplet_table_close(&table);
     }
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
