@@ -90,6 +90,8 @@ for op, name in [(0, None), (6, "brightness"), (7, "saturation"), (8, "contrast"
         wanted = apply(name, SHAPE, x=x, **given) if name else flat
         compare(f"operation {op}", apply("operation", SHAPE, x=x, op=op, strength=strength), wanted)
 compare("operation 5", apply("operation", SHAPE, x=x, op=5, strength=0.5), apply("rotate", SHAPE, x=x, degrees=15), 2e-5)
+for strength, bits in ((0.24, 4), (0.26, 3), (-0.6, 2)):
+    compare("AugMix's posterise", apply("operation_of_augmix", SHAPE, x=x, op=10, strength=strength), apply("posterise", SHAPE, x=x, bits=bits))
 compare("operation 10", apply("operation", SHAPE, x=x, op=10, strength=0.8), apply("posterise", SHAPE, x=x, bits=5))
 
 # ---- plain formulas ----
