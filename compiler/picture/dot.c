@@ -144,7 +144,7 @@ static void print_stopped(const Arrow *a, int i, FILE *out) {
 /* Graphviz centres the label of an upright arrow on its line: an empty cell of the same width pushes the text to the side. */
 static const char *beside(Arena *arena, const char *text, int letters) {
     return arena_printf(arena, "<table border=\"0\" cellspacing=\"0\" cellpadding=\"0\"><tr><td width=\"%d\"></td><td width=\"10\"></td><td><font point-size=\"9\">%s</font></td></tr></table>",
-                        letters * 5 + 10, text);
+                        letters * 5 + 24, text);
 }
 
 /* The recipes of a view in the order in which they are done: "augment.resized_crop, augment.flip". */
