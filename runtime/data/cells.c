@@ -178,10 +178,10 @@ static bool is_number(const char *text) {
 
 /* All names are there: which columns are read. */
 static void choose_columns(Reading *r) {
-    bool all_numbers = r->rules->header;
+    bool all_numbers = r->rules->header && !r->rules->header_is_said;
     for (int32_t i = 0; i < r->names.count; i++) all_numbers = all_numbers && is_number(r->names.words[i].text);
     if (all_numbers) {
-        fail(r, "%s, line %lld: names of columns are expected, and all of them are numbers; say header = false where the first line is a row", r->out->name,
+        fail(r, "%s, line %lld: names of columns are expected, and all of them are numbers; say header = false where the first line is a row, and header = true where it has names", r->out->name,
              (long long)r->begun);
         return;
     }

@@ -17,6 +17,7 @@ typedef struct CoupletCellsRules {
     char separator;      /* 0: found in the first line */
     char decimal;        /* '.' or ',' */
     bool header;         /* the first line has the names */
+    bool header_is_said; /* which may all be numbers, then */
     CoupletMissing missing;
 } CoupletCellsRules;
 

@@ -53,7 +53,8 @@ static bool read_rules(const CoupletRequest *request, const CoupletTable *t, Cou
                                  .fields = couplet_request_text(request, "fields"),
                                  .absent = couplet_request_text(request, "absent"),
                                  .decimal = *decimal,
-                                 .header = couplet_request_number(request, "header") != 0};
+                                 .header = couplet_request_number(request, "header") != 0,
+                                 .header_is_said = couplet_request_gives(request, "header")};
     if (!read_separator(separator, &rules->separator)) return refuse_setting(t, "separator", "\",\", \";\", \"|\", \":\", \" \" or \"tab\"", separator, error, error_bytes);
     if (strcmp(decimal, ".") != 0 && strcmp(decimal, ",") != 0) return refuse_setting(t, "decimal", "\".\" or \",\"", decimal, error, error_bytes);
     for (int i = 0; i < 3; i++) {

@@ -62,6 +62,7 @@ def ways_of_writing(at):
     t = rows('a,b\r\n1,"x\r\ny\rz"\r\n2,y\r\n')
     check(t["names"] == [f"{at}/w.csv, line 2", f"{at}/w.csv, line 5"], "lines are counted in all ways", t["names"])
     values(rows("1,2\n3,4\n", "header=0"), "number", [1, 2, 3, 4], "no header")
+    values(rows("2019,2020\n3,4\n", "header=1"), "number", [3, 4], "names that are numbers")
     t = rows("1,u\n3,v\n", "header=0", "label:column_2")
     values(t, "label", [0, 1], "no header, columns by number")
     values(rows("1,u\n3,v\n", "header=0", "label:#2"), "label", [0, 1], "no header, columns by number")
