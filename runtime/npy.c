@@ -311,18 +311,26 @@ static size_t header_length(FILE *file, const char *path, char *error, size_t by
     return 0;
 }
 
-/* Reads up to the first byte of the data. */
-static bool read_header(FILE *file, const Header *about, Layout *layout, CoupletNpy *out) {
+/* Reads up to the first byte of the data: the text of the header, malloc'ed. NULL after a message. */
+static char *read_text(FILE *file, const Header *about) {
     const size_t length = header_length(file, about->path, about->error, about->error_bytes);
-    if (!length) return false;
+    if (!length) return NULL;
     char *text = calloc(1, length + 1);
-    if (!text) return fail(about->error, about->error_bytes, "out of memory while reading `%s`", about->path);
+    if (text && fread(text, 1, length, file) == length) {
+        for (size_t i = 0; i < length; i++) /* messages quote it, so nothing but plain text stays */
+            if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
+        return text;
+    }
+    fail(about->error, about->error_bytes, text ? "`%s` ends inside its header" : "out of memory while reading `%s`", about->path);
+    free(text);
+    return NULL;
+}
+
+static bool read_header(FILE *file, const Header *about, Layout *layout, CoupletNpy *out) {
+    char *text = read_text(file, about);
     Header header = *about;
     header.text = text;
-    bool good = fread(text, 1, length, file) == length || fail(about->error, about->error_bytes, "`%s` ends inside its header", about->path);
-    for (size_t i = 0; i < length; i++) /* messages quote it, so nothing but plain text stays */
-        if (text[i] < ' ' || text[i] > '~') text[i] = i + 1 == length ? ' ' : '?';
-    good = good && parse_header(&header, out, layout);
+    const bool good = text && parse_header(&header, out, layout);
     free(text);
     return good;
 }
@@ -352,6 +360,98 @@ bool couplet_npy_layout(const char *path, const void *data, size_t length, Coupl
     out->offset = (size_t)offset;
     out->bytes = (size_t)array.count * (size_t)layout.kind->bytes;
     return true;
+}
+
+/* ---- texts --------------------------------------------------------------------------------------------------------- */
+
+/* Of the type '<U12' or '|S7': how many characters each text has room for, and of how many bytes each is. */
+typedef struct TextKind {
+    size_t width, bytes;
+    bool swapped;
+} TextKind;
+
+static bool find_text_kind(const Header *h, TextKind *out) {
+    const char *descr = field(h, "descr");
+    char order, letter;
+    unsigned width;
+    int end = 0;
+    if (!descr || sscanf(descr + 1, "%c%c%7u%n", &order, &letter, &width, &end) != 3 || descr[1 + end] != descr[0]) return false;
+    *out = (TextKind){width, letter == 'U' ? 4 : 1, order == '>'};
+    return strchr("<>=|", order) && (letter == 'U' || letter == 'S');
+}
+
+/* One character in UTF-8; the number of its bytes, 0: it is none. */
+static size_t put_character(uint64_t c, char *out) {
+    if (c >= 0x110000 || (c >= 0xd800 && c < 0xe000)) return 0;
+    const size_t bytes = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const unsigned char first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = bytes; i-- > 1; c >>= 6) out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(first[bytes] | c);
+    return bytes;
+}
+
+/* A text of fixed width, up to the zeros that fill it up. NULL: a character is none. */
+static char *put_text(const TextKind *kind, const unsigned char *from, char *out) {
+    size_t length = kind->width;
+    while (length && !bits_at(from + (length - 1) * kind->bytes, (int)kind->bytes, kind->swapped)) length--;
+    for (size_t i = 0; i < length; i++) {
+        const uint64_t c = bits_at(from + i * kind->bytes, (int)kind->bytes, kind->swapped);
+        const size_t put = c && (kind->bytes == 4 || c < 0x80) ? put_character(c, out) : 0;
+        if (!put) return NULL;
+        out += put;
+    }
+    *out = 0;
+    return out + 1;
+}
+
+static char **put_texts(const Header *h, const TextKind *kind, const unsigned char *data, int64_t count) {
+    const size_t size = kind->width * kind->bytes;
+    char **texts = malloc((size_t)count * (sizeof *texts + kind->width * 4 + 1));
+    if (!texts) {
+        fail(h->error, h->error_bytes, "out of memory while reading `%s`", h->path);
+        return NULL;
+    }
+    char *at = (char *)(texts + count);
+    for (int64_t i = 0; i < count && at; i++) {
+        texts[i] = at;
+        at = put_text(kind, data + (size_t)i * size, at);
+        if (!at) fail(h->error, h->error_bytes, "`%s`: text %lld has a character that is none", h->path, (long long)i);
+    }
+    if (at) return texts;
+    free(texts);
+    return NULL;
+}
+
+bool couplet_npy_is_text(const void *data, size_t length) {
+    char error[64];
+    TextKind kind;
+    Header header = {"", NULL, error, sizeof error};
+    FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
+    char *text = file ? read_text(file, &header) : NULL;
+    header.text = text;
+    const bool is_text = text && find_text_kind(&header, &kind);
+    free(text);
+    if (file) fclose(file);
+    return is_text;
+}
+
+char **couplet_npy_texts(const char *path, const void *data, size_t length, int64_t *count, char *error, size_t error_bytes) {
+    TextKind kind = {0, 0, false};
+    CoupletNpy array = {0};
+    Header header = {path, NULL, error, error_bytes};
+    FILE *file = length ? fmemopen((void *)(uintptr_t)data, length, "rb") : NULL;
+    char *text = file ? read_text(file, &header) : NULL, **texts = NULL;
+    const size_t offset = text ? (size_t)ftell(file) : 0;
+    header.text = text;
+    const char *shape = text ? field(&header, "shape") : NULL;
+    bool good = text && find_text_kind(&header, &kind) && shape && *shape == '(' && parse_shape(&header, shape + 1, &array);
+    if (good && (array.rank != 1 || !kind.width || array.shape[0] > (int64_t)((length - offset) / (kind.width * kind.bytes))))
+        good = fail(error, error_bytes, "`%s`: a list of texts is expected, and this is none, or it is cut short", path);
+    if (good) texts = put_texts(&header, &kind, (const unsigned char *)data + offset, array.shape[0]);
+    *count = texts ? array.shape[0] : 0;
+    free(text);
+    if (file) fclose(file);
+    return texts;
 }
 
 bool couplet_npy_read(const char *path, CoupletNpy *out, char *error, size_t error_bytes) {

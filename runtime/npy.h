@@ -42,6 +42,11 @@ typedef struct CoupletNpyLayout {
  * sentence. */
 bool couplet_npy_layout(const char *path, const void *data, size_t length, CoupletNpyLayout *out, char *error, size_t error_bytes);
 
+/* Whether the file that begins so holds text, by fixed numbers of characters: NumPy's types U and S. */
+bool couplet_npy_is_text(const void *data, size_t length);
+/* The texts of such a file, of one axis, in UTF-8 with closing zeros: one malloc'ed piece of memory, *count of them. NULL with a sentence. */
+char **couplet_npy_texts(const char *path, const void *data, size_t length, int64_t *count, char *error, size_t error_bytes);
+
 typedef struct CoupletNpy {
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];

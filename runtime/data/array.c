@@ -82,6 +82,29 @@ static bool take_layout(CoupletArray *a, const Opening *o, const CoupletNpyLayou
                available - layout->offset < layout->bytes ? "cut short" : "damaged");
 }
 
+/* ---- names of classes ----------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *ending) {
+    const size_t length = strlen(text), end = strlen(ending);
+    return length > end && strcmp(text + length - end, ending) == 0;
+}
+
+static bool are_names(const char *name, const void *bytes, size_t length) { return ends_with(name, "_names") && couplet_npy_is_text(bytes, length); }
+
+static bool add_names(const Opening *o, const char *name, const void *bytes, size_t length) {
+    CoupletArrays *all = o->out;
+    char label[256];
+    CoupletArrayNames *names = realloc(all->names, ((size_t)all->name_count + 1) * sizeof *names);
+    if (!names) return out_of_memory(o);
+    all->names = names;
+    names += all->name_count;
+    snprintf(names->name, sizeof names->name, "%s", name);
+    snprintf(label, sizeof label, "%s, array %s", o->name, name);
+    names->names = couplet_npy_texts(label, bytes, length, &names->count, o->error, o->error_bytes);
+    all->name_count += names->names != NULL;
+    return names->names != NULL;
+}
+
 /* ---- .npy ----------------------------------------------------------------------------------------------------------- */
 
 static bool add_npy(const Opening *o, const CoupletMapping *mapping, const char *name, size_t name_length) {
@@ -98,11 +121,6 @@ static bool add_npy(const Opening *o, const CoupletMapping *mapping, const char 
 
 /* ---- folders of .npy ------------------------------------------------------------------------------------------------ */
 
-static bool ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text), end = strlen(ending);
-    return length > end && strcmp(text + length - end, ending) == 0;
-}
-
 static int is_array_file(const struct dirent *entry) { return entry->d_name[0] != '.' && ends_with(entry->d_name, ".npy"); }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
@@ -113,10 +131,12 @@ static bool add_file(const Opening *o, const char *file) {
     if (length >= sizeof name) return say(o->error, o->error_bytes, "%s: the name of `%s` is too long", o->name, file);
     memcpy(name, file, length);
     name[length] = 0;
-    if (o->wanted && !o->wanted(o->context, name)) return true;
+    const bool is_wanted = !o->wanted || o->wanted(o->context, name);
+    if (!is_wanted && !ends_with(name, "_names")) return true;
     if (!couplet_path_join(o->path, file, path, o->error, o->error_bytes)) return false;
     const CoupletMapping *mapping = next_mapping(o, path);
-    return mapping && add_npy(o, mapping, name, length);
+    if (mapping && are_names(name, mapping->bytes, mapping->length)) return add_names(o, name, mapping->bytes, mapping->length);
+    return mapping && (!is_wanted || add_npy(o, mapping, name, length));
 }
 
 static bool open_folder(const Opening *o) {
@@ -134,7 +154,7 @@ static bool open_folder(const Opening *o) {
 
 /* ---- .npz ----------------------------------------------------------------------------------------------------------- */
 
-enum { MOST_HEADER = 1 << 16 };
+enum { MOST_HEADER = 1 << 16, MOST_NAMES = 1 << 26 /* bytes of a list of names */ };
 
 /* The layout of a deflated member, from its first bytes. */
 static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayout *layout) {
@@ -153,6 +173,31 @@ static bool peek_layout(const Opening *o, const CoupletArray *a, CoupletNpyLayou
     return good;
 }
 
+/* Where a member holds texts, it is a list of names: *done. */
+static bool take_names(const Opening *o, const char *name, const CoupletNpzMember *member, bool *done) {
+    CoupletNpzStream stream;
+    unsigned char *unpacked = NULL;
+    const unsigned char *bytes = member->bytes;
+    if (member->size > MOST_NAMES) return true;
+    if (member->deflated) {
+        unpacked = malloc(member->size + 1);
+        if (!unpacked || !couplet_npz_begin(&stream, member)) {
+            free(unpacked);
+            return out_of_memory(o);
+        }
+        const bool whole = couplet_npz_next(&stream, unpacked, member->size);
+        couplet_npz_end(&stream);
+        bytes = whole ? unpacked : NULL; /* whoever reads it as an array says what is wrong */
+    }
+    const bool texts = bytes && are_names(name, bytes, member->size);
+    bool good = true;
+    if (texts && crc32_z(0, bytes, member->size) != member->checksum) good = say(o->error, o->error_bytes, "%s, array %s is damaged: its checksum is another", o->name, name);
+    good = good && (!texts || add_names(o, name, bytes, member->size));
+    free(unpacked);
+    *done = texts;
+    return good;
+}
+
 static bool add_member(const Opening *o, const CoupletMapping *mapping, const CoupletNpzMember *member) {
     static const char ending[] = ".npy";
     const size_t end = sizeof ending - 1;
@@ -166,13 +211,18 @@ static bool add_member(const Opening *o, const CoupletMapping *mapping, const Co
     if (member->name_length - end >= sizeof name) return say(o->error, o->error_bytes, "%s: the name of the array `%s..` is too long", o->name, member->shown);
     memcpy(name, member->name, member->name_length - end);
     name[member->name_length - end] = 0;
-    if (o->wanted && !o->wanted(o->context, name)) return true;
+    const bool is_wanted = !o->wanted || o->wanted(o->context, name);
+    if (!is_wanted && !ends_with(name, "_names")) return true;
+    CoupletNpzMember found = *member;
+    if (!couplet_npz_locate(o->name, mapping->bytes, mapping->length, &found, o->error, o->error_bytes)) return false;
+    bool is_done = false;
+    if (ends_with(name, "_names") && !take_names(o, name, &found, &is_done)) return false;
+    if (is_done || !is_wanted) return true;
     CoupletArray *a = next_array(o);
     CoupletNpyLayout layout;
     if (!a) return false;
     name_array(a, o, name, strlen(name));
-    a->member = *member;
-    if (!couplet_npz_locate(o->name, mapping->bytes, mapping->length, &a->member, o->error, o->error_bytes)) return false;
+    a->member = found;
     if (a->member.deflated ? !peek_layout(o, a, &layout) : !couplet_npy_layout(a->label, a->member.bytes, a->member.size, &layout, o->error, o->error_bytes)) return false;
     if (!take_layout(a, o, &layout, a->member.size)) return false;
     if (!a->member.deflated) a->data = a->member.bytes + layout.offset;
@@ -296,6 +346,8 @@ bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted 
 void couplet_arrays_close(CoupletArrays *arrays) {
     couplet_tensors_free(&arrays->tensors);
     for (int i = 0; i < arrays->mapping_count; i++) couplet_mapping_close(&arrays->mappings[i]);
+    for (int i = 0; i < arrays->name_count; i++) free(arrays->names[i].names);
+    free(arrays->names);
     free(arrays->mappings);
     free(arrays->arrays);
     memset(arrays, 0, sizeof *arrays);

@@ -20,11 +20,20 @@ typedef struct CoupletArray {
     CoupletNpzMember member;  /* `bytes` is NULL: the array lies in no archive */
 } CoupletArray;
 
+/* Names of classes that stand in a file beside the field: a list of texts that is called FIELD_names. */
+typedef struct CoupletArrayNames {
+    char name[128]; /* "label_names" */
+    char **names;   /* [count] */
+    int64_t count;
+} CoupletArrayNames;
+
 typedef struct CoupletArrays {
     CoupletArray *arrays; /* [count], in the order of the file; of a folder by name */
     int count;
     CoupletMapping *mappings; /* [mapping_count], which the arrays point into */
     int mapping_count;
+    CoupletArrayNames *names; /* [name_count] */
+    int name_count;
     CoupletTensorFile tensors; /* of a safetensors file, with its metadata */
 } CoupletArrays;
 

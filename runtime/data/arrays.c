@@ -107,11 +107,25 @@ static bool classes_hold(const CoupletTable *t, const CoupletField *field, const
     return true;
 }
 
+/* Names that stand in a list beside the array. */
+static bool take_names_beside(CoupletTable *t, int i, char *error, size_t error_bytes) {
+    const State *s = t->state;
+    CoupletField *field = &t->fields[i];
+    char name[160];
+    snprintf(name, sizeof name, "%s_names", s->files.arrays[i].name);
+    for (int k = 0; k < s->files.name_count && field->type == COUPLET_I32; k++) {
+        const CoupletArrayNames *names = &s->files.names[k];
+        if (strcmp(names->name, name) != 0) continue;
+        return couplet_field_classes(field, (const char *const *)names->names, names->count) || out_of_memory(t, error, error_bytes);
+    }
+    return true;
+}
+
 /* One int a sample may be a label, so how many classes there are is looked up at once. */
 static bool read_numbers(CoupletTable *t, int i, char *error, size_t error_bytes) {
     State *s = t->state;
     CoupletField *field = &t->fields[i];
-    if (!take_class_names(t, field, error, error_bytes)) return false;
+    if (!take_class_names(t, field, error, error_bytes) || !take_names_beside(t, i, error, error_bytes)) return false;
     if (field->type != COUPLET_I32 || field->rank || t->held > INT32_MAX) return true;
     int32_t *numbers = s->numbers[i] = malloc((size_t)t->held * sizeof *numbers);
     if (!numbers) return out_of_memory(t, error, error_bytes);

@@ -168,6 +168,31 @@ def class_names(at):
     check([f["name"] for f in t["fields"]] == ["x", "y"], "what fills up is no field", t)
 
 
+def names_beside(at):
+    def texts(code, *items):
+        width = max(map(len, items))
+        if code == "S":
+            return npy(f"|S{width}", (len(items),), b"".join(i.encode().ljust(width, b"\0") for i in items))
+        return npy(f"{code}U{width}", (len(items),), b"".join(i.ljust(width, "\0").encode("utf-32-le" if code == "<" else "utf-32-be") for i in items))
+    label, x = npy("<i8", (3,), struct.pack("<3q", 0, 2, 1)), npy("<f4", (3, 1), bytes(12))
+    for packing in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for code, names in (("<", ["cat", "Äffchen", "鳥", "😀"]), (">", ["cat", "Äffchen", "b"]), ("S", ["cat", "dog", "x y"])):
+            path = npz(f"{at}/n.npz", {"x": x, "label": label, "label_names": texts(code, *names)}, packing)
+            for claim in ((), ("{label:int:}", "{x:real:1}")):
+                t = dump("arrays", path, *claim)
+                check(sorted(f["name"] for f in t["fields"]) == ["label", "x"] and field(t, "label").get("names") == names, f"names beside a label {code}", t)
+    os.mkdir(f"{at}/folder")
+    for name, data in {"label": label, "label_names": texts("<", "a", "b", "c"), "other_names": npy("<f4", (3,), bytes(12))}.items():
+        write(f"{at}/folder/{name}.npy", data)
+    t = dump("arrays", f"{at}/folder")
+    check([f["name"] for f in t["fields"]] == ["label", "other_names"] and field(t, "label")["names"] == ["a", "b", "c"], "names in a folder", t)
+    refused("arrays", npz(f"{at}/f.npz", {"label": label, "label_names": texts("<", "a", "b")}), ["label", "row 1 is 2", "0 to 1"])
+    refused("arrays", npz(f"{at}/t.npz", {"label": label, "label_names": npy("<U2", (2, 2), bytes(32))}), ["label_names", "list of texts"])
+    refused("arrays", npz(f"{at}/t.npz", {"label": label, "label_names": npy("<U2", (3,), bytes(16))}), ["label_names", "cut short"])
+    refused("arrays", npz(f"{at}/t.npz", {"label": label, "label_names": npy("<U1", (3,), b"\xff" * 12)}), ["label_names", "text 0", "character"])
+    refused("arrays", npz(f"{at}/t.npz", {"label": label, "note": texts("<", "hello")}), ["note", "text"])
+
+
 def damage(at):
     x, y = npy("<f4", (30, 2), floats(range(60))), npy("<i8", (30,), bytes(240))
     for name, packing in {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED}.items():
@@ -247,7 +272,7 @@ def large(at):
 
 
 with tempfile.TemporaryDirectory() as scratch:
-    for number, test in enumerate((kinds_of_files, element_types, what_values_must_be, names_and_claims, class_names, damage, long_archives, large)):
+    for number, test in enumerate((kinds_of_files, element_types, what_values_must_be, names_and_claims, class_names, names_beside, damage, long_archives, large)):
         os.mkdir(f"{scratch}/{number}")
         test(f"{scratch}/{number}")
 finish()
