@@ -30,6 +30,7 @@ struct CoupletLoader {
     CoupletByClass sorted; /* balanced and episodes: chosen rows by class */
     int32_t *classes;      /* those that are drawn from */
     int64_t class_count;
+    int64_t *moved;        /* episodes: [ways + each] what changed places in a draw */
     double *sums;          /* weighed: of the weights up to each row, itself included */
     bool ending, started, holding;
     pthread_t thread;
@@ -85,7 +86,7 @@ static void undo(int32_t *list, int64_t wanted, const int64_t *others) {
 
 static void draw_episode(CoupletLoader *l, int64_t number, int32_t *indices) {
     const CoupletFeed *f = &l->feed;
-    int64_t classes[f->ways], others[f->each];
+    int64_t *classes = l->moved, *others = l->moved + f->ways;
     draw_front(l, l->classes, l->class_count, f->ways, number, 0, 0, classes);
     for (int64_t w = 0; w < f->ways; w++) {
         const int64_t c = l->classes[w];
@@ -235,7 +236,8 @@ static bool allocate(CoupletLoader *l) {
     for (int i = 0; i < SLOTS; i++)
         if (!allocate_slot(l, &l->slots[i])) return false;
     if (l->feed.weighed) return (l->sums = malloc((size_t)l->table->count * sizeof *l->sums)) != NULL;
-    return l->feed.ways || (l->order = malloc((size_t)l->table->count * sizeof *l->order));
+    if (l->feed.ways) return (l->moved = malloc((size_t)(l->feed.ways + l->feed.each) * sizeof *l->moved)) != NULL;
+    return (l->order = malloc((size_t)l->table->count * sizeof *l->order)) != NULL;
 }
 
 static bool fits(const CoupletTable *table, const CoupletFeed *feed, char *error, size_t error_bytes) {
@@ -300,6 +302,7 @@ void couplet_loader_free(CoupletLoader *l) {
     for (int i = 0; i < SLOTS; i++) free_slot(l, &l->slots[i]);
     couplet_by_class_free(&l->sorted);
     free(l->classes);
+    free(l->moved);
     free(l->sums);
     free(l->order);
     free(l->rows);

@@ -220,6 +220,20 @@ static void episodes(void **state) {
     for (int c = 0; c < 9; c++) assert_in_range(classes[c], 500 - 75, 500 + 75); /* deviation 15 */
     for (int i = 0; i < 99; i++) assert_in_range(rows[i], 182 - 70, 182 + 70);   /* deviation 13 */
     couplet_loader_free(loader);
+    /* As many as a thread's stack does not hold. */
+    enum { HUGE_ROWS = 1 << 21 };
+    CoupletTable huge = made_table(HUGE_ROWS);
+    int32_t *each_its_own = made_labels(&huge);
+    huge.fields[MADE_LABEL].classes = 0;
+    for (int i = 0; i < HUGE_ROWS; i++) each_its_own[i] = i;
+    const bool none_gathered[MADE_FIELDS] = {false};
+    const CoupletFeed wide = {.batch = HUGE_ROWS, .gathered = none_gathered, .ways = HUGE_ROWS, .each = 1, .by = "label"};
+    loader = couplet_loader_new(&huge, &wide, 9, 0, error, sizeof error);
+    assert_non_null(loader);
+    CoupletBatch all;
+    couplet_loader_next(loader, &all);
+    couplet_loader_free(loader);
+    couplet_table_close(&huge);
     const CoupletFeed many = {.batch = 40, .ways = 10, .each = 4, .by = "label"}, none = {.batch = 4, .ways = 2, .each = 2, .by = "batch"};
     assert_null(couplet_loader_new(&data, &many, 9, 0, error, sizeof error));
     assert_string_equal(error, "an episode takes 4 samples of each of 10 classes, and 9 classes of numbers have so many");
