@@ -113,9 +113,9 @@ static bool keep_condition(const Choosing *c, const CoupletCondition *condition)
 
 /* ---- part = 0.0 .. 0.8 -------------------------------------------------------------------------------------------------- */
 
-/* The name of a row within its source; its number where it has no name. */
-static uint64_t hash_of_row(const CoupletTable *t, int64_t row) {
+uint64_t couplet_selection_row_hash(const CoupletTable *t, int64_t row) {
     char name[2 * COUPLET_PATH_BYTES];
+    if (t->row_hashes) return t->row_hashes[row];
     if (!t->reader || !t->reader->name_row) return couplet_hash(COUPLET_HASH_START, &row, sizeof row);
     const char *at = name, *const before[] = {t->path, t->name};
     t->reader->name_row(t, row, name, sizeof name);
@@ -130,7 +130,7 @@ static uint64_t hash_of_row(const CoupletTable *t, int64_t row) {
 static void keep_part(const Choosing *c) {
     const CoupletSelection *s = c->selection;
     for (int64_t i = 0; i < c->table->held; i++) {
-        const uint64_t hash = hash_of_row(c->table, i);
+        const uint64_t hash = couplet_selection_row_hash(c->table, i);
         const double place = (double)couplet_random_bits((uint32_t)hash, (uint32_t)(hash >> 32), 0, PART_SITE, 0, 0) * 0x1p-32;
         if (place < s->part_from || place >= s->part_to) c->kept[i] = 0;
     }

@@ -9,6 +9,8 @@
 const char *couplet_selection_by(const CoupletSelection *selection);
 /* How many of the `available` samples of a class are kept; at least one, if there is one. */
 int64_t couplet_selection_keep(const CoupletSelection *selection, int64_t class_number, int64_t class_count, int64_t available);
+/* By which `part` divides the rows of a source: of the name of a row within its source, or of its number where it has no name. */
+uint64_t couplet_selection_row_hash(const CoupletTable *table, int64_t row);
 /* Chooses rows: `count` and `origin` of the table, whose columns stay as they are; of rows that were left out before, none comes back. A table that is not loaded is
  * loaded only where the selection needs values that its reader does not know without; `loading` may be NULL. False with a sentence, the table being as it was: there
  * is no such field, no row is left, or memory runs out. */

@@ -5,6 +5,7 @@
 #include "runtime/data/pack_rows.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
+#include "runtime/selection.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 /* A copy holds, behind the columns, two arrays about the rows that could not be read: their numbers, and a line for each that says why. */
-static const char format[] = "couplet packed 1", file_format[] = "couplet data 1", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
+static const char format[] = "couplet packed 1", file_format[] = "couplet data 1", row_hashes[] = "__rows", skipped_rows[] = "__skipped", skipped_reasons[] = "__reasons";
 
 enum { HEAD_EXTRA = 4096 /* in the header: the arrays behind the columns, and the metadata */, SMALL_COLUMN = 64 << 20 };
 
@@ -396,14 +397,26 @@ static bool put_column(const Writing *w, int f) {
     return good && put_zeros(w->file, over ? COUPLET_PACK_ALIGNMENT - over : 0);
 }
 
+/* The low word of each first. */
+static bool put_row_hashes(const Writing *w) {
+    bool good = true;
+    for (int64_t row = 0; good && row < w->table->count; row++) {
+        const uint64_t hash = couplet_selection_row_hash(w->table, couplet_table_origin(w->table, row));
+        const uint32_t words[] = {(uint32_t)hash, (uint32_t)(hash >> 32)};
+        good = fwrite(words, sizeof *words, 2, w->file) == 2;
+    }
+    return good;
+}
+
 static bool put_columns(const Writing *w) {
     const CoupletTensorPair pairs[] = {{"format", file_format}, {"choices", w->table->choices}};
-    char *head = couplet_pack_head(w->layout, NULL, 0, pairs, sizeof pairs / sizeof *pairs);
+    const CoupletTensorEntry rows = {.name = row_hashes, .type = COUPLET_I32, .rank = 2, .shape = {w->table->count, 2}};
+    char *head = couplet_pack_head(w->layout, &rows, 1, pairs, sizeof pairs / sizeof *pairs);
     if (!head) snprintf(w->error, w->error_bytes, "%s: out of memory for the header", w->path);
     bool good = head && fwrite(head, 1, w->layout->head_bytes, w->file) == w->layout->head_bytes;
     free(head);
     for (int f = 0; good && f < w->table->field_count; f++) good = put_column(w, f);
-    return good;
+    return good && put_row_hashes(w);
 }
 
 bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes) {
@@ -411,7 +424,7 @@ bool couplet_pack_write(const CoupletTable *table, const char *path, char *error
     if (!couplet_pack_layout(table, table->count, HEAD_EXTRA, &layout, error, error_bytes)) return false;
     Writing w = {table, &layout, path, couplet_file_begin(path, error, error_bytes), error, error_bytes};
     bool good = w.file != NULL;
-    if (good && !couplet_pack_reserve(fileno(w.file), path, table->name, (int64_t)layout.head_bytes + layout.data_bytes, error, error_bytes)) {
+    if (good && !couplet_pack_reserve(fileno(w.file), path, table->name, (int64_t)layout.head_bytes + layout.data_bytes + 8 * table->count, error, error_bytes)) {
         couplet_file_drop(path, w.file);
         good = false;
     } else if (good) {
@@ -443,4 +456,22 @@ CoupletPackedFile couplet_pack_file_kind(const CoupletRequest *request, const ch
         snprintf(error, error_bytes, "%s: this file was packed from data.%s, and the source is data.%s", request->path, chosen, choices);
     couplet_mapped_close(&mapped);
     return kind;
+}
+
+static bool take_rows(CoupletTable *table, const CoupletTensorEntry *rows) {
+    const uint32_t *words = rows->data;
+    table->row_hashes = malloc((size_t)table->held * sizeof *table->row_hashes);
+    for (int64_t i = 0; table->row_hashes && i < table->held; i++) table->row_hashes[i] = (uint64_t)words[2 * i + 1] << 32 | words[2 * i];
+    return table->row_hashes != NULL;
+}
+
+bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes) {
+    CoupletMapped mapped;
+    if (!couplet_mapped_open(table->path, &mapped, error, error_bytes)) return false;
+    const CoupletTensorEntry *rows = couplet_tensors_find(&mapped.file, row_hashes);
+    const bool fits_table = rows && rows->type == COUPLET_I32 && rows->rank == 2 && rows->shape[0] == table->held && rows->shape[1] == 2;
+    const bool good = fits_table && take_rows(table, rows);
+    if (!good) snprintf(error, error_bytes, "%s: the names of its rows are missing (`%s`), or memory is out; couplet data pack writes the file anew", table->name, row_hashes);
+    couplet_mapped_close(&mapped);
+    return good;
 }

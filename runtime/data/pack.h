@@ -12,6 +12,9 @@ bool couplet_pack_check(const CoupletTable *table, char *error, size_t error_byt
 /* Writes the rows that are chosen as one file that data.arrays reads, with class names: the metadata `classes.FIELD` is a JSON list of names, or a number of
  * classes that have none. Arrays whose names begin with two underscores are no fields: they fill up to the next multiple of 64 bytes. */
 bool couplet_pack_write(const CoupletTable *table, const char *path, char *error, size_t error_bytes);
+/* Of a table that is opened from such a file: row_hashes, so that `part` divides the rows as it divides those of the source. */
+bool couplet_pack_take_rows(CoupletTable *table, char *error, size_t error_bytes);
+
 /* What the path of a request is. */
 typedef enum {
     COUPLET_NOT_PACKED,       /* what its reader reads; and whatever data.arrays is asked to read */

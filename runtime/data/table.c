@@ -147,7 +147,10 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
     if (!reader || !open_by(reader, taken, out, error, error_bytes)) return false;
     memcpy(out->choices, choices.choices, sizeof out->choices);
     out->asked = asked_of(out);
-    if (holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) && couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes)) return true;
+    const bool named = kind != COUPLET_PACKED_FITS || couplet_pack_take_rows(out, error, error_bytes);
+    if (named && holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) &&
+        couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes))
+        return true;
     couplet_table_close(out);
     return false;
 }
@@ -157,6 +160,7 @@ void couplet_table_close(CoupletTable *table) {
     if (table->reader && table->reader->close) table->reader->close(table);
     free((void *)(uintptr_t)table->columns);
     free(table->origin);
+    free(table->row_hashes);
     free_fields(table);
     memset(table, 0, sizeof *table);
 }

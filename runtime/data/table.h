@@ -44,6 +44,7 @@ typedef struct CoupletTable {
     int64_t count;                 /* rows that are chosen; `held` before */
     int32_t *origin;               /* [count] ascending: the row of the source that each is; NULL: all */
 
+    uint64_t *row_hashes;          /* [held]: of a packed file in the place of its source: of the names that the rows had there; NULL: it is none */
     void *state;                   /* the reader's own */
 } CoupletTable;
 

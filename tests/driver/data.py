@@ -132,6 +132,10 @@ with tempfile.TemporaryDirectory() as folder:
     places = ["--data", f"train={folder}/packed/train.safetensors", "--data", f"test={folder}/packed/test.safetensors"]
     done = command.run(couplet, "train", spec, *places, "--out", folder + "/r2", env=cache)
     check(done.returncode == 0 and command.arrays(folder + "/r2") == first, "training on the packed files is the same to the bit", done.stderr)
+    used = [json.load(open(f"{folder}/{run}/settings.json"))["data"]["test"]["used"] for run in ("r1", "r2")]
+    check(used[0] == used[1] < 10, "a part of the rows is the same part", used)
+    parts = [as_json(spec, *more)[0]["sources"][1]["fields"] for more in ((), places)]
+    check(parts[0] == parts[1], "with the same pictures", parts)
     built = command.run(couplet, "build", spec, *places, "-o", folder + "/program", "--target", "x86-64-v3", env=cache)
     check(built.returncode == 0, "a program is built on the packed files", built.stderr)
     done = command.run(folder + "/program", "train", *places, "--out", folder + "/r3", env={**cache, "LD_DEBUG": "files"})
