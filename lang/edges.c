@@ -228,7 +228,7 @@ static bool find_separation(void *context, const FlowVisit *v) {
     return true;
 }
 
-/* A network's result beside the sample itself, as in an autoencoder: one constant does not fit all samples. */
+/* A network's result beside the image itself, as in an autoencoder: one constant does not fit all images. */
 static bool find_target(void *context, const FlowVisit *v) {
     Separation *s = context;
     const char *part;
@@ -248,7 +248,7 @@ static void check_collapse(Edges *e) {
     Separation s = method_separation(e->arena, e->method);
     if (!s.applied || s.stop || s.pairs || s.statistic || s.memory || s.label || s.other) return;
     const Stmt *loss = find_stmt(e->method, STMT_LOSS, NULL);
-    diag_report(e->diag, CODE_COLLAPSE, loss->span, "nothing here keeps features of different samples apart: one constant vector for all of them makes this loss smallest");
+    diag_report(e->diag, CODE_COLLAPSE, loss->span, "nothing here keeps features of different images apart: one constant vector for all of them makes this loss smallest");
     diag_suggest(e->diag, "%s", "add negatives (a sum over other samples), a predictor with `stop` on the other branch, or statistics over the batch");
 }
 

@@ -50,10 +50,24 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
     return found;
 }
 
-void couplet_eval_name(const CoupletEval *eval, const CoupletTable *data, char *out, size_t bytes) {
+/* Whether another evaluation measures the same of other features. */
+static bool has_namesake(const CoupletProgram *program, int number) {
+    const CoupletEval *eval = &program->evals[number];
+    for (int i = 0; i < program->eval_count; i++) {
+        const CoupletEval *other = &program->evals[i];
+        const bool same = strcmp(other->method, eval->method) == 0 && (!is_knn(eval) || other->k == eval->k);
+        if (i != number && same && strcmp(other->features, eval->features) != 0) return true;
+    }
+    return false;
+}
+
+void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data, char *out, size_t bytes) {
+    const CoupletEval *eval = &program->evals[number];
     const bool own = find_own(eval, data, NULL) > 0;
-    if (is_knn(eval)) snprintf(out, bytes, own ? "kNN (k = %.0f, itself left out)" : "kNN (k = %.0f)", eval->k);
-    else snprintf(out, bytes, own ? "linear probe (query in bank)" : "linear probe");
+    int at;
+    if (is_knn(eval)) at = snprintf(out, bytes, own ? "kNN (k = %.0f, itself left out)" : "kNN (k = %.0f)", eval->k);
+    else at = snprintf(out, bytes, own ? "linear probe (query in bank)" : "linear probe");
+    if (at > 0 && (size_t)at < bytes && has_namesake(program, number)) snprintf(out + at, bytes - (size_t)at, ", %s", eval->features);
 }
 
 /* ---- what can be asked -------------------------------------------------------------------------------------------------- */

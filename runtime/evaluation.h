@@ -16,8 +16,8 @@ bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *
 /* Measures every evaluation for one subject: percents[i] is that of program->evals[i]. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject, double *percents,
                      char *error, size_t error_bytes);
-/* "kNN (k = 20)", "linear probe"; and, when samples of the query are in the bank, what was done about them: neighbours leave
- * such a sample itself out, and the probe has been fitted to it. */
-void couplet_eval_name(const CoupletEval *eval, const CoupletTable *data, char *out, size_t bytes);
+/* "kNN (k = 20)", "linear probe"; where another evaluation of the program would have the same name, with its features, "kNN (k = 20), words.trunk". When samples of the
+ * query are in the bank, it says what was done about them: neighbours leave such a sample itself out, and the probe has been fitted to it. */
+void couplet_eval_name(const CoupletProgram *program, int number, const CoupletTable *data, char *out, size_t bytes);
 
 #endif

@@ -118,7 +118,7 @@ static bool make_record(Trainer *t) {
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 
-enum { EVAL_NAME_BYTES = 64 };
+enum { EVAL_NAME_BYTES = 160 };
 
 static const char *subject_name(const Trainer *t, CoupletSubject subject) { return couplet_subject_name(t->program, t->sources.data, subject); }
 
@@ -130,7 +130,7 @@ static bool survey(Trainer *t) {
     bool good = texts && names;
     if (!good) snprintf(t->error, t->error_bytes, "out of memory");
     for (int i = 0; good && i < count; i++) {
-        couplet_eval_name(&t->program->evals[i], t->sources.data, texts[i], sizeof texts[i]);
+        couplet_eval_name(t->program, i, t->sources.data, texts[i], sizeof texts[i]);
         names[i] = texts[i];
     }
     good = good && couplet_metrics_survey(t->metrics_path, t->session->step, names, count, &t->seen, t->error, t->error_bytes);
@@ -312,7 +312,7 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
     for (int i = 0; i < t->program->eval_count; i++) {
         char name[EVAL_NAME_BYTES];
         double percent = t->percents[i];
-        couplet_eval_name(&t->program->evals[i], t->sources.data, name, sizeof name);
+        couplet_eval_name(t->program, i, t->sources.data, name, sizeof name);
         say(t, "%-16s %-14s %6.2f %%\n", subject_name(t, subject), name, percent);
         if (!result_row(t, subject, name, percent)) return false;
     }

@@ -4,7 +4,6 @@
 #include "runtime/files.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,22 +164,7 @@ static bool run_gnuplot(const char *script) {
     return false;
 }
 
-/* The folder or file that the first source of a run was read from, without the folders above it; "": none is known. */
-static const char *data_of(const Comparison *c) {
-    const char *folder = comparison_run_folder(c, 0, c->first_seed), *name = "";
-    json_t *settings = json_load_file(arena_printf(c->arena, "%s/settings.json", folder), 0, NULL);
-    json_t *sources = json_object_get(settings, "data");
-    void *first = json_object_iter(sources);
-    const char *place = json_string_value(json_object_get(json_object_iter_value(first), "place"));
-    if (place) {
-        const char *slash = strrchr(place, '/');
-        name = arena_printf(c->arena, "%s", slash && slash[1] ? slash + 1 : place);
-    }
-    json_decref(settings);
-    return name;
-}
-
-/* "simclr, moco: 3 seeds from 0, 468 steps, data fashion" */
+/* "simclr, moco: 3 seeds from 0, 468 steps" */
 static const char *title_of(const Comparison *c) {
     const char *text = "";
     int longest = 0;
@@ -189,8 +173,7 @@ static const char *title_of(const Comparison *c) {
     for (long i = 0; i < c->variants.count * c->seeds; i++)
         if (c->outcomes[i].losses.count > longest) longest = c->outcomes[i].losses.count;
     const char *seeds = c->seeds == 1 ? arena_printf(c->arena, "seed %ld", c->first_seed) : arena_printf(c->arena, "seeds %ld to %ld", c->first_seed, c->first_seed + c->seeds - 1);
-    const char *data = data_of(c);
-    return arena_printf(c->arena, "%s: %s, %d steps%s%s", text, seeds, longest, *data ? ", data " : "", data);
+    return arena_printf(c->arena, "%s: %s, %d steps", text, seeds, longest);
 }
 
 bool comparison_plot(const Comparison *c) {

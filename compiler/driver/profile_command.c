@@ -1,4 +1,4 @@
-/* couplet profile: where the time of a training step goes, by source line. The step runs on made-up data, so it needs no data and measures
+/* couplet profile: where the time of a training step goes, by source line. The step runs on made-up images, so it needs no data and measures
  * nothing but itself; every kernel's figure is the median over the steps. On a device each kernel is waited for, which is part of its time. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device.h"

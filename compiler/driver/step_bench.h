@@ -12,7 +12,7 @@ typedef struct StepTimes {
     double *kernels; /* seconds of each of plan->steps; medians; the caller frees them */
 } StepTimes;
 
-/* Runs the program's step `steps` times after one that warms up, on fields that are made up, from freshly started states.
+/* Runs the program's step `steps` times after one that warms up, on images, labels and indices that are made up, from freshly started states.
  * Without `by_kernel` times->kernels stays NULL, and a device need not wait after each kernel. False with a sentence; times->kernels is NULL then. */
 bool step_measure(const CoupletProgram *program, CoupletDevice *device, int steps, bool by_kernel, StepTimes *times, char *error, size_t error_bytes);
 

@@ -73,7 +73,7 @@ typedef struct LoweredProgram {
     int train_source; /* sets the epoch; -1: the steps read no data */
     int64_t epoch_steps; /* of an epoch then, from `train { steps .. }`; else 0 */
     int64_t batch;
-    int64_t views; /* samples that the views of a step make */
+    int64_t views; /* images that the views of a step make */
     double epochs;
     int64_t memory; /* bytes: `train { memory 512MiB }`; 0: not stated */
     Span memory_span;

@@ -3,6 +3,7 @@
 #include "runtime/data/clip.h"
 #include "runtime/data/listed.h"
 #include "runtime/data/picture.h"
+#include "runtime/hash.h"
 
 #include <libavutil/log.h>
 #include <stdlib.h>
@@ -301,24 +302,25 @@ static void read_settings(Clips *c, const CoupletRequest *request) {
     c->wish.clips = (int)couplet_request_number(request, "clips");
 }
 
-static bool add_fields(Clips *c, const CoupletRequest *request, CoupletTable *table,
-                       char *error, size_t error_bytes) {
+static bool add_fields(Clips *c, CoupletTable *table, char *error, size_t error_bytes) {
     const int64_t shape[] = {c->wish.frames, 3, c->wish.size, c->wish.size};
     CoupletField *video = NULL;
     if (couplet_table_add(table, "clip", COUPLET_U8, 4, shape))
         video = couplet_table_add(table, "video", COUPLET_I32, 0, NULL);
     if (!video) return out_of_memory(error, error_bytes);
     video->classes = c->videos.listing.count;
-    return couplet_listed_labels(&c->videos, request, &kind, table, error, error_bytes);
+    return couplet_listed_labels(&c->videos, &kind, table, error, error_bytes);
 }
 
 static bool open_videos(Clips *c, const CoupletRequest *request, CoupletTable *out, char *error,
                         size_t error_bytes) {
     read_settings(c, request);
-    if (!couplet_listed_open(&c->videos, request, &kind, COUPLET_CLIP_VERSION, out, error, error_bytes)) return false;
+    if (!couplet_listed_open(&c->videos, request, &kind, out, error, error_bytes)) return false;
     c->files = c->videos.listing;
     c->videos.listing = (CoupletListing){.count = 0};
-    if (!group_files(c, error, error_bytes) || !add_fields(c, request, out, error, error_bytes)) return false;
+    const int32_t version = COUPLET_CLIP_VERSION;
+    out->key = couplet_hash(out->key, &version, sizeof version);
+    if (!group_files(c, error, error_bytes) || !add_fields(c, out, error, error_bytes)) return false;
     out->held = c->videos.listing.count * c->wish.clips;
     return true;
 }

@@ -44,22 +44,17 @@ bool couplet_images_place(const CoupletRequest *request, CoupletTable *table, ch
     return couplet_path_absolute(request->path, table->path, error, error_bytes);
 }
 
-const char *couplet_images_root(const CoupletRequest *request, const CoupletTable *table) {
-    return strlen(request->path) < sizeof table->name ? request->path : table->path;
-}
-
 static bool open_list(const CoupletRequest *request, const char *name, Images *images, CoupletTable *out, char *error, size_t error_bytes) {
-    static const char *const taken[] = {"image", NULL};
+    static const char *const taken[] = {"image", "index", NULL};
     char path[COUPLET_PATH_BYTES];
-    const char *root = couplet_images_root(request, out);
-    if (!couplet_listing_join(root, name, path, error, error_bytes) || !couplet_list_read(&images->list, path, error, error_bytes)) return false;
+    if (!couplet_listing_join(request->path, name, path, error, error_bytes) || !couplet_list_read(&images->list, path, error, error_bytes)) return false;
     const CoupletList *list = &images->list;
-    return couplet_listing_of(&images->listing, root, (const char *const *)list->files, list->lines, list->count, path, error, error_bytes) &&
+    return couplet_listing_of(&images->listing, request->path, (const char *const *)list->files, list->lines, list->count, path, error, error_bytes) &&
            couplet_list_fields(list, path, taken, out, error, error_bytes);
 }
 
 static bool open_folder(const CoupletRequest *request, const char *names, Images *images, CoupletTable *out, char *error, size_t error_bytes) {
-    return couplet_listing_read(&images->listing, couplet_images_root(request, out), &pictures, error, error_bytes) &&
+    return couplet_listing_read(&images->listing, request->path, &pictures, error, error_bytes) &&
            couplet_listing_classes(&images->listing, &pictures, *names ? names : NULL, &images->classes, error, error_bytes) &&
            couplet_listing_fields(&images->classes, out, error, error_bytes);
 }
@@ -143,18 +138,6 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     return read_picture(images, row, fields[0], error, error_bytes);
 }
 
-/* Field 0 is the picture; the levels of classes follow, or the columns of the list. */
-static bool int_column(const CoupletTable *table, int field, int32_t *out, char *error, size_t error_bytes) {
-    const Images *images = table->state;
-    int number = field - 1;
-    const int32_t *values = NULL;
-    if (number >= 0 && number < images->classes.levels) values = images->classes.label[number];
-    else if (number >= 0 && number < images->list.column_count) values = images->list.columns[number].wholes;
-    if (error_bytes) error[0] = 0;
-    if (values) memcpy(out, values, (size_t)table->held * sizeof *out);
-    return values != NULL;
-}
-
 static void name_row(const CoupletTable *table, int64_t row, char *out, size_t bytes) {
     const Images *images = table->state;
     char path[COUPLET_PATH_BYTES];
@@ -162,4 +145,4 @@ static void name_row(const CoupletTable *table, int64_t row, char *out, size_t b
     snprintf(out, bytes, "%s", path);
 }
 
-const CoupletReader couplet_reader_images = {.name = "images", .open = open_images, .read = read_row, .column = int_column, .name_row = name_row, .close = close_images};
+const CoupletReader couplet_reader_images = {.name = "images", .open = open_images, .read = read_row, .name_row = name_row, .close = close_images};

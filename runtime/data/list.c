@@ -2,6 +2,7 @@
 
 #include "runtime/numbers.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,23 +195,11 @@ static bool read_numbers(const Cells *c, int number, CoupletListColumn *out) {
     return out->reals ? read_reals(c, number, out) : no_memory(c->path, c->error, c->error_bytes);
 }
 
-/* The field's name, of which there may be no second one. Columns without a name, as pandas writes its index, are refused. */
-static bool name_column(const Cells *c, const CoupletListColumn *before, int count, int number, CoupletListColumn *out) {
-    char field[256];
-    const char *name = cell_of(c, 0, number);
-    if (!*name || strlen(name) > sizeof field - 3) {
-        snprintf(c->error, c->error_bytes, "%s:%lld: column %d has %s; a name of 1 to %zu bytes was expected", c->path, (long long)c->lines[0], number + 1,
-                 *name ? "a longer name" : "no name", sizeof field - 3);
-        return false;
-    }
-    couplet_field_name(name, field, sizeof field);
-    for (int i = 0; i < count; i++) {
-        if (strcmp(before[i].name, field) != 0) continue;
-        snprintf(c->error, c->error_bytes, "%s:%lld: two columns have the name `%s`", c->path, (long long)c->lines[0], field);
-        return false;
-    }
-    out->name = strdup(field);
-    return out->name || no_memory(c->path, c->error, c->error_bytes);
+static bool is_name(const char *text) {
+    if (!isalpha((unsigned char)*text) && *text != '_') return false;
+    for (; *text; text++)
+        if (!isalnum((unsigned char)*text) && *text != '_') return false;
+    return true;
 }
 
 static bool read_column(const Cells *c, int number, CoupletListColumn *out) {
@@ -221,6 +210,18 @@ static bool read_column(const Cells *c, int number, CoupletListColumn *out) {
         snprintf(c->error, c->error_bytes, "%s:%lld: the cell of the column `%s` is empty", c->path, (long long)c->lines[i], name);
         return false;
     }
+    if (!is_name(name)) {
+        snprintf(c->error, c->error_bytes, "%s:%lld: the column `%s` is a field, whose name has letters, digits and underscores alone; rename it", c->path,
+                 (long long)c->lines[0], name);
+        return false;
+    }
+    for (int other = 0; other < number; other++) {
+        if (strcmp(cell_of(c, 0, other), name) != 0) continue;
+        snprintf(c->error, c->error_bytes, "%s:%lld: two columns have the name `%s`", c->path, (long long)c->lines[0], name);
+        return false;
+    }
+    out->name = strdup(name);
+    if (!out->name) return no_memory(c->path, c->error, c->error_bytes);
     return couplet_read_number(cell_of(c, 1, number), &value, NULL) ? read_numbers(c, number, out) : read_words(c, number, out);
 }
 
@@ -255,11 +256,8 @@ static bool make_list(CoupletList *out, const Cells *c) {
     out->columns = calloc((size_t)c->columns, sizeof *out->columns);
     if (!out->columns) return no_memory(c->path, c->error, c->error_bytes);
     if (!take_files(out, c, files)) return false;
-    for (int i = 0; i < c->columns; i++) {
-        CoupletListColumn *column = &out->columns[out->column_count];
-        if (i == files) continue;
-        if (!name_column(c, out->columns, out->column_count++, i, column) || !read_column(c, i, column)) return false;
-    }
+    for (int i = 0; i < c->columns; i++)
+        if (i != files && !read_column(c, i, &out->columns[out->column_count++])) return false;
     return true;
 }
 

@@ -11,16 +11,13 @@ typedef struct CoupletListed {
     int first_label; /* the number of the field `label`; those of deeper levels follow */
 } CoupletListed;
 
-/* Fills name, path, held and key of the table, and lists the files. `version` enters the key: a
- * reader counts it up when it makes other samples of the same files. */
+/* Fills name, path, held and key of the table, and lists the files. */
 bool couplet_listed_open(CoupletListed *listed, const CoupletRequest *request,
-                         const CoupletListingKind *kind, int32_t version, CoupletTable *table,
-                         char *error, size_t error_bytes);
-/* Adds the fields of the classes, behind those that the table has. The setting `names` is the file
- * in the folder that lists the classes; "" is none. */
-bool couplet_listed_labels(CoupletListed *listed, const CoupletRequest *request,
-                           const CoupletListingKind *kind, CoupletTable *table, char *error,
-                           size_t error_bytes);
+                         const CoupletListingKind *kind, CoupletTable *table, char *error,
+                         size_t error_bytes);
+/* Adds the fields of the classes, behind those that the table has. */
+bool couplet_listed_labels(CoupletListed *listed, const CoupletListingKind *kind,
+                           CoupletTable *table, char *error, size_t error_bytes);
 /* Writes the labels of a row to where its fields go. */
 void couplet_listed_fill(const CoupletListed *listed, int64_t row, void *const *fields);
 /* The path of a row's file below the folder, or the name of the one file: what a row is known by,

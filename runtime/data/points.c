@@ -19,8 +19,6 @@ typedef struct Points {
     bool has_normals, is_unit;
 } Points;
 
-enum { VERSION = 1 }; /* of what is made of a file */
-
 /* What the draws of a file are for. */
 enum { SITE_TRIANGLE, SITE_PLACE, SITE_ORDER };
 
@@ -271,12 +269,11 @@ static bool read_settings(Points *p, const CoupletRequest *request, char *error,
     return false;
 }
 
-static bool add_fields(Points *p, const CoupletRequest *request, CoupletTable *table,
-                       char *error, size_t error_bytes) {
+static bool add_fields(Points *p, CoupletTable *table, char *error, size_t error_bytes) {
     const int64_t shape[] = {p->count, 3};
     if (couplet_table_add(table, "points", COUPLET_F32, 2, shape) &&
         (!p->has_normals || couplet_table_add(table, "normal", COUPLET_F32, 2, shape)))
-        return couplet_listed_labels(&p->listed, request, &kind, table, error, error_bytes);
+        return couplet_listed_labels(&p->listed, &kind, table, error, error_bytes);
     snprintf(error, error_bytes, "out of memory for the fields of %s", table->name);
     return false;
 }
@@ -290,8 +287,8 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
     }
     out->state = p;
     if (read_settings(p, request, error, error_bytes) &&
-        couplet_listed_open(&p->listed, request, &kind, VERSION, out, error, error_bytes) &&
-        add_fields(p, request, out, error, error_bytes))
+        couplet_listed_open(&p->listed, request, &kind, out, error, error_bytes) &&
+        add_fields(p, out, error, error_bytes))
         return true;
     close_table(out);
     return false;

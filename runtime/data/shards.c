@@ -366,7 +366,7 @@ static bool is_pattern(const char *path) {
 
 static bool list_archives(const CoupletRequest *request, Shards *s, CoupletTable *out, char *error, size_t error_bytes) {
     if (!is_pattern(request->path))
-        return couplet_images_place(request, out, error, error_bytes) && couplet_listing_read(&s->listing, couplet_images_root(request, out), &archives, error, error_bytes);
+        return couplet_images_place(request, out, error, error_bytes) && couplet_listing_read(&s->listing, request->path, &archives, error, error_bytes);
     if (!list_pattern(request->path, &s->listing, error, error_bytes)) return false;
     const char *slash = strrchr(request->path, '/');
     char folder[COUPLET_PATH_BYTES];
@@ -511,14 +511,6 @@ static bool read_row(const CoupletTable *table, int64_t row, void *const *fields
     return good;
 }
 
-/* Field 1 is the label. */
-static bool int_column(const CoupletTable *table, int field, int32_t *out, char *error, size_t error_bytes) {
-    const Shards *s = table->state;
-    if (error_bytes) error[0] = 0;
-    for (int64_t i = 0; field == 1 && s->labelled && i < s->count; i++) out[i] = s->samples[i].label;
-    return field == 1 && s->labelled;
-}
-
 static void name_row(const CoupletTable *table, int64_t row, char *out, size_t bytes) {
     const Shards *s = table->state;
     const Sample *sample = &s->samples[row];
@@ -527,4 +519,4 @@ static void name_row(const CoupletTable *table, int64_t row, char *out, size_t b
     snprintf(out, bytes, "%s: %s.%s", path, sample->key, sample->ending);
 }
 
-const CoupletReader couplet_reader_shards = {.name = "shards", .open = open_shards, .read = read_row, .column = int_column, .name_row = name_row, .close = close_shards};
+const CoupletReader couplet_reader_shards = {.name = "shards", .open = open_shards, .read = read_row, .name_row = name_row, .close = close_shards};

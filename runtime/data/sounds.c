@@ -9,10 +9,7 @@
 static const CoupletListingKind kind = {"sound", "WAV, FLAC, OGG, Opus, MP3, AIFF, AU, CAF, W64",
                                         couplet_sound_endings, couplet_sound_unread};
 
-enum {
-    VERSION = 1, /* of what is made of a file */
-    MOST_SAMPLES = 1 << 26,
-};
+enum { MOST_SAMPLES = 1 << 26 };
 
 typedef struct Sounds {
     CoupletListed listed;
@@ -54,11 +51,10 @@ static bool read_settings(Sounds *s, const CoupletRequest *request, char *error,
     return false;
 }
 
-static bool add_fields(Sounds *s, const CoupletRequest *request, CoupletTable *table,
-                       char *error, size_t error_bytes) {
+static bool add_fields(Sounds *s, CoupletTable *table, char *error, size_t error_bytes) {
     if (couplet_table_add(table, "wave", COUPLET_F32, 1, &s->wish.count) &&
         couplet_table_add(table, "length", COUPLET_I32, 0, NULL))
-        return couplet_listed_labels(&s->listed, request, &kind, table, error, error_bytes);
+        return couplet_listed_labels(&s->listed, &kind, table, error, error_bytes);
     snprintf(error, error_bytes, "out of memory for the fields of %s", table->name);
     return false;
 }
@@ -72,8 +68,8 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
     }
     out->state = s;
     if (read_settings(s, request, error, error_bytes) &&
-        couplet_listed_open(&s->listed, request, &kind, VERSION, out, error, error_bytes) &&
-        add_fields(s, request, out, error, error_bytes))
+        couplet_listed_open(&s->listed, request, &kind, out, error, error_bytes) &&
+        add_fields(s, out, error, error_bytes))
         return true;
     close_table(out);
     return false;

@@ -65,19 +65,6 @@ static void print_row(const CoupletTable *table, int64_t row, void **cells) {
     printf("\n");
 }
 
-/* The int fields that the reader gives without a look at the rows: "column NAME VALUE ..". */
-static void print_columns(const CoupletTable *table) {
-    char error[ERROR_BYTES];
-    int32_t *values = malloc((size_t)table->held * sizeof *values);
-    for (int f = 0; values && table->reader->column && f < table->field_count; f++) {
-        if (table->fields[f].type != COUPLET_I32 || table->fields[f].rank || !table->reader->column(table, f, values, error, sizeof error)) continue;
-        printf("column\t%s", table->fields[f].name);
-        for (int64_t i = 0; i < table->held; i++) printf("\t%d", values[i]);
-        printf("\n");
-    }
-    free(values);
-}
-
 static void print_rows(const CoupletTable *table, FILE *raw) {
     char error[ERROR_BYTES];
     void **cells = make_cells(table);
@@ -150,10 +137,7 @@ int main(int argc, char **argv) {
     print_fields(&table);
     FILE *file = raw ? fopen(raw, "wb") : NULL;
     if (threads > 0 && threads <= MOST_THREADS) time_rows(&table, threads);
-    else {
-        print_columns(&table);
-        print_rows(&table, file);
-    }
+    else print_rows(&table, file);
     if (file) fclose(file);
     couplet_table_close(&table);
     return 0;

@@ -26,7 +26,6 @@ class Table:
         self.stderr = out.stderr.decode(errors="replace")
         self.code = out.returncode
         self.fields, self.classes, self.class_count, self.names, self.values, self.bad = {}, {}, {}, [], [], []
-        self.columns = {}
         self.error = self.key = None
         for line in out.stdout.decode("utf-8", "surrogateescape").split("\n"):
             word, *rest = line.split("\t")
@@ -34,8 +33,6 @@ class Table:
                 self.error = rest[0]
             elif word == "field":
                 self.fields[rest[0]], self.class_count[rest[0]], self.classes[rest[0]] = rest[1], int(rest[2]), rest[3:]
-            elif word == "column":
-                self.columns[rest[0]] = rest[1:]
             elif word == "key":
                 self.key = rest[0]
             elif word == "row":
@@ -43,10 +40,6 @@ class Table:
                 self.values.append(rest[1:])
             elif word == "bad":
                 self.bad.append(rest[0])
-        numbers = [name for name, kind in self.fields.items() if "[" not in kind]
-        if not self.bad and all(len(row) == len(numbers) for row in self.values):  # not where an end of a line is in a name
-            for name, values in self.columns.items():
-                check(f"{reader} {settings}: {name} by column and by row", values == self.column(numbers.index(name)), values[:9])
         self.raw = np.fromfile(raw, np.uint8) if os.path.exists(raw) and not self.error else np.zeros(0, np.uint8)
 
     def pictures(self):

@@ -319,21 +319,7 @@ static void classes_are_folders(void **state) {
     char name[256];
     table.reader->name_row(&table, 1, name, sizeof name);
     assert_non_null(strstr(name, "kinds/table/a.off"));
-    const uint64_t key = table.key;
     couplet_table_close(&table);
-    /* A list gives the classes another order, and those that have no file. */
-    const CoupletSetting names[] = {{"names", 0, "classes.txt"}};
-    write_text("kinds/classes.txt", "table\nsofa\nchair\n");
-    assert_true(open_samples("points", "kinds", names, 1, &table));
-    assert_int_equal(couplet_table_field(&table, "label", NULL)->classes, 3);
-    int32_t values[2];
-    assert_true(table.reader->column(&table, 1, values, said, sizeof said));
-    assert_memory_equal(values, ((const int32_t[]){2, 0}), sizeof values);
-    assert_true(table.key != key);
-    couplet_table_close(&table);
-    write_text("kinds/classes.txt", "table\n");
-    assert_false(open_samples("points", "kinds", names, 1, &table));
-    assert_non_null(strstr(said, "kinds/chair"));
 }
 
 /* Each point of the cloud is there `count / held` times or once more. */
