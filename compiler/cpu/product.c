@@ -238,15 +238,24 @@ static LLVMValueRef load_y(Task *t, LLVMValueRef row, int v) {
                        : vector_load(t->f, t->vector, row, at);
 }
 
-static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums, bool added) {
+static void store_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
+    for (int r = 0; r < t->rows; r++) {
+        LLVMValueRef row = row_of_y(t, rows_at, r);
+        for (int v = 0; v < t->vectors; v++) vector_store(t->f, sums[r * t->vectors + v], row, v * t->c->lanes, t->masks[v]);
+    }
+}
+
+/* All of y is read before any of it is written: the last block repeats its last row. */
+static void add_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
+    LLVMValueRef all[MAX_SUMS];
     for (int r = 0; r < t->rows; r++) {
         LLVMValueRef row = row_of_y(t, rows_at, r);
         for (int v = 0; v < t->vectors; v++) {
-            LLVMValueRef sum = sums[r * t->vectors + v];
-            if (added) sum = LLVMBuildFAdd(t->f->e->builder, load_y(t, row, v), sum, "");
-            vector_store(t->f, sum, row, v * t->c->lanes, t->masks[v]);
+            const int i = r * t->vectors + v;
+            all[i] = LLVMBuildFAdd(t->f->e->builder, load_y(t, row, v), sums[i], "");
         }
     }
+    store_block(t, rows_at, all);
 }
 
 static LLVMValueRef is_first_chunk(Task *t) {
@@ -260,10 +269,10 @@ static void put_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
     LLVMBasicBlockRef after = frame_block(t->f, "written");
     LLVMBuildCondBr(b, is_first_chunk(t), first, again);
     LLVMPositionBuilderAtEnd(b, first);
-    store_block(t, rows_at, sums, false);
+    store_block(t, rows_at, sums);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, again);
-    store_block(t, rows_at, sums, true);
+    add_block(t, rows_at, sums);
     LLVMBuildBr(b, after);
     LLVMPositionBuilderAtEnd(b, after);
 }
@@ -313,7 +322,7 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
         LLVMAddIncoming(kept[i], &sums[i], &summed, 1);
     }
     if (t->totals) put_block(t, rows_at, kept);
-    else store_block(t, rows_at, kept, false);
+    else store_block(t, rows_at, kept);
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {

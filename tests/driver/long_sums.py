@@ -265,7 +265,7 @@ def special_rows():
     entries = [v for n in range(8) for v in [columns[a][n] for a in range(8)] * times]
     return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
                             along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16),
-                            in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000),
+                            in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000), in_blocks(61, 300, 2000),
                             weighted(2048), weighted(8192), weighted_few(64, 16384)]
 
 
