@@ -421,6 +421,8 @@ static void compare(Comparing *c, const char *path, const char *word, Verdict ve
         }
         return;
     }
+    if (json_is_null(was)) was = NULL; /* an older record does not have what it would say is the default */
+    if (json_is_null(now)) now = NULL;
     bool equal = was && now ? json_equal(was, now) || (json_is_number(was) && json_is_number(now) && json_number_value(was) == json_number_value(now)) : !was && !now;
     const char *last = strrchr(path, '.');
     bool is_place = last && strcmp(last, ".place") == 0;

@@ -178,6 +178,17 @@ def other_formats(p):
     check(done.returncode == 0, "which can be evaluated", done.stderr)
     refused("--resume of a newer checkpoint", p.train(newer, "--resume", data=""), "a newer one wrote it")
     refused("eval of a newer checkpoint", command.run(couplet, "eval", newer), "a newer one wrote it")
+    # A record of the first format, whose sources were pictures in a folder.
+    out = p.new("record_first", "--max-steps", 3)
+    record = settings(out)
+    record["format"] = "couplet run 1"
+    del record["options"]["skip_bad"]
+    for source in record["data"].values():
+        source.update(split=source.pop("path"), folder=source.pop("place"), shape=[1, 28, 28])
+        del source["fields"], source["settings"]
+    command.write(out + "/settings.json", json.dumps(record))
+    done = p.train(out, "--resume", data="")
+    check(done.returncode == 0 and "note:" not in done.stdout and settings(out)["data"]["train"]["path"] == "train", "a record of the first format is gone on with", done.stdout + done.stderr)
     command.write(newer + "/settings.json", '{"format": "couplet run 1", ')
     refused("a record that is cut short", p.train(newer, "--resume", data=""), "settings.json:1")
 
