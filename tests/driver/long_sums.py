@@ -73,6 +73,10 @@ fn many_rows(x[M, K], w[K, N]) {
   let g[m, n] = sum[k] x[m, k] * w[k, n]
   return mean[m, n] g[m, n]
 }
+fn turned(x[K, M], w[K, N]) {
+  let g[m, n] = sum[k] x[k, m] * w[k, n]
+  return mean[m, n] g[m, n]
+}
 fn weighted(u[N, D], v[N, P]) {
   let w[i, p] = sum[j] exp(dot(u[i], u[j])) * v[j, p]
   return mean[i, p] w[i, p]
@@ -242,6 +246,12 @@ def in_blocks(rows, columns, k):
     return Row("many_rows", {"x": ((rows, k), [tenth]), "w": ((k, columns), [1.0])}, k * tenth)
 
 
+def turned(rows, columns, k):
+    """Rows that are neighbours in memory are summed in shorter chunks; here the last block is not full, and repeats its last row."""
+    tenth = f32(0.1)
+    return Row("turned", {"x": ((k, rows), [tenth]), "w": ((k, columns), [1.0])}, k * tenth)
+
+
 def weighted(n):
     """Weights that are all 1."""
     tenth = f32(0.1)
@@ -265,7 +275,7 @@ def special_rows():
     entries = [v for n in range(8) for v in [columns[a][n] for a in range(8)] * times]
     return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
                             along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16),
-                            in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000), in_blocks(61, 300, 2000),
+                            in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000), in_blocks(301, 500, 600), turned(301, 500, 600),
                             weighted(2048), weighted(8192), weighted_few(64, 16384)]
 
 
