@@ -18,7 +18,9 @@ STORED = {
     "swav_queue": "scores of two arrays one after the other", "swav_crops": "codes of some views weigh the scores of others",
     "hcsc_instance": "what was drawn is kept, a byte for each pair",
     "cluster_contrast": "its rows are as long as there are samples", "contrastive_clustering": "its rows are as long as there are samples",
-    "dino": "its operands have as many entries", "deep_cluster": "its operands have as many entries"}
+    "dino": "its operands have as many entries", "deep_cluster": "its operands have as many entries",
+    **dict.fromkeys(("dense_cl", "dense_nce", "dense_predict", "local_global", "object_places", "patch_nce", "regions", "regions_from", "sequences"), "its operands have as many entries"),
+    "soft_nce": "its targets are a matrix that is handed over"}
 
 # Functions of the library put together, as methods do.
 TOGETHER = """
