@@ -86,7 +86,7 @@ with tempfile.TemporaryDirectory() as folder:
     batch_norm = command.write(folder + "/mixed.cpl", SPEC.replace("convnet_gn(width = 16, groups = 4)", "convnet(width = 16)"))
     done, _ = report(batch_norm, budget)
     check(done.returncode == 1 and "error[E523]" in done.stderr, "batch normalisation does not fit", done.stdout + done.stderr)
-    check(re.search(r"stdlib/nn\.cpl:\d+:\d+: note: the batch cannot go through the network in parts: this looks at all of its samples", done.stderr) and "let m[c] = if training" in done.stderr,
+    check(re.search(r"stdlib/nn/images\.cpl:\d+:\d+: note: the batch cannot go through the network in parts: this looks at all of its samples", done.stderr) and "let m[c] = if training" in done.stderr,
           "and the message shows the line that mixes the samples", done.stderr)
     check("nn.group_norm2d" in done.stderr, "and what would help", done.stderr)
     done, _ = report(spec, "1MiB")
