@@ -1,6 +1,6 @@
 /* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many there are. Code 0 is padding, 1 is a token that the vocabulary does
  * not have, and those of the vocabulary follow, the most frequent first. */
-#include "runtime/data/mapping.h"
+#include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/textfile.h"
 #include "runtime/data/tokens.h"
@@ -375,47 +375,14 @@ static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes
 
 /* ---- all at once ---------------------------------------------------------------------------------------------------- */
 
-typedef struct Pages {
-    void *at;
-    size_t bytes;
-} Pages;
-
-static void release(void *storage) {
-    Pages *pages = storage;
-    couplet_pages_give(pages->at, pages->bytes);
-    free(pages);
-}
-
-static size_t padded_bytes(const CoupletTable *t, int f) {
-    enum { ALIGNMENT = 64 };
-    return ((size_t)(t->held * couplet_field_bytes(&t->fields[f])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
 static bool load(CoupletTable *t, char *error, size_t error_bytes) {
-    Pages *pages = calloc(1, sizeof *pages);
-    for (int f = 0; pages && f < t->field_count; f++) pages->bytes += padded_bytes(t, f);
-    if (pages) pages->at = couplet_pages_take(pages->bytes);
-    if (!pages || !pages->at) {
-        free(pages);
-        return out_of_memory(t, error, error_bytes);
-    }
-    char *at = pages->at, *columns[LABEL + 1] = {NULL};
-    for (int f = 0; f < t->field_count; f++) {
-        t->columns[f] = columns[f] = at;
-        at += padded_bytes(t, f);
-    }
+    if (!couplet_columns_take(t)) return out_of_memory(t, error, error_bytes);
     for (int64_t row = 0; row < t->held; row++) {
         void *fields[LABEL + 1];
-        for (int f = 0; f < t->field_count; f++) fields[f] = columns[f] + row * couplet_field_bytes(&t->fields[f]);
+        for (int f = 0; f < t->field_count; f++)
+            fields[f] = (char *)couplet_columns_at(t, f) + row * couplet_field_bytes(&t->fields[f]);
         read_row(t, row, fields, error, error_bytes);
     }
-    uint64_t hash = COUPLET_HASH_START;
-    for (int f = 0; f < t->field_count; f++) {
-        hash = couplet_hash_array(hash, columns[f], t->held * couplet_field_bytes(&t->fields[f]));
-        hash = couplet_field_hash(hash, &t->fields[f]);
-    }
-    t->storage = pages;
-    t->release = release;
-    t->hash = hash ? hash : 1;
+    t->hash = couplet_columns_hash(t);
     return true;
 }

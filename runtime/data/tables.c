@@ -1,7 +1,7 @@
 /* data.table: a CSV table. Columns of numbers together are the field `number`, columns of words together the field `word`, and the column that `label` names is
  * the field `label`. In the module `tables`. */
 #include "runtime/data/cells.h"
-#include "runtime/data/mapping.h"
+#include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/textfile.h"
 #include "runtime/hash.h"
@@ -209,17 +209,6 @@ static bool open_table(const CoupletRequest *request, CoupletTable *out, char *e
 
 /* ---- columns -------------------------------------------------------------------------------------------------------- */
 
-typedef struct Pages {
-    void *at;
-    size_t bytes;
-} Pages;
-
-static void release(void *storage) {
-    Pages *pages = storage;
-    couplet_pages_give(pages->at, pages->bytes);
-    free(pages);
-}
-
 /* The values of a field, row by row. */
 static void fill(const CoupletTable *t, int f, void *out) {
     const State *s = t->state;
@@ -235,32 +224,10 @@ static void fill(const CoupletTable *t, int f, void *out) {
     }
 }
 
-static size_t padded_bytes(const CoupletTable *t, int f) {
-    enum { ALIGNMENT = 64 };
-    return ((size_t)(t->held * couplet_field_bytes(&t->fields[f])) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
 static bool load(CoupletTable *t, char *error, size_t error_bytes) {
-    Pages *pages = calloc(1, sizeof *pages);
-    for (int f = 0; pages && f < t->field_count; f++) pages->bytes += padded_bytes(t, f);
-    if (pages) pages->at = couplet_pages_take(pages->bytes);
-    if (!pages || !pages->at) {
-        free(pages);
-        return out_of_memory(t, error, error_bytes);
-    }
-    uint64_t hash = COUPLET_HASH_START;
-    char *at = pages->at;
-    for (int f = 0; f < t->field_count; f++) {
-        fill(t, f, at);
-        t->columns[f] = at;
-        hash = couplet_hash(hash, t->fields[f].name, strlen(t->fields[f].name));
-        hash = couplet_hash_array(hash, at, t->held * couplet_field_bytes(&t->fields[f]));
-        hash = couplet_field_hash(hash, &t->fields[f]);
-        at += padded_bytes(t, f);
-    }
-    t->storage = pages;
-    t->release = release;
-    t->hash = hash ? hash : 1;
+    if (!couplet_columns_take(t)) return out_of_memory(t, error, error_bytes);
+    for (int f = 0; f < t->field_count; f++) fill(t, f, couplet_columns_at(t, f));
+    t->hash = couplet_columns_hash(t);
     return true;
 }
 
