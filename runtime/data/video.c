@@ -391,26 +391,26 @@ static bool fit_frame(Video *v, AVFrame *frame, int size, uint8_t *out) {
 
 /* ---- chosen frames -------------------------------------------------------------------------- */
 
-/* The last time of v->keys that is not behind `time`; INT64_MIN if there is none. */
-static int64_t key_before(const Video *v, int64_t time) {
-    int64_t low = 0, high = v->key_count;
+/* How many of the ascending times are not behind `time`. */
+static int64_t count_until(const int64_t *times, int64_t count, int64_t time) {
+    int64_t low = 0, high = count;
     while (low < high) {
         const int64_t middle = low + (high - low) / 2;
-        if (v->keys[middle] <= time) low = middle + 1;
+        if (times[middle] <= time) low = middle + 1;
         else high = middle;
     }
-    return low ? v->keys[low - 1] : INT64_MIN;
+    return low;
+}
+
+/* The last time of v->keys that is not behind `time`; INT64_MIN if there is none. */
+static int64_t key_before(const Video *v, int64_t time) {
+    const int64_t before = count_until(v->keys, v->key_count, time);
+    return before ? v->keys[before - 1] : INT64_MIN;
 }
 
 /* Number of a frame by its time, or of the one before. */
 static int64_t place_of(const Video *v, int64_t time) {
-    int64_t low = 0, high = v->count;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (v->times[middle] <= time) low = middle + 1;
-        else high = middle;
-    }
-    return low - 1;
+    return count_until(v->times, v->count, time) - 1;
 }
 
 /* Goes on from the key frame before frame `wanted` when that is far from frame `at`. */
