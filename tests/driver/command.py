@@ -8,6 +8,16 @@ import sys
 
 REAL_DATA = "/usr/share/datasets/fashion-mnist"
 
+# A linear map of whole images, for specs of few kernels: `k` is what it gives.
+FLAT_NET = """net flat(out)(x[N, C, H, W]) {
+  param K[out, C, H, W] = normal(0, 0.1)
+  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
+  return y
+}
+net f = flat(8)
+let k = f(train.image)
+"""
+
 # Small enough that a step takes milliseconds; every kind of state is in it: batch norm, momentum, a queue, an ema.
 SMALL_SPEC = """
 use nn, augment, optim, anneal
@@ -94,6 +104,12 @@ class Checks:
                 print("        " + str(detail).strip().replace("\n", "\n        "))
         return truth
 
+    def refused(self, what, done, *words, status=1):
+        """A finished command with this exit code, whose output has each of the words."""
+        text = done.stdout + done.stderr
+        good = done.returncode == status and all(word in text for word in words)
+        return self(good, f"{what}: refused, with {', '.join(words)}", f"[{done.returncode}] {text}")
+
     def finish(self):
         sys.exit(1 if self.faults else 0)
 
@@ -101,6 +117,12 @@ class Checks:
 def run(couplet, *arguments, timeout=900, env=None):
     environment = {**os.environ, **(env or {})}
     return subprocess.run([couplet, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment)
+
+
+def settings(out):
+    """What a run folder records of its settings."""
+    with open(out + "/settings.json") as file:
+        return json.load(file)
 
 
 def write(path, text):

@@ -316,14 +316,7 @@ def run_row(couplet, folder, row, door):
 COLUMNS_OF_TWO_AXES = """
 use optim
 data train = data.fashion_mnist("train")
-net flat(out)(x[N, C, H, W]) {
-  param K[out, C, H, W] = normal(0, 0.1)
-  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
-  return y
-}
-net f = flat(8)
-let k = f(train.image)
-loss mean[i, j] k[i, j]^2
+""" + command.FLAT_NET + """loss mean[i, j] k[i, j]^2
 train { epochs 1, batch 80, optimiser optim.sgd(lr = 0.001) }
 """
 

@@ -18,14 +18,7 @@ check = command.Checks()
 TINY_SPEC = """
 use optim, data
 data train = data.fashion_mnist("train")
-net flat(out)(x[N, C, H, W]) {
-  param K[out, C, H, W] = normal(0, 0.1)
-  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
-  return y
-}
-net f = flat(8)
-let k = f(train.image)
-queue Q[96, 8] <- stop(k)
+""" + command.FLAT_NET + """queue Q[96, 8] <- stop(k)
 let p[i] = sum[j] k[i, j] * Q[0, j]
 loss mean[i] p[i]^2
 train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }

@@ -64,32 +64,22 @@ class Place:
         return out
 
 
-def settings(out):
-    with open(out + "/settings.json") as file:
-        return json.load(file)
-
-
-def refused(what, done, *words, status=1):
-    text = done.stdout + done.stderr
-    check(done.returncode == status and all(word in text for word in words), f"{what}: refused, with {', '.join(words)}", f"[{done.returncode}] {text}")
-
-
 def records(p):
     out = p.new("recorded", "--max-steps", 3, "--set", "tau=0.3", "--seed", 7, "--threads", 1, "--no-fuse", "--memory", "64MiB")
-    found = settings(out)
+    found = command.settings(out)
     check(found["seed"] == 7 and found["hypers"] == {"tau": 0.3, "width": 4} and (found["epochs"], found["batch"], found["steps"]) == (2, 32, 8), "seed, hypers, epochs, batch, steps", found)
     with open(out + "/settings.json") as file:
         check('"tau": 0.3,' in file.read(), "0.3 is written as 0.3")
     check(found["options"] == {"device": "cpu", "memory": 64 << 20, "no_stream": False, "no_fuse": True, "threads": 1, "checkpoint_every": None, "skip_bad": None}, "options", found["options"])
     data = found["data"]
     check(set(data) == {"train", "test"} and data["train"]["place"] == os.path.realpath(p.data) and data["train"]["rows"] == 128 and data["test"]["rows"] == 64, "the data of each source", data)
-    other = settings(p.new("recorded_other", "--max-steps", 1, data=p.other))["data"]
+    other = command.settings(p.new("recorded_other", "--max-steps", 1, data=p.other))["data"]
     check(other["train"]["hash"] != data["train"]["hash"] and other["test"]["hash"] == data["test"]["hash"], "one byte of one image is another hash")
     check(all(re.fullmatch(r"\d+\.\d+\.\d+", found["versions"][name]) for name in ("couplet", "llvm")), "versions", found["versions"])
     with open(out + "/spec.cpl") as file:
         check(file.read() == SPEC, "the spec is kept as it stands")
     odd = command.write(p.folder + '/q"uote\\.cpl', SPEC)
-    found = settings(p.new('o"dd näme', "--max-steps", 1, spec=odd))
+    found = command.settings(p.new('o"dd näme', "--max-steps", 1, spec=odd))
     check(found["method"] == 'q"uote\\', "a name with quotes is valid JSON", found["method"])
 
 
@@ -110,19 +100,19 @@ def goes_on(p):
 
     done = resume(keep=False)
     check(done.returncode == 0 and command.last_checkpoint(p.folder + "/again") == command.last_checkpoint(whole), "--resume alone takes the run's own settings and data", done.stdout + done.stderr)
-    check(settings(p.folder + "/again")["changes"] == [], "and nothing has changed")
-    refused("another seed", resume("--seed", 8), "seed was 7", "8 now")
-    refused("another tau", resume("--set", "tau=0.5"), "hypers.tau was 0.3", "0.5 now", "--change tau")
-    refused("a width that is part of the program", resume("--set", "width=6"), "hypers.width was 4", "6 now")
-    refused("other epochs", resume("--epochs", 3), "epochs was 2", "3 now", "--change epochs")
-    refused("other data", resume(data=p.other), "data.train.hash", "--change data")
-    refused("two differences, one of them allowed", resume("--set", "tau=0.5", "--epochs", 3, "--change", "tau"), "epochs was 2", "--change epochs")
-    refused("a word that is nothing's", resume("--change", "tua"), "`tua`")
-    refused("--change of a seed", resume("--seed", 8, "--change", "seed"), "`seed`")
-    refused("--change of a new run", p.train(p.folder + "/none", "--change", "tau"), "--resume", status=2)
+    check(command.settings(p.folder + "/again")["changes"] == [], "and nothing has changed")
+    check.refused("another seed", resume("--seed", 8), "seed was 7", "8 now")
+    check.refused("another tau", resume("--set", "tau=0.5"), "hypers.tau was 0.3", "0.5 now", "--change tau")
+    check.refused("a width that is part of the program", resume("--set", "width=6"), "hypers.width was 4", "6 now")
+    check.refused("other epochs", resume("--epochs", 3), "epochs was 2", "3 now", "--change epochs")
+    check.refused("other data", resume(data=p.other), "data.train.hash", "--change data")
+    check.refused("two differences, one of them allowed", resume("--set", "tau=0.5", "--epochs", 3, "--change", "tau"), "epochs was 2", "--change epochs")
+    check.refused("a word that is nothing's", resume("--change", "tua"), "`tua`")
+    check.refused("--change of a seed", resume("--seed", 8, "--change", "seed"), "`seed`")
+    check.refused("--change of a new run", p.train(p.folder + "/none", "--change", "tau"), "--resume", status=2)
     done = resume("--set", "tau=0.5", "--epochs", 3, "--change", "tau,epochs,data", keep=False, data=p.other)
     check(done.returncode == 0 and all(note in done.stdout for note in ("note: hypers.tau was 0.3", "note: epochs was 2", "note: data.train.hash")), "what may change is said", done.stdout + done.stderr)
-    now = settings(p.folder + "/again")
+    now = command.settings(p.folder + "/again")
     check([(c["step"], c["name"]) for c in now["changes"] if "place" not in c["name"]] == [(3, "epochs"), (3, "hypers.tau"), (3, "data.train.hash")], "and recorded", now["changes"])
     check(now["hypers"]["tau"] == 0.5 and now["epochs"] == 3, "with what holds now")
 
@@ -132,15 +122,15 @@ def goes_on(p):
     done = resume(keep=False, data=moved)
     check(done.returncode == 0 and "note: data.train.place" in done.stdout and command.last_checkpoint(p.folder + "/again") == command.last_checkpoint(whole), "the same data in another folder", done.stdout + done.stderr)
     os.rename(p.data, p.data + ".away")
-    refused("data that is gone", resume(), os.path.realpath(p.folder) + "/data", "--data FOLDER")
+    check.refused("data that is gone", resume(), os.path.realpath(p.folder) + "/data", "--data FOLDER")
     os.rename(p.data + ".away", p.data)
 
     # What was set in the spec since then.
     for what, old, new in (("tau", "tau = 0.5", "tau = 0.7"), ("epochs", "epochs 2", "epochs 4")):
         edited = command.write(p.folder + "/small.cpl", SPEC.replace(old, new))
-        refused(f"another {what} in the spec", resume(spec=edited), f"{what} was", f"{new.split()[-1]} now")
+        check.refused(f"another {what} in the spec", resume(spec=edited), f"{what} was", f"{new.split()[-1]} now")
     edited = command.write(p.folder + "/small.cpl", SPEC.replace("batch 32", "batch 16"))
-    refused("another batch in the spec", resume(spec=edited), "batch was 32", "16 now")
+    check.refused("another batch in the spec", resume(spec=edited), "batch was 32", "16 now")
     edited = command.write(p.folder + "/small.cpl", SPEC + "# said later\n")
     done = resume(spec=edited, keep=False)
     check(done.returncode == 0 and "note: files.spec.cpl" in done.stdout, "a comment more in the spec is noted", done.stdout + done.stderr)
@@ -151,16 +141,16 @@ def goes_on(p):
 
     # Where there is nothing.
     for what, out, words in (("a folder that is not there", "/nowhere", ("nothing to resume here", "leave out --resume")), ("a folder of something else", "/data", ("nothing to resume here", "leave out --resume"))):
-        refused(f"--resume of {what}", p.train(p.folder + out, "--resume"), *words)
-    refused("--resume without a run", p.train(None, "--resume"), "nothing to resume here")
+        check.refused(f"--resume of {what}", p.train(p.folder + out, "--resume"), *words)
+    check.refused("--resume without a run", p.train(None, "--resume"), "nothing to resume here")
     with open(p.folder + "/start/settings.json") as file:
         old = {key: value for key, value in json.load(file).items() if key in ("method", "seed", "batch", "epochs", "steps", "method_hash", "plan_hash", "hypers")}
     shutil.copytree(start, p.folder + "/old")
     command.write(p.folder + "/old/settings.json", json.dumps(old))
-    refused("--resume of an older Couplet's run", p.train(p.folder + "/old", "--resume"), "older Couplet")
+    check.refused("--resume of an older Couplet's run", p.train(p.folder + "/old", "--resume"), "older Couplet")
     shutil.copytree(start, p.folder + "/lost")
     os.unlink(p.folder + "/lost/checkpoint.safetensors")
-    refused("--resume without a checkpoint", p.train(p.folder + "/lost", "--resume"), "nothing to resume here", "first checkpoint")
+    check.refused("--resume without a checkpoint", p.train(p.folder + "/lost", "--resume"), "nothing to resume here", "first checkpoint")
 
 
 def other_formats(p):
@@ -173,14 +163,14 @@ def other_formats(p):
         with open(path, "wb") as file:
             file.write(content.replace(b"couplet checkpoint 2", format))
     first, newer = p.folder + "/format_first", p.folder + "/format_newer"
-    refused("--resume of a checkpoint of the first format", p.train(first, "--resume", data=""), "older Couplet")
+    check.refused("--resume of a checkpoint of the first format", p.train(first, "--resume", data=""), "older Couplet")
     done = command.run(couplet, "eval", first)
     check(done.returncode == 0, "which can be evaluated", done.stderr)
-    refused("--resume of a newer checkpoint", p.train(newer, "--resume", data=""), "a newer one wrote it")
-    refused("eval of a newer checkpoint", command.run(couplet, "eval", newer), "a newer one wrote it")
+    check.refused("--resume of a newer checkpoint", p.train(newer, "--resume", data=""), "a newer one wrote it")
+    check.refused("eval of a newer checkpoint", command.run(couplet, "eval", newer), "a newer one wrote it")
     # A record of the first format, whose sources were pictures in a folder.
     out = p.new("record_first", "--max-steps", 3)
-    record = settings(out)
+    record = command.settings(out)
     record["format"] = "couplet run 1"
     del record["options"]["skip_bad"]
     for source in record["data"].values():
@@ -188,9 +178,9 @@ def other_formats(p):
         del source["fields"], source["settings"]
     command.write(out + "/settings.json", json.dumps(record))
     done = p.train(out, "--resume", data="")
-    check(done.returncode == 0 and "note:" not in done.stdout and settings(out)["data"]["train"]["path"] == "train", "a record of the first format is gone on with", done.stdout + done.stderr)
+    check(done.returncode == 0 and "note:" not in done.stdout and command.settings(out)["data"]["train"]["path"] == "train", "a record of the first format is gone on with", done.stdout + done.stderr)
     command.write(newer + "/settings.json", '{"format": "couplet run 1", ')
-    refused("a record that is cut short", p.train(newer, "--resume", data=""), "settings.json:1")
+    check.refused("a record that is cut short", p.train(newer, "--resume", data=""), "settings.json:1")
 
 
 def evaluates(p):
@@ -205,12 +195,12 @@ def evaluates(p):
     check(done.returncode == 0 and "note: data.train.hash" in done.stdout and len(command.rows(out + "/evaluations.jsonl")) == 6, "other data is evaluated when it is named", done.stdout + done.stderr)
     os.rename(p.other, p.folder + "/kept_other")
     shutil.copytree(p.data, p.other)
-    refused("eval of data that is not what it was", command.run(couplet, "eval", out), "data.train.hash", "--data FOLDER")
+    check.refused("eval of data that is not what it was", command.run(couplet, "eval", out), "data.train.hash", "--data FOLDER")
     shutil.rmtree(p.other)
     os.rename(p.folder + "/kept_other", p.other)
     done = subprocess.run([couplet, "eval"], capture_output=True, text=True)
-    refused("eval of nothing", done, "folder of a run", status=2)
-    refused("eval of a spec", command.run(couplet, "eval", p.spec), "the folder of a run was expected")
+    check.refused("eval of nothing", done, "folder of a run", status=2)
+    check.refused("eval of a spec", command.run(couplet, "eval", p.spec), "the folder of a run was expected")
 
     # A folder as a spec is kept as one.
     os.makedirs(p.folder + "/parts")
@@ -231,15 +221,15 @@ def leaves_alone(p):
         os.makedirs(place)
         command.write(place + "/" + name, '{"mine": true}\n')
         before = command.everything(place)
-        refused(f"a folder with a file {name} of one's own", p.train(".", cwd=place), name.replace(".partial", ""))
+        check.refused(f"a folder with a file {name} of one's own", p.train(".", cwd=place), name.replace(".partial", ""))
         check(command.everything(place) == before, f"{name} is as it was")
         shutil.rmtree(place)
     os.makedirs(p.folder + "/mine/x")
     command.write(p.folder + "/mine/notes.txt", "what I think\n")
     done = p.train(p.folder + "/mine", "--max-steps", 1)
     check(done.returncode == 0 and open(p.folder + "/mine/notes.txt").read() == "what I think\n", "other files stay beside a run", done.stderr)
-    refused("a second run in a folder", p.train(p.folder + "/mine"), "holds a run already", "--resume")
-    refused("--out of nothing", p.train(""), "--out", status=2)
+    check.refused("a second run in a folder", p.train(p.folder + "/mine"), "holds a run already", "--resume")
+    check.refused("--out of nothing", p.train(""), "--out", status=2)
     check(not os.path.exists("/settings.json"), "nothing is written to the root of the disk")
     command.write(p.folder + "/broken.cpl", "loss x\n")
     check(p.train(p.folder + "/new/place", spec=p.folder + "/broken.cpl").returncode == 1 and not os.path.exists(p.folder + "/new"), "a spec with mistakes leaves no folder")
@@ -253,8 +243,8 @@ def leaves_alone(p):
     os.symlink("far", p.folder + "/link")
     done = p.train(p.folder + "/link", "--max-steps", 1)
     check(done.returncode == 0 and os.path.exists(p.folder + "/far/settings.json"), "a folder behind a link", done.stderr)
-    refused("a name too long for a folder", p.train("n" * 300), "n" * 300)
-    refused("a path too long", p.train("/".join(["n" * 200] * 6)), "longer than")
+    check.refused("a name too long for a folder", p.train("n" * 300), "n" * 300)
+    check.refused("a path too long", p.train("/".join(["n" * 200] * 6)), "longer than")
 
 
 def one_at_a_time(p):
@@ -267,7 +257,7 @@ def one_at_a_time(p):
     first.send_signal(signal.SIGSTOP)
     before = command.everything(out)
     for what, done in (("a second run", p.train(out)), ("--resume", p.train(out, "--resume")), ("eval", command.run(couplet, "eval", out))):
-        refused(f"{what} while a run is at work", done, f"process {first.pid}, since 20")
+        check.refused(f"{what} while a run is at work", done, f"process {first.pid}, since 20")
     check(command.everything(out) == before, "and nothing of the first is touched")
     first.send_signal(signal.SIGKILL)
     first.wait()

@@ -66,16 +66,6 @@ def make_data(folder, seed=1, width=WIDTH, rows=ROWS):
     return kinds
 
 
-def settings(out):
-    with open(out + "/settings.json") as file:
-        return json.load(file)
-
-
-def refused(what, done, *words, status=1):
-    text = done.stdout + done.stderr
-    check(done.returncode == status and all(word in text for word in words), f"{what}: refused, with {', '.join(words)}", f"[{done.returncode}] {text}")
-
-
 def arrays(path):
     """The arrays of a checkpoint: name -> (shape, values)."""
     with open(path, "rb") as file:
@@ -104,7 +94,7 @@ def trains(folder, spec, kinds):
     whole = folder + "/whole"
     done = command.run(couplet, "train", spec, "--out", whole)
     check(done.returncode == 0 and "raw values" in done.stdout and "after training" in done.stdout, "it trains and evaluates fields of reals", done.stdout + done.stderr)
-    data = settings(whole)["data"]
+    data = command.settings(whole)["data"]
     left = sum(kind != 3 for kind in kinds)
     check(data["train"]["rows"] == ROWS and data["train"]["used"] == left, "`where` leaves what it says", data["train"])
     check(data["bank"]["used"] + data["query"]["used"] == ROWS and 60 < data["query"]["used"] < 120, "two parts are the whole", data)
@@ -135,14 +125,14 @@ def goes_on(folder, spec, whole):
     check(done.returncode == 0 and "note: data.train.place" in done.stdout, "--data NAME=PATH places each source", done.stdout + done.stderr)
     done = command.run(couplet, "eval", copy, "--data", moved)
     check(done.returncode == 0, "--data FOLDER places all of them", done.stdout + done.stderr)
-    refused("a place of no source", command.run(couplet, "eval", copy, "--data", "trian=x"), "trian=x", "train", status=1)
+    check.refused("a place of no source", command.run(couplet, "eval", copy, "--data", "trian=x"), "trian=x", "train", status=1)
     make_data(moved, seed=2)
-    refused("other data for a run that goes on", command.run(couplet, "train", spec, "--out", copy, "--resume", "--data", moved), "data.train.hash was", "--change data")
+    check.refused("other data for a run that goes on", command.run(couplet, "train", spec, "--out", copy, "--resume", "--data", moved), "data.train.hash was", "--change data")
     make_data(moved, width=WIDTH + 1)
     done = command.run(couplet, "train", command.write(moved + "/claimed.cpl", SPEC.replace('"kind.idx", weights = w)', '"kind.idx", weights = w) { x : real[12] }')), "--out", folder + "/none")
-    refused("another shape than the spec claims", done, "claimed.cpl:3", "real[13]", "real[12]")
+    check.refused("another shape than the spec claims", done, "claimed.cpl:3", "real[13]", "real[12]")
     make_data(moved, rows=20)
-    refused("a batch larger than the data", command.run(couplet, "train", spec, "--out", folder + "/none", "--data", moved), "32", "samples")
+    check.refused("a batch larger than the data", command.run(couplet, "train", spec, "--out", folder + "/none", "--data", moved), "32", "samples")
 
 
 def programs(folder, spec, whole):
@@ -154,7 +144,7 @@ def programs(folder, spec, whole):
     os.makedirs(elsewhere)
     done = subprocess.run([program, "--data", folder, "--out", folder + "/built", "--quiet"], cwd=elsewhere, capture_output=True, text=True)
     check(done.returncode == 0 and close(losses(folder + "/built"), losses(whole), 1e-3), "the program makes the same steps", done.stderr)
-    refused("a program far from its data", subprocess.run([program, "--out", folder + "/far"], cwd=elsewhere, capture_output=True, text=True), "cells.idx")
+    check.refused("a program far from its data", subprocess.run([program, "--out", folder + "/far"], cwd=elsewhere, capture_output=True, text=True), "cells.idx")
     new = folder + "/new"
     make_data(new, seed=5, rows=33)
     done = command.run(program, "embed", "--weights", whole + "/checkpoint.safetensors", "--data", new + "/cells.idx", "--out", folder + "/program.npy")
@@ -167,9 +157,9 @@ def programs(folder, spec, whole):
     done = command.run(couplet, "embed", whole, "-o", folder + "/own.npy")
     check(done.returncode == 0 and done.stdout.startswith(f"{ROWS} samples"), "couplet embed of the run's own data", done.stdout + done.stderr)
     make_data(new, width=9, rows=5)
-    refused("samples of another shape", command.run(couplet, "embed", whole, "--data", new + "/cells.idx", "-o", folder + "/not.npy"), f"real[9], and real[{WIDTH}] is expected")
-    refused("embed without a place for features", command.run(couplet, "embed", whole), "-o FILE.npy", status=2)
-    refused("two kinds of samples", command.run(couplet, "embed", whole, "--data", new, "--samples", "x.npy", "-o", folder + "/not.npy"), "both were given", status=2)
+    check.refused("samples of another shape", command.run(couplet, "embed", whole, "--data", new + "/cells.idx", "-o", folder + "/not.npy"), f"real[9], and real[{WIDTH}] is expected")
+    check.refused("embed without a place for features", command.run(couplet, "embed", whole), "-o FILE.npy", status=2)
+    check.refused("two kinds of samples", command.run(couplet, "embed", whole, "--data", new, "--samples", "x.npy", "-o", folder + "/not.npy"), "both were given", status=2)
     check(not os.path.exists(folder + "/not.npy"), "nothing is written of what is refused")
 
 

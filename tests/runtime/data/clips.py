@@ -7,16 +7,10 @@ import tempfile
 import numpy
 from PIL import Image
 
+from dump import check, finish
+
 READ, MODULES = sys.argv[1:3]
 os.environ["COUPLET_MODULES"] = MODULES
-failures = 0
-
-
-def check(good, what, found=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}: {found}"[:2000])
 
 
 def clips(path, frames=8, size=16, **settings):
@@ -236,5 +230,4 @@ def damaged(at):
 with tempfile.TemporaryDirectory() as at:
     for test in (frames_are_spread, runs_of_frames, variable_rate, leaps_change_nothing, pictures_are_those_of_ffmpeg, turned_and_stretched, folders_of_frames, damaged):
         test(at)
-print("failed" if failures else "ok")
-sys.exit(failures > 0)
+finish()

@@ -9,16 +9,10 @@ import tempfile
 
 import numpy
 
+from dump import check, finish
+
 READ, MODULES = sys.argv[1:3]
 os.environ["COUPLET_MODULES"] = MODULES
-failures = 0
-
-
-def check(good, what, found=""):
-    global failures
-    if not good:
-        failures += 1
-        print(f"FAILED: {what}: {found}"[:2000])
 
 
 def run(path, settings):
@@ -225,5 +219,4 @@ def folders_are_classes(at):
 with tempfile.TemporaryDirectory() as at:
     for test in (samples_are_those_of_the_file, kinds_of_numbers, rates_are_changed_without_aliases, formats_agree, damaged, folders_are_classes):
         test(at)
-print("failed" if failures else "ok")
-sys.exit(failures > 0)
+finish()
