@@ -6,9 +6,9 @@
 #ifndef COUPLET_LANG_AST_H
 #define COUPLET_LANG_AST_H
 
+#include "lang/data.h"
 #include "lang/diag.h"
 #include "lang/type.h"
-#include "runtime/abi.h" /* what a field, a setting and a selection of data are */
 
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
@@ -86,32 +86,6 @@ struct Expr {
     bool is_sample; /* NAME in a view: an array with the batch in front, of which the sample's part is meant */
     double constant;
 };
-
-enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };
-
-/* What a `data` statement draws from: a table, whose rows are samples and whose columns are fields. */
-typedef struct DataSource {
-    const char *name;                              /* of the statement */
-    const char *reader;                            /* a row of runtime/data/readers.def; "": none that exists */
-    const char *path;                              /* the argument without a name: a path, or a split, "train" */
-    CoupletSetting *settings;                      /* of the reader, those that are given */
-    int setting_count;
-    CoupletField *claim;                           /* what the spec says of the fields */
-    int claim_count;
-    CoupletField *fields;                          /* those of the data, or of the claim where the data is not there; `index` is in every table besides */
-    int field_count;
-    const char *absent;                            /* why the data could not be looked at; NULL: it was */
-    int64_t claimed_rows;                          /* `rows = 1000`: what the selection leaves; 0: nothing is said */
-    int64_t rows;                                  /* after the selection: the extent of a bank's first axis; 0: nobody knows */
-    bool sized;                                    /* some array of the method has that extent */
-    int64_t batch;                                 /* of its own, or that of `train` */
-    CoupletSelection selection;                    /* which rows; a seed below 0: the first ones */
-    bool balanced;                                 /* each sample of a batch: a class first, all alike, then one of it */
-    const Expr *weights;                           /* the state that rows are drawn in proportion to, or NULL */
-    int64_t ways, each;                            /* episodes: classes of a batch, and rows of each; 0: none */
-    bool said_small;                               /* that a batch is larger than the data */
-    bool poisoned;                                 /* an error was reported about its fields: any name may be one */
-} DataSource;
 
 /* name[dims] in signatures, params, states, queues, draws; `name = default` in configurations. */
 typedef struct Param {
@@ -260,6 +234,7 @@ typedef struct CheckHooks {
     SchemaAnswer (*rows)(void *context, Arena *arena, DataSource *source, const char **sentence);
     /* How many of `held` rows the selection of a source leaves, where its data is not there: for as many classes of one size; 0: that is not known. */
     int64_t (*kept)(void *context, const DataSource *source, int64_t held, int64_t classes);
+    const DataCatalogue *data; /* the readers that there are; NULL: none */
     void *context;
 } CheckHooks;
 

@@ -87,18 +87,6 @@ void check_view(Check *c, Stmt *s);
 Type *sample_type(Check *c, Expr *name, Type *whole); /* of a name in a view: that of one sample, where it has the batch in front */
 
 /* check_options.c */
-typedef enum {
-    WANTS_WHOLE, WANTS_NUMBER, WANTS_ABOVE /* greater than `low` */, WANTS_SIZE, WANTS_TRUTH, WANTS_TEXT, /* values */
-    WANTS_RULE, WANTS_PARTS, WANTS_NETWORK, WANTS_DATA, WANTS_STATE,                                     /* names of the method */
-    WANTS_OF, WANTS_FIELD, WANTS_PART                                                                    /* train.image, label, 0.0 .. 0.8 */
-} Wants;
-/* A row of evals.def, settings.def, data_options.def or runtime/data/readers.def. */
-typedef struct OptionRow {
-    const char *owner, *name; /* "knn", "k" */
-    Wants wants;
-    double low, high, standard;
-    const char *range;        /* completes "`k` of knn is .." */
-} OptionRow;
 const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name);
 /* A number of a row, whose type was found: known now, and in its range. `name` is where the option is named; `of`: " of knn". False after a message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of);
@@ -127,8 +115,8 @@ enum { MOST_DATA_OPTIONS = 32 };
 /* check_field.c */
 Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
 /* The field that `train.image` names where no batch is meant; NULL after a message, and where the source is poisoned. */
-const CoupletField *check_named_field(Check *c, Expr *e);
-const CoupletField *find_field(const DataSource *data, const char *name);
+const DataField *check_named_field(Check *c, Expr *e);
+const DataField *find_field(const DataSource *data, const char *name);
 const char *fields_text(Check *c, const DataSource *data); /* "image u8[1, 28, 28], label int and index int" */
 const char *nearest_field(Check *c, const DataSource *data, const char *name);
 int64_t rows_of(Check *c, DataSource *data, Span span); /* of an array with a row for each sample; 1 after a message where nobody knows */

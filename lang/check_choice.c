@@ -139,14 +139,14 @@ bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
 
 /* ---- where ------------------------------------------------------------------------------------------------------------------- */
 
-static bool comparison_of(Operator op, CoupletComparison *out) {
+static bool comparison_of(Operator op, DataComparison *out) {
     switch (op) {
-    case OP_EQ: *out = COUPLET_EQUAL; return true;
-    case OP_NE: *out = COUPLET_UNEQUAL; return true;
-    case OP_LT: *out = COUPLET_BELOW; return true;
-    case OP_LE: *out = COUPLET_AT_MOST; return true;
-    case OP_GT: *out = COUPLET_ABOVE; return true;
-    case OP_GE: *out = COUPLET_AT_LEAST; return true;
+    case OP_EQ: *out = DATA_EQUAL; return true;
+    case OP_NE: *out = DATA_UNEQUAL; return true;
+    case OP_LT: *out = DATA_BELOW; return true;
+    case OP_LE: *out = DATA_AT_MOST; return true;
+    case OP_GT: *out = DATA_ABOVE; return true;
+    case OP_GE: *out = DATA_AT_LEAST; return true;
     case OP_ADD: case OP_SUB: case OP_MUL: case OP_DIV: case OP_FLOORDIV: case OP_MOD: case OP_POW: case OP_AND: case OP_OR: case OP_NEG: case OP_NOT: return false;
     }
     return false;
@@ -155,8 +155,8 @@ static bool comparison_of(Operator op, CoupletComparison *out) {
 /* Whether rows may be chosen by the field: it is a number, or `index`. Reports the others. */
 static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     const DataSource *data = s->data;
-    const CoupletField *field = find_field(data, name->name);
-    if (strcmp(name->name, "index") == 0 || (field && field->rank == 0 && field->type != COUPLET_U8)) return true;
+    const DataField *field = find_field(data, name->name);
+    if (strcmp(name->name, "index") == 0 || (field && field->rank == 0 && field->type != DATA_U8)) return true;
     if (data->poisoned) return false;
     if (field) {
         diag_report(c->diag, CODE_DATA_OPTION, name->span, "rows are kept by a field that is a number, and `%s` is none; `%s` has %s", name->name, s->name, fields_text(c, data));
@@ -168,10 +168,10 @@ static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     return false;
 }
 
-typedef ARRAY(CoupletCondition) Conditions;
+typedef ARRAY(DataCondition) Conditions;
 
 static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *list) {
-    CoupletCondition condition = {.field = NULL};
+    DataCondition condition = {.field = NULL};
     if (e->kind == EXPR_BINARY && e->op == OP_AND) {
         read_condition(c, s, e->args[0], list);
         read_condition(c, s, e->args[1], list);
@@ -196,7 +196,7 @@ static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *l
 
 /* The option that goes by classes; NULL: none is given. */
 static const char *class_option(const DataSource *data) {
-    const CoupletSelection *s = &data->selection;
+    const DataSelection *s = &data->selection;
     return s->per_class > 0 ? "per_class" : s->fraction > 0 ? "fraction" : s->imbalance > 0 ? "imbalance" : s->classes > 0 ? "classes" : data->balanced ? "balanced" :
            data->ways ? "episodes" : NULL;
 }
@@ -204,8 +204,8 @@ static const char *class_option(const DataSource *data) {
 static void check_class_field(Check *c, const Stmt *s) {
     const DataSource *data = s->data;
     const char *by = data->selection.by ? data->selection.by : "label", *option = class_option(data);
-    const CoupletField *field = find_field(data, by);
-    const bool fits = field && field->type == COUPLET_I32 && field->rank == 0;
+    const DataField *field = find_field(data, by);
+    const bool fits = field && field->type == DATA_INT && field->rank == 0;
     if (data->poisoned || fits || (!option && !data->selection.by)) return;
     const Expr *given = find_argument(s->value, "by");
     if (given) {
@@ -221,7 +221,7 @@ static void check_class_field(Check *c, const Stmt *s) {
 
 static void check_together(Check *c, const Stmt *s) {
     DataSource *data = s->data;
-    const CoupletSelection *chosen = &data->selection;
+    const DataSelection *chosen = &data->selection;
     const Expr *call = s->value;
     if ((chosen->per_class > 0) + (chosen->fraction > 0) + (chosen->imbalance > 0) > 1)
         diag_report(c->diag, CODE_DATA_OPTION, call->span, "a selection is one of per_class, fraction and imbalance, and more than one is given");

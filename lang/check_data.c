@@ -4,43 +4,38 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum { FIRST_PATH, FIRST_SPLIT } First;
-static const struct {
-    const char *name;
-    First first;
-} readers[] = {
-#define READER(name, module, first, summary) {#name, FIRST_##first},
-#include "runtime/data/readers.def"
-};
-static const OptionRow settings[] = {
-#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, WANTS_##kind, low, high, number, range},
-#include "runtime/data/readers.def"
-};
-enum { READER_COUNT = sizeof readers / sizeof *readers, SETTING_COUNT = sizeof settings / sizeof *settings };
+const char *const data_type_names[DATA_TYPES] = {"real", "int", "u8"};
+
+static const DataCatalogue *catalogue_of(const Check *c) {
+    static const DataCatalogue none = {.reader_count = 0};
+    return c->hooks->data ? c->hooks->data : &none;
+}
 
 /* ---- the reader ------------------------------------------------------------------------------------------------------------- */
 
 static const char *reader_list(Check *c) {
+    const DataCatalogue *known = catalogue_of(c);
     const char *text = "";
-    for (int i = 0; i < READER_COUNT; i++)
-        text = arena_printf(c->arena, "%s%s%s", text, i == 0 ? "" : i + 1 == READER_COUNT ? " and " : ", ", readers[i].name);
+    for (int i = 0; i < known->reader_count; i++)
+        text = arena_printf(c->arena, "%s%s%s", text, i == 0 ? "" : i + 1 == known->reader_count ? " and " : ", ", known->readers[i].name);
     return text;
 }
 
-/* The row of the reader that is called; -1 after a message. */
-static int find_reader(Check *c, const Expr *call) {
+/* The reader that is called; NULL after a message. */
+static const DataReader *find_reader(Check *c, const Expr *call) {
+    const DataCatalogue *known = catalogue_of(c);
     const bool named = call->kind == EXPR_CALL && call->callee->kind == EXPR_MEMBER;
-    const char *name = named ? call->callee->name : "", *names[READER_COUNT];
-    for (int i = 0; i < READER_COUNT; i++) {
-        names[i] = readers[i].name;
-        if (strcmp(readers[i].name, name) == 0) return i;
+    const char *name = named ? call->callee->name : "", **names = arena_array(c->arena, const char *, known->reader_count + 1);
+    for (int i = 0; i < known->reader_count; i++) {
+        names[i] = known->readers[i].name;
+        if (strcmp(names[i], name) == 0) return &known->readers[i];
     }
     if (named) diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "there is no data source `%s`; there are %s", name, reader_list(c));
     else diag_report(c->diag, CODE_UNKNOWN_DATA, call->span, "a data source is a call with its path: `data.images(\"photos\", size = 64)`");
     if (call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME) name = call->callee->name; /* without its `data.` */
-    const char *near = diag_nearest(name, names, READER_COUNT);
+    const char *near = diag_nearest(name, names, known->reader_count);
     if (near) diag_suggest(c->diag, "did you mean `data.%s`?", near);
-    return -1;
+    return NULL;
 }
 
 static const Expr *first_argument(const Expr *call) {
@@ -73,8 +68,8 @@ static void read_path(Check *c, DataSource *data, const Expr *call) {
 
 /* ---- settings --------------------------------------------------------------------------------------------------------------- */
 
-static void add_setting(Check *c, DataSource *data, CoupletSetting setting) {
-    ARRAY(CoupletSetting) list = {data->settings, data->setting_count, data->setting_count};
+static void add_setting(Check *c, DataSource *data, DataSetting setting) {
+    ARRAY(DataSetting) list = {data->settings, data->setting_count, data->setting_count};
     array_push(c->arena, &list, setting);
     data->settings = list.items;
     data->setting_count = list.count;
@@ -84,7 +79,7 @@ static void read_setting(Check *c, DataSource *data, const OptionRow *row, const
     Expr *value = call->args[at];
     const Span span = argument_span(call, at);
     const char *of = arena_printf(c->arena, " of %s", data->reader);
-    CoupletSetting setting = {.name = row->name};
+    DataSetting setting = {.name = row->name};
     bool good = row->wants == WANTS_TEXT ? value->kind == EXPR_STRING && *value->text : value->kind == EXPR_BOOL;
     if (row->wants == WANTS_TEXT && good) setting.text = value->text;
     else if (row->wants == WANTS_TRUTH && good) setting.number = value->boolean;
@@ -107,8 +102,9 @@ static bool is_given(const Expr *call, const char *name) {
 
 /* A setting that counts, and whose standard value is below the least one, has no standard value. */
 static void check_required(Check *c, DataSource *data, const Expr *call) {
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        const OptionRow *row = &settings[i];
+    const DataCatalogue *known = catalogue_of(c);
+    for (int i = 0; i < known->setting_count; i++) {
+        const OptionRow *row = &known->settings[i];
         const bool needed = strcmp(row->owner, data->reader) == 0 && row->wants == WANTS_WHOLE && row->standard < row->low;
         if (!needed || is_given(call, row->name)) continue;
         data->poisoned = true;
@@ -117,17 +113,19 @@ static void check_required(Check *c, DataSource *data, const Expr *call) {
 }
 
 static void unknown_setting(Check *c, const DataSource *data, const Expr *call, int at) {
-    const char *name = call->arg_names ? call->arg_names[at] : NULL, *names[SETTING_COUNT + MOST_DATA_OPTIONS], *own = "";
+    const DataCatalogue *known = catalogue_of(c);
+    const char *name = call->arg_names ? call->arg_names[at] : NULL, *own = "";
+    const char **names = arena_array(c->arena, const char *, known->setting_count + MOST_DATA_OPTIONS);
     const Span span = argument_span(call, at);
     int count = 0;
     if (!name) {
         diag_report(c->diag, CODE_DATA_OPTION, span, "an option of a data source needs its name: `fraction = 0.01`");
         return;
     }
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        if (strcmp(settings[i].owner, data->reader) != 0) continue;
-        own = arena_printf(c->arena, "%s%s%s", own, *own ? ", " : "", settings[i].name);
-        names[count++] = settings[i].name;
+    for (int i = 0; i < known->setting_count; i++) {
+        if (strcmp(known->settings[i].owner, data->reader) != 0) continue;
+        own = arena_printf(c->arena, "%s%s%s", own, *own ? ", " : "", known->settings[i].name);
+        names[count++] = known->settings[i].name;
     }
     const char *common = data_options_text(c, names, &count);
     if (*own) diag_report(c->diag, CODE_DATA_OPTION, span, "`data.%s` has no option `%s`; it has %s, and every source has %s", data->reader, name, own, common);
@@ -150,9 +148,10 @@ static bool is_again(Check *c, const Expr *call, int at) {
 }
 
 static void read_settings(Check *c, DataSource *data, const Expr *call) {
+    const DataCatalogue *known = catalogue_of(c);
     for (int i = first_argument(call) ? 1 : 0; i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
-        const OptionRow *row = name ? find_option(settings, SETTING_COUNT, data->reader, name) : NULL;
+        const OptionRow *row = name ? find_option(known->settings, known->setting_count, data->reader, name) : NULL;
         if (is_again(c, call, i)) continue;
         if (row) read_setting(c, data, row, call, i);
         else if (!check_data_option(c, data, call, i)) unknown_setting(c, data, call, i);
@@ -162,16 +161,14 @@ static void read_settings(Check *c, DataSource *data, const Expr *call) {
 
 /* ---- the claim ---------------------------------------------------------------------------------------------------------------- */
 
-static bool claimed_type(Check *c, const Param *p, CoupletType *type) {
-    static const char *const kinds[] = {"real", "int", "u8"};
-    static const CoupletType types[] = {COUPLET_F32, COUPLET_I32, COUPLET_U8};
-    for (int i = 0; i < 3; i++) {
-        if (strcmp(kinds[i], p->kind_name) != 0) continue;
-        *type = types[i];
+static bool claimed_type(Check *c, const Param *p, DataType *type) {
+    for (int i = 0; i < DATA_TYPES; i++) {
+        if (strcmp(data_type_names[i], p->kind_name) != 0) continue;
+        *type = (DataType)i;
         return true;
     }
     diag_report(c->diag, CODE_UNKNOWN_KIND, p->span, "`%s` is no kind of field; there are real, int and u8, bytes that are read as reals of 0 .. 1", p->kind_name);
-    const char *near = diag_nearest(p->kind_name, kinds, 3);
+    const char *near = diag_nearest(p->kind_name, data_type_names, DATA_TYPES);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     return false;
 }
@@ -187,7 +184,7 @@ static bool claimed_axis(Check *c, Expr *e, int64_t *out) {
     return false;
 }
 
-static bool claimed_shape(Check *c, const Param *p, CoupletField *field) {
+static bool claimed_shape(Check *c, const Param *p, DataField *field) {
     if (p->dim_count >= MOST_AXES) {
         diag_report(c->diag, CODE_TOO_MANY_AXES, p->span, "a field has at most %d axes, for a batch of it has one more, and `%s` has %d", MOST_AXES - 1, p->name, p->dim_count);
         return false;
@@ -213,9 +210,9 @@ static bool may_name_field(Check *c, const Stmt *s, int at) {
 }
 
 static void read_claim(Check *c, const Stmt *s, DataSource *data) {
-    data->claim = arena_array(c->arena, CoupletField, s->param_count + 1);
+    data->claim = arena_array(c->arena, DataField, s->param_count + 1);
     for (int i = 0; i < s->param_count; i++) {
-        CoupletField field = {.name = s->params[i].name};
+        DataField field = {.name = s->params[i].name};
         const bool good = may_name_field(c, s, i) && claimed_type(c, &s->params[i], &field.type) && claimed_shape(c, &s->params[i], &field);
         if (good) data->claim[data->claim_count++] = field;
         else data->poisoned = true;
@@ -224,42 +221,40 @@ static void read_claim(Check *c, const Stmt *s, DataSource *data) {
 
 /* ---- what the data has ---------------------------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *reader;
-    CoupletField field;
-} preset_fields[] = {
-#define PRESET_FIELD(reader, name, type, rank, a, b, c, classes) {#reader, {#name, COUPLET_##type, rank, {a, b, c}, classes, NULL}},
-#include "lang/data_presets.def"
-};
-static const struct {
-    const char *reader;
-    int64_t train, test;
-} presets[] = {
-#define PRESET(reader, train, test) {#reader, train, test},
-#include "lang/data_presets.def"
-};
+static bool ends_with(const char *text, const char *ending) {
+    const size_t length = strlen(text), most = strlen(ending);
+    return length >= most && strcmp(text + length - most, ending) == 0;
+}
+
+/* The rows of the split that is meant: the argument itself, or the setting `split`, which is "train" where nothing is said. */
+static int64_t preset_rows(const DataPreset *preset, const DataReader *reader, const DataSource *data) {
+    const char *split = reader->of_split ? data->path : "train";
+    for (int i = 0; i < data->setting_count; i++)
+        if (strcmp(data->settings[i].name, "split") == 0) split = data->settings[i].text;
+    if (preset->ending && ends_with(data->path, preset->ending)) return 0;
+    return strcmp(split, "test") == 0 ? preset->test : preset->train;
+}
 
 /* The fields of a reader whose data is the same wherever it lies, and how many rows its split holds. */
-static void take_preset(Check *c, DataSource *data, int64_t *held) {
-    enum { MOST = sizeof preset_fields / sizeof *preset_fields };
-    for (size_t i = 0; i < sizeof presets / sizeof *presets; i++)
-        if (strcmp(presets[i].reader, data->reader) == 0) *held = strcmp(data->path, "test") == 0 ? presets[i].test : presets[i].train;
+static void take_preset(Check *c, const DataReader *reader, DataSource *data, int64_t *held) {
+    const DataCatalogue *known = catalogue_of(c);
+    for (int i = 0; i < known->preset_count; i++)
+        if (strcmp(known->presets[i].reader, data->reader) == 0) *held = preset_rows(&known->presets[i], reader, data);
     if (data->field_count) return;
-    CoupletField *fields = arena_array(c->arena, CoupletField, MOST);
-    for (int i = 0; i < MOST; i++)
-        if (strcmp(preset_fields[i].reader, data->reader) == 0) fields[data->field_count++] = preset_fields[i].field;
-    data->fields = fields;
+    DataField *fields = data->fields = arena_array(c->arena, DataField, known->field_count + 1);
+    for (int i = 0; i < known->field_count; i++)
+        if (strcmp(known->fields[i].reader, data->reader) == 0) fields[data->field_count++] = known->fields[i].field;
 }
 
 /* The data is not there: what the spec claims counts, or what is known of the reader. */
-static void take_claim(Check *c, const Stmt *s, const char *sentence) {
+static void take_claim(Check *c, const DataReader *reader, const Stmt *s, const char *sentence) {
     DataSource *data = s->data;
     int64_t held = 0;
     data->absent = sentence;
     data->fields = data->claim;
     data->field_count = data->claim_count;
-    take_preset(c, data, &held);
-    const CoupletField *by = find_field(data, data->selection.by ? data->selection.by : "label");
+    take_preset(c, reader, data, &held);
+    const DataField *by = find_field(data, data->selection.by ? data->selection.by : "label");
     data->rows = data->claimed_rows;
     if (held && !data->rows && c->hooks->kept) data->rows = c->hooks->kept(c->hooks->context, data, held, by && by->classes ? by->classes : 1);
     if (data->field_count || data->poisoned) return;
@@ -269,17 +264,17 @@ static void take_claim(Check *c, const Stmt *s, const char *sentence) {
                  s->name, s->name, data->reader);
 }
 
-static void take_schema(Check *c, const Stmt *s) {
+static void take_schema(Check *c, const DataReader *reader, const Stmt *s) {
     DataSource *data = s->data;
     const char *sentence = "nobody looked for it";
     const SchemaAnswer answer = c->hooks->schema && !data->poisoned ? c->hooks->schema(c->hooks->context, c->arena, data, &sentence) : SCHEMA_ABSENT;
     switch (answer) {
     case SCHEMA_READ: return;
-    case SCHEMA_ABSENT: take_claim(c, s, sentence); return;
+    case SCHEMA_ABSENT: take_claim(c, reader, s, sentence); return;
     case SCHEMA_REFUSED:
         diag_report(c->diag, CODE_DATA, s->value->span, "%s", sentence);
         data->poisoned = true;
-        take_claim(c, s, sentence);
+        take_claim(c, reader, s, sentence);
         return;
     }
 }
@@ -295,15 +290,15 @@ static void count_rows(Check *c, const Stmt *s, bool choice_fits) {
 void check_data(Check *c, Stmt *s) {
     DataSource *data = s->data = arena_new_of(c->arena, DataSource);
     *data = (DataSource){.name = s->name, .reader = "", .path = "", .selection = {.seed = -1}, .poisoned = true};
-    const int row = find_reader(c, s->value);
-    data->poisoned = row < 0;
+    const DataReader *reader = find_reader(c, s->value);
+    data->poisoned = !reader;
     read_claim(c, s, data);
-    if (row >= 0) {
-        data->reader = readers[row].name;
-        if (readers[row].first == FIRST_SPLIT) read_split(c, data, s->value);
+    if (reader) {
+        data->reader = reader->name;
+        if (reader->of_split) read_split(c, data, s->value);
         else read_path(c, data, s->value);
         read_settings(c, data, s->value);
-        take_schema(c, s);
+        take_schema(c, reader, s);
         const int errors = diag_error_count(c->diag);
         check_choice(c, s);
         count_rows(c, s, diag_error_count(c->diag) == errors);

@@ -5,15 +5,14 @@
 
 static const char index_name[] = "index", all_name[] = "all";
 
-const CoupletField *find_field(const DataSource *data, const char *name) {
+const DataField *find_field(const DataSource *data, const char *name) {
     for (int i = 0; i < data->field_count; i++)
         if (strcmp(data->fields[i].name, name) == 0) return &data->fields[i];
     return NULL;
 }
 
-static const char *field_text(Check *c, const CoupletField *field) {
-    static const char *const types[] = {[COUPLET_U8] = "u8", [COUPLET_I32] = "int", [COUPLET_F32] = "real"};
-    const char *text = arena_printf(c->arena, "%s %s", field->name, types[field->type]);
+static const char *field_text(Check *c, const DataField *field) {
+    const char *text = arena_printf(c->arena, "%s %s", field->name, data_type_names[field->type]);
     for (int i = 0; i < field->rank; i++)
         text = arena_printf(c->arena, "%s%s%lld%s", text, i ? ", " : "[", (long long)field->shape[i], i + 1 == field->rank ? "]" : "");
     return text;
@@ -51,12 +50,12 @@ static Symbol *field_symbol(Check *c, Expr *e, const Symbol *data) {
 }
 
 /* NULL: `index`, a number for each row. */
-static Type *field_type(Check *c, const CoupletField *field, int64_t rows /* 0: of one sample */) {
+static Type *field_type(Check *c, const DataField *field, int64_t rows /* 0: of one sample */) {
     Dim *dims[MAX_RANK];
     int rank = 0;
     if (rows) dims[rank++] = dim_const(c->dims, rows);
     for (int i = 0; field && i < field->rank; i++) dims[rank++] = dim_const(c->dims, field->shape[i]);
-    return type_make(c, !field || field->type == COUPLET_I32 ? KIND_INT : KIND_REAL, rank, dims);
+    return type_make(c, !field || field->type == DATA_INT ? KIND_INT : KIND_REAL, rank, dims);
 }
 
 int64_t rows_of(Check *c, DataSource *data, Span span) {
@@ -87,7 +86,7 @@ static void report_small(Check *c, DataSource *data, Span span) {
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     const bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
     DataSource *data = symbol->stmt->data;
-    const CoupletField *field = find_field(data, e->name);
+    const DataField *field = find_field(data, e->name);
     const bool is_all = !whole && strcmp(e->name, all_name) == 0;
     if (!field && !is_all && strcmp(e->name, index_name) != 0) return unknown_field(c, e, symbol);
     Symbol *s = field_symbol(c, e, symbol);
@@ -107,7 +106,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     return s->type = field_type(c, field, c->in_view ? 0 : batch_of(c, data));
 }
 
-const CoupletField *check_named_field(Check *c, Expr *e) {
+const DataField *check_named_field(Check *c, Expr *e) {
     Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
     e->type = type_poison(c);
     if (base && base->kind == EXPR_NAME) check_expr(c, base);
@@ -115,7 +114,7 @@ const CoupletField *check_named_field(Check *c, Expr *e) {
         if (!base || !base->type || base->type->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, e->span, "a field of data is named here, like `train.image`");
         return NULL;
     }
-    const CoupletField *field = find_field(base->symbol->stmt->data, e->name);
+    const DataField *field = find_field(base->symbol->stmt->data, e->name);
     if (field) field_symbol(c, e, base->symbol)->type = e->type;
     else unknown_field(c, e, base->symbol);
     return field;

@@ -30,9 +30,9 @@ double eval_standard(const char *evaluation, const char *option) {
 
 /* ---- numbers -------------------------------------------------------------------------------------------------------------- */
 
-static bool is_in_range(const OptionRow *row, double value) {
+bool option_in_range(const OptionRow *row, double value) {
     if (value > row->high || (row->wants == WANTS_ABOVE ? !(value > row->low) : !(value >= row->low))) return false;
-    return row->wants != WANTS_WHOLE || value == floor(value);
+    return (row->wants != WANTS_WHOLE && row->wants != WANTS_TRUTH) || value == floor(value);
 }
 
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of) {
@@ -41,7 +41,7 @@ bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, 
     const int errors = diag_error_count(c->diag);
     if (t->rank || !is_numeric(t)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %s", row->name, of, row->range, type_text(c->arena, t));
     else if (!value->is_constant || value->is_named) diag_report(c->diag, code, name, "`%s`%s is %s, known at compile time: made of numbers and hypers", row->name, of, row->range);
-    else if (!is_in_range(row, value->constant)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %.9g", row->name, of, row->range, value->constant);
+    else if (!option_in_range(row, value->constant)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %.9g", row->name, of, row->range, value->constant);
     if (row->wants == WANTS_SIZE && value->is_constant && value->constant < row->low) diag_suggest(c->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
     return diag_error_count(c->diag) == errors;
 }
@@ -169,13 +169,13 @@ static const DataSource *eval_source(const Expr *call, const char *name) {
     return e && e->symbol && e->symbol->kind == SYMBOL_DATA ? e->symbol->stmt->data : NULL;
 }
 
-static bool is_label(const CoupletField *field) { return field->type == COUPLET_I32 && field->rank == 0; }
+static bool is_label(const DataField *field) { return field->type == DATA_INT && field->rank == 0; }
 
-static bool is_of_bytes(const CoupletField *field) { return field->type == COUPLET_U8; }
-static bool is_array(const CoupletField *field) { return field->rank > 0; }
+static bool is_of_bytes(const DataField *field) { return field->type == DATA_U8; }
+static bool is_array(const DataField *field) { return field->rank > 0; }
 
-static const CoupletField *only_field(const DataSource *bank, bool (*fits)(const CoupletField *field)) {
-    const CoupletField *only = NULL;
+static const DataField *only_field(const DataSource *bank, bool (*fits)(const DataField *field)) {
+    const DataField *only = NULL;
     for (int i = 0; i < bank->field_count; i++) {
         if (!fits(&bank->fields[i])) continue;
         if (only) return NULL;
@@ -184,16 +184,16 @@ static const CoupletField *only_field(const DataSource *bank, bool (*fits)(const
     return only;
 }
 
-const CoupletField *eval_field(const DataSource *bank, const char *option) {
+const DataField *eval_field(const DataSource *bank, const char *option) {
     const bool labels = strcmp(option, "labels") == 0;
-    const CoupletField *named = find_field(bank, labels ? "label" : "image"), *bytes = labels ? NULL : only_field(bank, is_of_bytes);
+    const DataField *named = find_field(bank, labels ? "label" : "image"), *bytes = labels ? NULL : only_field(bank, is_of_bytes);
     if (named && (!labels || is_label(named))) return named;
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
 }
 
 /* Whether both sources have the field, alike. */
-static void compare_sources(Check *c, const CoupletField *field, const DataSource *bank, const DataSource *query, Span span) {
-    const CoupletField *other = find_field(query, field->name);
+static void compare_sources(Check *c, const DataField *field, const DataSource *bank, const DataSource *query, Span span) {
+    const DataField *other = find_field(query, field->name);
     const bool same = other && other->type == field->type && other->rank == field->rank && memcmp(other->shape, field->shape, sizeof *field->shape * (size_t)field->rank) == 0;
     if (same || query->poisoned) return;
     diag_report(c->diag, CODE_EVALUATION, span, "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s", field->name, bank->name, fields_text(c, bank), query->name,
@@ -202,7 +202,7 @@ static void compare_sources(Check *c, const CoupletField *field, const DataSourc
 
 static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank, const DataSource *query) {
     Expr *given = eval_argument(call, option);
-    const CoupletField *field = given ? NULL : eval_field(bank, option);
+    const DataField *field = given ? NULL : eval_field(bank, option);
     const char *form = strcmp(option, "of") == 0 ? "of = train.image" : "labels = train.label";
     if (given) {
         field = check_named_field(c, given);

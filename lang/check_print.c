@@ -17,12 +17,11 @@ static void print_list(Arena *arena, FILE *out, const Param *params, int count) 
 
 /* data train : image u8[3, 64, 64], label int, 5000 rows */
 static void print_data(FILE *out, const Stmt *s) {
-    static const char *const types[] = {[COUPLET_U8] = "u8", [COUPLET_I32] = "int", [COUPLET_F32] = "real"};
     const DataSource *data = s->data;
     fprintf(out, "data   %s :", s->name);
     for (int i = 0; i < data->field_count; i++) {
-        const CoupletField *field = &data->fields[i];
-        fprintf(out, " %s %s", field->name, types[field->type]);
+        const DataField *field = &data->fields[i];
+        fprintf(out, " %s %s", field->name, data_type_names[field->type]);
         for (int a = 0; a < field->rank; a++) fprintf(out, "%s%lld%s", a ? ", " : "[", (long long)field->shape[a], a + 1 == field->rank ? "]" : "");
         fprintf(out, ",");
     }

@@ -8,6 +8,6 @@
 double eval_standard(const char *evaluation, const char *option);
 /* The field that `of` or `labels` of an evaluation means where it is not given: `image`, the one field of bytes, or the one array;
  * `label`, or the one int that is a number. NULL: it must be given. */
-const CoupletField *eval_field(const DataSource *bank, const char *option);
+const DataField *eval_field(const DataSource *bank, const char *option);
 
 #endif

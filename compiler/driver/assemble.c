@@ -4,6 +4,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
+#include "compiler/driver/sources.h"
 #include "compiler/opencl/opencl.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
@@ -58,19 +59,13 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
     program->state_count = lowered->states.count;
 }
 
-CoupletSource assemble_source(const DataSource *d) {
-    return (CoupletSource){.name = d->name, .reader = d->reader, .path = d->path, .settings = d->settings, .setting_count = d->setting_count, .claim = d->claim,
-                           .claim_count = d->claim_count, .selection = d->selection, .rows = d->sized ? d->rows : 0, .batch = d->batch, .balanced = d->balanced,
-                           .weights = -1, .ways = d->ways, .each = d->each};
-}
-
 /* The fields that some graph reads, as it was lowered for them; class names stay with the data. */
 static void fill_fields(Arena *arena, const LoweredSource *from, CoupletSource *source) {
     const DataSource *d = from->data;
     CoupletField *fields = arena_array(arena, CoupletField, d->field_count + 1);
     for (int i = 0; i < d->field_count; i++) {
         if (!from->reads[i]) continue;
-        fields[source->field_count] = d->fields[i];
+        fields[source->field_count] = field_of_data(&d->fields[i]);
         fields[source->field_count++].class_names = NULL;
     }
     source->fields = fields;
@@ -92,7 +87,7 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     CoupletSource *sources = arena_array(arena, CoupletSource, lowered->sources.count + 1);
     for (int i = 0; i < lowered->sources.count; i++) {
         const LoweredSource *from = &lowered->sources.items[i];
-        sources[i] = assemble_source(from->data);
+        sources[i] = source_of_data(arena, from->data);
         sources[i].drawn = from->drawn;
         if (from->data->weights) sources[i].weights = find_state(program, from->data->weights->name);
         fill_fields(arena, from, &sources[i]);

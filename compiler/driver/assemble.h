@@ -21,8 +21,6 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device);
 /* What plans for it ask of their kernels. */
 PlanTarget device_target(Arena *arena, const DeviceChoice *device);
-/* A source of data as the runtime has it; which fields are read, and whether by the step, is not known yet. */
-CoupletSource assemble_source(const DataSource *data);
 /* All graphs that a program runs, in the order of its plans. */
 Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
 /* The program without code, for a target (NULL: this machine, as it was tuned). False, with a sentence in *error. */

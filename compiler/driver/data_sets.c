@@ -1,8 +1,8 @@
 #include "compiler/driver/data_sets.h"
 
-#include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/sources.h"
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
 #include "runtime/data/reader.h"
@@ -14,32 +14,19 @@
 
 /* ---- a source that the command line names -------------------------------------------------------------------------------- */
 
-typedef struct SettingRow {
-    const char *reader, *name;
-    enum { VALUE_WHOLE, VALUE_NUMBER, VALUE_ABOVE, VALUE_TRUTH, VALUE_TEXT } kind;
-    double low, high, standard;
-    const char *range;
-} SettingRow;
-
-static const SettingRow setting_rows[] = {
-#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, VALUE_##kind, low, high, number, range},
-#include "runtime/data/readers.def"
-};
-enum { SETTING_COUNT = sizeof setting_rows / sizeof *setting_rows };
-
-static const SettingRow *find_setting(const char *reader, const char *name) {
-    for (int i = 0; i < SETTING_COUNT; i++)
-        if (strcmp(setting_rows[i].reader, reader) == 0 && strcmp(setting_rows[i].name, name) == 0) return &setting_rows[i];
+static const OptionRow *find_setting(const char *reader, const char *name) {
+    for (int i = 0; i < data_catalogue.setting_count; i++)
+        if (strcmp(data_catalogue.settings[i].owner, reader) == 0 && strcmp(data_catalogue.settings[i].name, name) == 0) return &data_catalogue.settings[i];
     return NULL;
 }
 
 static bool unknown_setting(Arena *arena, const char *reader, const char *name) {
-    const char *names[SETTING_COUNT], *list = "";
+    const char **names = arena_array(arena, const char *, data_catalogue.setting_count + 1), *list = "";
     int count = 0;
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        if (strcmp(setting_rows[i].reader, reader) != 0) continue;
-        names[count++] = setting_rows[i].name;
-        list = arena_printf(arena, "%s%s `%s`", list, count > 1 ? "," : "", setting_rows[i].name);
+    for (int i = 0; i < data_catalogue.setting_count; i++) {
+        if (strcmp(data_catalogue.settings[i].owner, reader) != 0) continue;
+        names[count++] = data_catalogue.settings[i].name;
+        list = arena_printf(arena, "%s%s `%s`", list, count > 1 ? "," : "", data_catalogue.settings[i].name);
     }
     const char *near = diag_nearest(name, names, count);
     const char *help = near ? arena_printf(arena, "did you mean `%s`?", near) : NULL;
@@ -47,36 +34,24 @@ static bool unknown_setting(Arena *arena, const char *reader, const char *name) 
     return report_with_help(CODE_SETTING, help, "data.%s has no setting `%s`; it has%s", reader, name, list);
 }
 
-static bool is_in_range(const SettingRow *row, double value, bool whole) {
-    switch (row->kind) {
-    case VALUE_WHOLE: return whole && value >= row->low && value <= row->high;
-    case VALUE_NUMBER: return value >= row->low && value <= row->high;
-    case VALUE_ABOVE: return value > row->low && value <= row->high;
-    case VALUE_TRUTH: return value == 0 || value == 1;
-    case VALUE_TEXT: return true;
-    }
-    return false;
-}
-
-static bool take_value(const SettingRow *row, const char *reader, const char *text, CoupletSetting *out) {
-    bool whole = false;
+static bool take_value(const OptionRow *row, const char *reader, const char *text, CoupletSetting *out) {
     *out = (CoupletSetting){.name = row->name};
-    if (row->kind == VALUE_TEXT) {
+    if (row->wants == WANTS_TEXT) {
         out->text = text;
         return true;
     }
     const bool truth = strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
     if (truth) out->number = strcmp(text, "true") == 0;
-    const bool known = (truth && row->kind == VALUE_TRUTH) || couplet_read_number(text, &out->number, &whole);
-    if (known && is_in_range(row, out->number, whole || truth)) return true;
-    return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader, row->kind == VALUE_TRUTH ? "true or false" : row->range, text);
+    const bool known = (truth && row->wants == WANTS_TRUTH) || couplet_read_number(text, &out->number, NULL);
+    if (known && option_in_range(row, out->number)) return true;
+    return report(CODE_SETTING, "`%s` of data.%s is %s, and `%s` was given", row->name, reader, row->wants == WANTS_TRUTH ? "true or false" : row->range, text);
 }
 
 /* A whole number whose standard value is below its range must be given. */
 static bool has_needed(const char *reader, const CoupletSource *source) {
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        const SettingRow *row = &setting_rows[i];
-        if (strcmp(row->reader, reader) != 0 || row->kind != VALUE_WHOLE || row->standard >= row->low) continue;
+    for (int i = 0; i < data_catalogue.setting_count; i++) {
+        const OptionRow *row = &data_catalogue.settings[i];
+        if (strcmp(row->owner, reader) != 0 || row->wants != WANTS_WHOLE || row->standard >= row->low) continue;
         bool given = false;
         for (int k = 0; k < source->setting_count; k++) given |= strcmp(source->settings[k].name, row->name) == 0;
         if (!given) return report(CODE_SETTING, "data.%s needs `%s`, %s: --set %s=%g", reader, row->name, row->range, row->name, row->low > 64 ? row->low : 64);
@@ -87,7 +62,7 @@ static bool has_needed(const char *reader, const CoupletSource *source) {
 static bool take_settings(Arena *arena, const Options *o, CoupletSource *source) {
     CoupletSetting *settings = arena_array(arena, CoupletSetting, o->sets.count + 1);
     for (int i = 0; i < o->sets.count; i++) {
-        const SettingRow *row = find_setting(o->reader, o->sets.items[i].name);
+        const OptionRow *row = find_setting(o->reader, o->sets.items[i].name);
         if (!row) return unknown_setting(arena, o->reader, o->sets.items[i].name);
         if (!take_value(row, o->reader, o->sets.items[i].value, &settings[i])) return false;
     }
@@ -119,7 +94,7 @@ static bool find_in_spec(const Options *o, DataSets *out) {
         if (s->kind != STMT_DATA) continue;
         DataSet *set = &out->items[out->count++];
         set->name = s->name;
-        set->source = assemble_source(s->data);
+        set->source = source_of_data(out->arena, s->data);
     }
     if (out->count == 0) return report(CODE_NOTHING_TO_DO, "`%s` has no `data` statement", o->file);
     return true;

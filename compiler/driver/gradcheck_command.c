@@ -166,7 +166,7 @@ typedef struct MethodArrays {
 } MethodArrays;
 
 /* The field of data that an input holds, "train.x" or "train.all.x"; NULL: row numbers, and whatever is no field. */
-static const CoupletField *field_of(const LoweredProgram *program, const char *input) {
+static const DataField *field_of(const LoweredProgram *program, const char *input) {
     for (int i = 0; i < program->sources.count; i++) {
         const DataSource *data = program->sources.items[i].data;
         for (int k = 0; k < data->field_count; k++) {
@@ -180,8 +180,8 @@ static const CoupletField *field_of(const LoweredProgram *program, const char *i
 }
 
 /* Few classes, so that some samples share one; of ints whose range nobody knows, 0 and 1. */
-static double made_up(const CoupletField *field, uint32_t bits) {
-    if (field->type == COUPLET_F32) return (double)(bits >> 8) * 0x1p-24;
+static double made_up(const DataField *field, uint32_t bits) {
+    if (field->type == DATA_REAL) return (double)(bits >> 8) * 0x1p-24;
     return bits % (field->classes > 3 ? 3 : field->classes ? (uint32_t)field->classes : 2);
 }
 
@@ -192,7 +192,7 @@ static double input_element(const MethodArrays *m, const GNode *n, int64_t i) {
     for (int h = 0; h < m->program->hypers.count; h++)
         if (strncmp(n->name, "hyper.", 6) == 0 && strcmp(n->name + 6, m->program->hypers.items[h].name) == 0) return m->program->hypers.items[h].value;
     if (n->type == GT_U8) return bits % 256;
-    const CoupletField *field = field_of(m->program, n->name);
+    const DataField *field = field_of(m->program, n->name);
     if (field) return made_up(field, bits);
     return n->rank ? (double)i : 0;
 }

@@ -1,10 +1,10 @@
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"
-#include "compiler/driver/assemble.h"
 #include "compiler/driver/budget.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
+#include "compiler/driver/sources.h"
 
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
@@ -51,10 +51,11 @@ Source *read_text(Arena *arena, const char *path) {
 /* ---- data --------------------------------------------------------------------------------------------------------------- */
 
 static int64_t kept_rows(void *context, const DataSource *d, int64_t held, int64_t classes) {
+    const CoupletSelection selection = {.per_class = d->selection.per_class, .fraction = d->selection.fraction, .imbalance = d->selection.imbalance};
     int64_t rows = 0;
     (void)context;
     if (d->selection.part_to > 0 || d->selection.where_count || d->selection.classes > 0) return 0;
-    for (int64_t i = 0; i < classes; i++) rows += couplet_selection_keep(&d->selection, (int)i, (int)classes, held / classes);
+    for (int64_t i = 0; i < classes; i++) rows += couplet_selection_keep(&selection, (int)i, (int)classes, held / classes);
     return rows;
 }
 
@@ -64,21 +65,6 @@ typedef struct Seeker {
     CoupletLoading loading; /* of what can only be known from the rows */
     bool quiet;
 } Seeker;
-
-static void copy_fields(Arena *arena, const CoupletTable *table, DataSource *d) {
-    d->fields = arena_array(arena, CoupletField, table->field_count + 1);
-    d->field_count = table->field_count;
-    for (int i = 0; i < table->field_count; i++) {
-        const CoupletField *from = &table->fields[i];
-        CoupletField *field = &d->fields[i];
-        *field = *from;
-        field->name = arena_intern(arena, from->name, strlen(from->name));
-        if (!from->class_names) continue;
-        const char **names = arena_array(arena, const char *, (int)from->classes);
-        for (int64_t k = 0; k < from->classes; k++) names[k] = arena_strndup(arena, from->class_names[k], strlen(from->class_names[k]));
-        field->class_names = names;
-    }
-}
 
 /* Whether some rows may be left out; else they are those that were there at the first look. */
 static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
@@ -111,7 +97,7 @@ static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
 
 static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
     const Seeker *seeker = context;
-    const CoupletSource source = assemble_source(d);
+    const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
@@ -130,7 +116,7 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
 
 static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, const char **sentence) {
     const Seeker *seeker = context;
-    const CoupletSource source = assemble_source(d);
+    const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
@@ -141,7 +127,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     }
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
-        copy_fields(arena, &table, d);
+        take_table_fields(arena, table.fields, table.field_count, d);
         d->rows = table.held;
         couplet_table_close(&table);
     }
@@ -245,7 +231,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
     Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
+    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
     if (diag_error_count(diag)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
@@ -255,7 +241,7 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
     Seeker seeker = {.quiet = true};
-    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &seeker};
+    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
 }
 

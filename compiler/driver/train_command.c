@@ -2,6 +2,7 @@
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/driver/sources.h"
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
@@ -79,7 +80,7 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
     CoupletSource *sources = arena_array(arena, CoupletSource, method->spec->stmt_count + 1);
     for (int i = 0; i < method->spec->stmt_count; i++) {
         const Stmt *s = method->spec->stmts[i];
-        if (s->kind == STMT_DATA) sources[program->source_count++] = assemble_source(s->data);
+        if (s->kind == STMT_DATA) sources[program->source_count++] = source_of_data(arena, s->data);
     }
     program->sources = sources;
     return program;

@@ -38,17 +38,17 @@ static int64_t batch_of(const Lower *l, const DataSource *data) {
     return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
 }
 
-static GType type_of(const CoupletField *field) {
+static GType type_of(const DataField *field) {
     if (!field) return GT_INT; /* index */
     switch (field->type) {
-    case COUPLET_U8: return GT_U8;
-    case COUPLET_I32: return GT_INT;
-    case COUPLET_F32: return GT_REAL;
+    case DATA_U8: return GT_U8;
+    case DATA_INT: return GT_INT;
+    case DATA_REAL: return GT_REAL;
     }
     return GT_REAL;
 }
 
-const CoupletField *source_field(Lower *l, const DataSource *data, const char *name) {
+const DataField *source_field(Lower *l, const DataSource *data, const char *name) {
     const int source = find_source(l, data->name);
     for (int i = 0; i < data->field_count; i++) {
         if (strcmp(data->fields[i].name, name) != 0) continue;
@@ -58,7 +58,7 @@ const CoupletField *source_field(Lower *l, const DataSource *data, const char *n
     return NULL;
 }
 
-GNode *rows_input(Lower *l, const char *name, const CoupletField *field, int64_t rows, Span span) {
+GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span) {
     int64_t shape[GRAPH_MAX_RANK] = {rows};
     const int own = field ? field->rank : 0;
     for (int i = 0; i < own; i++) shape[i + 1] = field->shape[i];

@@ -6,13 +6,13 @@
 
 enum { FEATURE_ROWS = 500 };
 
-static bool is_same(const CoupletField *a, const CoupletField *b) {
+static bool is_same(const DataField *a, const DataField *b) {
     if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->rank != b->rank) return false;
     return memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
 }
 
 /* The graph of features with this name, of such a field; -1: there is none. */
-static int find_features(const LoweredProgram *program, const char *name, const CoupletField *field) {
+static int find_features(const LoweredProgram *program, const char *name, const DataField *field) {
     for (int i = 0; i < program->features.count; i++)
         if (strcmp(program->feature_names.items[i], name) == 0 && is_same(program->feature_fields.items[i], field)) return i;
     return -1;
@@ -29,7 +29,7 @@ static int feature_graph(Lower *l, const Expr *features, const DataSource *data,
     LoweredProgram *program = l->program;
     begin_graph(l, "features", false);
     Net *net = lower_net(l, features, "");
-    const CoupletField *field = source_field(l, data, of);
+    const DataField *field = source_field(l, data, of);
     if (!net || !field) return -1;
     int found = find_features(program, net->path, field);
     if (found < 0) found = find_features(program, arena_printf(l->arena, "%s of %s", net->path, of), field);

@@ -235,9 +235,9 @@ bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dep
 void declare_source(Lower *l, const Stmt *stmt);
 int find_source(const Lower *l, const char *name);
 /* The field of this name, which is noted as read; NULL: `index`, which is no column. */
-const CoupletField *source_field(Lower *l, const DataSource *data, const char *name);
+const DataField *source_field(Lower *l, const DataSource *data, const char *name);
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
-GNode *rows_input(Lower *l, const char *name, const CoupletField *field, int64_t rows, Span span);
+GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span);
 Value sample_of(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
 Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
 void lower_view(Lower *l, const Stmt *stmt);

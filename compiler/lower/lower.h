@@ -64,7 +64,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredPhase) phases;
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
-    ARRAY(const CoupletField *) feature_fields; /* that each of them is made of */
+    ARRAY(const DataField *) feature_fields; /* that each of them is made of */
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;

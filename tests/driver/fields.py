@@ -87,6 +87,12 @@ with tempfile.TemporaryDirectory() as folder:
     refused(["E112", "rows = 10000"], "check", spec_of(folder + "/here/r.cpl", "", claim, more="bank M[train, 4]\nupdate M[train.index] <- z\n"), "--data", folder + "/nowhere")
     refused(["nowhere"], "train", claimed, "--data", folder + "/nowhere", "--out", folder + "/run0")
 
+    # Data that is the same wherever it lies needs no claim: fields, and the rows of a split; those of one file of several are not known.
+    preset = command.write(folder + "/preset.cpl", 'data train = data.cifar10("cifar")\ndata test = data.cifar10("cifar", split = "test", per_class = 5)\n'
+                           'data one = data.cifar10("cifar/data_batch_1.bin")\ndata fine = data.cifar100("fine", split = "test")\n')
+    checks(["train : image u8[3, 32, 32], label int, 50000 rows", "test : image u8[3, 32, 32], label int, 50 rows", "one : image u8[3, 32, 32], label int, rows unknown",
+            "fine : image u8[3, 32, 32], coarse int, label int, 10000 rows"], preset, "--data", folder + "/nowhere")
+
     # Which rows are kept.
     for options, where, rows in (("", " where kind == 3 and index < 60", 15), (", by = kind, classes = 2, from = 1", "", 60), (", by = kind, per_class = 3", "", 12), ("", " where wave > 1", None),
                                  (", part = 0.0 .. 0.5", "", (40, 80))):

@@ -1,6 +1,7 @@
 /* The parser and the checker on any bytes: they may complain, they may not crash, hang or lose memory. A libFuzzer target; built without
  * libFuzzer it runs the files it is given, so that findings become tests. See docs/hacking.md for how to run it. */
 #include "compiler/driver/load.h"
+#include "compiler/driver/sources.h"
 #include "lang/ast.h"
 #include "lang/diag.h"
 
@@ -16,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     source->text = arena_strndup(arena, (const char *)data, length);
     source->length = length;
     Module *module = parse_module(arena, diag, source, "fuzz");
-    static const CheckHooks hooks = {read_library, NULL, NULL};
+    static const CheckHooks hooks = {.module = read_library, .data = &data_catalogue};
     if (module) check_method(arena, diag, module, &hooks);
     static FILE *nowhere;
     if (!nowhere) nowhere = fopen("/dev/null", "w");

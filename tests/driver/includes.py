@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""includes.py COUPLET ROOT: which folder includes which. The driver knows all, the compiler knows the language and headers of the runtime that are meant for it, and
+neither the language nor the runtime knows any other folder."""
+import pathlib
+import re
+import sys
+
+import command
+
+root = pathlib.Path(sys.argv[2])
+check = command.Checks()
+
+# What the compiler's folders but the driver, which runs what they make, may know of the runtime: plans and how they are run, the values of formulas, draws, ranges, files.
+OF_RUNTIME = {"abi.h", "abi_pointers.def", "calls.h", "data/cache.h", "device.h", "files.h", "formula.h", "method.h", "packed.h", "plan.h", "random.h", "range.h"}
+
+
+def allowed(file, included):
+    own, other = file.split("/", 1)[0], included.split("/", 1)[0]
+    if own in ("lang", "runtime"):
+        return other == own
+    if file.startswith("compiler/driver/"):
+        return other in ("compiler", "lang") or (other == "runtime" and not included.endswith(".c"))
+    return (other == "compiler" and not included.startswith("compiler/driver/")) or other == "lang" or included.removeprefix("runtime/") in OF_RUNTIME
+
+
+def wrong(file, text):
+    """Includes of a file that go the wrong way. A name without a folder is of a file that is made beside it."""
+    return [name for name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]*)"', text, re.M) if "/" in name and not allowed(file, name)]
+
+
+check([
+    wrong("lang/x.c", '#include "lang/type.h"\n'), wrong("lang/x.c", '#include "runtime/abi.h"\n'), wrong("lang/x.c", '  #  include "../runtime/abi.h"\n'),
+    wrong("runtime/data/x.c", '#include "compiler/graph/graph.h"\n#include "lang/data.h"\n'), wrong("compiler/plan/x.c", '#include "runtime/train.h"\n#include "runtime/abi.h"\n'),
+    wrong("compiler/plan/x.c", '#include "compiler/driver/load.h"\n'), wrong("compiler/driver/x.c", '#include "runtime/train.h"\n#include "runtime/train.c"\n')
+] == [[], ["runtime/abi.h"], ["../runtime/abi.h"], ["compiler/graph/graph.h", "lang/data.h"], ["runtime/train.h"], ["compiler/driver/load.h"], ["runtime/train.c"]],
+    "what breaks the rule is told from what keeps it")
+
+files = [path for folder in ("lang", "runtime", "compiler") for path in (root / folder).rglob("*") if path.suffix in (".c", ".h", ".def", ".y", ".l")]
+check(len(files) > 200, "the folders are there", len(files))
+for path in files:
+    name = path.relative_to(root).as_posix()
+    for included in wrong(name, path.read_text()):
+        check(False, f"{name} includes no {included}")
+check.finish()
