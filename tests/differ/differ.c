@@ -1,9 +1,10 @@
 /* The differential test: the reference evaluator in float64, the CPU on one thread and on two, a binary, and an OpenCL device, on the same formulas.
- * usage: differ [--on LIST] [--save FOLDER] formulas FROM TO    random formulas FROM .. TO
+ * usage: differ [--on LIST] [--save FOLDER] [--in FOLDER] formulas FROM TO    random formulas FROM .. TO
  *        differ [..] library [NAME..]                           functions of the library ("losses.nt_xent", "stats")
  *        differ [..] FILE.cpl..                                 the last function of each; of a method one training step
  *        differ show NUMBER                                     the text of a random formula
- * LIST: cpu, binary, opencl, separated by commas; else the environment variable DIFFER_ON, else cpu,binary. FOLDER: for what disagrees, made small. */
+ * LIST: cpu, binary, opencl, separated by commas; else the environment variable DIFFER_ON, else cpu,binary. --save: for what disagrees, made small.
+ * --in: where the data of methods lies. */
 #include "tests/differ/generate.h"
 #include "tests/differ/library.h"
 #include "tests/differ/shrink.h"
@@ -12,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TOGETHER = 25 };
 
@@ -146,6 +148,7 @@ int main(int argc, char **argv) {
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
         if (strcmp(argv[at], "--on") == 0) d.wanted = read_backends(argv[at + 1]);
         if (strcmp(argv[at], "--save") == 0) d.folder = argv[at + 1];
+        if (strcmp(argv[at], "--in") == 0 && chdir(argv[at + 1]) != 0) return 2; /* a text without a file has its data in the current folder */
     }
     if (at >= argc) return 2;
     if (strcmp(argv[at], "show") == 0 && at + 1 < argc) {

@@ -2,7 +2,8 @@
 """run.py [BUILD] [--formulas FROM TO] [--on cpu,binary,opencl] [--only formulas,library,examples,modules]
 
 The whole differential test: random formulas (1 .. 2000), every function of the library, one step of every example, and of every network, augmentation, optimiser and
-schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL. Prints what disagrees, made small. BUILD is build/release without a word."""
+schedule; each by the reference evaluator, the CPU on one thread and on two, a binary and OpenCL. Prints what disagrees, made small. BUILD is build/release without a word.
+Examples on data of their own read what examples/own/prepare.py lays out."""
 import argparse
 import glob
 import os
@@ -12,6 +13,8 @@ import time
 
 TOGETHER = 50
 root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(root, "tests", "stdlib"))
+import example_data
 
 
 def read_arguments():
@@ -36,6 +39,8 @@ def parts(given):
     if "examples" in given.only:
         for path in sorted(glob.glob(root + "/examples/*.cpl")):
             yield os.path.relpath(path, root), start + [path]
+        for path in example_data.specs(root):
+            yield os.path.relpath(path, root), start + ["--in", example_data.lay_out(root, os.path.join(given.build, "example_data"), example_data.kind(path)), path]
     if "modules" in given.only:
         yield "modules", [sys.executable, root + "/tests/stdlib/modules.py", os.path.join(given.build, "couplet"), tool, root]
 

@@ -47,7 +47,7 @@ def mangled(text, source):
 
 
 source = random.Random(4)
-files = sorted(glob.glob(root + "/examples/*.cpl") + glob.glob(root + "/stdlib/**/*.cpl", recursive=True))
+files = sorted(glob.glob(root + "/examples/**/*.cpl", recursive=True) + glob.glob(root + "/stdlib/**/*.cpl", recursive=True))
 for path in files:
     with open(path) as file:
         text = file.read()

@@ -1,5 +1,6 @@
 /* The text form of graphs: what is printed after any pass reads back to a graph that prints the same. Graphs of specs, given as arguments, and of
- * random formulas. */
+ * random formulas.
+ * usage: test_text [[--data FOLDER] SPEC]... */
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
 #include "compiler/lower/lower.h"
@@ -47,12 +48,13 @@ static void round_trip(void *context, const Graph *g, const char *pass) {
     arena_free(arena);
 }
 
-static void try_spec(const char *path) {
+static void try_spec(const char *path, const char *data) {
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
-    Options none;
-    memset(&none, 0, sizeof none);
-    Method *method = load_method(arena, diag, path, &none);
+    Options given;
+    memset(&given, 0, sizeof given);
+    if (data) array_push(arena, &given.data, data);
+    Method *method = load_method(arena, diag, path, &given);
     const LowerOptions options = {.after = round_trip, .context = (void *)(uintptr_t)path};
     if (!method || !lower_method(arena, diag, method, &options)) {
         diag_print(diag, stdout);
@@ -77,7 +79,11 @@ static void try_formula(uint32_t seed) {
 }
 
 int main(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) try_spec(argv[i]);
+    const char *data = NULL; /* of the specs behind it */
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) data = argv[++i];
+        else try_spec(argv[i], data);
+    }
     for (uint32_t seed = 1; seed <= FORMULAS; seed++) try_formula(seed);
     printf("%d graphs, %d faults\n", tried, faults);
     return faults != 0 || tried == 0;

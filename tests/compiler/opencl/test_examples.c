@@ -1,6 +1,6 @@
 /* One training step of every given spec, made small, on the CPU and on an OpenCL device: the starts of all states, the outputs, and everything the step
  * would leave behind. All specs go into one program: what they share is built once.
- * usage: test_examples [--chunks N] SPEC... */
+ * usage: test_examples [--chunks N] [[--data FOLDER] SPEC]... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
 #include "runtime/opencl/opencl.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_STATES = 1024, MOST_SPECS = 48 };
+enum { MOST_STATES = 1024, MOST_SPECS = 128 };
 static const double allowed = 3e-4; /* of the largest entry: float32 through a whole network, sums in another order */
 
 typedef struct Spec {
@@ -73,15 +73,16 @@ static int joint_slot(Test *t, const ProgramState *state) {
     return t->states.count - 1;
 }
 
-static bool read_spec(Test *t, const char *path, const char *folder) {
+static bool read_spec(Test *t, const char *path, const char *data, const char *folder) {
     Spec *s = &t->specs[t->count++];
     Diag *diag = diag_new(t->arena);
-    Options none;
+    Options given;
     const char *error = "it cannot be read", *copy = small_copy(t, path, folder);
     const LowerOptions options = {.settings = t->settings};
-    memset(&none, 0, sizeof none);
+    memset(&given, 0, sizeof given);
+    if (data) array_push(t->arena, &given.data, data);
     s->path = path;
-    Method *method = copy ? load_method(t->arena, diag, copy, &none) : NULL;
+    Method *method = copy ? load_method(t->arena, diag, copy, &given) : NULL;
     s->lowered = method ? lower_method(t->arena, diag, method, &options) : NULL;
     diag_print(diag, stderr);
     if (copy) remove(copy);
@@ -267,7 +268,11 @@ int main(int argc, char **argv) {
     if (first == 3) t.settings.chunks = atoi(argv[2]);
     bool good = mkdtemp(folder) && (t.host = couplet_host_device_new(t.threads)) && (t.device = couplet_opencl_open(0, NULL, error, sizeof error));
     if (!good) printf("%s\n", error);
-    for (int i = first; good && i < argc && i - first < MOST_SPECS; i++) good = read_spec(&t, argv[i], folder);
+    const char *data = NULL; /* of the specs behind it */
+    for (int i = first; good && i < argc && t.count < MOST_SPECS; i++) {
+        if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) data = argv[++i];
+        else good = read_spec(&t, argv[i], data, folder);
+    }
     rmdir(folder);
     good = good && compile_all(&t);
     for (int i = 0; good && i < t.count; i++) wrong += test_spec(&t, &t.specs[i]);

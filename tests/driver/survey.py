@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""survey.py COUPLET ROOT DATA: docs/survey.md against the specs. Every spec that a row names is there, and every spec of the folders has a row; the columns that `couplet describe` derives are
+what it says of the spec; each loss is in docs/losses.md; `couplet graph` draws each spec of the folders; and examples/README.md has a line for each example.
+
+DATA/KIND holds the data of specs that read a kind of their own. COUPLET_UPDATE=1 writes the derived columns into the page."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stdlib"))
+import command
+import example_data
+
+couplet, root, data = sys.argv[1:4]
+check = command.Checks()
+PAGE = f"{root}/docs/survey.md"
+SYSTEMS = ["ref", "method", "paper", "spec", "loss", "update", "structure", "clusters", "loss mixed", "data", "raw", "untrained", "trained", "options"]
+LOSSES = ["loss in the survey", "paper", "spec", "loss"]
+COUNTS = {"Its table 1: losses": 6, "Its table 2: systems": 45, "Systems named in its text alone": 15}
+MISSING = "not there yet"
+
+
+def read_page(text):
+    """(heading, names of columns, number of the line, cells) of each row of a table."""
+    heading = names = None
+    for number, line in enumerate(text.splitlines()):
+        if line.startswith("## "):
+            heading, names = line[3:], None
+        elif line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if names is None:
+                names = cells
+            elif not all(re.fullmatch("-+", cell) for cell in cells) or not line.startswith("|--"):
+                yield heading, names, number, cells
+        else:
+            names = None
+
+
+def describe(path):
+    """What describe derives, as the page has it: update, structure, clusters, whether the loss is mixed."""
+    where = ["--data", f"{data}/{example_data.kind(path)}"] if "--data" in example_data.heading(path) else []
+    done = command.run(couplet, "describe", path, *where)
+    check(done.returncode == 0, f"describe {os.path.relpath(path, root)}", done.stderr)
+    row = dict(line.split(None, 1) for line in done.stdout.splitlines() if line.split(None, 1)[1:])
+    first = lambda name: row.get(name, "").split(":")[0]
+    return [first("update"), first("structure"), first("clusters"), "yes" if row.get("loss", "").startswith("mixed") else "no"]
+
+
+def drawn(path):
+    """The picture of a spec: every arrow ends at a box."""
+    dot = command.run(couplet, "graph", path, "--data", f"{data}/{example_data.kind(path)}")
+    boxes = set(re.findall(r"^  (\w+) \[shape", dot.stdout, re.MULTILINE))
+    ends = set(re.findall(r"\b([bs]\d+)\b(?= ->| \[arrow|;)", dot.stdout)) | set(re.findall(r"-> (\w+)", dot.stdout))
+    check(dot.returncode == 0 and boxes and ends <= boxes, f"graph {os.path.relpath(path, root)}", f"{ends - boxes}{dot.stderr}")
+
+
+with open(PAGE) as file:
+    text = file.read()
+with open(f"{root}/docs/losses.md") as file:
+    losses = set(re.findall(r"^### (\w+)", file.read(), re.MULTILINE))
+lines, counts, named = text.splitlines(), {}, []
+for heading, names, number, cells in read_page(text):
+    counts[heading] = counts.get(heading, 0) + 1
+    if names not in (SYSTEMS, LOSSES):
+        continue
+    row = dict(zip(names, cells))
+    what = row.get("method", cells[0])
+    check(len(cells) == len(names) and all(cells), f"{what}: no cell is blank", lines[number])
+    loss = re.fullmatch(r"\[(\w+)\]\(losses\.md#(\w+)\)", row["loss"])
+    check(loss and loss[1] == loss[2] and loss[1] in losses, f"{what}: the loss is in docs/losses.md", row["loss"])
+    if row["spec"] == MISSING:
+        check(set(cells[5:]) == {"-"}, f"{what}: nothing is claimed of a spec that is not there", lines[number])
+        continue
+    spec = re.fullmatch(r"\[(\w+)\]\(\.\./(examples/(?:\w+/)?(\w+)\.cpl)\)", row["spec"])
+    if not check(spec and spec[1] == spec[3] and os.path.exists(f"{root}/{spec[2]}"), f"{what}: its spec is there", row["spec"]):
+        continue
+    if names == LOSSES:
+        continue
+    named.append(spec[2])
+    said = describe(f"{root}/{spec[2]}")
+    if os.environ.get("COUPLET_UPDATE"):
+        lines[number] = "| " + " | ".join(cells[:5] + said + cells[9:]) + " |"
+    else:
+        check(cells[5:9] == said, f"{what}: what describe derives", f"page     {cells[5:9]}\ndescribe {said}")
+if os.environ.get("COUPLET_UPDATE"):
+    with open(PAGE, "w") as file:
+        file.write("\n".join(lines) + "\n")
+check(all(counts.get(name) == count for name, count in COUNTS.items()), f"rows of the survey: {COUNTS}", counts)
+check(len(named) == len(set(named)), "no spec has two rows", sorted(name for name in named if named.count(name) > 1))
+
+specs = example_data.specs(root)
+there = [os.path.relpath(path, root) for path in specs]
+check(set(there) <= set(named), "every spec of the folders has a row", sorted(set(there) - set(named)))
+with open(f"{root}/examples/README.md") as file:
+    links = re.findall(r"\]\(([\w/]+\.cpl)\)", file.read())
+examples = sorted(name for name in os.listdir(f"{root}/examples") if name.endswith(".cpl"))
+wanted = sorted(examples + [name.split("/", 1)[1] for name in there])
+check(sorted(links) == wanted, "examples/README.md has a line for each example", f"missing: {sorted(set(wanted) - set(links))}\ntoo many: {[name for name in links if name not in wanted or links.count(name) > 1]}")
+for path in specs:
+    drawn(path)
+check.finish()

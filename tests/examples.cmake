@@ -1,0 +1,46 @@
+# The examples, as the tests find them: included by the folders that test them, behind the readers of data.
+#   EXAMPLES   those on Fashion-MNIST, which lie in examples/ itself
+#   SPECS      those in the folders of the survey's headings, without the ones whose reader was not built
+# A spec of the second kind says in its heading how it is run: `--data KIND`, a kind of data that examples/own/prepare.py lays out.
+# The fixture `example_data` lays out all kinds that SPECS name, each in ${EXAMPLE_DATA}/KIND.
+set(EXAMPLE_DATA ${CMAKE_BINARY_DIR}/example_data)
+file(GLOB EXAMPLES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cpl)
+file(GLOB all_specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*/*.cpl)
+list(FILTER all_specs EXCLUDE REGEX "/examples/own/") # for one's own data: tests/driver/own.py, own_kinds.py
+
+# example_kind(SPEC OUT): the kind of data that the heading names; a spec that names none is an error.
+function(example_kind spec out)
+    file(READ ${spec} text)
+    if(NOT text MATCHES "--data ([a-z_]+)")
+        message(FATAL_ERROR "${spec} does not say in its heading which data it is run on: `--data KIND`")
+    endif()
+    set(${out} ${CMAKE_MATCH_1} PARENT_SCOPE)
+endfunction()
+
+# example_readable(SPEC OUT): whether the modules of all readers that the spec names were built.
+function(example_readable spec out)
+    file(READ ${spec} text)
+    file(STRINGS ${CMAKE_SOURCE_DIR}/runtime/data/readers.def rows REGEX "^READER\\(")
+    set(${out} TRUE PARENT_SCOPE)
+    foreach(row ${rows})
+        if(row MATCHES "^READER\\(([a-z0-9_]+), *\"([a-z0-9_]+)\"" AND NOT TARGET couplet_reader_${CMAKE_MATCH_2} AND text MATCHES "data\\.${CMAKE_MATCH_1}\\(")
+            set(${out} FALSE PARENT_SCOPE)
+        endif()
+    endforeach()
+endfunction()
+
+set(SPECS)
+set(SPECS_BY_DATA) # `--data FOLDER SPEC ..`, as the tests in C take them
+set(SPEC_KINDS)
+foreach(spec ${all_specs})
+    example_readable(${spec} readable)
+    if(readable)
+        example_kind(${spec} kind)
+        list(APPEND SPECS ${spec})
+        list(APPEND SPECS_BY_DATA --data ${EXAMPLE_DATA}/${kind} ${spec})
+        list(APPEND SPEC_KINDS ${kind})
+    else()
+        message(STATUS "${spec} is not tested: the module of its reader is not built")
+    endif()
+endforeach()
+list(REMOVE_DUPLICATES SPEC_KINDS)

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""example_data.py ROOT FOLDER KIND...: lays out real data of each kind in FOLDER/KIND, by examples/own/prepare.py, unless it lies there since prepare.py last changed.
+
+As a module: which specs there are in the folders of the survey's headings, and which kind of data each says it is run on."""
+import glob
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import sys
+
+
+def specs(root):
+    """The paths of all specs in folders of examples/ but examples/own."""
+    return [path for path in sorted(glob.glob(f"{root}/examples/*/*.cpl")) if os.path.basename(os.path.dirname(path)) != "own"]
+
+
+def heading(path):
+    """The comment that a spec begins with."""
+    with open(path) as file:
+        return re.match(r"(#.*\n)*", file.read()).group()
+
+
+def kind(path):
+    """The kind of data that a spec's heading names."""
+    return re.search(r"--data (\w+)", heading(path)).group(1)
+
+
+def lay_out(root, folder, name):
+    """The folder that holds data of this kind."""
+    source = f"{root}/examples/own/prepare.py"
+    with open(source, "rb") as file:
+        stamp = hashlib.sha256(file.read()).hexdigest()
+    place, mark, made = os.path.join(folder, name), os.path.join(folder, name + ".stamp"), os.path.join(folder, f"{name}.{os.getpid()}")
+    if os.path.isdir(place) and os.path.exists(mark):
+        with open(mark) as file:
+            if file.read() == stamp:
+                return place
+    parts = importlib.util.spec_from_file_location("prepare", source)
+    prepare = importlib.util.module_from_spec(parts)
+    parts.loader.exec_module(prepare)
+    if name not in prepare.KINDS:
+        sys.exit(f"examples/own/prepare.py lays out no data of the kind `{name}`, which a spec names")
+    os.makedirs(made)
+    prepare.KINDS[name](made)
+    shutil.rmtree(place, ignore_errors=True)
+    os.rename(made, place)
+    with open(mark, "w") as file:
+        file.write(stamp)
+    return place
+
+
+if __name__ == "__main__":
+    for given in sys.argv[3:]:
+        print(lay_out(sys.argv[1], sys.argv[2], given))

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""spec_steps.py COUPLET SPEC DATA: a spec of a folder of examples is checked without a warning, and trains for twenty steps or more at a tiny size on real data of its kind:
+exit 0, finite losses, a checkpoint, and results of its evaluations.
+
+The size of a spec is in hypers, which have the same names in all specs; those that it has are made small. On data of up to a thousand rows the run goes into its second epoch, which is
+where the last stage of a spec with stages begins then; on more rows it ends after twenty steps."""
+import math
+import os
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "driver"))
+import command
+import example_data
+
+STEPS, BATCH, ROWS = 20, 16, 1000
+TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1}
+couplet, spec, data = sys.argv[1:4]
+check = command.Checks()
+with open(spec) as file:
+    text = file.read()
+name = "/".join(spec.split("/")[-3:])
+check(text.count("\n") <= 60, "at most 60 lines", text.count("\n"))
+check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec), f"the heading says how it is run: couplet train {name} --data KIND", example_data.heading(spec))
+small = [f"--set={key}={value}" for key, value in TINY.items() if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
+done = command.run(couplet, "check", spec, "--data", data)
+check(done.returncode == 0 and "warning" not in done.stdout + done.stderr, "check says nothing against it", done.stdout + done.stderr)
+rows = int((re.search(r"^data .* (\d+) rows", done.stdout, re.MULTILINE) or [0, ROWS])[1])
+epochs = 1.2 if rows <= ROWS else STEPS * BATCH / rows
+with tempfile.TemporaryDirectory() as folder:
+    done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out", folder + "/run", "--seed", 1, "--threads", 2, *small)
+    if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0", done.stdout[-2000:] + done.stderr[-2000:]):
+        rows = command.losses(folder + "/run")
+        check(rows and rows[-1][0] >= STEPS, "twenty steps or more", rows)
+        check(all(math.isfinite(loss) for _, loss in rows), "every loss is finite", rows)
+        check(command.checkpoints(folder + "/run"), "a checkpoint is there")
+        check("eval" not in text or re.search(r"^after training", done.stdout, re.MULTILINE), "the evaluations have results", done.stdout)
+check.finish()
