@@ -84,9 +84,13 @@ static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
     return mul(g, real(g, -0.5), quotient(g, e, e->args[0]));
 }
+/* 1 - e^2 would be 0, or rounding alone, where the function is close to 1 in size. With s the logistic function
+ * of -2 |x|, which is at most one half, the slope is 4 s (1 - s) to the last digits. */
 static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     (void)i;
-    return sub(g, real(g, 1), mul(g, e, e));
+    const GExpr *size = gx1(g, G_ABS, e->args[0]);
+    const GExpr *s = gx1(g, G_SIGMOID, mul(g, real(g, -2), size));
+    return mul(g, real(g, 4), mul(g, s, sub(g, real(g, 1), s)));
 }
 /* e (1 - e) would be 0 where the function is close to 1. */
 static const GExpr *d_sigmoid(Graph *g, const GExpr *e, int i) {
