@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 couplet, test_method, root = sys.argv[1:4]
-VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2}
+VALUES = {"lr": 0.1, "from": 0.1, "to": 0.05, "peak": 0.1, "warmup": 7, "out": 5, "hidden": 6, "width": 2, "groups": 1, "heads": 1, "count": 5, "size": 6, "patch": 4, "views": 2, "near": 3, "slots": 4}
 
 METHOD = """use nn, augment, optim, anneal
 data train = data.fashion_mnist("train")
@@ -23,6 +23,7 @@ TOKENS = "let v[n, t < 9, d < 4] = train.image[n, 0, 2*t + 1, 3*d + 8]\n"
 CODES = "let v[n, t < 6] = floor(4.99 * train.image[n, 0, 14, 2*t + 8])\n"
 WAVE = "let v[n, t < 70] = train.image[n, 0, t mod 28, 14] - 0.5\n"
 CLIP = "let v[n, t < 4, c < 2, i < 6, j < 6] = train.image[n, 0, 3*i + t, 3*j + 1 + c]\n"
+MAPS = "let v[n, c < 8, i < 4, j < 4] = train.image[n, 0, 3*i + c, 5*j + 4] - 0.3\n"
 COLOURS = """fn colours(x[1, H, W]) {
   let y[c < 3, i < 12, j < 12] = 0.3 * c + (1 - 0.3 * c) * x[0, i + 2 * c + 4, j + 8 - c]
   return y
@@ -51,7 +52,7 @@ def settings(text):
     for part in split_list(text):
         name, _, default = (s.strip() for s in part.partition("="))
         name = name.split(":")[0].split("[")[0].strip()
-        if not default or name in ("width", "groups", "heads"):
+        if not default or name in ("width", "groups", "heads", "near", "slots"):
             given.append(f"{name} = {VALUES.get(name, 2)}")
     return ", ".join(given)
 
@@ -87,7 +88,7 @@ def candidates():
         net = f"net f = nn.{name}({settings(config)})\n"
         indices = ["n, d", "n, t, d", "n, c, i, j", "n, c, t, i, j"]
         losses = [f"param q = 0.5\nloss mean[{i}] q * cos(real({i[3:].replace(', ', ' + 2*')})) * o[{i}]^2" for i in indices]
-        views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP)
+        views = (SMALL, FLAT, SEQUENCE, TOKENS, CODES, WAVE, CLIP, MAPS)
         yield "nn." + name, [METHOD % (net + view + "let o = f(v)\n" + loss, SGD) for view in views for loss in losses]
     for name, given in random_augmentations():
         body = f"{COLOURS}view a, b = augment.{name}(colours(train.image){', ' + given if given else ''})\nparam q = 0.5\n"
@@ -100,8 +101,8 @@ def candidates():
         yield "anneal." + name, [METHOD % (line, f"optim.sgd(lr = anneal.{name}({settings(params)}))")]
 
 
-# Fifty layers over a batch of four and one place each: float32 and float64 part there, whatever computes them. Their blocks are tried one by one, the whole is only checked.
-CHECKED = {"nn.resnet50", "nn.resnet50_large", "nn.resnet50_stages"}
+# Deep networks over a batch of four and one place each: float32 and float64 part there, whatever computes them. Their blocks are tried one by one, the whole is only checked.
+CHECKED = {"nn.r2plus1d18", "nn.resnet50", "nn.resnet50_large", "nn.resnet50_stages"}
 
 
 def run(folder, name, specs):

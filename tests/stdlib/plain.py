@@ -474,6 +474,19 @@ def regions(z, w, tau):
     return (one(z, w) + one(w, z)) / 2
 
 
+def volume_parts(z, w, part, tau, own_view=False):
+    u, c, n = z + w, part + part, len(z)
+    far = [[cos(a, b) / tau for b, d in zip(u, c) if d != own] for a, own in zip(u, c)]
+    pairs = [[p for p in others(i, 2 * n) if (p - i) % n == 0 or (c[p] == c[i] and not own_view)] for i in range(2 * n)]
+    return mean(mean(own_against(cos(u[i], u[p]) / tau, far[i]) for p in row) for i, row in enumerate(pairs))
+
+
+def dice(logits, labels, eps):
+    pixels = [(softmax([plane[i][j] for plane in picture]), labels[n][i][j]) for n, picture in enumerate(logits) for i in range(len(picture[0])) for j in range(len(picture[0][0]))]
+    shares = [(2 * sum(p[c] for p, y in pixels if y == c) + eps) / (sum(p[c] ** 2 for p, _ in pixels) + sum(y == c for _, y in pixels) + eps) for c in range(len(pixels[0][0]))]
+    return 1 - mean(shares)
+
+
 def local_global(g, l, tau):
     return mean(own_against(cos(g[i], a) / tau, [cos(g[i], b) / tau for j in others(i, len(l)) for b in l[j]]) for i, row in enumerate(l) for a in row)
 
@@ -586,6 +599,7 @@ front = [[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 1, 1]]
 three, pair_weight = [z, w, gauss(N, D)], gauss(3, 3)
 targets = [softmax(row) for row in gauss(N, K)]
 memory = gauss(D, D)
+masks, tissues = gauss(2, C, 3, 4), [[[random.randrange(C) for _ in range(4)] for _ in range(3)] for _ in range(2)]
 flat = lambda rows: [a for row in rows for a in row]
 
 ROWS = [
@@ -596,6 +610,13 @@ ROWS = [
     ("dense_predict", dict(a=places, f=other_places), dense_predict(places, other_places)),
     ("regions", dict(z=places, w=other_places, tau=0.3), regions(places, other_places, 0.3)),
     ("sequences", dict(z=places, w=other_places, tau=0.3), nt_xent(flat(places), flat(other_places), 0.3)),
+    ("volume_parts", dict(z=z, w=w, part=y, tau=0.3), volume_parts(z, w, y, 0.3)),
+    ("volume_views", dict(z=z, w=w, part=y, tau=0.3), volume_parts(z, w, y, 0.3, True)),
+    ("volume_parts", dict(z=z, w=w, part=[1] * N, tau=0.3), 0),
+    ("dice", dict(logits=masks, labels=tissues), dice(masks, tissues, 1)),
+    ("dice", dict(logits=masks, labels=tissues, eps=0.1), dice(masks, tissues, 0.1)),
+    ("pixel_cross_entropy", dict(logits=masks, labels=tissues),
+     mean(-log(softmax([plane[i][j] for plane in masks[n]])[tissues[n][i][j]]) for n in range(2) for i in range(3) for j in range(4))),
     ("local_global", dict(g=z, l=places, tau=0.3), local_global(z, places, 0.3)),
     ("object_places", dict(x=places, front=front, tau=0.7), object_places(places, front, 0.7)),
     ("bank_nce", dict(q=z, k=w, negatives=bank, log_partition=log(37.5), count=500, tau=0.3), bank_nce(z, w, bank, 37.5, 500, 0.3)),
