@@ -4,16 +4,22 @@
     pictures   icons of tango-icon-theme: PNG of 16 to 48 pixels with transparency, in train/KIND and test/KIND
     arrays     letters of wordnet-base's definitions: train.npz and test.npz with x, 2000 reals a row, and label
     table      the characters of unicode-data: table.csv with columns of numbers and of words, some of them empty
-    lines      definitions of wordnet-base, a line each, with the kind of word in front: train.txt and test.txt"""
+    lines      definitions of wordnet-base, a line each, with the kind of word in front: train.txt and test.txt
+    clips      moving parts of two videos of opencv-doc, read by ffmpeg: train.npz has 16 frames of each, test.npz the same part half a clip later through a window that is moved
+    activities frames of those videos, a course of five scenes a sample, with the scene of each frame: train.npz and test.npz
+    volumes    axial slices of mricron-data's brain: the left half in train.npz, the right one, mirrored, in test.npz, with a kind of tissue for each pixel
+    furniture  models and pictures of sweethome3d-furniture, in shapes/train/KIND and pictures/train/KIND, and in test likewise"""
 import array
 import csv
 import fractions
 import glob
+import gzip
 import math
 import os
 import re
 import shutil
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -61,7 +67,7 @@ def definitions():
 def write_npy(archive, name, descr, shape, data):
     header = repr({"descr": descr, "fortran_order": False, "shape": shape})
     header += " " * (-(len(header) + 11) % 64) + "\n"
-    archive.writestr(name + ".npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data.tobytes())
+    archive.writestr(name + ".npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + bytes(data))
 
 
 def counts(text):
@@ -126,7 +132,125 @@ def table(folder):
                            "yes" if upper else "no", float(fractions.Fraction(number)) if number else ""])
 
 
-KINDS = {"pictures": pictures, "arrays": arrays, "table": table, "lines": lines}
+def window(movie, left, top, side, size):
+    """The frames of a square part of a video, each as size x size bytes of red, of green and of blue."""
+    place = needs("/usr/share/doc/opencv-doc/examples/data/" + movie, "opencv-doc")
+    done = subprocess.run([needs("/usr/bin/ffmpeg", "ffmpeg"), "-v", "error", "-i", place, "-vf", f"crop={side}:{side}:{left}:{top},scale={size}:{size}:flags=area",
+                           "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "gbrp", "-"], check=True, stdout=subprocess.PIPE)
+    plane = size * size
+    frames = (done.stdout[i:i + 3 * plane] for i in range(0, len(done.stdout), 3 * plane))
+    return [f[2 * plane:] + f[:2 * plane] for f in frames] # they come as green, blue and red
+
+
+def change(frames):
+    """The mean difference of bytes between the first, the middle and the last frame."""
+    return sum(abs(a - b) for f, g in ((0, len(frames) // 2), (len(frames) // 2, -1)) for a, b in zip(frames[f], frames[g])) / (2 * len(frames[0]))
+
+
+def clips(folder, size=32, length=16, most=480):
+    """A part of 24 frames of a window is a row of both files, by the number `label`; those that move most are taken."""
+    found = []
+    for movie, columns, rows, side in (("vtest.avi", 6, 4, 128), ("Megamind.avi", 3, 2, 240)):
+        for place in range(columns * rows):
+            left, top = place % columns * side, place // columns * side
+            moved = side // 8 # towards the middle
+            frames = window(movie, left, top, side, size)
+            later = window(movie, left + (moved if left == 0 else -moved), top + (moved if top == 0 else -moved), side, size)
+            for start in range(0, len(frames) - 24 + 1, 24):
+                found.append((change(frames[start:start + 24]), frames[start:start + length], later[start + 24 - length:start + 24]))
+    found = sorted(found, key=lambda part: -part[0])[:most]
+    for name, which in (("train", 1), ("test", 2)):
+        with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "w") as archive:
+            write_npy(archive, "clip", "|u1", (len(found), length, 3, size, size), b"".join(b"".join(part[which]) for part in found))
+            write_npy(archive, "label", "<i4", (len(found),), array.array("i", range(len(found))))
+
+
+def activities(folder, size=24, length=40, samples=120):
+    """Five scenes follow each other in one order, for as long as a hash of the sample and the scene says; the first 600 frames are for training."""
+    scenes = [window("vtest.avi", 256, 128, 128, size), window("Megamind.avi", 120, 0, 528, size)[30:108], window("vtest.avi", 512, 64, 128, size),
+              window("Megamind.avi", 120, 0, 528, size)[216:], window("vtest.avi", 0, 256, 128, size)]
+    draw = lambda *key: zlib.crc32(repr(key).encode()) / 2 ** 32
+    for name, count, test in (("train", samples, False), ("test", samples // 4, True)):
+        frames, action = [], array.array("i")
+        for n in range(count):
+            weights = [0.5 + draw(name, n, k) for k in range(len(scenes))]
+            ends = [round(length * sum(weights[:k + 1]) / sum(weights)) for k in range(len(scenes))]
+            for k, scene in enumerate(scenes):
+                own = scene[3 * len(scene) // 4:] if test else scene[:3 * len(scene) // 4]
+                count = ends[k] - (ends[k - 1] if k else 0)
+                start = int(draw(name, n, k, "start") * (len(own) - count + 1))
+                frames += own[start:start + count]
+                action.extend([k] * count)
+        with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            write_npy(archive, "frames", "|u1", (len(frames) // length, length, 3, size, size), b"".join(frames))
+            write_npy(archive, "action", "<i4", (len(frames) // length, length), action)
+
+
+def nifti(name):
+    """Size and numbers of a volume of bytes or of floats (NIfTI-1)."""
+    with gzip.open(needs(f"/usr/share/mricron/templates/{name}.nii.gz", "mricron-data")) as file:
+        data = file.read()
+    kind, start = struct.unpack_from("<h", data, 70)[0], int(struct.unpack_from("<f", data, 108)[0])
+    return struct.unpack_from("<3h", data, 42), data[start:] if kind == 2 else array.array("f", data[start:])
+
+
+# The regions of AAL by their numbers, up to and with each: frontal, limbic, occipital, parietal, deep nuclei, temporal, cerebellum. 0 is none of them.
+TISSUES = ((28, 1), (42, 2), (56, 3), (70, 4), (78, 5), (90, 6), (116, 7))
+
+
+def halves(volume, labels, right):
+    """The axial slices of half a brain that are not empty, from below, as 96 rows of 48 pixels from the front: (pixels, tissues) each. The right half is mirrored."""
+    (nx, ny, nz), data = volume
+    xs = [(2 * i + 1) * (nx // 2) // 96 for i in range(48)]
+    xs = [nx - 1 - x for x in xs] if right else xs
+    kind = bytes(next((kind for last, kind in TISSUES if 0 < n <= last), 0) for n in range(256))
+    places = [((ny - 1 - (2 * j + 1) * ny // 192) * nx) + x for j in range(96) for x in xs]
+    found = sorted(v for v in data[::101] if v)
+    top = int(found[99 * len(found) // 100]) # a few vessels are far brighter
+    for z in range(nz):
+        plane = data[z * nx * ny:(z + 1) * nx * ny]
+        pixels = bytes(min(255, 255 * int(plane[p]) // top) for p in places) # float volumes have whole numbers
+        if any(pixels):
+            tissue = labels[z * nx * ny:(z + 1) * nx * ny] if labels else bytes(nx * ny)
+            yield pixels, bytes(kind[tissue[p]] for p in places)
+
+
+def volumes(folder):
+    """A row is a slice: its volume (0 a human brain, 1 and 2 the halves of a macaque's, without tissues) and the quarter of the volume's height that it is in."""
+    human, aal, macaque = nifti("ch2bet"), nifti("aal")[1], nifti("inia19-t1-brain")
+    for name, parts in (("train", ((human, aal, False), (macaque, None, False), (macaque, None, True))), ("test", ((human, aal, True),))):
+        pixels, tissues, volume, quarter = [], [], array.array("i"), array.array("i")
+        for n, part in enumerate(parts):
+            slices = list(halves(*part))
+            pixels += [s[0] for s in slices]
+            tissues += [s[1] for s in slices]
+            volume.extend([n] * len(slices))
+            quarter.extend(4 * i // len(slices) for i in range(len(slices)))
+        with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            write_npy(archive, "slice", "|u1", (len(pixels), 1, 96, 48), b"".join(pixels))
+            write_npy(archive, "tissue", "<i4", (len(pixels), 96, 48), array.array("i", list(b"".join(tissues))))
+            write_npy(archive, "volume", "<i4", (len(pixels),), volume)
+            write_npy(archive, "quarter", "<i4", (len(pixels),), quarter)
+
+
+def furniture(folder):
+    for path in sorted(glob.glob(needs("/usr/share/sweethome3d/furniture", "sweethome3d-furniture") + "/*.sh3f")):
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read("PluginFurnitureCatalog.properties").decode("latin-1")
+            catalogue = dict(line.split("=", 1) for line in text.splitlines() if "#" in line and "=" in line and not line.startswith("#"))
+            for number in (key[6:] for key in catalogue if key.startswith("model#")):
+                name = os.path.basename(path)[:-5] + "-" + number
+                kind = re.sub("[^a-z]+", "-", catalogue["category#" + number].strip().lower())
+                part = "test" if is_test(name) else "train"
+                for what, ending in (("model", ".obj"), ("icon", ".png")):
+                    place = os.path.join(folder, "shapes" if what == "model" else "pictures", part, kind)
+                    os.makedirs(place, exist_ok=True)
+                    with open(os.path.join(place, name + ending), "wb") as file:
+                        file.write(archive.read(catalogue[what + "#" + number].strip().lstrip("/")))
+
+
+KINDS = {"pictures": pictures, "arrays": arrays, "table": table, "lines": lines,
+         "clips": clips, "activities": activities, "volumes": volumes, "furniture": furniture}
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in KINDS:
         sys.exit(__doc__)
