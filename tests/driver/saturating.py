@@ -126,7 +126,6 @@ FORMULAS = {
     "sigmoid": ("sigmoid(t)", sigmoid, lambda x: sigmoid(x) * sigmoid(-x), between(-80, 80)),
     "erf": ("erf(t)", math.erf, lambda x: 2 / math.sqrt(math.pi) * exp(-x * x), between(-9, 9)),
     "hand_sigmoid": ("1 / (1 + exp(-t))", sigmoid, lambda x: sigmoid(x) * sigmoid(-x), between(-80, 80)),
-    "hand_tanh": ("(exp(t) - exp(-t)) / (exp(t) + exp(-t))", math.tanh, sech2, between(-4, 4)),
     "hand_softplus": ("log(1 + exp(t))", softplus, sigmoid, always),
     "both": ("log(1 - sigmoid(t) * sigmoid(t))", lambda x: -softplus(x) + math.log1p(sigmoid(x)),
              lambda x: -sigmoid(x) + sigmoid(x) * sigmoid(-x) / (1 + sigmoid(x)), between(-40, 500)),
