@@ -125,10 +125,11 @@ typedef enum {
     STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
     STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
     STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
-    STMT_EVAL,      /* eval { calls }: exprs */
+    STMT_EVAL,      /* eval { calls, and statements }: targets and body */
     STMT_WHEN,      /* when value { body } else { otherwise } */
     STMT_EVERY,     /* every epoch { body } */
-    STMT_OVER       /* over value { body }: a sweep of a data set, in `every epoch` */
+    STMT_OVER,      /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
+    STMT_REPORT     /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
 } StmtKind;
 
 /* Whether a read of a queue sees this step's push. */
@@ -169,6 +170,7 @@ struct Stmt {
     Type *result; /* FN: what a call gives, in the dimensions of the signature */
     DataSource *data; /* STMT_DATA */
     Expr **each;      /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for all; else NULL */
+    int64_t sweep_rows; /* STMT_OVER: samples at a time */
     ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
 };
 

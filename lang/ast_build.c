@@ -190,10 +190,24 @@ Stmt *ast_stmt(Parser *p, StmtKind kind, Span span) {
     return s;
 }
 
-/* `next h = ..` is written like a let. */
-StmtList *ast_next(StmtList *lets) {
-    for (int i = 0; i < lets->count; i++) lets->items[i]->kind = STMT_NEXT;
+/* `next h = ..` and `report h = ..` are written like a let. */
+StmtList *ast_as(StmtKind kind, StmtList *lets) {
+    for (int i = 0; i < lets->count; i++) lets->items[i]->kind = kind;
     return lets;
+}
+
+Stmt *ast_eval(Parser *p, Span span) { return ast_stmt(p, STMT_EVAL, span); }
+
+Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts) {
+    ARRAY(Expr *) targets = {eval->targets, eval->target_count, eval->target_count};
+    ARRAY(Stmt *) body = {eval->body, eval->body_count, eval->body_count};
+    for (int i = 0; calls && i < calls->exprs.count; i++) array_push(p->arena, &targets, calls->exprs.items[i]);
+    for (int i = 0; stmts && i < stmts->count; i++) array_push(p->arena, &body, stmts->items[i]);
+    eval->targets = targets.items;
+    eval->target_count = targets.count;
+    eval->body = body.items;
+    eval->body_count = body.count;
+    return eval;
 }
 
 Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body, Span span) {

@@ -71,7 +71,9 @@ ParamList *ast_params(Parser *p, ParamList *list, Param param);
 StmtList *ast_stmts(Parser *p, StmtList *list, StmtList *more);
 StmtList *ast_one(Parser *p, Stmt *stmt);
 Stmt *ast_stmt(Parser *p, StmtKind kind, Span span);
-StmtList *ast_next(StmtList *lets);
+StmtList *ast_as(StmtKind kind, StmtList *lets);
+Stmt *ast_eval(Parser *p, Span span);
+Stmt *ast_eval_line(Parser *p, Stmt *eval, const ExprListBox *calls, const StmtList *stmts); /* one of the two */
 Stmt *ast_scan(Parser *p, BinderList *round, const StmtList *carry, const StmtList *body, Span span);
 void ast_set_params(Stmt *stmt, const ParamList *params);
 void ast_set_config(Stmt *stmt, const ParamList *params);

@@ -38,7 +38,9 @@ typedef struct Check {
     Dim *view_rows; /* in_view: how many samples it is of; NULL: nothing in it has the batch in front */
     const DataSource *seen; /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
-    bool in_epoch;           /* in `every epoch` */
+    int64_t sweep_rows;      /* so many at a time */
+    bool in_epoch;           /* in `every epoch`, or among the statements of `eval` */
+    bool in_eval;            /* in the latter */
     bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
     Map schemes; /* of functions, networks and optimisers, by their statement */
@@ -124,6 +126,8 @@ int64_t batch_of(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
+void check_measures(Check *c, const Stmt *eval); /* its statements */
+void misplace_report(Check *c, const Stmt *s);
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);

@@ -85,8 +85,37 @@ static void check_sweep_statement(Check *c, Stmt *s) {
     case STMT_LET: check_let(c, s); break;
     case STMT_VIEW: check_view(c, s); break;
     case STMT_UPDATE: check_update(c, s); break;
+    case STMT_OVER:
+        diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep stands in no other sweep, which would go over the whole of `%s` for each of its batches", s->value->name);
+        break;
+    case STMT_REPORT:
+        diag_report(c->diag, CODE_REPORT, s->span, "a sweep makes no number: it writes into a state what is reported behind it");
+        break;
     default: diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "a sweep is made of view, let and update"); break;
     }
+}
+
+/* What a sweep adds up in a state must meet each sample once; what it writes by row may meet some twice. */
+static bool adds_up(const Stmt *over) {
+    for (int i = 0; i < over->body_count; i++)
+        if (over->body[i]->kind == STMT_UPDATE && over->body[i]->targets[0]->kind != EXPR_INDEX) return true;
+    return false;
+}
+
+/* Samples at a time: as many as divide the rows where each must be met once. 0 after a message. */
+static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
+    enum { FEWEST = 50, MOST = 5000 };
+    if (!adds_up(over)) return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+    const int64_t rows = rows_of(c, data, over->value->span);
+    if (rows <= SWEEP_ROWS) return rows;
+    for (int64_t n = SWEEP_ROWS; n >= FEWEST; n--)
+        if (rows % n == 0) return n;
+    for (int64_t n = SWEEP_ROWS; n <= MOST; n++)
+        if (rows % n == 0) return n;
+    diag_report(c->diag, CODE_EVERY_EPOCH, over->span, "this sweep adds up over batches, and the %lld rows of `%s` come in no batches of %d to %d rows alike: some would count twice", (long long)rows,
+                data->name, FEWEST, MOST);
+    diag_suggest(c->diag, "write what belongs to a row, `update s[%s.index] <- ..`, and add it up behind the sweep", data->name);
+    return 0;
 }
 
 static void check_over(Check *c, Stmt *s) {
@@ -95,29 +124,73 @@ static void check_over(Check *c, Stmt *s) {
         if (t->kind != KIND_POISON) diag_report(c->diag, CODE_EVERY_EPOCH, s->value->span, "a sweep goes over a data set; this is %s", type_text(c->arena, t));
         return;
     }
-    const DataSource *outer = c->sweep;
-    c->sweep = s->value->symbol->stmt->data;
+    DataSource *data = s->value->symbol->stmt->data;
+    s->sweep_rows = c->sweep_rows = rows_at_a_time(c, s, data);
+    if (s->sweep_rows == 0) return;
+    c->sweep = data;
     push_scope(c);
     for (int i = 0; i < s->body_count; i++) check_sweep_statement(c, s->body[i]);
     pop_scope(c);
-    c->sweep = outer;
+    c->sweep = NULL;
 }
 
-void check_every(Check *c, Stmt *s) {
-    c->in_epoch = true;
+/* ---- reports ------------------------------------------------------------------------------------------------ */
+
+/* Keys of the rows of metrics.jsonl that every run has. */
+static bool is_key(const char *name) {
+    static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "loss", "epoch_loss", "embedding_deviation", "views_per_second", "of", "evaluation",
+                                       "percent", "value", "data", "hash", "time"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(keys[i], name) == 0) return true;
+    return false;
+}
+
+static void check_report(Check *c, const Stmt *s) {
+    if (s->is_function || s->binder_count || s->has_dims) {
+        diag_report(c->diag, CODE_REPORT, s->span, "a report is a name and a number: `report %s = ..`", s->name);
+        return;
+    }
+    const Type *t = check_expr(c, s->value);
+    if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) {
+        diag_report(c->diag, CODE_REPORT, s->value->span, "a report is one number; this is %s", type_text(c->arena, t));
+        if (t->rank == 1) diag_suggest(c->diag, "a mean, a sum or one of its entries is: `report %s = mean[i] ..`", s->name);
+    }
+    if (is_key(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
+}
+
+void misplace_report(Check *c, const Stmt *s) {
+    diag_report(c->diag, CODE_REPORT, s->span, "a report stands in `eval { .. }`, or in `every epoch { .. }`");
+    diag_suggest(c->diag, "of a step the log has the losses: `loss %s: ..` has a column of its own", s->name);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+static void check_between(Check *c, Stmt *const *body, int count, const char *where) {
     push_scope(c);
-    for (int i = 0; i < s->body_count; i++) {
-        Stmt *part = s->body[i];
+    for (int i = 0; i < count; i++) {
+        Stmt *part = body[i];
         switch (part->kind) {
         case STMT_LET: check_let(c, part); break;
         case STMT_OVER: check_over(c, part); break;
+        case STMT_REPORT: check_report(c, part); break;
         case STMT_UPDATE:
             if (is_kmeans(c, part)) check_kmeans(c, part);
             else check_update(c, part);
             break;
-        default: diag_report(c->diag, CODE_STATEMENT_PLACE, part->span, "`every epoch` is made of over, let and update"); break;
+        default: diag_report(c->diag, CODE_STATEMENT_PLACE, part->span, "`%s` is made of over, let, update and report", where); break;
         }
     }
     pop_scope(c);
+}
+
+void check_every(Check *c, Stmt *s) {
+    c->in_epoch = true;
+    check_between(c, s->body, s->body_count, "every epoch");
     c->in_epoch = false;
+}
+
+void check_measures(Check *c, const Stmt *eval) {
+    c->in_epoch = c->in_eval = true;
+    check_between(c, eval->body, eval->body_count, "eval");
+    c->in_epoch = c->in_eval = false;
 }

@@ -70,8 +70,7 @@ int64_t rows_of(Check *c, DataSource *data, Span span) {
 }
 
 int64_t batch_of(const Check *c, const DataSource *data) {
-    if (c->sweep != data) return data->batch;
-    return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+    return c->sweep == data ? c->sweep_rows : data->batch;
 }
 
 /* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
@@ -98,7 +97,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     if (whole) return s->type = field_type(c, field, rows_of(c, data, e->span));
     c->seen = data;
     if (c->in_epoch && c->sweep != data) {
-        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "between two epochs there is no batch of `%s`", symbol->name);
+        diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "%s there is no batch of `%s`", c->in_eval ? "in `eval`" : "between two epochs", symbol->name);
         diag_suggest(c->diag, "sweep it, `over %s { .. }`, or read the whole, `%s.all.%s[r]`", symbol->name, symbol->name, e->name);
         return s->type = type_poison(c);
     }

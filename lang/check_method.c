@@ -70,7 +70,7 @@ void check_condition(Check *c, Expr *condition, const char *of) {
 }
 
 static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
-    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_WHEN};
+    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_REPORT, STMT_WHEN};
     push_scope(c);
     for (int i = 0; i < count; i++) {
         bool fits = false;
@@ -115,7 +115,8 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_EVAL: check_eval(c, s); break;
     case STMT_WHEN: check_when(c, m, s); break;
     case STMT_EVERY: check_every(c, s); break;
-    case STMT_OVER: diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep over a data set is work between epochs: it stands in `every epoch { .. }`"); break;
+    case STMT_OVER: diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep over a data set is no part of a step: it stands in `every epoch { .. }` or in `eval { .. }`"); break;
+    case STMT_REPORT: misplace_report(c, s); break;
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);

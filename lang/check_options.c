@@ -232,7 +232,7 @@ void check_eval(Check *c, Stmt *s) {
         bool known = false;
         for (int k = 0; k < COUNT; k++) known |= strcmp(evaluations[k], name) == 0;
         if (!known) {
-            diag_report(c->diag, CODE_EVALUATION, call->span, "`eval` knows knn(..) and linear(..)");
+            diag_report(c->diag, CODE_EVALUATION, call->span, "`eval` knows knn(..) and linear(..), and statements: over, let, update and report");
             const char *near = diag_nearest(name, evaluations, COUNT);
             if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
             continue;
@@ -244,4 +244,5 @@ void check_eval(Check *c, Stmt *s) {
         check_eval_field(c, call, "of", bank, query);
         check_eval_field(c, call, "labels", bank, query);
     }
+    check_measures(c, s);
 }

@@ -72,6 +72,11 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_LOSS:
         if (s->value->type) fprintf(out, "loss   %s\n", type_text(arena, s->value->type));
         break;
+    case STMT_EVAL:
+    case STMT_EVERY:
+        for (int i = 0; i < s->body_count; i++)
+            if (s->body[i]->kind == STMT_REPORT && s->body[i]->value->type) fprintf(out, "report %s : %s\n", s->body[i]->name, type_text(arena, s->body[i]->value->type));
+        break;
     case STMT_WHEN:
         for (int i = 0; i < s->body_count; i++) print_stmt(arena, out, s->body[i]);
         for (int i = 0; i < s->otherwise_count; i++) print_stmt(arena, out, s->otherwise[i]);

@@ -115,7 +115,7 @@ static bool is_comment(const Misfit *m) {
 }
 
 static bool is_statement(Span span) {
-    static const char *const words[] = {"let", "return", "fn", "net", "use", "hyper", "draw", "update", "view", "loss", "train", "eval", "next", "param"};
+    static const char *const words[] = {"let", "return", "fn", "net", "use", "hyper", "draw", "update", "view", "loss", "train", "eval", "next", "param", "over", "report"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (is_word(span, words[i])) return true;
     return false;
@@ -127,6 +127,12 @@ static bool is_subscripted(Span span) {
     for (size_t i = 0; span.source && i < sizeof words / sizeof *words; i++)
         if (strncmp(span.source->text + span.begin, words[i], strlen(words[i])) == 0) return true;
     return false;
+}
+
+static bool begins_line(Span span) {
+    int at = span.begin;
+    while (at > 0 && strchr(" \t", span.source->text[at - 1])) at--;
+    return at == 0 || span.source->text[at - 1] == '\n';
 }
 
 const char *habit_of_syntax(const Misfit *m) {
@@ -148,6 +154,7 @@ const char *habit_of_syntax(const Misfit *m) {
         if (next[strspn(next, " \t\r\n")] == '{') return "a `{` opens its block on the same line";
     }
     if (!m->at_end && is_statement(m->found) && !span_same(m->first, m->found)) return "a statement begins on a line of its own, or behind a `;`";
+    if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before) && !begins_line(m->before)) return "a statement begins on a line of its own, or behind a `;`";
     if (!m->at_end && is_statement(m->before) && !span_same(m->first, m->before)) return "the line before ends with an operator or a comma, so it goes on here";
     if (!m->at_end && is_subscripted(m->before)) return "a reduction has its index in brackets: `sum[i] x[i]`";
     if (!m->at_end && m->wants_name && is_reserved(m->found)) return "this is a word of the language, and no name";

@@ -26,6 +26,7 @@
     Stmt *stmt;
     StmtList *stmts;
     struct { Expr *value; StmtList *body; } body;
+    struct { ExprListBox *list; StmtList *stmts; } line;
     struct { const char *name; Expr *expr; } named;
 }
 
@@ -34,7 +35,7 @@
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
-%token <name> SCAN "scan" NEXT "next"
+%token <name> SCAN "scan" NEXT "next" REPORT "report"
 %token WHERE "where" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
@@ -42,12 +43,13 @@
 
 %type <expr> range where netpart rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
 %type <named> part
-%type <list> parts args arglist exprs targets calls calllist
+%type <list> parts args arglist exprs targets calls
 %type <binders> binders
 %type <params> claim claimlist params paramlist names views hypers inits draws columns columnlist settings settinglist
 %type <param> claimed param view hyper init draw column setting
 %type <stmts> stmts block lets statement
-%type <stmt> simple let queue_body
+%type <stmt> simple let queue_body evals
+%type <line> evalline
 %type <body> body
 %type <op> relation
 %type <name> setname opt_init
@@ -109,7 +111,8 @@ block   : '{' stmts '}'                  { $$ = $2; }
         ;
 statement : simple                       { $1->span = @1; $$ = ast_one(p, $1); }
         | LET lets                       { $$ = $2; }
-        | NEXT lets                      { $$ = ast_next($2); }
+        | NEXT lets                      { $$ = ast_as(STMT_NEXT, $2); }
+        | REPORT lets                    { $$ = ast_as(STMT_REPORT, $2); }
         ;
 lets    : let                            { $$ = ast_one(p, $1); }
         | lets ',' let                   { $$ = ast_stmts(p, $1, ast_one(p, $3)); }
@@ -143,7 +146,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | SCAN NAME '<' rounds '(' lets ')' block { $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$); }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
-        | EVAL '{' calls '}'             { $$ = ast_stmt(p, STMT_EVAL, @$); if ($3) { $$->targets = $3->exprs.items; $$->target_count = $3->exprs.count; } }
+        | EVAL '{' evals '}'             { $$ = $3; }
+        | EVAL '{' evals evalline '}'    { $$ = ast_eval_line(p, $3, $4.list, $4.stmts); }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
         | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
         | EVERY NAME block               { $$ = ast_every(p, $2, @2, $3, @$); }
@@ -264,15 +268,18 @@ netpart : NAME                           { $$ = ast_name(p, $1, @1); }
         ;
 setname : NAME | OPTIMISER | DATA | VIEW | NET | STATE | QUEUE | BANK | LOSS
         ;
-calls   : %empty                         { $$ = NULL; }
-        | separators                     { $$ = NULL; }
-        | calllist
-        | calllist separators
-        | separators calllist            { $$ = $2; }
-        | separators calllist separators { $$ = $2; }
+/* Lines of `eval`: evaluations, by commas, or a statement. */
+evals   : %empty                         { $$ = ast_eval(p, @$); }
+        | evals NEWLINE                  { $$ = $1; }
+        | evals evalline NEWLINE         { $$ = ast_eval_line(p, $1, $2.list, $2.stmts); }
+        | evals error NEWLINE            { $$ = $1; yyerrok; }
         ;
-calllist : expr                          { $$ = ast_list(p, NULL, NULL, $1); }
-        | calllist separators expr       { $$ = ast_list(p, $1, NULL, $3); }
+evalline : calls                         { $$.list = $1; $$.stmts = NULL; }
+        | calls ','                      { $$.list = $1; $$.stmts = NULL; }
+        | statement                      { $$.list = NULL; $$.stmts = $1; }
+        ;
+calls   : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
+        | calls ',' expr                 { $$ = ast_list(p, $1, NULL, $3); }
         ;
 
 expr    : or

@@ -211,12 +211,13 @@ typedef struct CoupletEval {
     const char *place;    /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
-/* What `every epoch` does, one after the other, before the epoch's first step. */
+/* What `every epoch` does, one after the other, before the epoch's first step; and `eval`, where it measures. An output "report NAME" f32[] of a plan is a number that is told. */
 typedef enum {
     COUPLET_ACTION_ONCE,  /* runs the plan and commits */
     COUPLET_ACTION_SWEEP, /* the same for each batch of a source, in order; the last one reaches back so that it is full */
     COUPLET_ACTION_KMEANS /* runs the plan and commits; then its output "points" f32[rows, width] is clustered into two states */
 } CoupletActionKind;
+#define COUPLET_REPORT "report " /* what the name of an output that is told begins with */
 typedef struct CoupletAction {
     CoupletActionKind kind;
     CoupletPlan *plan;
@@ -269,6 +270,8 @@ typedef struct CoupletProgram {
     int64_t epoch_steps;   /* from `train { steps .. }`; 0 where a source sets the epoch */
     const CoupletEval *evals;
     int eval_count;
+    const CoupletAction *measures; /* of `eval`; what they change in states is undone behind the last of them */
+    int measure_count;
     int64_t batch;
     int64_t views;         /* samples that the views of a step make, for the rate that is shown */
     double epochs;         /* from `train { epochs .. }` */

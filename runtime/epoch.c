@@ -11,6 +11,8 @@ typedef struct Work {
     CoupletSession *session;
     CoupletSources *sources;
     const CoupletAction *action;
+    const CoupletReports *reports;
+    const char *when; /* for messages: "before epoch 3" */
     CoupletRun *run;
     void **inputs;
     char *error;
@@ -18,9 +20,7 @@ typedef struct Work {
 } Work;
 
 static bool fail(const Work *w, const CoupletFault *fault) {
-    char when[40];
-    snprintf(when, sizeof when, "before epoch %" PRId64, w->session->epoch);
-    couplet_fault_text(fault, when, w->error, w->error_bytes);
+    couplet_fault_text(fault, w->when, w->error, w->error_bytes);
     return false;
 }
 
@@ -29,7 +29,7 @@ static bool run_once(Work *w) {
     CoupletFault fault;
     for (int i = 0; i < w->action->plan->input_count; i++) {
         if (w->inputs[i]) continue;
-        snprintf(w->error, w->error_bytes, "a fault of the compiler: `every epoch` reads `%s`, which nothing provides", w->action->plan->inputs[i].name);
+        snprintf(w->error, w->error_bytes, "a fault of the compiler: the work %s reads `%s`, which nothing provides", w->when, w->action->plan->inputs[i].name);
         return false;
     }
     bool good = couplet_run_steps(w->run, w->inputs, s->states, &fault) && couplet_run_finite(w->run, &fault) &&
@@ -90,6 +90,46 @@ static bool cluster(Work *w) {
     return good;
 }
 
+/* ---- reports -------------------------------------------------------------------------------------------------------- */
+
+/* The name that an output is reported by; NULL: it is not. */
+static const char *reported(const CoupletNamed *output) {
+    const size_t length = strlen(COUPLET_REPORT);
+    return strncmp(output->name, COUPLET_REPORT, length) == 0 ? output->name + length : NULL;
+}
+
+static bool tell_reports(Work *w) {
+    const CoupletPlan *plan = w->action->plan;
+    for (int i = 0; i < plan->output_count; i++) {
+        const char *name = reported(&plan->outputs[i]);
+        if (!name) continue;
+        const float *value = couplet_run_output(w->run, plan->outputs[i].name);
+        if (!value) {
+            snprintf(w->error, w->error_bytes, "%s: error: %s", w->action->place, w->session->device->fault.sentence);
+            return false;
+        }
+        if (!w->reports->tell(w->reports->context, name, (double)*value)) return false;
+    }
+    return true;
+}
+
+const char *couplet_measures_name(const CoupletProgram *program, int number) {
+    for (int i = 0; i < program->measure_count; i++) {
+        const CoupletPlan *plan = program->measures[i].plan;
+        for (int k = 0; k < plan->output_count; k++) {
+            const char *name = reported(&plan->outputs[k]);
+            if (name && number-- == 0) return name;
+        }
+    }
+    return NULL;
+}
+
+int couplet_measures_count(const CoupletProgram *program) {
+    int count = 0;
+    while (couplet_measures_name(program, count)) count++;
+    return count;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
 static bool act(Work *w) {
@@ -107,16 +147,77 @@ static bool act(Work *w) {
         couplet_session_scalars(w->session, a->plan, w->inputs);
         couplet_sources_whole(w->sources, a->plan, w->inputs);
         good = a->kind == COUPLET_ACTION_SWEEP ? sweep(w) : a->kind == COUPLET_ACTION_KMEANS ? cluster(w) : run_once(w);
+        good = good && tell_reports(w);
     }
     couplet_run_free(w->run);
     free(w->inputs);
     return good;
 }
 
-bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, CoupletSources *sources, char *error, size_t error_bytes) {
+bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
+    char when[40];
+    snprintf(when, sizeof when, "before epoch %" PRId64, session->epoch);
     for (int i = 0; i < phase->action_count; i++) {
-        Work w = {.session = session, .sources = sources, .action = &phase->actions[i], .error = error, .error_bytes = error_bytes};
+        Work w = {.session = session, .sources = sources, .action = &phase->actions[i], .reports = reports, .when = when, .error = error, .error_bytes = error_bytes};
         if (!act(&w)) return false;
     }
     return true;
+}
+
+/* ---- measures ------------------------------------------------------------------------------------------------------- */
+
+/* States as they were, by slot; NULL: the measures do not change it. */
+typedef struct Kept {
+    CoupletSession *session;
+    void **states;
+} Kept;
+
+static bool keep(const Kept *k, int slot) {
+    const int64_t bytes = (int64_t)couplet_state_bytes(&k->session->program->states[slot]);
+    if (k->states[slot]) return true;
+    k->states[slot] = malloc((size_t)bytes + 1);
+    return k->states[slot] && k->session->device->calls->read(k->session->device, k->states[slot], k->session->states[slot], 0, bytes);
+}
+
+static bool keep_all(const Kept *k) {
+    const CoupletProgram *p = k->session->program;
+    bool good = true;
+    for (int i = 0; i < p->measure_count; i++) {
+        const CoupletAction *a = &p->measures[i];
+        for (int c = 0; c < a->plan->commit_count; c++) good = good && keep(k, a->plan->commits[c].state);
+        if (a->kind == COUPLET_ACTION_KMEANS) good = good && keep(k, a->centres) && keep(k, a->members);
+    }
+    return good;
+}
+
+static bool put_back(const Kept *k) {
+    CoupletDevice *d = k->session->device;
+    bool good = true;
+    for (int i = 0; i < k->session->program->state_count; i++) {
+        if (!k->states[i]) continue;
+        good &= d->calls->write(d, k->session->states[i], 0, k->states[i], (int64_t)couplet_state_bytes(&k->session->program->states[i])) && d->calls->wait(d);
+    }
+    return good;
+}
+
+static bool fail_states(const CoupletSession *s, char *error, size_t error_bytes) {
+    const char *sentence = s->device->fault.kind ? s->device->fault.sentence : "out of memory";
+    snprintf(error, error_bytes, "the states that `eval` changes: %s", sentence);
+    return false;
+}
+
+bool couplet_measures_make(CoupletSession *session, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
+    const CoupletProgram *p = session->program;
+    const Kept kept = {session, calloc((size_t)p->state_count + 1, sizeof *kept.states)};
+    bool good = kept.states && keep_all(&kept) ? true : fail_states(session, error, error_bytes);
+    if (good) {
+        for (int i = 0; good && i < p->measure_count; i++) {
+            Work w = {.session = session, .sources = sources, .action = &p->measures[i], .reports = reports, .when = "in `eval`", .error = error, .error_bytes = error_bytes};
+            good = act(&w);
+        }
+        if (!put_back(&kept) && good) good = fail_states(session, error, error_bytes);
+    }
+    for (int i = 0; kept.states && i < p->state_count; i++) free(kept.states[i]);
+    free(kept.states);
+    return good;
 }

@@ -52,7 +52,7 @@ static bool is_one_of(const char *name, const char *const *names, int count) {
     return false;
 }
 
-bool couplet_metrics_survey(const char *path, int64_t step, const char *const *names, int count, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
+bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted, CoupletMetricsSeen *seen, char *error, size_t error_bytes) {
     size_t length;
     char *text = read_rows(path, &length, error, error_bytes);
     if (!text) return false;
@@ -61,11 +61,11 @@ bool couplet_metrics_survey(const char *path, int64_t step, const char *const *n
     const char *at = text;
     for (Row row; next_row(&at, text + length, &row); json_decref(row.json)) {
         if (step_of(&row) > step) continue;
-        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), names, count)) found[subject_of(&row, step)]++;
+        if (is_one_of(json_string_value(json_object_get(row.json, "evaluation")), wanted->names, wanted->count)) found[subject_of(&row, step)]++;
         const json_t *deviation = json_object_get(row.json, "embedding_deviation");
         if (json_is_number(deviation)) seen->lowest_deviation = fmin(seen->lowest_deviation, json_number_value(deviation));
     }
-    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= count;
+    for (int i = 0; i < COUPLET_SUBJECTS; i++) seen->complete[i] = found[i] >= (i == COUPLET_RAW ? wanted->raw : wanted->count);
     free(text);
     return true;
 }
@@ -80,6 +80,7 @@ FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) {
 
 static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen) {
     int subject = subject_of(row, step);
+    if (step_of(row) == step && json_object_get(row->json, "before_epoch")) return false;
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }
 

@@ -177,6 +177,11 @@ static bool is_large(const CoupletSources *s, const Reading *r) {
     return r->field < t->field_count && t->fields[r->field].rank > 0;
 }
 
+/* Whether a batch of the field is given by the numbers of its rows. A field of one number is not, also where the whole of it lies on the device. */
+static bool goes_by_number(const CoupletSources *s, const Reading *r) {
+    return r->field == s->data[r->source].field_count || (is_large(s, r) && s->shelves[r->source][r->field].device);
+}
+
 static bool shelve(CoupletSources *s, const Reading *r, int input, CoupletRun *run) {
     if (!r->whole && !is_large(s, r)) return true;
     if (!fill_shelf(s, r)) return false;
@@ -210,13 +215,13 @@ int64_t couplet_sources_batches(const CoupletSources *s) {
     return at < 0 ? s->program->epoch_steps : couplet_loader_batches(&s->data[at], s->program->sources[at].batch);
 }
 
-/* The fields of a source that some phase's step reads, and that do not lie on the device. */
+/* The fields of a source that some phase's step reads as they are, and not by the numbers of rows. */
 static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     for (int p = 0; p < s->program->phase_count; p++) {
         const CoupletPlan *plan = s->program->phases[p].train;
         for (int i = 0; i < plan->input_count; i++) {
             const Reading r = reading_of(s, plan->inputs[i].name);
-            if (r.source == source && !r.whole && r.field >= 0 && !s->shelves[source][r.field].device) gathered[r.field] = true;
+            if (r.source == source && !r.whole && r.field >= 0 && !goes_by_number(s, &r)) gathered[r.field] = true;
         }
     }
 }
@@ -252,8 +257,7 @@ bool couplet_sources_weigh(CoupletSources *s, float *const *weights, int64_t unt
 
 /* Where rows lie on the device, a step is given their numbers. */
 static const void *batch_of(const CoupletSources *s, const Reading *r, const CoupletBatch *batch) {
-    const bool numbers = r->field == s->data[r->source].field_count || s->shelves[r->source][r->field].device;
-    return numbers ? batch->indices : batch->fields[r->field];
+    return goes_by_number(s, r) ? batch->indices : batch->fields[r->field];
 }
 
 void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inputs) {
@@ -272,7 +276,7 @@ void couplet_sources_next(CoupletSources *s, const CoupletPlan *plan, void **inp
 static const void *some_rows(CoupletSources *s, const Reading *r, int64_t first, int64_t rows) {
     const CoupletTable *t = &s->data[r->source];
     CoupletShelf *shelf = &s->shelves[r->source][r->field];
-    if (r->field == t->field_count || shelf->device) return s->numbers + first;
+    if (goes_by_number(s, r)) return s->numbers + first;
     const int64_t bytes = couplet_field_bytes(&t->fields[r->field]);
     if (!t->origin) return (const char *)t->columns[r->field] + first * bytes;
     if (shelf->part_rows < rows) {

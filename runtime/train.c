@@ -39,6 +39,7 @@ typedef struct Trainer {
     char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32]; /* of an evaluation that is made again; "" while training */
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES];
     double *percents; /* of the evaluations, for the subject measured last */
+    CoupletSubject subject; /* that is measured */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
     double rate_started, line_at;
     bool terminal, warned, refused;
@@ -124,16 +125,18 @@ static const char *subject_name(const Trainer *t, CoupletSubject subject) { retu
 
 /* What the rows of the run say up to the checkpoint. */
 static bool survey(Trainer *t) {
-    const int count = t->program->eval_count;
+    const int count = t->program->eval_count, reports = couplet_measures_count(t->program);
     char(*texts)[EVAL_NAME_BYTES] = calloc((size_t)count + 1, sizeof *texts);
-    const char **names = calloc((size_t)count + 1, sizeof *names);
+    const char **names = calloc((size_t)(count + reports) + 1, sizeof *names);
     bool good = texts && names;
     if (!good) snprintf(t->error, t->error_bytes, "out of memory");
     for (int i = 0; good && i < count; i++) {
         couplet_eval_name(t->program, i, t->sources.data, texts[i], sizeof texts[i]);
         names[i] = texts[i];
     }
-    good = good && couplet_metrics_survey(t->metrics_path, t->session->step, names, count, &t->seen, t->error, t->error_bytes);
+    for (int i = 0; good && i < reports; i++) names[count + i] = couplet_measures_name(t->program, i);
+    const CoupletMetricsNames wanted = {names, count, count + reports};
+    good = good && couplet_metrics_survey(t->metrics_path, t->session->step, &wanted, &t->seen, t->error, t->error_bytes);
     free(names);
     free(texts);
     return good;
@@ -204,10 +207,30 @@ static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------- */
 
+enum { NAME_COLUMN = 14 };
+
+/* A number under the percentages of evaluations, whatever its size. */
+static void say_number(Trainer *t, const char *of, const char *name, double value) {
+    const double size = fabs(value);
+    const bool is_plain = size == 0 || (size >= 0.001 && size < 100000);
+    say(t, is_plain ? "%-16s %-*s %8.4f\n" : "%-16s %-*s %8.2e\n", of, NAME_COLUMN, name, value);
+}
+
+static bool tell_of_epoch(void *context, const char *name, double value) {
+    Trainer *t = context;
+    const CoupletSession *s = t->session;
+    char when[40];
+    snprintf(when, sizeof when, "before epoch %" PRId64, s->epoch + 1);
+    say_number(t, when, name, value);
+    const CoupletMetric row[] = {{"step", (double)s->step, NULL}, {"before_epoch", (double)(s->epoch + 1), NULL}, {name, value, NULL}};
+    return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
+}
+
 /* Batches that are drawn in proportion to a state go by what it is once `every epoch` is done. */
 static bool begin_epoch(Trainer *t, const CoupletPhase *phase) {
     CoupletSession *s = t->session;
-    return couplet_epoch_begin(s, phase, &t->sources, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
+    const CoupletReports reports = {tell_of_epoch, t};
+    return couplet_epoch_begin(s, phase, &t->sources, &reports, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
            couplet_sources_weigh(&t->sources, s->weights, s->step + t->per_epoch, t->error, t->error_bytes);
 }
 
@@ -301,8 +324,9 @@ static bool end_epoch(Trainer *t) {
 
 static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
 
-static bool result_row(Trainer *t, CoupletSubject subject, const char *name, double percent) {
-    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, subject_name(t, subject)}, {"evaluation", 0, name}, {"percent", percent, NULL},
+/* Of an evaluation, in percent, or a number that is reported: its `kind` is "percent" or "value". */
+static bool result_row(Trainer *t, CoupletSubject subject, const char *name, const char *kind, double value) {
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, subject_name(t, subject)}, {"evaluation", 0, name}, {kind, value, NULL},
                                  {"data", 0, t->data_folder},              {"hash", 0, t->data_hash},                 {"time", 0, t->time}};
     bool of_training = !*t->data_folder; /* whose record says where its data lies */
     return couplet_metrics_row(t->metrics, t->metrics_path, row, of_training ? 4 : 7, t->error, t->error_bytes);
@@ -314,20 +338,33 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
         double percent = t->percents[i];
         couplet_eval_name(t->program, i, t->sources.data, name, sizeof name);
         say(t, "%-16s %-14s %6.2f %%\n", subject_name(t, subject), name, percent);
-        if (!result_row(t, subject, name, percent)) return false;
+        if (!result_row(t, subject, name, "percent", percent)) return false;
     }
     return was_heard(t);
 }
+
+static bool tell_of_measure(void *context, const char *name, double value) {
+    Trainer *t = context;
+    erase_line(t);
+    say_number(t, subject_name(t, t->subject), name, value);
+    return result_row(t, t->subject, name, "value", value);
+}
+
+static bool evaluates(const CoupletProgram *program) { return program->eval_count > 0 || program->measure_count > 0; }
 
 static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
 
 /* Nothing once a signal has come. */
 static bool measure(Trainer *t, CoupletSubject subject) {
-    if (!t->program->eval_count || stopped(t)) return true;
+    const CoupletReports reports = {tell_of_measure, t};
+    const bool reports_too = subject != COUPLET_RAW && t->program->measure_count > 0;
+    if ((!t->program->eval_count && !reports_too) || stopped(t)) return true;
+    t->subject = subject;
     if (t->terminal) say(t, "evaluating %s ...", subject_name(t, subject));
     bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
     erase_line(t);
-    return good && show_results(t, subject);
+    good = good && show_results(t, subject);
+    return good && (!reports_too || (couplet_measures_make(t->session, &t->sources, &reports, t->error, t->error_bytes) && was_heard(t)));
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------------------------- */
@@ -379,9 +416,11 @@ static bool is_whole(const Trainer *t) { return t->options->max_steps == 0 || t-
 
 static bool measure_start(Trainer *t) { return measure(t, COUPLET_RAW) && measure(t, COUPLET_BEFORE_TRAINING); }
 
-static bool open_start(Trainer *t, uint64_t seed) {
+/* The method as it starts, of a run of so many steps. */
+static bool open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     couplet_session_free(t->session);
     t->session = couplet_session_new(t->program, t->device, t->threads, seed, t->error, t->error_bytes);
+    if (t->session) t->session->total_steps = total_steps;
     return t->session != NULL;
 }
 
@@ -392,7 +431,7 @@ static bool measure_late(Trainer *t, char **rows) {
     t->session = NULL;
     t->metrics = open_memstream(rows, &length);
     if (!t->metrics) snprintf(t->error, t->error_bytes, "out of memory");
-    bool good = t->metrics && open_start(t, trained->seed) && measure_start(t);
+    bool good = t->metrics && open_start(t, trained->seed, trained->total_steps) && measure_start(t);
     if (t->metrics) fclose(t->metrics);
     t->metrics = NULL;
     couplet_session_free(t->session);
@@ -471,7 +510,7 @@ static bool train_whole(Trainer *t) {
     if (is_whole(t) && s->step == 0 && !start_is_measured && !measure_start(t)) return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
     if (s->step < s->total_steps) say(t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
-    else if (stopped(t) && t->program->eval_count) say(t, "stopped before the evaluation; --resume makes it\n");
+    else if (stopped(t) && evaluates(t->program)) say(t, "stopped before the evaluation; --resume makes it\n");
     else if (!measure(t, COUPLET_AFTER_TRAINING)) return false;
     return was_heard(t);
 }
@@ -488,7 +527,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
     const CoupletSession *s = t.session;
     bool is_finished = good && options->record && s->step >= s->total_steps && t.seen.complete[COUPLET_AFTER_TRAINING];
     if (is_finished) {
-        say(&t, "this run is finished: %" PRId64 " steps of %" PRId64 "%s; nothing is left to do\n", s->step, s->total_steps, program->eval_count ? " and its evaluation" : "");
+        say(&t, "this run is finished: %" PRId64 " steps of %" PRId64 "%s; nothing is left to do\n", s->step, s->total_steps, evaluates(program) ? " and its evaluation" : "");
         good = was_heard(&t);
     } else good = good && begin_writing(&t) && train_whole(&t);
     bool was_stopped = good && !is_finished && stopped(&t);
@@ -534,11 +573,11 @@ CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrain
     open_trainer(&t, program, options, error, error_bytes);
     CoupletSession *trained = NULL;
     bool good = open_data(&t) && open_paths(&t, couplet_evaluations_name) && open_session(&t);
-    if (good && !program->eval_count) {
+    if (good && !evaluates(program)) {
         snprintf(error, error_bytes, "%s has no `eval` block, so there is nothing to measure", program->spec_path);
         good = false;
     }
-    good = good && (trained = open_trained(&t)) && open_start(&t, trained->seed) && measure_start(&t);
+    good = good && (trained = open_trained(&t)) && open_start(&t, trained->seed, trained->total_steps) && measure_start(&t);
     if (good) {
         couplet_session_free(t.session);
         t.session = trained;

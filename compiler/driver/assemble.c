@@ -110,7 +110,7 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
 
 /* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
 Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
-    int most = 1 + lowered->features.count;
+    int most = 1 + lowered->features.count + lowered->measures.count;
     for (int i = 0; i < lowered->phases.count; i++) most += 1 + lowered->phases.items[i].actions.count;
     Graph **graphs = arena_array(arena, Graph *, most);
     *count = 0;
@@ -120,6 +120,7 @@ Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) 
         graphs[(*count)++] = phase->train;
         for (int k = 0; k < phase->actions.count; k++) graphs[(*count)++] = phase->actions.items[k].g;
     }
+    for (int i = 0; i < lowered->measures.count; i++) graphs[(*count)++] = lowered->measures.items[i].g;
     for (int i = 0; i < lowered->features.count; i++) {
         lowered->features.items[i]->name = lowered->feature_names.items[i];
         graphs[(*count)++] = lowered->features.items[i];
@@ -127,15 +128,14 @@ Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) 
     return graphs;
 }
 
-static CoupletAction *take_actions(Arena *arena, const LoweredPhase *phase, CoupletPlan **plans, CoupletProgram *program) {
-    CoupletAction *actions = arena_array(arena, CoupletAction, phase->actions.count + 1);
-    for (int i = 0; i < phase->actions.count; i++) {
-        const LoweredAction *from = &phase->actions.items[i];
+static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, CoupletPlan **plans, const CoupletProgram *program) {
+    CoupletAction *actions = arena_array(arena, CoupletAction, lowered->count + 1);
+    for (int i = 0; i < lowered->count; i++) {
+        const LoweredAction *from = &lowered->items[i];
         actions[i] = (CoupletAction){.kind = (CoupletActionKind)from->kind, /* the two enums list the same kinds in the same order */
                                      .plan = plans[i], .source = from->source, .centres = find_state(program, from->centres), .members = find_state(program, from->members),
                                      .iterations = from->iterations, .spherical = from->spherical, .sampled = from->sampled, .site = (uint32_t)from->site,
                                      .place = arena_printf(arena, "%s:%d", from->span.source->path, from->span.line)};
-        program->plan_hash = (program->plan_hash ^ plans[i]->hash) * 1099511628211u;
     }
     return actions;
 }
@@ -149,13 +149,17 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
         const LoweredPhase *from = &lowered->phases.items[i];
         phases[i] = (CoupletPhase){.from_epoch = from->from_epoch, .from_step = from->from_step, .train = *plans++};
         program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
-        phases[i].actions = take_actions(arena, from, plans, program);
+        phases[i].actions = take_actions(arena, &from->actions, plans, program);
         phases[i].action_count = from->actions.count;
+        for (int k = 0; k < from->actions.count; k++) program->plan_hash = (program->plan_hash ^ plans[k]->hash) * 1099511628211u;
         plans += from->actions.count;
     }
     program->phases = phases;
     program->phase_count = lowered->phases.count;
     program->train = phases[0].train;
+    program->measures = take_actions(arena, &lowered->measures, plans, program);
+    program->measure_count = lowered->measures.count;
+    plans += lowered->measures.count;
     program->features = plans;
     program->feature_count = lowered->features.count;
 }

@@ -16,8 +16,9 @@ typedef struct Outcome { /* of one run */
     bool finished;
     double loss;  /* mean over the last epoch */
     ARRAY(double) losses; /* each step's */
-    ARRAY(const char *) evaluations;
-    ARRAY(double) percents; /* after training, parallel to evaluations */
+    ARRAY(const char *) evaluations; /* and what is reported, */
+    ARRAY(double) percents; /* after training, parallel to evaluations: a percentage, */
+    ARRAY(bool) reported;   /* or a number that is reported */
 } Outcome;
 
 typedef struct Comparison {
@@ -37,6 +38,7 @@ void outcome_read(Arena *arena, const char *folder, bool evaluates, Outcome *out
 /* The names of all evaluations, in the order in which the runs have them. */
 typedef struct Columns {
     ARRAY(const char *) names;
+    ARRAY(bool) reported;
 } Columns;
 Columns comparison_columns(const Comparison *c);
 

@@ -18,7 +18,7 @@ static double planned_steps(Arena *arena, const char *folder) {
 }
 
 static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_step) {
-    const json_t *loss = json_object_get(row, "loss"), *epoch_loss = json_object_get(row, "epoch_loss"), *percent = json_object_get(row, "percent");
+    const json_t *loss = json_object_get(row, "loss"), *epoch_loss = json_object_get(row, "epoch_loss"), *percent = json_object_get(row, "percent"), *value = json_object_get(row, "value");
     *last_step = json_number_value(json_object_get(row, "step"));
     if (json_is_number(loss)) array_push(arena, &o->losses, json_number_value(loss));
     if (json_is_number(epoch_loss)) o->loss = json_number_value(epoch_loss);
@@ -26,11 +26,12 @@ static void read_row(Arena *arena, const json_t *row, Outcome *o, double *last_s
     if (!of || !name || strcmp(of, "after training") != 0) return;
     for (int i = 0; i < o->evaluations.count; i++) { /* a run that went on measures once more */
         if (strcmp(o->evaluations.items[i], name) != 0) continue;
-        o->percents.items[i] = json_number_value(percent);
+        o->percents.items[i] = json_number_value(percent ? percent : value);
         return;
     }
     array_push(arena, &o->evaluations, arena_intern(arena, name, strlen(name)));
-    array_push(arena, &o->percents, json_number_value(percent));
+    array_push(arena, &o->percents, json_number_value(percent ? percent : value));
+    array_push(arena, &o->reported, percent == NULL);
 }
 
 /* Less than an epoch has no mean of its own: all steps are it. */
@@ -72,7 +73,9 @@ Columns comparison_columns(const Comparison *c) {
                 const char *name = outcome_of(c, v, s)->evaluations.items[i];
                 bool known = false;
                 for (int k = 0; k < columns.names.count; k++) known |= strcmp(columns.names.items[k], name) == 0;
-                if (!known) array_push(c->arena, &columns.names, name);
+                if (known) continue;
+                array_push(c->arena, &columns.names, name);
+                array_push(c->arena, &columns.reported, outcome_of(c, v, s)->reported.items[i]);
             }
     return columns;
 }
@@ -120,13 +123,13 @@ void comparison_print(const Comparison *c, FILE *out) {
     for (int v = 0; v < c->variants.count; v++)
         if ((int)strlen(c->variants.items[v].label) > width) width = (int)strlen(c->variants.items[v].label);
     fprintf(out, "%-*s  runs  %10s   %-8s", width, "method", "loss", "");
-    for (int i = 0; i < columns.names.count; i++) fprintf(out, "  %10s   %-8s", columns.names.items[i], "%");
+    for (int i = 0; i < columns.names.count; i++) fprintf(out, "  %10s   %-8s", columns.names.items[i], columns.reported.items[i] ? "" : "%");
     fprintf(out, "\n");
     for (int v = 0; v < c->variants.count; v++) {
         double mean, deviation;
         fprintf(out, "%-*s  %4d", width, c->variants.items[v].label, comparison_statistics(c, v, NULL, &mean, &deviation));
         print_cell(c, v, NULL, "%.4f", out);
-        for (int i = 0; i < columns.names.count; i++) print_cell(c, v, columns.names.items[i], "%.2f", out);
+        for (int i = 0; i < columns.names.count; i++) print_cell(c, v, columns.names.items[i], columns.reported.items[i] ? "%.4f" : "%.2f", out);
         fprintf(out, "\n");
     }
 }

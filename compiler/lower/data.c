@@ -34,8 +34,7 @@ static void mark_drawn(Lower *l, const Stmt *source) {
 }
 
 static int64_t batch_of(const Lower *l, const DataSource *data) {
-    if (l->sweep != data) return data->batch;
-    return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+    return l->sweep == data ? l->sweep_rows : data->batch;
 }
 
 static GType type_of(const DataField *field) {

@@ -1,8 +1,10 @@
-/* `every epoch`: its statements in order, as actions. Lets and updates that follow one another are one graph; a sweep is one, run for each batch; so is
+/* `every epoch`, and the statements of `eval`: in order, as actions. Lets and updates that follow one another are one graph; a sweep is one, run for each batch; so is
  * what k-means groups. Networks are in evaluation mode. */
 #include "compiler/lower/internal.h"
 
 #include <string.h>
+
+typedef ARRAY(const Stmt *) Reported; /* in a block, so far */
 
 /* Names of the method's memory, which has one value between two steps. */
 static void show_memory(Lower *l) {
@@ -20,14 +22,15 @@ static void begin_action(Lower *l) {
     show_memory(l);
 }
 
-static void end_action(Lower *l, LoweredPhase *phase, LoweredAction action, const LowerOptions *options) {
+static void end_action(Lower *l, LoweredActions *actions, LoweredAction action, const LowerOptions *options) {
     for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     bool works = l->g->commits.count || l->g->outputs.count;
     if (works && !diag_error_count(l->diag)) {
         pass_ran(l, l->g, "lower", options);
+        run_passes(l, l->g, PASS_before, options);
         run_passes(l, l->g, PASS_after, options);
         action.g = l->g;
-        array_push(l->arena, &phase->actions, action);
+        array_push(l->arena, actions, action);
     }
     l->between = false;
 }
@@ -48,9 +51,10 @@ static void update_now(Lower *l, const Stmt *s) {
     frame_set(l, l->frame, symbol, value_array(value));
 }
 
-static void lower_sweep(Lower *l, const Stmt *over, LoweredPhase *phase, const LowerOptions *options) {
+static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions, const LowerOptions *options) {
     begin_action(l);
     l->sweep = over->value->symbol->stmt->data;
+    l->sweep_rows = over->sweep_rows;
     for (int i = 0; i < over->body_count; i++) {
         const Stmt *s = over->body[i];
         if (s->kind == STMT_LET) lower_let(l, s);
@@ -61,7 +65,7 @@ static void lower_sweep(Lower *l, const Stmt *over, LoweredPhase *phase, const L
     l->sweep = NULL;
     LoweredAction action = action_of(ACTION_SWEEP, over->span);
     action.source = find_source(l, over->value->name);
-    end_action(l, phase, action, options);
+    end_action(l, actions, action, options);
 }
 
 static const Expr *named_option(const Expr *call, const char *name) {
@@ -71,7 +75,7 @@ static const Expr *named_option(const Expr *call, const char *name) {
 }
 
 /* Closes the graph at hand with the points as its output. */
-static void lower_kmeans(Lower *l, const Stmt *s, LoweredPhase *phase, const LowerOptions *options) {
+static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions, const LowerOptions *options) {
     const Expr *iterations = named_option(s->value, "iterations"), *spherical = named_option(s->value, "spherical"), *start = named_option(s->value, "start");
     GNode *points = lower_tensor(l, s->value->args[0]);
     graph_output(l->g, "points", points);
@@ -84,34 +88,58 @@ static void lower_kmeans(Lower *l, const Stmt *s, LoweredPhase *phase, const Low
     action.site = site_key(arena_printf(l->arena, "kmeans %s", action.centres));
     if (points->shape[0] < find_record(l, action.centres)->state.shape[0])
         diag_report(l->diag, CODE_EVERY_EPOCH, s->span, "k-means needs at least as many points as clusters, and there are %lld", (long long)points->shape[0]);
-    end_action(l, phase, action, options);
+    end_action(l, actions, action, options);
 }
 
-static void lower_every(Lower *l, const Stmt *every, LoweredPhase *phase, const LowerOptions *options) {
+/* A number by its name: the output "report NAME". */
+static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
+    for (int i = 0; i < seen->count; i++) {
+        if (strcmp(seen->items[i]->name, s->name) != 0) continue;
+        diag_report(l->diag, CODE_REPORT, s->name_span, "`%s` is reported twice", s->name);
+        diag_note(l->diag, seen->items[i]->name_span, "the first time is here");
+        return;
+    }
+    array_push(l->arena, seen, s);
+    graph_output(l->g, arena_printf(l->arena, "report %s", s->name), scalar_node(l, as_real(l, lower_scalar(l, s->value)), s->name, s->span));
+}
+
+/* Statements in order; lets and updates that follow one another are one action. */
+static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen, const LowerOptions *options) {
     begin_action(l);
-    for (int i = 0; i < every->body_count && !diag_error_count(l->diag); i++) {
-        const Stmt *s = every->body[i];
+    for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
+        const Stmt *s = block->body[i];
         bool rows = s->kind == STMT_UPDATE && s->targets[0]->kind == EXPR_INDEX, clusters = s->kind == STMT_UPDATE && s->target_count == 2;
         if (s->kind == STMT_LET) {
             lower_let(l, s);
+        } else if (s->kind == STMT_REPORT) {
+            lower_report(l, s, seen);
         } else if (s->kind == STMT_OVER) {
-            end_action(l, phase, action_of(ACTION_ONCE, every->span), options);
-            lower_sweep(l, s, phase, options);
+            end_action(l, actions, action_of(ACTION_ONCE, block->span), options);
+            lower_sweep(l, s, actions, options);
             begin_action(l);
         } else if (clusters || rows) {
-            if (clusters) lower_kmeans(l, s, phase, options);
+            if (clusters) lower_kmeans(l, s, actions, options);
             else write_rows(l, s);
-            if (rows) end_action(l, phase, action_of(ACTION_ONCE, s->span), options);
+            if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span), options);
             begin_action(l);
         } else {
             update_now(l, s);
         }
     }
-    end_action(l, phase, action_of(ACTION_ONCE, every->span), options);
+    end_action(l, actions, action_of(ACTION_ONCE, block->span), options);
 }
 
 void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
+    Reported seen = {0};
     enter_phase(l, phase);
     for (int i = 0; i < l->statements.count && !diag_error_count(l->diag); i++)
-        if (l->statements.items[i]->kind == STMT_EVERY) lower_every(l, l->statements.items[i], phase, options);
+        if (l->statements.items[i]->kind == STMT_EVERY) lower_actions(l, l->statements.items[i], &phase->actions, &seen, options);
+}
+
+void lower_measures(Lower *l, const LowerOptions *options) {
+    const Module *spec = l->method->spec;
+    Reported seen = {0};
+    enter_phase(l, &l->program->phases.items[0]);
+    for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
+        if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen, options);
 }

@@ -116,6 +116,7 @@ typedef struct Lower {
     bool in_condition;
     bool between;            /* in `every epoch` */
     const DataSource *sweep; /* in `over`: fields of this source are those of a sweep's batch */
+    int64_t sweep_rows;      /* of so many samples */
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
@@ -279,11 +280,15 @@ void find_phases(Lower *l); /* from the conditions in the method */
 void enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
 
+/* method.c */
+GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
+
 /* loss.c */
 void note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options);
+void lower_measures(Lower *l, const LowerOptions *options); /* the statements of `eval`, after all phases: their states are known */
 
 /* features.c */
 void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);

@@ -33,7 +33,7 @@ typedef struct LoweredEval {
     Span span;
 } LoweredEval;
 
-/* A statement, or a few, of `every epoch`. */
+/* A statement, or a few, of `every epoch` or `eval`. A number that it reports is the output "report NAME". */
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
@@ -44,12 +44,13 @@ typedef struct LoweredAction {
     bool spherical, sampled;
     Span span;
 } LoweredAction;
+typedef ARRAY(LoweredAction) LoweredActions;
 
 /* From this epoch and this step on, until a later phase begins; the last one that has begun holds. */
 typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
     Graph *train;
-    ARRAY(LoweredAction) actions; /* before an epoch's first step */
+    LoweredActions actions; /* before an epoch's first step */
 } LoweredPhase;
 
 /* A view as an output of a graph that lower_views makes: "view NAME". */
@@ -69,6 +70,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(LoweredEval) evals;
+    LoweredActions measures; /* the statements of `eval` */
     ARRAY(LoweredView) shown; /* of lower_views: each name once */
     int train_source; /* sets the epoch; -1: the steps read no data */
     int64_t epoch_steps; /* of an epoch then, from `train { steps .. }`; else 0 */

@@ -93,7 +93,7 @@ static void declare_net(Lower *l, const Stmt *s) {
     if (value.net) frame_set(l, l->root, s->symbol, value);
 }
 
-static GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
+GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.value = value;
@@ -281,6 +281,7 @@ static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *option
     if (l->only_views) return;
     warn_unreached(l);
     read_epoch(l, train);
+    lower_measures(l, options);
 }
 
 static void read_budget(Lower *l, const Expr *setting) {

@@ -168,7 +168,8 @@ static void metrics_go_on(void **state) {
     row(file, 3, 0.25);
     fputs("{\"step\": 4, \"lo", file); /* cut short by a kill */
     fclose(file);
-    assert_true(couplet_metrics_survey(path, 2, NULL, 0, &seen, error, sizeof error));
+    static const CoupletMetricsNames nothing = {NULL, 0, 0};
+    assert_true(couplet_metrics_survey(path, 2, &nothing, &seen, error, sizeof error));
     file = couplet_metrics_go_on(path, "", 2, &seen, error, sizeof error);
     assert_non_null(file);
     row(file, 3, 0.125);
@@ -181,9 +182,10 @@ static void evaluations_go_on(void **state) {
     (void)state;
     char path[160];
     CoupletMetricsSeen seen;
-    static const char *const names[] = {"a", "b"};
+    static const char *const names[] = {"a", "b", "accuracy"};
+    const CoupletMetricsNames evaluations = {names, 2, 2}, reports = {names, 2, 3};
     snprintf(path, sizeof path, "%s", path_of("evaluated.jsonl"));
-    assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error)); /* no file is no row */
+    assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error)); /* no file is no row */
     assert_false(seen.complete[COUPLET_RAW]);
     FILE *file = couplet_metrics_begin(path, error, sizeof error);
     assert_non_null(file);
@@ -194,10 +196,14 @@ static void evaluations_go_on(void **state) {
     evaluation(file, 2, "after training", "a"); /* of a run that was shorter then */
     evaluation(file, 4, "after training", "a");
     fclose(file);
-    assert_true(couplet_metrics_survey(path, 4, names, 2, &seen, error, sizeof error));
+    assert_true(couplet_metrics_survey(path, 4, &evaluations, &seen, error, sizeof error));
     assert_true(seen.complete[COUPLET_RAW]);
     assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
     assert_false(seen.complete[COUPLET_AFTER_TRAINING]);
+    /* What is reported is not of raw values. */
+    assert_true(couplet_metrics_survey(path, 4, &reports, &seen, error, sizeof error));
+    assert_true(seen.complete[COUPLET_RAW]);
+    assert_false(seen.complete[COUPLET_BEFORE_TRAINING]);
     file = couplet_metrics_go_on(path, "", 4, &seen, error, sizeof error);
     assert_non_null(file);
     fclose(file);
