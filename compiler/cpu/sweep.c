@@ -4,7 +4,12 @@
 
 #include <string.h>
 
-enum { SUMMED_BLOCKS = 4 /* of columns, whose sums go to the result together */ };
+enum {
+    SUMMED_BLOCKS = 4, /* of columns, whose sums go to the result together */
+    LEAF = 32          /* columns whose weighted rows are summed before the sums go to those of the block: a chain of 64 blocks of equal terms is within 1e-6 so */
+};
+
+static int64_t leaf_of(int64_t terms, int64_t most) { return terms > most ? most : 0; }
 
 /* Weights, shared by all whose weights are the same. */
 typedef struct Weights {
@@ -72,7 +77,7 @@ static void emit_source_helpers(Walk *w, int i) {
     w->operand[i] = emit_copy(&w->f, &copy, w->helpers++);
     PanelShape panels = {s->lanes, source->column.line, source->column.step, source->depth * s->panel};
     w->panels[i] = emit_panels(&w->f, &panels, w->helpers++);
-    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, .leaves = source->depth > LEAF_K};
+    BlockShape product = {s->lanes, s->strip_rows, turned ? 1 : source->depth, turned ? s->block_rows : 1, source->depth * s->panel, s->line, .leaf = leaf_of(source->depth, LEAF_K)};
     w->product[i] = emit_block_product(&w->f, &product, w->helpers++);
 }
 
@@ -109,7 +114,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         c->row_weights = weights_of(w, (SweepView){sink, false});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_columns * s->panel};
         c->row_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true, s->block_columns > LEAF_K};
+        BlockShape product = {s->lanes, s->strip_rows, s->line, 1, s->block_columns * s->panel, sink->width, true, leaf_of(s->block_columns, LEAF)};
         c->row_product = emit_block_product(&w->f, &product, w->helpers++);
         c->row_store = emit_copy(&w->f, &store, w->helpers++);
         c->row_add = emit_copy(&w->f, &more, w->helpers++);
@@ -118,7 +123,7 @@ static void emit_sum_helpers(Walk *w, SinkCode *c, const SweepSink *sink) {
         c->column_weights = weights_of(w, (SweepView){sink, true});
         PanelShape panels = {s->lanes, sink->rows.step, sink->rows.line, s->block_rows * s->panel};
         c->column_panels = emit_panels(&w->f, &panels, w->helpers++);
-        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true, s->strip > LEAF_K};
+        BlockShape product = {s->lanes, s->strip_rows, 1, s->line, s->block_rows * s->panel, sink->width, true, leaf_of(s->strip, LEAF)};
         c->column_product = emit_block_product(&w->f, &product, w->helpers++);
         c->column_store = emit_copy(&w->f, &store, w->helpers++);
         c->column_add = emit_copy(&w->f, &more, w->helpers++);
@@ -212,7 +217,9 @@ static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first)
             LLVMValueRef start = scaled(f, side->first, own_stride(sink));
             LLVMValueRef from = scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]);
             LLVMValueRef pointers[3] = {from, float_pointer(f, result_of(w, i), start)};
-            if (sweep_sum_keeps_lost(w->s, sink)) {
+            if (sweep_sum_keeps_lost(w->s, sink) && w->s->mode == SWEEP_ROWS) {
+                pointers[2] = scratch_at(w, w->at.row_lost[i]);
+            } else if (sweep_sum_keeps_lost(w->s, sink)) {
                 LLVMValueRef at = scaled(f, side->first, sink->payload);
                 at = sum_of(f, at, whole(f, sweep_state_offset(w->s, i)));
                 pointers[2] = float_pointer(f, state_of(w), at);

@@ -146,13 +146,13 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
     LLVMBuilderRef b = v->f->e->builder;
     for (int i = 0; i < 2 * (int)s->rows; i++) {
         const int64_t at = (i / 2) * s->c_line + (i % 2) * s->lanes;
-        if (s->adds || s->leaves) {
+        if (s->adds || s->leaf) {
             LLVMValueRef old = load(v, to, at), zeros = LLVMConstNull(v->type);
-            LLVMSetVolatile(old, s->leaves);
+            LLVMSetVolatile(old, s->leaf > 0);
             if (!s->adds) old = LLVMBuildSelect(b, is_first, zeros, old, "");
             sums[i] = LLVMBuildFAdd(b, old, sums[i], "");
         }
-        LLVMSetVolatile(store(v, sums[i], to, at), s->leaves);
+        LLVMSetVolatile(store(v, sums[i], to, at), s->leaf > 0);
     }
 }
 
@@ -161,18 +161,18 @@ static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LL
     Frame *f = v->f;
     LLVMValueRef sums[MOST_SUMS], zero = whole(f, 0);
     Loop leaves = {0};
-    if (s->leaves) {
-        leaves = loop_begin_step(f, zero, count, LEAF_K);
+    if (s->leaf) {
+        leaves = loop_begin_step(f, zero, count, s->leaf);
         a = float_pointer(f, a, scaled(f, leaves.index, s->a_step));
         panel = float_pointer(f, panel, scaled(f, leaves.index, 2 * s->lanes));
         LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, count, leaves.index, "");
-        count = smaller_of(f, left, whole(f, LEAF_K));
+        count = smaller_of(f, left, whole(f, s->leaf));
     }
     for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v->type);
     register_block(v, s, a, panel, count, sums);
-    LLVMValueRef is_first = s->leaves ? LLVMBuildICmp(f->e->builder, LLVMIntEQ, leaves.index, zero, "") : NULL;
+    LLVMValueRef is_first = s->leaf ? LLVMBuildICmp(f->e->builder, LLVMIntEQ, leaves.index, zero, "") : NULL;
     put_sums(v, s, to, is_first, sums);
-    if (s->leaves) loop_keep_rolled(f, loop_end(f, &leaves));
+    if (s->leaf) loop_keep_rolled(f, loop_end(f, &leaves));
 }
 
 Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {

@@ -25,11 +25,12 @@ LLVMValueRef helper_number(const OpenHelper *open, int i);
 Helper helper_end(OpenHelper *open);
 void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers);
 
-/* c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of LEAF_K terms where `leaves` is set: a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
+/* c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of `leaf` terms (0: in one): a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
  * it for each k; c at m * c_line + n. Rows come in register blocks of `rows`: up to rows - 1 behind the last are written too. */
 typedef struct BlockShape {
     int64_t lanes, rows, a_line, a_step, b_panel, c_line;
-    bool adds, leaves;
+    bool adds;
+    int64_t leaf;
 } BlockShape;
 /* Pointers a, b, c; numbers m, panels, k. */
 Helper emit_block_product(Frame *f, const BlockShape *shape, int number);

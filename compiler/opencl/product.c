@@ -81,22 +81,24 @@ static void multiply(Frame *f, const Side *left, const Side *right) {
 static int vectors_down(const Side *left) { return left->lines / SIDE; }
 static int vectors_across(const Side *right) { return right->lines / FOURS_APART; }
 
-/* A leaf of a long sum goes to a total that keeps what it loses (Kahan); of infinite totals nothing is lost. */
+static bool is_long(const Frame *f) { return f->kernel->contraction->leaves; }
+
+/* A leaf's sums go to the totals. Those of a long sum keep what they lose (Kahan); of infinite ones nothing is lost. */
 static void end_leaf(Frame *f, const Side *left, const Side *right) {
-    write_open(f, "if (k0 %% %d == %d || k0 + %d >= k_count)", LEAF_K, LEAF_K - STRIP, STRIP);
+    const int leaf = is_long(f) ? LEAF_K : SHORT_LEAF;
+    write_open(f, "if (k0 %% %d == %d || k0 + %d >= k_count)", leaf, leaf - STRIP, STRIP);
     for (int i = 0; i < vectors_down(left); i++)
         for (int j = 0; j < vectors_across(right); j++) {
-            write_line(f, "const float4 more%d_%d = sums%d_%d + lost%d_%d, after%d_%d = total%d_%d + more%d_%d;", i, j, i, j, i, j, i, j, i, j, i, j);
-            write_line(f, "lost%d_%d = select(more%d_%d - (after%d_%d - total%d_%d), (float4)(0.0f), isinf(after%d_%d));", i, j, i, j, i, j, i, j, i, j);
-            write_line(f, "total%d_%d = after%d_%d;", i, j, i, j);
+            if (is_long(f)) {
+                write_line(f, "const float4 more%d_%d = sums%d_%d + lost%d_%d, after%d_%d = total%d_%d + more%d_%d;", i, j, i, j, i, j, i, j, i, j, i, j);
+                write_line(f, "lost%d_%d = select(more%d_%d - (after%d_%d - total%d_%d), (float4)(0.0f), isinf(after%d_%d));", i, j, i, j, i, j, i, j, i, j);
+                write_line(f, "total%d_%d = after%d_%d;", i, j, i, j);
+            } else {
+                write_line(f, "total%d_%d += sums%d_%d;", i, j, i, j);
+            }
             write_line(f, "sums%d_%d = 0.0f;", i, j);
         }
     write_close(f);
-}
-
-static void take_totals(Frame *f, const Side *left, const Side *right) {
-    for (int i = 0; i < vectors_down(left); i++)
-        for (int j = 0; j < vectors_across(right); j++) write_line(f, "sums%d_%d = total%d_%d;", i, j, i, j);
 }
 
 static void store_block(Frame *f, const Side *left, const Side *right) {
@@ -107,7 +109,7 @@ static void store_block(Frame *f, const Side *left, const Side *right) {
         write_line(f, "global float *line = to + rows[2 * (row + %d) + 1];", down);
         for (int j = 0; j < right->lines / SIDE; j++) {
             int across = j / FOUR * FOURS_APART + j % FOUR;
-            write_line(f, "if (column + %d < column_count) line[columns[2 * (column + %d) + 1]] = sums%d_%d.s%d;", across, across, i, j / FOUR, j % FOUR);
+            write_line(f, "if (column + %d < column_count) line[columns[2 * (column + %d) + 1]] = total%d_%d.s%d;", across, across, i, j / FOUR, j % FOUR);
         }
         write_close(f);
     }
@@ -117,9 +119,9 @@ static void declare(Frame *f, const Side *left, const Side *right) {
     /* Longer than is used, so that a walk down meets other banks; by a vector, so that each begins where one may. */
     write_line(f, "local float a_strip[%d][%d] __attribute__((aligned(16))), b_strip[%d][%d] __attribute__((aligned(16)));", STRIP, left->lines + FOUR, STRIP, right->lines + FOUR);
     for (int i = 0; i < left->lines / SIDE; i++)
-        for (int j = 0; j < right->lines / FOURS_APART; j++) write_line(f, "float4 sums%d_%d = 0.0f;", i, j);
-    for (int i = 0; f->kernel->contraction->leaves && i < vectors_down(left); i++)
-        for (int j = 0; j < vectors_across(right); j++) write_line(f, "float4 total%d_%d = 0.0f, lost%d_%d = 0.0f;", i, j, i, j);
+        for (int j = 0; j < right->lines / FOURS_APART; j++) write_line(f, "float4 sums%d_%d = 0.0f, total%d_%d = 0.0f;", i, j, i, j);
+    for (int i = 0; is_long(f) && i < vectors_down(left); i++)
+        for (int j = 0; j < vectors_across(right); j++) write_line(f, "float4 lost%d_%d = 0.0f;", i, j);
     find_lines(f, left);
     find_lines(f, right);
 }
@@ -142,10 +144,9 @@ Geometry write_product(Frame *f) {
     read_share(f, &right, arena_printf(f->arena, "k0 + %d", STRIP));
     write_close(f);
     multiply(f, &left, &right);
-    if (f->kernel->contraction->leaves) end_leaf(f, &left, &right);
+    end_leaf(f, &left, &right);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
-    if (f->kernel->contraction->leaves) take_totals(f, &left, &right);
     store_block(f, &left, &right);
     return product_geometry(f->kernel);
 }
@@ -160,8 +161,12 @@ Geometry gather_geometry(const Kernel *k) {
 Geometry write_gather_partials(Frame *f) {
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");
-    write_line(f, "float sum = a0[at];");
-    write_line(f, "for (int part = 1; part < a1[%d]; part++) sum += a0[at + part * count];", TILED_PARTS);
-    write_line(f, "y[at] = sum;");
+    write_line(f, "float sum = 0.0f, lost = 0.0f;");
+    write_open(f, "for (int part = 0; part < a1[%d]; part++)", TILED_PARTS);
+    write_line(f, "const float more = a0[at + part * count] + lost, after = sum + more;");
+    write_line(f, "lost = isinf(after) ? 0.0f : more - (after - sum);");
+    write_line(f, "sum = after;");
+    write_close(f);
+    write_line(f, "y[at] = sum + lost;");
     return gather_geometry(f->kernel);
 }

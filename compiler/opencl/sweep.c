@@ -172,12 +172,40 @@ static void load_vector(Frame *f, const char *name, Value place) {
     write_line(f, "const float %s[4] = {%s4.s0, %s4.s1, %s4.s2, %s4.s3};", name, name, name, name, name);
 }
 
-static void multiply(Frame *f, int source) {
+/* Where a product is deep, its sums of a leaf have a name of their own beside the tile. */
+static bool has_leaves(const SweepSource *s) { return s->depth > SHORT_LEAF; }
+
+static void declare_tile(Frame *f, const char *name, int source) {
+    write_line(f, "float %s%d[%d][%d];", name, source, BLOCK, BLOCK);
+    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_line(f, "    for (int j = 0; j < %d; j++) %s%d[i][j] = 0.0f;", BLOCK, name, source);
+}
+
+/* The same order of additions as in a product (product.c). */
+static void end_tile_leaf(Frame *f, const SweepSource *s, int i) {
+    const bool is_long = s->depth > LONG_K;
+    const int leaf = is_long ? LEAF_K : SHORT_LEAF;
+    write_open(f, "if (k %% %d == %d || k + %d >= %lld)", leaf, leaf - STRIP, STRIP, (long long)s->depth);
+    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
+    write_open(f, "for (int j = 0; j < %d; j++)", BLOCK);
+    if (is_long) {
+        write_line(f, "const float more = leaf%d[i][j] + missing%d[i][j], after = t%d[i][j] + more;", i, i, i);
+        write_line(f, "missing%d[i][j] = isinf(after) ? 0.0f : more - (after - t%d[i][j]);", i, i);
+        write_line(f, "t%d[i][j] = after;", i);
+    } else {
+        write_line(f, "t%d[i][j] += leaf%d[i][j];", i, i);
+    }
+    write_line(f, "leaf%d[i][j] = 0.0f;", i);
+    write_close(f);
+    write_close(f);
+}
+
+static void multiply(Frame *f, const char *sums, int source) {
     write_open(f, "for (int depth = 0; depth < %d; depth++)", STRIP);
     load_vector(f, "left", arena_printf(f->arena, "strips[depth * %d + down * %d]", LINE, BLOCK));
     load_vector(f, "right", arena_printf(f->arena, "strips[%d + depth * %d + across * %d]", STRIP * LINE, LINE, BLOCK));
     write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = fma(left[i], right[j], t%d[i][j]);", BLOCK, source, source);
+    write_line(f, "    for (int j = 0; j < %d; j++) %s%d[i][j] = fma(left[i], right[j], %s%d[i][j]);", BLOCK, sums, source, sums, source);
     write_close(f);
 }
 
@@ -186,9 +214,9 @@ static void make_tile(Writing *w, int i) {
     const SweepSource *source = &w->s->sources[i];
     write_line(f, "/* A tile of the product of a%d and a%d: this work-item's %d rows from %d * down and columns from %d * across on. */", operand_of(f, source->row.array),
                operand_of(f, source->column.array), BLOCK, BLOCK, BLOCK);
-    write_line(f, "float t%d[%d][%d];", i, BLOCK, BLOCK);
-    write_line(f, "for (int i = 0; i < %d; i++)", BLOCK);
-    write_line(f, "    for (int j = 0; j < %d; j++) t%d[i][j] = 0.0f;", BLOCK, i);
+    declare_tile(f, "t", i);
+    if (has_leaves(source)) declare_tile(f, "leaf", i);
+    if (source->depth > LONG_K) declare_tile(f, "missing", i);
     const Side sides[2] = {{&source->row, "left", "first_row", "rows", source->depth, w->s->rows, 0},
                            {&source->column, "right", "first_column", "columns", source->depth, w->s->columns, STRIP * LINE}};
     for (int k = 0; k < 2; k++) read_share(f, &sides[k], "0");
@@ -201,7 +229,8 @@ static void make_tile(Writing *w, int i) {
         for (int n = 0; n < 2; n++) read_share(f, &sides[n], arena_printf(f->arena, "k + %d", STRIP));
         write_close(f);
     }
-    multiply(f, i);
+    multiply(f, has_leaves(source) ? "leaf" : "t", i);
+    if (has_leaves(source)) end_tile_leaf(f, source, i);
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
     write_close(f);
 }

@@ -468,7 +468,7 @@ static Contraction *for_tiles(Arena *arena, Contraction *c, const PlanTarget *ta
     if (!addressable((double)graph_element_count(p->a->tensor)) || !addressable((double)graph_element_count(p->b->tensor))) return NULL;
     MatrixProduct plain;
     c->leaves = p->k_size > LONG_K;
-    if (target->has_products && !c->leaves && matrix_product(c->node, p, &plain)) { /* a library adds a long sum term by term */
+    if (target->has_products && p->k_size <= LEAF_K && matrix_product(c->node, p, &plain)) { /* a library adds a sum term by term */
         c->plain = memcpy(arena_alloc(arena, sizeof plain), &plain, sizeof plain);
         c->parts = c->tasks = 1;
         return c;

@@ -24,7 +24,13 @@
 #include "compiler/plan/kernel.h"
 #include "compiler/plan/tuning.h"
 
-enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, DOT_LEAF = 64 /* products that a lane of dots sums in float */, LEAF_K = 64 /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */, LONG_K = 1024 /* up to which tiles sum one leaf */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum {
+    DOT_LEAF = 64,   /* products that a lane of dots sums in float */
+    LEAF_K = 64,     /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */
+    SHORT_LEAF = 32, /* terms of a leaf in a tile, where a total adds its leaves plainly: up to LONG_K, equal terms are within 1e-6 so */
+    LONG_K = 1024    /* beyond which a tile keeps what its totals lose */
+};
+enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
 
 /* The table begins with these. */
 typedef enum {
@@ -74,7 +80,7 @@ typedef struct Contraction {
     bool packed;                  /* b is, into panels; else it is read where it lies */
     bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
     bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
-    bool leaves;                  /* k is more than LEAF_K, in tiles than LONG_K: its sums are taken in leaves, then of chunks, of parts; of dots, a lane has more than DOT_LEAF */
+    bool leaves;                  /* k is more than LEAF_K: its sums are taken in leaves, then of chunks, of parts; of dots, a lane has more than DOT_LEAF; in tiles, k is more than LONG_K */
     bool masked;                  /* the last panel is not full */
     int last_vectors;             /* of it; all of a panel where it is */
     bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */

@@ -9,8 +9,7 @@ enum {
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
     LARGEST_STRIP = 64,
-    SHORT_CHAIN = 16, /* blocks whose sums are added without what they lose */
-    FEW_ROWS = 4,     /* times as many are summed */
+    SHORT_CHAIN = 64, /* blocks whose sums are added without what they lose */
     ENOUGH_TASKS = 256, /* groups of work-items that fill a device, with all the registers that weighted sums take */
     ENOUGH_LIGHT_TASKS = 1024, /* the same for statistics, whose parts take no memory to speak of either */
     MOST_PARTS = 16
@@ -122,6 +121,11 @@ static int64_t take(int64_t *at, int64_t floats) {
     return here;
 }
 
+bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum) {
+    const int64_t blocks = sum->by_column ? divide_up(s->rows, s->block_rows) : divide_up(s->columns, s->block_columns);
+    return sum->payload && blocks > SHORT_CHAIN;
+}
+
 void sweep_layout(const Sweep *s, SweepLayout *l) {
     memset(l, 0, sizeof *l);
     int64_t at = 0, tile = s->strip * s->line;
@@ -139,6 +143,7 @@ void sweep_layout(const Sweep *s, SweepLayout *l) {
         weighs |= k->payload > 0;
         if (rows) l->column_rows[i] = take(&at, k->width * s->block_columns);
         if (rows) l->row_sums[i] = take(&at, k->width * s->block_rows);
+        if (s->mode == SWEEP_ROWS && sweep_sum_keeps_lost(s, k)) l->row_lost[i] = take(&at, k->payload * s->block_rows);
         if (columns) l->row_rows[i] = take(&at, k->width * s->block_rows);
         if (columns) l->column_sums[i] = take(&at, k->width * s->block_columns);
     }
@@ -226,13 +231,6 @@ int64_t sweep_part_offset(const Sweep *s, int sink) {
 
 static int64_t own_extent(const Sweep *s, const SweepSink *sink) {
     return sink->by_column ? s->columns : s->rows;
-}
-
-bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum) {
-    const int64_t other = sum->by_column ? s->rows : s->columns;
-    const int64_t blocks = sum->by_column ? s->row_blocks : s->column_blocks;
-    return sum->payload && s->mode == SWEEP_BOTH && blocks > SHORT_CHAIN &&
-           own_extent(s, sum) <= other / FEW_ROWS;
 }
 
 int64_t sweep_state_offset(const Sweep *s, int sink) {

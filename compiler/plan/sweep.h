@@ -85,8 +85,8 @@ typedef struct Sweep {
 
 /* Whether a statistic is a sum of reals: it keeps beside the sum what that has lost by rounding. */
 bool sweep_keeps_lost(const GNode *statistic);
-/* Whether a weighted sum keeps it too: of many blocks that each add to the result, where the rows to
- * keep it for are few beside what is summed. */
+/* Whether a weighted sum keeps it too: where many blocks add to the result, one after the other. A
+ * task that meets all of them keeps it in its scratch, else it lies with the cells. */
 bool sweep_sum_keeps_lost(const Sweep *s, const SweepSink *sum);
 const char *sweep_mode_name(SweepMode mode);
 /* Whether the sweep feeds its sinks on this side of the tile. */
@@ -118,6 +118,7 @@ typedef struct SweepLayout {
     int64_t row_cells[MOST_SINKS], column_cells[MOST_SINKS]; /* [cells][block] */
     int64_t row_rows[MOST_SINKS], column_rows[MOST_SINKS];   /* V of the tile's rows, of its columns: [width / panel][block][panel] */
     int64_t row_sums[MOST_SINKS], column_sums[MOST_SINKS];   /* weighted sums of the tile's rows, columns: [block][width] */
+    int64_t row_lost[MOST_SINKS];              /* what these have lost in a task of all columns: [block][payload] */
     int64_t spare;                             /* two of [block_columns] */
     int64_t count;
 } SweepLayout;

@@ -14,6 +14,7 @@ import command
 
 TOLERANCE = 1e-6
 PERIOD = 16
+WORST = 1.93945694  # of constants, by trying some hundred thousand
 
 FORMULAS = """
 fn flat(x[N]) = sum[i] x[i]
@@ -85,6 +86,8 @@ fn weighted_few(u[N, D], a[M, D], v[M, P]) {
   let w[i, p] = sum[j] exp(dot(u[i], a[j])) * v[j, p]
   return mean[i, p] w[i, p]
 }
+fn both_sides(u[N, D], v[M, D]) = mean[i, j] exp(dot(u[i], v[j]))
+fn half(u[N, D]) = mean[i, j] exp(dot(u[i], u[j]))
 fn similar(u[N, D]) = mean[i] (sum[j] dot(u[i], u[j])^2)
 fn contrast(u[N, D]) = mean[i] (logsumexp[j] dot(u[i], u[j]) / 0.5)
 """
@@ -252,16 +255,37 @@ def turned(rows, columns, k):
     return Row("turned", {"x": ((k, rows), [tenth]), "w": ((k, columns), [1.0])}, k * tenth)
 
 
-def weighted(n):
+def weighted(n, term=0.1):
     """Weights that are all 1."""
-    tenth = f32(0.1)
-    return Row("weighted", {"u": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth)
+    term = f32(term)
+    return Row("weighted", {"u": ((n, 2), [0.0]), "v": ((n, 3), [term])}, n * term)
 
 
-def weighted_few(rows, n):
+def weighted_few(rows, n, term=0.1):
     """The gradient for v sums along the rows, and the value along n in small blocks."""
+    term = f32(term)
+    return Row("weighted_few", {"u": ((rows, 2), [0.0]), "a": ((n, 2), [0.0]), "v": ((n, 3), [term])}, n * term,
+               tolerance=1.1e-6, cpu_tolerance=TOLERANCE)  # a device's leaves are the 64 columns of a tile, of which the worst of constants takes all
+
+
+def both_sides(n, term=0.1):
+    """The gradient for u sums the rows of v, with weights that are all alike; blocks of both sides add to their results one after the other."""
+    term = f32(term)
+    return Row("both_sides", {"u": ((n, 2), [0.0]), "v": ((n, 2), [term])}, 1.0, gradient=("u", [(term / n, term / n)]))
+
+
+def half(n, term=0.1):
+    """The same where half of the pairs are made."""
+    term = f32(term)
+    value = math.exp(2 * term * term)
+    return Row("half", {"u": ((n, 2), [term])}, value, gradient=("u", [(2 * value * term / n, 2 * value * term / n)]))
+
+
+def deep_pairs(n, depth):
+    """Products of pairs over many entries, made in tiles; log-sum-exp of equal ones is one of them and log(n)."""
     tenth = f32(0.1)
-    return Row("weighted_few", {"u": ((rows, 2), [0.0]), "a": ((n, 2), [0.0]), "v": ((n, 3), [tenth])}, n * tenth)
+    product = depth * tenth * tenth
+    return Row("contrast", {"u": ((n, depth), [tenth])}, math.log(n) + product / 0.5, scale=product / 0.5)
 
 
 def special_rows():
@@ -276,7 +300,8 @@ def special_rows():
     return similar(4096) + [uniformity(4096), uniformity(8192), triplets(256, pattern(PERIOD)), Row("covariance", {"x": ((64, 4096), entries)}, squares),
                             along_k(8, 200, 16000), along_k(4, 100, 4096), along_k(2, 50, 1600 + 16),
                             in_blocks(100, 70, 65), in_blocks(100, 70, 128), in_blocks(60, 33, 500), in_blocks(100, 70, 1024), in_blocks(60, 100, 3000), in_blocks(24, 16, 40000), in_blocks(301, 500, 600), turned(301, 500, 600),
-                            weighted(2048), weighted(8192), weighted_few(64, 16384)]
+                            weighted(2048), weighted(8192), weighted_few(64, 16384), weighted_few(600, 40000, WORST), both_sides(16384, WORST), both_sides(20000, WORST), half(16384, 0.3), weighted(16384, WORST),
+                            deep_pairs(300, 200), deep_pairs(300, 1024), deep_pairs(200, 1040)]
 
 
 ONE_RESULT = ("pairs", "columns", "uniformity")  # whose bits are compared on one thread and on two
