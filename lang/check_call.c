@@ -483,12 +483,12 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
+    Scheme *scheme = scheme_of(c, symbol); /* its names have meanings before it is applied, wherever it stands */
     bind_config(c, net, call, &b);
     if (!net->has_params) {
         Type *result = net->value ? apply_net(c, net->value, argument, span) : type_poison(c);
         return poisoned(result) ? result : substituted(c, result, &b);
     }
-    Scheme *scheme = scheme_of(c, symbol);
     if (!is_read(net)) return type_poison(c);
     if (net->param_count != 1) {
         diag_report(c->diag, CODE_NETWORK_ARGUMENT, span, "a network is applied to one array, and `%s` has %d parameters", net->name, net->param_count);

@@ -79,10 +79,10 @@ static bool kind_fits(const Type *value, const Type *target) {
 /* update M[train.index] <- k: row rows[i] of M becomes k[i]. */
 static void check_rows_update(Check *c, Stmt *s, Expr *target) {
     Type *array = check_expr(c, target->callee), *rows = check_expr(c, target->args[0]), *value = s->value->type;
-    if (poisoned(array) || poisoned(rows) || poisoned(value)) return;
     const Symbol *symbol = target->callee->symbol;
     target->type = array;
-    target->symbol = target->callee->symbol;
+    target->symbol = target->callee->symbol; /* also where a type is left to the sizes in numbers */
+    if (poisoned(array) || poisoned(rows) || poisoned(value)) return;
     if (!symbol || symbol->kind != SYMBOL_STATE || target->arg_count != 1) {
         diag_report(c->diag, CODE_UPDATE, target->span, "rows of a bank or a state are updated as `M[rows] <- values`, with one array of row numbers");
         return;
