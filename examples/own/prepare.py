@@ -2,6 +2,7 @@
 """prepare.py KIND FOLDER: real data of a kind, from a Debian package, in the form in which users have theirs. It needs Python alone, and says which package is missing.
 
     pictures   icons of tango-icon-theme: PNG of 16 to 48 pixels with transparency, in train/KIND and test/KIND
+    tree       the same icons, with a folder in each kind's folder for icons whose names begin with the same word: train/actions/go/..
     arrays     letters of wordnet-base's definitions: train.npz and test.npz with x, 2000 reals a row, and label
     table      the characters of unicode-data: table.csv with columns of numbers and of words, some of them empty
     lines      definitions of wordnet-base, a line each, with the kind of word in front: train.txt and test.txt
@@ -39,17 +40,21 @@ def is_test(name):
     return zlib.crc32(name.encode()) % 5 == 0
 
 
-def pictures(folder):
+def pictures(folder, place_of=lambda kind, name: kind):
     icons = needs("/usr/share/icons/Tango", "tango-icon-theme")
     for kind in ("actions", "apps", "devices", "mimetypes", "places", "status"):
         for path in sorted(glob.glob(f"{icons}/*x*/{kind}/*.png")):
             if os.path.islink(path):
                 continue # another name of a picture that is there
             name = os.path.basename(path)
-            place = os.path.join(folder, "test" if is_test(name) else "train", kind) # all sizes of an icon on one side
+            place = os.path.join(folder, "test" if is_test(name) else "train", place_of(kind, name)) # all sizes of an icon on one side
             os.makedirs(place, exist_ok=True)
             size = path.split("/")[-3]
             shutil.copyfile(path, os.path.join(place, f"{size}-{name}"))
+
+
+def tree(folder):
+    pictures(folder, lambda kind, name: os.path.join(kind, re.split("[-_.]", name)[0]))
 
 
 def definitions():
@@ -249,7 +254,7 @@ def furniture(folder):
                         file.write(archive.read(catalogue[what + "#" + number].strip().lstrip("/")))
 
 
-KINDS = {"pictures": pictures, "arrays": arrays, "table": table, "lines": lines,
+KINDS = {"pictures": pictures, "tree": tree, "arrays": arrays, "table": table, "lines": lines,
          "clips": clips, "activities": activities, "volumes": volumes, "furniture": furniture}
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in KINDS:

@@ -15,7 +15,8 @@ import command
 import example_data
 
 STEPS, BATCH, ROWS = 20, 16, 1000
-TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1}
+TINY = {"batch": BATCH, "width": 4, "length": 64, "negatives": 32, "warm": 1, "stage": 7, "clusters": 6, "groups": 4, "fine": 12, "middle": 6, "coarse": 3, "near": 5, "hard": 8}
+ICONS = {"classes": 6, "known": 3, "novel": 3, "tail": 4, "few": 16}  # what is said of the classes of the pictures that prepare.py lays out
 couplet, spec, data = sys.argv[1:4]
 check = command.Checks()
 with open(spec) as file:
@@ -23,11 +24,11 @@ with open(spec) as file:
 name = "/".join(spec.split("/")[-3:])
 check(text.count("\n") <= 60, "at most 60 lines", text.count("\n"))
 check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.heading(spec), f"the heading says how it is run: couplet train {name} --data KIND", example_data.heading(spec))
-small = [f"--set={key}={value}" for key, value in TINY.items() if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
+small = [f"--set={key}={value}" for key, value in {**TINY, **ICONS}.items() if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
 done = command.run(couplet, "check", spec, "--data", data)
 check(done.returncode == 0 and "warning" not in done.stdout + done.stderr, "check says nothing against it", done.stdout + done.stderr)
-rows = int((re.search(r"^data .* (\d+) rows", done.stdout, re.MULTILINE) or [0, ROWS])[1])
-epochs = 1.2 if rows <= ROWS else STEPS * BATCH / rows
+rows = min([int(count) for name, count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE) if name != "test"], default=ROWS)
+epochs = max(1.2 if rows <= ROWS else 0, STEPS * BATCH / rows)
 with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out", folder + "/run", "--seed", 1, "--threads", 2, *small)
     if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0", done.stdout[-2000:] + done.stderr[-2000:]):
