@@ -93,6 +93,8 @@ const OptionRow *find_option(const OptionRow *rows, int count, const char *owner
 /* A number of a row, whose type was found: known now, and in its range. `name` is where the option is named; `of`: " of knn". False after a message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
+
+/* check_eval.c */
 void check_eval(Check *c, Stmt *s);
 
 /* constant.c */

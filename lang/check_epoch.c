@@ -105,7 +105,7 @@ static bool adds_up(const Stmt *over) {
 /* Samples at a time: as many as divide the rows where each must be met once. 0 after a message. */
 static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
     enum { FEWEST = 50, MOST = 5000 };
-    if (!adds_up(over)) return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS;
+    if (!adds_up(over)) return sweep_rows(data);
     const int64_t rows = rows_of(c, data, over->value->span);
     if (rows <= SWEEP_ROWS) return rows;
     for (int64_t n = SWEEP_ROWS; n >= FEWEST; n--)

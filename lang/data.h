@@ -80,6 +80,7 @@ typedef struct DataSource {
 } DataSource;
 
 enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };
+static inline int64_t sweep_rows(const DataSource *data) { return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS; }
 
 /* What an option or a setting takes. */
 typedef enum {

@@ -15,6 +15,24 @@ struct Diag {
     void *trail_context;
 };
 
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+const char *span_text(Arena *arena, Span span) {
+    const char *text = span.source->text;
+    int begin = span.begin, end = span.end, open = 0, missing = 0, length = 0;
+    for (int i = begin; i < end; i++) {
+        open += text[i] == '(';
+        if (text[i] == ')' && open-- == 0) open = 0, missing++;
+    }
+    for (; missing > 0 && begin > 0; missing -= text[begin] == '(') begin--;
+    for (; open > 0 && text[end]; end++) open -= text[end] == ')';
+    char *out = arena_strndup(arena, text + begin, (size_t)(end - begin));
+    for (int i = begin; i < end; i++)
+        if (!is_space(text[i]) || !is_space(text[i + 1])) out[length++] = is_space(text[i]) ? ' ' : text[i];
+    out[length] = 0;
+    return out;
+}
+
 Diag *diag_new(Arena *arena) {
     Diag *diag = arena_new_of(arena, Diag);
     diag->arena = arena;

@@ -19,6 +19,8 @@ typedef struct Span {
     int begin, end;
     int line, column;
 } Span;
+/* What stands there, of an expression: with the outermost parentheses of its operands, which its span leaves out, and with one space for any number of them. */
+const char *span_text(Arena *arena, Span span);
 static inline bool span_same(Span a, Span b) { return a.source == b.source && a.begin == b.begin && a.end == b.end; }
 
 typedef enum { DIAG_ERROR, DIAG_WARNING, DIAG_NOTE } DiagSeverity;

@@ -204,8 +204,7 @@ typedef struct CoupletEval {
     const char *method;   /* "knn" or "linear" */
     double k, temperature; /* knn */
     double decay;          /* linear: L2 */
-    const char *features; /* the plan that makes features: output "features" of the one input that is a field of data, named `of` */
-    const char *of;       /* the field that features are made of: of both sources, of one type and shape */
+    const char *features; /* the plan that makes features: output "features" of inputs that are fields of both sources, "sample.image" */
     const char *labels;   /* the int field that is to be told from them */
     int bank, query;      /* sources */
     const char *place;    /* "examples/pcl.cpl:20:9" */
@@ -281,7 +280,7 @@ typedef struct CoupletProgram {
     const CoupletPhase *phases; /* in order; the last one that has begun holds */
     int phase_count;
     uint64_t plan_hash;    /* of all phases: whether going on with a checkpoint is exact to the bit */
-    CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], input CoupletEval.of */
+    CoupletPlan *const *features; /* one for each name in evals: output "features" f32[rows, D], inputs "sample.image" and so on */
     int feature_count;
 } CoupletProgram;
 

@@ -57,10 +57,13 @@ int couplet_method_input_count(const CoupletMethod *method);
 int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape);
 const char *couplet_method_name(const CoupletMethod *method);
 int64_t couplet_method_batch(const CoupletMethod *method);         /* samples of a step */
-/* Fills *shape with one sample that couplet_model_embed takes: the name of its field ("image"), its element, and the extents without that of the samples. False (0)
- * when the method has no features. */
+/* The fields of a sample that features are made of, numbered from 0: most methods have one. Fills *shape with the name of the field ("image"), its element, and the
+ * extents without that of the samples. False (0) when there is no such field. */
+int couplet_method_field_count(const CoupletMethod *method);
+int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *shape);
+/* Fills *shape with one sample that couplet_model_embed takes, which is its one field. False (0) when the method has no features, or makes them of several fields. */
 int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape);
-int64_t couplet_method_sample_bytes(const CoupletMethod *method);  /* of one such sample; 0: the method has no features */
+int64_t couplet_method_sample_bytes(const CoupletMethod *method);  /* of one such sample; 0 where there is none */
 int64_t couplet_method_image_bytes(const CoupletMethod *method);   /* the same, under its name of version 0.1 */
 int64_t couplet_method_feature_width(const CoupletMethod *method); /* floats of one sample's features; 0: the method has no features */
 int64_t couplet_method_parameter_count(const CoupletMethod *method);
@@ -103,6 +106,8 @@ int64_t couplet_model_steps(const CoupletModel *model); /* completed */
 /* Features of `count` samples, in evaluation mode, into out[count, feature width]. Element and shape of a sample are what couplet_method_sample says:
  * couplet_method_sample_bytes are read for each, one sample after the other. */
 CoupletStatus couplet_model_embed(CoupletModel *model, const void *samples, int64_t count, float *out);
+/* The same of samples of any number of fields: each field of couplet_method_field once, in any order, as [count, shape of one]. */
+CoupletStatus couplet_model_embed_fields(CoupletModel *model, const CoupletInput *fields, int field_count, int64_t count, float *out);
 
 /* What the last call for the model met; "" if it succeeded. Valid until the next call for the model. */
 const char *couplet_model_error(const CoupletModel *model);

@@ -109,18 +109,28 @@ static bool make_request(const CoupletProgram *program, const CoupletEmbedding *
     if (what->split) out->split = what->split;
     if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;
     if (what->data) out->path = what->data;
-    out->claim_count = 0; /* new samples need the one field alone */
+    out->claim_count = 0; /* new samples need the fields of the features alone */
     return true;
 }
 
-static bool open_table(const CoupletProgram *program, const CoupletEmbedding *what, const CoupletBuffer *sample, CoupletTable *out, char *error, size_t error_bytes) {
+/* The fields that features are made of are those that the method was compiled for. */
+static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char *error, size_t error_bytes) {
+    const CoupletBuffer *b;
+    const char *name;
+    for (int i = 0; (b = couplet_features_field(plan, i, &name)); i++) {
+        CoupletField claim = {.name = name, .type = b->type, .rank = b->rank - 1};
+        memcpy(claim.shape, b->shape + 1, (size_t)claim.rank * sizeof *claim.shape);
+        if (!couplet_table_claims(table, &claim, 1, error, error_bytes)) return false;
+    }
+    return true;
+}
+
+static bool open_table(const CoupletProgram *program, const CoupletEmbedding *what, CoupletTable *out, char *error, size_t error_bytes) {
     Place place = {.settings = NULL};
     CoupletRequest request;
-    CoupletField claim = {.name = program->evals[0].of, .type = sample->type, .rank = sample->rank - 1};
-    memcpy(claim.shape, sample->shape + 1, (size_t)claim.rank * sizeof *claim.shape);
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
     const bool good = make_request(program, what, &place, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
-                      couplet_table_claims(out, &claim, 1, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
+                      has_fields(program->features[0], out, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
     free(place.settings);
     return good;
 }
@@ -147,25 +157,39 @@ static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamp
     return good;
 }
 
-bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
-    const CoupletBuffer *sample = couplet_program_sample(s->program);
-    CoupletSamples samples = {.name = what->array ? what->array : "the samples"};
-    CoupletTable table = {.held = 0};
+static bool embed_array(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+    const CoupletPlan *plan = s->program->features[0];
+    char names[512];
+    if (couplet_features_field_count(plan) > 1)
+        return fail(error, error_bytes, "features are made of the fields %s, and %s is one array: samples of several fields come from a data source", couplet_features_fields_text(plan, names, sizeof names),
+                    what->array);
     void *rows = NULL;
-    bool good = sample && s->program->eval_count ? true : fail(error, error_bytes, "the method has no `eval` block, and so no features");
-    if (good) samples.row_bytes = couplet_buffer_count(sample) / sample->shape[0] * couplet_type_bytes(sample->type);
-    if (good && what->array) {
-        good = read_array(what->array, sample, &rows, &samples.count, error, error_bytes);
-        samples.rows = rows;
-    } else if (good) {
-        int number = 0;
-        good = open_table(s->program, what, sample, &table, error, error_bytes);
-        if (good) couplet_table_field(&table, s->program->evals[0].of, &number);
-        if (good) samples = (CoupletSamples){table.name, table.columns[number], samples.row_bytes, table.count, table.origin};
-    }
+    CoupletSamples samples = {.name = what->array};
+    bool good = read_array(what->array, couplet_features_field(plan, 0, NULL), &rows, &samples.count, error, error_bytes);
+    const void *field = rows;
+    samples.rows = &field;
     good = good && embed_samples(s, what->out, &samples, error, error_bytes);
+    *count = samples.count;
+    free(rows);
+    return good;
+}
+
+static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+    const CoupletPlan *plan = s->program->features[0];
+    CoupletTable table = {.held = 0};
+    CoupletSamples samples = {.count = 0};
+    const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
+    if (!rows) return fail(error, error_bytes, "out of memory");
+    const bool good = open_table(s->program, what, &table, error, error_bytes) && couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
+                      embed_samples(s, what->out, &samples, error, error_bytes);
     *count = samples.count;
     couplet_table_close(&table);
     free(rows);
     return good;
+}
+
+bool couplet_embed(CoupletSession *s, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes) {
+    *count = 0;
+    if (!s->program->feature_count || !s->program->eval_count) return fail(error, error_bytes, "the method has no `eval` block, and so no features");
+    return (what->array ? embed_array : embed_source)(s, what, count, error, error_bytes);
 }

@@ -17,9 +17,11 @@ static bool is_knn(const CoupletEval *eval) { return strcmp(eval->method, "knn")
 /* ---- what is measured ---------------------------------------------------------------------------------------------------- */
 
 const char *couplet_subject_name(const CoupletProgram *program, const CoupletTable *data, CoupletSubject subject) {
-    for (int i = 0; subject == COUPLET_RAW && i < program->eval_count; i++) {
-        const CoupletField *field = couplet_table_field(&data[program->evals[i].bank], program->evals[i].of, NULL);
-        if (field && field->type != COUPLET_U8) return raw_values;
+    (void)data;
+    for (int i = 0; subject == COUPLET_RAW && i < program->feature_count; i++) {
+        const CoupletBuffer *field;
+        for (int f = 0; (field = couplet_features_field(program->features[i], f, NULL)); f++)
+            if (field->type != COUPLET_U8) return raw_values;
     }
     return subjects[subject];
 }
@@ -85,51 +87,67 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e, 
     return false;
 }
 
+static const CoupletPlan *plan_of(const CoupletProgram *program, const CoupletEval *e) { return couplet_program_features(program, e->features); }
+
 /* Codes that go through the network mean the same in bank and query; classes of labels are told by their names, and may differ. */
-static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
-    const CoupletField *bank = couplet_table_field(&data[e->bank], e->of, NULL), *query = couplet_table_field(&data[e->query], e->of, NULL);
+static bool codes_of_field_fit(const CoupletEval *e, const char *name, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
+    const CoupletField *bank = couplet_table_field(&data[e->bank], name, NULL), *query = couplet_table_field(&data[e->query], name, NULL);
     int64_t code;
     if (couplet_field_same_classes(bank, query, &code)) return true;
     const char *in_bank = code < bank->classes ? bank->class_names[code] : "nothing", *in_query = code < query->classes ? query->class_names[code] : "nothing";
     const bool alike = couplet_reader_has_setting(program->sources[e->query].reader, "like");
-    snprintf(error, error_bytes, "%s: error: the code %lld of `%s` is `%.80s` in `%s`, and `%.80s` in `%s`%s", e->place, (long long)code, e->of, in_bank,
+    snprintf(error, error_bytes, "%s: error: the code %lld of `%s` is `%.80s` in `%s`, and `%.80s` in `%s`%s", e->place, (long long)code, name, in_bank,
              program->sources[e->bank].name, in_query, program->sources[e->query].name, alike ? "; the setting like = \"PATH\" reads one as the other" : "");
     return false;
 }
 
-/* Bank and query have the fields, of one type and shape. */
-static bool fields_fit(const CoupletEval *e, const CoupletTable *data, char *error, size_t error_bytes) {
+static bool codes_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
+    const char *name;
+    for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
+        if (!codes_of_field_fit(e, name, program, data, error, error_bytes)) return false;
+    return true;
+}
+
+/* Bank and query have the field, of one type and shape. */
+static bool field_fits(const CoupletEval *e, const char *name, const CoupletTable *data, char *error, size_t error_bytes) {
     const CoupletTable *bank = &data[e->bank], *query = &data[e->query];
-    const CoupletField *of = couplet_table_field(bank, e->of, NULL), *labels = couplet_table_field(bank, e->labels, NULL);
-    if (!of || !labels) {
-        snprintf(error, error_bytes, "%s: error: %s has no field `%s`, which the evaluation reads", e->place, bank->name, of ? e->labels : e->of);
+    const CoupletField *field = couplet_table_field(bank, name, NULL);
+    if (!field) {
+        snprintf(error, error_bytes, "%s: error: %s has no field `%s`, which the evaluation reads", e->place, bank->name, name);
         return false;
     }
-    CoupletField claim[] = {*of, *labels};
-    claim[0].classes = claim[1].classes = 0;
+    CoupletField claim = *field;
+    claim.classes = 0;
     char sentence[800];
-    if (couplet_table_claims(query, claim, 2, sentence, sizeof sentence)) return true;
+    if (couplet_table_claims(query, &claim, 1, sentence, sizeof sentence)) return true;
     snprintf(error, error_bytes, "%s: error: bank and query differ: %s", e->place, sentence);
     return false;
+}
+
+static bool fields_fit(const CoupletEval *e, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
+    const char *name;
+    for (int i = 0; couplet_features_field(plan_of(program, e), i, &name); i++)
+        if (!field_fits(e, name, data, error, error_bytes)) return false;
+    return field_fits(e, e->labels, data, error, error_bytes);
 }
 
 bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
     for (int i = 0; i < program->eval_count; i++) {
         const CoupletEval *e = &program->evals[i];
-        if (!fields_fit(e, data, error, error_bytes) || !codes_fit(e, program, data, error, error_bytes) || (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes))) return false;
+        if (!fields_fit(e, program, data, error, error_bytes) || !codes_fit(e, program, data, error, error_bytes) || (is_knn(e) && !neighbours_fit(program, e, data, error, error_bytes))) return false;
     }
     return true;
 }
 
 /* ---- features ------------------------------------------------------------------------------------------------------------- */
 
-/* The field as it is: bytes as 0 .. 1. */
-static void take_raw(const CoupletSamples *samples, const CoupletField *field, int64_t width, float *out) {
+/* A field as it is: bytes as 0 .. 1. */
+static void take_raw_field(const CoupletSamples *samples, const void *rows, CoupletType type, int64_t elements, int64_t width, float *out) {
     for (int64_t i = 0; i < samples->count; i++) {
-        const char *row = (const char *)samples->rows + (samples->origin ? samples->origin[i] : i) * samples->row_bytes;
-        for (int64_t k = 0; k < width; k++) {
+        const char *row = (const char *)rows + (samples->origin ? samples->origin[i] : i) * elements * couplet_type_bytes(type);
+        for (int64_t k = 0; k < elements; k++) {
             float *to = &out[i * width + k];
-            switch (field->type) {
+            switch (type) {
             case COUPLET_U8: *to = (float)((const uint8_t *)row)[k] / 255; break;
             case COUPLET_I32: *to = (float)((const int32_t *)row)[k]; break;
             case COUPLET_F32: *to = ((const float *)row)[k]; break;
@@ -138,19 +156,36 @@ static void take_raw(const CoupletSamples *samples, const CoupletField *field, i
     }
 }
 
+static int64_t elements_of(const CoupletBuffer *field) { return couplet_buffer_count(field) / field->shape[0]; }
+
+static int64_t raw_width(const CoupletPlan *plan) {
+    const CoupletBuffer *field;
+    int64_t width = 0;
+    for (int f = 0; (field = couplet_features_field(plan, f, NULL)); f++) width += elements_of(field);
+    return width;
+}
+
+/* The fields that features are made of, one behind the other. */
+static void take_raw(const CoupletPlan *plan, const CoupletSamples *samples, float *out) {
+    const CoupletBuffer *field;
+    int64_t at = 0;
+    for (int f = 0; (field = couplet_features_field(plan, f, NULL)); at += elements_of(field), f++)
+        take_raw_field(samples, samples->rows[f], field->type, elements_of(field), raw_width(plan), out + at);
+}
+
 /* Rows of one source; the caller frees the values. */
 static float *rows_of(CoupletSession *s, const CoupletEval *eval, const CoupletTable *data, bool raw, int64_t *width, char *error, size_t error_bytes) {
-    int number;
-    const CoupletField *field = couplet_table_field(data, eval->of, &number);
-    const CoupletSamples samples = {data->name, data->columns[number], couplet_field_bytes(field), data->count, data->origin};
-    *width = raw ? couplet_field_elements(field) : couplet_session_width(s, eval->features);
-    float *values = *width > 0 ? malloc((size_t)(data->count * *width) * sizeof *values) : NULL;
-    if (!values) {
-        snprintf(error, error_bytes, "out of memory for the features of %s", data->name);
-        return NULL;
-    }
-    if (raw) take_raw(&samples, field, *width, values);
-    if (raw || couplet_session_features(s, eval->features, &samples, values, error, error_bytes)) return values;
+    const CoupletPlan *plan = plan_of(s->program, eval);
+    const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
+    CoupletSamples samples;
+    *width = raw ? raw_width(plan) : couplet_session_width(s, eval->features);
+    float *values = rows && *width > 0 ? malloc((size_t)(data->count * *width) * sizeof *values) : NULL;
+    if (!values) snprintf(error, error_bytes, "out of memory for the features of %s", data->name);
+    bool good = values && couplet_samples_of(plan, data, rows, &samples, error, error_bytes);
+    if (good && raw) take_raw(plan, &samples, values);
+    else if (good) good = couplet_session_features(s, eval->features, &samples, values, error, error_bytes);
+    free(rows);
+    if (good) return values;
     free(values);
     return NULL;
 }
@@ -228,14 +263,22 @@ typedef struct Made {
     int64_t width;
 } Made;
 
-static bool shares(const Made *made, const CoupletEval *e, bool raw) {
+static bool of_same_fields(const CoupletPlan *a, const CoupletPlan *b) {
+    const char *first, *second;
+    int i = 0;
+    for (; couplet_features_field(a, i, &first) && couplet_features_field(b, i, &second); i++)
+        if (strcmp(first, second) != 0) return false;
+    return !couplet_features_field(a, i, NULL) && !couplet_features_field(b, i, NULL);
+}
+
+static bool shares(const CoupletProgram *program, const Made *made, const CoupletEval *e, bool raw) {
     const CoupletEval *m = made->eval;
-    if (!m || m->bank != e->bank || m->query != e->query || strcmp(m->of, e->of) != 0) return false;
-    return raw || strcmp(m->features, e->features) == 0;
+    if (!m || m->bank != e->bank || m->query != e->query) return false;
+    return strcmp(m->features, e->features) == 0 || (raw && of_same_fields(plan_of(program, m), plan_of(program, e)));
 }
 
 static bool make_features(CoupletSession *s, const CoupletEval *e, const CoupletTable *data, bool raw, Made *made, char *error, size_t error_bytes) {
-    if (shares(made, e, raw)) return true;
+    if (shares(s->program, made, e, raw)) return true;
     free(made->bank);
     free(made->query);
     made->query = NULL;

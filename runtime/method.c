@@ -1,7 +1,5 @@
 #include "runtime/method.h"
 
-#include "runtime/session.h"
-
 #include <string.h>
 
 bool couplet_has_level(const char *level) {
@@ -21,10 +19,4 @@ const CoupletProgram *couplet_method_program(const CoupletMethod *method) {
     for (int64_t i = 0; method && i < method->variant_count; i++)
         if (couplet_has_level(method->variants[i].level)) return method->variants[i].program;
     return NULL;
-}
-
-const CoupletBuffer *couplet_program_sample(const CoupletProgram *program) {
-    const CoupletPlan *plan = program && program->feature_count ? program->features[0] : NULL;
-    const CoupletNamed *input = plan ? couplet_features_input(plan) : NULL;
-    return input ? &plan->buffers[input->buffer] : NULL;
 }

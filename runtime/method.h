@@ -7,9 +7,6 @@
 /* The program of the highest level that this processor has; NULL when it has none of them, and when `method` is NULL. */
 const CoupletProgram *couplet_method_program(const CoupletMethod *method);
 
-/* The samples that features are made of: [batch, shape of a sample]. NULL when the program has no features. */
-const CoupletBuffer *couplet_program_sample(const CoupletProgram *program);
-
 /* Whether this processor has a level of the x86-64 architecture ("x86-64-v3"); NULL: any machine has it. */
 bool couplet_has_level(const char *level);
 

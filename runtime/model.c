@@ -61,22 +61,29 @@ int64_t couplet_method_batch(const CoupletMethod *method) {
 
 static const CoupletPlan *features_of(const CoupletProgram *program) { return program && program->feature_count ? program->features[0] : NULL; }
 
-static int64_t sample_bytes(const CoupletBuffer *sample) { return couplet_buffer_count(sample) / sample->shape[0] * couplet_type_bytes(sample->type); }
+/* The one field that samples are made of; NULL: there is none, or there are several. */
+static const CoupletBuffer *only_field(const CoupletPlan *plan) { return couplet_features_field_count(plan) == 1 ? couplet_features_field(plan, 0, NULL) : NULL; }
 
 int64_t couplet_method_sample_bytes(const CoupletMethod *method) {
-    const CoupletBuffer *sample = couplet_program_sample(couplet_method_program(method));
-    return sample ? sample_bytes(sample) : 0;
+    const CoupletPlan *plan = features_of(couplet_method_program(method));
+    return only_field(plan) ? couplet_features_field_bytes(plan, 0) : 0;
 }
 
 int64_t couplet_method_image_bytes(const CoupletMethod *method) { return couplet_method_sample_bytes(method); }
 
-int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape) {
-    const CoupletProgram *program = couplet_method_program(method);
-    const CoupletBuffer *sample = couplet_program_sample(program);
-    if (!sample || !shape) return 0;
-    *shape = (CoupletShape){.name = program->eval_count ? program->evals[0].of : "", .element = (CoupletElement)sample->type, .rank = sample->rank - 1};
-    memcpy(shape->extent, sample->shape + 1, (size_t)shape->rank * sizeof *shape->extent);
+int couplet_method_field_count(const CoupletMethod *method) { return couplet_features_field_count(features_of(couplet_method_program(method))); }
+
+int couplet_method_field(const CoupletMethod *method, int number, CoupletShape *shape) {
+    const char *name;
+    const CoupletBuffer *field = number < 0 ? NULL : couplet_features_field(features_of(couplet_method_program(method)), number, &name);
+    if (!field || !shape) return 0;
+    *shape = (CoupletShape){.name = name, .element = (CoupletElement)field->type, .rank = field->rank - 1};
+    memcpy(shape->extent, field->shape + 1, (size_t)shape->rank * sizeof *shape->extent);
     return 1;
+}
+
+int couplet_method_sample(const CoupletMethod *method, CoupletShape *shape) {
+    return only_field(features_of(couplet_method_program(method))) ? couplet_method_field(method, 0, shape) : 0;
 }
 
 int64_t couplet_method_feature_width(const CoupletMethod *method) {
@@ -234,7 +241,7 @@ static bool source_has(const CoupletProgram *p, int source, const char *field) {
     for (int i = 0; i < s->field_count; i++) found |= strcmp(s->fields[i].name, field) == 0;
     for (int i = 0; i < p->eval_count; i++) {
         const CoupletEval *e = &p->evals[i];
-        if (e->bank == source || e->query == source) found |= strcmp(e->of, field) == 0 || strcmp(e->labels, field) == 0;
+        if (e->bank == source || e->query == source) found |= strcmp(e->labels, field) == 0;
     }
     return found;
 }
@@ -323,18 +330,77 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
 
 int64_t couplet_model_steps(const CoupletModel *m) { return m ? m->session->step : 0; }
 
+static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan, const CoupletSamples *samples, float *out) {
+    if (samples->count > 0 && !out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld samples is NULL", (long long)samples->count);
+    if (samples->count == 0 || couplet_session_features(m->session, plan->name, samples, out, m->error, sizeof m->error)) return COUPLET_OK;
+    couplet_device_clear(m->device);
+    return COUPLET_ERROR_NUMBERS;
+}
+
+/* Whether the method has features, of so many samples. */
+static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
+    if (!plan) return fail(m, COUPLET_ERROR_ARGUMENT, "the method has no `eval` block, and so no features");
+    if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld samples were given, and 0 or more are expected", (long long)count);
+    return COUPLET_OK;
+}
+
 CoupletStatus couplet_model_embed(CoupletModel *m, const void *samples, int64_t count, float *out) {
     if (!m) return COUPLET_ERROR_ARGUMENT;
     m->error[0] = 0;
     const CoupletPlan *plan = features_of(m->program);
-    if (!plan) return fail(m, COUPLET_ERROR_ARGUMENT, "the method has no `eval` block, and so no features");
-    if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld samples were given, and 0 or more are expected", (long long)count);
+    const CoupletStatus status = may_embed(m, plan, count);
+    char names[512];
+    if (status != COUPLET_OK) return status;
+    if (!only_field(plan))
+        return fail(m, COUPLET_ERROR_ARGUMENT, "a sample is made of the fields %s, which couplet_model_embed_fields takes", couplet_features_fields_text(plan, names, sizeof names));
     if (count > 0 && !samples) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of the %lld samples is NULL", (long long)count);
-    if (count > 0 && !out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for the features of %lld samples is NULL", (long long)count);
-    const CoupletSamples from = {.name = "the samples", .rows = samples, .row_bytes = sample_bytes(couplet_program_sample(m->program)), .count = count};
-    if (count == 0 || couplet_session_features(m->session, plan->name, &from, out, m->error, sizeof m->error)) return COUPLET_OK;
-    couplet_device_clear(m->device);
-    return COUPLET_ERROR_NUMBERS;
+    return embed_samples(m, plan, &(CoupletSamples){.name = "the samples", .rows = &samples, .count = count}, out);
+}
+
+static const CoupletInput *find_given(const CoupletInput *fields, int field_count, const char *name) {
+    const CoupletInput *found = NULL;
+    for (int i = 0; i < field_count; i++)
+        if (fields[i].name && strcmp(fields[i].name, name) == 0) found = &fields[i];
+    return found;
+}
+
+/* The array of each field, in the order of the plan. */
+static CoupletStatus take_fields(CoupletModel *m, const CoupletPlan *plan, const CoupletInput *fields, int field_count, int64_t count, const void **rows) {
+    const char *name;
+    const CoupletBuffer *b;
+    char names[512];
+    for (int i = 0; (b = couplet_features_field(plan, i, &name)); i++) {
+        const CoupletInput *given = find_given(fields, field_count, name);
+        const int64_t expected = couplet_buffer_count(b) / b->shape[0] * count;
+        if (!given) return fail(m, COUPLET_ERROR_ARGUMENT, "a sample has the field `%s`, which was not given; it is made of %s", name, couplet_features_fields_text(plan, names, sizeof names));
+        if (count > 0 && !given->data) return fail(m, COUPLET_ERROR_ARGUMENT, "the array of `%s` is NULL", name);
+        if (given->count != expected)
+            return fail(m, COUPLET_ERROR_ARGUMENT, "`%s` has %lld elements, and %lld are expected for %lld samples", name, (long long)given->count, (long long)expected, (long long)count);
+        rows[i] = given->data;
+    }
+    for (int i = 0; i < field_count; i++) {
+        bool known = false;
+        for (int f = 0; fields[i].name && couplet_features_field(plan, f, &name); f++) known |= strcmp(fields[i].name, name) == 0;
+        if (!known || find_given(fields + i + 1, field_count - i - 1, fields[i].name))
+            return fail(m, COUPLET_ERROR_ARGUMENT, known ? "the field `%.100s` is given twice%s" : "a sample has no field `%.100s`; it is made of %s", fields[i].name ? fields[i].name : "NULL",
+                        known ? "" : couplet_features_fields_text(plan, names, sizeof names));
+    }
+    return COUPLET_OK;
+}
+
+CoupletStatus couplet_model_embed_fields(CoupletModel *m, const CoupletInput *fields, int field_count, int64_t count, float *out) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
+    m->error[0] = 0;
+    const CoupletPlan *plan = features_of(m->program);
+    CoupletStatus status = may_embed(m, plan, count);
+    if (status != COUPLET_OK) return status;
+    if (field_count < 0 || (field_count > 0 && !fields)) return fail(m, COUPLET_ERROR_ARGUMENT, "%d fields were given%s", field_count, fields ? "" : " as a NULL");
+    const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
+    if (!rows) return fail(m, COUPLET_ERROR_MEMORY, "out of memory");
+    status = take_fields(m, plan, fields, field_count, count, rows);
+    if (status == COUPLET_OK) status = embed_samples(m, plan, &(CoupletSamples){.name = "the samples", .rows = rows, .count = count}, out);
+    free(rows);
+    return status;
 }
 
 const char *couplet_model_error(const CoupletModel *m) { return m ? m->error : "the model is NULL"; }

@@ -150,45 +150,29 @@ CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice
 
 /* ---- features ------------------------------------------------------------------------------------------------- */
 
-static const CoupletPlan *features_plan(const CoupletSession *s, const char *name) {
-    for (int i = 0; i < s->program->feature_count; i++)
-        if (strcmp(s->program->features[i]->name, name) == 0) return s->program->features[i];
-    return NULL;
-}
-
 int64_t couplet_session_width(const CoupletSession *s, const char *features) {
-    const CoupletPlan *plan = features_plan(s, features);
+    const CoupletPlan *plan = couplet_program_features(s->program, features);
     const CoupletBuffer *out = plan ? couplet_plan_output(plan, "features") : NULL;
     return out ? out->shape[1] : -1;
 }
 
-static bool is_scalar(const char *input) {
-    static const char *const names[] = {"seed", "step", "steps", "epoch"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], input) == 0) return true;
-    return strncmp(input, "hyper.", 6) == 0;
-}
-
-const CoupletNamed *couplet_features_input(const CoupletPlan *plan) {
-    for (int i = 0; i < plan->input_count; i++)
-        if (!is_scalar(plan->inputs[i].name)) return &plan->inputs[i];
-    return NULL;
-}
-
-static void take_samples(const CoupletSamples *samples, int64_t first, int64_t count, int64_t rows, char *batch) {
-    const int64_t bytes = samples->row_bytes;
-    for (int64_t i = 0; i < rows; i++) {
-        const int64_t sample = first + (i < count ? i : 0), row = samples->origin ? samples->origin[sample] : sample;
-        memcpy(batch + i * bytes, (const char *)samples->rows + row * bytes, (size_t)bytes);
+/* Fills each field's array of a batch; places behind the last sample get the first of the batch. */
+static void take_samples(const CoupletPlan *plan, const CoupletSamples *samples, int64_t first, int64_t count, int64_t rows, char *const *batch) {
+    for (int f = 0; couplet_features_field(plan, f, NULL); f++) {
+        const int64_t bytes = couplet_features_field_bytes(plan, f);
+        for (int64_t i = 0; i < rows; i++) {
+            const int64_t sample = first + (i < count ? i : 0), row = samples->origin ? samples->origin[sample] : sample;
+            memcpy(batch[f] + i * bytes, (const char *)samples->rows[f] + row * bytes, (size_t)bytes);
+        }
     }
 }
 
-static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run, const CoupletSamples *samples, char *batch, void **inputs, float *out,
+static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun *run, const CoupletSamples *samples, char *const *batch, void **inputs, float *out,
                          char *error, size_t error_bytes) {
     int64_t rows = couplet_plan_output(plan, "features")->shape[0], width = couplet_plan_output(plan, "features")->shape[1];
     for (int64_t first = 0; first < samples->count; first += rows) {
         int64_t here = samples->count - first < rows ? samples->count - first : rows;
-        take_samples(samples, first, here, rows, batch);
+        take_samples(plan, samples, first, here, rows, batch);
         CoupletFault fault;
         if (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault)) {
             couplet_fault_text(&fault, "in the features of an evaluation", error, error_bytes);
@@ -201,28 +185,36 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
     return true;
 }
 
+/* An array of a batch for each field, bound to the plan's input. */
+static bool bind_batch(const CoupletPlan *plan, char **batch, void **inputs) {
+    const CoupletBuffer *b;
+    for (int f = 0; (b = couplet_features_field(plan, f, NULL)); f++) {
+        batch[f] = malloc((size_t)(couplet_buffer_count(b) * couplet_type_bytes(b->type)));
+        if (!batch[f]) return false;
+        for (int i = 0; i < plan->input_count; i++)
+            if (&plan->buffers[plan->inputs[i].buffer] == b) inputs[i] = batch[f];
+    }
+    return true;
+}
+
 bool couplet_session_features(CoupletSession *s, const char *features, const CoupletSamples *samples, float *out, char *error, size_t error_bytes) {
-    const CoupletPlan *plan = features_plan(s, features);
-    const CoupletNamed *input = plan ? couplet_features_input(plan) : NULL;
-    if (!input) {
+    const CoupletPlan *plan = couplet_program_features(s->program, features);
+    const int fields = couplet_features_field_count(plan);
+    if (!fields) {
         snprintf(error, error_bytes, "there is no evaluation plan for `%s`", features);
         return false;
     }
-    const CoupletBuffer *b = &plan->buffers[input->buffer];
-    if (couplet_buffer_count(b) / b->shape[0] * couplet_type_bytes(b->type) != samples->row_bytes) {
-        snprintf(error, error_bytes, "%s: a sample has %lld bytes, and the method was compiled for other samples", samples->name, (long long)samples->row_bytes);
-        return false;
-    }
-    char *batch = malloc((size_t)(b->shape[0] * samples->row_bytes));
+    char **batch = calloc((size_t)fields, sizeof *batch);
     void **inputs = calloc((size_t)plan->input_count + 1, sizeof *inputs);
     CoupletRun *run = couplet_run_on(s->device, plan);
     bool good = batch && inputs && run ? true : fail_device(s, error, error_bytes);
+    if (good && !bind_batch(plan, batch, inputs)) good = fail_memory(error, error_bytes);
     if (good) {
         couplet_session_scalars(s, plan, inputs);
-        inputs[input - plan->inputs] = batch;
         good = all_bound(plan, inputs, error, error_bytes) && run_features(s, plan, run, samples, batch, inputs, out, error, error_bytes);
     }
     couplet_run_free(run);
+    for (int f = 0; batch && f < fields; f++) free(batch[f]);
     free(inputs);
     free(batch);
     return good;

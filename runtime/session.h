@@ -4,6 +4,7 @@
 
 #include "runtime/abi.h"
 #include "runtime/plan.h"
+#include "runtime/samples.h"
 
 typedef struct CoupletSession {
     const CoupletProgram *program;
@@ -33,19 +34,9 @@ const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
 
-/* Samples of one field. */
-typedef struct CoupletSamples {
-    const char *name;      /* for messages */
-    const void *rows;      /* one after the other */
-    int64_t row_bytes, count;
-    const int32_t *origin; /* [count]: which row each sample is; NULL: in order */
-} CoupletSamples;
-
 /* The features plan over samples, in evaluation mode: out[count, width]. The last batch is filled up with its first sample; what those
  * rows give is dropped. `width` from couplet_session_width. */
 bool couplet_session_features(CoupletSession *session, const char *features, const CoupletSamples *samples, float *out, char *error, size_t error_bytes);
-/* The one input of a features plan that is no scalar of the run; NULL: it has none. */
-const CoupletNamed *couplet_features_input(const CoupletPlan *plan);
 /* Reads the states that batches are drawn in proportion to, as an epoch begins. False with a sentence when the device fails. */
 bool couplet_session_weigh(CoupletSession *session, char *error, size_t error_bytes);
 int64_t couplet_session_width(const CoupletSession *session, const char *features); /* -1: no such plan */

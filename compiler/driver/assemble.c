@@ -96,7 +96,7 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
     for (int i = 0; i < lowered->evals.count; i++) {
         const LoweredEval *from = &lowered->evals.items[i];
         evals[i] = (CoupletEval){.method = from->method, .k = from->k, .temperature = from->temperature, .decay = from->decay,
-                                 .features = lowered->feature_names.items[from->features], .of = from->of, .labels = from->labels,
+                                 .features = lowered->feature_names.items[from->features], .labels = from->labels,
                                  .bank = from->bank, .query = from->query,
                                  .place = arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
     }

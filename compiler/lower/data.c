@@ -65,7 +65,7 @@ GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t ro
 }
 
 static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field, int64_t rows, Span span) {
-    const char *key = arena_printf(l->arena, "%s.%s", prefix, field);
+    const char *key = arena_printf(l->arena, "%s.%s", l->evaluates ? "sample" : prefix, field);
     return rows_input(l, arena_intern(l->arena, key, strlen(key)), source_field(l, source->data, field), rows, span);
 }
 
@@ -82,6 +82,18 @@ Value lower_field(Lower *l, const Expr *e) {
     if (!l->sample) return value;
     value.prefix[value.prefix_count++] = l->sample;
     return value_rank(&value) ? value : value_scalar(gx_load(l->g, value.tensor, 1, value.prefix, NULL));
+}
+
+Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
+    Graph *g = l->g;
+    const GExpr *axes[GRAPH_MAX_RANK];
+    l->sample = axes[0] = graph_fresh_index(g, batch_of(l, data));
+    Value value = lower_value(l, recipe);
+    l->sample = NULL;
+    if (value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) return value_none();
+    const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
+    for (int i = 0; i < own; i++) axes[1 + i] = graph_fresh_index(g, value_extent(&value, i));
+    return array_from(l, value_element(l, &value, axes + 1, recipe->span), axes, 1 + own, "of", recipe->span);
 }
 
 /* ---- views ------------------------------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
+#include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 #include "lang/evals.h"
 
@@ -6,57 +7,113 @@
 
 enum { FEATURE_ROWS = 500 };
 
-static bool is_same(const DataField *a, const DataField *b) {
-    if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->rank != b->rank) return false;
-    return memcmp(a->shape, b->shape, sizeof *a->shape * (size_t)a->rank) == 0;
-}
-
-/* The graph of features with this name, of such a field; -1: there is none. */
-static int find_features(const LoweredProgram *program, const char *name, const DataField *field) {
-    for (int i = 0; i < program->features.count; i++)
-        if (strcmp(program->feature_names.items[i], name) == 0 && is_same(program->feature_fields.items[i], field)) return i;
-    return -1;
-}
-
-/* Networks are told apart by their paths; where one is applied to several fields, the later ones have the field in their name. */
-static const char *features_name(Lower *l, const char *path, const char *of) {
-    for (int i = 0; i < l->program->feature_names.count; i++)
-        if (strcmp(l->program->feature_names.items[i], path) == 0) return arena_printf(l->arena, "%s of %s", path, of);
-    return path;
-}
-
-static int feature_graph(Lower *l, const Expr *features, const DataSource *data, const char *of, const LowerOptions *options) {
-    LoweredProgram *program = l->program;
-    begin_graph(l, "features", false);
-    Net *net = lower_net(l, features, "");
-    const DataField *field = source_field(l, data, of);
-    if (!net || !field) return -1;
-    int found = find_features(program, net->path, field);
-    if (found < 0) found = find_features(program, arena_printf(l->arena, "%s of %s", net->path, of), field);
-    if (found >= 0) return found;
-    Value samples = value_array(rows_input(l, of, field, FEATURE_ROWS, features->span));
-    Value value = net_apply(l, net, samples, features);
-    if (value.kind != VALUE_ARRAY || value_rank(&value) != 2) {
-        diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
-        diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands in parentheses: `trunk: (a >> b) >> head: c`");
-        return -1;
-    }
-    const GExpr *free[GRAPH_MAX_FREE];
-    int count;
-    graph_output(l->g, "features", materialise(l, &value, free, &count, features->span));
-    pass_ran(l, l->g, "lower", options);
-    run_passes(l, l->g, PASS_after, options);
-    array_push(l->arena, &program->features, l->g);
-    const char *name = features_name(l, net->path, of);
-    array_push(l->arena, &program->feature_names, name);
-    array_push(l->arena, &program->feature_fields, field);
-    return program->features.count - 1;
-}
-
 static const Expr *named_argument(const Expr *call, const char *name) {
     for (int i = 0; i < call->arg_count; i++)
         if (call->arg_names && call->arg_names[i] && strcmp(call->arg_names[i], name) == 0) return call->args[i];
     return NULL;
+}
+
+/* The rows of features: a formula of the fields, or a network that is given one field, or a formula of fields for each sample. */
+static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
+    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    if (features->type->kind != KIND_NET) return lower_value(l, features);
+    Net *net = lower_net(l, features, "");
+    if (!net) return value_none();
+    if (of && !eval_is_field(of)) {
+        Value samples = lower_recipe(l, bank, of);
+        return samples.kind == VALUE_ARRAY ? net_apply(l, net, samples, features) : value_none();
+    }
+    const char *name = arena_printf(l->arena, "sample.%s", field);
+    Value samples = value_array(rows_input(l, arena_intern(l->arena, name, strlen(name)), source_field(l, bank, field), FEATURE_ROWS, features->span));
+    return net_apply(l, net, samples, features);
+}
+
+/* What features are called: the network, and where it is applied to several things, what the later ones are made of; or the formula as it is written. */
+static const char *features_name(Lower *l, const Expr *call, const char *field) {
+    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    const char *name = span_text(l->arena, features->span);
+    int again = 0;
+    if (features->type->kind == KIND_NET) {
+        const Net *net = lower_net(l, features, "");
+        name = net ? net->path : name;
+    }
+    for (int i = 0; i < l->program->feature_names.count; i++) again += strcmp(l->program->feature_names.items[i], name) == 0;
+    if (again && features->type->kind == KIND_NET) name = arena_printf(l->arena, "%s of %s", name, of && !eval_is_field(of) ? span_text(l->arena, of->span) : field);
+    else if (again) name = arena_printf(l->arena, "%s, %d", name, again + 1);
+    return name;
+}
+
+/* The features that mean the same, lowered before; -1: there are none. */
+static int find_features(const LoweredProgram *program, const Graph *g) {
+    for (int i = 0; i < program->features.count; i++)
+        if (program->features.items[i]->meaning == g->meaning) return i;
+    return -1;
+}
+
+/* "number" of an input that is a field of the samples, "sample.number"; NULL: the node is none. */
+static const char *sample_field(const GNode *n) {
+    const size_t length = strlen("sample.");
+    return n->kind == GN_INPUT && strncmp(n->name, "sample.", length) == 0 ? n->name + length : NULL;
+}
+
+static bool reads_samples(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (sample_field(g->nodes.items[i])) return true;
+    return false;
+}
+
+static VisitStep find_draw(void *context, const GExpr *e) {
+    (void)context;
+    return e->op == G_RANDOM ? VISIT_END : VISIT_INSIDE;
+}
+
+static bool draws(const Graph *g) {
+    for (int i = 0; i < g->nodes.count; i++)
+        if (expr_visit_node(g->nodes.items[i], find_draw, NULL)) return true;
+    return false;
+}
+
+/* What is asked of features beyond their type, where the graph says it. */
+static bool are_features(Lower *l, const Expr *call, const Value *value) {
+    const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
+    const bool formula = features->type->kind != KIND_NET || (of && !eval_is_field(of));
+    if (value->kind != VALUE_ARRAY || value_rank(value) != 2) {
+        if (diag_error_count(l->diag)) return false;
+        diag_report(l->diag, CODE_EVALUATION, features->span, "features are rows: an array of two axes is needed here");
+        diag_suggest(l->diag, "a named part goes up to the next `>>`; one of several layers stands in parentheses: `trunk: (a >> b) >> head: c`");
+        return false;
+    }
+    const GExpr *free[GRAPH_MAX_FREE];
+    int count;
+    graph_output(l->g, "features", materialise(l, value, free, &count, features->span));
+    note_meaning(l->g);
+    const Span span = features->type->kind == KIND_NET && of ? of->span : features->span;
+    if (formula && draws(l->g))
+        diag_report(l->diag, CODE_EVALUATION, span, "features are the same whenever they are made, and this formula draws");
+    else if (!reads_samples(l->g))
+        diag_report(l->diag, CODE_EVALUATION, span, "these features are the same for every sample: no field of the data comes through");
+    return !diag_error_count(l->diag);
+}
+
+static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, const char *field, const LowerOptions *options) {
+    LoweredProgram *program = l->program;
+    begin_graph(l, "features", false);
+    l->between = l->evaluates = true;
+    l->sweep = bank;
+    l->sweep_rows = sweep_rows(bank);
+    const Value value = lower_rows(l, call, bank, field);
+    l->between = l->evaluates = false;
+    l->sweep = NULL;
+    if (!are_features(l, call, &value)) return -1;
+    const int found = find_features(program, l->g);
+    if (found >= 0) return found;
+    Graph *g = l->g;
+    pass_ran(l, g, "lower", options);
+    run_passes(l, g, PASS_after, options);
+    const char *name = features_name(l, call, field);
+    array_push(l->arena, &program->features, g);
+    array_push(l->arena, &program->feature_names, name);
+    return program->features.count - 1;
 }
 
 /* As the checker found it, in its range; else what evals.def says. */
@@ -65,14 +122,27 @@ static double number_argument(Lower *l, const Expr *call, const char *name) {
     return given ? known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
-/* The field that an option names, noted as one that is read of both sources. */
+/* The field that an option names, noted as one that is read of both sources; "": the option is a formula, or not needed. */
 static const char *field_argument(Lower *l, const Expr *call, const LoweredEval *eval, const char *option) {
-    const Expr *given = named_argument(call, option);
+    const Expr *given = named_argument(call, option), *features = named_argument(call, "features");
     const DataSource *bank = l->program->sources.items[eval->bank].data, *query = l->program->sources.items[eval->query].data;
+    const bool is_of = strcmp(option, "of") == 0;
+    if (is_of && (features->type->kind != KIND_NET || (given && !eval_is_field(given)))) return "";
     const char *name = given ? given->name : eval_field(bank, option)->name;
     source_field(l, bank, name);
     source_field(l, query, name);
     return name;
+}
+
+/* What the features are made of is read of both sources. */
+static void note_reads(Lower *l, const LoweredEval *eval) {
+    const Graph *g = l->program->features.items[eval->features];
+    for (int i = 0; i < g->nodes.count; i++) {
+        const char *field = sample_field(g->nodes.items[i]);
+        if (!field) continue;
+        source_field(l, l->program->sources.items[eval->bank].data, field);
+        source_field(l, l->program->sources.items[eval->query].data, field);
+    }
 }
 
 void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
@@ -85,12 +155,13 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
         eval.k = number_argument(l, call, "k");
         eval.temperature = number_argument(l, call, "temperature");
         eval.decay = number_argument(l, call, "decay");
-        const Expr *features = named_argument(call, "features"), *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
+        const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
         eval.bank = find_source(l, bank->name);
         eval.query = find_source(l, query->name);
-        eval.of = field_argument(l, call, &eval, "of");
         eval.labels = field_argument(l, call, &eval, "labels");
-        eval.features = feature_graph(l, features, l->program->sources.items[eval.bank].data, eval.of, options);
+        const char *of = field_argument(l, call, &eval, "of");
+        eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of, options);
+        if (eval.features >= 0) note_reads(l, &eval);
         array_push(l->arena, &l->program->evals, eval);
     }
 }

@@ -115,8 +115,9 @@ typedef struct Lower {
     const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
     bool in_condition;
     bool between;            /* in `every epoch` */
-    const DataSource *sweep; /* in `over`: fields of this source are those of a sweep's batch */
+    const DataSource *sweep; /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
     int64_t sweep_rows;      /* of so many samples */
+    bool evaluates;          /* in an evaluation, whose graph has the fields of a sample as inputs, "sample.image" */
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
@@ -238,6 +239,8 @@ int find_source(const Lower *l, const char *name);
 /* The field of this name, which is noted as read; NULL: `index`, which is no column. */
 const DataField *source_field(Lower *l, const DataSource *data, const char *name);
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
+/* A recipe of one sample, done to each of a sweep's batch. */
+Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
 GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span);
 Value sample_of(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
 Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
@@ -298,6 +301,7 @@ bool is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch,
 void begin_graph(Lower *l, const char *name, bool training);
 const Expr *find_setting(const Stmt *block, const char *name);
 /* The passes of a stage; and the end of one that was called by itself, or of lowering: both show the graph to whoever watches and verify it. */
+void note_meaning(Graph *g); /* of a graph before its passes: what they make of it does not count */
 void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options);
 void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options);
 

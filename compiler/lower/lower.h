@@ -28,7 +28,7 @@ typedef struct LoweredEval {
     const char *method; /* "knn", "linear" */
     double k, temperature, decay;
     int features;    /* which of LoweredProgram.features */
-    const char *of, *labels; /* fields of both sources */
+    const char *labels; /* a field of both sources; those that features are made of are the inputs "sample.NAME" of their graph */
     int bank, query; /* which of sources */
     Span span;
 } LoweredEval;
@@ -65,7 +65,6 @@ typedef struct LoweredProgram {
     ARRAY(LoweredPhase) phases;
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
-    ARRAY(const DataField *) feature_fields; /* that each of them is made of */
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;

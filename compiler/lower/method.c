@@ -36,19 +36,6 @@ const Expr *find_setting(const Stmt *block, const char *name) {
 
 /* ---- statements of the method ------------------------------------------------------------------------ */
 
-/* The text of an expression. Its span leaves out the outermost parentheses of its first and its last operand; they are taken back. */
-static const char *written(Arena *arena, Span span) {
-    const char *text = span.source->text;
-    int begin = span.begin, end = span.end, open = 0, missing = 0;
-    for (int i = begin; i < end; i++) {
-        open += text[i] == '(';
-        if (text[i] == ')' && open-- == 0) open = 0, missing++;
-    }
-    for (; missing > 0 && begin > 0; missing -= text[begin] == '(') begin--;
-    for (; open > 0 && text[end]; end++) open -= text[end] == ')';
-    return arena_strndup(arena, text + begin, (size_t)(end - begin));
-}
-
 /* The range of the hyper that was declared last; it may name those before. */
 static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
     const Span span = param->guard->span;
@@ -58,7 +45,7 @@ static void check_range(Lower *l, const Param *param, LoweredHyper *hyper) {
         diag_report(l->diag, CODE_HYPER, span, "the range of the hyper `%s` must be known before a run: it may name numbers, this hyper and those before it", param->name);
         return;
     }
-    hyper->range_text = written(l->arena, span);
+    hyper->range_text = span_text(l->arena, span);
     CoupletHyper *hypers = arena_array(l->arena, CoupletHyper, count);
     for (int i = 0; i < count; i++) hypers[i] = (CoupletHyper){.name = l->program->hypers.items[i].name, .value = l->program->hypers.items[i].value};
     if (!couplet_range_holds(hyper->range, hypers, count))
@@ -192,7 +179,7 @@ static void report(Lower *l, const char *wrong) {
 }
 
 /* What passes, budgets and devices make of a graph does not count: a checkpoint goes on with another plan. */
-static void note_meaning(Graph *g) {
+void note_meaning(Graph *g) {
     graph_prune(g);
     g->meaning = graph_hash(g);
 }

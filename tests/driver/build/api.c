@@ -163,6 +163,8 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_model_new(NULL, NULL, &none, NULL, 99) == COUPLET_ERROR_ARGUMENT && couplet_model_new(NULL, NULL, NULL, NULL, 0) == COUPLET_ERROR_ARGUMENT, "and nothing at all", "it was taken");
     check(couplet_method_input_count(NULL) == -1 && !couplet_method_input(NULL, 0, &shape) && !couplet_method_input(&couplet_small, 0, NULL), "inputs of no method", "there are some");
     check(!couplet_method_sample(NULL, &shape) && !couplet_method_sample(&couplet_small, NULL) && !couplet_method_sample_bytes(NULL), "the sample of no method", "there is one");
+    check(!couplet_method_field_count(NULL) && !couplet_method_field(NULL, 0, &shape) && !couplet_method_field(&couplet_small, 0, NULL) && !couplet_method_field(&couplet_small, -1, &shape) &&
+              !couplet_method_field(&couplet_small, 1, &shape) && couplet_method_field_count(&couplet_small) == 1, "the fields of a sample of no method", "there are some");
     check(couplet_method_sample(&couplet_small, &shape) && strcmp(shape.name, "image") == 0 && shape.element == COUPLET_UINT8 && shape.rank == 3 && shape.extent[0] == 1 &&
               shape.extent[1] == 28 && shape.extent[2] == 28 && couplet_method_sample_bytes(&couplet_small) == SMALL_IMAGE_BYTES,
           "the sample of a method is its field", "it is something else");
@@ -185,6 +187,13 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_model_embed(NULL, images, 1, out) == COUPLET_ERROR_ARGUMENT, "features of no model", "they were made");
     expect(model, couplet_model_embed(model, NULL, 1, out), COUPLET_ERROR_ARGUMENT, "1 samples is NULL", "features of a NULL");
     expect(model, couplet_model_embed(model, images, 1, NULL), COUPLET_ERROR_ARGUMENT, "features of 1 samples is NULL", "features into a NULL");
+    check(couplet_model_embed_fields(NULL, inputs, 1, 1, out) == COUPLET_ERROR_ARGUMENT, "features of fields of no model", "they were made");
+    inputs[0] = (CoupletInput){"image", NULL, SMALL_IMAGE_BYTES};
+    expect(model, couplet_model_embed_fields(model, NULL, 1, 1, out), COUPLET_ERROR_ARGUMENT, "as a NULL", "features of no fields");
+    expect(model, couplet_model_embed_fields(model, inputs, 1, 1, out), COUPLET_ERROR_ARGUMENT, "`image` is NULL", "features of a field that is NULL");
+    expect(model, couplet_model_embed_fields(model, &(CoupletInput){NULL, images, SMALL_IMAGE_BYTES}, 1, 1, out), COUPLET_ERROR_ARGUMENT, "`image`, which was not given", "a field without a name");
+    inputs[0].data = images;
+    expect(model, couplet_model_embed_fields(model, inputs, 1, 1, NULL), COUPLET_ERROR_ARGUMENT, "features of 1 samples is NULL", "features of fields into a NULL");
     check(strstr(couplet_model_error(NULL), "NULL") != NULL, "the error of no model", "it says nothing");
     check(*couplet_status_text((CoupletStatus)99) && *couplet_status_text((CoupletStatus)-1), "a status that there is not has a text", "it has none");
     check(couplet_command(NULL, 0, NULL) == 2, "the command line of no method", "it did something");
