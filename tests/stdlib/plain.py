@@ -592,6 +592,70 @@ weights = gauss(N, N)
 keep_c = [[1, 0, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [1, 0, 0], [1, 1, 0]]
 p_sure = [softmax([6 * x for x in row]) for row in logits]
 
+# ---- tasks beside a contrast -------------------------------------------------------------------------------------------------
+
+def cpc(c, z, w):
+    places, total = [f for row in z for f in row], []
+    for matrix_number, matrix in enumerate(w):
+        for n, row in enumerate(c):
+            for t in range(len(row) - len(w)):
+                guess = [dot(column, row[t]) for column in matrix]
+                total.append(-log(softmax([dot(guess, f) for f in places])[n * len(row) + t + matrix_number + 1]))
+    return mean(total)
+
+
+def collapsed(path):
+    """Repetitions, then blanks, left out."""
+    return [c for t, c in enumerate(path) if c != 0 and (t == 0 or c != path[t - 1])]
+
+
+def ctc(scores, words):
+    """Over every path there is."""
+    total = []
+    for frames, word in zip(scores, words):
+        chances, spelt = [softmax(row) for row in frames], [c for c in word if c]
+        whole = sum(math.prod(row[c] for row, c in zip(chances, path)) for path in itertools.product(range(len(frames[0])), repeat=len(frames)) if collapsed(path) == spelt)
+        total.append(-log(whole) if whole else 0)
+    return mean(total)
+
+
+def tcl(v, w, v2, w2, past_v, past_w, alpha, tau):
+    def side(q, slow, own, past):
+        keys = own + past
+        targets = [[alpha * p + (1 - alpha) * (i == j) for j, p in enumerate(softmax([dot(row, key) / tau for key in keys]))] for i, row in enumerate(slow)]
+        return soft_nce(q, keys, targets, tau)
+
+    return (side(v, v2, w2, past_w) + side(w, w2, v2, past_v) + queue_nce(v, v2, past_v, tau) + queue_nce(w, w2, past_w, tau)) / 2
+
+
+def episode_scores(z, ways, shots):
+    rows = len(z) // ways
+    known = [[mean(column) for column in zip(*z[w * rows:w * rows + shots])] for w in range(ways)]
+    return [[-sum((a - b) ** 2 for a, b in zip(row, m)) for m in known] for row in z]
+
+
+def prototypical(z, ways, shots):
+    rows, scores = len(z) // ways, episode_scores(z, ways, shots)
+    asked = [j for j in range(len(z)) if j % rows >= shots]
+    return cross_entropy([scores[j] for j in asked], [j // rows for j in asked])
+
+
+def class_mean_nce(z, w, labels, tau):
+    u, y, total = units(z + w), labels + labels, 0
+    for i, row in enumerate(u):
+        m = [mean(column) for column in zip(*[u[p] for p in others(i, len(u)) if y[p] == y[i]])]
+        total -= log(exp(dot(row, m) / tau) / sum(exp(dot(row, u[a]) / tau) for a in others(i, len(u))))
+    return total / len(u)
+
+
+def double_q(q, action, reward, done, q_next, slow_next, discount):
+    total = []
+    for n, values in enumerate(q):
+        x = values[action[n]] - reward[n] - discount * (1 - done[n]) * slow_next[n][q_next[n].index(max(q_next[n]))]
+        total.append(x * x / 2 if abs(x) < 1 else abs(x) - 0.5)
+    return mean(total)
+
+
 P = 3
 places, other_places = gauss(N, P, D), gauss(N, P, D)
 match = [[random.randrange(P) for _ in range(P)] for _ in range(N)]
@@ -602,7 +666,27 @@ memory = gauss(D, D)
 masks, tissues = gauss(2, C, 3, 4), [[[random.randrange(C) for _ in range(4)] for _ in range(3)] for _ in range(2)]
 flat = lambda rows: [a for row in rows for a in row]
 
+contexts, encoded, steps_ahead = gauss(N, 5, M), gauss(N, 5, D), gauss(2, D, M)
+frames, words = gauss(N, 5, C), [[1, 2], [1, 1], [2, 0], [0, 0], [2, 1], [2, 2]]
+hidden = [[1, 0, 1, 0, 0], [0, 0, 0, 0, 0]] + [[0, 1, 0, 0, 1]] * (N - 2)
+deep, made = gauss(2, 1, 3, 2), gauss(2, 1, 3, 2)
+numbers = [x for image in deep for row in image[0] for x in row], [x for image in made for row in image[0] for x in row]
+
 ROWS = [
+    ("cpc", dict(c=contexts, z=encoded, w=steps_ahead), cpc(contexts, encoded, steps_ahead)),
+    ("ctc", dict(scores=frames, word=words), ctc(frames, words)),
+    ("ctc", dict(scores=[row[:2] for row in frames], word=words), ctc([row[:2] for row in frames], words)), # `1 1` and `2 2` do not fit into two frames
+    ("masked_words", dict(scores=frames, word=[[0, 1, 2, 1, 0]] * N, hidden=hidden),
+     mean(-log(softmax(frames[n][t])[[0, 1, 2, 1, 0][t]]) for n in range(N) for t in range(5) if hidden[n][t])),
+    ("masked_words", dict(scores=frames, word=[[0, 1, 2, 1, 0]] * N, hidden=[[0] * 5] * N), 0),
+    ("tcl", dict(v=z, w=w, v2=units(w), w2=units(z[::-1]), past_v=bank, past_w=bank[::-1], alpha=0.3, tau=0.2), tcl(z, w, units(w), units(z[::-1]), bank, bank[::-1], 0.3, 0.2)),
+    ("prototypical", dict(z=z, ways=2, shots=1), prototypical(z, 2, 1)),
+    ("prototypical", dict(z=z + w, ways=3, shots=2), prototypical(z + w, 3, 2)),
+    ("class_mean_nce", dict(z=z, w=w, labels=y, tau=0.3), class_mean_nce(z, w, y, 0.3)),
+    ("judge_squares", dict(real=deep, made=made), mean((x - 1) ** 2 for x in numbers[0]) / 2 + mean(x * x for x in numbers[1]) / 2),
+    ("maker_squares", dict(made=made), mean((x - 1) ** 2 for x in numbers[1])),
+    ("double_q", dict(q=logits, action=y, reward=mu[:N], done=[0.0, 1.0, 0.0, 0.0, 1.0, 0.0], q_next=more, slow_next=logits[::-1], discount=0.9),
+     double_q(logits, y, mu[:N], [0.0, 1.0, 0.0, 0.0, 1.0, 0.0], more, logits[::-1], 0.9)),
     ("dense_nce", dict(r=places, k=other_places, match=match, bank=bank, tau=0.3), dense_nce(places, other_places, match, bank, 0.3)),
     ("dense_cl", dict(q=z, k=w, bank=bank, r=places, d=other_places, match=match, dense_bank=bank[::-1], lam=0.3, tau=0.3),
      0.7 * queue_nce(z, w, bank, 0.3) + 0.3 * dense_nce(places, other_places, match, bank[::-1], 0.3)),
@@ -706,6 +790,10 @@ ENTRIES += [("pico_prototypes_entry", dict(prototypes=units(centres), q=z, guess
 keys = units(z) + bank
 ENTRIES += [("slow_targets_entry", dict(q=units(w), k=keys, i=i, j=j, tau=0.3), 0.4 * softmax([cos(w[i], x) / 0.3 for x in keys])[j] + 0.6 * (i == j)) for i, j in ((1, 1), (2, 7))]
 ENTRIES += [("dense_match_entry", dict(a=places, b=other_places, i=i, p=p), max(range(P), key=lambda r: cos(places[i][p], other_places[i][r]))) for i, p in ((0, 1), (3, 2))]
+read = [[0, 1, 1, 0, 1], [2, 2, 0, 2, 1], [0, 0, 0, 0, 0]]
+loud = [[[float(c == best) for c in range(C)] for best in row] for row in read]
+ENTRIES += [("ctc_read_entry", dict(scores=loud, n=n, g=g), float((collapsed(read[n]) + [0] * 5)[g])) for n in range(3) for g in (0, 1, 2)]
+ENTRIES += [("episode_scores_entry", dict(z=z + w, ways=3, shots=2, j=j, w=c), episode_scores(z + w, 3, 2)[j][c]) for j, c in ((0, 0), (11, 1))]
 ENTRIES += [("tico_memory_entry", dict(memory=memory, z=z, d=1, e=3), 0.9 * memory[1][3] + 0.1 * mean(unit(a)[1] * unit(a)[3] for a in z))]
 
 

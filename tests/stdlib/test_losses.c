@@ -96,6 +96,7 @@ static const Known known[] = {
     {"moco_v3", "tau = 0.005", "the gradient to tau is a difference of terms some hundred times its size"},
     {"sup_con_scaled", "tau = 0.005", "the same"},
     {"barlow", "all rows equal", "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
+    {"ctc", "scaled by 1e4", "paths of 1e5 nats and more: the last bit of one is 0.01 nats of its weight"},
     {NULL, NULL, NULL},
 };
 
