@@ -9,7 +9,9 @@
     clips      moving parts of two videos of opencv-doc, read by ffmpeg: train.npz has 16 frames of each, test.npz the same part half a clip later through a window that is moved
     activities frames of those videos, a course of five scenes a sample, with the scene of each frame: train.npz and test.npz
     volumes    axial slices of mricron-data's brain: the left half in train.npz, the right one, mirrored, in test.npz, with a kind of tissue for each pixel
-    furniture  models and pictures of sweethome3d-furniture, in shapes/train/KIND and pictures/train/KIND, and in test likewise"""
+    furniture  models and pictures of sweethome3d-furniture, in shapes/train/KIND and pictures/train/KIND, and in test likewise
+
+and the kinds of records.py beside it: speech, letters, bands, climate, textlines, characters, glyphs."""
 import array
 import csv
 import fractions
@@ -24,6 +26,8 @@ import subprocess
 import sys
 import zipfile
 import zlib
+
+import records
 
 WORDS = {5: "animal", 6: "artifact", 13: "food", 15: "place", 18: "person", 20: "plant"} # lexicographer files of WordNet's nouns
 WIDTH = 2000
@@ -256,6 +260,7 @@ def furniture(folder):
 
 KINDS = {"pictures": pictures, "tree": tree, "arrays": arrays, "table": table, "lines": lines,
          "clips": clips, "activities": activities, "volumes": volumes, "furniture": furniture}
+KINDS.update(records.KINDS)
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in KINDS:
         sys.exit(__doc__)
