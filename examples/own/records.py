@@ -6,7 +6,7 @@
     climate     squares of sea of ferret-datasets: train.npz and test.npz with month, four fields of 4 x 4 cells in each of twelve months, place and label, the ocean
     textlines   words of wamerican as pictures, in the faces of fonts-dejavu-core: train.npz and test.npz with image, word (codes 1 to 26, then 0), label, the word's length
     characters  the characters of unicode-data in six faces of fonts-dejavu-core: train.npz and test.npz with face, word (codes of the name), number (measures) and label, the script
-    glyphs      the same, a face a row: train.npz and test.npz with image, label, the character, and face, its number
+    glyphs      its letters, a face a row, each at a place of its own: train.npz and test.npz with image, label, the character, and face, its number
 
 Pictures are drawn by python3-pil; the rest needs Python alone."""
 import array
@@ -352,11 +352,20 @@ def characters(folder, length=8):
         write(os.path.join(folder, part + ".npz"), face=("|u1", (6, 1, 32, 32), face), word=("<i4", (length,), word), number=("<f4", (8,), number), label=("<i4", (), label))
 
 
+def moved(image, down, right, side=32):
+    """The picture moved by whole pixels; what leaves it is gone."""
+    empty = bytes(side * abs(down))
+    image = empty + image[:side * (side - down)] if down > 0 else image[side * -down:] + empty
+    rows = [image[i:i + side] for i in range(0, side * side, side)]
+    return b"".join(bytes(right) + row[:side - right] if right > 0 else row[-right:] + bytes(-right) for row in rows)
+
+
 def glyphs(folder):
+    place = lambda *key: int(9 * share(repr(key))) - 4
     for part, rows in parted(row for row in known_characters() if row[2][0] == "L").items():
         label = array.array("i", [i for i in range(len(rows)) for _ in FACES])
         face = array.array("i", [k for _ in rows for k in range(len(FACES))])
-        image = b"".join(image for row in rows for image in row[4])
+        image = b"".join(moved(image, place(row[1], k, "down"), place(row[1], k, "right")) for row in rows for k, image in enumerate(row[4]))
         write(os.path.join(folder, part + ".npz"), image=("|u1", (1, 32, 32), image), label=("<i4", (), label), face=("<i4", (), face))
 
 
