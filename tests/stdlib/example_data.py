@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""example_data.py ROOT FOLDER KIND...: lays out real data of each kind in FOLDER/KIND, by examples/own/prepare.py, unless it lies there since prepare.py last changed.
+"""example_data.py ROOT FOLDER KIND...: lays out real data of each kind in FOLDER/KIND, by examples/own/prepare.py, unless it lies there since prepare.py and the files beside it last changed.
 
 As a module: which specs there are in the folders of the survey's headings, and which kind of data each says it is run on."""
 import glob
@@ -29,14 +29,17 @@ def kind(path):
 
 def lay_out(root, folder, name):
     """The folder that holds data of this kind."""
-    source = f"{root}/examples/own/prepare.py"
-    with open(source, "rb") as file:
-        stamp = hashlib.sha256(file.read()).hexdigest()
+    source, stamp = f"{root}/examples/own/prepare.py", hashlib.sha256()
+    for path in sorted(glob.glob(f"{root}/examples/own/*.py")): # prepare.py, and what it imports
+        with open(path, "rb") as file:
+            stamp.update(file.read())
+    stamp = stamp.hexdigest()
     place, mark, made = os.path.join(folder, name), os.path.join(folder, name + ".stamp"), os.path.join(folder, f"{name}.{os.getpid()}")
     if os.path.isdir(place) and os.path.exists(mark):
         with open(mark) as file:
             if file.read() == stamp:
                 return place
+    sys.path.insert(0, os.path.dirname(source))
     parts = importlib.util.spec_from_file_location("prepare", source)
     prepare = importlib.util.module_from_spec(parts)
     parts.loader.exec_module(prepare)
