@@ -27,8 +27,11 @@ check(f"couplet train {name} --data {example_data.kind(spec)}" in example_data.h
 small = [f"--set={key}={value}" for key, value in {**TINY, **ICONS}.items() if re.search(rf"^hyper\b.*\b{key} *=", text, re.MULTILINE)]
 done = command.run(couplet, "check", spec, "--data", data)
 check(done.returncode == 0 and "warning" not in done.stdout + done.stderr, "check says nothing against it", done.stdout + done.stderr)
-rows = min([int(count) for name, count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE) if name != "test"], default=ROWS)
-epochs = max(1.2 if rows <= ROWS else 0, STEPS * BATCH / rows)
+counts = {name: int(count) for name, count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE)}
+read = [name for view in re.findall(r"^ *view .*", text, re.MULTILINE) for name in re.findall(r"\b(\w+)\.", view) if name in counts]
+rows = counts[read[0]] if read else ROWS # the source that the first view reads sets the epoch
+batch = BATCH if f"--set=batch={BATCH}" in small else int(re.search(r"\bbatch (\d+)", text)[1]) # of the spec
+epochs = max(1.2 if rows <= ROWS else 0, (STEPS + 0.5) * batch / rows)
 with tempfile.TemporaryDirectory() as folder:
     done = command.run(couplet, "train", spec, "--epochs", epochs, "--data", data, "--out", folder + "/run", "--seed", 1, "--threads", 2, *small)
     if check(done.returncode == 0, f"train --epochs {epochs} {' '.join(small)} exits 0", done.stdout[-2000:] + done.stderr[-2000:]):
