@@ -18,7 +18,7 @@ const char *couplet_fault_sentence(int64_t kind) {
     case COUPLET_FAULT_SINGULAR: return "solve meets a singular matrix here: its equations have no solution, or many";
     case COUPLET_FAULT_COST: return "assignment needs costs that are finite numbers, and meets one here that is not";
     case COUPLET_FAULT_BETA: return "a beta distribution needs two positive parameters, and meets one here that is not";
-    case COUPLET_FAULT_WHOLE: return "a whole number is outside -2147483648 to 2147483647 here";
+    case COUPLET_FAULT_WHOLE: return "a whole number is outside -2147483648 to 2147483647 here, or is divided by 0";
     default: return "a kernel ran out of memory";
     }
 }

@@ -797,6 +797,50 @@ static void check_reads(Search *s, int number, const Condition *c) {
     if (!s->found && e->op == COUPLET_OP_TO_INT) check_real(s, number, c);
 }
 
+/* Of a whole number that 64 bits do not hold, or of a divisor that is 0. */
+static void report_wrapped(Search *s, int number, double value) {
+    Point *p = &s->point;
+    Text t = begin_finding(s->out, COUPLET_FAULT_WHOLE);
+    add_expr(&t, p, number, 0);
+    add(&t, " is ");
+    add_real(&t, value);
+    add(&t, value == 0 ? ": a whole number is divided by it" : ", and whole numbers are computed in 64 bits, up to 9.2e18");
+    s->out->advice = value == 0 ? "a guard or an `if` leaves such elements out" : advice_of(COUPLET_FAULT_WHOLE);
+    set_place(p->work, p->formula->exprs[number].place >= 0 ? p->formula->exprs[number].place : p->formula->place, s->out);
+    s->found = true;
+}
+
+/* Whether 64 bits do not hold a whole number that is computed, or a divisor is 0, anywhere where its conditions hold. */
+static void check_wrap(Search *s, int number, bool divides, const Condition *c) {
+    Point *p = &s->point;
+    Formula *f = p->formula;
+    const uint32_t which = indices_of(f, c) | f->exprs[number].indices;
+    memset(p->index, 0, sizeof p->index);
+    do {
+        f->turn++;
+        if (!all_hold(p, c)) continue;
+        const double value = eval(p, number);
+        if ((divides ? value != 0 : fabs(value) < 0x1p63) || p->work->left <= 0) continue;
+        report_wrapped(s, number, value);
+        return;
+    } while (advance_some(p->index, f, which) && p->work->left > 0);
+}
+
+static void check_arithmetic(Search *s, int number, const Condition *c) {
+    if (number < 0 || s->found || s->seen[number]) return;
+    s->seen[number] = true;
+    const Expr *e = &s->point.formula->exprs[number];
+    for (int i = 0; i < e->arg_count && !s->found; i++) {
+        const bool is_lazy = i > 0 && (e->op == COUPLET_OP_SELECT || e->op == COUPLET_OP_AND || e->op == COUPLET_OP_OR);
+        const Condition here = {is_lazy ? e->args[0] : -1, e->op == COUPLET_OP_SELECT ? i == 1 : e->op == COUPLET_OP_AND, c};
+        check_arithmetic(s, e->args[i], &here);
+    }
+    const bool computes = e->op == COUPLET_OP_ADD || e->op == COUPLET_OP_SUB || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG;
+    const bool divides = e->op == COUPLET_OP_FLOORDIV || e->op == COUPLET_OP_MOD;
+    if (!s->found && divides) check_wrap(s, e->args[1], true, c);
+    else if (!s->found && computes && !e->is_real) check_wrap(s, number, false, c);
+}
+
 static void check_empty(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -861,6 +905,11 @@ static void check_compute(Search *s) {
     check_reads(s, f->value, &guard);
     if (!s->found) check_empty(s);
     if (!s->found) check_stored(s);
+    if (!s->found) {
+        memset(s->seen, 0, (size_t)f->expr_count + 1);
+        check_arithmetic(s, f->guard, &active);
+        check_arithmetic(s, f->value, &guard);
+    }
     free(s->seen);
 }
 

@@ -15,6 +15,7 @@ typedef struct Reduction {
     LLVMTypeRef type;                           /* of a term */
     LLVMTypeRef kept;                           /* of `best`: sums of many reals are kept in double (sums_many) */
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
+    bool may_wrap;                              /* a sum of whole numbers that 64 bits may not hold */
     bool exponentials;                          /* the second sweep of a log-sum-exp */
     const Members *members;                     /* or NULL: all terms */
 } Reduction;
@@ -70,12 +71,19 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
 static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
     if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
+    if (r->may_wrap) {
+        LLVMValueRef wraps, sum = add_whole(f, old, v, &wraps);
+        frame_raise(f, wraps, COUPLET_FAULT_WHOLE);
+        local_set(f, r->best, sum);
+        return;
+    }
     local_set(f, r->best, r->type == f->e->f32 ? add_in_any_order(f, old, v) : LLVMBuildAdd(f->e->builder, old, v, ""));
 }
 
 /* The sum begins: in double, where it is one of many reals. */
 static void begin_sum(Frame *f, Reduction *r) {
     r->kept = sums_many(r->node) ? f->e->f64 : r->type;
+    r->may_wrap = gx_sum_may_wrap(f->e->graph, r->node);
     r->best = frame_local(f, r->kept);
     local_set(f, r->best, LLVMConstNull(r->kept));
 }

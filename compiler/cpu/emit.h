@@ -123,6 +123,7 @@ LLVMTypeRef element_type(Emitter *e, GType type); /* in memory: float, i32, i8 *
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
 void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);
 /* Sums may be re-associated, so that they become vectors; the order is then the code's and does not change from run to run. */
+LLVMValueRef add_whole(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef *wraps); /* of 64 bits; whether they do not hold the sum */
 LLVMValueRef add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 

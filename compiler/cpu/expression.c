@@ -155,13 +155,13 @@ static bool read_may_fault(Frame *s, const GExpr *load) {
     return false;
 }
 
-/* True if an index read from data may leave its array, or a real may not fit as an int. Nothing else is said under a mask. */
+/* True if an index read from data may leave its array, a real may not fit as an int, or an int may leave 64 bits. Nothing else is said under a mask. */
 static bool may_fault(Frame *s, const GExpr *e) {
     if (e->arg_count == 0) return false;
     LLVMValueRef no = LLVMConstInt(s->e->i1, 0, 0), yes = LLVMConstInt(s->e->i1, 1, 0);
     LLVMValueRef known = recall(&s->faults, e, NULL);
     if (known) return known == yes;
-    bool may = e->op == G_TO_INT || (e->op == G_LOAD && read_may_fault(s, e));
+    bool may = e->op == G_TO_INT || (e->op == G_LOAD && read_may_fault(s, e)) || gx_may_wrap(s->e->graph, e, s->extents);
     for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(s, e->args[i]);
     remember(s, &s->faults, e, NULL, may ? yes : no);
     return may;
@@ -221,7 +221,7 @@ static LLVMValueRef narrowed(Frame *s, const GExpr *e, LLVMValueRef mask) {
     return LLVMBuildTrunc(b, emit(s, e, mask), s->e->i32, "");
 }
 
-/* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: the read it would make is guarded out. */
+/* Floored division and its remainder, from the truncated ones. A divisor of 0 is taken as 1: it has stopped the run, or what it makes is left out. */
 static LLVMValueRef floored(Frame *s, LLVMValueRef a, LLVMValueRef c, bool remainder) {
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef zero = LLVMConstNull(LLVMTypeOf(a)), one = LLVMConstInt(LLVMTypeOf(a), 1, 0);
@@ -254,6 +254,51 @@ static LLVMValueRef compare(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueR
     }
     LLVMIntPredicate p = e->op == G_LT ? LLVMIntSLT : e->op == G_LE ? LLVMIntSLE : e->op == G_EQ ? LLVMIntEQ : LLVMIntNE;
     return LLVMBuildICmp(b, p, a, c, "");
+}
+
+static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask);
+
+/* The least of 64 bits has no negative, and its quotient by -1 stops a processor, as one by 0 does. */
+static LLVMValueRef emit_unary_or_quotient(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
+    LLVMBuilderRef b = s->e->builder;
+    LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, whole(s, INT64_MIN), "");
+    if (c) {
+        wraps = LLVMBuildAnd(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, whole(s, -1), ""), "");
+        wraps = LLVMBuildOr(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, whole(s, 0), ""), "");
+    }
+    frame_raise(s, masked(s, mask, wraps), COUPLET_FAULT_WHOLE);
+    a = LLVMBuildSelect(b, wraps, whole(s, 0), a, "");
+    return emit_int(s, e, a, c, mask);
+}
+
+LLVMValueRef add_whole(Frame *f, LLVMValueRef a, LLVMValueRef c, LLVMValueRef *wraps) {
+    LLVMBuilderRef b = f->e->builder;
+    LLVMValueRef sum = LLVMBuildAdd(b, a, c, ""), unlike = LLVMBuildAnd(b, LLVMBuildXor(b, a, sum, ""), LLVMBuildXor(b, c, sum, ""), "");
+    *wraps = LLVMBuildICmp(b, LLVMIntSLT, unlike, whole(f, 0), "");
+    return sum;
+}
+
+/* An operation whose result 64 bits may not hold. */
+static LLVMValueRef emit_checked(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
+    LLVMBuilderRef b = s->e->builder;
+    LLVMValueRef result, wraps, pair[2] = {a, c};
+    switch (e->op) {
+    case G_ADD: result = add_whole(s, a, c, &wraps); break;
+    case G_SUB: /* a - c is wrong where a and c are unlike, and a and the result, too */
+        result = LLVMBuildSub(b, a, c, "");
+        wraps = LLVMBuildAnd(b, LLVMBuildXor(b, a, c, ""), LLVMBuildXor(b, a, result, ""), "");
+        wraps = LLVMBuildICmp(b, LLVMIntSLT, wraps, whole(s, 0), "");
+        break;
+    case G_MUL: {
+        LLVMValueRef both = math_intrinsic(s, "llvm.smul.with.overflow", pair, 2);
+        result = LLVMBuildExtractValue(b, both, 0, "");
+        wraps = LLVMBuildExtractValue(b, both, 1, "");
+        break;
+    }
+    default: return emit_unary_or_quotient(s, e, a, c, mask);
+    }
+    frame_raise(s, masked(s, mask, wraps), COUPLET_FAULT_WHOLE);
+    return result;
 }
 
 static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
@@ -426,7 +471,8 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
     default: break;
     }
-    return e->type == GT_INT ? emit_int(s, e, a, c, mask) : emit_real(s, e, a, c);
+    if (e->type != GT_INT) return emit_real(s, e, a, c);
+    return gx_may_wrap(s->e->graph, e, s->extents) ? emit_checked(s, e, a, c, mask) : emit_int(s, e, a, c, mask);
 }
 
 static LLVMValueRef emit(Frame *s, const GExpr *e, LLVMValueRef mask) {

@@ -86,7 +86,8 @@ static LLVMValueRef wide_get(const Cells *c) {
 static void wide_add(const Cells *c, LLVMValueRef more) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i32 = c->f->e->i32;
-    LLVMValueRef sum = LLVMBuildAdd(b, wide_get(c), more, "");
+    LLVMValueRef wraps, sum = add_whole(c->f, wide_get(c), more, &wraps);
+    if (gx_sum_may_wrap(c->f->e->graph, c->sink->pair.node)) frame_raise(c->f, wraps, COUPLET_FAULT_WHOLE);
     cell_set(c, CELL_VALUE, LLVMBuildTrunc(b, sum, i32, ""));
     cell_set(c, CELL_SECOND, LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, whole(c->f, 32), ""), i32, ""));
 }

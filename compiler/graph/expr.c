@@ -425,28 +425,28 @@ typedef struct Affine {
     int64_t constant;
 } Affine;
 
+/* False as well where a factor or the constant leaves 64 bits. */
 static bool add_affine(Affine *sum, const GExpr *e, int64_t scale) {
+    int64_t factor;
     switch (e->op) {
     case G_CONST:
-        if (e->type != GT_INT) return false;
-        sum->constant += scale * e->integer;
-        return true;
+        if (e->type != GT_INT || __builtin_mul_overflow(scale, e->integer, &factor)) return false;
+        return !__builtin_add_overflow(sum->constant, factor, &sum->constant);
     case G_INDEX:
         for (int i = 0; i < sum->count; i++)
-            if (sum->index[i] == e) {
-                sum->factor[i] += scale;
-                return true;
-            }
+            if (sum->index[i] == e) return !__builtin_add_overflow(sum->factor[i], scale, &sum->factor[i]);
         if (sum->count == GRAPH_MAX_INDICES) return false;
         sum->index[sum->count] = e;
         sum->factor[sum->count++] = scale;
         return true;
     case G_ADD: return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], scale);
-    case G_SUB: return add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], -scale);
-    case G_NEG: return add_affine(sum, e->args[0], -scale);
+    case G_SUB: return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], scale) && add_affine(sum, e->args[1], factor);
+    case G_NEG: return !__builtin_sub_overflow(0, scale, &factor) && add_affine(sum, e->args[0], factor);
     case G_MUL:
-        if (e->args[1]->op == G_CONST && e->args[1]->type == GT_INT) return add_affine(sum, e->args[0], scale * e->args[1]->integer);
-        if (e->args[0]->op == G_CONST && e->args[0]->type == GT_INT) return add_affine(sum, e->args[1], scale * e->args[0]->integer);
+        for (int i = 0; i < 2; i++) {
+            const GExpr *by = e->args[1 - i];
+            if (by->op == G_CONST && by->type == GT_INT) return !__builtin_mul_overflow(scale, by->integer, &factor) && add_affine(sum, e->args[i], factor);
+        }
         return false;
     default: return false;
     }
@@ -470,9 +470,9 @@ static bool affine_range(Graph *g, const GExpr *e, const int64_t *extents, int64
     for (int i = 0; i < sum.count; i++) {
         int64_t extent;
         if (!index_extent(g, sum.index[i], extents, &extent)) return false;
-        int64_t reach = sum.factor[i] * (extent - 1);
-        *low += min_of(0, reach);
-        *high += max_of(0, reach);
+        int64_t reach;
+        if (__builtin_mul_overflow(sum.factor[i], extent - 1, &reach)) return false;
+        if (__builtin_add_overflow(*low, min_of(0, reach), low) || __builtin_add_overflow(*high, max_of(0, reach), high)) return false;
     }
     return true;
 }
@@ -491,6 +491,7 @@ typedef struct Ranges {
     Graph *g;
     const int64_t *extents;
     int depth, steps;
+    bool of_any_data; /* entries of arrays, and reals made whole, are all that 32 bits hold */
     ExprMap known; /* the place of a part's interval */
     Interval *kept;
     int kept_count, kept_capacity;
@@ -548,8 +549,33 @@ static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int
 /* An entry of an array has 32 bits, and so has a real made whole; what is computed may have more. */
 static bool is_stored(const GExpr *e) { return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT; }
 
+/* Of what the data decides, whatever it is. */
+static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
+    int64_t else_low, else_high;
+    const bool is_read = e->op == G_LOAD && e->tensor->type == GT_INT;
+    if (!is_read && e->op != G_TO_INT) return false;
+    *low = INT32_MIN;
+    *high = INT32_MAX;
+    if (!is_read || !e->has_else) return true;
+    if (!range(r, e->args[e->arg_count - 1], &else_low, &else_high)) return false;
+    *low = min_of(*low, else_low);
+    *high = max_of(*high, else_high);
+    return true;
+}
+
+/* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than the divisor. */
+static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl, int64_t bh, int64_t *low, int64_t *high) {
+    const bool is_known = e->op == G_MOD ? b : a;
+    const int64_t least = e->op == G_MOD ? bl : al, most = e->op == G_MOD ? bh : ah;
+    if (!is_known || least == INT64_MIN) return false;
+    *high = max_of(max_of(most, -least), 1);
+    *low = -*high;
+    return true;
+}
+
 static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     if (affine_range(r->g, e, r->extents, low, high)) return true;
+    if (r->of_any_data && (e->op == G_LOAD || e->op == G_TO_INT)) return range_of_any_data(r, e, low, high);
     int64_t al = 0, ah = 0, bl = 0, bh = 0;
     bool a = e->arg_count > 0 && e->op != G_LOAD && e->args[0]->type == GT_INT &&
              range(r, e->args[0], &al, &ah);
@@ -560,12 +586,23 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
     case G_SUB: return a && b && !__builtin_sub_overflow(al, bh, low) && !__builtin_sub_overflow(ah, bl, high);
     case G_NEG: return a && !__builtin_sub_overflow(0, ah, low) && !__builtin_sub_overflow(0, al, high);
     case G_MUL: return a && b && range_of_product(al, ah, bl, bh, low, high);
+    case G_ABS:
+        if (!r->of_any_data || !a || al == INT64_MIN) return false;
+        *low = 0;
+        *high = max_of(ah, -al);
+        return true;
+    case G_SIGN:
+        *low = -1;
+        *high = 1;
+        return r->of_any_data;
     case G_FLOORDIV:
+        if (r->of_any_data && (!a || !b || bl != bh || bl <= 0)) return range_of_division(e, a, al, ah, b, bl, bh, low, high);
         if (!a || !b || bl != bh || bl <= 0) return false;
         *low = floor_div(al, bl);
         *high = floor_div(ah, bl);
         return true;
     case G_MOD:
+        if (r->of_any_data && (!b || bl != bh || bl <= 0)) return range_of_division(e, a, al, ah, b, bl, bh, low, high);
         if (!b || bl != bh || bl <= 0) return false;
         *low = 0;
         *high = bl - 1;
@@ -645,6 +682,41 @@ static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth
     expr_map_close(&r.known);
     free(r.kept);
     return is_known;
+}
+
+static bool range_in_64_bits(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {
+    Ranges r = {.g = g, .extents = extents, .of_any_data = true};
+    expr_map_open(&r.known);
+    bool is_known = range(&r, e, low, high);
+    expr_map_close(&r.known);
+    free(r.kept);
+    return is_known;
+}
+
+bool gx_may_wrap(Graph *g, const GExpr *e, const int64_t *extents) {
+    int64_t low, high;
+    switch (e->op) {
+    case G_ADD:
+    case G_SUB:
+    case G_MUL:
+    case G_NEG:
+    case G_ABS: return e->type == GT_INT && !range_in_64_bits(g, e, extents, &low, &high);
+    case G_FLOORDIV:
+    case G_MOD:
+        if (!range_in_64_bits(g, e->args[1], extents, &low, &high) || (low <= 0 && high >= 0)) return true;
+        return !range_in_64_bits(g, e, extents, &low, &high);
+    default: return false;
+    }
+}
+
+bool gx_sum_may_wrap(Graph *g, const GNode *n) {
+    int64_t low, high, terms = 1, extents[2 * GRAPH_MAX_RANK];
+    if (n->reducer != GR_SUM || n->value->type != GT_INT) return false;
+    for (int i = 0; i < n->rank; i++) extents[i] = n->shape[i];
+    for (int i = 0; i < n->red_rank; i++) extents[n->rank + i] = n->red_shape[i];
+    for (int i = 0; i < n->red_rank; i++)
+        if (__builtin_mul_overflow(terms, n->red_shape[i], &terms)) return true;
+    return !range_in_64_bits(g, n->value, extents, &low, &high) || __builtin_mul_overflow(low, terms, &low) || __builtin_mul_overflow(high, terms, &high);
 }
 
 bool gx_range(Graph *g, const GExpr *e, const int64_t *extents, int64_t *low, int64_t *high) {

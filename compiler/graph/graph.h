@@ -267,6 +267,10 @@ bool gx_to_int(double value, int32_t *out);
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
 /* Whether 32 bits hold a whole number, whatever the data are. */
 bool gx_fits_32_bits(Graph *g, const GExpr *expr, const int64_t *extents);
+/* Whether an operation of whole numbers may leave the 64 bits that it is computed in, or divide by 0, for data of any kind; whether a sum of whole numbers may. A back end
+ * then checks each result (COUPLET_FAULT_WHOLE). */
+bool gx_may_wrap(Graph *g, const GExpr *expr, const int64_t *extents);
+bool gx_sum_may_wrap(Graph *g, const GNode *n);
 /* Whether 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells. A back end checks the others as it stores them. */
 bool gx_entries_fit(Graph *g, const GNode *n);
 /* What an operation costs for one element, in multiply-adds; GX_COSTLY: an exponential and the like. */

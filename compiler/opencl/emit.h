@@ -66,6 +66,7 @@ void write_unravel(Frame *f, Value at, int first, int count, const int64_t *exte
 /* An expression where `mask` holds (NULL: everywhere). Both arms of a choice are evaluated, with reads of the arm not taken kept inside their array:
  * they are safe, raise nothing, and never reach the result. */
 Value write_expr(Frame *f, const GExpr *expr, Value mask);
+Value write_whole_sum(Frame *f, Value a, Value b, Value mask); /* two ints of 64 bits, and a fault where these do not hold the sum */
 void write_store(Frame *f, Value at, Value value); /* of the kernel's output */
 
 /* The element of a streamed product at the place of its tile that is at hand (sweep.c). */

@@ -107,7 +107,29 @@ static Value write_to_int(Frame *f, const GExpr *e, Value mask) {
     return write_const(f, "int", "%s ? (int)%s : 0", fits, a);
 }
 
+Value write_whole_sum(Frame *f, Value a, Value b, Value mask) {
+    Value sum = write_const(f, "long", "as_long((ulong)%s + (ulong)%s)", a, b);
+    write_fault(f, mask_and(f, mask, arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, sum, b, sum)), COUPLET_FAULT_WHOLE);
+    return sum;
+}
+
+/* An operation whose result 64 bits may not hold. The least of them has no negative, nor a quotient by -1; nothing has one by 0. */
+static Value write_checked(Frame *f, const GExpr *e, Value mask) {
+    Value a = write_const(f, "long", "%s", write_expr(f, e->args[0], mask)), b = e->arg_count > 1 ? write_const(f, "long", "%s", write_expr(f, e->args[1], mask)) : NULL;
+    if (e->op == G_ADD) return write_whole_sum(f, a, b, mask);
+    if (e->op == G_SUB || e->op == G_MUL) {
+        Value result = write_const(f, "long", "as_long((ulong)%s %s (ulong)%s)", a, e->op == G_SUB ? "-" : "*", b);
+        Value wraps = e->op == G_SUB ? arena_printf(f->arena, "((%s ^ %s) & (%s ^ %s)) < 0", a, b, a, result) : arena_printf(f->arena, "mul_hi(%s, %s) != %s >> 63", a, b, result);
+        write_fault(f, mask_and(f, mask, wraps), COUPLET_FAULT_WHOLE);
+        return result;
+    }
+    Value wraps = write_const(f, "int", b ? "(%s == LONG_MIN && %s == -1) || %s == 0" : "%s == LONG_MIN", a, b, b);
+    write_fault(f, mask_and(f, mask, wraps), COUPLET_FAULT_WHOLE);
+    return write_const(f, "long", scalars[e->op].whole, arena_printf(f->arena, "(%s ? 0 : %s)", wraps, a), b);
+}
+
 static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
+    if (gx_may_wrap(f->kernel->graph, e, f->extents)) return write_checked(f, e, mask);
     Value a = write_expr(f, e->args[0], mask), b = e->arg_count > 1 ? write_expr(f, e->args[1], mask) : "";
     /* An axis of one turn has the index 0: what is added to it is the sum. */
     if (e->op == G_ADD && e->type == GT_INT && strcmp(a, "0") == 0) return b;
@@ -257,7 +279,7 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
     }
 }
 
-/* Whether an index read from data may leave its array, or a real may not fit as an int: nothing else is said under a mask. */
+/* Whether an index read from data may leave its array, a real may not fit as an int, or an int may leave 64 bits: nothing else is said under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no", yes[] = "yes";
     if (e->arg_count == 0) return false;
@@ -265,7 +287,7 @@ static bool may_fault(Frame *f, const GExpr *e) {
         int at = slot_of(&f->checked, e, NULL);
         if (f->checked.keys[at]) return f->checked.values[at] == yes;
     }
-    bool may = e->op == G_TO_INT;
+    bool may = e->op == G_TO_INT || gx_may_wrap(f->kernel->graph, e, f->extents);
     for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(f, e->args[i]);
     for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
         int64_t low, high;

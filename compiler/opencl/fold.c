@@ -6,7 +6,7 @@ bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer 
 bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
 
 Fold fold_of(Frame *f, const GNode *n) {
-    return (Fold){.f = f, .node = n, .type = value_c_type(n->value->type), .is_sum = n->reducer == GR_SUM, .counts = n->empty_is_error && n->guard};
+    return (Fold){.f = f, .node = n, .type = value_c_type(n->value->type), .is_sum = n->reducer == GR_SUM, .may_wrap = gx_sum_may_wrap(f->kernel->graph, n), .counts = n->empty_is_error && n->guard};
 }
 
 static bool is_real(const Fold *fold) { return strcmp(fold->type, "float") == 0; }
@@ -32,7 +32,7 @@ static Value better(const Fold *fold, Value a, Value b) {
 static void add_keeping(const Fold *fold, Value sum, Value lost, Value term) {
     Frame *f = fold->f;
     if (!fold->keeps_lost) {
-        write_line(f, "%s += %s;", sum, term);
+        write_line(f, fold->may_wrap ? "%s = %s;" : "%s += %s;", sum, fold->may_wrap ? write_whole_sum(f, sum, term, NULL) : term);
         return;
     }
     Value whole = write_const(f, "float", "%s + %s", term, lost), after = write_const(f, "float", "%s + %s", sum, whole);

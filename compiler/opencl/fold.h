@@ -10,6 +10,7 @@ typedef struct Fold {
     const char *type; /* of the value so far */
     bool is_sum;      /* terms are added, be it a sum or the exponentials of a log-sum-exp */
     bool keeps_lost;  /* and what each addition rounds off is kept */
+    bool may_wrap;    /* 64 bits may not hold a sum of whole numbers: each addition is checked */
     bool counts;      /* how many terms there were, where none is an error */
 } Fold;
 

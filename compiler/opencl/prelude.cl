@@ -1,6 +1,6 @@
 /* What the kernels call. */
 
-/* Floored division and its remainder. A divisor of 0 is taken as 1: what it would compute is guarded out. */
+/* Floored division and its remainder. A divisor of 0 is taken as 1: it has stopped the run, or what it makes is left out. */
 long floor_mod(long a, long b) {
     b = b == 0 ? 1 : b;
     long r = a % b;

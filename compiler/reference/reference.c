@@ -49,6 +49,8 @@ static void fault(Point *p, const char *sentence) {
 
 static double eval(Point *p, const GExpr *e);
 
+static const char too_long[] = "a whole number is beyond 2^53 here, which the doubles of the reference evaluator do not hold exactly";
+
 static double eval_load(Point *p, const GExpr *e) {
     int64_t at = 0;
     for (int i = 0; i < e->tensor->rank; i++) {
@@ -133,8 +135,10 @@ static double apply(Point *p, const GExpr *e) {
     case G_ROUND: return rint(a);
     case G_TO_REAL: return a;
     case G_TO_INT: return to_int(p, a);
-    case G_FLOORDIV: return b != 0 ? floor(a / b) : 0;
-    case G_MOD: return b != 0 ? a - b * floor(a / b) : 0;
+    case G_FLOORDIV:
+    case G_MOD:
+        if (b == 0) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
+        return b == 0 ? 0 : e->op == G_FLOORDIV ? floor(a / b) : a - b * floor(a / b);
     case G_LT: return a < b;
     case G_LE: return a <= b;
     case G_EQ: return a == b;
@@ -151,7 +155,7 @@ static double eval(Point *p, const GExpr *e) {
     if (shared && run->known_at[e->id] == run->turn) return run->known[e->id];
     double value = apply(p, e);
     if (e->type == GT_REAL) value = rounded(run, value);
-    else if (isfinite(value) && fabs(value) > 0x1p53) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE)); /* doubles would round it */
+    else if (isfinite(value) && fabs(value) > 0x1p53) fault(p, fabs(value) < 0x1p63 ? too_long : couplet_fault_sentence(COUPLET_FAULT_WHOLE));
     if (shared) {
         run->known[e->id] = value;
         run->known_at[e->id] = run->turn;
@@ -234,6 +238,7 @@ static double reduce(Point *p, const GNode *n) {
         default:
             if (n->type == GT_REAL) sum_add(p->run, &sum, v);
             else sum.parts += v;
+            if (n->type == GT_INT && fabs(sum.parts) > 0x1p53) fault(p, couplet_fault_sentence(COUPLET_FAULT_WHOLE));
             break;
         }
         position++;

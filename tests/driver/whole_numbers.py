@@ -65,6 +65,24 @@ fn largest(y : int[N], z[N]) {
   return sum[i | m[i] == t] z[i]
 }
 """
+WRAPS = """
+fn cubes(y : int[N], z[N]) = sum[i | y[i] * y[i] * y[i] > 0] z[i]
+fn eighth(y : int[N], z[N]) {
+  let p[i] = (y[i] * y[i] * 8 * y[i]) mod 7
+  return sum[i | p[i] > 2] z[i]
+}
+fn guarded(y : int[N], z[N]) = sum[i | abs(y[i]) < 1000 and y[i] * y[i] * y[i] > 0] z[i]
+fn chosen(y : int[N], z[N]) = sum[i] (if abs(y[i]) < 1000 then real(y[i] * y[i] * y[i]) else 1) * z[i]
+fn total(y : int[N], z[N]) {
+  let t = sum[i, j, k < 100] y[i] * y[j] * 4 * (k + 1)
+  return sum[i | t == 0] z[i]
+}
+fn below(y : int[N], z[N]) = sum[i | (0 - y[i] * y[i] * y[i]) - y[i] < 5] z[i]
+fn quotient(y : int[N], z[N]) = sum[i | i != 4 and (y[i] * 4294967296) div (i - 4) > 5] z[i]
+fn zero(y : int[N], z[N]) = sum[i | y[i] div (i - 4) > 5] z[i]
+fn remainder(y : int[N], z[N]) = sum[i] z[i] * real(5 mod (y[i] - 7))
+fn divided(y : int[N], z[N]) = sum[i | i != 4 and y[i] div (i - 4) > 0] z[i]
+"""
 REALS = """
 fn total(x[N], z[N]) = sum[i] z[i] * (sum[j] floor(x[j]))
 fn same(x[N], z[N]) = sum[i, j | floor(x[i]) == round(x[j])] z[i]
@@ -151,6 +169,32 @@ with tempfile.TemporaryDirectory() as folder:
                 if not (exact or (refused and not fits(stored))):
                     wrong.append((device, done.stdout + done.stderr))
             check(not wrong, f"{function} of {y[0]}, .. is {value}{'' if fits(stored) else ' or refused'}", wrong)
+
+    # Arithmetic and sums beyond 64 bits, and what is divided by 0, are refused, wherever they are computed.
+    spec = command.write(folder + "/f.cpl", WRAPS)
+    for y in ([3, -2, 900, -900, 5, 7], [3, -2, 2000000000, -2**31, 5, 7]):
+        npy.write(folder + "/y.npy", (6,), y, "<i4")
+        each, small = range(6), max(map(abs, y)) < 1000
+        rows = {
+            "cubes": sum(z[i] for i in each if y[i] > 0),
+            "eighth": sum(z[i] for i in each if 8 * y[i] ** 3 % 7 > 2),
+            "guarded": sum(z[i] for i in each if 0 < y[i] < 1000),
+            "chosen": sum(z[i] * (y[i] ** 3 if abs(y[i]) < 1000 else 1) for i in each),
+            "total": sum(z) * (sum(y) == 0),
+            "below": sum(z[i] for i in each if -y[i] ** 3 - y[i] < 5),
+            "quotient": sum(z[i] for i in each if i != 4 and y[i] * 2**32 // (i - 4) > 5),
+            "zero": None,
+            "remainder": None,
+            "divided": sum(z[i] for i in each if i != 4 and y[i] // (i - 4) > 0),
+        }
+        for function, value in rows.items():
+            wrong, is_right = [], value is not None and (small or function in ("guarded", "chosen", "divided"))
+            for device in DEVICES + [("--device", "opencl")] * HAS_OPENCL:
+                done = grad(function, device, ("y", "z"))
+                if is_right: good = done.returncode == 0 and abs(float(done.stdout.split()[1]) - value) < 1e-6 * (1 + abs(value))
+                else: good = done.returncode == 1 and "f.cpl:" in done.stderr and "E801" in done.stderr and ("computed in 64 bits" in done.stderr or function == "total" or (value is None and "is 0: a whole number is divided by it" in done.stderr))
+                if not good: wrong.append((device, done.stdout + done.stderr))
+            check(not wrong, f"{function} of {y[2]}, .. is {value if is_right else 'refused'}", wrong)
 
     # A real that is no int stops the run where it would be one, and nowhere else.
     spec = command.write(folder + "/f.cpl", REALS)
