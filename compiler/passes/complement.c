@@ -10,7 +10,11 @@
  * Note [The largest of a softmax]
  * 1 - p[j] is the sum of the others over the sum of all. Only the largest p of a row can be above
  * 1/2, and only there the difference loses digits. So one log-sum-exp of a row, without its largest
- * term, serves all j: work for each row, not for each pair of terms. */
+ * term, serves all j: work for each row, not for each pair of terms.
+ *
+ * Note [Some of a softmax]
+ * A sum of entries of one row, each by a weight, is 1 less what the weights leave of each: all p[j] of
+ * the row are 1 together, so 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1) p[j]. */
 #include "compiler/passes/logform.h"
 
 #include <math.h>
@@ -76,24 +80,110 @@ static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s
                      one_minus(g, p));
 }
 
-/* exp(u) / sum of exp: the same, the log-sum-exp being made. */
+static bool is_sum_over_one_index(const GExpr *e) {
+    if (e->op != G_LOAD || e->has_else || e->tensor->kind != GN_COMPUTE) return false;
+    return e->tensor->reducer == GR_SUM && e->tensor->red_rank == 1 && !e->tensor->active;
+}
+
+/* exp(u) / sum of exp as a softmax, the log-sum-exp being made. */
+static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax *found) {
+    if (n->op != G_EXP || !is_sum_over_one_index(d)) return false;
+    ComputeSpec sum = *logs_opened(l, d->tensor);
+    const GExpr *term = value_behind(l, sum.value);
+    if (term->op != G_EXP) return false;
+    sum.reducer = GR_LSE;
+    sum.value = term->args[0];
+    found->exponent = n->args[0];
+    found->total = found->lse = read_of(l->g, &sum, d);
+    return true;
+}
+
+/* exp(u - log(sum of exp)): the same. */
+static bool is_logged_softmax(Logs *l, const GExpr *v, Softmax *found) {
+    const GExpr *u = value_behind(l, v->args[0]), *log = u->op == G_SUB ? value_behind(l, u->args[1]) : u;
+    if (log == u || log->op != G_LOG) return false;
+    return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), value_behind(l, log->args[0]), found);
+}
+
+static const GExpr *entry_of(Graph *g, const Softmax *s) {
+    return gx1(g, G_EXP, gx2(g, G_SUB, s->exponent, s->total));
+}
+
 static const GExpr *quotient_complement(Logs *l, const GExpr *numerator, const GExpr *denominator) {
     Graph *g = l->g;
     const GExpr *rest, *n = value_behind(l, numerator), *d = value_behind(l, denominator);
+    Softmax s;
     if (!holds_exp(l, n) && !holds_exp(l, d)) return NULL;
     if (take_out_of_addends(l, d, n, &rest)) return rest ? gx2(g, G_DIV, rest, d) : real(g, 0);
-    if (n->op != G_EXP || d->op != G_LOAD || d->has_else || d->tensor->kind != GN_COMPUTE)
-        return NULL;
-    if (d->tensor->reducer != GR_SUM || d->tensor->red_rank != 1 || d->tensor->active) return NULL;
-    ComputeSpec sum = *logs_opened(l, d->tensor);
-    const GExpr *term = value_behind(l, sum.value);
-    if (term->op != G_EXP) return NULL;
-    sum.reducer = GR_LSE;
-    sum.value = term->args[0];
-    const GExpr *lse = read_of(g, &sum, d);
-    const GExpr *p = gx1(g, G_EXP, gx2(g, G_SUB, n->args[0], lse));
-    const Softmax s = {n->args[0], lse, lse};
-    return softmax_complement(l, p, &s);
+    return is_quotient_softmax(l, n, d, &s) ? softmax_complement(l, entry_of(g, &s), &s) : NULL;
+}
+
+/* A term of a sum: an entry of a softmax by a weight, where a condition holds, else 0. */
+typedef struct WeightedEntry {
+    const GExpr *weight, *holds; /* NULL: 1; always */
+    Softmax softmax;
+} WeightedEntry;
+
+static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found) {
+    const GExpr *v = value_behind(l, value);
+    if (depth == DEEPEST) return false;
+    switch (v->op) {
+    case G_EXP: return is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
+    case G_DIV: return is_quotient_softmax(l, value_behind(l, v->args[0]), value_behind(l, v->args[1]), &found->softmax);
+    case G_SELECT:
+        found->holds = gx_and(l->g, found->holds, v->args[0]);
+        return is_number(v->args[2]) && v->args[2]->real == 0 && find_entry(l, v->args[1], depth + 1, found);
+    case G_MUL:
+        for (int i = 0; i < 2; i++) {
+            WeightedEntry inner = *found;
+            if (!find_entry(l, v->args[i], depth + 1, &inner)) continue;
+            *found = inner;
+            found->weight = inner.weight ? times(l->g, inner.weight, v->args[1 - i]) : v->args[1 - i];
+            return true;
+        }
+        return false;
+    default: return false;
+    }
+}
+
+static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
+    const GExpr *free[GRAPH_MAX_FREE];
+    const int count = gx_free_indices(g, e, free);
+    for (int i = 0; i < count; i++)
+        if (free[i] == index) return true;
+    return false;
+}
+
+/* Whether the entries are those of one row, each once: `place` is the index that is summed over, and the row does not depend on it. */
+static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry *e) {
+    const GExpr *lse = e->softmax.lse, *place = place_of_term(l, lse, value_behind(l, e->softmax.exponent));
+    if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0])) return false;
+    for (int i = 0; i < lse->tensor->rank; i++)
+        if (depends_on(l->g, lse->args[i], sum->red[0])) return false;
+    return true;
+}
+
+/* See the note. The entries that are summed have to be among those that the row's log-sum-exp takes. */
+static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
+    Graph *g = l->g;
+    if (!is_sum_over_one_index(v)) return NULL;
+    ComputeSpec rest = *logs_opened(l, v->tensor);
+    WeightedEntry e = {NULL};
+    if (!find_entry(l, rest.value, 0, &e) || !are_of_one_row(l, &rest, &e)) return NULL;
+    const GNode *row = e.softmax.lse->tensor;
+    const ComputeSpec *lse = logs_opened(l, row);
+    const GExpr *taken = lse->guard, *summed = gx_and(g, rest.guard, e.holds), *entry = entry_of(g, &e.softmax);
+    if (taken) taken = gx_substitute(g, gx_substitute(g, taken, lse->out_rank, lse->out, e.softmax.lse->args), 1, lse->red, rest.red);
+    if (!implies(summed, taken)) return NULL;
+    if (!e.weight) {
+        rest.guard = gx_and(g, taken, summed ? gx1(g, G_NOT, summed) : gx_bool(g, false));
+        rest.value = entry;
+    } else {
+        const GExpr *left = complement(l, e.weight, depth), *other = times(g, left ? left : one_minus(g, e.weight), entry);
+        rest.guard = taken;
+        rest.value = summed ? gx_select(g, summed, other, entry) : other;
+    }
+    return read_of(g, &rest, v);
 }
 
 static const GExpr *exp_complement(Logs *l, const GExpr *v) {
@@ -215,6 +305,7 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     if (core != v) return factor == 1 ? complement(l, core, depth) : NULL;
     switch (v->op) {
     case G_CONST: return real(g, 1 - v->real);
+    case G_LOAD: return sum_complement(l, v, depth);
     case G_SIGMOID: return sigmoid(g, negated(g, v->args[0]));
     case G_TANH: return times(g, real(g, 2), sigmoid(g, times(g, real(g, -2), v->args[0])));
     case G_ERF: return error_complement(g, v->args[0]);

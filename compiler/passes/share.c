@@ -177,7 +177,7 @@ static bool is_conjunct(const GExpr *guard, const GExpr *c) {
     return guard == c;
 }
 
-static bool implies(const GExpr *guard, const GExpr *other) {
+bool implies(const GExpr *guard, const GExpr *other) {
     if (!other) return true;
     if (other->op == G_AND) return implies(guard, other->args[0]) && implies(guard, other->args[1]);
     return is_conjunct(guard, other);

@@ -210,6 +210,13 @@ ENTRIES = {
     "label": ("sum[i] w[i, y[i]] * log(1 - p[i, y[i]])", lambda i, c: c == LABELS[i]),
 }
 
+# 1 less a sum of entries, each by a weight; what is left of each entry.
+SUMS = {
+    "some": ("sum[i] w[i, 0] * log(1 - sum[c | c mod 2 == y[i] mod 2] p[i, c])", lambda i, c: float(c % 2 != LABELS[i] % 2)),
+    "weighted": ("sum[i] w[i, 0] * log1p(-sum[c] (1 - 0.25 * c) * p[i, c])", lambda i, c: 0.25 * c),
+    "both": ("sum[i] w[i, 0] * log(1 - sum[c | c != y[i]] 0.5 * p[i, c])", lambda i, c: 0.5 if c != LABELS[i] else 1.0),
+}
+
 
 def lse(values):
     most = max(values)
@@ -223,16 +230,28 @@ def rest_of_softmax(row, c):
     return rest - total, [(0 if k == c else math.exp(v - rest)) - math.exp(v - total) for k, v in enumerate(row)]
 
 
-def run_rows(folder, softmax, lets, entry, formula, chosen):
+def left_of_softmax(row, left):
+    """log(sum[c] left[c] p[c]), its slopes by the row, and the size of what these are differences of."""
+    total, terms = lse(row), [(v + math.log(k), at) for at, (v, k) in enumerate(zip(row, left)) if k]
+    rest = lse([v for v, _ in terms])
+    shares = {at: math.exp(v - rest) for v, at in terms}
+    entries = [math.exp(v - total) for v in row]
+    return rest - total, [shares.get(c, 0) - p for c, p in enumerate(entries)], [max(shares.get(c, 0), p) for c, p in enumerate(entries)]
+
+
+def run_rows(folder, softmax, lets, entry, formula, chosen=None, left=None):
     classes = len(ROWS[0])
     rows = [[single(v) for v in row] for row in ROWS]
     want_w, want_x, sizes = [], [], []
     for i, row in enumerate(rows):
-        logs = [rest_of_softmax(row, c) for c in range(classes)]
-        weights = [1.0 if chosen(i, c) else 0.0 for c in range(classes)]
+        if left:
+            logs, weights = [left_of_softmax(row, [left(i, c) for c in range(classes)])] * classes, [1.0] + [0.0] * (classes - 1)
+        else:
+            logs = [rest_of_softmax(row, c) for c in range(classes)]
+            weights = [1.0 if chosen(i, c) else 0.0 for c in range(classes)]
         want_w += [logs[c][0] if weights[c] else 0.0 for c in range(classes)]
         want_x += [sum(weights[c] * logs[c][1][k] for c in range(classes)) for k in range(classes)]
-        sizes += [max(sum(weights[c] * abs(logs[c][1][k]) for c in range(classes)), 1e-6) for k in range(classes)]
+        sizes += [max(sum(weights[c] * abs(logs[c][2 if left else 1][k]) for c in range(classes)), 1e-6) for k in range(classes)]
     shape = (len(rows), classes)
     npy(f"{folder}/x.npy", [v for row in rows for v in row], shape)
     npy(f"{folder}/w.npy", [1.0] * len(want_w), shape)
@@ -271,4 +290,6 @@ with tempfile.TemporaryDirectory() as folder:
     for softmax, lets in SOFTMAXES.items():
         for entry, (formula, chosen) in ENTRIES.items():
             run_rows(folder, softmax, lets, entry, formula, chosen)
+        for entry, (formula, left) in SUMS.items():
+            run_rows(folder, softmax, lets, entry, formula, left=left)
 check.finish()
