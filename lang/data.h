@@ -75,6 +75,7 @@ typedef struct DataSource {
     bool balanced;              /* each sample of a batch: a class first, all alike, then one of it */
     const struct Expr *weights; /* the state that rows are drawn in proportion to, or NULL */
     int64_t ways, each;         /* episodes: classes of a batch, and rows of each; 0: none */
+    bool recalled;              /* `fields` and `rows` are those of a run: the data itself was not looked at */
     bool said_small;            /* that a batch is larger than the data */
     bool poisoned;              /* an error was reported about its fields: any name may be one */
 } DataSource;

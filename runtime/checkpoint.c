@@ -12,6 +12,8 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
+static const char codes_prefix[] = "codes:"; /* of a source: "codes:train" */
+
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
 
 static bool fail_memory(char *error, size_t error_bytes) {
@@ -59,8 +61,9 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     const CoupletProgram *p = s->program;
     size_t name_bytes = 1;
     for (int i = 0; i < p->hyper_count; i++) name_bytes += sizeof prefix + strlen(p->hypers[i].name);
+    for (int i = 0; i < p->source_count; i++) name_bytes += sizeof codes_prefix + strlen(p->sources[i].name);
     m->count = FIXED_PAIRS + p->hyper_count;
-    m->pairs = calloc((size_t)m->count, sizeof *m->pairs);
+    m->pairs = calloc((size_t)(m->count + p->source_count), sizeof *m->pairs);
     m->values = calloc((size_t)m->count, sizeof *m->values);
     m->names = calloc(name_bytes, 1);
     if (!m->pairs || !m->values || !m->names) return false;
@@ -71,6 +74,11 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
         m->pairs[FIXED_PAIRS + i] = (CoupletTensorPair){at, value};
         at += sprintf(at, "%s%s", prefix, p->hypers[i].name) + 1;
         snprintf(value, VALUE_BYTES, "%.17g", p->hypers[i].value);
+    }
+    for (int i = 0; i < p->source_count; i++) {
+        if (!s->codes[i]) continue;
+        m->pairs[m->count++] = (CoupletTensorPair){at, s->codes[i]};
+        at += sprintf(at, "%s%s", codes_prefix, p->sources[i].name) + 1;
     }
     return true;
 }
@@ -88,10 +96,10 @@ static void *state_on_host(const CoupletSession *s, int slot) {
 
 /* ---- weights of sources: as they were when the epoch began, so that a run which goes on in its middle draws the same rows ----------------------- */
 
-enum { WEIGHTS_BYTES = 300 };
+enum { NAME_BYTES = 300 };
 
 /* "weights:train": no state is called so. */
-static void name_weights(const CoupletProgram *p, int source, char out[WEIGHTS_BYTES]) { snprintf(out, WEIGHTS_BYTES, "weights:%.256s", p->sources[source].name); }
+static void name_weights(const CoupletProgram *p, int source, char out[NAME_BYTES]) { snprintf(out, NAME_BYTES, "weights:%.256s", p->sources[source].name); }
 
 static int count_weights(const CoupletProgram *p) {
     int count = 0;
@@ -99,7 +107,7 @@ static int count_weights(const CoupletProgram *p) {
     return count;
 }
 
-static void add_weights(const CoupletSession *s, CoupletTensorEntry *entries, char (*names)[WEIGHTS_BYTES]) {
+static void add_weights(const CoupletSession *s, CoupletTensorEntry *entries, char (*names)[NAME_BYTES]) {
     const CoupletProgram *p = s->program;
     for (int i = 0, at = 0; i < p->source_count; i++) {
         if (!s->weights[i]) continue;
@@ -126,7 +134,7 @@ bool couplet_session_save(const CoupletSession *s, const char *path, char *error
     Metadata metadata = {NULL, NULL, NULL, 0};
     const int count = s->program->state_count, weights = count_weights(s->program);
     CoupletTensorEntry *entries = calloc((size_t)(count + weights) + 1, sizeof *entries);
-    char(*names)[WEIGHTS_BYTES] = calloc((size_t)weights + 1, sizeof *names);
+    char(*names)[NAME_BYTES] = calloc((size_t)weights + 1, sizeof *names);
     bool good = entries && names && make_metadata(&metadata, s) ? true : fail_memory(error, error_bytes);
     if (good) add_weights(s, entries + count, names);
     if (good && !fetch_states(s, entries)) good = s->device->fault.kind ? fail_device(s, error, error_bytes) : fail_memory(error, error_bytes);
@@ -227,7 +235,7 @@ static bool arrays_fit(const Reader *r, const CoupletProgram *program) {
     for (int i = 0; i < program->state_count; i++)
         if (!array_fits(r, &program->states[i])) return false;
     for (int i = 0; i < program->source_count; i++) {
-        char name[WEIGHTS_BYTES];
+        char name[NAME_BYTES];
         if (program->sources[i].weights < 0) continue;
         CoupletStateInfo info = program->states[program->sources[i].weights];
         name_weights(program, i, name);
@@ -255,12 +263,26 @@ static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
         if (!d->calls->write(d, s->states[i], 0, entry->data, (int64_t)couplet_state_bytes(info))) return false;
     }
     for (int i = 0; i < s->program->source_count; i++) {
-        char name[WEIGHTS_BYTES];
+        char name[NAME_BYTES];
         if (!s->weights[i]) continue;
         name_weights(s->program, i, name);
         memcpy(s->weights[i], couplet_tensors_find(file, name)->data, couplet_state_bytes(&s->program->states[s->program->sources[i].weights]));
     }
     return d->calls->wait(d);
+}
+
+/* How the sources of the run turned words into codes. */
+static bool take_codes(CoupletSession *s, const CoupletTensorFile *file) {
+    const CoupletProgram *p = s->program;
+    for (int i = 0; i < p->source_count; i++) {
+        char key[NAME_BYTES];
+        snprintf(key, sizeof key, "%s%.256s", codes_prefix, p->sources[i].name);
+        const char *found = couplet_tensors_metadata(file, key);
+        free(s->codes[i]);
+        s->codes[i] = found ? strdup(found) : NULL;
+        if (found && !s->codes[i]) return false;
+    }
+    return true;
 }
 
 /* Checks, takes, and frees the file. */
@@ -269,6 +291,7 @@ static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *fi
     Found found = {0};
     bool good = read_found(&reader, s->program, &found);
     if (good && !send_states(s, file)) good = fail_device(s, error, error_bytes);
+    if (good && !take_codes(s, file)) good = fail_memory(error, error_bytes);
     couplet_tensors_free(file);
     if (!good) return false;
     s->step = found.step;

@@ -87,10 +87,11 @@ typedef struct Place {
     CoupletSetting *settings;
 } Place;
 
-/* New samples are read as the source of the program: paths of its settings start where it lies, and where words become codes, they become those of the source. */
+/* New samples are read as the source of the program: paths of its settings start where it lies, and where words become codes, they become those of the source, which
+ * the checkpoint has. Those of before version 0.3 have none, and the source itself is read. */
 static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t error_bytes) {
     r->beside = r->path;
-    if (!couplet_reader_has_setting(r->reader, "like") || couplet_request_gives(r, "like")) return true;
+    if (r->codes || !couplet_reader_has_setting(r->reader, "like") || couplet_request_gives(r, "like")) return true;
     char why[COUPLET_PATH_BYTES + 64];
     if (!couplet_path_absolute(r->path, place->like, why, sizeof why))
         return fail(error, error_bytes, "the codes of new samples are those of the source that was trained on, and it is not there: %s", why);
@@ -102,11 +103,13 @@ static bool read_alike(CoupletRequest *r, Place *place, char *error, size_t erro
     return true;
 }
 
-static bool make_request(const CoupletProgram *program, const CoupletEmbedding *what, Place *place, CoupletRequest *out, char *error, size_t error_bytes) {
-    const CoupletSource *source = &program->sources[program->evals[0].query];
+static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, Place *place, CoupletRequest *out, char *error, size_t error_bytes) {
+    const int number = s->program->evals[0].query;
+    const CoupletSource *source = &s->program->sources[number];
     if (!couplet_place_request(&what->places, source, place->path, out, error, error_bytes)) return false;
     if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
     if (what->split) out->split = what->split;
+    out->codes = s->codes[number];
     if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;
     if (what->data) out->path = what->data;
     out->claim_count = 0; /* new samples need the fields of the features alone */
@@ -125,11 +128,12 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     return true;
 }
 
-static bool open_table(const CoupletProgram *program, const CoupletEmbedding *what, CoupletTable *out, char *error, size_t error_bytes) {
+static bool open_table(const CoupletSession *s, const CoupletEmbedding *what, CoupletTable *out, char *error, size_t error_bytes) {
     Place place = {.settings = NULL};
     CoupletRequest request;
+    const CoupletProgram *program = s->program;
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
-    const bool good = make_request(program, what, &place, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
+    const bool good = make_request(s, what, &place, &request, error, error_bytes) && couplet_table_open(&request, out, error, error_bytes) &&
                       has_fields(program->features[0], out, error, error_bytes) && couplet_table_load(out, &what->loading, error, error_bytes);
     free(place.settings);
     return good;
@@ -180,7 +184,7 @@ static bool embed_source(CoupletSession *s, const CoupletEmbedding *what, int64_
     CoupletSamples samples = {.count = 0};
     const void **rows = malloc(((size_t)couplet_features_field_count(plan) + 1) * sizeof *rows);
     if (!rows) return fail(error, error_bytes, "out of memory");
-    const bool good = open_table(s->program, what, &table, error, error_bytes) && couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
+    const bool good = open_table(s, what, &table, error, error_bytes) && couplet_samples_of(plan, &table, rows, &samples, error, error_bytes) &&
                       embed_samples(s, what->out, &samples, error, error_bytes);
     *count = samples.count;
     couplet_table_close(&table);

@@ -290,6 +290,37 @@ bool couplet_record_number(const CoupletRecord *record, const char *path, double
     return true;
 }
 
+/* "u8[3, 64, 64]" */
+static bool read_field(const char *text, CoupletField *out) {
+    static const struct {
+        const char *name;
+        CoupletType type;
+    } types[] = {{"u8", COUPLET_U8}, {"int", COUPLET_I32}, {"real", COUPLET_F32}};
+    const size_t length = strcspn(text, "[");
+    bool known = false;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strlen(types[i].name) != length || strncmp(types[i].name, text, length) != 0) continue;
+        out->type = types[i].type;
+        known = true;
+    }
+    for (const char *at = text + length; known && (*at == '[' || *at == ',') && out->rank < COUPLET_MAX_RANK;) {
+        char *end;
+        out->shape[out->rank++] = strtoll(at + 1, &end, 10);
+        at = end;
+    }
+    return known;
+}
+
+bool couplet_record_field(const CoupletRecord *record, const char *source, int number, CoupletField *out) {
+    json_t *fields = json_object_get(json_object_get(json_object_get(record->json, "data"), source), "fields"), *text;
+    const char *name;
+    json_object_foreach(fields, name, text) {
+        *out = (CoupletField){.name = name};
+        if (number-- == 0) return json_is_string(text) && read_field(json_string_value(text), out);
+    }
+    return false;
+}
+
 bool couplet_record_true(const CoupletRecord *record, const char *path) { return json_is_true(entry_at(record->json, path)); }
 
 bool couplet_record_seed(const CoupletRecord *record, uint64_t *out) {

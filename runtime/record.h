@@ -45,6 +45,9 @@ typedef struct CoupletRecordedHyper {
 } CoupletRecordedHyper;
 bool couplet_record_hyper(const CoupletRecord *record, int number, CoupletRecordedHyper *out);
 
+/* The number-th field of a source of the run, whose name lives as long as the record. False when there are fewer. */
+bool couplet_record_field(const CoupletRecord *record, const char *source, int number, CoupletField *out);
+
 /* How a run may differ from its record. */
 typedef struct CoupletLeave {
     const char *change; /* "tau,epochs": what may differ; NULL: nothing */

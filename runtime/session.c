@@ -56,7 +56,8 @@ static bool allocate(CoupletSession *s) {
         s->hyper_reals[i] = (float)p->hypers[i].value;
         s->hyper_words[i] = (int32_t)p->hypers[i].value;
     }
-    return allocate_weights(s);
+    s->codes = calloc((size_t)p->source_count + 1, sizeof *s->codes);
+    return s->codes && allocate_weights(s);
 }
 
 const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int64_t epoch, int64_t step) {
@@ -236,6 +237,8 @@ void couplet_session_free(CoupletSession *s) {
         if (s->states[i]) s->device->calls->release(s->device, s->states[i]);
     free(s->states);
     for (int i = 0; s->weights && i < s->program->source_count; i++) free(s->weights[i]);
+    for (int i = 0; s->codes && i < s->program->source_count; i++) free(s->codes[i]);
+    free(s->codes);
     free(s->weights);
     free(s->hyper_reals);
     free(s->hyper_words);

@@ -20,6 +20,7 @@ typedef struct CoupletSession {
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
+    char **codes;         /* by source: how it turns words into codes (data/codes.h), kept in the checkpoint; NULL: it has none */
     float **weights;      /* by source: what the epoch's batches are drawn in proportion to, as its state was when the epoch began; NULL: they are not weighed */
 } CoupletSession;
 

@@ -29,6 +29,21 @@ static bool open_source(const CoupletSource *source, const CoupletPlaces *places
            couplet_selection_apply(&source->selection, out, loading, error, error_bytes) && has_rows(source, out, error, error_bytes);
 }
 
+bool couplet_sources_codes(const CoupletSources *s, char **codes) {
+    for (int i = 0; i < s->program->source_count; i++) {
+        const CoupletTable *table = &s->data[i];
+        size_t length;
+        free(codes[i]);
+        codes[i] = NULL;
+        if (!table->reader || !table->reader->codes) continue;
+        FILE *text = open_memstream(&codes[i], &length);
+        if (!text) return false;
+        table->reader->codes(table, text);
+        if (fclose(text) != 0) return false;
+    }
+    return true;
+}
+
 static bool fail_memory(char *error, size_t error_bytes) {
     snprintf(error, error_bytes, "out of memory for the data");
     return false;

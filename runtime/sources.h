@@ -28,6 +28,8 @@ typedef struct CoupletSources {
 /* Opens and loads every source of the program, and applies its selection; `places` and `loading` may be NULL. False with a sentence; couplet_sources_close in any
  * case. */
 bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places, const CoupletLoading *loading, CoupletSources *out, char *error, size_t error_bytes);
+/* How each source turns words into codes, as texts of codes.h, in place of what `codes` has; NULL for those that have no words. False when memory is out. */
+bool couplet_sources_codes(const CoupletSources *sources, char **codes);
 /* Makes ready what the plan reads of each source: compares fields with the plan's inputs, brings whole columns together, and on a device other than the host puts
  * there, once, what is large, so that a step only sends numbers of rows; what the device has no room for is sent batch by batch. Every run of a plan that reads
  * sources is attached. False with a sentence. The device outlives the sources. */

@@ -397,6 +397,13 @@ static bool open_schedule(Trainer *t) {
     return false;
 }
 
+/* What checkpoints say of the words of the data. */
+static bool take_codes(Trainer *t) {
+    if (couplet_sources_codes(&t->sources, t->session->codes)) return true;
+    snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
+    return false;
+}
+
 static bool open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!open_data(t) || !open_schedule(t) || !open_paths(t, couplet_metrics_name) || !open_session(t)) return false;
@@ -407,9 +414,9 @@ static bool open_all(Trainer *t) {
     }
     t->session->total_steps = (int64_t)steps;
     if (t->session->total_steps < 1) t->session->total_steps = 1;
-    if (!goes_on) return make_record(t);
+    if (!goes_on) return make_record(t) && take_codes(t);
     t->refused = !resume(t);
-    return !t->refused;
+    return !t->refused && take_codes(t);
 }
 
 static bool is_whole(const Trainer *t) { return t->options->max_steps == 0 || t->options->max_steps >= t->session->total_steps; }

@@ -8,6 +8,7 @@
 
 #include "runtime/data/place.h"
 #include "runtime/data/progress.h"
+#include "runtime/record.h"
 #include "runtime/selection.h"
 
 #include <dirent.h>
@@ -64,6 +65,7 @@ typedef struct Seeker {
     CoupletPlaces places;
     CoupletLoading loading; /* of what can only be known from the rows */
     bool quiet;
+    const CoupletRecord *record; /* that knows what the data held, so that nobody looks at it; NULL */
 } Seeker;
 
 /* Whether some rows may be left out; else they are those that were there at the first look. */
@@ -89,6 +91,19 @@ static bool count_chosen(const Seeker *seeker, const CoupletSource *source, Coup
     return true;
 }
 
+/* The fields and rows that a source had when the run was made. */
+static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
+    ARRAY(CoupletField) fields = {NULL, 0, 0};
+    CoupletField field;
+    double rows;
+    while (seeker->record && couplet_record_field(seeker->record, d->name, fields.count, &field)) array_push(arena, &fields, field);
+    if (!fields.count || !couplet_record_number(seeker->record, arena_printf(arena, "data.%s.used", d->name), &rows)) return false;
+    take_table_fields(arena, fields.items, fields.count, d);
+    d->rows = (int64_t)rows;
+    d->recalled = true;
+    return true;
+}
+
 static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
     if (!d->claimed_rows || d->claimed_rows == d->rows) return true;
     snprintf(error, error_bytes, "`%s` has %lld rows, and the spec claims %lld", d->name, (long long)d->rows, (long long)d->claimed_rows);
@@ -102,7 +117,7 @@ static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, cons
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     bool good = true;
-    if (chooses(seeker, &source.selection)) {
+    if (!d->recalled && chooses(seeker, &source.selection)) {
         good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
         if (good) {
             good = count_chosen(seeker, &source, &table, d, error, sizeof error);
@@ -121,6 +136,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
     bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
+    if (good && recall_schema(seeker, arena, d)) return SCHEMA_READ;
     if (good && request.path && access(request.path, F_OK) != 0) {
         *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
         return SCHEMA_ABSENT;
@@ -229,7 +245,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
-    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet};
+    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet, .record = options->trusts_record ? options->record : NULL};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);

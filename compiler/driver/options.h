@@ -25,6 +25,7 @@ typedef struct Options {
     SettingList sets, inputs, sizes;
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
+    bool trusts_record;                 /* what the run's own data held is taken from the record */
 } Options;
 
 /* Reads a command line; false after a message. `allowed` lists the option names of the command, separated by spaces, and what is special about it:

@@ -227,7 +227,8 @@ int embed_command(int argc, char **argv) {
         else if (o.data.count > 1) report(CODE_COMMAND_LINE, "embed reads one source, and --data is given %d times", o.data.count);
         else if (what.array && (what.data || what.split)) report(CODE_COMMAND_LINE, "embed takes its samples from --samples, or from --data and --split, and both were given");
         else {
-            o.data.count = 0; /* the run's own sources lie where they lay: only their fields are looked at */
+            o.data.count = 0; /* the run's own sources lie where they lay: their fields are known from the record */
+            o.trusts_record = true;
             status = open_run(&job, file, false) ? run_job(&job) : 1;
         }
         close_job(&job);

@@ -2,6 +2,7 @@
 #ifndef COUPLET_RUNTIME_DATA_CELLS_H
 #define COUPLET_RUNTIME_DATA_CELLS_H
 
+#include "runtime/data/codes.h"
 #include "runtime/data/words.h"
 
 typedef enum CoupletMissing { COUPLET_MISSING_REFUSE, COUPLET_MISSING_MEAN, COUPLET_MISSING_DROP } CoupletMissing;
@@ -57,6 +58,11 @@ typedef struct CoupletCells {
  * the file says itself. A label that this file lacks is no error: there is none, then. False with a sentence that names file, line and column; nothing is then owned. */
 bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRules *rules, const CoupletCells *like, CoupletCells *out, char *error, size_t error_bytes);
 void couplet_cells_free(CoupletCells *cells);
+
+/* What holds of the columns for another table too: names, kinds, words and means. `known` may be the table that this one is like, whose words are then meant. */
+void couplet_cells_write_codes(const CoupletCells *cells, const CoupletCells *known, FILE *out);
+/* Reads that back: cells without rows, for `like` of couplet_cells_read. False with a sentence; nothing is then owned. */
+bool couplet_cells_read_codes(const char *text, CoupletCells *out, char *error, size_t error_bytes);
 
 /* Walks the names of a list with commas between, without the spaces around each: false at its end. *at begins as the list. */
 bool couplet_cells_item(const char **at, const char **item, size_t *length);

@@ -1,5 +1,6 @@
 /* data.lines: each line of a text file is a sample: the codes of its first tokens, and how many there are. Code 0 is padding, 1 is a token that the vocabulary does
  * not have, and those of the vocabulary follow, the most frequent first. */
+#include "runtime/data/codes.h"
 #include "runtime/data/columns.h"
 #include "runtime/data/reader.h"
 #include "runtime/data/textfile.h"
@@ -38,6 +39,8 @@ typedef struct Corpus {
 typedef struct State {
     Rules rules;
     Corpus corpus, like;
+    bool is_like;          /* vocabulary and labels are those of `like` */
+    bool is_known;         /* and stand in it in the order of their codes: there may be no other tokens */
     int32_t *codes;        /* by number of a token in the vocabulary's corpus: its code */
     int32_t *label_codes;  /* by number of a label in the corpus that has the labels */
 } State;
@@ -50,7 +53,7 @@ static bool fail(const CoupletTable *t, const char *text, char *error, size_t er
 static bool out_of_memory(const CoupletTable *t, char *error, size_t error_bytes) { return fail(t, "out of memory", error, error_bytes); }
 
 /* The corpus that the vocabulary and the labels are of. */
-static Corpus *source_of(State *s) { return s->like.rows ? &s->like : &s->corpus; }
+static Corpus *source_of(State *s) { return s->is_like ? &s->like : &s->corpus; }
 
 /* ---- settings ------------------------------------------------------------------------------------------------------- */
 
@@ -208,13 +211,19 @@ static bool name_bytes(CoupletField *field) {
     return couplet_field_classes(field, names, FIRST_WORD + BYTES);
 }
 
+/* Words that stand in the order of their codes. */
+static int32_t as_they_stand(const CoupletWords *words, int32_t *codes, int32_t *order) {
+    for (int32_t i = 0; i < words->count; i++) codes[i] = order[i] = i;
+    return words->count;
+}
+
 /* Codes of the vocabulary, and their names. */
 static bool code_tokens(State *s, CoupletField *field) {
     if (s->rules.kind == COUPLET_TOKEN_BYTES) return name_bytes(field);
     const CoupletWords *w = &source_of(s)->tokens;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->codes = malloc(((size_t)w->count + 1) * sizeof *s->codes);
-    int32_t count = order && s->codes ? couplet_words_by_count(w, s->codes, order) : -1;
+    int32_t count = order && s->codes ? (s->is_known ? as_they_stand(w, s->codes, order) : couplet_words_by_count(w, s->codes, order)) : -1;
     if (s->rules.vocabulary && count > s->rules.vocabulary) count = (int32_t)s->rules.vocabulary;
     const char **names = count < 0 ? NULL : malloc(((size_t)count + FIRST_WORD) * sizeof *names);
     if (names) {
@@ -233,7 +242,7 @@ static bool code_labels(State *s, CoupletField *field) {
     const CoupletWords *w = &source_of(s)->labels;
     int32_t *order = malloc(((size_t)w->count + 1) * sizeof *order);
     s->label_codes = malloc(((size_t)w->count + 1) * sizeof *s->label_codes);
-    const int32_t count = order && s->label_codes ? couplet_words_by_name(w, s->label_codes, order) : -1;
+    const int32_t count = order && s->label_codes ? (s->is_known ? as_they_stand(w, s->label_codes, order) : couplet_words_by_name(w, s->label_codes, order)) : -1;
     const char **names = count < 0 ? NULL : malloc(((size_t)count + 1) * sizeof *names);
     for (int32_t i = 0; names && i < count; i++) names[i] = w->words[order[i]].text;
     const bool good = names && couplet_field_classes(field, names, count);
@@ -275,6 +284,43 @@ static uint64_t add_key(uint64_t key, const Corpus *c) {
     return couplet_hash(key, &c->file.mapping.time_ns, sizeof c->file.mapping.time_ns);
 }
 
+/* ---- codes of another source ------------------------------------------------------------------------------------------ */
+
+static const char format[] = "lines 1";
+
+static bool read_known(CoupletCodes *codes, CoupletWords *words) {
+    const int64_t count = couplet_codes_next_whole(codes, 0, INT32_MAX);
+    for (int64_t i = 0; i < count && !codes->failed; i++) {
+        const char *word = couplet_codes_next(codes);
+        if (couplet_words_add(words, word, codes->length) != i) return false;
+    }
+    return !codes->failed;
+}
+
+static bool read_codes(State *s, const char *text, char *error, size_t error_bytes) {
+    CoupletCodes codes;
+    couplet_codes_open(&codes, text);
+    couplet_codes_expect(&codes, format);
+    const bool good = read_known(&codes, &s->like.tokens) && read_known(&codes, &s->like.labels);
+    couplet_codes_close(&codes);
+    s->is_like = s->is_known = true;
+    if (!good) snprintf(error, error_bytes, "the vocabulary that was trained on cannot be read: the checkpoint is damaged, or memory is out");
+    return good;
+}
+
+/* The names of the codes from `first` on. */
+static void write_names(const CoupletField *field, int64_t first, FILE *out) {
+    couplet_codes_whole(out, field && field->class_names ? field->classes - first : 0);
+    for (int64_t c = first; field && field->class_names && c < field->classes; c++) couplet_codes_text(out, field->class_names[c], strlen(field->class_names[c]));
+}
+
+static void write_codes(const CoupletTable *t, FILE *out) {
+    const State *s = t->state;
+    couplet_codes_text(out, format, strlen(format));
+    write_names(s->rules.kind == COUPLET_TOKEN_BYTES ? NULL : couplet_table_field(t, "token", NULL), FIRST_WORD, out);
+    write_names(couplet_table_field(t, "label", NULL), 0, out);
+}
+
 static bool read_files(const CoupletRequest *request, CoupletTable *t, char *error, size_t error_bytes) {
     State *s = t->state;
     const char *like = couplet_request_text(request, "like");
@@ -283,8 +329,12 @@ static bool read_files(const CoupletRequest *request, CoupletTable *t, char *err
     Reading *reading = calloc(1, sizeof *reading);
     if (!reading) return out_of_memory(t, error, error_bytes);
     *reading = (Reading){.table = t, .rules = &s->rules, .error = error, .error_bytes = error_bytes};
-    bool good = true;
-    if (*like) {
+    bool good = !request->codes || read_codes(s, request->codes, error, error_bytes);
+    if (request->codes) {
+        reading->like_name = "the lines that were trained on";
+        reading->like = &s->like;
+    } else if (*like) {
+        s->is_like = true;
         reading->name = reading->like_name = path;
         reading->corpus = &s->like;
         good = couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) && read_corpus(reading, path);
@@ -303,8 +353,8 @@ static bool read_row(const CoupletTable *t, int64_t row, void *const *fields, ch
 static bool column(const CoupletTable *t, int field, int32_t *out, char *error, size_t error_bytes);
 static void name_row(const CoupletTable *t, int64_t row, char *out, size_t bytes);
 
-static const CoupletReader by_rows = {.name = "lines", .open = open_lines, .read = read_row, .column = column, .name_row = name_row, .close = close_lines};
-const CoupletReader couplet_reader_lines = {.name = "lines", .open = open_lines, .load = load, .column = column, .name_row = name_row, .close = close_lines};
+static const CoupletReader by_rows = {.name = "lines", .open = open_lines, .read = read_row, .column = column, .name_row = name_row, .codes = write_codes, .close = close_lines};
+const CoupletReader couplet_reader_lines = {.name = "lines", .open = open_lines, .load = load, .column = column, .name_row = name_row, .codes = write_codes, .close = close_lines};
 
 static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *error, size_t error_bytes) {
     snprintf(out->name, sizeof out->name, "%s", request->path);
@@ -317,6 +367,7 @@ static bool open_lines(const CoupletRequest *request, CoupletTable *out, char *e
     }
     out->held = s->corpus.count;
     out->key = add_key(add_key(COUPLET_HASH_START, &s->corpus), &s->like);
+    if (request->codes) out->key = couplet_hash(out->key, request->codes, strlen(request->codes));
     out->reader = out->held * s->rules.tokens * 4 > most_at_once ? &by_rows : &couplet_reader_lines;
     return true;
 }
@@ -332,7 +383,7 @@ static int32_t code_of(const State *s, const CoupletWords *vocabulary, const Cou
 /* The codes of a line, with padding behind; returns how many there are. */
 static int32_t encode(const State *s, const Row *row, CoupletTokens *tokens, int32_t *out) {
     const CoupletTextFile *file = &s->corpus.file;
-    const CoupletWords *vocabulary = s->like.rows ? &s->like.tokens : &s->corpus.tokens;
+    const CoupletWords *vocabulary = s->is_like ? &s->like.tokens : &s->corpus.tokens;
     tokens->kind = s->rules.kind;
     tokens->lower = s->rules.lower;
     tokens->at = file->text + row->text;
@@ -344,7 +395,7 @@ static int32_t encode(const State *s, const Row *row, CoupletTokens *tokens, int
 }
 
 static int32_t label_of(const State *s, const Row *row) {
-    if (!s->like.rows) return s->label_codes[row->label];
+    if (!s->is_like) return s->label_codes[row->label];
     const CoupletWord *word = &s->corpus.labels.words[row->label];
     return s->label_codes[couplet_words_find(&s->like.labels, word->text, word->length)];
 }

@@ -7,7 +7,9 @@
 
 #include "runtime/data/table.h"
 
-enum { COUPLET_READER_VERSION = 1 };
+#include <stdio.h>
+
+enum { COUPLET_READER_VERSION = 2 };
 
 struct CoupletReader {
     const char *name; /* as in readers.def */
@@ -28,6 +30,8 @@ struct CoupletReader {
     void (*name_row)(const CoupletTable *table, int64_t row, char *out, size_t bytes);
     /* What entry `entry` of a field with one axis is called, such as the column of a table; NULL: it has no name. NULL: none has. */
     const char *(*name_entry)(const CoupletTable *table, int field, int64_t entry);
+    /* Writes how the table turns words into codes, as a later request has it in `codes`. NULL: there are no words. */
+    void (*codes)(const CoupletTable *table, FILE *out);
     void (*close)(CoupletTable *table); /* frees `state`; fields and columns are not the reader's to free */
 };
 

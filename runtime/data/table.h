@@ -17,6 +17,7 @@ typedef struct CoupletRequest {
     const char *split;              /* "train": of readers whose first argument is a split, which lies in the folder `path`; NULL for the others */
     const CoupletSetting *settings; /* those that were given; the others have the standard values of readers.def */
     int setting_count;
+    const char *codes;              /* how the source that was trained on turns words into codes (codes.h), which holds for this one in place of `like`; NULL: nothing is said */
     const char *beside;             /* the file whose folder relative paths of settings start at; NULL: `path` */
     const CoupletField *claim;      /* fields that the spec claims: they are compared, and choose types where the file leaves a choice */
     int claim_count;                /* 0: the spec claims nothing */

@@ -189,11 +189,13 @@ static bool read_tables(const CoupletRequest *request, CoupletTable *t, char *er
     const char *like = couplet_request_text(request, "like");
     char path[COUPLET_PATH_BYTES];
     if (!read_rules(request, t, &rules, error, error_bytes)) return false;
-    if (*like && (!couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) || !couplet_cells_read(path, path, &rules, NULL, &s->like, error, error_bytes)))
+    if (request->codes && !couplet_cells_read_codes(request->codes, &s->like, error, error_bytes)) return false;
+    if (!request->codes && *like && (!couplet_path_beside(request->beside ? request->beside : request->path, like, path, error, error_bytes) || !couplet_cells_read(path, path, &rules, NULL, &s->like, error, error_bytes)))
         return false;
-    if (!couplet_cells_read(t->path, t->name, &rules, *like ? &s->like : NULL, &s->cells, error, error_bytes)) return false;
+    if (!couplet_cells_read(t->path, t->name, &rules, *like || request->codes ? &s->like : NULL, &s->cells, error, error_bytes)) return false;
     t->held = s->cells.rows;
     t->key = add_key(add_key(COUPLET_HASH_START, &s->cells), &s->like);
+    if (request->codes) t->key = couplet_hash(t->key, request->codes, strlen(request->codes));
     return add_fields(t, error, error_bytes);
 }
 
@@ -248,8 +250,13 @@ static const char *name_entry(const CoupletTable *t, int field, int64_t entry) {
     return entry < p->count ? s->cells.columns[p->columns[entry]].name : NULL;
 }
 
+static void codes(const CoupletTable *t, FILE *out) {
+    const State *s = t->state;
+    couplet_cells_write_codes(&s->cells, &s->like, out);
+}
+
 static const CoupletReader reader = {
-    .name = "table", .open = open_table, .load = load, .column = column, .name_row = name_row, .name_entry = name_entry, .close = close_table};
+    .name = "table", .open = open_table, .load = load, .column = column, .name_row = name_row, .name_entry = name_entry, .codes = codes, .close = close_table};
 
 __attribute__((visibility("default"))) const CoupletReader *couplet_reader_module(const char *name, int version);
 const CoupletReader *couplet_reader_module(const char *name, int version) {
