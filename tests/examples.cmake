@@ -4,6 +4,7 @@
 # A spec of the second kind says in its heading how it is run: `--data KIND`, a kind of data that examples/own/prepare.py lays out.
 # The fixture `example_data` lays out all kinds that SPECS name, each in ${EXAMPLE_DATA}/KIND.
 set(EXAMPLE_DATA ${CMAKE_BINARY_DIR}/example_data)
+set(EXAMPLE_MODULES "COUPLET_MODULES=$<TARGET_FILE_DIR:couplet_runtime>") # the readers, for programs that do not lie beside them
 file(GLOB EXAMPLES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cpl)
 file(GLOB all_specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*/*.cpl)
 list(FILTER all_specs EXCLUDE REGEX "/examples/own/") # for one's own data: tests/driver/own.py, own_kinds.py
