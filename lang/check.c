@@ -466,11 +466,11 @@ static Module *load_module(Check *c, const char *name, Span span) {
     for (int part = 0; (source = c->hooks->module(c->hooks->context, c->arena, name, part)); part++)
         m = module_join(c->arena, m, parse_module(c->arena, c->diag, source, name));
     if (!m) {
-        static const char *const known[] = {"nn", "losses", "cluster", "stats", "pair", "mix", "optim", "anneal", "augment", "data"};
+        static const char *const known[] = {"nn", "losses", "measure", "cluster", "stats", "pair", "mix", "optim", "anneal", "augment", "data"};
         diag_report(c->diag, CODE_UNKNOWN_MODULE, span, "the library has no module `%s`", name);
         const char *near = diag_nearest(name, known, (int)(sizeof known / sizeof *known));
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
-        else diag_suggest(c->diag, "there are nn, losses, optim, anneal, augment, cluster, stats, pair and mix");
+        else diag_suggest(c->diag, "there are nn, losses, measure, optim, anneal, augment, cluster, stats, pair and mix");
         return NULL;
     }
     Scope *builtins = c->scope;
