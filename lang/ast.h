@@ -120,7 +120,7 @@ typedef enum {
     STMT_UPDATE,    /* update targets <- value (one or several names, or name[index]) */
     STMT_EMA,       /* ema target <- source rate value [with state] */
     STMT_DRAW,      /* params: name[dims] ~ value (a call: uniform, normal, ...) */
-    STMT_LOSS,      /* loss value [trains targets] */
+    STMT_LOSS,      /* loss [name :] value [trains targets] */
     STMT_RETURN,    /* return value */
     STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
     STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */

@@ -130,6 +130,7 @@ int64_t batch_of(const Check *c, const DataSource *data);
 void check_every(Check *c, Stmt *s);
 void check_measures(Check *c, const Stmt *eval); /* its statements */
 void misplace_report(Check *c, const Stmt *s);
+bool is_key_of_log(const char *name); /* of rows of metrics.jsonl that every run has */
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);

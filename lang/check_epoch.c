@@ -136,8 +136,7 @@ static void check_over(Check *c, Stmt *s) {
 
 /* ---- reports ------------------------------------------------------------------------------------------------ */
 
-/* Keys of the rows of metrics.jsonl that every run has. */
-static bool is_key(const char *name) {
+bool is_key_of_log(const char *name) {
     static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "loss", "epoch_loss", "embedding_deviation", "views_per_second", "of", "evaluation",
                                        "percent", "value", "data", "hash", "time"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -155,7 +154,7 @@ static void check_report(Check *c, const Stmt *s) {
         diag_report(c->diag, CODE_REPORT, s->value->span, "a report is one number; this is %s", type_text(c->arena, t));
         if (t->rank == 1) diag_suggest(c->diag, "a mean, a sum or one of its entries is: `report %s = mean[i] ..`", s->name);
     }
-    if (is_key(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
+    if (is_key_of_log(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
 }
 
 void misplace_report(Check *c, const Stmt *s) {

@@ -125,6 +125,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
             if (t->rank == 1 && s->value->kind == EXPR_NAME) diag_suggest(c->diag, "take the mean over the samples: `loss mean[i] %s[i]`", s->value->name);
         }
         for (int i = 0; i < s->target_count; i++) check_part(c, s->targets[i]);
+        if (s->name && is_key_of_log(s->name)) diag_report(c->diag, CODE_LOSS_NAME, s->name_span, "the log has a key `%s` already; the column of a loss has a name of its own", s->name);
         break;
     }
     case STMT_SCAN: check_scan(c, s); break;

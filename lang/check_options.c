@@ -54,7 +54,7 @@ static void check_parts(Check *c, const Param *p, const OptionRow *row) {
     for (int i = 0; i < p->part_count; i++) check_trained_part(c, p->parts[i], row->wants == WANTS_RULE);
     if (p->guard) check_condition(c, p->guard, "what stands after `while`");
     if (p->part_count && row->wants != WANTS_RULE && row->wants != WANTS_PARTS) diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "only `optimiser` and `freeze` speak of parts");
-    if (p->guard && row->wants != WANTS_PARTS) diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span, "only `freeze` goes by a condition");
+    if (p->guard && row->wants != WANTS_PARTS && row->wants != WANTS_RULE) diag_report(c->diag, CODE_TRAIN_SETTING, p->guard->span, "only `optimiser` and `freeze` go by a condition");
 }
 
 static void check_setting(Check *c, const Stmt *s, int at) {

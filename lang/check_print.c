@@ -70,7 +70,7 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
         fprintf(out, "\n");
         break;
     case STMT_LOSS:
-        if (s->value->type) fprintf(out, "loss   %s\n", type_text(arena, s->value->type));
+        if (s->value->type) fprintf(out, "loss   %s%s%s\n", s->name ? s->name : "", s->name ? " : " : "", type_text(arena, s->value->type));
         break;
     case STMT_EVAL:
     case STMT_EVERY:

@@ -201,8 +201,9 @@ static int space_before_open(const Format *f, const Place *p, const Word *last, 
     return last->kind == WORD_NAME && is_keyword(f, p, p->last);
 }
 
-/* `labels : int[N]` and `let u : [N, D]`, but `trunk: nn.convnet()`. */
+/* `labels : int[N]` and `let u : [N, D]`, but `trunk: nn.convnet()` and `loss near: E`. */
 static bool is_claim(const Format *f, const Place *p) {
+    if (is(&f->words.items[p->statement], "loss")) return false;
     return !p->has_value || (!in_list(p) && p->last > 0 && is(&f->words.items[p->last - 1], ","));
 }
 
@@ -229,7 +230,8 @@ static bool continues(const Format *f, const Place *p, int i) {
     if (in_list(p)) return w->kind != WORD_CLOSE;
     const Word *last = &f->words.items[p->last];
     if (is(w, ">>") || ((is(w, "then") || is(w, "else")) && !is(last, "}"))) return true;
-    if (is(last, ",") && p->depth && innermost(p)->settings) return false;
+    static const char *const lists[] = {"let", "report", "update", NULL};
+    if (is(last, ",") && p->depth && innermost(p)->settings && !is_one_of(&f->words.items[p->statement], lists)) return false;
     if (is(last, ";")) return false;
     return last->kind == WORD_OPERATOR || (is_keyword(f, p, p->last) && !begins_statement(p));
 }

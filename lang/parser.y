@@ -41,7 +41,7 @@
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
 %token <reduce> REDUCER "a reduction"
 
-%type <expr> range where netpart rounds expr or and not comparison sum product chain unary power postfix primary reduction guard bound
+%type <expr> range where netpart rounds expr choice or and not comparison sum product chain unary power postfix primary reduction guard bound
 %type <named> part
 %type <list> parts args arglist exprs targets calls
 %type <binders> binders
@@ -143,6 +143,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | UPDATE targets ARROW expr      { $$ = ast_stmt(p, STMT_UPDATE, @$); $$->targets = $2->exprs.items; $$->target_count = $2->exprs.count; $$->value = $4; }
         | LOSS expr                      { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; }
         | LOSS expr TRAINS targets       { $$ = ast_stmt(p, STMT_LOSS, @$); $$->value = $2; $$->targets = $4->exprs.items; $$->target_count = $4->exprs.count; }
+        | LOSS NAME ':' choice           { $$ = named_stmt(p, STMT_LOSS, @$, $2, @2); $$->value = $4; }
+        | LOSS NAME ':' choice TRAINS targets { $$ = named_stmt(p, STMT_LOSS, @$, $2, @2); $$->value = $4; $$->targets = $6->exprs.items; $$->target_count = $6->exprs.count; }
         | SCAN NAME '<' rounds '(' lets ')' block { $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$); }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
@@ -259,6 +261,7 @@ settinglist : setting                    { $$ = ast_setting(p, NULL, $1); }
 /* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone goes on with the list of the setting before it. */
 setting : setname expr                   { $$ = valued(named($1, @1), $2); }
         | setname expr ON netpart        { $$ = ast_on(p, valued(named($1, @1), $2), $4); }
+        | setname expr ON netpart WHILE expr { $$ = ast_on(p, valued(named($1, @1), $2), $4); $$.guard = $6; }
         | setname expr WHILE expr        { $$ = valued(named($1, @1), $2); $$.guard = $4; }
         | netpart                        { $$ = ast_on(p, named(NULL, @1), $1); }
         | netpart WHILE expr             { $$ = ast_on(p, named(NULL, @1), $1); $$.guard = $3; }
@@ -282,9 +285,11 @@ calls   : expr                           { $$ = ast_list(p, NULL, NULL, $1); }
         | calls ',' expr                 { $$ = ast_list(p, $1, NULL, $3); }
         ;
 
-expr    : or
-        | IF expr THEN expr ELSE expr    { ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), NULL, $6); $$ = ast_nary(p, EXPR_IF, l, @$); }
+expr    : choice
         | parts                          { $$ = ast_nary(p, EXPR_COMPOSE, $1, @$); }
+        ;
+choice  : or
+        | IF expr THEN expr ELSE expr    { ExprListBox *l = ast_list(p, ast_list(p, ast_list(p, NULL, NULL, $2), NULL, $4), NULL, $6); $$ = ast_nary(p, EXPR_IF, l, @$); }
         ;
 parts   : part COMPOSE part              { $$ = ast_list(p, ast_list(p, NULL, $1.name, $1.expr), $3.name, $3.expr); }
         | parts COMPOSE part             { $$ = ast_list(p, $1, $3.name, $3.expr); }

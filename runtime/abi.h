@@ -200,6 +200,11 @@ typedef struct CoupletSource {
     int64_t ways, each; /* episodes: so many classes a batch, so many rows of each, class by class; 0: none */
 } CoupletSource;
 
+/* A loss that has a name: the output "loss NAME" f32[] of those steps that have it. */
+typedef struct CoupletLoss {
+    const char *name;
+} CoupletLoss;
+
 typedef struct CoupletEval {
     const char *method;   /* "knn" or "linear" */
     double k, temperature; /* knn */
@@ -231,7 +236,7 @@ typedef struct CoupletAction {
 /* A stretch of the run: from this epoch and this step on, until a later phase has begun. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
-    CoupletPlan *train; /* one step: outputs "loss" (f32[]), and "embedding" (f32[batch, D] or [views, batch, D]) for the watch on collapse, if there is one */
+    CoupletPlan *train; /* one step: outputs "loss" (f32[]), "loss NAME" of those with names, and "embedding" (f32[batch, D] or [views, batch, D]) for the watch on collapse, if there is one */
     const CoupletAction *actions;
     int action_count;
 } CoupletPhase;
@@ -269,6 +274,8 @@ typedef struct CoupletProgram {
     int64_t epoch_steps;   /* from `train { steps .. }`; 0 where a source sets the epoch */
     const CoupletEval *evals;
     int eval_count;
+    const CoupletLoss *losses;
+    int loss_count;
     const CoupletAction *measures; /* of `eval`; what they change in states is undone behind the last of them */
     int measure_count;
     int64_t batch;

@@ -32,7 +32,7 @@ static bool fail_device(const CoupletSession *s, char *error, size_t error_bytes
 typedef struct Metadata {
     CoupletTensorPair *pairs;
     char (*values)[VALUE_BYTES]; /* by pair */
-    char *names;                 /* "hyper.tau", one after the other */
+    char *names;                 /* "hyper.tau", "loss_sum.near", one after the other */
     int count;
 } Metadata;
 
@@ -62,7 +62,8 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
     size_t name_bytes = 1;
     for (int i = 0; i < p->hyper_count; i++) name_bytes += sizeof prefix + strlen(p->hypers[i].name);
     for (int i = 0; i < p->source_count; i++) name_bytes += sizeof codes_prefix + strlen(p->sources[i].name);
-    m->count = FIXED_PAIRS + p->hyper_count;
+    for (int i = 0; i < p->loss_count; i++) name_bytes += 2 * (sizeof "loss_count." + strlen(p->losses[i].name));
+    m->count = FIXED_PAIRS + p->hyper_count + 2 * p->loss_count;
     m->pairs = calloc((size_t)(m->count + p->source_count), sizeof *m->pairs);
     m->values = calloc((size_t)m->count, sizeof *m->values);
     m->names = calloc(name_bytes, 1);
@@ -74,6 +75,14 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
         m->pairs[FIXED_PAIRS + i] = (CoupletTensorPair){at, value};
         at += sprintf(at, "%s%s", prefix, p->hypers[i].name) + 1;
         snprintf(value, VALUE_BYTES, "%.17g", p->hypers[i].value);
+    }
+    for (int i = 0, k = FIXED_PAIRS + p->hyper_count; i < p->loss_count; i++, k += 2) {
+        m->pairs[k] = (CoupletTensorPair){at, m->values[k]};
+        at += sprintf(at, "loss_sum.%s", p->losses[i].name) + 1;
+        m->pairs[k + 1] = (CoupletTensorPair){at, m->values[k + 1]};
+        at += sprintf(at, "loss_count.%s", p->losses[i].name) + 1;
+        snprintf(m->values[k], VALUE_BYTES, "%.17g", s->named[i].sum);
+        snprintf(m->values[k + 1], VALUE_BYTES, "%" PRId64, s->named[i].count);
     }
     for (int i = 0; i < p->source_count; i++) {
         if (!s->codes[i]) continue;
@@ -285,14 +294,29 @@ static bool take_codes(CoupletSession *s, const CoupletTensorFile *file) {
     return true;
 }
 
+static bool read_named(const Reader *r, const CoupletProgram *program, CoupletMean *named) {
+    char key[300];
+    for (int i = 0; i < program->loss_count; i++) {
+        snprintf(key, sizeof key, "loss_sum.%s", program->losses[i].name);
+        if (!read_real(r, key, &named[i].sum)) return false;
+        snprintf(key, sizeof key, "loss_count.%s", program->losses[i].name);
+        if (!read_whole(r, key, &named[i].count)) return false;
+        named[i].latest = NAN;
+    }
+    return true;
+}
+
 /* Checks, takes, and frees the file. */
 static bool take_file(CoupletSession *s, const char *path, CoupletTensorFile *file, CoupletLoaded *loaded, char *error, size_t error_bytes) {
     const Reader reader = {file, path, error, error_bytes};
     Found found = {0};
-    bool good = read_found(&reader, s->program, &found);
+    CoupletMean *named = calloc((size_t)s->program->loss_count + 1, sizeof *named);
+    bool good = named ? read_found(&reader, s->program, &found) && read_named(&reader, s->program, named) : fail_memory(error, error_bytes);
     if (good && !send_states(s, file)) good = fail_device(s, error, error_bytes);
     if (good && !take_codes(s, file)) good = fail_memory(error, error_bytes);
     couplet_tensors_free(file);
+    if (good) memcpy(s->named, named, (size_t)s->program->loss_count * sizeof *named);
+    free(named);
     if (!good) return false;
     s->step = found.step;
     s->total_steps = found.steps;

@@ -323,6 +323,7 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
         return status;
     }
     const float value = *(const float *)couplet_run_output(m->run, "loss");
+    couplet_session_losses(s, m->run, m->phase->train);
     if (loss) *loss = value;
     couplet_session_count(s, value, m->per_epoch);
     return COUPLET_OK;

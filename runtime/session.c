@@ -48,8 +48,9 @@ static bool allocate(CoupletSession *s) {
     const CoupletProgram *p = s->program;
     s->states = calloc((size_t)p->state_count + 1, sizeof *s->states);
     s->hyper_reals = calloc((size_t)p->hyper_count + 1, sizeof *s->hyper_reals);
+    s->named = calloc((size_t)p->loss_count + 1, sizeof *s->named);
     s->hyper_words = calloc((size_t)p->hyper_count + 1, sizeof *s->hyper_words);
-    if (!s->states || !s->hyper_reals || !s->hyper_words) return false;
+    if (!s->states || !s->named || !s->hyper_reals || !s->hyper_words) return false;
     for (int i = 0; i < p->state_count; i++)
         if (!allocate_state(s, i)) return false;
     for (int i = 0; i < p->hyper_count; i++) {
@@ -67,12 +68,34 @@ const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int64_t epoch
     return found;
 }
 
+bool couplet_session_losses(CoupletSession *s, const CoupletRun *run, const CoupletPlan *plan) {
+    for (int i = 0; i < s->program->loss_count; i++) {
+        char output[300];
+        snprintf(output, sizeof output, "loss %s", s->program->losses[i].name);
+        s->named[i].latest = NAN;
+        if (!couplet_plan_output(plan, output)) continue;
+        const float *value = couplet_run_output(run, output);
+        if (!value) return false;
+        s->named[i].latest = (double)*value;
+    }
+    return true;
+}
+
+/* A loss with a name, in the mean of its epoch. */
+static void count_named(CoupletMean *mean, bool epoch_begins) {
+    if (epoch_begins) *mean = (CoupletMean){.latest = mean->latest};
+    if (isnan(mean->latest)) return;
+    mean->sum += mean->latest;
+    mean->count++;
+}
+
 void couplet_session_count(CoupletSession *s, float loss, int64_t steps_per_epoch) {
     bool epoch_begins = steps_per_epoch > 0 && s->step % steps_per_epoch == 0;
     if (epoch_begins) {
         s->loss_sum = 0;
         s->loss_count = 0;
     }
+    for (int i = 0; i < s->program->loss_count; i++) count_named(&s->named[i], epoch_begins);
     s->loss_sum += (double)loss;
     s->loss_count++;
     s->step++;
@@ -241,6 +264,7 @@ void couplet_session_free(CoupletSession *s) {
     free(s->codes);
     free(s->weights);
     free(s->hyper_reals);
+    free(s->named);
     free(s->hyper_words);
     free(s);
 }

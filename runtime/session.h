@@ -6,6 +6,13 @@
 #include "runtime/plan.h"
 #include "runtime/samples.h"
 
+/* What a loss was, over the steps of an epoch that had it. */
+typedef struct CoupletMean {
+    double sum;
+    int64_t count;
+    double latest; /* of the last step; NAN: it had no such loss */
+} CoupletMean;
+
 typedef struct CoupletSession {
     const CoupletProgram *program;
     CoupletDevice *device;
@@ -17,6 +24,7 @@ typedef struct CoupletSession {
     int64_t epoch;
     double loss_sum;      /* of the steps of the epoch that the last step belongs to */
     int64_t loss_count;   /* so many they are */
+    CoupletMean *named;   /* [program->loss_count] the losses with names */
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
@@ -29,6 +37,8 @@ typedef struct CoupletSession {
 CoupletSession *couplet_session_new(const CoupletProgram *program, CoupletDevice *device, CoupletThreads *threads, uint64_t seed, char *error, size_t error_bytes);
 size_t couplet_state_bytes(const CoupletStateInfo *state);
 /* Counts a step that was made: its number, its epoch, and its loss in the mean of its epoch. `steps_per_epoch` 0: all steps are of epoch 0. */
+/* Takes the losses with names that the run's last step had, to be counted with it. False when the device fails. */
+bool couplet_session_losses(CoupletSession *session, const CoupletRun *run, const CoupletPlan *plan);
 void couplet_session_count(CoupletSession *session, float loss, int64_t steps_per_epoch);
 /* The last phase that has begun. */
 const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t epoch, int64_t step);

@@ -254,6 +254,10 @@ static bool step(Trainer *t, float *loss) {
     const float *value = good ? couplet_run_output(t->run, "loss") : NULL;
     if (good && !value) fault = (CoupletFault){.sentence = t->device->fault.sentence, .source = t->device->name, .kind = t->device->fault.kind};
     if (value) *loss = *value;
+    if (value && !couplet_session_losses(s, t->run, plan)) {
+        snprintf(t->error, t->error_bytes, "%s: %s", t->device->name, t->device->fault.sentence);
+        return false;
+    }
     if (!value || !couplet_run_commit(t->run, s->states, t->program->states, &fault)) {
         char when[40], advice[400];
         snprintf(when, sizeof when, "in step %" PRId64, s->step);
@@ -282,19 +286,54 @@ static double views_per_second(const Trainer *t) {
     return seconds > 0 ? (double)((t->session->step - t->rate_step) * t->program->views) / seconds : 0;
 }
 
+/* " (near 1.2345, length 0.0500)": the losses with names, of the last step or over the epoch. */
+static const char *named_losses(const Trainer *t, bool of_epoch, char *out, size_t bytes) {
+    const CoupletSession *s = t->session;
+    size_t used = 0;
+    out[0] = 0;
+    for (int i = 0; i < t->program->loss_count && used < bytes; i++) {
+        const CoupletMean *m = &s->named[i];
+        const double value = of_epoch ? (m->count ? m->sum / (double)m->count : NAN) : m->latest;
+        if (!isnan(value)) used += (size_t)snprintf(out + used, bytes - used, "%s%s %.4f", used ? ", " : " (", t->program->losses[i].name, value);
+    }
+    if (used && used + 1 < bytes) snprintf(out + used, bytes - used, ")");
+    return out;
+}
+
 static void progress_line(Trainer *t, float loss) {
     if (!t->terminal || now() - t->line_at < 0.2) return;
     t->line_at = now();
     const CoupletSession *s = t->session;
     int64_t done = s->step - t->rate_step, left = s->total_steps - s->step;
     double seconds = done ? (now() - t->rate_started) / (double)done * (double)left : 0;
-    say(t, "\r\033[Kepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f views/s  %.0f:%02.0f left", s->epoch + 1, t->program->epochs, s->step,
-        s->total_steps, (double)loss, views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
+    char named[200];
+    say(t, "\r\033[Kepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64 "  loss %.4f%s  %.0f views/s  %.0f:%02.0f left", s->epoch + 1, t->program->epochs, s->step,
+        s->total_steps, (double)loss, named_losses(t, false, named, sizeof named), views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
+}
+
+/* A row of the log, and behind it the losses with names: of the last step by their names, over the epoch with "epoch_" before them. */
+static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, bool of_epoch) {
+    enum { KEY_BYTES = 300 };
+    const int named = t->program->loss_count;
+    CoupletMetric *all = malloc(sizeof *all * (size_t)(count + named));
+    char(*keys)[KEY_BYTES] = malloc(sizeof *keys * (size_t)(named + 1));
+    if (all) memcpy(all, row, sizeof *all * (size_t)count);
+    for (int i = 0; all && keys && i < named; i++) {
+        const CoupletMean *m = &t->session->named[i];
+        snprintf(keys[i], KEY_BYTES, "%s%s", of_epoch ? "epoch_" : "", t->program->losses[i].name);
+        if (of_epoch ? m->count > 0 : !isnan(m->latest)) all[count++] = (CoupletMetric){keys[i], of_epoch ? m->sum / (double)m->count : m->latest, NULL};
+    }
+    bool good = all && keys;
+    if (!good) snprintf(t->error, t->error_bytes, "out of memory");
+    good = good && couplet_metrics_row(t->metrics, t->metrics_path, all, count, t->error, t->error_bytes);
+    free(all);
+    free(keys);
+    return good;
 }
 
 static bool metrics_step(Trainer *t, float loss) {
     const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"epoch", (double)t->session->step / (double)t->per_epoch, NULL}, {"loss", (double)loss, NULL}};
-    return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
+    return row_with_losses(t, row, 3, false);
 }
 
 static double deviation(const Trainer *t) {
@@ -311,7 +350,8 @@ static bool end_epoch(Trainer *t) {
     erase_line(t);
     char watch[48] = "";
     if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
-    say(t, "epoch %-3" PRId64 " loss %.4f   %s%.0f views/s\n", s->step / t->per_epoch, mean, watch, rate);
+    char named[400];
+    say(t, "epoch %-3" PRId64 " loss %.4f%s   %s%.0f views/s\n", s->step / t->per_epoch, mean, named_losses(t, true, named, sizeof named), watch, rate);
     if (spread < collapsed && !t->warned) {
         say(t, "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is spread out)\n", spread);
         t->warned = true;
@@ -319,7 +359,7 @@ static bool end_epoch(Trainer *t) {
     start_clock(t);
     const CoupletMetric row[] = {{"step", (double)s->step, NULL},        {"epochs", (double)(s->step / t->per_epoch), NULL}, {"epoch_loss", mean, NULL},
                                  {"embedding_deviation", spread, NULL}, {"views_per_second", rate, NULL}};
-    return couplet_metrics_row(t->metrics, t->metrics_path, row, 5, t->error, t->error_bytes);
+    return row_with_losses(t, row, 5, true);
 }
 
 static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }

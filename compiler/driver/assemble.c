@@ -100,6 +100,10 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
                                  .bank = from->bank, .query = from->query,
                                  .place = arena_printf(arena, "%s:%d:%d", from->span.source->path, from->span.line, from->span.column)};
     }
+    CoupletLoss *losses = arena_array(arena, CoupletLoss, lowered->losses.count + 1);
+    for (int i = 0; i < lowered->losses.count; i++) losses[i].name = lowered->losses.items[i];
+    program->losses = losses;
+    program->loss_count = lowered->losses.count;
     program->hypers = hypers;
     program->hyper_count = lowered->hypers.count;
     program->sources = sources;

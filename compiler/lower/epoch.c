@@ -25,7 +25,7 @@ static void begin_action(Lower *l) {
 static void end_action(Lower *l, LoweredActions *actions, LoweredAction action, const LowerOptions *options) {
     for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     bool works = l->g->commits.count || l->g->outputs.count;
-    if (works && !diag_error_count(l->diag)) {
+    if (works && !l->foresees && !diag_error_count(l->diag)) {
         pass_ran(l, l->g, "lower", options);
         run_passes(l, l->g, PASS_before, options);
         run_passes(l, l->g, PASS_after, options);

@@ -91,6 +91,13 @@ typedef struct StateValue {
     Span span;
 } StateValue;
 
+/* A loss that has a column of its own. */
+typedef struct NamedLoss {
+    const char *name;
+    GNode *node;
+    Span span;
+} NamedLoss;
+
 typedef struct Lower {
     Arena *arena;
     Diag *diag;
@@ -108,6 +115,8 @@ typedef struct Lower {
     const char *site;          /* path of calls, keys the draws */
     int site_count;
     ARRAY(StateRecord) records;
+    ARRAY(StateRecord) foreseen;    /* those of the whole method, where ema edges may need them ahead of their first use */
+    bool foresees;                  /* statements are lowered to find them: no graph is kept */
     ARRAY(StateValue) current;
     ARRAY(StateValue) renewed;      /* parameters after the optimiser; empty before it */
     ARRAY(const Stmt *) statements; /* of this phase, those in `when` among them */
@@ -121,6 +130,7 @@ typedef struct Lower {
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
+    ARRAY(NamedLoss) named_losses; /* of the step */
     GNode *embedding; /* the first rows with a name */
     GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
     int indices;        /* open ones: of lets and reductions around the place at hand */

@@ -68,6 +68,7 @@ typedef struct LoweredProgram {
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
+    ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
     ARRAY(LoweredEval) evals;
     LoweredActions measures; /* the statements of `eval` */
     ARRAY(LoweredView) shown; /* of lower_views: each name once */

@@ -20,6 +20,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->training = training;
     l->current.count = l->renewed.count = l->applied.count = 0;
     l->embedding = l->encoded = NULL;
+    l->named_losses.count = 0;
     l->finishing = l->between = false;
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
@@ -112,9 +113,53 @@ static void take_embedding(Lower *l, const Stmt *let) {
     if (value && is_embedding(l, value)) l->embedding = value->tensor;
 }
 
+static int count_losses(const Lower *l) {
+    int count = 0;
+    for (int i = 0; i < l->statements.count; i++) count += l->statements.items[i]->kind == STMT_LOSS;
+    return count;
+}
+
+/* What a loss is called in the log; NULL: it has no column. Of several losses those that train parts have one in any case, since their sum may say nothing: that of two players
+ * who play against each other is 0. */
+static const char *loss_name(Lower *l, const Stmt *s) {
+    if (s->name || !s->target_count || count_losses(l) < 2) return s->name;
+    const char *name = "loss";
+    for (int i = 0; i < s->target_count; i++) {
+        const Span span = s->targets[i]->span;
+        name = arena_printf(l->arena, "%s_%.*s", name, span.end - span.begin, span.source->text + span.begin);
+    }
+    return name;
+}
+
+/* Gives the loss a column; its value as the total reads it. */
+static const GExpr *name_loss(Lower *l, const Stmt *s, const char *name, const GExpr *value) {
+    for (int i = 0; i < l->named_losses.count; i++) {
+        if (strcmp(l->named_losses.items[i].name, name) != 0) continue;
+        diag_report(l->diag, CODE_LOSS_NAME, s->span, "two losses of a step have one column, `%s`", name);
+        diag_note(l->diag, l->named_losses.items[i].span, "the first one is here");
+        diag_suggest(l->diag, "`loss NAME: ..` gives this one a name of its own");
+        return value;
+    }
+    const NamedLoss named = {name, scalar_node(l, value, name, s->span), s->span};
+    array_push(l->arena, &l->named_losses, named);
+    return gx_load(l->g, named.node, 0, NULL, NULL);
+}
+
+static void show_losses(Lower *l) {
+    for (int i = 0; i < l->named_losses.count; i++) {
+        const NamedLoss *named = &l->named_losses.items[i];
+        graph_output(l->g, arena_printf(l->arena, "loss %s", named->name), named->node);
+        bool known = false;
+        for (int k = 0; k < l->program->losses.count; k++) known |= strcmp(l->program->losses.items[k], named->name) == 0;
+        if (!known) array_push(l->arena, &l->program->losses, named->name);
+    }
+}
+
 /* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
 static void add_loss(Lower *l, const Stmt *s, LossTerms *terms) {
     const GExpr *value = as_real(l, lower_scalar(l, s->value));
+    const char *name = loss_name(l, s);
+    if (name) value = name_loss(l, s, name, value);
     int at = 0;
     while (at < terms->count && (s->target_count || terms->of[at].trains)) at++;
     if (at == MOST_LOSSES) {
@@ -164,6 +209,7 @@ static void stabilised_groups(Lower *l, const LossTerms *terms, LossGroup *group
     graph_output(g, "loss", loss);
     GNode *embedding = l->embedding ? l->embedding : l->encoded;
     if (embedding) graph_output(g, "embedding", embedding);
+    show_losses(l);
     int outputs = g->outputs.count;
     for (int i = 0; i < terms->count && terms->count > 1; i++) graph_output(g, "part", scalar_node(l, terms->of[i].sum, "part of the loss", terms->of[i].span));
     pass_ran(l, g, "lower", options);
@@ -257,8 +303,36 @@ static void read_epoch(Lower *l, const Stmt *train) {
         diag_report(l->diag, CODE_TRAIN_SETTING, steps->span, "an epoch is once through `%s`; `steps` is for a method whose steps read no data", l->program->sources.items[source].name);
 }
 
+static bool has_work_outside(const Lower *l) {
+    const Module *spec = l->method->spec;
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_EVERY || (spec->stmts[i]->kind == STMT_EVAL && spec->stmts[i]->body_count)) return true;
+    return l->program->phases.count > 1;
+}
+
+/* The states of a network are known once it is applied. An ema edge moves them all, from the first step on, wherever that is: so where it may be later than the edge, everything is lowered
+ * once to see which there are. */
+static void foresee_states(Lower *l, const LowerOptions *options) {
+    const int known = l->records.count;
+    if (!l->edges.count || !has_work_outside(l)) return;
+    l->foresees = true;
+    for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
+        LoweredPhase *phase = &l->program->phases.items[i];
+        LossTerms terms = {.count = 0};
+        begin_graph(l, "train", true);
+        enter_phase(l, phase);
+        lower_statements(l, &terms);
+        if (!diag_error_count(l->diag)) lower_epochs(l, phase, options);
+    }
+    if (!diag_error_count(l->diag)) lower_measures(l, options);
+    l->foresees = false;
+    for (int i = known; i < l->records.count; i++) array_push(l->arena, &l->foreseen, l->records.items[i]);
+    l->records.count = known;
+}
+
 static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
     find_phases(l);
+    if (!diag_error_count(l->diag) && !l->only_views) foresee_states(l, options);
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
         lower_phase(l, &l->program->phases.items[i], train, options);
         if (!diag_error_count(l->diag) && !l->only_views) lower_epochs(l, &l->program->phases.items[i], options);

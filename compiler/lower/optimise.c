@@ -7,8 +7,8 @@
 
 /* ---- optimiser ---------------------------------------------------------------------------------------- */
 
-/* One parameter's rule: its states, its lets, its simultaneous updates. Returns the renewed parameter. */
-static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *parameter, GNode *p, GNode *gradient) {
+/* One parameter's rule: its states, under the name of their owner, its lets, its simultaneous updates. Returns the renewed parameter. */
+static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *owner, const char *parameter, GNode *p, GNode *gradient) {
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, config);
     frame->owner = NULL;
@@ -22,7 +22,7 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
             lower_let(l, s);
         } else if (s->kind == STMT_STATE) {
             for (int k = 0; k < s->param_count; k++) {
-                const char *path = arena_printf(l->arena, "optimiser.%s", parameter);
+                const char *path = arena_printf(l->arena, "%s.%s", owner, parameter);
                 declare_state(l, path, path, &s->params[k], ROLE_OPTIMISER, p->shape, p->rank);
                 const char *name = arena_printf(l->arena, "%s.%s", path, s->params[k].name);
                 frame_set(l, frame, s->params[k].symbol, value_array(state_node(l, name)));
@@ -145,11 +145,17 @@ static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *
     return find_record(l, name) ? name : NULL;
 }
 
+static bool is_of_phase(const Lower *l, const Stmt *s) {
+    for (int i = 0; i < l->statements.count; i++)
+        if (l->statements.items[i] == s) return true;
+    return false;
+}
+
 /* `before forward`: what the target holds in this step already. */
 GNode *moved_before(Lower *l, const StateRecord *record) {
     for (int i = 0; i < l->edges.count; i++) {
         const Stmt *edge = l->edges.items[i];
-        const char *followed = edge->before_forward ? followed_name(l, edge, record) : NULL;
+        const char *followed = edge->before_forward && is_of_phase(l, edge) ? followed_name(l, edge, record) : NULL;
         if (!followed || !l->training) continue;
         GNode *moved = moved_average(l, edge, state_node(l, record->state.name), state_node(l, followed));
         return graph_stop(l->g, moved, edge->span);
@@ -173,8 +179,19 @@ static bool is_applied(const Lower *l, const char *path) {
     return false;
 }
 
+/* What a later phase, work between epochs or an evaluation will apply of a network exists from the first step on. */
+static void declare_foreseen(Lower *l, const Expr *part) {
+    const char *path = part_path(l, part);
+    for (int i = 0; path && i < l->foreseen.count; i++) {
+        const StateRecord *record = &l->foreseen.items[i];
+        if (under(record->state.name, path) && !find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
+    }
+}
+
 void lower_ema(Lower *l, const Stmt *s) {
     int moved = 0;
+    declare_foreseen(l, s->targets[0]);
+    declare_foreseen(l, s->source);
     for (int r = 0; r < l->records.count; r++) {
         const StateRecord *record = &l->records.items[r];
         const char *name = followed_name(l, s, record);
@@ -281,7 +298,7 @@ static const Param *optimiser_of(Lower *l, const Stmt *train, const char *name) 
     const Param *rest = NULL;
     for (int i = 0; train && i < train->param_count; i++) {
         const Param *p = &train->params[i];
-        if (strcmp(p->name, "optimiser") != 0) continue;
+        if (strcmp(p->name, "optimiser") != 0 || (p->guard && !phase_holds(l, p->guard))) continue;
         if (is_rest(p)) rest = rest ? rest : p;
         else if (in_parts(l, name, p->parts, p->part_count)) return p;
     }
@@ -319,6 +336,13 @@ static bool parts_exist(Lower *l, const Stmt *train) {
     return exist;
 }
 
+/* What the states of an `optimiser` are called by. One that holds for a part of the run has states of its own, which are nobody else's. */
+static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting) {
+    int number = 0;
+    for (const Param *p = train->params; p <= setting; p++) number += strcmp(p->name, "optimiser") == 0;
+    return setting->guard ? arena_printf(l->arena, "optimiser.%d", number) : "optimiser";
+}
+
 void optimise(Lower *l, const Stmt *train, const Trained *t) {
     if (!parts_exist(l, train)) return;
     Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
@@ -334,13 +358,13 @@ void optimise(Lower *l, const Stmt *train, const Trained *t) {
         const Expr *call = setting ? setting->value : NULL;
         if (!call || call->kind != EXPR_CALL || !call->callee->symbol || call->callee->symbol->kind != SYMBOL_OPTIMISER) {
             diag_report(l->diag, CODE_OPTIMISER, call ? call->span : train->span, "the parameter `%s` has no optimiser", record->state.name);
-            diag_suggest(l->diag, "add `optimiser optim.sgd(lr = 0.1) on rest`");
+            diag_suggest(l->diag, l->program->phases.count > 1 ? "add `optimiser optim.sgd(lr = 0.1) on rest`; each moment of the run needs one" : "add `optimiser optim.sgd(lr = 0.1) on rest`");
             return;
         }
         Frame **config = &bound[setting - train->params];
         if (!*config) *config = bind_rule(l, call);
         if (!*config) return;
-        renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, record->state.name, t->states[i], t->grads[i]));
+        renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, rule_owner(l, train, setting), record->state.name, t->states[i], t->grads[i]));
     }
 }
 

@@ -74,7 +74,7 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
         const Stmt *s = stmts[i];
         if (s->kind == STMT_EMA) array_push(l->arena, &l->edges, s);
         for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
-            if (strcmp(s->params[p].name, "freeze") == 0 && s->params[p].guard) add_condition(l, s->params[p].guard, epochs, steps);
+            if (s->params[p].guard) add_condition(l, s->params[p].guard, epochs, steps);
         if (s->kind != STMT_WHEN) continue;
         add_condition(l, s->value, epochs, steps);
         add_statements(l, s->body, s->body_count, epochs, steps);
