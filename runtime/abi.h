@@ -127,6 +127,7 @@ typedef struct CoupletPlan {
 typedef enum { COUPLET_ROLE_PARAM, COUPLET_ROLE_OPTIMISER, COUPLET_ROLE_STATE, COUPLET_ROLE_QUEUE, COUPLET_ROLE_COUNTER } CoupletRole;
 typedef struct CoupletStateInfo {
     const char *name; /* key in the checkpoint */
+    const char *origin; /* of a copied network's: the state that it starts as; NULL: it is none */
     CoupletRole role;
     CoupletType type;
     int rank;

@@ -50,11 +50,11 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
+enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, START, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
 static const struct option options[] = {
     {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
     {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
-    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
+    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"start", 1, NULL, START}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
     {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"samples", 1, NULL, SAMPLES}, {"images", 1, NULL, IMAGES},
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
@@ -69,6 +69,7 @@ static bool take(CommandLine *c, int option, const char *name) {
     case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
     case SKIP_BAD: return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
     case RESUME: return c->resume = true;
+    case START: return text(c, name, &c->train.start);
     case CHANGE: return text(c, name, &c->train.change);
     case QUIET: return c->train.quiet = true;
     case WEIGHTS: return text(c, name, &c->weights);
@@ -204,6 +205,7 @@ static int run(CommandLine *c, Work work) {
     char error[COUPLET_PATH_BYTES + 512];
     if (!found) return fail(c, no_level);
     if (c->train.change && !c->resume) return fail(c, "--change goes with --resume: it names what may differ from the run that is gone on with");
+    if (c->train.start && c->resume) return fail(c, "--start begins a new run, and --resume goes on with one that has begun");
     CoupletProgram program = *found;
     CoupletHyper *hypers;
     if (!adjust(c, &program, &hypers)) {
@@ -271,7 +273,7 @@ static int version(const CommandLine *c) {
 static int usage(const CommandLine *c, FILE *out) {
     fprintf(out,
             "%s: the method %s, compiled by Couplet.\n\n"
-            "%s [train] [--data PLACE] [--out FOLDER] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
+            "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
             "    [--max-steps n] [--checkpoint-every n] [--quiet]     trains and evaluates\n"
             "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a run folder\n"
             "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out FEATURES.npy\n"
@@ -292,7 +294,7 @@ static int train(CommandLine *c) { return run(c, couplet_train); }
 static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) : fail(c, "eval needs --out FOLDER, the folder of a run"); }
 
 static const Command commands[] = {
-    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every resume change quiet set ", train},
+    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every start resume change quiet set ", train},
     {"eval", " data skip-bad out threads quiet ", evaluate},
     {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed},
 };

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 const char couplet_checkpoint_name[] = "checkpoint.safetensors", couplet_metrics_name[] = "metrics.jsonl";
-const char couplet_evaluations_name[] = "evaluations.jsonl", couplet_record_name[] = "settings.json";
+const char couplet_evaluations_name[] = "evaluations.jsonl", couplet_start_name[] = "start.safetensors", couplet_record_name[] = "settings.json";
 static const char lock_name[] = "run.lock", lock_words[] = "couplet run: process %ld since %31s";
 
 typedef enum { CLAIMED, TAKEN /* another folder may be free */, FAILED } Claim;
@@ -102,7 +102,7 @@ static bool is_foreign_lock(const char *folder) {
 
 /* The first name of a run that something else has in the folder; NULL: all are free. */
 static const char *taken_name(const char *folder) {
-    const char *const names[] = {couplet_record_name, "spec.cpl", "spec", couplet_metrics_name, couplet_checkpoint_name, couplet_evaluations_name};
+    const char *const names[] = {couplet_record_name, "spec.cpl", "spec", couplet_metrics_name, couplet_checkpoint_name, couplet_evaluations_name, couplet_start_name};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (is_there(folder, names[i], "") || is_there(folder, names[i], ".partial")) return names[i];
     return is_foreign_lock(folder) ? lock_name : NULL;

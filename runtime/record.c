@@ -153,6 +153,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
                           "epochs", number_of(p->epochs), "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch,
                           "hypers", make_hypers(p), "written", make_written(p), "data", make_data(from), "options", make_options(from),
                           "versions", make_versions(from), "method_hash", hash_of(p->method_hash), "plan_hash", hash_of(p->plan_hash), "changes");
+    if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));
     if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
     return out->json != NULL;
 }

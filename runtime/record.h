@@ -21,6 +21,7 @@ typedef struct CoupletRecorded {
     const char *device;       /* as --device names it: "cpu", "opencl:1" */
     int threads;              /* as asked for; 0: one for each core */
     int64_t checkpoint_every; /* steps; 0: at the end of each epoch */
+    const char *start;        /* what a new run begins with, as --start names it; NULL: nothing, or the run is older */
     int64_t skip_bad;         /* rows that cannot be read are left out, up to so many */
 } CoupletRecorded;
 

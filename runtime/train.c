@@ -8,6 +8,7 @@
 #include "runtime/metrics.h"
 #include "runtime/numbers.h"
 #include "runtime/sources.h"
+#include "runtime/start.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -37,7 +38,7 @@ typedef struct Trainer {
     CoupletLoaded loaded; /* of the checkpoint that is gone on with */
     int64_t old_steps;    /* that its schedule spanned */
     char data_folder[COUPLET_PATH_BYTES], data_hash[24], time[32]; /* of an evaluation that is made again; "" while training */
-    char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES];
+    char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES], start[COUPLET_PATH_BYTES];
     double *percents; /* of the evaluations, for the subject measured last */
     CoupletSubject subject; /* that is measured */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
@@ -108,14 +109,19 @@ static bool open_session(Trainer *t) {
 static bool open_paths(Trainer *t, const char *metrics_name) {
     const char *folder = t->options->folder->path;
     return couplet_path_join(folder, couplet_checkpoint_name, t->checkpoint, t->error, t->error_bytes) &&
-           couplet_path_join(folder, metrics_name, t->metrics_path, t->error, t->error_bytes);
+           couplet_path_join(folder, metrics_name, t->metrics_path, t->error, t->error_bytes) &&
+           couplet_path_join(folder, couplet_start_name, t->start, t->error, t->error_bytes);
 }
 
 static void note(void *context, const char *sentence) { say(context, "note: %s\n", sentence); }
 
+static void say_line(void *context, const char *line) { say(context, "%s\n", line); }
+
 static bool make_record(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
-    const CoupletRecorded from = {t->program, t->session, &t->sources, t->device->name, o->threads, o->checkpoint_every, o->loading.skip_bad};
+    const char *start = o->record ? couplet_record_text(o->record, "start") : o->start;
+    const CoupletRecorded from = {.program = t->program, .session = t->session, .sources = &t->sources, .device = t->device->name, .threads = o->threads,
+                                  .checkpoint_every = o->checkpoint_every, .start = start, .skip_bad = o->loading.skip_bad};
     return couplet_record_make(&from, &t->now, t->error, t->error_bytes);
 }
 
@@ -454,7 +460,12 @@ static bool open_all(Trainer *t) {
     }
     t->session->total_steps = (int64_t)steps;
     if (t->session->total_steps < 1) t->session->total_steps = 1;
-    if (!goes_on) return make_record(t) && take_codes(t);
+    if (!goes_on && !take_codes(t)) return false;
+    if (!goes_on && t->options->start && !couplet_session_start(t->session, t->options->start, say_line, t, t->error, t->error_bytes)) {
+        t->refused = true;
+        return false;
+    }
+    if (!goes_on) return make_record(t);
     t->refused = !resume(t);
     return !t->refused && take_codes(t);
 }
@@ -463,10 +474,13 @@ static bool is_whole(const Trainer *t) { return t->options->max_steps == 0 || t-
 
 static bool measure_start(Trainer *t) { return measure(t, COUPLET_RAW) && measure(t, COUPLET_BEFORE_TRAINING); }
 
-/* The method as it starts, of a run of so many steps. */
+/* The method as it starts, of a run of so many steps; with --start, as it was kept then. */
 static bool open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     couplet_session_free(t->session);
+    CoupletLoaded loaded;
     t->session = couplet_session_new(t->program, t->device, t->threads, seed, t->error, t->error_bytes);
+    const bool began = t->session && t->options->record && couplet_record_text(t->options->record, "start");
+    if (began && !couplet_session_load(t->session, t->start, &loaded, t->error, t->error_bytes)) return false;
     if (t->session) t->session->total_steps = total_steps;
     return t->session != NULL;
 }
@@ -508,7 +522,8 @@ static bool begin_writing(Trainer *t) {
         if (!go_on_with_metrics(t)) return false;
     } else {
         t->metrics = couplet_metrics_begin(t->metrics_path, t->error, t->error_bytes);
-        if (!t->metrics || !save(t)) return false;
+        const bool begins = t->metrics && (!t->options->start || couplet_session_save(s, t->start, t->error, t->error_bytes));
+        if (!begins || !save(t)) return false;
     }
     if (!couplet_sources_begin(&t->sources, s->seed, s->step, t->error, t->error_bytes)) return false;
     const int64_t into = s->step % t->per_epoch; /* in the middle of an epoch, its weights are those of the checkpoint */

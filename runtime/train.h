@@ -12,6 +12,7 @@
 typedef struct CoupletTrainOptions {
     const CoupletRunFolder *folder; /* held: claimed for a new run, opened for one that goes on or is evaluated */
     const CoupletRecord *record;    /* of the folder's run; NULL: the run is new */
+    const char *start;              /* of a new run: a run folder or a file, whose arrays it begins with (runtime/start.h); NULL: it starts as the spec says */
     const char *change;             /* what may differ from the record: "tau,epochs"; NULL: nothing */
     CoupletPlaces places;           /* of the data */
     CoupletLoading loading;         /* how it comes into memory */

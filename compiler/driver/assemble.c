@@ -50,6 +50,7 @@ static void fill_states(Arena *arena, const LoweredProgram *lowered, CoupletProg
     for (int i = 0; i < lowered->states.count; i++) {
         const ProgramState *from = &lowered->states.items[i];
         states[i].name = from->name;
+        states[i].origin = from->origin;
         states[i].role = (CoupletRole)from->role; /* the two enums list the same roles in the same order */
         states[i].type = type_of(from->type);
         states[i].rank = from->rank;

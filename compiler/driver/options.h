@@ -15,6 +15,7 @@ typedef struct Options {
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
     const char *samples, *split; /* of embed: an array of samples; a split of the data */
+    const char *start;  /* --start RUN: what a new run begins with */
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
     int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, step, rows, batch, skip_bad;
     double epochs;        /* 0: as the spec says */

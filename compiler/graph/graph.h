@@ -312,6 +312,7 @@ typedef struct ProgramState {
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
     Span span;
+    const char *origin; /* of a copy: the state that it starts as; NULL: it is none */
 } ProgramState;
 
 #endif

@@ -395,7 +395,12 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
     pass_ran(l, l->g, "lower", options);
     run_passes(l, l->g, PASS_after, options);
     l->program->init = l->g;
-    for (int i = 0; i < l->records.count; i++) array_push(arena, &l->program->states, l->records.items[i].state);
+    for (int i = 0; i < l->records.count; i++) {
+        ProgramState state = l->records.items[i].state;
+        const char *origin = l->records.items[i].origin;
+        if (origin && strcmp(origin, state.name) != 0 && find_record(l, origin)) state.origin = origin;
+        array_push(arena, &l->program->states, state);
+    }
     return diag_error_count(diag) ? NULL : l->program;
 }
 
