@@ -1,5 +1,6 @@
 #include "runtime/embed.h"
 
+#include "runtime/data/guard.h"
 #include "runtime/data/place.h"
 #include "runtime/data/reader.h"
 #include "runtime/method.h"
@@ -156,6 +157,7 @@ static bool embed_samples(CoupletSession *s, const char *path, const CoupletSamp
     float *out = malloc((size_t)(samples->count * width) * sizeof *out + 1);
     if (!out) return fail(error, error_bytes, "out of memory for the features of %lld samples", (long long)samples->count);
     bool good = samples->count == 0 || couplet_session_features(s, features, samples, out, error, error_bytes);
+    good = couplet_guard_whole(error, error_bytes) && good;
     good = good && write_features(path, out, samples->count, width, error, error_bytes);
     free(out);
     return good;

@@ -1,5 +1,6 @@
 #include "runtime/train.h"
 
+#include "runtime/data/guard.h"
 #include "runtime/epoch.h"
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
@@ -368,7 +369,8 @@ static bool end_epoch(Trainer *t) {
     return row_with_losses(t, row, 5, true);
 }
 
-static bool save(Trainer *t) { return couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
+/* Nothing that was made of a file which others changed is kept. */
+static bool save(Trainer *t) { return couplet_guard_whole(t->error, t->error_bytes) && couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
 
 /* Of an evaluation, in percent, or a number that is reported: its `kind` is "percent" or "value". */
 static bool result_row(Trainer *t, CoupletSubject subject, const char *name, const char *kind, double value) {
@@ -408,6 +410,7 @@ static bool measure(Trainer *t, CoupletSubject subject) {
     t->subject = subject;
     if (t->terminal) say(t, "evaluating %s ...", subject_name(t, subject));
     bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
+    good = couplet_guard_whole(t->error, t->error_bytes) && good;
     erase_line(t);
     good = good && show_results(t, subject);
     return good && (!reports_too || (couplet_measures_make(t->session, &t->sources, &reports, t->error, t->error_bytes) && was_heard(t)));
@@ -420,10 +423,11 @@ static bool train_steps(Trainer *t, int64_t last) {
     start_clock(t);
     while (s->step < last && !stopped(t) && !t->output_fault) {
         float loss;
-        if (!step(t, &loss) || !metrics_step(t, loss)) return false;
+        if (!step(t, &loss)) return couplet_guard_whole(t->error, t->error_bytes) && false; /* a file that was cut short explains what went wrong */
+        if (!metrics_step(t, loss)) return false;
         progress_line(t, loss);
         bool epoch_ends = s->step % t->per_epoch == 0;
-        if (epoch_ends && !end_epoch(t)) return false;
+        if (epoch_ends && !(couplet_guard_whole(t->error, t->error_bytes) && end_epoch(t))) return false;
         int64_t every = t->options->checkpoint_every;
         bool due = every ? s->step % every == 0 : epoch_ends;
         if (due && s->step < last && !save(t)) return false;
@@ -551,14 +555,17 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
-/* What the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. */
+/* What the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. Batches are those of the sources that the
+ * step draws from, the one that sets the epoch first: `batch 256, 64 of few`. */
 static void say_size(Trainer *t) {
     const int64_t steps = t->session->total_steps;
     const int threads = couplet_threads_count(t->threads);
     const int at = t->program->train_source;
     say(t, "%s: ", t->program->name);
-    if (at >= 0) say(t, "%lld samples, ", (long long)t->sources.data[at].count);
-    say(t, "batch %lld, %" PRId64 " step%s, ", (long long)t->program->batch, steps, steps == 1 ? "" : "s");
+    if (at >= 0) say(t, "%lld samples, batch %lld, ", (long long)t->sources.data[at].count, (long long)t->program->sources[at].batch);
+    for (int i = 0; i < t->program->source_count; i++)
+        if (i != at && t->program->sources[i].drawn) say(t, "%lld of %s, ", (long long)t->program->sources[i].batch, t->program->sources[i].name);
+    say(t, "%" PRId64 " step%s, ", steps, steps == 1 ? "" : "s");
     say(t, "%.0f MB for a step, %d thread%s, run folder %s\n", (double)t->program->train->arena_bytes / 1e6, threads,
         threads == 1 ? "" : "s", t->options->folder->path);
 }

@@ -1,5 +1,6 @@
 #include "runtime/data/cells.h"
 
+#include "runtime/data/guard.h"
 #include "runtime/data/textfile.h"
 #include "runtime/hash.h"
 #include "runtime/numbers.h"
@@ -587,6 +588,10 @@ bool couplet_cells_read(const char *path, const char *name, const CoupletCellsRu
     else read_text(&reading, file.text, file.length);
     finish(&reading);
     out->hash = couplet_hash_array(COUPLET_HASH_START, file.text, (int64_t)file.length);
+    if (couplet_guard_was_cut(file.mapping.bytes)) {
+        reading.failed = false; /* what was read of zeros is nobody's mistake */
+        fail(&reading, "%s: the file was cut short while it was read", name);
+    }
     out->bytes = file.mapping.length;
     out->time_ns = file.mapping.time_ns;
     couplet_words_free(&reading.names);

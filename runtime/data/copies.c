@@ -1,6 +1,7 @@
 #include "runtime/data/copies.h"
 
 #include "runtime/data/cache.h"
+#include "runtime/data/guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,7 +42,9 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
     }
     out->bytes = bytes;
     out->length = (size_t)status.st_size;
+    couplet_guard_begin(bytes, out->length, path, false);
     if (couplet_tensors_parse(path, bytes, out->length, &out->file, error, error_bytes)) return true;
+    couplet_guard_end(bytes);
     munmap(bytes, out->length);
     errno = EINVAL;
     return false;
@@ -49,6 +52,7 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
 
 void couplet_mapped_close(CoupletMapped *mapped) {
     couplet_tensors_free(&mapped->file);
+    couplet_guard_end(mapped->bytes);
     if (mapped->bytes) munmap((void *)(uintptr_t)mapped->bytes, mapped->length);
     *mapped = (CoupletMapped){.length = 0};
 }

@@ -1,5 +1,6 @@
 /* Arrays in the IDX format (that of MNIST): a header of a type and up to nine axes, then the elements, the most significant byte first; gzipped or not. The first
  * axis counts samples. docs/data/idx.md says which fields they become. */
+#include "runtime/data/guard.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
 
@@ -340,6 +341,7 @@ static bool map_samples(const File *f, Storage *storage, const void **column) {
     if (mapped == MAP_FAILED) return false;
     storage->mapped = mapped;
     storage->mapped_bytes = (size_t)f->bytes;
+    couplet_guard_begin(mapped, storage->mapped_bytes, f->path, true);
     *column = (const char *)mapped + f->offset;
     return true;
 }
@@ -360,6 +362,7 @@ static bool load_samples(const State *state, const CoupletField *field, Storage 
 
 static void release(void *context) {
     Storage *storage = context;
+    couplet_guard_end(storage->mapped);
     if (storage->mapped) munmap(storage->mapped, storage->mapped_bytes);
     free(storage->samples);
     free(storage->labels);

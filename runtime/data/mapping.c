@@ -1,5 +1,7 @@
 #include "runtime/data/mapping.h"
 
+#include "runtime/data/guard.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@ static bool map(int file, const char *path, CoupletMapping *out, char *error, si
     void *bytes = mmap(NULL, out->length, PROT_READ, MAP_PRIVATE, file, 0);
     if (bytes == MAP_FAILED) return fail(path, errno, error, error_bytes);
     out->bytes = bytes;
+    couplet_guard_begin(bytes, out->length, path, true);
     return true;
 }
 
@@ -41,6 +44,7 @@ bool couplet_mapping_open(const char *path, CoupletMapping *out, char *error, si
 }
 
 void couplet_mapping_close(CoupletMapping *mapping) {
+    couplet_guard_end(mapping->bytes);
     if (mapping->bytes) munmap((void *)(uintptr_t)mapping->bytes, mapping->length);
     memset(mapping, 0, sizeof *mapping);
 }

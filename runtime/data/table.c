@@ -1,5 +1,6 @@
 #include "runtime/data/table.h"
 
+#include "runtime/data/guard.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
@@ -167,7 +168,7 @@ void couplet_table_close(CoupletTable *table) {
 
 /* ---- loading -------------------------------------------------------------------------------------------------------- */
 
-bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+static bool load_columns(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
     if (!table->reader->load) return couplet_pack_load(table, loading, error, error_bytes);
     table->columns = calloc((size_t)table->field_count + 1, sizeof *table->columns);
     if (!table->columns) {
@@ -178,4 +179,10 @@ bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char
     free((void *)(uintptr_t)table->columns);
     table->columns = NULL;
     return false;
+}
+
+/* A file that was cut short while it was read gave zeros, and whatever was said of these is not what is wrong. */
+bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
+    const bool good = load_columns(table, loading, error, error_bytes);
+    return couplet_guard_whole(error, error_bytes) && good;
 }
