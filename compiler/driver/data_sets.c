@@ -100,7 +100,34 @@ static bool find_in_spec(const Options *o, DataSets *out) {
     return true;
 }
 
-/* data.images("photos", size = 64) */
+/* ", fraction = 0.1": which rows are chosen, as the spec says it. */
+static const char *write_choice(Arena *arena, const CoupletSource *s) {
+    const CoupletSelection *c = &s->selection;
+    const bool counts = c->per_class > 0 || c->fraction > 0 || c->imbalance > 0;
+    const struct {
+        const char *name;
+        double value;
+        bool given;
+    } numbers[] = {{"classes", c->classes, c->classes > 0},       {"from", c->first_class, c->classes > 0 && c->first_class > 0}, {"per_class", c->per_class, c->per_class > 0},
+                   {"fraction", c->fraction, c->fraction > 0},    {"imbalance", c->imbalance, c->imbalance > 0},                  {"seed", c->seed, c->seed >= 0 && counts}};
+    const char *text = c->part_to > 0 ? arena_printf(arena, ", part = %.10g .. %.10g", c->part_from, c->part_to) : "";
+    if (c->by) text = arena_printf(arena, "%s, by = %s", text, c->by);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].given) text = arena_printf(arena, "%s, %s = %.10g", text, numbers[i].name, numbers[i].value);
+    if (s->balanced) text = arena_printf(arena, "%s, balanced = true", text);
+    return s->ways ? arena_printf(arena, "%s, episodes(ways = %lld, each = %lld)", text, (long long)s->ways, (long long)s->each) : text;
+}
+
+/* " where label == 3 and index < 1000" */
+static const char *write_conditions(Arena *arena, const CoupletSelection *c) {
+    static const char *const signs[] = {[COUPLET_EQUAL] = "==", [COUPLET_UNEQUAL] = "!=", [COUPLET_BELOW] = "<", [COUPLET_AT_MOST] = "<=", [COUPLET_ABOVE] = ">", [COUPLET_AT_LEAST] = ">="};
+    const char *text = "";
+    for (int i = 0; i < c->where_count; i++)
+        text = arena_printf(arena, "%s %s %s %s %.10g", text, i ? "and" : "where", c->where[i].field, signs[c->where[i].is], c->where[i].value);
+    return text;
+}
+
+/* data.images("photos", size = 64, part = 0 .. 0.8) where label < 3 */
 static const char *write_source(Arena *arena, const CoupletSource *s) {
     const char *text = arena_printf(arena, "data.%s(\"%s\"", s->reader, s->path ? s->path : "");
     for (int i = 0; i < s->setting_count; i++) {
@@ -108,7 +135,7 @@ static const char *write_source(Arena *arena, const CoupletSource *s) {
         if (setting->text) text = arena_printf(arena, "%s, %s = \"%s\"", text, setting->name, setting->text);
         else text = arena_printf(arena, "%s, %s = %.10g", text, setting->name, setting->number);
     }
-    return arena_printf(arena, "%s)", text);
+    return arena_printf(arena, "%s%s)%s", text, write_choice(arena, s), write_conditions(arena, &s->selection));
 }
 
 bool data_sets_find(Arena *arena, const Options *o, DataSets *out) {

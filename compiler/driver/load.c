@@ -66,6 +66,8 @@ typedef struct Seeker {
     CoupletLoading loading; /* of what can only be known from the rows */
     bool quiet;
     const CoupletRecord *record; /* that knows what the data held, so that nobody looks at it; NULL */
+    CoupletTable open;           /* of the source that was looked at last, until its rows are counted */
+    const DataSource *of;        /* that source; NULL: no table is open */
 } Seeker;
 
 /* Whether some rows may be left out; else they are those that were there at the first look. */
@@ -110,31 +112,29 @@ static bool claim_holds(const DataSource *d, char *error, size_t error_bytes) {
     return false;
 }
 
+static void close_table(Seeker *seeker) {
+    couplet_table_close(&seeker->open);
+    seeker->of = NULL;
+}
+
 static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
-    const Seeker *seeker = context;
+    Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
-    CoupletRequest request;
-    CoupletTable table;
-    char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    char error[COUPLET_PATH_BYTES + 512];
     bool good = true;
-    if (!d->recalled && chooses(seeker, &source.selection)) {
-        good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error) && couplet_table_open(&request, &table, error, sizeof error);
-        if (good) {
-            good = count_chosen(seeker, &source, &table, d, error, sizeof error);
-            couplet_table_close(&table);
-        }
-    }
+    if (seeker->of == d && chooses(seeker, &source.selection)) good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
+    close_table(seeker);
     good = good && claim_holds(d, error, sizeof error);
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
     return good ? SCHEMA_READ : SCHEMA_REFUSED;
 }
 
 static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, const char **sentence) {
-    const Seeker *seeker = context;
+    Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
     CoupletRequest request;
-    CoupletTable table;
     char path[COUPLET_PATH_BYTES], error[COUPLET_PATH_BYTES + 512];
+    close_table(seeker);
     bool good = couplet_place_request(&seeker->places, &source, path, &request, error, sizeof error);
     if (good && recall_schema(seeker, arena, d)) return SCHEMA_READ;
     if (good && request.path && access(request.path, F_OK) != 0) {
@@ -142,10 +142,10 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         return SCHEMA_ABSENT;
     }
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
-    if (good && (good = couplet_table_open(&request, &table, error, sizeof error))) {
-        take_table_fields(arena, table.fields, table.field_count, d);
-        d->rows = table.held;
-        couplet_table_close(&table);
+    if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
+        take_table_fields(arena, seeker->open.fields, seeker->open.field_count, d);
+        d->rows = seeker->open.held;
+        seeker->of = d;
     }
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
     return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
@@ -249,6 +249,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
+    close_table(&seeker);
     if (diag_error_count(diag)) return NULL;
     return for_functions && !settings_fit_functions(arena, method, options) ? NULL : method;
 }
@@ -258,7 +259,9 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     *source = (Source){path, text, strlen(text)};
     Seeker seeker = {.quiet = true};
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
-    return check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
+    Method *method = check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
+    close_table(&seeker);
+    return method;
 }
 
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {

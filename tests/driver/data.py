@@ -66,6 +66,14 @@ with tempfile.TemporaryDirectory() as folder:
     for words in ("[0] age  -3 .. 39", "[1] height  1.25 .. 100", "4 classes, from 1 (city=Rome) to 2 (city=Oslo)"):
         check(words in text, f"the text says '{words}'", text)
 
+    # ---- what a source chooses: its counts and its balance are those of the rows that a run sees
+    chosen = command.write(folder + "/chosen.cpl", 'data a = data.arrays("small", missing = "keep", classes = 2, from = 0, batch = 2) where index < 4\n'
+                           'data b = data.arrays("small", missing = "keep", per_class = 1, seed = 3, balanced = true)\ndata c = data.arrays("small", missing = "keep", part = 0.0 .. 0.5)\n')
+    done = data(chosen)
+    for words in ('data.arrays("small", missing = "keep", classes = 2) where index < 4', "; 3 of them are looked at", "from 0 (2) to 2 (0)", "3 classes, 1 of each", "part = 0 .. 0.5)",
+                  'per_class = 1, seed = 3, balanced = true)'):
+        check(words in done.stdout, f"a source that chooses says '{words}'", done.stdout + done.stderr)
+
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
     same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]), label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
     source = as_json("--reader", "arrays", same)[0]["sources"][0]
