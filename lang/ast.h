@@ -125,6 +125,7 @@ typedef enum {
     STMT_SCAN,      /* scan binders[0] (carry) body: a fixed number of rounds */
     STMT_NEXT,      /* next name [binders] = value, in the body of a scan; fields as of STMT_LET */
     STMT_TRAIN,     /* train { settings }: params with name and value, or value a call after the name */
+    STMT_STAGE,     /* stage name { settings }: params as of STMT_TRAIN */
     STMT_EVAL,      /* eval { calls, and statements }: targets and body */
     STMT_WHEN,      /* when value { body } else { otherwise } */
     STMT_EVERY,     /* every epoch { body } */
@@ -171,6 +172,7 @@ struct Stmt {
     DataSource *data; /* STMT_DATA */
     Expr **each;      /* STMT_VIEW: the recipe for each name, where one is given several arrays and draws alike for all; else NULL */
     int64_t sweep_rows; /* STMT_OVER: samples at a time */
+    int64_t batch;      /* STMT_STAGE: its own; 0: that of `train` */
     ARRAY(Expr *) reads; /* STMT_VIEW: the names in it whose is_sample is set */
 };
 
@@ -192,7 +194,7 @@ typedef enum {
     SYMBOL_POISON, SYMBOL_MODULE, SYMBOL_DATA, SYMBOL_FIELD /* train.image */, SYMBOL_HYPER, SYMBOL_VIEW,
     SYMBOL_NET, SYMBOL_NET_PART /* online.trunk */, SYMBOL_NET_STATE /* online.head.b */, SYMBOL_FN, SYMBOL_OPTIMISER, SYMBOL_LET, SYMBOL_LET_FN,
     SYMBOL_PARAM, SYMBOL_STATE, SYMBOL_QUEUE, SYMBOL_COLUMN /* Q.feat */, SYMBOL_DRAW,
-    SYMBOL_ARGUMENT /* of fn, net or optimiser */, SYMBOL_CONFIG /* of net or optimiser: compile-time */,
+    SYMBOL_STAGE /* a truth: it is the one at hand */, SYMBOL_ARGUMENT /* of fn, net or optimiser */, SYMBOL_CONFIG /* of net or optimiser: compile-time */,
     SYMBOL_DIMENSION /* N of a signature */, SYMBOL_INDEX, SYMBOL_BUILTIN
 } SymbolKind;
 

@@ -434,8 +434,13 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     const Param *batch = train_setting(m, "batch");
     const bool known = batch && batch->value && check_expr(c, batch->value)->kind != KIND_POISON && batch->value->is_constant && !batch->value->is_named;
     c->batch = known && batch->value->constant >= 1 && batch->value->constant <= INT32_MAX && batch->value->constant == floor(batch->value->constant) ? (int64_t)batch->value->constant : 256;
-    for (int i = 0; i < m->stmt_count; i++)
-        if (m->stmts[i]->kind == STMT_DATA && !m->stmts[i]->data->batch) m->stmts[i]->data->batch = c->batch;
+    for (int i = 0; i < m->stmt_count; i++) {
+        DataSource *data = m->stmts[i]->kind == STMT_DATA ? m->stmts[i]->data : NULL;
+        if (!data || data->batch) continue;
+        data->batch = c->batch;
+        data->follows = true;
+    }
+    declare_stages(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS) check_statement(c, m, s);
@@ -504,7 +509,7 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     check_module(c, spec, builtins);
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
-    bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
+    bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) || has_statement(spec->stmts, spec->stmt_count, STMT_STAGE), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);
     if (spec->broken_count) return c->method; /* statements are missing: what seems to be forgotten may stand among them */
     if (trains && !loses) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has `train` and no `loss`");
     if (loses && !trains) diag_report(diag, CODE_TRAIN_OR_LOSS, spec->stmts[spec->stmt_count - 1]->span, "the method has a `loss` and no `train { .. }`");

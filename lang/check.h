@@ -39,6 +39,7 @@ typedef struct Check {
     const DataSource *seen; /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
     int64_t sweep_rows;      /* so many at a time */
+    const Stmt *stage;       /* in `when NAME` of a stage: that one */
     bool in_epoch;           /* in `every epoch`, or among the statements of `eval` */
     bool in_eval;            /* in the latter */
     bool is_broken;          /* the parser reported errors: statements may be missing */
@@ -93,6 +94,8 @@ const OptionRow *find_option(const OptionRow *rows, int count, const char *owner
 /* A number of a row, whose type was found: known now, and in its range. `name` is where the option is named; `of`: " of knn". False after a message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
+void declare_stages(Check *c, Module *m); /* their names and batches, ahead of what speaks of them */
+void check_stage(Check *c, Stmt *s);
 
 /* check_eval.c */
 void check_eval(Check *c, Stmt *s);

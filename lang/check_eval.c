@@ -141,7 +141,7 @@ static void refuse(Reading *r, Span span, const char *what) {
 static bool is_kept(const Symbol *s) {
     switch (s->kind) {
     case SYMBOL_LET: case SYMBOL_LET_FN: case SYMBOL_VIEW: case SYMBOL_DRAW: case SYMBOL_PARAM: case SYMBOL_STATE: case SYMBOL_QUEUE: return true;
-    case SYMBOL_POISON: case SYMBOL_MODULE: case SYMBOL_DATA: case SYMBOL_FIELD: case SYMBOL_HYPER: case SYMBOL_NET: case SYMBOL_NET_PART: case SYMBOL_NET_STATE: case SYMBOL_FN:
+    case SYMBOL_POISON: case SYMBOL_MODULE: case SYMBOL_DATA: case SYMBOL_FIELD: case SYMBOL_HYPER: case SYMBOL_STAGE: case SYMBOL_NET: case SYMBOL_NET_PART: case SYMBOL_NET_STATE: case SYMBOL_FN:
     case SYMBOL_OPTIMISER: case SYMBOL_COLUMN: case SYMBOL_ARGUMENT: case SYMBOL_CONFIG: case SYMBOL_DIMENSION: case SYMBOL_INDEX: case SYMBOL_BUILTIN: return false;
     }
     return false;

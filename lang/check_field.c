@@ -70,15 +70,29 @@ int64_t rows_of(Check *c, DataSource *data, Span span) {
 }
 
 int64_t batch_of(const Check *c, const DataSource *data) {
-    return c->sweep == data ? c->sweep_rows : data->batch;
+    if (c->sweep == data) return c->sweep_rows;
+    return c->stage && c->stage->batch && data->follows ? c->stage->batch : data->batch;
+}
+
+/* A line outside of all stages belongs to each of them, and its arrays have one size. */
+static void report_stages(Check *c, const DataSource *data, Span span) {
+    if (c->stage || !data->follows) return;
+    for (int i = 0; i < c->method->spec->stmt_count; i++) {
+        const Stmt *s = c->method->spec->stmts[i];
+        if (s->kind != STMT_STAGE || !s->batch || s->batch == data->batch) continue;
+        diag_report(c->diag, CODE_STAGE, span, "this line belongs to every stage, with a batch of %lld, and that of the stage `%s` is %lld", (long long)data->batch, s->name, (long long)s->batch);
+        diag_note(c->diag, s->name_span, "the stage is here");
+        diag_suggest(c->diag, "what is read of the data stands in `when %s { .. }` then, and so for the other stages", s->name);
+        return;
+    }
 }
 
 /* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
 static void report_small(Check *c, DataSource *data, Span span) {
     const bool repeats = data->balanced || data->weights || data->ways;
-    if (!data->rows || data->batch <= data->rows || data->said_small || repeats) return;
+    if (!data->rows || batch_of(c, data) <= data->rows || data->said_small || repeats) return;
     data->said_small = true;
-    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)data->batch, (long long)data->rows, data->name);
+    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)batch_of(c, data), (long long)data->rows, data->name);
     diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
 }
 
@@ -102,6 +116,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
         return s->type = type_poison(c);
     }
     if (c->sweep != data) report_small(c, data, e->span);
+    if (c->sweep != data) report_stages(c, data, e->span);
     return s->type = field_type(c, field, c->in_view ? 0 : batch_of(c, data));
 }
 

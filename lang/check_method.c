@@ -84,8 +84,12 @@ static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
 }
 
 static void check_when(Check *c, Module *m, Stmt *s) {
+    const Stmt *outer = c->stage;
     check_condition(c, s->value, "what stands after `when`");
+    const Symbol *name = s->value->kind == EXPR_NAME ? s->value->symbol : NULL;
+    if (name && name->kind == SYMBOL_STAGE) c->stage = name->stmt;
     check_branch(c, m, s->body, s->body_count);
+    c->stage = outer;
     check_branch(c, m, s->otherwise, s->otherwise_count);
 }
 
@@ -112,6 +116,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_UPDATE: check_update(c, s); break;
     case STMT_EMA: check_ema(c, s); break;
     case STMT_TRAIN: check_train(c, m, s); break;
+    case STMT_STAGE: check_stage(c, s); break;
     case STMT_EVAL: check_eval(c, s); break;
     case STMT_WHEN: check_when(c, m, s); break;
     case STMT_EVERY: check_every(c, s); break;

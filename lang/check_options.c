@@ -78,6 +78,42 @@ static void check_setting(Check *c, const Stmt *s, int at) {
         diag_report(c->diag, CODE_OPTIMISER, p->value->span, "`optimiser` needs a call of one, optim.sgd(lr = 0.1); this is %s", type_text(c->arena, t));
 }
 
+/* ---- stages ----------------------------------------------------------------------------------------------------------------- */
+
+static const Param *setting_of(const Stmt *s, const char *name) {
+    for (int i = 0; i < s->param_count; i++)
+        if (strcmp(s->params[i].name, name) == 0) return &s->params[i];
+    return NULL;
+}
+
+void declare_stages(Check *c, Module *m) {
+    for (int i = 0; i < m->stmt_count; i++) {
+        Stmt *s = m->stmts[i];
+        if (s->kind != STMT_STAGE) continue;
+        const Param *batch = setting_of(s, "batch");
+        if (batch && batch->value && check_expr(c, batch->value)->kind != KIND_POISON && batch->value->is_constant && batch->value->constant >= 1 && batch->value->constant <= 1e6)
+            s->batch = (int64_t)batch->value->constant;
+        s->symbol = declare(c, SYMBOL_STAGE, s->name, s->name_span, s, NULL);
+        s->symbol->type = type_make(c, KIND_BOOL, 0, NULL);
+    }
+}
+
+static const Stmt *first_stage(const Module *m) {
+    for (int i = 0; i < m->stmt_count; i++)
+        if (m->stmts[i]->kind == STMT_STAGE) return m->stmts[i];
+    return NULL;
+}
+
+void check_stage(Check *c, Stmt *s) {
+    for (int i = 0; i < s->param_count; i++) {
+        check_setting(c, s, i);
+        if (strcmp(s->params[i].name, "memory") == 0) diag_report(c->diag, CODE_STAGE, s->params[i].span, "`memory` bounds the steps of all stages: it stands in `train`");
+    }
+    if (setting_of(s, "epochs")) return;
+    diag_report(c->diag, CODE_STAGE, s->name_span, "the stage `%s` does not say how long it is", s->name);
+    diag_suggest(c->diag, "`epochs 10` in its braces");
+}
+
 /* The first `train` of the method: a second one would be a second answer to the same questions. */
 static const Stmt *first_train(const Module *m) {
     for (int i = 0; i < m->stmt_count; i++)
@@ -92,4 +128,9 @@ void check_train(Check *c, const Module *m, Stmt *s) {
         diag_note(c->diag, first->span, "the first one is here");
     }
     for (int i = 0; i < s->param_count; i++) check_setting(c, s, i);
+    const Param *epochs = setting_of(s, "epochs");
+    const Stmt *stage = first_stage(m);
+    if (!epochs || !stage) return;
+    diag_report(c->diag, CODE_STAGE, epochs->span, "each stage says how many epochs it has, and `train` what they have in common");
+    diag_note(c->diag, stage->name_span, "the first stage is here");
 }

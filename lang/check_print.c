@@ -72,6 +72,7 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_LOSS:
         if (s->value->type) fprintf(out, "loss   %s%s%s\n", s->name ? s->name : "", s->name ? " : " : "", type_text(arena, s->value->type));
         break;
+    case STMT_STAGE: fprintf(out, "stage  %s\n", s->name); break;
     case STMT_EVAL:
     case STMT_EVERY:
         for (int i = 0; i < s->body_count; i++)

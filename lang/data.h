@@ -71,6 +71,7 @@ typedef struct DataSource {
     int64_t rows;               /* after the selection: the extent of a bank's first axis; 0: nobody knows */
     bool sized;                 /* some array of the method has that extent */
     int64_t batch;              /* of its own, or that of `train` */
+    bool follows;               /* it has none of its own: that of a stage goes before */
     DataSelection selection;    /* which rows; a seed below 0: the first ones */
     bool balanced;              /* each sample of a batch: a class first, all alike, then one of it */
     const struct Expr *weights; /* the state that rows are drawn in proportion to, or NULL */

@@ -144,7 +144,7 @@ static const char *const reducers[] = {"sum", "mean", "max", "min", "argmax", "a
 static const char *const prefixes[] = {"if", "then", "else", "and", "or", "not", "mod", "div", "copy", NULL};
 static const char *const soft[] = {"rate", "trains", "with", "init", "on", "while", "over", "where", NULL};
 static const char *const firsts[] = {"use", "data", "hyper", "view", "net", "ema", "let", "fn", "loss", "train", "eval", "queue", "state", "bank", "update",
-                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", "report", NULL};
+                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", "report", "stage", NULL};
 
 
 typedef struct Bracket {
@@ -254,7 +254,7 @@ static int find_anchor(const Format *f, Place *p, int i, bool continued) {
 
 static void open_bracket(const Format *f, Place *p, int i) {
     assert(p->depth < MOST_NESTED_BRACKETS + MOST_NESTED_TERMS);
-    static const char *const with_settings[] = {"train", "eval", "queue", "data", NULL};
+    static const char *const with_settings[] = {"train", "stage", "eval", "queue", "data", NULL};
     const Word *w = &f->words.items[i], *last = p->last < 0 ? NULL : &f->words.items[p->last];
     Bracket b = {.word = i, .brace = is(w, "{")};
     b.reducer = is(w, "[") && last && is_one_of(last, reducers);

@@ -35,7 +35,7 @@
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
-%token <name> SCAN "scan" NEXT "next" REPORT "report"
+%token <name> SCAN "scan" NEXT "next" REPORT "report" STAGE "stage"
 %token WHERE "where" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
@@ -148,6 +148,7 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | SCAN NAME '<' rounds '(' lets ')' block { $$ = ast_scan(p, ast_binders(p, NULL, $2, $4, @2), $6, $8, @$); }
         | RETURN expr                    { $$ = ast_stmt(p, STMT_RETURN, @$); $$->value = $2; }
         | TRAIN '{' settings '}'         { $$ = ast_stmt(p, STMT_TRAIN, @$); ast_set_params($$, $3); }
+        | STAGE NAME '{' settings '}'    { $$ = named_stmt(p, STMT_STAGE, @$, $2, @2); ast_set_params($$, $4); }
         | EVAL '{' evals '}'             { $$ = $3; }
         | EVAL '{' evals evalline '}'    { $$ = ast_eval_line(p, $3, $4.list, $4.stmts); }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
@@ -385,7 +386,7 @@ static void yyerror(Span *span, void *scanner, Parser *p, const char *text) {
     parser_too_deep(p, *span, "expressions");
 }
 
-static bool is_in_train(const Parser *p) { return p->level > 0 && !p->depth[p->level] && p->opener[p->level] == TRAIN; }
+static bool is_in_train(const Parser *p) { return p->level > 0 && !p->depth[p->level] && (p->opener[p->level] == TRAIN || p->opener[p->level] == STAGE); }
 
 /* What was meant, and where a bracket stands that was left open. */
 static void suggest_habit(Parser *p, const Misfit *m) {

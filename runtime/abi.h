@@ -195,6 +195,7 @@ typedef struct CoupletSource {
     CoupletSelection selection;
     int64_t rows;       /* that the program was compiled for; 0: any number, no array of it has a row for each sample */
     int64_t batch;      /* samples a step */
+    bool follows;       /* in a stage with a batch of its own, that one */
     bool drawn;         /* the step reads it */
     bool balanced;      /* batches draw a class first, all alike, then a row of it */
     int weights;        /* the state f32[rows] that batches are drawn in proportion to, with replacement; -1: none */
@@ -234,9 +235,20 @@ typedef struct CoupletAction {
     const char *place;    /* "examples/pcl.cpl:20" */
 } CoupletAction;
 
-/* A stretch of the run: from this epoch and this step on, until a later phase has begun. All phases share the program's states. */
+/* A part of the run with its own clock, batch and epoch: the steps, epochs and draws of each are counted from 0. */
+typedef struct CoupletStage {
+    const char *name;
+    double epochs;
+    int64_t batch;       /* of the sources that follow it; 0: they have their own */
+    int train_source;    /* sets its epoch; -1: an epoch is epoch_steps */
+    int64_t epoch_steps;
+    int64_t views;       /* samples that the views of a step make */
+} CoupletStage;
+
+/* A stretch of a stage, or of the whole run: from this epoch and this step on, until a later phase of it has begun. All phases share the program's states. */
 typedef struct CoupletPhase {
     int64_t from_epoch, from_step;
+    int stage; /* of program->stages; 0 where there are none */
     CoupletPlan *train; /* one step: outputs "loss" (f32[]), "loss NAME" of those with names, and "embedding" (f32[batch, D] or [views, batch, D]) for the watch on collapse, if there is one */
     const CoupletAction *actions;
     int action_count;
@@ -285,6 +297,8 @@ typedef struct CoupletProgram {
     const char *written_epochs; /* as the spec's text has it; "": it does not say */
     CoupletPlan *init;     /* assigns every state its start */
     CoupletPlan *train;    /* of the first phase */
+    const CoupletStage *stages; /* one after the other; none: the run is one stage without a name */
+    int stage_count;
     const CoupletPhase *phases; /* in order; the last one that has begun holds */
     int phase_count;
     uint64_t plan_hash;    /* of all phases: whether going on with a checkpoint is exact to the bit */

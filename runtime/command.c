@@ -130,6 +130,7 @@ static bool adjust(CommandLine *c, CoupletProgram *program, CoupletHyper **hyper
     if (!*hypers) return fail(c, "out of memory"), false;
     for (int i = 0; i < program->hyper_count; i++) (*hypers)[i] = program->hypers[i];
     program->hypers = *hypers;
+    if (c->epochs > 0 && program->stage_count) return fail(c, "--epochs: the method has stages, each with epochs of its own"), false;
     if (c->epochs > 0) program->epochs = c->epochs;
     for (int i = 0; i < c->set_count; i++)
         if (!set_hyper(c, c->sets[i], i, *hypers, program->hyper_count)) return false;

@@ -216,8 +216,10 @@ CoupletStatus couplet_model_save(CoupletModel *m, const char *path) {
 /* ---- steps ------------------------------------------------------------------------------------------------------------- */
 
 static CoupletStatus enter_phase(CoupletModel *m) {
-    const CoupletPhase *phase = couplet_program_phase(m->program, m->session->epoch, m->session->step);
+    const CoupletPhase *phase = couplet_program_phase(m->program, 0, m->session->epoch, m->session->step);
     if (phase == m->phase) return COUPLET_OK;
+    if (m->program->stage_count)
+        return fail(m, COUPLET_ERROR_ARGUMENT, "this method has stages, each with batches and a clock of its own, which one who hands it batches has not; its own program trains it");
     if (phase->action_count)
         return fail(m, COUPLET_ERROR_ARGUMENT, "%s: this method works on its whole data before each epoch, which one who hands it batches has not; its own program trains it",
                     phase->actions[0].place);

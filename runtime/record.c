@@ -133,6 +133,14 @@ static json_t *make_versions(const CoupletRecorded *from) {
                      "device", text_of(device->name), "driver", or_null(*device->driver != 0, text_of(device->driver)));
 }
 
+/* "pretrain": {"epochs": 100, "batch": 512} */
+static json_t *make_stages(const CoupletProgram *p) {
+    json_t *stages = json_object();
+    for (int i = 0; i < p->stage_count; i++)
+        json_object_set_new(stages, p->stages[i].name, json_pack("{s:i, s:o, s:I}", "number", i, "epochs", number_of(p->stages[i].epochs), "batch", (json_int_t)p->stages[i].batch));
+    return stages;
+}
+
 static bool all_finite(const CoupletProgram *p, char *error, size_t error_bytes) {
     for (int i = 0; i < p->hyper_count; i++) {
         if (isfinite(p->hypers[i].value)) continue;
@@ -153,6 +161,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
                           "epochs", number_of(p->epochs), "steps", (json_int_t)from->session->total_steps, "batch", (json_int_t)p->batch,
                           "hypers", make_hypers(p), "written", make_written(p), "data", make_data(from), "options", make_options(from),
                           "versions", make_versions(from), "method_hash", hash_of(p->method_hash), "plan_hash", hash_of(p->plan_hash), "changes");
+    if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
     if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));
     if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
     return out->json != NULL;
@@ -371,6 +380,7 @@ static const struct {
     {"seed", "seed", NEVER, false},
     {"batch", "batch", NEVER, false},
     {"epochs", "epochs", IF_NAMED, false},
+    {"stages.", "stages", NEVER, false},
     {"hypers.", NULL, IF_NAMED, false},
     {"data.", "data", IF_NAMED, true},
     {"options.", NULL, NOTED, false},

@@ -61,12 +61,14 @@ static bool allocate(CoupletSession *s) {
     return s->codes && allocate_weights(s);
 }
 
-const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int64_t epoch, int64_t step) {
+const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int stage, int64_t epoch, int64_t step) {
     const CoupletPhase *found = &p->phases[0];
     for (int i = 1; i < p->phase_count; i++)
-        if (p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
+        if (p->phases[i].stage == stage && p->phases[i].from_epoch <= epoch && p->phases[i].from_step <= step) found = &p->phases[i];
     return found;
 }
+
+uint64_t couplet_session_seed(const CoupletSession *s) { return s->seed + (uint64_t)s->stage * 0x9e3779b97f4a7c15u; }
 
 bool couplet_session_losses(CoupletSession *s, const CoupletRun *run, const CoupletPlan *plan) {
     for (int i = 0; i < s->program->loss_count; i++) {
@@ -90,7 +92,7 @@ static void count_named(CoupletMean *mean, bool epoch_begins) {
 }
 
 void couplet_session_count(CoupletSession *s, float loss, int64_t steps_per_epoch) {
-    bool epoch_begins = steps_per_epoch > 0 && s->step % steps_per_epoch == 0;
+    bool epoch_begins = steps_per_epoch > 0 && (s->step - s->stage_first) % steps_per_epoch == 0;
     if (epoch_begins) {
         s->loss_sum = 0;
         s->loss_count = 0;
@@ -99,14 +101,15 @@ void couplet_session_count(CoupletSession *s, float loss, int64_t steps_per_epoc
     s->loss_sum += (double)loss;
     s->loss_count++;
     s->step++;
-    if (steps_per_epoch > 0) s->epoch = s->step / steps_per_epoch;
+    if (steps_per_epoch > 0) s->epoch = (s->step - s->stage_first) / steps_per_epoch;
 }
 
 static void renew_words(CoupletSession *s) {
-    s->seed_words[0] = (int32_t)(uint32_t)s->seed;
-    s->seed_words[1] = (int32_t)(uint32_t)(s->seed >> 32);
-    s->step_word = (int32_t)s->step;
-    s->steps_word = (int32_t)s->total_steps;
+    const uint64_t seed = couplet_session_seed(s);
+    s->seed_words[0] = (int32_t)(uint32_t)seed;
+    s->seed_words[1] = (int32_t)(uint32_t)(seed >> 32);
+    s->step_word = (int32_t)(s->step - s->stage_first);
+    s->steps_word = (int32_t)(s->stage_steps ? s->stage_steps : s->total_steps);
     s->epoch_word = (int32_t)s->epoch;
 }
 

@@ -21,7 +21,9 @@ typedef struct CoupletSession {
     uint64_t seed;
     int64_t step;         /* completed steps */
     int64_t total_steps;  /* of the whole run: what schedules see as `steps` */
-    int64_t epoch;
+    int64_t epoch;        /* of the stage */
+    int stage;            /* at hand, of the program's; 0 where there are none */
+    int64_t stage_first, stage_steps; /* the step that it began with, and how many it has; 0, and 0: the whole run is one */
     double loss_sum;      /* of the steps of the epoch that the last step belongs to */
     int64_t loss_count;   /* so many they are */
     CoupletMean *named;   /* [program->loss_count] the losses with names */
@@ -41,7 +43,9 @@ size_t couplet_state_bytes(const CoupletStateInfo *state);
 bool couplet_session_losses(CoupletSession *session, const CoupletRun *run, const CoupletPlan *plan);
 void couplet_session_count(CoupletSession *session, float loss, int64_t steps_per_epoch);
 /* The last phase that has begun. */
-const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int64_t epoch, int64_t step);
+const CoupletPhase *couplet_program_phase(const CoupletProgram *program, int stage, int64_t epoch, int64_t step);
+/* What draws of the stage at hand are keyed by: the seed, and for stages behind the first their number. */
+uint64_t couplet_session_seed(const CoupletSession *session);
 /* Pointers for a plan's run scalars (seed, step, steps, epoch, hyper.NAME), by name; arrays of data stay as they are. inputs[plan->input_count]. */
 void couplet_session_scalars(CoupletSession *session, const CoupletPlan *plan, void **inputs);
 

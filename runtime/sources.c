@@ -225,9 +225,12 @@ bool couplet_sources_attach(CoupletSources *s, CoupletDevice *device, const Coup
 
 /* ---- loaders ------------------------------------------------------------------------------------------------------------ */
 
-int64_t couplet_sources_batches(const CoupletSources *s) {
-    const int at = s->program->train_source;
-    return at < 0 ? s->program->epoch_steps : couplet_loader_batches(&s->data[at], s->program->sources[at].batch);
+int64_t couplet_source_batch(const CoupletSource *source, const CoupletStage *stage) { return stage && stage->batch && source->follows ? stage->batch : source->batch; }
+
+int64_t couplet_sources_batches(const CoupletSources *s, const CoupletStage *stage) {
+    const int at = stage ? stage->train_source : s->program->train_source;
+    if (at < 0) return stage ? stage->epoch_steps : s->program->epoch_steps;
+    return couplet_loader_batches(&s->data[at], couplet_source_batch(&s->program->sources[at], stage));
 }
 
 /* The fields of a source that some phase's step reads as they are, and not by the numbers of rows. */
@@ -241,23 +244,24 @@ static void mark_gathered(const CoupletSources *s, int source, bool *gathered) {
     }
 }
 
-static bool begin_source(CoupletSources *s, int source, uint32_t stream, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+static bool begin_source(CoupletSources *s, const CoupletStage *stage, int source, uint32_t stream, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
     const CoupletSource *from = &s->program->sources[source];
     bool *gathered = calloc((size_t)s->data[source].field_count + 1, sizeof *gathered);
     if (!gathered) return fail_memory(error, error_bytes);
     mark_gathered(s, source, gathered);
-    const CoupletFeed feed = {.batch = from->batch, .stream = stream, .gathered = gathered, .balanced = from->balanced, .weighed = from->weights >= 0, .ways = from->ways,
+    const CoupletFeed feed = {.batch = couplet_source_batch(from, stage), .stream = stream, .gathered = gathered, .balanced = from->balanced, .weighed = from->weights >= 0, .ways = from->ways,
                               .each = from->each, .by = couplet_selection_by(&from->selection)};
+    couplet_loader_free(s->loaders[source]);
     s->loaders[source] = couplet_loader_new(&s->data[source], &feed, seed, first, error, error_bytes);
     free(gathered);
     return s->loaders[source] != NULL;
 }
 
-bool couplet_sources_begin(CoupletSources *s, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
+bool couplet_sources_begin(CoupletSources *s, const CoupletStage *stage, uint64_t seed, int64_t first, char *error, size_t error_bytes) {
     uint32_t stream = 1;
     for (int i = 0; i < s->program->source_count; i++) {
         if (!s->program->sources[i].drawn) continue;
-        if (!begin_source(s, i, i == s->program->train_source ? 0 : stream++, seed, first, error, error_bytes)) return false;
+        if (!begin_source(s, stage, i, i == s->program->train_source ? 0 : stream++, seed, first, error, error_bytes)) return false;
     }
     return true;
 }

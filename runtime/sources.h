@@ -34,10 +34,11 @@ bool couplet_sources_codes(const CoupletSources *sources, char **codes);
  * there, once, what is large, so that a step only sends numbers of rows; what the device has no room for is sent batch by batch. Every run of a plan that reads
  * sources is attached. False with a sentence. The device outlives the sources. */
 bool couplet_sources_attach(CoupletSources *sources, CoupletDevice *device, const CoupletPlan *plan, CoupletRun *run, char *error, size_t error_bytes);
-/* Starts the loaders so that the next batches are those of step `first`. */
-bool couplet_sources_begin(CoupletSources *sources, uint64_t seed, int64_t first, char *error, size_t error_bytes);
+/* Starts the loaders, in place of others, so that the next batches are those of step `first` of the stage; NULL: of a program without stages. */
+bool couplet_sources_begin(CoupletSources *sources, const CoupletStage *stage, uint64_t seed, int64_t first, char *error, size_t error_bytes);
 /* Steps of one epoch: of the source that sets it, or of the program where none does; 0: the batch is larger than the data. */
-int64_t couplet_sources_batches(const CoupletSources *sources);
+int64_t couplet_sources_batches(const CoupletSources *sources, const CoupletStage *stage);
+int64_t couplet_source_batch(const CoupletSource *source, const CoupletStage *stage);
 /* For the steps before step `until`: weights[i] are those of the rows of source i, where its batches are weighed. False with a sentence. */
 bool couplet_sources_weigh(CoupletSources *sources, float *const *weights, int64_t until, char *error, size_t error_bytes);
 /* The next batch of each source into the plan's inputs, by name; valid until the next call. */

@@ -23,6 +23,12 @@
 
 static const double collapsed = 0.1; /* of couplet_embedding_deviation, which is about 1 for a spread embedding */
 
+/* When a stage is. */
+typedef struct Clock {
+    const CoupletStage *stage; /* NULL: the method has none */
+    int64_t first, steps, per_epoch;
+} Clock;
+
 typedef struct Trainer {
     const CoupletProgram *program;
     const CoupletTrainOptions *options;
@@ -42,6 +48,7 @@ typedef struct Trainer {
     char checkpoint[COUPLET_PATH_BYTES], metrics_path[COUPLET_PATH_BYTES], start[COUPLET_PATH_BYTES];
     double *percents; /* of the evaluations, for the subject measured last */
     CoupletSubject subject; /* that is measured */
+    Clock *clocks;    /* by stage; one where there are none */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
     double rate_started, line_at;
     bool terminal, warned, refused;
@@ -238,15 +245,52 @@ static bool begin_epoch(Trainer *t, const CoupletPhase *phase) {
     CoupletSession *s = t->session;
     const CoupletReports reports = {tell_of_epoch, t};
     return couplet_epoch_begin(s, phase, &t->sources, &reports, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
-           couplet_sources_weigh(&t->sources, s->weights, s->step + t->per_epoch, t->error, t->error_bytes);
+           couplet_sources_weigh(&t->sources, s->weights, s->step - s->stage_first + t->per_epoch, t->error, t->error_bytes);
+}
+
+static int clock_count(const Trainer *t) { return t->program->stage_count ? t->program->stage_count : 1; }
+
+/* The stage that the next step belongs to; behind the last step, the last one. */
+static void set_stage(Trainer *t) {
+    CoupletSession *s = t->session;
+    int at = 0;
+    while (at + 1 < clock_count(t) && t->clocks[at + 1].first <= s->step) at++;
+    s->stage = at;
+    s->stage_first = t->clocks[at].first;
+    s->stage_steps = t->clocks[at].stage ? t->clocks[at].steps : 0;
+    t->per_epoch = t->clocks[at].per_epoch;
+}
+
+static const CoupletStage *stage_at_hand(const Trainer *t) { return t->clocks[t->session->stage].stage; }
+
+static bool begin_sources(Trainer *t) {
+    const CoupletSession *s = t->session;
+    return couplet_sources_begin(&t->sources, stage_at_hand(t), couplet_session_seed(s), s->step - s->stage_first, t->error, t->error_bytes);
+}
+
+static void start_clock(Trainer *t) {
+    t->rate_started = now();
+    t->rate_step = t->session->step;
+}
+
+/* Into the next stage, where the one at hand is over. */
+static bool go_on_in_stages(Trainer *t) {
+    CoupletSession *s = t->session;
+    const int before = s->stage;
+    set_stage(t);
+    if (s->stage == before) return true;
+    start_clock(t);
+    return begin_sources(t);
 }
 
 static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
     CoupletFault fault;
-    s->epoch = s->step / t->per_epoch;
-    const CoupletPhase *phase = couplet_program_phase(t->program, s->epoch, s->step);
-    if (s->step % t->per_epoch == 0 && !begin_epoch(t, phase)) return false;
+    if (!go_on_in_stages(t)) return false;
+    const int64_t done = s->step - s->stage_first;
+    s->epoch = done / t->per_epoch;
+    const CoupletPhase *phase = couplet_program_phase(t->program, s->stage, s->epoch, done);
+    if (done % t->per_epoch == 0 && !begin_epoch(t, phase)) return false;
     if (!enter_phase(t, phase)) return false;
     const CoupletPlan *plan = t->phase->train;
     couplet_session_scalars(s, plan, t->inputs);
@@ -282,15 +326,10 @@ static void erase_line(Trainer *t) {
     if (t->terminal) say(t, "\r\033[K");
 }
 
-static void start_clock(Trainer *t) {
-    t->rate_started = now();
-    t->rate_step = t->session->step;
-}
-
 /* Of the epoch, or of its part since a resume. */
 static double views_per_second(const Trainer *t) {
     double seconds = now() - t->rate_started;
-    return seconds > 0 ? (double)((t->session->step - t->rate_step) * t->program->views) / seconds : 0;
+    return seconds > 0 ? (double)((t->session->step - t->rate_step) * (stage_at_hand(t) ? stage_at_hand(t)->views : t->program->views)) / seconds : 0;
 }
 
 /* " (near 1.2345, length 0.0500)": the losses with names, of the last step or over the epoch. */
@@ -312,9 +351,10 @@ static void progress_line(Trainer *t, float loss) {
     t->line_at = now();
     const CoupletSession *s = t->session;
     int64_t done = s->step - t->rate_step, left = s->total_steps - s->step;
+    const CoupletStage *stage = stage_at_hand(t);
     double seconds = done ? (now() - t->rate_started) / (double)done * (double)left : 0;
     char named[200];
-    say(t, "\r\033[Kepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64 "  loss %.4f%s  %.0f views/s  %.0f:%02.0f left", s->epoch + 1, t->program->epochs, s->step,
+    say(t, "\r\033[K%s%sepoch %" PRId64 "/%.9g  step %" PRId64 "/%" PRId64 "  loss %.4f%s  %.0f views/s  %.0f:%02.0f left", stage ? stage->name : "", stage ? ": " : "", s->epoch + 1, stage ? stage->epochs : t->program->epochs, s->step,
         s->total_steps, (double)loss, named_losses(t, false, named, sizeof named), views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
 }
 
@@ -322,7 +362,8 @@ static void progress_line(Trainer *t, float loss) {
 static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, bool of_epoch) {
     enum { KEY_BYTES = 300 };
     const int named = t->program->loss_count;
-    CoupletMetric *all = malloc(sizeof *all * (size_t)(count + named));
+    const CoupletStage *stage = stage_at_hand(t);
+    CoupletMetric *all = malloc(sizeof *all * (size_t)(count + named + 1));
     char(*keys)[KEY_BYTES] = malloc(sizeof *keys * (size_t)(named + 1));
     if (all) memcpy(all, row, sizeof *all * (size_t)count);
     for (int i = 0; all && keys && i < named; i++) {
@@ -332,6 +373,7 @@ static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, boo
     }
     bool good = all && keys;
     if (!good) snprintf(t->error, t->error_bytes, "out of memory");
+    if (good && stage) all[count++] = (CoupletMetric){"stage", 0, stage->name};
     good = good && couplet_metrics_row(t->metrics, t->metrics_path, all, count, t->error, t->error_bytes);
     free(all);
     free(keys);
@@ -339,7 +381,7 @@ static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, boo
 }
 
 static bool metrics_step(Trainer *t, float loss) {
-    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"epoch", (double)t->session->step / (double)t->per_epoch, NULL}, {"loss", (double)loss, NULL}};
+    const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"epoch", (double)(t->session->step - t->session->stage_first) / (double)t->per_epoch, NULL}, {"loss", (double)loss, NULL}};
     return row_with_losses(t, row, 3, false);
 }
 
@@ -358,13 +400,16 @@ static bool end_epoch(Trainer *t) {
     char watch[48] = "";
     if (!isnan(spread)) snprintf(watch, sizeof watch, "embedding deviation %.3f   ", spread);
     char named[400];
-    say(t, "epoch %-3" PRId64 " loss %.4f%s   %s%.0f views/s\n", s->step / t->per_epoch, mean, named_losses(t, true, named, sizeof named), watch, rate);
+    const CoupletStage *stage = stage_at_hand(t);
+    const int64_t epochs = (s->step - s->stage_first) / t->per_epoch;
+    if (stage) say(t, "%s: ", stage->name);
+    say(t, "epoch %-3" PRId64 " loss %.4f%s   %s%.0f views/s\n", epochs, mean, named_losses(t, true, named, sizeof named), watch, rate);
     if (spread < collapsed && !t->warned) {
         say(t, "warning: the embedding has collapsed: its rows all but agree (deviation %.3f, 1 is spread out)\n", spread);
         t->warned = true;
     }
     start_clock(t);
-    const CoupletMetric row[] = {{"step", (double)s->step, NULL},        {"epochs", (double)(s->step / t->per_epoch), NULL}, {"epoch_loss", mean, NULL},
+    const CoupletMetric row[] = {{"step", (double)s->step, NULL},        {"epochs", (double)epochs, NULL}, {"epoch_loss", mean, NULL},
                                  {"embedding_deviation", spread, NULL}, {"views_per_second", rate, NULL}};
     return row_with_losses(t, row, 5, true);
 }
@@ -426,23 +471,30 @@ static bool train_steps(Trainer *t, int64_t last) {
         if (!step(t, &loss)) return couplet_guard_whole(t->error, t->error_bytes) && false; /* a file that was cut short explains what went wrong */
         if (!metrics_step(t, loss)) return false;
         progress_line(t, loss);
-        bool epoch_ends = s->step % t->per_epoch == 0;
+        const bool stage_ends = s->stage + 1 < clock_count(t) && s->step == t->clocks[s->stage + 1].first;
+        bool epoch_ends = (s->step - s->stage_first) % t->per_epoch == 0;
         if (epoch_ends && !(couplet_guard_whole(t->error, t->error_bytes) && end_epoch(t))) return false;
         int64_t every = t->options->checkpoint_every;
-        bool due = every ? s->step % every == 0 : epoch_ends;
+        bool due = every ? s->step % every == 0 : epoch_ends || stage_ends;
         if (due && s->step < last && !save(t)) return false;
     }
     erase_line(t);
     return save(t) && was_heard(t);
 }
 
-static bool open_schedule(Trainer *t) {
-    const int at = t->program->train_source;
-    t->per_epoch = couplet_sources_batches(&t->sources);
-    if (t->per_epoch > 0) return true;
-    if (at < 0) snprintf(t->error, t->error_bytes, "the method reads no data and does not say how many steps an epoch has");
+static bool open_clock(Trainer *t, Clock *clock) {
+    const CoupletStage *stage = clock->stage;
+    const int at = stage ? stage->train_source : t->program->train_source;
+    const double epochs = stage ? stage->epochs : t->program->epochs;
+    clock->per_epoch = couplet_sources_batches(&t->sources, stage);
+    const double steps = floor(epochs * (double)clock->per_epoch + 1e-9);
+    clock->steps = steps < 1 ? 1 : steps > COUPLET_MOST_STEPS ? COUPLET_MOST_STEPS : (int64_t)steps;
+    if (clock->per_epoch > 0 && steps <= COUPLET_MOST_STEPS) return true;
+    if (clock->per_epoch > 0)
+        snprintf(t->error, t->error_bytes, "%.9g epochs are %.0f steps, and a run has at most %d", epochs, steps, COUPLET_MOST_STEPS);
+    else if (at < 0) snprintf(t->error, t->error_bytes, "the method reads no data and does not say how many steps an epoch has");
     else
-        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld samples of %s", (long long)t->program->sources[at].batch,
+        snprintf(t->error, t->error_bytes, "the batch of %lld is larger than the %lld samples of %s", (long long)couplet_source_batch(&t->program->sources[at], stage),
                  (long long)t->sources.data[at].count, t->sources.data[at].name);
     return false;
 }
@@ -454,16 +506,28 @@ static bool take_codes(Trainer *t) {
     return false;
 }
 
+static bool open_schedule(Trainer *t) {
+    int64_t first = 0;
+    t->clocks = calloc((size_t)clock_count(t), sizeof *t->clocks);
+    if (!t->clocks) snprintf(t->error, t->error_bytes, "out of memory");
+    for (int i = 0; t->clocks && i < clock_count(t); i++) {
+        t->clocks[i].stage = t->program->stage_count ? &t->program->stages[i] : NULL;
+        t->clocks[i].first = first;
+        if (!open_clock(t, &t->clocks[i])) return false;
+        first += t->clocks[i].steps;
+        if (first <= COUPLET_MOST_STEPS) continue;
+        snprintf(t->error, t->error_bytes, "the stages have %lld steps and more, and a run has at most %d", (long long)first, COUPLET_MOST_STEPS);
+        return false;
+    }
+    return t->clocks != NULL;
+}
+
 static bool open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
     if (!open_data(t) || !open_schedule(t) || !open_paths(t, couplet_metrics_name) || !open_session(t)) return false;
-    const double steps = floor(t->program->epochs * (double)t->per_epoch + 1e-9);
-    if (!(steps <= COUPLET_MOST_STEPS)) {
-        snprintf(t->error, t->error_bytes, "%.9g epochs are %.0f steps, and a run has at most %d", t->program->epochs, steps, COUPLET_MOST_STEPS);
-        return false;
-    }
-    t->session->total_steps = (int64_t)steps;
-    if (t->session->total_steps < 1) t->session->total_steps = 1;
+    const Clock *last = &t->clocks[clock_count(t) - 1];
+    t->session->total_steps = last->first + last->steps;
+    set_stage(t);
     if (!goes_on && !take_codes(t)) return false;
     if (!goes_on && t->options->start && !couplet_session_start(t->session, t->options->start, say_line, t, t->error, t->error_bytes)) {
         t->refused = true;
@@ -486,6 +550,7 @@ static bool open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     const bool began = t->session && t->options->record && couplet_record_text(t->options->record, "start");
     if (began && !couplet_session_load(t->session, t->start, &loaded, t->error, t->error_bytes)) return false;
     if (t->session) t->session->total_steps = total_steps;
+    if (t->session && t->clocks) set_stage(t);
     return t->session != NULL;
 }
 
@@ -519,7 +584,9 @@ static bool go_on_with_metrics(Trainer *t) {
 /* All that is written before the first step. A new run is saved at once, so that it can be gone on with from whatever step it ends at. */
 static bool begin_writing(Trainer *t) {
     CoupletSession *s = t->session;
-    if (!enter_phase(t, couplet_program_phase(t->program, s->step / t->per_epoch, s->step)) || !write_settings(t)) return false;
+    set_stage(t);
+    const int64_t done = s->step - s->stage_first, into = done % t->per_epoch;
+    if (!enter_phase(t, couplet_program_phase(t->program, s->stage, done / t->per_epoch, done)) || !write_settings(t)) return false;
     if (t->options->record) {
         t->warned = t->seen.lowest_deviation < collapsed;
         say_resumed(t);
@@ -529,9 +596,8 @@ static bool begin_writing(Trainer *t) {
         const bool begins = t->metrics && (!t->options->start || couplet_session_save(s, t->start, t->error, t->error_bytes));
         if (!begins || !save(t)) return false;
     }
-    if (!couplet_sources_begin(&t->sources, s->seed, s->step, t->error, t->error_bytes)) return false;
-    const int64_t into = s->step % t->per_epoch; /* in the middle of an epoch, its weights are those of the checkpoint */
-    return into == 0 || couplet_sources_weigh(&t->sources, s->weights, s->step - into + t->per_epoch, t->error, t->error_bytes);
+    /* In the middle of an epoch, its weights are those of the checkpoint. */
+    return begin_sources(t) && (into == 0 || couplet_sources_weigh(&t->sources, s->weights, done - into + t->per_epoch, t->error, t->error_bytes));
 }
 
 static void close_all(Trainer *t) {
@@ -544,6 +610,7 @@ static void close_all(Trainer *t) {
     if (t->metrics) fclose(t->metrics);
     free(t->inputs);
     free(t->percents);
+    free(t->clocks);
 }
 
 static void open_trainer(Trainer *t, const CoupletProgram *program, const CoupletTrainOptions *options, char *error, size_t error_bytes) {
@@ -562,9 +629,11 @@ static void say_size(Trainer *t) {
     const int threads = couplet_threads_count(t->threads);
     const int at = t->program->train_source;
     say(t, "%s: ", t->program->name);
-    if (at >= 0) say(t, "%lld samples, batch %lld, ", (long long)t->sources.data[at].count, (long long)t->program->sources[at].batch);
-    for (int i = 0; i < t->program->source_count; i++)
+    if (at >= 0) say(t, "%lld samples, ", (long long)t->sources.data[at].count);
+    if (at >= 0 && !t->program->stage_count) say(t, "batch %lld, ", (long long)t->program->sources[at].batch);
+    for (int i = 0; i < t->program->source_count && !t->program->stage_count; i++)
         if (i != at && t->program->sources[i].drawn) say(t, "%lld of %s, ", (long long)t->program->sources[i].batch, t->program->sources[i].name);
+    for (int i = 0; i < t->program->stage_count; i++) say(t, "%s %" PRId64 " steps, ", t->program->stages[i].name, t->clocks[i].steps);
     say(t, "%" PRId64 " step%s, ", steps, steps == 1 ? "" : "s");
     say(t, "%.0f MB for a step, %d thread%s, run folder %s\n", (double)t->program->train->arena_bytes / 1e6, threads,
         threads == 1 ? "" : "s", t->options->folder->path);
@@ -641,7 +710,7 @@ CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrain
     Trainer t;
     open_trainer(&t, program, options, error, error_bytes);
     CoupletSession *trained = NULL;
-    bool good = open_data(&t) && open_paths(&t, couplet_evaluations_name) && open_session(&t);
+    bool good = open_data(&t) && (!program->stage_count || open_schedule(&t)) && open_paths(&t, couplet_evaluations_name) && open_session(&t);
     if (good && !evaluates(program)) {
         snprintf(error, error_bytes, "%s has no `eval` block, so there is nothing to measure", program->spec_path);
         good = false;
@@ -651,6 +720,7 @@ CoupletRunEnd couplet_evaluate(const CoupletProgram *program, const CoupletTrain
         couplet_session_free(t.session);
         t.session = trained;
         trained = NULL;
+        if (t.clocks) set_stage(&t);
         good = measure(&t, COUPLET_AFTER_TRAINING);
     }
     if (good && !stopped(&t)) say(&t, "kept in %s\n", t.metrics_path);

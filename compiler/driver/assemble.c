@@ -152,7 +152,7 @@ static void take_plans(Arena *arena, const LoweredProgram *lowered, CoupletPlan 
     program->plan_hash = 1469598103934665603u;
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *from = &lowered->phases.items[i];
-        phases[i] = (CoupletPhase){.from_epoch = from->from_epoch, .from_step = from->from_step, .train = *plans++};
+        phases[i] = (CoupletPhase){.stage = from->stage, .from_epoch = from->from_epoch, .from_step = from->from_step, .train = *plans++};
         program->plan_hash = (program->plan_hash ^ phases[i].train->hash) * 1099511628211u;
         phases[i].actions = take_actions(arena, &from->actions, plans, program);
         phases[i].action_count = from->actions.count;
@@ -217,6 +217,13 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
     take_plans(arena, lowered, plans, program);
     program->method_hash = method_hash(program, lowered);
     program->train_source = lowered->train_source;
+    CoupletStage *stages = arena_array(arena, CoupletStage, lowered->stages.count + 1);
+    for (int i = 0; i < lowered->stages.count; i++) {
+        const LoweredStage *from = &lowered->stages.items[i];
+        stages[i] = (CoupletStage){from->name, from->epochs, from->batch, from->train_source, from->epoch_steps, from->views};
+    }
+    program->stages = stages;
+    program->stage_count = lowered->stages.count;
     program->epoch_steps = lowered->epoch_steps;
     program->batch = lowered->batch;
     program->views = lowered->views;

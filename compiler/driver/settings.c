@@ -106,6 +106,12 @@ static bool is_set(const Options *o, const char *name) {
     return false;
 }
 
+static bool has_stages(const Module *spec) {
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_STAGE) return true;
+    return false;
+}
+
 /* The run's own values. A spec whose text says another value than then has been changed since, and that is what is wanted. */
 static void take_recorded(Arena *arena, Module *spec, const Options *o) {
     CoupletRecordedHyper recorded;
@@ -116,7 +122,7 @@ static void take_recorded(Arena *arena, Module *spec, const Options *o) {
     }
     double epochs;
     const char *then = couplet_record_text(o->record, "written.epochs"), *now = settings_text(arena, spec, STMT_TRAIN, "epochs");
-    if (!(o->epochs > 0) && then && strcmp(then, now) == 0 && couplet_record_number(o->record, "epochs", &epochs)) set_in_train(arena, spec, "epochs", epochs);
+    if (!(o->epochs > 0) && !has_stages(spec) && then && strcmp(then, now) == 0 && couplet_record_number(o->record, "epochs", &epochs)) set_in_train(arena, spec, "epochs", epochs);
 }
 
 bool settings_write(Arena *arena, Module *spec, const Options *options, bool for_functions) {
@@ -133,6 +139,7 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
         good = unknown(arena, "set", set->name, arena_printf(arena, "`%s` has no hyper", spec->source->path), &names);
     }
     if (options->record) take_recorded(arena, spec, options);
+    if (options->epochs > 0 && has_stages(spec)) return report(CODE_SETTING, "--epochs: the method has stages, each with epochs of its own");
     if (options->epochs > 0) set_in_train(arena, spec, "epochs", options->epochs);
     if (options->batch > 0) set_in_train(arena, spec, "batch", (double)options->batch);
     return good;

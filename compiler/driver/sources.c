@@ -103,6 +103,7 @@ CoupletSource source_of_data(Arena *arena, const DataSource *d) {
                            .selection = selection_of(arena, &d->selection),
                            .rows = d->sized ? d->rows : 0,
                            .batch = d->batch,
+                           .follows = d->follows,
                            .balanced = d->balanced,
                            .weights = -1,
                            .ways = d->ways,

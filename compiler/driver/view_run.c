@@ -139,7 +139,7 @@ bool view_run(DataSets *sets, const Options *o, int32_t *const *rows, const int 
     ViewRunInside *in = out->inside = calloc(1, sizeof *in);
     if (!in) return memory_is_out();
     if (!assemble_lowered(sets->arena, o, sets->method, lowered, &host, &in->assembled) || !open_session(sets, o, in)) return false;
-    const CoupletPlan *plan = couplet_program_phase(in->assembled.program, in->session->epoch, in->session->step)->train;
+    const CoupletPlan *plan = couplet_program_phase(in->assembled.program, 0, in->session->epoch, in->session->step)->train;
     if (!make_inputs(sets, plan, rows, row_counts, in) || !run_step(plan, in)) return false;
     for (int i = 0; i < lowered->shown.count; i++) take_view(sets, plan, &lowered->shown.items[i], out);
     return true;

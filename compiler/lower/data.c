@@ -31,10 +31,14 @@ static void mark_drawn(Lower *l, const Stmt *source) {
     if (found < 0) return;
     l->program->sources.items[found].drawn = true;
     if (l->program->train_source < 0) l->program->train_source = found;
+    if (l->drawn_first < 0) l->drawn_first = found;
 }
 
 static int64_t batch_of(const Lower *l, const DataSource *data) {
-    return l->sweep == data ? l->sweep_rows : data->batch;
+    if (l->sweep == data) return l->sweep_rows;
+    const LoweredProgram *p = l->program;
+    const int64_t own = data->follows && l->phase && p && p->stages.count ? p->stages.items[l->phase->stage].batch : 0;
+    return own ? own : data->batch;
 }
 
 static GType type_of(const DataField *field) {

@@ -139,7 +139,7 @@ void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
 void lower_measures(Lower *l, const LowerOptions *options) {
     const Module *spec = l->method->spec;
     Reported seen = {0};
-    enter_phase(l, &l->program->phases.items[0]);
+    enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
         if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen, options);
 }

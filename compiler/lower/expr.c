@@ -26,6 +26,10 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
             *out = (double)e->symbol->stmt->data->rows;
             return true;
         }
+        if (e->symbol->kind == SYMBOL_STAGE) {
+            *out = stage_holds(l, e->symbol);
+            return l->phase != NULL;
+        }
         if (l->in_condition && e->symbol->kind == SYMBOL_BUILTIN) { /* of the phase at hand */
             *out = (double)(strcmp(e->name, "epoch") == 0 ? l->phase->from_epoch : l->phase->from_step);
             return strcmp(e->name, "epoch") == 0 || strcmp(e->name, "step") == 0;
@@ -634,6 +638,7 @@ static Value lower_name(Lower *l, const Expr *e) {
         GNode *input = graph_input(l->g, symbol->name, GT_INT, 0, NULL, e->span);
         return value_scalar(gx_load(l->g, input, 0, NULL, NULL));
     }
+    if (symbol->kind == SYMBOL_STAGE) return value_scalar(gx_bool(l->g, stage_holds(l, symbol)));
     const Value *value = frame_find(l->frame, symbol);
     if (!value) {
         if (symbol->stmt && (symbol->kind == SYMBOL_FN || symbol->kind == SYMBOL_OPTIMISER || symbol->kind == SYMBOL_NET)) {

@@ -130,6 +130,8 @@ typedef struct Lower {
     bool finishing; /* the forward pass is over: updates and pushes */
     int64_t view_images; /* that the views of a step make */
     ARRAY(GNode *) applied; /* what networks and their layers gave */
+    int64_t batch;    /* of the phase at hand */
+    int drawn_first;  /* the source that the stage at hand drew from first; -1: none yet */
     ARRAY(NamedLoss) named_losses; /* of the step */
     GNode *embedding; /* the first rows with a name */
     GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
@@ -292,6 +294,7 @@ void warn_unreached(Lower *l);
 void find_phases(Lower *l); /* from the conditions in the method */
 void enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
+bool stage_holds(const Lower *l, const Symbol *stage); /* it is that of the phase at hand */
 
 /* method.c */
 GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);

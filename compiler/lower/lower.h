@@ -46,9 +46,20 @@ typedef struct LoweredAction {
 } LoweredAction;
 typedef ARRAY(LoweredAction) LoweredActions;
 
-/* From this epoch and this step on, until a later phase begins; the last one that has begun holds. */
+/* A part of the run with a clock of its own; one follows the other. */
+typedef struct LoweredStage {
+    const char *name;
+    double epochs;
+    int64_t batch;       /* of the sources without one of their own; 0: that of `train` */
+    int train_source;    /* sets its epoch; -1: its steps read no data */
+    int64_t epoch_steps; /* of an epoch then */
+    int64_t views;       /* that a step makes */
+} LoweredStage;
+
+/* From this epoch and this step of its stage on, until a later phase begins; the last one that has begun holds. */
 typedef struct LoweredPhase {
     int64_t from_epoch, from_step;
+    int stage; /* 0 in a method without stages */
     Graph *train;
     LoweredActions actions; /* before an epoch's first step */
 } LoweredPhase;
@@ -62,7 +73,8 @@ typedef struct LoweredView {
 
 typedef struct LoweredProgram {
     Graph *init, *train; /* train: of the first phase */
-    ARRAY(LoweredPhase) phases;
+    ARRAY(LoweredPhase) phases; /* stage by stage */
+    ARRAY(LoweredStage) stages; /* none: the whole run is one */
     ARRAY(Graph *) features;
     ARRAY(const char *) feature_names;
     ARRAY(ProgramState) states;

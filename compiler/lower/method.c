@@ -104,7 +104,7 @@ typedef struct LossTerms {
 bool is_embedding(const Lower *l, const Value *value) {
     if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL) return false;
     int rank = value_rank(value);
-    return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->program->batch;
+    return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->batch;
 }
 
 /* The first rows that have a name are watched for collapse. */
@@ -292,15 +292,64 @@ static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const 
 }
 
 /* An epoch is once through the data; where no step reads any, it is so many steps. */
-static void read_epoch(Lower *l, const Stmt *train) {
+static void read_epoch(Lower *l, const Stmt *train, int source, int64_t *epoch_steps) {
     const Expr *steps = find_setting(train, "steps");
-    const int source = l->program->train_source;
-    if (source < 0 && steps) l->program->epoch_steps = (int64_t)known_number(l, steps);
+    if (source < 0 && steps) *epoch_steps = (int64_t)known_number(l, steps);
     else if (source < 0) {
         diag_report(l->diag, CODE_TRAIN_SETTING, train->span, "no step reads data, by a `view` or a field, so that nothing says how long an epoch is");
         diag_suggest(l->diag, "`steps 100` in `train`: an epoch is so many steps");
     } else if (steps)
         diag_report(l->diag, CODE_TRAIN_SETTING, steps->span, "an epoch is once through `%s`; `steps` is for a method whose steps read no data", l->program->sources.items[source].name);
+}
+
+static const Stmt *stage_of(const Lower *l, int number) {
+    const Module *spec = l->method->spec;
+    for (int i = 0; i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_STAGE && number-- == 0) return spec->stmts[i];
+    return NULL;
+}
+
+static void find_stages(Lower *l) {
+    const Stmt *s;
+    for (int i = 0; (s = stage_of(l, i)); i++) {
+        const LoweredStage stage = {.name = s->name, .epochs = known_number(l, find_setting(s, "epochs")), .batch = s->batch, .train_source = -1};
+        array_push(l->arena, &l->program->stages, stage);
+        if (i == 0) l->program->epochs = 0;
+        l->program->epochs += stage.epochs;
+    }
+}
+
+/* Whether a setting of `train` holds in a stage too: what stands in both is the stage's, but what is frozen is so by either. */
+static bool holds_in(const Stmt *stage, const Param *p) { return strcmp(p->name, "freeze") == 0 || !find_setting(stage, p->name); }
+
+/* The settings of a phase: those of its stage, and of `train`. */
+static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *phase) {
+    const Stmt *stage = stage_of(l, phase->stage);
+    if (!stage) return train;
+    Stmt *both = arena_new_of(l->arena, Stmt);
+    ARRAY(Param) params = {0};
+    for (int i = 0; i < stage->param_count; i++) array_push(l->arena, &params, stage->params[i]);
+    for (int i = 0; train && i < train->param_count; i++)
+        if (holds_in(stage, &train->params[i])) array_push(l->arena, &params, train->params[i]);
+    *both = *stage;
+    both->params = params.items;
+    both->param_count = params.count;
+    return both;
+}
+
+/* A phase begins: the batch of its stage, and, with the stage, what its steps draw from first. */
+static void enter_stage(Lower *l, const LoweredPhase *phase, bool begins) {
+    const LoweredStage *stage = l->program->stages.count ? &l->program->stages.items[phase->stage] : NULL;
+    l->batch = stage && stage->batch ? stage->batch : l->program->batch;
+    if (begins) l->drawn_first = -1;
+}
+
+static void leave_stage(Lower *l, const LoweredPhase *phase, const Stmt *settings, int64_t views) {
+    LoweredStage *stage = l->program->stages.count ? &l->program->stages.items[phase->stage] : NULL;
+    if (!stage) return;
+    stage->train_source = l->drawn_first;
+    if (!stage->views) stage->views = views;
+    read_epoch(l, settings, stage->train_source, &stage->epoch_steps);
 }
 
 static bool has_work_outside(const Lower *l) {
@@ -321,6 +370,7 @@ static void foresee_states(Lower *l, const LowerOptions *options) {
         LossTerms terms = {.count = 0};
         begin_graph(l, "train", true);
         enter_phase(l, phase);
+        enter_stage(l, phase, true);
         lower_statements(l, &terms);
         if (!diag_error_count(l->diag)) lower_epochs(l, phase, options);
     }
@@ -331,17 +381,24 @@ static void foresee_states(Lower *l, const LowerOptions *options) {
 }
 
 static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
+    find_stages(l);
     find_phases(l);
     if (!diag_error_count(l->diag) && !l->only_views) foresee_states(l, options);
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
-        lower_phase(l, &l->program->phases.items[i], train, options);
-        if (!diag_error_count(l->diag) && !l->only_views) lower_epochs(l, &l->program->phases.items[i], options);
+        LoweredPhase *phase = &l->program->phases.items[i];
+        const Stmt *settings = settings_of(l, train, phase);
+        enter_stage(l, phase, i == 0 || phase->stage != phase[-1].stage);
+        lower_phase(l, phase, settings, options);
+        const int64_t views = l->view_images;
+        if (!diag_error_count(l->diag) && !l->only_views) lower_epochs(l, phase, options);
+        const bool ends = i + 1 == l->program->phases.count || phase[1].stage != phase->stage;
+        if (ends && !diag_error_count(l->diag) && !l->only_views) leave_stage(l, phase, settings, views);
     }
     if (diag_error_count(l->diag)) return;
     l->program->train = l->program->phases.items[0].train;
     if (l->only_views) return;
     warn_unreached(l);
-    read_epoch(l, train);
+    if (!l->program->stages.count) read_epoch(l, train, l->program->train_source, &l->program->epoch_steps);
     lower_measures(l, options);
 }
 
@@ -379,7 +436,8 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
     if (find_setting(train, "epochs")) epochs = known_number(l, find_setting(train, "epochs"));
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
-    l->program->train_source = -1;
+    l->program->train_source = l->drawn_first = -1;
+    l->batch = l->program->batch;
     read_budget(l, find_setting(train, "memory"));
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);

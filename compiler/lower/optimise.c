@@ -336,10 +336,24 @@ static bool parts_exist(Lower *l, const Stmt *train) {
     return exist;
 }
 
-/* What the states of an `optimiser` are called by. One that holds for a part of the run has states of its own, which are nobody else's. */
+/* How many optimisers a stage has of its own. */
+static int count_own(const Lower *l, const char *stage) {
+    const Module *spec = l->method->spec;
+    int count = 0;
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const Stmt *s = spec->stmts[i];
+        for (int k = 0; s->kind == STMT_STAGE && strcmp(s->name, stage) == 0 && k < s->param_count; k++) count += strcmp(s->params[k].name, "optimiser") == 0;
+    }
+    return count;
+}
+
+/* What the states of an `optimiser` are called by. One that holds for a part of the run, or is a stage's, has states of its own, which are nobody else's. */
 static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting) {
     int number = 0;
+    const char *stage = l->program->stages.count ? l->program->stages.items[l->phase->stage].name : NULL;
     for (const Param *p = train->params; p <= setting; p++) number += strcmp(p->name, "optimiser") == 0;
+    if (stage && train->kind == STMT_STAGE && number <= count_own(l, stage))
+        return setting->guard ? arena_printf(l->arena, "optimiser.%s.%d", stage, number) : arena_printf(l->arena, "optimiser.%s", stage);
     return setting->guard ? arena_printf(l->arena, "optimiser.%d", number) : "optimiser";
 }
 

@@ -59,6 +59,7 @@ static void add_comparison(Lower *l, const Expr *e, Starts *epochs, Starts *step
 static void add_condition(Lower *l, const Expr *e, Starts *epochs, Starts *steps) {
     bool comparison = e->kind == EXPR_BINARY && e->op >= OP_LT && e->op <= OP_NE;
     bool connective = (e->kind == EXPR_BINARY && (e->op == OP_AND || e->op == OP_OR)) || (e->kind == EXPR_UNARY && e->op == OP_NOT);
+    if (e->kind == EXPR_NAME && e->symbol && e->symbol->kind == SYMBOL_STAGE) return; /* it holds in whole stages */
     if (comparison && speaks_of_clock(e)) {
         add_comparison(l, e, epochs, steps);
     } else if (connective) {
@@ -73,7 +74,7 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
     for (int i = 0; i < count; i++) {
         const Stmt *s = stmts[i];
         if (s->kind == STMT_EMA) array_push(l->arena, &l->edges, s);
-        for (int p = 0; s->kind == STMT_TRAIN && p < s->param_count; p++)
+        for (int p = 0; (s->kind == STMT_TRAIN || s->kind == STMT_STAGE) && p < s->param_count; p++)
             if (s->params[p].guard) add_condition(l, s->params[p].guard, epochs, steps);
         if (s->kind != STMT_WHEN) continue;
         add_condition(l, s->value, epochs, steps);
@@ -85,21 +86,29 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
 void find_phases(Lower *l) {
     Starts epochs = {0}, steps = {0};
     add_statements(l, l->method->spec->stmts, l->method->spec->stmt_count, &epochs, &steps);
-    const int64_t count = ((int64_t)epochs.at.count + 1) * (steps.at.count + 1);
+    const int stages = l->program->stages.count ? l->program->stages.count : 1;
+    const int64_t count = ((int64_t)epochs.at.count + 1) * (steps.at.count + 1) * stages;
     if (count > MOST_PHASES) {
         Span last = steps.at.count ? steps.last : epochs.last;
         diag_report(l->diag, CODE_PHASE, last, "with this condition the method has %lld phases, and at most %d are compiled", (long long)count, MOST_PHASES);
         return;
     }
-    for (int e = 0; e <= epochs.at.count; e++) {
-        for (int s = 0; s <= steps.at.count; s++) {
-            LoweredPhase phase;
-            memset(&phase, 0, sizeof phase);
-            if (e) phase.from_epoch = epochs.at.items[e - 1];
-            if (s) phase.from_step = steps.at.items[s - 1];
-            array_push(l->arena, &l->program->phases, phase);
+    for (int stage = 0; stage < stages; stage++) {
+        for (int e = 0; e <= epochs.at.count; e++) {
+            for (int s = 0; s <= steps.at.count; s++) {
+                LoweredPhase phase;
+                memset(&phase, 0, sizeof phase);
+                phase.stage = stage;
+                if (e) phase.from_epoch = epochs.at.items[e - 1];
+                if (s) phase.from_step = steps.at.items[s - 1];
+                array_push(l->arena, &l->program->phases, phase);
+            }
         }
     }
+}
+
+bool stage_holds(const Lower *l, const Symbol *stage) {
+    return l->phase && l->program->stages.count > l->phase->stage && strcmp(l->program->stages.items[l->phase->stage].name, stage->name) == 0;
 }
 
 bool phase_holds(Lower *l, const Expr *condition) {
