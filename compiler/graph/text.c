@@ -148,9 +148,16 @@ static void print_shape(const int64_t *shape, int rank, FILE *out) {
     fprintf(out, "]");
 }
 
+/* A comment ends with its line, so a path with a line feed in its name has none here. */
+static void print_path(Span span, FILE *out) {
+    fprintf(out, "    # ");
+    for (const char *at = span.source->path; *at; at++) fputc((unsigned char)*at < ' ' ? '?' : *at, out);
+    fprintf(out, ":%d", span.line);
+}
+
 static void print_place(const GNode *n, FILE *out) {
     const char *name = n->kind == GN_COMPUTE ? n->name : NULL;
-    if (n->span.source) fprintf(out, "    # %s:%d", n->span.source->path, n->span.line);
+    if (n->span.source) print_path(n->span, out);
     else if (name) fprintf(out, "    # -");
     if (name) fprintf(out, " %s", name);
 }

@@ -131,6 +131,15 @@ with tempfile.TemporaryDirectory() as folder:
         done = command.run(couplet, name, claimed, "--data", folder + "/nowhere")
         check(done.returncode == 0 and all(word in done.stdout for word in words), f"{name} without the data", done.stdout + done.stderr)
 
+    # Names of any characters, of folders, specs and data: the run that was made is found and evaluated again.
+    odd = folder + "/a b \u00fc\nc # d"
+    cells(odd + "/cells.npz")
+    done = command.run(couplet, "train", spec_of(odd + "/e f.cpl", tail=TAIL + EVAL), "--out", odd + "/run g", "--quiet")
+    check(done.returncode == 0, "it trains in a folder whose name has spaces and a line feed", done.stdout + done.stderr)
+    for arguments in (("eval", odd + "/run g"), ("embed", odd + "/run g", "-o", odd + "/h i.npy"), ("embed", odd + "/run g", "--data", odd + "/cells.npz", "-o", odd + "/h.npy")):
+        done = command.run(couplet, *arguments)
+        check(done.returncode == 0, f"and {arguments[0]} finds it", done.stdout + done.stderr)
+
     # Without data an epoch is so many steps.
     free = """
 use optim
