@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINES = 10 /* of files that cannot be read, and of rows that are the same */, MOST_CLASSES = 12 /* whose sizes are told one by one */ };
+enum { MOST_LINES = 10 /* of files that cannot be read, and of rows that are the same */, MOST_CLASSES = 12 /* whose sizes are told one by one */, SHOWN_NAME = 80 /* bytes of a name */ };
 
 /* ---- numbers and names --------------------------------------------------------------------------------------------------- */
 
@@ -17,6 +17,15 @@ static const char *plural(int64_t count) { return count == 1 ? "" : "s"; }
 static const char *class_name(Arena *arena, const FieldStatistics *f, int64_t c) {
     if (f->field->class_names) return f->field->class_names[c];
     return arena_printf(arena, "%lld", (long long)(f->values ? f->values[c] : c));
+}
+
+/* For a line of text: a long name is cut between two characters. */
+static const char *shown_name(Arena *arena, const FieldStatistics *f, int64_t c) {
+    const char *name = class_name(arena, f, c);
+    size_t length = strlen(name);
+    if (length <= SHOWN_NAME) return name;
+    for (length = SHOWN_NAME; length && ((unsigned char)name[length] & 0xc0) == 0x80;) length--;
+    return arena_printf(arena, "%.*s..", (int)length, name);
 }
 
 static int64_t bytes_of(const CoupletTable *t) {
@@ -72,8 +81,8 @@ static void print_classes(Arena *arena, const FieldStatistics *f, FILE *out) {
     if (f->class_count == 0) return; /* of several in each row */
     if (f->counts[smallest] == f->counts[largest]) fprintf(out, ", %lld of each", (long long)f->counts[smallest]);
     else
-        fprintf(out, ", from %lld (%s) to %lld (%s)", (long long)f->counts[smallest], class_name(arena, f, smallest), (long long)f->counts[largest],
-                class_name(arena, f, largest));
+        fprintf(out, ", from %lld (%s) to %lld (%s)", (long long)f->counts[smallest], shown_name(arena, f, smallest), (long long)f->counts[largest],
+                shown_name(arena, f, largest));
     if (empty) fprintf(out, "; %lld of them empty", (long long)empty);
 }
 
@@ -87,12 +96,12 @@ static bool is_balanced(const FieldStatistics *f) {
 static void print_class_lines(Arena *arena, const FieldStatistics *f, FILE *out) {
     if (f->class_count == 0) return;
     if (is_balanced(f) && f->field->class_names) {
-        for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "%s%s", c ? ", " : "        ", class_name(arena, f, c));
+        for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "%s%s", c ? ", " : "        ", shown_name(arena, f, c));
         fprintf(out, "%s\n", f->class_count > MOST_CLASSES ? ", .." : "");
         return;
     }
     if (is_balanced(f)) return;
-    for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "        %-20s %lld\n", class_name(arena, f, c), (long long)f->counts[c]);
+    for (int64_t c = 0; c < f->class_count && c < MOST_CLASSES; c++) fprintf(out, "        %-20s %lld\n", shown_name(arena, f, c), (long long)f->counts[c]);
     if (f->class_count > MOST_CLASSES) fprintf(out, "        and %lld more; --json lists all\n", (long long)(f->class_count - MOST_CLASSES));
 }
 

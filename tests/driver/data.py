@@ -74,6 +74,12 @@ with tempfile.TemporaryDirectory() as folder:
                   'per_class = 1, seed = 3, balanced = true)'):
         check(words in done.stdout, f"a source that chooses says '{words}'", done.stdout + done.stderr)
 
+    # ---- a long word is cut where it is shown, between two characters, and is whole in JSON
+    long = command.write(folder + "/long.csv", "a,b\n1," + "ü" * 50000 + "\n2,y\n")
+    done = data("--reader", "table", long)
+    check(done.returncode == 0 and "b=" + "ü" * 39 + ".." in done.stdout and len(done.stdout) < 2000, "a long word is cut", done.stdout[:3000] + done.stderr)
+    check(as_json("--reader", "table", long)[0]["sources"][0]["fields"][1]["classes"][1]["name"] == "b=" + "ü" * 50000, "and is whole in JSON")
+
     # ---- rows that are the same: all fields with axes agree; a label that differs is told
     same = arrays(folder + "/same", x=((6, 2), "<f4", [1, 2, 3, 4, 1, 2, 5, 6, 3, 4, 1, 2]), label=((6,), "<i4", [0, 1, 0, 1, 0, 1]))
     source = as_json("--reader", "arrays", same)[0]["sources"][0]
