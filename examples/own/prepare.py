@@ -11,7 +11,7 @@
     volumes    axial slices of mricron-data's brain: the left half in train.npz, the right one, mirrored, in test.npz, with a kind of tissue for each pixel
     furniture  models and pictures of sweethome3d-furniture, in shapes/train/KIND and pictures/train/KIND, and in test likewise
 
-and the kinds of records.py beside it: speech, letters, bands, climate, textlines, characters, glyphs."""
+and the kinds of records.py beside it: speech, letters, bands, climate, textlines, characters, glyphs, catch."""
 import array
 import csv
 import fractions

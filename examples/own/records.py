@@ -7,6 +7,7 @@
     textlines   words of wamerican as pictures, in the faces of fonts-dejavu-core: train.npz and test.npz with image, word (codes 1 to 26, then 0), label, the word's length
     characters  the characters of unicode-data in six faces of fonts-dejavu-core: train.npz and test.npz with face, word (codes of the name), number (measures) and label, the script
     glyphs      its letters, a face a row, each at a place of its own: train.npz and test.npz with image, label, the character, and face, its number
+    catch       moves of a game, made by examples/applications/catch.py: replay.npz with image and next, two pictures each, action, reward and done
 
 Pictures are drawn by python3-pil; the rest needs Python alone."""
 import array
@@ -369,6 +370,19 @@ def glyphs(folder):
         write(os.path.join(folder, part + ".npz"), image=("|u1", (1, 32, 32), image), label=("<i4", (), label), face=("<i4", (), face))
 
 
-KINDS = {"speech": speech, "letters": letters, "bands": bands, "climate": climate, "textlines": drawn(textlines), "characters": drawn(characters), "glyphs": drawn(glyphs)}
+def catch(folder, count=4000):
+    """Moves of a player of Catch that guesses."""
+    import importlib.util
+    import random
+    parts = importlib.util.spec_from_file_location("catch", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "applications", "catch.py"))
+    game = importlib.util.module_from_spec(parts)
+    parts.loader.exec_module(game)
+    seen, after, action, reward, done = zip(*game.transitions(count, random.Random(1)))
+    picture = ("|u1", (2, game.PIXELS, game.PIXELS))
+    write(os.path.join(folder, "replay.npz"), image=(*picture, b"".join(seen)), next=(*picture, b"".join(after)), action=("<i4", (), array.array("i", action)),
+          reward=("<f4", (), array.array("f", reward)), done=("<f4", (), array.array("f", done)))
+
+
+KINDS = {"speech": speech, "letters": letters, "bands": bands, "climate": climate, "textlines": drawn(textlines), "characters": drawn(characters), "glyphs": drawn(glyphs), "catch": catch}
 if __name__ == "__main__":
     KINDS[sys.argv[1]](sys.argv[2])

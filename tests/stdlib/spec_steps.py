@@ -29,7 +29,7 @@ done = command.run(couplet, "check", spec, "--data", data)
 check(done.returncode == 0 and "warning" not in done.stdout + done.stderr, "check says nothing against it", done.stdout + done.stderr)
 counts = {name: int(count) for name, count in re.findall(r"^data +(\w+) : .* (\d+) rows", done.stdout, re.MULTILINE)}
 read = [name for view in re.findall(r"^ *view .*", text, re.MULTILINE) for name in re.findall(r"\b(\w+)\.", view) if name in counts]
-rows = counts[read[0]] if read else ROWS # the source that the first view reads sets the epoch
+rows = counts[read[0]] if read else next(iter(counts.values()), ROWS) # the source that the first view reads sets the epoch; without views, the first one
 batch = BATCH if f"--set=batch={BATCH}" in small else int(re.search(r"\bbatch (\d+)", text)[1]) # of the spec
 epochs = max(1.2 if rows <= ROWS else 0, (STEPS + 0.5) * batch / rows)
 with tempfile.TemporaryDirectory() as folder:
