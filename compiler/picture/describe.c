@@ -9,8 +9,21 @@
 
 /* ---- the branches ----------------------------------------------------------------------------------------------------------- */
 
-/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. */
-static const char *branch_text(Arena *arena, const Picture *p, int box) {
+/* Boxes of a branch, from its end towards the view. */
+typedef struct Way {
+    int box;
+    const struct Way *after;
+} Way;
+
+static bool passes(const Way *way, int box) {
+    for (; way; way = way->after)
+        if (way->box == box) return true;
+    return false;
+}
+
+/* A branch as the networks on it, from the view on; a target counts as what it is a copy of. A network that is applied to what it gave itself, as CUT's encoder is, stands there once. */
+static const char *branch_text(Arena *arena, const Picture *p, int box, const Way *after) {
+    const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
     if (b->kind != BOX_NET) return "";
     const Expr *value = b->stmt->value;
@@ -18,8 +31,8 @@ static const char *branch_text(Arena *arena, const Picture *p, int box) {
     if (value && value->kind == EXPR_COPY && value->args[0]->name) name = b->part ? arena_printf(arena, "%s.%s", value->args[0]->name, b->part) : value->args[0]->name;
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
-        if (a->to != box || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
-        return arena_printf(arena, "%s, %s", branch_text(arena, p, a->from), name);
+        if (a->to != box || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET || passes(&way, a->from)) continue;
+        return arena_printf(arena, "%s, %s", branch_text(arena, p, a->from, &way), name);
     }
     return name;
 }
@@ -43,7 +56,7 @@ static Branches find_branches(Arena *arena, const Picture *p) {
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
         if (a->to != 0 || a->kind != ARROW_VALUE || p->boxes.items[a->from].kind != BOX_NET) continue;
-        const char *text = branch_text(arena, p, a->from);
+        const char *text = branch_text(arena, p, a->from, NULL);
         if (a->stopped && !holds_name(b.still.items, b.still.count, text)) array_push(arena, &b.still, text);
         if (!a->stopped && !holds_name(b.learning.items, b.learning.count, text)) array_push(arena, &b.learning, text);
         bool learns = !a->stopped;
@@ -86,19 +99,20 @@ static bool is_copied_by_stop(Arena *arena, const Picture *p) {
 }
 
 /* The views that reach the loss: with a gradient, and without one alone. */
-static void add_views(Arena *arena, const Picture *p, int box, Names *names) {
+static void add_views(Arena *arena, const Picture *p, int box, const Way *after, Names *names) {
+    const Way way = {box, after};
     const Box *b = &p->boxes.items[box];
     const char *name = b->kind == BOX_VIEW ? arena_strndup(arena, b->name, strcspn(b->name, "[")) : NULL;
     if (name && !holds_name(names->items, names->count, name)) array_push(arena, names, name);
     for (int i = 0; i < p->arrows.count; i++)
-        if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE) add_views(arena, p, p->arrows.items[i].from, names);
+        if (p->arrows.items[i].to == box && p->arrows.items[i].kind == ARROW_VALUE && !passes(&way, p->arrows.items[i].from)) add_views(arena, p, p->arrows.items[i].from, &way, names);
 }
 
 static void describe_gradient(Arena *arena, const Picture *p, const Branches *b, FILE *out) {
     Names learning = {0}, still = {0}, only = {0};
     for (int i = 0; i < p->arrows.count; i++) {
         const Arrow *a = &p->arrows.items[i];
-        if (a->to == 0 && a->kind == ARROW_VALUE && p->boxes.items[a->from].kind == BOX_NET) add_views(arena, p, a->from, a->stopped ? &still : &learning);
+        if (a->to == 0 && a->kind == ARROW_VALUE && p->boxes.items[a->from].kind == BOX_NET) add_views(arena, p, a->from, NULL, a->stopped ? &still : &learning);
     }
     for (int i = 0; i < still.count; i++)
         if (!holds_name(learning.items, learning.count, still.items[i])) array_push(arena, &only, still.items[i]);

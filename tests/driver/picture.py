@@ -124,6 +124,19 @@ with tempfile.TemporaryDirectory() as folder:
     guarded = command.write(folder + "/guarded.cpl", GUARDED)
     found = edges(command.run(couplet, "graph", guarded).stdout)
     check(found == sorted("train -> a; train -> b; a -> e; b -> e; e == e; e -> loss; e -> loss".split("; ")), "a guard is no stop", found)
+    # A network that is applied to what another made of it, as CUT's encoder is.
+    ring = command.write(f"{folder}/ring.cpl", '''use nn, augment, optim, losses
+data train = data.fashion_mnist("train")
+view a, b = augment.flip(train.image)
+net eye = nn.conv3(4) >> relu
+net hand = nn.conv3(1)
+net head = nn.global_average_pool() >> nn.linear(8)
+let x = eye(a), y = eye(hand(eye(a))), z = eye(hand(eye(b)))
+loss losses.nt_xent(head(x), head(y)) + losses.nt_xent(head(y), head(z))
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
+''')
+    done = command.run(couplet, "describe", ring)
+    check(done.returncode == 0 and re.search("^structure .*eye, .*head", done.stdout, re.MULTILINE), "describe a ring of networks", done.stdout + done.stderr)
     done = command.run(couplet, "describe", f"{root}/stdlib/anneal.cpl")
     check(done.returncode == 1 and "has no `loss`" in done.stderr, "describe a file that is no method", done.stderr)
 check.finish()

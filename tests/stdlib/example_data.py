@@ -30,7 +30,7 @@ def kind(path):
 def lay_out(root, folder, name):
     """The folder that holds data of this kind."""
     source, stamp = f"{root}/examples/own/prepare.py", hashlib.sha256()
-    for path in sorted(glob.glob(f"{root}/examples/own/*.py")): # prepare.py, and what it imports
+    for path in sorted(glob.glob(f"{root}/examples/*/*.py")): # prepare.py, and what it imports
         with open(path, "rb") as file:
             stamp.update(file.read())
     stamp = stamp.hexdigest()
