@@ -58,6 +58,7 @@ static bool sweep(Work *w) {
         return false;
     }
     for (int64_t done = 0; done < count; done += rows) {
+        if (couplet_threads_stopped(w->session->threads)) return false;
         /* The last batch reaches back: what it writes again is what stands there. */
         const int64_t first = done + rows <= count ? done : count - rows;
         if (!couplet_sources_rows(w->sources, w->action->source, first, rows, w->action->plan, w->inputs, w->error, w->error_bytes) || !run_once(w)) return false;
@@ -78,7 +79,7 @@ static bool cluster(Work *w) {
     float *centres = malloc((size_t)(clusters * width) * sizeof *centres);
     int32_t *members = malloc((size_t)count * sizeof *members);
     bool good = points && centres && members && couplet_kmeans(s->threads, points, count, width, &options, s->seed, s->step, centres, members);
-    if (!good) snprintf(w->error, w->error_bytes, "%s: error: out of memory for k-means", a->place);
+    if (!good && !couplet_threads_stopped(s->threads)) snprintf(w->error, w->error_bytes, "%s: error: out of memory for k-means", a->place);
     CoupletDevice *d = s->device;
     if (good && !(d->calls->write(d, s->states[a->centres], 0, centres, clusters * width * 4) && d->calls->write(d, s->states[a->members], 0, members, count * 4) &&
                   d->calls->wait(d))) {

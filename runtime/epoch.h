@@ -11,7 +11,7 @@ typedef struct CoupletReports {
     void *context;
 } CoupletReports;
 
-/* Does the phase's actions in order, each upon the states that the one before it left. False with a sentence; a state is then whole, old or new. */
+/* Does the phase's actions in order, each upon the states that the one before it left. False with a sentence, or without one where a signal ended it; a state is then whole, old or new. */
 bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes);
 /* The same for the program's measures; behind them every state is what it was. */
 bool couplet_measures_make(CoupletSession *session, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes);

@@ -26,12 +26,12 @@ typedef struct CoupletNeighbours {
  * Discrimination. CVPR 2018, section 3.4). The k rows of the bank of the largest cosine similarity s vote for their labels
  * with the weight exp(s / temperature), taken relative to the nearest row's. Ties go to the earlier row and to the lower
  * label; a row of zeros has similarity 0 to all. Returns the percent of queries whose label wins; negative when memory runs
- * out, or when `how` is outside its ranges. */
+ * out, when `how` is outside its ranges, or when a signal ends it (threads.h). */
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count,
                    const CoupletNeighbours *how);
 
 /* Multinomial logistic regression on features standardised by the bank's mean and deviation: mean cross-entropy + decay * sum of W^2, by L-BFGS, until the
- * gradient's largest entry is below 1e-5 or 200 iterations. Percent of queries that are classified rightly; negative when memory runs out. */
+ * gradient's largest entry is below 1e-5 or 200 iterations. Percent of queries that are classified rightly; negative when memory runs out or a signal ends it. */
 double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, double decay, int *iterations);
 
 /* Rows scaled to length 1; the mean over dimensions of the standard deviation over rows, times sqrt(width): about 1 when the rows spread over the sphere, 0

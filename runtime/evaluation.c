@@ -294,7 +294,7 @@ static bool measure_one(CoupletSession *s, const CoupletEval *e, const CoupletTa
     const CoupletFeatures from = {made->bank, labels.bank.of, data[e->bank].count, made->width}, to = {made->query, labels.query.of, data[e->query].count, made->width};
     *percent = classify(s, e, data, &from, &to, (int)labels.count);
     free_labels(&labels);
-    if (*percent < 0) snprintf(error, error_bytes, "out of memory in an evaluation");
+    if (*percent < 0 && !couplet_threads_stopped(s->threads)) snprintf(error, error_bytes, "out of memory in an evaluation");
     return *percent >= 0;
 }
 

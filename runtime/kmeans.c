@@ -217,7 +217,7 @@ static int64_t weighted_point(const Job *j, double share) {
 
 static void start_plus_plus(Job *j, CoupletThreads *threads) {
     take_centre(j, 0, (int64_t)(draw(j, 0, 0) * (double)j->count));
-    for (int64_t c = 1; c < j->clusters; c++) {
+    for (int64_t c = 1; c < j->clusters && !couplet_threads_stopped(threads); c++) {
         j->newest = c - 1;
         couplet_threads_run(threads, tile_count(j), renew_distances, j);
         take_centre(j, c, weighted_point(j, draw(j, c, 0)));
@@ -263,7 +263,7 @@ bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count,
         if (options->sampled) start_sampled(&j);
         else start_plus_plus(&j, threads);
         for (int64_t i = 0; i < count; i++) members[i] = -1;
-        for (int64_t round = 0; round < options->iterations; round++) {
+        for (int64_t round = 0; round < options->iterations && !couplet_threads_stopped(threads); round++) {
             bool changed = assign(&j, threads);
             if (!changed) break;
             fill_empty(&j, sizes);
@@ -272,5 +272,5 @@ bool couplet_kmeans(CoupletThreads *threads, const float *points, int64_t count,
         }
     }
     release(&j, sizes);
-    return good;
+    return good && !couplet_threads_stopped(threads);
 }

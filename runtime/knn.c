@@ -16,6 +16,7 @@ typedef struct Near {
 } Near;
 
 typedef struct Job {
+    const CoupletThreads *threads;
     const CoupletFeatures *bank, *query;
     const CoupletNeighbours *how;
     float *panels, *queries; /* normalised: [panel, width, PANEL] and [query, width] */
@@ -115,14 +116,14 @@ static void classify_tile(Job *j, int64_t first, Near *near, double *votes) {
 
 static void classify(void *context, int64_t begin, int64_t end, int worker) {
     Job *j = context;
-    for (int64_t tile = begin; tile < end; tile++)
+    for (int64_t tile = begin; tile < end && !couplet_threads_stopped(j->threads); tile++)
         classify_tile(j, tile * TILE, j->near + (int64_t)worker * TILE * j->how->k, j->votes + (int64_t)worker * j->class_count);
 }
 
 double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const CoupletFeatures *query, int class_count, const CoupletNeighbours *how) {
     if (how->k < 1 || how->k > bank->count || !(how->temperature > 0)) return -1;
     int64_t tiles = (query->count + TILE - 1) / TILE, width = bank->width, workers = couplet_threads_count(threads);
-    Job j = {.bank = bank, .query = query, .how = how, .class_count = class_count, .panel_count = (bank->count + PANEL - 1) / PANEL};
+    Job j = {.threads = threads, .bank = bank, .query = query, .how = how, .class_count = class_count, .panel_count = (bank->count + PANEL - 1) / PANEL};
     j.panels = calloc((size_t)(j.panel_count * PANEL * width) + 1, sizeof *j.panels);
     j.queries = calloc((size_t)(tiles * TILE * width) + 1, sizeof *j.queries);
     j.near = malloc((size_t)(workers * TILE * how->k) * sizeof *j.near);
@@ -135,7 +136,7 @@ double couplet_knn(CoupletThreads *threads, const CoupletFeatures *bank, const C
         couplet_threads_run(threads, tiles, classify, &j);
         int64_t right = 0;
         for (int64_t q = 0; q < query->count; q++) right += j.right[q];
-        percent = 100.0 * (double)right / (double)(query->count ? query->count : 1);
+        if (!couplet_threads_stopped(threads)) percent = 100.0 * (double)right / (double)(query->count ? query->count : 1);
     }
     free(j.panels);
     free(j.queries);

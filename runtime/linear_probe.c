@@ -68,6 +68,7 @@ static void one_part(void *context, int64_t begin, int64_t end, int worker) {
         double loss = 0;
         for (int64_t i = p->count * part / PARTS; i < p->count * (part + 1) / PARTS; i++) {
             const float *x = p->x + i * p->width;
+            if (couplet_threads_stopped(p->threads)) return; /* nobody asks for the sum any more */
             probabilities(p, x, chance);
             loss -= log(chance[p->labels[i]] > 1e-300 ? chance[p->labels[i]] : 1e-300);
             chance[p->labels[i]] -= 1;
@@ -159,7 +160,7 @@ static int minimise(Probe *p, double *x, double *work) {
     double *gradient = work + 2 * HISTORY * n, *next_gradient = gradient + n, *next = gradient + 2 * n, *step = gradient + 3 * n;
     double loss = evaluate(p, x, gradient);
     int iteration = 0;
-    for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough; iteration++) {
+    for (; iteration < MOST_ITERATIONS && largest(gradient, n) > enough && !couplet_threads_stopped(p->threads); iteration++) {
         direction(&m, gradient, step, n);
         double slope = inner(gradient, step, n), length = m.count ? 1 : 1 / (1e-12 + sqrt(inner(gradient, gradient, n))), next_loss = loss;
         bool lower = false;
@@ -223,7 +224,7 @@ double couplet_linear_probe(CoupletThreads *threads, const CoupletFeatures *bank
     if (memory && standardise(bank, query, x, q)) {
         int done = minimise(&p, at, work);
         if (iterations) *iterations = done;
-        percent = accuracy(&p, q, query);
+        if (!couplet_threads_stopped(threads)) percent = accuracy(&p, q, query);
     }
     free(x);
     free(q);

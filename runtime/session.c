@@ -199,6 +199,7 @@ static bool run_features(CoupletSession *s, const CoupletPlan *plan, CoupletRun 
     int64_t rows = couplet_plan_output(plan, "features")->shape[0], width = couplet_plan_output(plan, "features")->shape[1];
     for (int64_t first = 0; first < samples->count; first += rows) {
         int64_t here = samples->count - first < rows ? samples->count - first : rows;
+        if (couplet_threads_stopped(s->threads)) return false;
         take_samples(plan, samples, first, here, rows, batch);
         CoupletFault fault;
         if (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault)) {

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -30,6 +29,7 @@ struct CoupletThreads {
     _Atomic bool ending;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    const volatile sig_atomic_t *stop;
 };
 
 typedef struct Worker {
@@ -109,6 +109,9 @@ CoupletThreads *couplet_threads_new(int count) {
     couplet_threads_free(pool);
     return NULL;
 }
+
+void couplet_threads_heed(CoupletThreads *pool, const volatile sig_atomic_t *stop) { pool->stop = stop; }
+bool couplet_threads_stopped(const CoupletThreads *pool) { return pool && pool->stop && *pool->stop; }
 
 int couplet_threads_count(const CoupletThreads *pool) { return pool ? pool->count : 1; }
 

@@ -3,6 +3,8 @@
 #ifndef COUPLET_RUNTIME_THREADS_H
 #define COUPLET_RUNTIME_THREADS_H
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct CoupletThreads CoupletThreads;
@@ -16,5 +18,9 @@ int couplet_threads_count(const CoupletThreads *threads); /* 1 for NULL */
 /* Returns when all tiles are done. Not re-entrant. NULL threads: all on the caller. */
 void couplet_threads_run(CoupletThreads *threads, int64_t tiles, CoupletTiles work, void *context);
 void couplet_threads_free(CoupletThreads *threads);
+
+/* A flag that a signal sets. Work of many parts looks at it between them and ends early, without a result; NULL: nothing ends it. */
+void couplet_threads_heed(CoupletThreads *threads, const volatile sig_atomic_t *stop);
+bool couplet_threads_stopped(const CoupletThreads *threads); /* false for NULL */
 
 #endif

@@ -51,7 +51,9 @@ typedef struct Trainer {
     Clock *clocks;    /* by stage; one where there are none */
     int64_t per_epoch, rate_step; /* steps of an epoch; the step at which the clock was started */
     double rate_started, line_at;
+    int64_t saved;   /* the step of the checkpoint in the folder; -1: there is none */
     bool terminal, warned, refused;
+    bool cut, torn;  /* a signal ended an evaluation, or the work ahead of an epoch: states are between two steps then */
     int output_fault; /* errno of the first line that could not be written; 0: all were */
     char *error;
     size_t error_bytes;
@@ -79,6 +81,11 @@ static bool was_heard(Trainer *t) {
     return !t->output_fault;
 }
 
+static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
+
+/* What fails without a sentence once a signal has come was ended by it. */
+static bool ended_by_signal(const Trainer *t) { return stopped(t) && !*t->error; }
+
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
 static bool take_sources(Trainer *t) {
@@ -105,6 +112,7 @@ static bool open_session(Trainer *t) {
         snprintf(t->error, t->error_bytes, "%d threads cannot be started", t->options->threads);
         return false;
     }
+    couplet_threads_heed(t->threads, t->options->stop);
     t->device = t->options->device ? t->options->device : (t->own_device = couplet_host_device_new(t->threads));
     if (!t->device) {
         snprintf(t->error, t->error_bytes, "out of memory");
@@ -175,6 +183,7 @@ static bool resume(Trainer *t) {
         return false;
     }
     couplet_record_place(&t->now, t->session->step);
+    t->saved = t->session->step;
     t->old_steps = t->session->total_steps;
     t->session->total_steps = steps;
     return survey(t);
@@ -219,6 +228,13 @@ static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     return false;
 }
 
+/* Nothing that was made of a file which others changed is kept. */
+static bool save(Trainer *t) {
+    if (!couplet_guard_whole(t->error, t->error_bytes) || !couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes)) return false;
+    t->saved = t->session->step;
+    return true;
+}
+
 /* ---- one step ---------------------------------------------------------------------------------------------------------- */
 
 enum { NAME_COLUMN = 14 };
@@ -244,6 +260,7 @@ static bool tell_of_epoch(void *context, const char *name, double value) {
 static bool begin_epoch(Trainer *t, const CoupletPhase *phase) {
     CoupletSession *s = t->session;
     const CoupletReports reports = {tell_of_epoch, t};
+    if (phase->action_count > 0 && t->saved != s->step && !save(t)) return false; /* what a signal interrupts here is begun anew */
     return couplet_epoch_begin(s, phase, &t->sources, &reports, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
            couplet_sources_weigh(&t->sources, s->weights, s->step - s->stage_first + t->per_epoch, t->error, t->error_bytes);
 }
@@ -414,9 +431,6 @@ static bool end_epoch(Trainer *t) {
     return row_with_losses(t, row, 5, true);
 }
 
-/* Nothing that was made of a file which others changed is kept. */
-static bool save(Trainer *t) { return couplet_guard_whole(t->error, t->error_bytes) && couplet_session_save(t->session, t->checkpoint, t->error, t->error_bytes); }
-
 /* Of an evaluation, in percent, or a number that is reported: its `kind` is "percent" or "value". */
 static bool result_row(Trainer *t, CoupletSubject subject, const char *name, const char *kind, double value) {
     const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, subject_name(t, subject)}, {"evaluation", 0, name}, {kind, value, NULL},
@@ -445,20 +459,21 @@ static bool tell_of_measure(void *context, const char *name, double value) {
 
 static bool evaluates(const CoupletProgram *program) { return program->eval_count > 0 || program->measure_count > 0; }
 
-static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
-
-/* Nothing once a signal has come. */
+/* Nothing once a signal has come, nor of what it cuts short. */
 static bool measure(Trainer *t, CoupletSubject subject) {
     const CoupletReports reports = {tell_of_measure, t};
     const bool reports_too = subject != COUPLET_RAW && t->program->measure_count > 0;
-    if ((!t->program->eval_count && !reports_too) || stopped(t)) return true;
+    if (!t->program->eval_count && !reports_too) return true;
+    if (stopped(t)) return t->cut = true;
     t->subject = subject;
     if (t->terminal) say(t, "evaluating %s ...", subject_name(t, subject));
     bool good = couplet_measure(t->session, t->sources.data, subject, t->percents, t->error, t->error_bytes);
     good = couplet_guard_whole(t->error, t->error_bytes) && good;
     erase_line(t);
     good = good && show_results(t, subject);
-    return good && (!reports_too || (couplet_measures_make(t->session, &t->sources, &reports, t->error, t->error_bytes) && was_heard(t)));
+    good = good && (!reports_too || (couplet_measures_make(t->session, &t->sources, &reports, t->error, t->error_bytes) && was_heard(t)));
+    t->cut = !good && ended_by_signal(t);
+    return good || t->cut;
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------------------------- */
@@ -468,7 +483,11 @@ static bool train_steps(Trainer *t, int64_t last) {
     start_clock(t);
     while (s->step < last && !stopped(t) && !t->output_fault) {
         float loss;
-        if (!step(t, &loss)) return couplet_guard_whole(t->error, t->error_bytes) && false; /* a file that was cut short explains what went wrong */
+        if (!step(t, &loss)) {
+            t->torn = ended_by_signal(t);
+            if (t->torn) break;
+            return couplet_guard_whole(t->error, t->error_bytes) && false; /* a file that was cut short explains what went wrong */
+        }
         if (!metrics_step(t, loss)) return false;
         progress_line(t, loss);
         const bool stage_ends = s->stage + 1 < clock_count(t) && s->step == t->clocks[s->stage + 1].first;
@@ -479,7 +498,7 @@ static bool train_steps(Trainer *t, int64_t last) {
         if (due && s->step < last && !save(t)) return false;
     }
     erase_line(t);
-    return save(t) && was_heard(t);
+    return (t->torn || save(t)) && was_heard(t);
 }
 
 static bool open_clock(Trainer *t, Clock *clock) {
@@ -619,6 +638,8 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->options = options;
     t->error = error;
     t->error_bytes = error_bytes;
+    *error = 0;
+    t->saved = -1;
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
@@ -648,8 +669,8 @@ static bool train_whole(Trainer *t) {
     if (is_whole(t) && s->step == 0 && !start_is_measured && !measure_start(t)) return false;
     if (!train_steps(t, is_whole(t) ? s->total_steps : o->max_steps)) return false;
     if (s->step < s->total_steps) say(t, "stopped after step %" PRId64 " of %" PRId64 "; --resume goes on from here\n", s->step, s->total_steps);
-    else if (stopped(t) && evaluates(t->program)) say(t, "stopped before the evaluation; --resume makes it\n");
     else if (!measure(t, COUPLET_AFTER_TRAINING)) return false;
+    else if (t->cut) say(t, "stopped before the evaluation was made; --resume makes it\n");
     return was_heard(t);
 }
 

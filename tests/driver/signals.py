@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""signals.py COUPLET ROOT: a signal ends an evaluation and the work ahead of an epoch before they are done, and --resume goes on as if there had been none."""
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import command
+
+couplet = sys.argv[1]
+check = command.Checks()
+HEAD = """
+use nn, augment, optim
+data train = data.fashion_mnist("train")
+data test  = data.fashion_mnist("test")
+view a = augment.simclr(train.image)
+net encoder = trunk: nn.convnet(width = 8) >> head: nn.linear(16)
+let q = normalise(encoder(a))
+"""
+SWEPT = HEAD + """
+bank M[train, 16]
+state centres[20, 16] = 0, member : int[train] = 0, seen = 0
+every epoch {
+  over train {
+    update M[train.index] <- normalise(encoder(train.image))
+    update seen <- seen + 1
+  }
+""" + "  over train { update seen <- seen + 0.001 * (mean[i, d] encoder(train.image)[i, d]) }\n" * 8 + """
+  update centres, member <- kmeans(M, 20)
+}
+loss mean[i] (logsumexp[c] 10 * dot(q[i], centres[c]) - 10 * dot(q[i], centres[member[train.index[i]]])) + 0 * seen
+train { epochs 2, batch 512, optimiser optim.sgd(lr = 0.1) }
+"""
+EVALUATED = HEAD + """
+loss mean[i, j] dot(q[i], q[j])
+train { epochs 1, batch 512, optimiser optim.sgd(lr = 0.1) }
+eval {
+""" + "  linear(features = encoder.trunk, bank = train, query = test, decay = 1e-6)\n  knn(k = 5, features = encoder.trunk, bank = train, query = test)\n}\n"
+
+
+def run(spec, out, *more):
+    return [couplet, "train", spec, "--data", data, "--out", out, "--seed", "3", "--threads", "1", *more]
+
+
+def interrupt(spec, out, how, seconds):
+    """Sends a signal so long after the run has begun to write. The status, what was said, and how long it took to end."""
+    with open(out + ".log", "w+") as log:
+        process = subprocess.Popen(run(spec, out), stdout=log, stderr=log)
+        deadline = time.time() + 300
+        while process.poll() is None and time.time() < deadline and not command.checkpoints(out):
+            time.sleep(0.005)
+        time.sleep(seconds)
+        sent = time.time()
+        process.send_signal(how)
+        process.wait(timeout=900)
+        log.seek(0)
+        return process.returncode, log.read(), time.time() - sent
+
+
+with tempfile.TemporaryDirectory() as folder:
+    data = command.small_data(folder + "/data", train=1536, test=256)
+    for name, text, how in (("sweeps", SWEPT, signal.SIGTERM), ("evaluations", EVALUATED, signal.SIGINT)):
+        spec = command.write(f"{folder}/{name}.cpl", text)
+        began = time.time()
+        done = subprocess.run(run(spec, f"{folder}/{name}"), capture_output=True, text=True)
+        took = time.time() - began
+        if not check(done.returncode == 0, f"{name}: an undisturbed run exits 0", done.stdout + done.stderr):
+            continue
+        code, said, late = interrupt(spec, f"{folder}/{name}_cut", how, 0.05)
+        check(code == 128 + how, f"{name}: {how.name} ends the run with {128 + how} (it was {code})", said)
+        check("stopped after step 0 of" in said, f"{name}: ahead of the first step", said)
+        check("raw pixels" not in said, f"{name}: what was begun is not finished", said)
+        check(late < max(1, took / 2), f"{name}: after {late:.2f} s, of a run that takes {took:.1f} s", said)
+        done = subprocess.run(run(spec, f"{folder}/{name}_cut", "--resume"), capture_output=True, text=True)
+        check(done.returncode == 0, f"{name}: --resume exits 0", done.stdout + done.stderr)
+        check(command.last_checkpoint(f"{folder}/{name}_cut") == command.last_checkpoint(f"{folder}/{name}"), f"{name}: and ends with the bytes of the undisturbed run")
+        check(command.rows(f"{folder}/{name}_cut/metrics.jsonl") == command.rows(f"{folder}/{name}/metrics.jsonl"), f"{name}: and says the same of every step and evaluation")
+check.finish()
