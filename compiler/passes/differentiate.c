@@ -74,6 +74,71 @@ static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, 
     }
 }
 
+/* ---- where a read is reached ------------------------------------------------------------------- */
+
+typedef struct Reach {
+    Graph *g;
+    const GExpr *load;
+    ExprMap known;
+} Reach;
+
+static const GExpr *either(Graph *g, const GExpr *a, const GExpr *b) {
+    if (!a || !b) return a ? a : b;
+    return gx2(g, G_OR, a, b);
+}
+
+static const GExpr *reach_of(Reach *r, const GExpr *e);
+
+static const GExpr *reach_new(Reach *r, const GExpr *e) {
+    Graph *g = r->g;
+    const GExpr *found = NULL;
+    if (e == r->load) return gx_bool(g, true);
+    if (e->op == G_LOAD) return e->has_else ? reach_of(r, e->args[e->arg_count - 1]) : NULL; /* subscripts are ints */
+    if (e->op == G_SELECT) {
+        const GExpr *then = reach_of(r, e->args[1]), *otherwise = reach_of(r, e->args[2]);
+        if (then) found = gx_and(g, e->args[0], then);
+        if (otherwise) found = either(g, found, gx_and(g, gx1(g, G_NOT, e->args[0]), otherwise));
+        return found;
+    }
+    for (int i = 0; i < e->arg_count; i++) found = either(g, found, reach_of(r, e->args[i]));
+    return found;
+}
+
+/* Under which condition the value of `e` has a slope by the read; NULL: under none. */
+static const GExpr *reach_of(Reach *r, const GExpr *e) {
+    const ExprValue *known = expr_map_find(&r->known, e);
+    if (known) return known->pointer;
+    const GExpr *found = reach_new(r, e);
+    expr_map_set(&r->known, e, (ExprValue){.pointer = found});
+    return found;
+}
+
+/* A read of a place that the data decide, a real made whole, or arithmetic that may stop the run. */
+static bool may_stop(const void *context, const GExpr *e) {
+    Graph *g = *(Graph *const *)context;
+    if (e->op == G_TO_INT || gx_may_wrap(g, e, NULL)) return true;
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank; i++)
+        if (gx_inside(g, e->args[i], e->tensor->shape[i])) return true;
+    return false;
+}
+
+/* The subscripts of a read, which stop no run where the read is not made: -1 is the place of nothing there. `guard`: what else the read is made under. */
+static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard, const GExpr **out) {
+    bool stops[GRAPH_MAX_RANK], any = false;
+    for (int k = 0; k < load->tensor->rank; k++) {
+        out[k] = load->args[k];
+        stops[k] = expr_any(load->args[k], may_stop, &g);
+        any |= stops[k];
+    }
+    if (!any) return;
+    Reach r = {.g = g, .load = load};
+    expr_map_open(&r.known);
+    const GExpr *reach = reach_of(&r, y->value), *made = reach ? gx_and(g, guard, reach) : guard;
+    expr_map_close(&r.known);
+    for (int k = 0; made && k < load->tensor->rank; k++)
+        if (stops[k]) out[k] = gx_select(g, made, load->args[k], gx_int(g, -1));
+}
+
 /* The part of the gradient of the array that `load`, one of those in y.value, reads. NULL: there is
  * none. */
 static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode *gradient,
@@ -97,7 +162,9 @@ static GNode *adjoint_of_load(Graph *g, GNode *node, const ComputeSpec *y, GNode
         const GExpr *at = load->args[k];
         adjoint.out[k] = graph_named_index(g, tensor->shape[k], at->op == G_INDEX ? graph_index_name(g, at) : NULL);
     }
-    solve(&s, load->args, adjoint.out, tensor->rank);
+    const GExpr *subscripts[GRAPH_MAX_RANK];
+    subscripts_of(g, y, load, gx_and(g, y->active, y->guard), subscripts);
+    solve(&s, subscripts, adjoint.out, tensor->rank);
     adjoint.out_rank = tensor->rank;
     adjoint.value = solver_apply(&s, value);
     adjoint.guard = gx_and(g, s.guard, guard ? solver_apply(&s, guard) : NULL);

@@ -101,6 +101,8 @@ fn chosen(x[N], z[N]) {
   return sum[i | c[i] > 1] z[i]
 }
 fn guarded_pairs(x[N], z[N]) = sum[i, j | abs(x[i]) < 1000 and abs(x[j]) < 1000 and floor(x[i]) == floor(x[j])] z[i] * z[j]
+fn gathered(x[N], z[N]) = sum[i] (if abs(x[i]) < 1000 then z[floor(abs(x[i])) mod 6] else 0)
+fn gathered_where(x[N], z[N]) = sum[i | abs(x[i]) < 1000] z[6 div (1 + floor(abs(x[i]))) mod 6] * z[i]
 fn real_floor(x[N], z[N]) = sum[i | x[i] < 1000] z[i] * real(floor(x[i]))
 fn untaken(x[N], z[N]) = sum[i] (if z[i] > 1000 then floor(1e38) mod 7 else 1) * z[i]
 """
@@ -208,6 +210,8 @@ with tempfile.TemporaryDirectory() as folder:
             "guarded": sum(z[i] * down[i] for i in small),
             "chosen": sum(z[i] for i in range(6) if down.get(i, 7) > 1),
             "guarded_pairs": sum(z[i] * z[j] for i in small for j in small if down[i] == down[j]),
+            "gathered": sum(z[math.floor(abs(x[i])) % 6] for i in small), # neither they nor their gradients read where they are not asked to
+            "gathered_where": sum(z[6 // (1 + math.floor(abs(x[i]))) % 6] * z[i] for i in small),
             "real_floor": -inf if x1 == -inf else sum(z[i] * down[i] for i in small),
             "untaken": sum(z),
         }
@@ -219,7 +223,7 @@ with tempfile.TemporaryDirectory() as folder:
                 "read": sum(z[down[i]] for i in small),
                 "pairs": sum(z[i] * z[j] for i in small for j in small if i != j and down[i] == down[j]),
             }
-        for function in ("total", "same", "kept", "read", "pairs", "guarded", "chosen", "guarded_pairs", "real_floor", "untaken"):
+        for function in ("total", "same", "kept", "read", "pairs", "guarded", "chosen", "guarded_pairs", "gathered", "gathered_where", "real_floor", "untaken"):
             if values.get(function) == -inf: continue
             wrong = []
             for device in DEVICES + [("--device", "opencl")] * (HAS_OPENCL and math.isnan(x1)):
