@@ -242,6 +242,17 @@ static bool read_labels(const CoupletEval *e, const CoupletTable *data, Labels *
     return good;
 }
 
+bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data) {
+    const CoupletTable *bank = &data[eval->bank];
+    char ignored[400];
+    CoupletClasses classes;
+    if (!couplet_classes_chosen(bank, eval->labels, &classes, ignored, sizeof ignored)) return false; /* said when it is measured */
+    bool is_one = bank->count > 0;
+    for (int64_t i = 1; is_one && i < bank->count; i++) is_one = classes.of[i] == classes.of[0];
+    couplet_classes_free(&classes);
+    return is_one;
+}
+
 /* ---- measuring ---------------------------------------------------------------------------------------------------------- */
 
 /* The percentage; negative when memory runs out. */

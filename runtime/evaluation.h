@@ -13,6 +13,8 @@ CoupletSubject couplet_subject_of(const char *name); /* COUPLET_SUBJECTS: of non
 /* True if every evaluation can be made of these data: a k of which the bank has enough rows, a temperature above 0. False
  * with a sentence in `error`. `data` has an entry for each of the program's sources. */
 bool couplet_evaluations_fit(const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes);
+/* True if all samples of the bank of an evaluation have one class: it tells nothing apart then. */
+bool couplet_evaluation_has_one_class(const CoupletEval *eval, const CoupletTable *data);
 /* Measures every evaluation for one subject: percents[i] is that of program->evals[i]. False with a sentence, or without one where a signal ended it. */
 bool couplet_measure(CoupletSession *session, const CoupletTable *data, CoupletSubject subject, double *percents,
                      char *error, size_t error_bytes);

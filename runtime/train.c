@@ -97,13 +97,23 @@ static bool take_sources(Trainer *t) {
     return true;
 }
 
+static void warn_of_one_class(Trainer *t) {
+    for (int i = 0; i < t->program->eval_count; i++) {
+        const CoupletEval *e = &t->program->evals[i];
+        if (!couplet_evaluation_has_one_class(e, t->sources.data)) continue;
+        say(t, "%s: warning: all samples of `%s` have one `%s`, so this evaluation tells no classes apart\n", e->place, t->program->sources[e->bank].name, e->labels);
+    }
+}
+
 static bool open_data(Trainer *t) {
     t->percents = calloc((size_t)t->program->eval_count + 1, sizeof *t->percents);
     if (!t->percents) {
         snprintf(t->error, t->error_bytes, "out of memory");
         return false;
     }
-    return take_sources(t) && couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes);
+    if (!take_sources(t) || !couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes)) return false;
+    warn_of_one_class(t);
+    return true;
 }
 
 static bool open_session(Trainer *t) {

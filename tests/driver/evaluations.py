@@ -29,7 +29,7 @@ train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.01) }
 CLASSES, IMAGES = 10, 40
 
 
-def patterns(folder):
+def patterns(folder, classes=CLASSES):
     """Ten patterns, each image with one grey of its own: the nearest are those of the same class, and each image stands twice among
     the first 40: with its own label, and then with the label after that. 0 to 39 of the training set, 0 to 19 of the test set."""
     os.makedirs(folder)
@@ -40,7 +40,7 @@ def patterns(folder):
             image = bytearray(200 if at // 78 == kind else 10 for at in range(784))
             image[783 - i % (IMAGES // 2)] = 120
             images += image
-            labels.append((kind + (1 if i >= IMAGES // 2 else 0)) % CLASSES)
+            labels.append((kind + (1 if i >= IMAGES // 2 else 0)) % classes)
         with gzip.open(f"{folder}/{split}-images-idx3-ubyte.gz", "wb") as file:
             file.write(struct.pack(">IIII", 0x803, count, 28, 28) + images)
         with gzip.open(f"{folder}/{split}-labels-idx1-ubyte.gz", "wb") as file:
@@ -78,4 +78,10 @@ with tempfile.TemporaryDirectory() as folder:
         check(done.returncode == 1 and f"k of knn is {k}, and a whole number from 1 to {most} is expected" in done.stderr and "spec.cpl:13:" in done.stderr,
               f"k = {k} of {most} is refused", done.stdout + done.stderr)
         check(not os.path.exists(folder + "/run"), "before the run", os.listdir(folder))
+
+    for classes, warned in ((1, True), (2, False)):
+        data = patterns(f"{folder}/{classes}", classes)
+        done = train(f"knn(k = 1, {common}, query = test)")
+        said = "spec.cpl:13:1: warning: all samples of `train` have one `label`" in done.stdout.split("raw pixels")[0]
+        check(done.returncode == 0 and said == warned, f"an evaluation of {classes} class{'es' * (classes > 1)} {'is warned of' if warned else 'is not'}", done.stdout + done.stderr)
 check.finish()
