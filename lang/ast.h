@@ -128,7 +128,7 @@ typedef enum {
     STMT_STAGE,     /* stage name { settings }: params as of STMT_TRAIN */
     STMT_EVAL,      /* eval { calls, and statements }: targets and body */
     STMT_WHEN,      /* when value { body } else { otherwise } */
-    STMT_EVERY,     /* every epoch { body } */
+    STMT_EVERY,     /* every epoch { body }, every `value` epochs { body }: NULL is 1 */
     STMT_OVER,      /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
     STMT_REPORT     /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
 } StmtKind;

@@ -280,9 +280,12 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
     return s;
 }
 
-Stmt *ast_every(Parser *p, const char *what, Span what_span, StmtList *body, Span span) {
-    if (strcmp(what, "epoch") != 0) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch`, and found is `every %s`", what);
-    Stmt *s = ast_when(p, NULL, body, NULL, span);
+/* `every epoch`, `every 2 epochs`. */
+Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body, Span span) {
+    const bool fits = count ? strcmp(what, "epochs") == 0 || (count->number == 1 && strcmp(what, "epoch") == 0) : strcmp(what, "epoch") == 0;
+    if (!fits && count) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every %.9g epochs`, and found is `%s`", count->number, what);
+    else if (!fits) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch`, and found is `every %s`", what);
+    Stmt *s = ast_when(p, count, body, NULL, span);
     s->kind = STMT_EVERY;
     return s;
 }

@@ -82,7 +82,7 @@ Stmt *ast_ema(Parser *p, Expr *target, Expr *source, Expr *rate, Span span);
 void ast_with(Parser *p, Stmt *ema, const char *what, Span span);   /* with state */
 void ast_before(Parser *p, Stmt *ema, const char *what, Span span); /* before forward */
 Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, Span span);
-Stmt *ast_every(Parser *p, const char *what, Span what_span, StmtList *body, Span span);
+Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body, Span span);
 Stmt *ast_over(Parser *p, Expr *source, StmtList *body, Span span);
 Param ast_on(Parser *p, Param setting, Expr *part);
 ParamList *ast_setting(Parser *p, ParamList *list, Param setting);

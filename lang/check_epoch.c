@@ -183,6 +183,9 @@ static void check_between(Check *c, Stmt *const *body, int count, const char *wh
 }
 
 void check_every(Check *c, Stmt *s) {
+    const Expr *count = s->value;
+    if (count && !(count->is_integer && count->number >= 1 && count->number <= 1e6))
+        diag_report(c->diag, CODE_EVERY_EPOCH, count->span, "the epochs from one time to the next are a whole number from 1 to 1000000, and this is %.9g", count->number);
     c->in_epoch = true;
     check_between(c, s->body, s->body_count, "every epoch");
     c->in_epoch = false;

@@ -153,7 +153,8 @@ simple  : USE names                      { $$ = ast_stmt(p, STMT_USE, @$); ast_s
         | EVAL '{' evals evalline '}'    { $$ = ast_eval_line(p, $3, $4.list, $4.stmts); }
         | WHEN expr block                { $$ = ast_when(p, $2, $3, NULL, @$); }
         | WHEN expr block ELSE block     { $$ = ast_when(p, $2, $3, $5, @$); }
-        | EVERY NAME block               { $$ = ast_every(p, $2, @2, $3, @$); }
+        | EVERY NAME block               { $$ = ast_every(p, NULL, $2, @2, $3, @$); }
+        | EVERY NUMBER NAME block        { $$ = ast_every(p, ast_number(p, @2), $3, @3, $4, @$); }
         | OVER NAME block                { $$ = ast_over(p, ast_name(p, $2, @2), $3, @$); }
         ;
 /* Not a whole expression: `T (h = h0)` would read as a call. */

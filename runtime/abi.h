@@ -226,6 +226,7 @@ typedef enum {
 #define COUPLET_REPORT "report " /* what the name of an output that is told begins with */
 typedef struct CoupletAction {
     CoupletActionKind kind;
+    int64_t every;        /* epochs: before the first, and then before each of so many */
     CoupletPlan *plan;
     int source;           /* SWEEP: inputs "train.image" ... are of the plan's batch */
     int centres, members; /* KMEANS: states f32[clusters, width] and i32[rows] */

@@ -159,6 +159,7 @@ bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, Cou
     char when[40];
     snprintf(when, sizeof when, "before epoch %" PRId64, session->epoch);
     for (int i = 0; i < phase->action_count; i++) {
+        if (session->epoch % phase->actions[i].every != 0) continue;
         Work w = {.session = session, .sources = sources, .action = &phase->actions[i], .reports = reports, .when = when, .error = error, .error_bytes = error_bytes};
         if (!act(&w)) return false;
     }

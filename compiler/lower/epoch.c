@@ -30,6 +30,7 @@ static void end_action(Lower *l, LoweredActions *actions, LoweredAction action, 
         run_passes(l, l->g, PASS_before, options);
         run_passes(l, l->g, PASS_after, options);
         action.g = l->g;
+        action.every = l->every;
         array_push(l->arena, actions, action);
     }
     l->between = false;
@@ -105,6 +106,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
 
 /* Statements in order; lets and updates that follow one another are one action. */
 static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen, const LowerOptions *options) {
+    l->every = block->kind == STMT_EVERY && block->value ? (int64_t)block->value->number : 1;
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
         const Stmt *s = block->body[i];

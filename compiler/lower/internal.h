@@ -123,6 +123,7 @@ typedef struct Lower {
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
     const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
     bool in_condition;
+    int64_t every;           /* epochs, from one time to the next */
     bool between;            /* in `every epoch` */
     const DataSource *sweep; /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
     int64_t sweep_rows;      /* of so many samples */

@@ -37,6 +37,7 @@ typedef struct LoweredEval {
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
+    int64_t every;                 /* epochs: it is done before the first, and then before each of so many */
     Graph *g;                      /* KMEANS: its output "points" */
     int source;                    /* SWEEP */
     const char *centres, *members; /* KMEANS: states */

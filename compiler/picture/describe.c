@@ -356,6 +356,28 @@ static void describe_views(const Picture *p, FILE *out) {
     fprintf(out, "%s\n", count ? "" : "views       none");
 }
 
+/* The statements of one kind in a method, and in its blocks, by name. */
+static const char *names_of(Arena *arena, Stmt *const *stmts, int count, StmtKind kind, const char *names) {
+    for (int i = 0; i < count; i++) {
+        const Stmt *s = stmts[i];
+        if (s->kind == kind && s->name) names = arena_printf(arena, "%s%s%s", names, *names ? ", " : "", s->name);
+        names = names_of(arena, s->body, s->body_count, kind, names);
+        names = names_of(arena, s->otherwise, s->otherwise_count, kind, names);
+    }
+    return names;
+}
+
+static void describe_names(Arena *arena, const Picture *p, FILE *out) {
+    static const struct {
+        StmtKind kind;
+        const char *title;
+    } rows[] = {{STMT_STAGE, "stages      "}, {STMT_LOSS, "losses      "}, {STMT_REPORT, "reports     "}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *names = names_of(arena, p->method->spec->stmts, p->method->spec->stmt_count, rows[i].kind, "");
+        if (*names) fprintf(out, "%s%s\n", rows[i].title, names);
+    }
+}
+
 static void describe_counts(Arena *arena, const Picture *p, const LoweredProgram *program, FILE *out) {
     for (int i = 0; i < p->method->spec->stmt_count; i++) {
         const Stmt *s = p->method->spec->stmts[i];
@@ -386,5 +408,6 @@ void picture_describe(Arena *arena, const Picture *p, const LoweredProgram *prog
     describe_clusters(p, &facts, out);
     describe_loss(p, &facts, &s, out);
     describe_views(p, out);
+    describe_names(arena, p, out);
     describe_counts(arena, p, program, out);
 }

@@ -19,7 +19,8 @@ let z = normalise(encoder(a))
 bank M[train, 8]
 bank P[train, 784]
 state centres[8, 8] = 0, member : int[train] = 0, coarse[3, 8] = 0, up : int[8] = 0
-state size[8] = 0, twice[8] = 0, labels = 0, rounds = 0
+state size[8] = 0, twice[8] = 0, labels = 0, rounds = 0, seldom = 0
+every 2 epochs { update seldom <- seldom + 1 }
 
 every epoch {
   update rounds <- rounds + 1
@@ -55,7 +56,7 @@ with tempfile.TemporaryDirectory() as folder:
     # 1,100 images: two sweeps of 500, and a third that reaches back.
     data = command.small_data(folder + "/data", train=1100)
     after = {}
-    for step in range(1, 6):
+    for step in (1, 2, 3, 4, 5, 9):
         done = command.run(couplet, "train", spec, "--data", data, "--out", folder + "/run", "--max-steps", step, *(["--resume"] if step > 1 else []))
         if not check(done.returncode == 0, f"step {step} exits 0", done.stderr[-2000:]):
             check.finish()
@@ -79,5 +80,6 @@ with tempfile.TemporaryDirectory() as folder:
         check(all(abs(x - y) < 1e-4 for x, y in zip(mean, first["centres"][8 * c : 8 * c + 8])), f"centre {c} is the mean of its members")
     check(set(first["up"]) == {0, 1, 2}, "centres are clustered in turn", first["up"])
     check([after[s]["rounds"] for s in range(1, 6)] == [[1.0]] * 4 + [[2.0]], "once an epoch, before its first step", [after[s]["rounds"] for s in range(1, 6)])
+    check([after[s]["seldom"] for s in (1, 5, 9)] == [[1.0], [1.0], [2.0]], "every second epoch, the first among them")
     check(after[4]["M"] == first["M"] and after[5]["M"] != first["M"], "and with the parameters of that moment")
 check.finish()
