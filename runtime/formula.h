@@ -1,7 +1,7 @@
 /* What a plan's steps compute, as formulas: for the message behind a fault or a value that is not finite. A kernel only says that there is one. The formulas say which array is read outside,
  * at which index and with which value, without a cost to the kernels: nobody looks at them as long as all goes well.
  *
- * compiler/plan/formulas.c writes the bytes, runtime/formula.c reads them. All numbers are of 7 bits a byte, the lowest first; signed ones have their sign in the lowest bit. A count stands
+ * compiler/graph/formulas.c writes the bytes, formula_read.c reads them. All numbers are of 7 bits a byte, the lowest first; signed ones have their sign in the lowest bit. A count stands
  * ahead of what it counts, and `number + 1` stands for a number that may be missing (0).
  *
  *     plan     seed + 1, step + 1 (buffers); strings; places; for each step its length in bytes; the steps

@@ -1,0 +1,121 @@
+/* Where a value that is not finite arose. */
+#include "runtime/formula_parts.h"
+
+/* Why an operation's result is not finite although what it got is. */
+static const char *advice_of_operation(const Point *p, const Expr *e, bool is_slope) {
+    (void)p;
+    switch (e->op) {
+    case COUPLET_OP_DIV:
+        if (is_slope) return "the slope has no end here: keep what is divided by away from 0, as `sqrt(x + 1e-12)` does";
+        return "keep the divisor away from 0: add a small number to it, or leave such terms out with a guard";
+    case COUPLET_OP_LOG:
+    case COUPLET_OP_LOG1P: return "keep what the logarithm is taken of above 0: add a small number to it, or leave such terms out with a guard";
+    case COUPLET_OP_SQRT:
+    case COUPLET_OP_RSQRT:
+    case COUPLET_OP_POW: return "keep what the root is taken of above 0: `max(x, 1e-12)`";
+    case COUPLET_OP_SELECT: return "a sum of squares, or a length, is beyond float32 here: scale or normalise what it is made of";
+    case COUPLET_OP_EXP:
+    case COUPLET_OP_EXPM1: return "exp overflows from 88.7 on: take the logarithm of the whole sum (`logsumexp[j] ..`), or divide by a larger temperature";
+    case COUPLET_OP_ADD:
+    case COUPLET_OP_SUB:
+    case COUPLET_OP_MUL: return "float32 ends at 3.4e38: normalise what is added or multiplied here";
+    default: return NULL;
+    }
+}
+
+static void blame_load(Point *p, int number, CoupletFinding *out) {
+    const Expr *e = &p->formula->exprs[number];
+    const double value = couplet_formula_eval(p, number);
+    Text t = couplet_formula_begin_finding(out, isnan(value) ? COUPLET_FAULT_NAN : COUPLET_FAULT_INFINITE);
+    couplet_formula_add_load(&t, p, number);
+    if (e->name >= 0) couplet_formula_add(&t, " is "), couplet_formula_add_real(&t, value);
+    else couplet_formula_add(&t, " is read here");
+    out->buffer = e->is_pairs ? -1 : e->array;
+    out->element = 0;
+    for (int i = 0; i < e->rank; i++) out->element = out->element * e->shape[i] + (int64_t)couplet_formula_eval(p, e->args[i]);
+    couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
+}
+
+/* Goes down to the first part that is not finite although its own parts are. Of several the first that is no number, or else the first that is infinite. */
+static void blame(Point *p, int number, CoupletFinding *out) {
+    const Expr *e = &p->formula->exprs[number];
+    for (;;) {
+        int worse = -1;
+        if (e->op == COUPLET_OP_LOAD) break;
+        for (int i = 0; i < e->arg_count; i++) {
+            const Expr *arg = &p->formula->exprs[e->args[i]];
+            if (e->op == COUPLET_OP_SELECT && i != (couplet_formula_eval(p, e->args[0]) != 0 ? 1 : 2)) continue;
+            if (!arg->is_real || isfinite(couplet_formula_eval(p, e->args[i]))) continue;
+            if (worse < 0 || (isnan(couplet_formula_eval(p, e->args[i])) && !isnan(couplet_formula_eval(p, worse)))) worse = e->args[i];
+        }
+        if (worse < 0 || p->formula->exprs[worse].op == COUPLET_OP_REAL) break;
+        number = worse;
+        e = &p->formula->exprs[number];
+    }
+    if (e->op == COUPLET_OP_LOAD && !e->is_pairs) {
+        blame_load(p, number, out);
+        return;
+    }
+    const double value = couplet_formula_eval(p, number);
+    const bool is_slope = e->place >= 0 && p->work->places[e->place].is_slope;
+    Text t = couplet_formula_begin_finding(out, isnan(value) ? COUPLET_FAULT_NAN : COUPLET_FAULT_INFINITE);
+    if (is_slope) couplet_formula_add(&t, "in the gradient, ");
+    couplet_formula_add_operation(&t, p, number);
+    couplet_formula_add(&t, " is ");
+    couplet_formula_add_real(&t, value);
+    couplet_formula_add_point(&t, p, e->indices);
+    out->advice = advice_of_operation(p, e, is_slope);
+    couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, out);
+}
+
+/* The term of a reduction that is not finite, or the whole: finite numbers whose sum is none. */
+static void blame_reduction(Point *p, CoupletFinding *out) {
+    Formula *f = p->formula;
+    int64_t worst[MOST_INDICES], terms = 0;
+    bool found = false, is_nan = false;
+    memset(p->index + f->rank, 0, sizeof *p->index * (size_t)f->red_rank);
+    do {
+        f->turn++;
+        if (!couplet_formula_holds(p, f->guard)) continue;
+        const double v = couplet_formula_eval(p, f->value);
+        terms++;
+        if (isfinite(v) || (found && (is_nan || !isnan(v))) || (f->reducer == COUPLET_REDUCE_LSE && v == -INFINITY)) continue;
+        found = true;
+        is_nan = isnan(v);
+        memcpy(worst, p->index, sizeof worst);
+    } while (!is_nan && couplet_formula_advance(p->index, f->extent, f->rank, f->red_rank) && p->work->left > 0);
+    if (found) {
+        memcpy(p->index, worst, sizeof worst);
+        f->turn++;
+        blame(p, f->value, out);
+        return;
+    }
+    Text t = couplet_formula_begin_finding(out, COUPLET_FAULT_INFINITE);
+    if (terms == 0) couplet_formula_add(&t, "a reduction without a term is infinite");
+    else couplet_formula_add(&t, "the sum of %lld finite terms is larger than float32 holds", (long long)terms);
+    couplet_formula_add_point(&t, p, couplet_formula_all_indices(f));
+    out->advice = "float32 ends at 3.4e38: normalise what is added here";
+    couplet_formula_set_place(p->work, f->place, out);
+}
+
+bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64_t element, const CoupletArrays *arrays, CoupletFinding *out) {
+    Work w;
+    if (!couplet_formula_work_begin(&w, plan, step, arrays)) return false;
+    bool found = false;
+    for (int i = 0; i < w.results && !found; i++) {
+        Point p = {&w, &w.formulas[i], {0}};
+        Formula *f = p.formula;
+        if (f->buffer != buffer || f->kind != COUPLET_FORMULA_COMPUTE) continue;
+        couplet_formula_set_row(&p, f->rank, element);
+        f->turn++;
+        if (f->reducer == COUPLET_REDUCE_NONE) {
+            if (isfinite(couplet_formula_element_of(&p))) break; /* its arrays are no more what they were */
+            blame(&p, f->value, out);
+        } else {
+            blame_reduction(&p, out);
+        }
+        found = w.left > 0;
+    }
+    couplet_formula_work_end(&w);
+    return found;
+}

@@ -1,0 +1,194 @@
+/* A formula as a plan has it, in bytes. */
+#include "runtime/formula_parts.h"
+
+static const int64_t PATIENCE = 200000000; /* operations: a few seconds */
+
+static uint64_t take(Work *w) {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64 && w->at < w->end; shift += 7) {
+        const unsigned char byte = *w->at++;
+        value |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) return value;
+    }
+    w->broken = true;
+    return 0;
+}
+
+static int64_t take_signed(Work *w) {
+    const uint64_t value = take(w);
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+static double take_real(Work *w) {
+    double value = 0;
+    if (w->end - w->at < (int64_t)sizeof value) w->broken = true;
+    else memcpy(&value, w->at, sizeof value), w->at += sizeof value;
+    return value;
+}
+
+/* A number below `limit`. */
+static int64_t take_below(Work *w, int64_t limit) {
+    const uint64_t value = take(w);
+    if (value < (uint64_t)limit) return (int64_t)value;
+    w->broken = true;
+    return 0;
+}
+
+/* A number that may be missing; -1. */
+static int take_optional(Work *w, int64_t limit) { return (int)take_below(w, limit + 1) - 1; }
+
+static void *take_memory(Work *w, int64_t count, size_t bytes) {
+    void *memory = w->broken ? NULL : calloc((size_t)count + 1, bytes);
+    if (!memory) w->broken = true;
+    return memory;
+}
+
+static void read_strings(Work *w) {
+    w->string_count = take_below(w, w->end - w->at + 1);
+    w->strings = take_memory(w, w->string_count, sizeof *w->strings);
+    for (int64_t i = 0; i < w->string_count && !w->broken; i++) {
+        const int64_t length = take_below(w, w->end - w->at + 1);
+        w->strings[i] = (String){(const char *)w->at, (int)length};
+        w->at += length;
+    }
+}
+
+static void read_places(Work *w) {
+    w->place_count = take_below(w, w->end - w->at + 1);
+    w->places = take_memory(w, w->place_count, sizeof *w->places);
+    for (int64_t i = 0; i < w->place_count && !w->broken; i++) {
+        Place *p = &w->places[i];
+        p->path = take_below(w, w->string_count);
+        p->line = (int64_t)take(w);
+        p->column = (int64_t)take(w);
+        p->call = take_optional(w, i); /* an earlier one: the way out of the library ends */
+        p->is_slope = take(w) != 0;
+    }
+}
+
+static void read_axes(Work *w, Formula *f, int from, int *count) {
+    *count = (int)take_below(w, COUPLET_MAX_RANK + 1);
+    for (int i = from; i < from + *count; i++) {
+        f->extent[i] = (int64_t)take(w);
+        f->index_name[i] = take_optional(w, w->string_count);
+    }
+}
+
+static void read_load(Work *w, Expr *e) {
+    const uint64_t array = take(w);
+    e->is_pairs = array & 1;
+    e->array = (int)(array >> 1);
+    e->name = take_optional(w, w->string_count);
+    e->is_byte = take(w) != 0;
+    e->has_else = take(w) != 0;
+    e->rank = (int)take_below(w, COUPLET_MAX_RANK + 1);
+    for (int i = 0; i < e->rank; i++) {
+        e->shape[i] = (int64_t)take(w);
+        e->may_leave[i] = take(w) != 0;
+    }
+    if (e->arg_count != e->rank + e->has_else || (e->is_pairs && e->array >= w->count)) w->broken = true;
+}
+
+static void read_expr(Work *w, Formula *f, int number) {
+    Expr *e = &f->exprs[number];
+    const int64_t op = take_below(w, 2 * COUPLET_OP_COUNT);
+    e->op = (CoupletFormulaOp)(op / 2);
+    e->is_real = op & 1;
+    e->place = take_optional(w, w->place_count);
+    e->arg_count = (int)take_below(w, MOST_ARGS + 1);
+    for (int i = 0; i < e->arg_count; i++) {
+        const int64_t back = take_below(w, number + 1);
+        if (back == 0) w->broken = true;
+        e->args[i] = number - (int)back;
+        if (!w->broken) e->indices |= f->exprs[e->args[i]].indices;
+    }
+    if (e->op == COUPLET_OP_REAL) e->number = take_real(w);
+    if (e->op == COUPLET_OP_INT) e->number = (double)take_signed(w);
+    if (e->op == COUPLET_OP_INDEX) {
+        const int64_t index = take_below(w, MOST_INDICES);
+        e->number = (double)index;
+        e->indices = 1u << index;
+    }
+    if (e->op == COUPLET_OP_LOAD) read_load(w, e);
+}
+
+static void read_compute(Work *w, Formula *f) {
+    f->reducer = (CoupletFormulaReducer)take_below(w, COUPLET_REDUCE_LSE + 1);
+    f->empty_is_fault = take(w) != 0;
+    read_axes(w, f, f->rank, &f->red_rank);
+    f->expr_count = (int)take_below(w, w->end - w->at + 1);
+    f->exprs = take_memory(w, f->expr_count, sizeof *f->exprs);
+    f->known = take_memory(w, f->expr_count, sizeof *f->known);
+    f->known_at = take_memory(w, f->expr_count, sizeof *f->known_at);
+    for (int i = 0; i < f->expr_count && !w->broken; i++) read_expr(w, f, i);
+    f->guard = take_optional(w, f->expr_count);
+    f->active = take_optional(w, f->expr_count);
+    f->value = take_optional(w, f->expr_count);
+    if (f->value < 0) w->broken = true;
+}
+
+static void read_call(Work *w, Formula *f) {
+    f->call = (CoupletCallKind)take_below(w, COUPLET_CALL_COUNT);
+    f->rows = (int64_t)take(w);
+    f->size.rows = (int64_t)take(w);
+    f->size.columns = (int64_t)take(w);
+    f->size.result = (int64_t)take(w);
+    f->operand_count = (int)take_below(w, COUPLET_CALL_OPERANDS + 1);
+    for (int i = 0; i < f->operand_count; i++) f->operands[i] = (int)take(w);
+}
+
+static void read_formula(Work *w, Formula *f) {
+    f->kind = (CoupletFormulaKind)take_below(w, COUPLET_FORMULA_CALL + 1);
+    f->buffer = (int)take(w);
+    f->name = take_optional(w, w->string_count);
+    f->place = take_optional(w, w->place_count);
+    read_axes(w, f, 0, &f->rank);
+    if (f->kind == COUPLET_FORMULA_CALL) {
+        read_call(w, f);
+    } else if (f->kind == COUPLET_FORMULA_TOPK) {
+        f->candidates_buffer = (int)take(w);
+        f->candidates = (int64_t)take(w);
+    } else {
+        read_compute(w, f);
+    }
+}
+
+void couplet_formula_work_end(Work *w) {
+    for (int i = 0; w->formulas && i < w->count; i++) {
+        free(w->formulas[i].exprs);
+        free(w->formulas[i].known);
+        free(w->formulas[i].known_at);
+    }
+    free(w->formulas);
+    free(w->strings);
+    free(w->places);
+}
+
+bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step, const CoupletArrays *arrays) {
+    memset(w, 0, sizeof *w);
+    if (!plan->formulas) return false;
+    w->at = plan->formulas;
+    w->end = plan->formulas + plan->formula_bytes;
+    w->arrays = arrays;
+    w->left = PATIENCE;
+    w->seed = take_optional(w, plan->buffer_count);
+    w->step = take_optional(w, plan->buffer_count);
+    read_strings(w);
+    read_places(w);
+    const int64_t steps = take_below(w, w->end - w->at + 1);
+    int64_t before = 0;
+    for (int64_t i = 0; i < steps; i++) {
+        const int64_t length = (int64_t)take(w);
+        if (i < step) before += length;
+    }
+    if (step >= steps || before > w->end - w->at) w->broken = true;
+    if (!w->broken) w->at += before;
+    const int64_t count = take_below(w, w->end - w->at + 1);
+    w->results = (int)take_below(w, count + 1);
+    w->formulas = take_memory(w, count, sizeof *w->formulas);
+    w->count = w->formulas ? (int)count : 0;
+    for (int i = 0; i < w->count && !w->broken; i++) read_formula(w, &w->formulas[i]);
+    if (!w->broken) return true;
+    couplet_formula_work_end(w);
+    return false;
+}
