@@ -2,10 +2,17 @@
 
 #include <string.h>
 
+typedef struct Application { /* of a network, whose inputs are being drawn */
+    const Expr *e;
+    int box;
+    const struct Application *outer;
+} Application;
+
 typedef struct Drawing {
     Arena *arena;
     Flow *flow;
     Picture *picture;
+    const Application *open; /* the innermost one */
 } Drawing;
 
 typedef struct Consumer { /* whose inputs are being found */
@@ -65,7 +72,10 @@ static int draw_net(Drawing *d, const FlowVisit *v, const Stmt *net, const char 
     const char *name = part ? arena_printf(d->arena, "%s.%s", net->name, part) : net->name;
     int boxes = p->boxes.count, arrows = p->arrows.count;
     int box = add_box(d, (Box){.kind = BOX_NET, .name = name, .stmt = net, .part = part});
+    Application self = {.e = v->e, .box = box, .outer = d->open};
+    d->open = &self;
     for (int i = 0; i < v->e->arg_count; i++) draw_inputs(d, v->e->args[i], v->frame, box, ARROW_VALUE);
+    d->open = self.outer;
     for (int i = 0; i < box; i++) {
         const Box *other = &p->boxes.items[i];
         if (other->kind != BOX_NET || strcmp(other->name, name) != 0 || !same_inputs(p, box, i)) continue;
@@ -117,6 +127,8 @@ static bool draw_visit(void *context, const FlowVisit *v) {
     const Consumer *c = context;
     const char *part;
     const Stmt *net = flow_applied(v->e, &part);
+    for (const Application *a = c->drawing->open; net && a; a = a->outer)
+        if (a->e == v->e) return false; /* what a scan carries is made of what the round before it gave: no arrow goes back */
     int from = net ? draw_net(c->drawing, v, net, part) : box_of_name(c->drawing, v->e);
     if (from < 0) return true;
     Picture *p = c->drawing->picture;

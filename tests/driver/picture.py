@@ -12,6 +12,19 @@ from picture_edges import edges
 couplet, root = sys.argv[1:3]
 check = command.Checks()
 
+CARRIED = """use nn, augment, optim, losses
+data train = data.fashion_mnist("train")
+view a = augment.simclr(train.image)
+net e = nn.convnet(width = 4) >> nn.linear(8)
+net step = nn.linear(8)
+let z = e(a)
+scan t < 3 (h[n < 32, d < 8] = 0) {
+  let x[n, d] = z[n, d] + h[n, d]
+  next h = step(x)
+}
+loss losses.cross_view(h, z)
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
+"""
 GUARDED = """
 use nn, augment, losses, optim
 data train = data.fashion_mnist("train")
@@ -137,6 +150,11 @@ train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
 ''')
     done = command.run(couplet, "describe", ring)
     check(done.returncode == 0 and re.search("^structure .*eye, .*head", done.stdout, re.MULTILINE), "describe a ring of networks", done.stdout + done.stderr)
+    carried = command.write(folder + "/carried.cpl", CARRIED)
+    found = edges(command.run(couplet, "graph", carried).stdout)
+    check(found == sorted("train -> a; a -> e; e -> step; e -> loss; step -> loss".split("; ")), "what a scan carries through a network ends at what it is made of", found)
+    done = command.run(couplet, "describe", carried)
+    check(done.returncode == 0 and "synchronous" in done.stdout, "describe such a method", done.stdout + done.stderr)
     done = command.run(couplet, "describe", f"{root}/stdlib/anneal.cpl")
     check(done.returncode == 1 and "has no `loss`" in done.stderr, "describe a file that is no method", done.stderr)
 check.finish()
