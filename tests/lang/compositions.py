@@ -73,4 +73,13 @@ chained, kind, codes = checked("fn pair(x[N, D], y[N, D]) {\n  let r[n, d] = x[n
 check(chained.returncode == 1 and codes == ["E204"], "a function of two arrays in a composition", (kind, codes, chained.stderr))
 chained, kind, codes = checked("fn loss_of(x[N, D]) = mean[n, d] x[n, d]\nnet e = h >> loss_of\nlet z = e(train.image)\n")
 check(chained.returncode == 0 and kind == "real", "a function that gives a number in a composition", (kind, codes, chained.stderr))
+
+# A composition that is a net's own definition, with settings or without, here or further down, has the type of its parts.
+for settings, given in (("", ""), ("out", "3"), ("out = 3", "")):
+    out = "out" if settings else "3"
+    for before in (True, False):
+        own = f"net own({settings}) = flatten >> nn.linear({out}) >> doubled\nfn doubled(x[N, D]) {{\n  let r[n, d] = 2 * x[n, d]\n  return r\n}}\n"
+        uses = f"net e = own({given})\nlet z = e(train.image)\nloss mean[i, d] z[i, d]\n"
+        chained, kind, codes = checked(own + uses if before else uses + own)
+        check(chained.returncode == 0 and kind == "real[16, 3]", f"net own({settings}) {'before' if before else 'behind'} its use", (kind, codes, chained.stderr))
 check.finish()
