@@ -321,6 +321,31 @@ def mixed(b, y):
 every("clips.mix_background", given("mix_background", (B, T, C, H, W), x=x), mixed)
 changes = [[[[[x[b][t + 1][c][i][j] - x[b][t][c][i][j] for j in range(W)] for i in range(H)] for c in range(C)] for t in range(T - 1)] for b in range(B)]
 check(near(given("differences", (B, T - 1, C, H, W), x=x), changes), "clips.differences: one less than pictures")
+
+
+def moving(clip, share):
+    """What clips.moving takes of each place, and the value that decides, by FAME's section 3.2."""
+    def cut(values):
+        return sorted(values.values())[max(0, min(H * W - 1, H * W - math.floor(share * H * W)))]
+    places = [(i, j) for i in range(H) for j in range(W)]
+    change = {(i, j): sum(abs(b[c][i][j] - a[c][i][j]) for a, b in zip(clip, clip[1:]) for c in range(C)) for i, j in places}
+    colour = {(i, j): tuple(max(0, min(3, math.floor(4 * sum(p[c][i][j] for p in clip) / T))) for c in range(C)) for i, j in places}
+    seeds = {p for p in places if change[p] >= cut(change)}
+    known = {p: sum(q in seeds for q in places if colour[q] == colour[p]) / sum(colour[q] == colour[p] for q in places) for p in places}
+    soft = {(i, j): sum(known[max(0, min(H - 1, i + a)), max(0, min(W - 1, j + b))] * (2 - abs(a)) * (2 - abs(b)) / 16 for a in (-1, 0, 1) for b in (-1, 0, 1)) for i, j in places}
+    return {p: None if abs(soft[p] - cut(soft)) < 1e-6 else soft[p] > cut(soft) for p in places}, soft
+
+
+for share in (0.3, 0.5, 1.0):
+    every(f"clips.moving, {share}", given("moving", (B, H, W), x=x, share=share),
+          lambda b, y: all(v in (0, 1) and (m is None or v == m) for row, (found, _) in [(y, moving(x[b], share))] for (i, j), m in found.items() for v in [row[i][j]]))
+    found = given("moving", (B, H, W), x=x, share=share)
+    every(f"clips.moving, {share}: at least that many", found, lambda b, y: sum(sum(row) for row in y) >= math.floor(share * H * W))
+others_of = x[1:] + x[:1]
+front = given("moving", (B, H, W), x=x, share=0.5)
+check(near(given("merge", (B, T, C, H, W), x=x, other=others_of),
+           [[[[[(x if front[b][i][j] else others_of)[b][t][c][i][j] for j in range(W)] for i in range(H)] for c in range(C)] for t in range(T)] for b in range(B)]),
+      "clips.merge: what moves, before another clip")
 # A pattern that moves one pixel to the right and a half down.
 size, right, down = 16, 1.0, 0.5
 moving = [[[[[0.5 + 0.25 * math.sin(0.5 * (j - right * t)) + 0.25 * math.sin(0.4 * (i - down * t) + 1) for j in range(size)] for i in range(size)]] for t in range(3)]]
