@@ -6,7 +6,7 @@
     arrays     letters of wordnet-base's definitions: train.npz and test.npz with x, 2000 reals a row, and label
     table      the characters of unicode-data: table.csv with columns of numbers and of words, some of them empty
     lines      definitions of wordnet-base, a line each, with the kind of word in front: train.txt and test.txt
-    clips      moving parts of two videos of opencv-doc, read by ffmpeg: train.npz has 16 frames of each, test.npz the same part half a clip later through a window that is moved
+    clips      parts of two videos of opencv-doc, read by ffmpeg, through 30 windows: train.npz and test.npz, which has later parts through windows that are moved
     activities frames of those videos, a course of five scenes a sample, with the scene of each frame: train.npz and test.npz
     volumes    axial slices of mricron-data's brain: the left half in train.npz, the right one, mirrored, in test.npz, with a kind of tissue for each pixel
     furniture  models and pictures of sweethome3d-furniture, in shapes/train/KIND and pictures/train/KIND, and in test likewise
@@ -141,14 +141,19 @@ def table(folder):
                            "yes" if upper else "no", float(fractions.Fraction(number)) if number else ""])
 
 
-def window(movie, left, top, side, size):
-    """The frames of a square part of a video, each as size x size bytes of red, of green and of blue."""
-    place = needs("/usr/share/doc/opencv-doc/examples/data/" + movie, "opencv-doc")
-    done = subprocess.run([needs("/usr/bin/ffmpeg", "ffmpeg"), "-v", "error", "-i", place, "-vf", f"crop={side}:{side}:{left}:{top},scale={size}:{size}:flags=area",
+def movie(name, width, height, columns, rows, size):
+    """The frames of a video's upper left width x height pixels, brought to columns x rows squares of `size` pixels: for each the bytes of red, of green and of blue."""
+    place = needs("/usr/share/doc/opencv-doc/examples/data/" + name, "opencv-doc")
+    done = subprocess.run([needs("/usr/bin/ffmpeg", "ffmpeg"), "-v", "error", "-i", place, "-vf", f"crop={width}:{height}:0:0,scale={columns * size}:{rows * size}:flags=area",
                            "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "gbrp", "-"], check=True, stdout=subprocess.PIPE)
-    plane = size * size
+    plane = columns * rows * size * size
     frames = (done.stdout[i:i + 3 * plane] for i in range(0, len(done.stdout), 3 * plane))
-    return [f[2 * plane:] + f[:2 * plane] for f in frames] # they come as green, blue and red
+    return [(f[2 * plane:], f[:plane], f[plane:2 * plane]) for f in frames] # they come as green, blue and red
+
+
+def window(frames, width, left, top, size):
+    """A square part of each frame."""
+    return [b"".join(plane[(top + i) * width + left:][:size] for plane in frame for i in range(size)) for frame in frames]
 
 
 def change(frames):
@@ -157,32 +162,34 @@ def change(frames):
 
 
 def clips(folder, size=32, length=16, most=480):
-    """A part of 24 frames of a window is a row of both files, by the number `label`; those that move most are taken."""
-    found = []
-    for movie, columns, rows, side in (("vtest.avi", 6, 4, 128), ("Megamind.avi", 3, 2, 240)):
-        for place in range(columns * rows):
-            left, top = place % columns * side, place // columns * side
-            moved = side // 8 # towards the middle
-            frames = window(movie, left, top, side, size)
-            later = window(movie, left + (moved if left == 0 else -moved), top + (moved if top == 0 else -moved), side, size)
-            for start in range(0, len(frames) - 24 + 1, 24):
-                found.append((change(frames[start:start + 24]), frames[start:start + length], later[start + 24 - length:start + 24]))
-    found = sorted(found, key=lambda part: -part[0])[:most]
-    for name, which in (("train", 1), ("test", 2)):
-        with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "w") as archive:
-            write_npy(archive, "clip", "|u1", (len(found), length, 3, size, size), b"".join(b"".join(part[which]) for part in found))
-            write_npy(archive, "label", "<i4", (len(found),), array.array("i", range(len(found))))
+    """A row is 16 frames of a window of a video, `place` says which window: for training those of the first two thirds of the video that move most, for testing parts of the last third
+    through windows that are moved by a quarter of their side."""
+    train, test, places = [], [], []
+    for name, width, height, columns, rows in (("vtest.avi", 768, 512, 6, 4), ("Megamind.avi", 720, 480, 3, 2)):
+        video = movie(name, width, height, columns, rows, size)
+        places += [(video, columns, rows, size * column, size * row) for row in range(rows) for column in range(columns)]
+    for n, (video, columns, rows, left, top) in enumerate(places):
+        moved = size // 4 # towards the middle
+        frames = window(video, columns * size, left, top, size)
+        later = window(video, columns * size, left + (moved if left < size * columns // 2 else -moved), top + (moved if top < size * rows // 2 else -moved), size)
+        last = 2 * len(frames) // 3
+        train += [(change(frames[t:t + length]), n, frames[t:t + length]) for t in range(0, last - length + 1, length)]
+        test += [(change(later[t:t + length]), n, later[t:t + length]) for t in range(last, len(frames) - length + 1, length)]
+    for name, parts in (("train", sorted(train, key=lambda part: -part[0])[:most]), ("test", sorted(test, key=lambda part: -part[0])[:most // 2])):
+        with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+            write_npy(archive, "clip", "|u1", (len(parts), length, 3, size, size), b"".join(b"".join(part[2]) for part in parts))
+            write_npy(archive, "place", "<i4", (len(parts),), array.array("i", [part[1] for part in parts]))
 
 
 def activities(folder, size=24, length=40, samples=120):
     """Five scenes follow each other in one order, for as long as a hash of the sample and the scene says; the first 600 frames are for training."""
-    scenes = [window("vtest.avi", 256, 128, 128, size), window("Megamind.avi", 120, 0, 528, size)[30:108], window("vtest.avi", 512, 64, 128, size),
-              window("Megamind.avi", 120, 0, 528, size)[216:], window("vtest.avi", 0, 256, 128, size)]
+    street, film = movie("vtest.avi", 768, 512, 6, 4, size), window(movie("Megamind.avi", 720, 480, 3, 2, size // 2), 3 * size // 2, size // 4, 0, size)
+    scenes = [window(street, 6 * size, 2 * size, size, size), film[30:108], window(street, 6 * size, 4 * size, size // 2, size), film[216:], window(street, 6 * size, 0, 2 * size, size)]
     draw = lambda *key: zlib.crc32(repr(key).encode()) / 2 ** 32
     for name, count, test in (("train", samples, False), ("test", samples // 4, True)):
         frames, action = [], array.array("i")
         for n in range(count):
-            weights = [0.5 + draw(name, n, k) for k in range(len(scenes))]
+            weights = [0.2 + 1.6 * draw(name, n, k) for k in range(len(scenes))]
             ends = [round(length * sum(weights[:k + 1]) / sum(weights)) for k in range(len(scenes))]
             for k, scene in enumerate(scenes):
                 own = scene[3 * len(scene) // 4:] if test else scene[:3 * len(scene) // 4]
