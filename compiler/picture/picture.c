@@ -362,7 +362,7 @@ static void hide_loose_ends(Picture *p) {
 }
 
 Picture *picture_of(Arena *arena, const Method *method) {
-    Drawing d = {arena, flow_new(arena, method), arena_new_of(arena, Picture)};
+    Drawing d = {.arena = arena, .flow = flow_new(arena, method), .picture = arena_new_of(arena, Picture)};
     d.picture->method = method;
     add_box(&d, (Box){.kind = BOX_LOSS, .name = "loss"});
     method_each_stmt(method->spec, draw_loss, &d);
