@@ -43,12 +43,16 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
     return renewed;
 }
 
+enum { SQUARES_TOGETHER = 16 /* sums of squares that one formula adds; what one formula may read is bounded (compiler/plan/schedule.c) */ };
+
 /* clip: all gradients scaled by min(1, limit / norm of them all). */
 static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Span span) {
     Graph *g = l->g;
     const GExpr *total = gx_real(g, 0);
+    int added = 0;
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
+        if (added++ && added % SQUARES_TOGETHER == 0) total = hoist_scalar(l, total, "gradient norm", span);
         const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
         int none;
         for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
