@@ -97,6 +97,8 @@ static const Known known[] = {
     {"sup_con_scaled", "tau = 0.005", "the same"},
     {"barlow", "all rows equal", "a column that does not vary is 0/0, as the paper writes it; with eps = 1e-5 it is defined"},
     {"ctc", "scaled by 1e4", "paths of 1e5 nats and more: the last bit of one is 0.01 nats of its weight"},
+    {"pixel_cross_entropy", "scaled by 1e4", "a log-sum-exp of 1e4 has its last bit at 0.001, and so has what is weighed by it"},
+    {"dice", "scaled by 1e4", "the same"},
     {NULL, NULL, NULL},
 };
 
