@@ -206,7 +206,27 @@ static Scheme *find_scheme(Check *c, const Stmt *stmt) {
     return scheme;
 }
 
+/* A network of one list has its configuration there, and a composition behind `=`. Whoever writes a function's list
+ * and body in their place means the data, which has a list of its own. */
+static bool lists_of_network(Check *c, const Stmt *s) {
+    if (s->kind != STMT_NET || !s->has_config || s->has_params) return true;
+    const Param *array = NULL;
+    for (int i = 0; !array && i < s->config_count; i++)
+        if (s->config[i].has_shape) array = &s->config[i];
+    if (s->value && !array) return true;
+    if (array) diag_report(c->diag, CODE_NETWORK_LISTS, array->span, "`%s` is an array, and the one list of `%s` is its configuration", array->name, s->name);
+    else diag_report(c->diag, CODE_NETWORK_LISTS, s->name_span, "`%s` has statements, and no list for the data that they work on", s->name);
+    const char *first = array ? "" : "..", *data = array ? array->name : "x";
+    diag_suggest(c->diag, "the data has a second list: `net %s(%s)(%s[..])`", s->name, first, data);
+    return false;
+}
+
 static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module *module) {
+    if (!lists_of_network(c, s)) {
+        scheme->state = 2;
+        s->result = scheme->result = type_poison(c);
+        return;
+    }
     Scope *scope = c->scope;
     Module *was = c->module;
     bool in_view = c->in_view;
