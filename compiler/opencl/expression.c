@@ -160,8 +160,9 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
     const GNode *tensor = load->tensor;
     if (tensor->streamed && f->kernel->kind == KERNEL_SWEEP) return sweep_element(f, load);
-    Value at = NULL, inside = NULL;
-    bool checked = false;
+    /* An axis that no data leads to was proved to be inside where its value counts: a value that was taken out of its
+     * guard reads some entry there, and no fault is said of it. */
+    Value at = NULL, inside = NULL, checked = NULL;
     for (int i = 0; i < tensor->rank; i++) {
         Value index = write_expr(f, load->args[i], mask);
         long long extent = (long long)tensor->shape[i];
@@ -171,17 +172,21 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
             Value fits = write_const(f, "int", "%s >= 0 && %s < %lld", index, index, extent);
             inside = mask_and(f, inside, fits);
             index = write_const(f, "int", "%s ? (int)%s : 0", fits, index);
-            checked |= expr_is_data(load->args[i]) || load->args[i]->op == G_CONST;
+            if (expr_is_data(load->args[i]) || load->args[i]->op == G_CONST) checked = mask_and(f, checked, fits);
         }
         if (strcmp(index, "0") == 0 && i + 1 < tensor->rank && !at) continue;
         at = at ? arena_printf(f->arena, "(%s * %lld + %s)", at, extent, index) : index;
     }
     Value value = element_at(f, tensor, at ? at : "0");
     if (!inside) return value;
-    if (inside[0] == '(') inside = write_const(f, "int", "%s", inside);
-    Value outside = mask_and(f, mask, mask_not(f, inside));
-    if (load->has_else) return write_const(f, type_of(f, load), "%s ? %s : %s", inside, value, write_expr(f, load->args[load->arg_count - 1], outside));
-    if (checked) write_fault(f, outside, COUPLET_FAULT_INDEX);
+    if (load->has_else) {
+        if (inside[0] == '(') inside = write_const(f, "int", "%s", inside);
+        const Value outside = mask_and(f, mask, mask_not(f, inside));
+        const Value otherwise = write_expr(f, load->args[load->arg_count - 1], outside);
+        return write_const(f, type_of(f, load), "%s ? %s : %s", inside, value, otherwise);
+    }
+    if (checked && checked[0] == '(') checked = write_const(f, "int", "%s", checked);
+    if (checked) write_fault(f, mask_and(f, mask, mask_not(f, checked)), COUPLET_FAULT_INDEX);
     return value;
 }
 
