@@ -8,13 +8,15 @@ import sys
 
 REAL_DATA = "/usr/share/datasets/fashion-mnist"
 
-# A linear map of whole images, for specs of few kernels: `k` is what it gives.
-FLAT_NET = """net flat(out)(x[N, C, H, W]) {
+# A linear map of whole images, for specs of few kernels,
+FLAT = """net flat(out)(x[N, C, H, W]) {
   param K[out, C, H, W] = normal(0, 0.1)
   let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
   return y
 }
-net f = flat(8)
+"""
+# and one of eight features; `k` is what it gives.
+FLAT_NET = FLAT + """net f = flat(8)
 let k = f(train.image)
 """
 

@@ -14,12 +14,7 @@ HEAD = """
 use optim
 data train = data.fashion_mnist("train")
 data test  = data.fashion_mnist("test")
-net flat(out)(x[N, C, H, W]) {
-  param K[out, C, H, W] = normal(0, 0.1)
-  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
-  return y
-}
-net f = flat(3)
+""" + command.FLAT + """net f = flat(3)
 view a = bright(train.image)
 fn bright(x[C, H, W]) = 1 * x
 """
