@@ -222,6 +222,7 @@ typedef struct Method {
     Module *spec;
     Module **modules;
     int module_count;
+    int64_t batch; /* of lines that belong to no stage */
 } Method;
 
 /* What came of a look at the data of a source: its fields and rows; nothing, for it is not where it was looked for; or what is there does not fit, and

@@ -439,6 +439,30 @@ static void declare_module_names(Check *c, Module *m) {
     }
 }
 
+/* The batch that all stages name, or 0 where one has another or names none. */
+static int64_t batch_of_stages(const Module *m) {
+    int64_t batch = 0;
+    for (int i = 0; i < m->stmt_count; i++) {
+        const Stmt *s = m->stmts[i];
+        if (s->kind != STMT_STAGE) continue;
+        if (!s->batch || (batch && s->batch != batch)) return 0;
+        batch = s->batch;
+    }
+    return batch;
+}
+
+/* The batch of lines that belong to no stage: that of `train`, or of all stages where `train` names none. */
+static int64_t method_batch(Check *c, Module *m) {
+    const Param *batch = train_setting(m, "batch");
+    const int64_t of_stages = batch ? 0 : batch_of_stages(m);
+    c->names_batch = batch || of_stages;
+    if (of_stages) return of_stages;
+    if (!batch || !batch->value || check_expr(c, batch->value)->kind == KIND_POISON) return STANDARD_BATCH;
+    const Expr *value = batch->value;
+    const bool known = value->is_constant && !value->is_named && value->constant == floor(value->constant);
+    return known && value->constant >= 1 && value->constant <= INT32_MAX ? (int64_t)value->constant : STANDARD_BATCH;
+}
+
 static void check_module(Check *c, Module *m, Scope *builtins) {
     Scope *saved = c->scope;
     Module *was = c->module;
@@ -451,16 +475,14 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     /* Hypers and data first: functions may use them, wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA) check_statement(c, m, m->stmts[i]);
-    const Param *batch = train_setting(m, "batch");
-    const bool known = batch && batch->value && check_expr(c, batch->value)->kind != KIND_POISON && batch->value->is_constant && !batch->value->is_named;
-    c->batch = known && batch->value->constant >= 1 && batch->value->constant <= INT32_MAX && batch->value->constant == floor(batch->value->constant) ? (int64_t)batch->value->constant : 256;
+    declare_stages(c, m);
+    c->batch = method_batch(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
         DataSource *data = m->stmts[i]->kind == STMT_DATA ? m->stmts[i]->data : NULL;
         if (!data || data->batch) continue;
         data->batch = c->batch;
         data->follows = true;
     }
-    declare_stages(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (s->kind != STMT_HYPER && s->kind != STMT_DATA && s->kind != STMT_LOSS) check_statement(c, m, s);
@@ -500,9 +522,11 @@ static Module *load_module(Check *c, const char *name, Span span) {
     }
     Scope *builtins = c->scope;
     while (builtins->parent) builtins = builtins->parent;
-    int64_t batch = c->batch;
+    const int64_t batch = c->batch;
+    const bool names_batch = c->names_batch;
     check_module(c, m, builtins);
     c->batch = batch;
+    c->names_batch = names_batch;
     return m;
 }
 
@@ -522,11 +546,12 @@ Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *h
     c->dims = dim_table_new(arena);
     c->hooks = hooks;
     c->is_broken = diag_error_count(diag) > 0;
-    c->batch = 256;
+    c->batch = STANDARD_BATCH;
     c->method = arena_new_of(arena, Method);
     c->method->spec = spec;
     Scope *builtins = builtin_scope(c);
     check_module(c, spec, builtins);
+    c->method->batch = c->batch;
     c->method->modules = c->modules.items;
     c->method->module_count = c->modules.count;
     bool trains = has_statement(spec->stmts, spec->stmt_count, STMT_TRAIN) || has_statement(spec->stmts, spec->stmt_count, STMT_STAGE), loses = has_statement(spec->stmts, spec->stmt_count, STMT_LOSS);

@@ -44,6 +44,7 @@ typedef struct Check {
     bool in_eval;            /* in the latter */
     bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
+    bool names_batch; /* `train` does, or all stages do */
     Map schemes; /* of functions, networks and optimisers, by their statement */
     ARRAY(Occurrence) occurrences;
     ARRAY(Scope *) module_scopes; /* parallel to modules */

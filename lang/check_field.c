@@ -80,7 +80,10 @@ static void report_stages(Check *c, const DataSource *data, Span span) {
     for (int i = 0; i < c->method->spec->stmt_count; i++) {
         const Stmt *s = c->method->spec->stmts[i];
         if (s->kind != STMT_STAGE || !s->batch || s->batch == data->batch) continue;
-        diag_report(c->diag, CODE_STAGE, span, "this line belongs to every stage, with a batch of %lld, and that of the stage `%s` is %lld", (long long)data->batch, s->name, (long long)s->batch);
+        diag_report(c->diag, CODE_STAGE, span,
+                    "this line belongs to every stage, and reads a batch of %lld%s; that of the stage `%s` is %lld",
+                    (long long)data->batch, c->names_batch ? "" : ", for `train` names none", s->name,
+                    (long long)s->batch);
         diag_note(c->diag, s->name_span, "the stage is here");
         diag_suggest(c->diag, "what is read of the data stands in `when %s { .. }` then, and so for the other stages", s->name);
         return;

@@ -37,14 +37,16 @@ bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, 
 
 /* ---- train ------------------------------------------------------------------------------------------------------------------ */
 
-static void unknown_setting(Check *c, const Param *p) {
+static void unknown_setting(Check *c, const Stmt *s, const Param *p) {
     const char *names[SETTING_ROWS], *list = "";
-    for (int i = 0; i < SETTING_ROWS; i++) {
-        names[i] = settings[i].name;
-        list = arena_printf(c->arena, "%s%s %s", list, i == 0 ? "" : i + 1 == SETTING_ROWS ? " and" : ",", names[i]);
-    }
-    const char *near = diag_nearest(p->name, names, SETTING_ROWS);
-    diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "`train` has no setting `%s`; it has%s", p->name, list);
+    int count = 0, stated = 0;
+    for (int i = 0; i < SETTING_ROWS; i++)
+        if (s->kind != STMT_STAGE || strcmp(settings[i].name, "memory") != 0) names[count++] = settings[i].name;
+    for (; stated < count; stated++)
+        list = arena_printf(c->arena, "%s%s %s", list, !stated ? "" : stated + 1 == count ? " and" : ",", names[stated]);
+    const char *near = diag_nearest(p->name, names, count);
+    diag_report(c->diag, CODE_TRAIN_SETTING, p->span, "%s has no setting `%s`; it has%s",
+                s->kind == STMT_STAGE ? "a stage" : "`train`", p->name, list);
     if (strcmp(p->name, "seed") == 0) diag_suggest(c->diag, "a seed belongs to a run: `couplet train FILE --seed 5`");
     else if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     else diag_suggest(c->diag, "what belongs to the optimiser stands in its call: `optimiser optim.sgd(lr = 0.1)`");
@@ -61,7 +63,7 @@ static void check_setting(Check *c, const Stmt *s, int at) {
     const Param *p = &s->params[at];
     const OptionRow *row = find_option(settings, SETTING_ROWS, "train", p->name);
     if (!row) {
-        unknown_setting(c, p);
+        unknown_setting(c, s, p);
         return;
     }
     check_parts(c, p, row);
@@ -105,11 +107,13 @@ static const Stmt *first_stage(const Module *m) {
 }
 
 void check_stage(Check *c, Stmt *s) {
+    bool misnamed = false;
     for (int i = 0; i < s->param_count; i++) {
+        misnamed |= !find_option(settings, SETTING_ROWS, "train", s->params[i].name);
         check_setting(c, s, i);
         if (strcmp(s->params[i].name, "memory") == 0) diag_report(c->diag, CODE_STAGE, s->params[i].span, "`memory` bounds the steps of all stages: it stands in `train`");
     }
-    if (setting_of(s, "epochs")) return;
+    if (setting_of(s, "epochs") || misnamed) return; /* the misspelt setting may be its length */
     diag_report(c->diag, CODE_STAGE, s->name_span, "the stage `%s` does not say how long it is", s->name);
     diag_suggest(c->diag, "`epochs 10` in its braces");
 }

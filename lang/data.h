@@ -81,6 +81,7 @@ typedef struct DataSource {
     bool poisoned;              /* an error was reported about its fields: any name may be one */
 } DataSource;
 
+enum { STANDARD_BATCH = 256 /* where neither `train` nor the stages nor the source name one */ };
 enum { SWEEP_ROWS = 500 /* samples at a time where a whole data set is swept, or as many as there are */ };
 static inline int64_t sweep_rows(const DataSource *data) { return data->rows && data->rows < SWEEP_ROWS ? data->rows : SWEEP_ROWS; }
 

@@ -431,7 +431,7 @@ static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *metho
         if (s->kind == STMT_DATA) declare_source(l, s);
         if (s->kind == STMT_TRAIN) train = s;
     }
-    double batch = 256, epochs = 1;
+    double batch = (double)method->batch, epochs = 1;
     if (find_setting(train, "batch")) batch = known_number(l, find_setting(train, "batch"));
     if (find_setting(train, "epochs")) epochs = known_number(l, find_setting(train, "epochs"));
     l->program->batch = (int64_t)batch;

@@ -13,12 +13,7 @@ SPEC = """
 use optim, losses
 data train = data.fashion_mnist("train")
 data test  = data.fashion_mnist("test")
-net flat(out)(x[N, C, H, W]) {
-  param K[out, C, H, W] = normal(0, 0.1)
-  let y[n, o] = sum[c, i, j] x[n, c, i, j] * K[o, c, i, j]
-  return y
-}
-net encoder = flat(6)
+""" + command.FLAT + """net encoder = flat(6)
 net classes = flat(10)
 fn bright(x[C, H, W]) {
   draw u ~ uniform(0.5, 1.5)
@@ -90,4 +85,13 @@ with tempfile.TemporaryDirectory() as folder:
                                  ("a stage without epochs", "epochs 2, batch 40", "batch 40", "how long"), ("epochs in train", "clip 5", "clip 5, epochs 3", "each stage says")):
         done = command.run(couplet, "check", command.write(folder + "/bad.cpl", SPEC.replace(old, new)), "--data", data)
         check.refused(what, done, "E527", word)
+    # Lines of all stages read the batch that all of them name; `train` need not repeat it.
+    alike = SPEC.replace("batch 40", "batch 24").replace("when tune {\n", "view all = bright(train.image)\nwhen tune {\n")
+    done = command.run(couplet, "check", command.write(folder + "/alike.cpl", alike), "--data", data)
+    check(done.returncode == 0 and "view   all : real[24, 1, 28, 28]" in done.stdout, "stages of one batch share a view", done.stdout + done.stderr)
+    done = command.run(couplet, "train", folder + "/alike.cpl", "--data", data, "--out", folder + "/alike", "--max-steps", 2)
+    check(done.returncode == 0, "and train", done.stdout + done.stderr)
+    done = command.run(couplet, "check", command.write(folder + "/bad.cpl", SPEC.replace("epochs 2,", "epoch 2,")), "--data", data)
+    check.refused("a setting that a stage has not", done, "E507", "a stage has no setting `epoch`")
+    check("how long" not in done.stderr, "which may be its length", done.stderr)
 check.finish()
