@@ -115,32 +115,47 @@ static void report_real(Search *s, int number) {
     s->found = true;
 }
 
-/* Whether a real does not fit as an int anywhere where its conditions hold. */
-static void check_real(Search *s, int number, const Condition *c) {
+/* The first element where the conditions hold and an expression has a value that is bad; the point stands there then. */
+static bool find_bad(Search *s, int number, const Condition *c, bool (*is_bad)(double value), double *value) {
     Point *p = &s->point;
     Formula *f = p->formula;
     const uint32_t which = indices_of(f, c) | f->exprs[number].indices;
     memset(p->index, 0, sizeof p->index);
     do {
         f->turn++;
-        if (!all_hold(p, c) || couplet_formula_fits_int(couplet_formula_eval(p, f->exprs[number].args[0])) || p->work->left <= 0) continue;
-        report_real(s, number);
-        return;
+        if (!all_hold(p, c)) continue;
+        *value = couplet_formula_eval(p, number);
+        if (is_bad(*value) && p->work->left > 0) return true;
     } while (advance_some(p->index, f, which) && p->work->left > 0);
+    return false;
 }
 
-/* Reads, and reals as ints, ahead of what is made of them. */
-static void check_reads(Search *s, int number, const Condition *c) {
+static bool is_no_int(double value) { return !couplet_formula_fits_int(value); }
+static bool is_zero(double value) { return value == 0; }
+static bool is_no_whole(double value) { return !(fabs(value) < 0x1p63); }
+
+typedef void (*Check)(Search *s, int number, const Condition *c);
+
+/* An expression after its parts, each under the conditions at which it is computed. */
+static void check_parts(Search *s, int number, const Condition *c, Check check) {
     if (number < 0 || s->found || s->seen[number]) return;
     s->seen[number] = true;
     const Expr *e = &s->point.formula->exprs[number];
+    const bool selects = e->op == COUPLET_OP_SELECT, ands = e->op == COUPLET_OP_AND;
     for (int i = 0; i < e->arg_count && !s->found; i++) {
-        const bool is_lazy = i > 0 && (e->op == COUPLET_OP_SELECT || e->op == COUPLET_OP_AND || e->op == COUPLET_OP_OR);
-        const Condition here = {is_lazy ? e->args[0] : -1, e->op == COUPLET_OP_SELECT ? i == 1 : e->op == COUPLET_OP_AND, c};
-        check_reads(s, e->args[i], &here);
+        const bool is_lazy = i > 0 && (selects || ands || e->op == COUPLET_OP_OR);
+        const Condition here = {is_lazy ? e->args[0] : -1, selects ? i == 1 : ands, c};
+        check_parts(s, e->args[i], &here, check);
     }
-    if (!s->found && e->op == COUPLET_OP_LOAD && can_leave(e)) check_load(s, number, c);
-    if (!s->found && e->op == COUPLET_OP_TO_INT) check_real(s, number, c);
+    if (!s->found) check(s, number, c);
+}
+
+/* A read, or a real as an int. */
+static void check_read(Search *s, int number, const Condition *c) {
+    const Expr *e = &s->point.formula->exprs[number];
+    double value;
+    if (e->op == COUPLET_OP_LOAD && can_leave(e)) check_load(s, number, c);
+    if (e->op == COUPLET_OP_TO_INT && find_bad(s, e->args[0], c, is_no_int, &value)) report_real(s, number);
 }
 
 /* Of a whole number that 64 bits do not hold, or of a divisor that is 0. */
@@ -156,35 +171,15 @@ static void report_wrapped(Search *s, int number, double value) {
     s->found = true;
 }
 
-/* Whether 64 bits do not hold a whole number that is computed, or a divisor is 0, anywhere where its conditions hold. */
-static void check_wrap(Search *s, int number, bool divides, const Condition *c) {
-    Point *p = &s->point;
-    Formula *f = p->formula;
-    const uint32_t which = indices_of(f, c) | f->exprs[number].indices;
-    memset(p->index, 0, sizeof p->index);
-    do {
-        f->turn++;
-        if (!all_hold(p, c)) continue;
-        const double value = couplet_formula_eval(p, number);
-        if ((divides ? value != 0 : fabs(value) < 0x1p63) || p->work->left <= 0) continue;
-        report_wrapped(s, number, value);
-        return;
-    } while (advance_some(p->index, f, which) && p->work->left > 0);
-}
-
-static void check_arithmetic(Search *s, int number, const Condition *c) {
-    if (number < 0 || s->found || s->seen[number]) return;
-    s->seen[number] = true;
+/* A whole number that is computed beyond 64 bits, or a divisor that is 0. */
+static void check_whole(Search *s, int number, const Condition *c) {
     const Expr *e = &s->point.formula->exprs[number];
-    for (int i = 0; i < e->arg_count && !s->found; i++) {
-        const bool is_lazy = i > 0 && (e->op == COUPLET_OP_SELECT || e->op == COUPLET_OP_AND || e->op == COUPLET_OP_OR);
-        const Condition here = {is_lazy ? e->args[0] : -1, e->op == COUPLET_OP_SELECT ? i == 1 : e->op == COUPLET_OP_AND, c};
-        check_arithmetic(s, e->args[i], &here);
-    }
-    const bool computes = e->op == COUPLET_OP_ADD || e->op == COUPLET_OP_SUB || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG;
+    double value;
     const bool divides = e->op == COUPLET_OP_FLOORDIV || e->op == COUPLET_OP_MOD;
-    if (!s->found && divides) check_wrap(s, e->args[1], true, c);
-    else if (!s->found && computes && !e->is_real) check_wrap(s, number, false, c);
+    const bool adds = e->op == COUPLET_OP_ADD || e->op == COUPLET_OP_SUB;
+    const bool computes = !e->is_real && (adds || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG);
+    if (divides && find_bad(s, e->args[1], c, is_zero, &value)) report_wrapped(s, e->args[1], value);
+    if (computes && find_bad(s, number, c, is_no_whole, &value)) report_wrapped(s, number, value);
 }
 
 static void check_empty(Search *s) {
@@ -246,15 +241,15 @@ static void check_compute(Search *s) {
     s->seen = calloc((size_t)f->expr_count + 1, sizeof *s->seen);
     if (!s->seen) return;
     const Condition active = {f->active, true, NULL}, guard = {f->guard, true, &active};
-    check_reads(s, f->active, NULL);
-    check_reads(s, f->guard, &active);
-    check_reads(s, f->value, &guard);
+    check_parts(s, f->active, NULL, check_read);
+    check_parts(s, f->guard, &active, check_read);
+    check_parts(s, f->value, &guard, check_read);
     if (!s->found) check_empty(s);
     if (!s->found) check_stored(s);
     if (!s->found) {
         memset(s->seen, 0, (size_t)f->expr_count + 1);
-        check_arithmetic(s, f->guard, &active);
-        check_arithmetic(s, f->value, &guard);
+        check_parts(s, f->guard, &active, check_whole);
+        check_parts(s, f->value, &guard, check_whole);
     }
     free(s->seen);
 }
