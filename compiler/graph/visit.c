@@ -5,9 +5,7 @@
 
 static bool is_leaf(const GExpr *e) { return e->op == G_CONST || e->op == G_INDEX; }
 
-/* ---- the map
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the map --------------------------------------------------------------------------------- */
 
 void expr_map_open(ExprMap *map) {
     map->count = map->capacity = 0;
@@ -86,9 +84,7 @@ bool expr_map_add(ExprMap *map, const GExpr *e) {
     return true;
 }
 
-/* ---- walks
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- walks ----------------------------------------------------------------------------------- */
 
 bool expr_visit_rest(ExprMap *met, const GExpr *e, ExprVisit visit, void *context) {
     if (!e || (!is_leaf(e) && !expr_map_add(met, e))) return false;
@@ -169,9 +165,7 @@ ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context) {
     return value;
 }
 
-/* ---- frequent questions
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- frequent questions ---------------------------------------------------------------------- */
 
 static VisitStep count_part(void *context, const GExpr *e) {
     *(int *)context += !is_leaf(e);

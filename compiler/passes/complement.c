@@ -198,8 +198,7 @@ static const GExpr *exp_complement(Logs *l, const GExpr *v) {
     return found ? found : negated(g, gx1(g, G_EXPM1, u));
 }
 
-/* ---- the error function
- * ---------------------------------------------------------------------------- */
+/* ---- the error function ---------------------------------------------------------------------- */
 
 /* 1 - erf(x). From 1/2 on it is t exp(P(t) - x^2) with t = 1 / (1 + x / 2), as in Numerical
  * Recipes, 6.2.2; P is a Chebyshev fit of degree 11 in 2.5 t - 1, within 2.3e-9, and its slope

@@ -473,8 +473,7 @@ const GExpr *log_of_form(Logs *l, const LogForm *f) {
     return f->shift ? gx2(l->g, G_ADD, f->shift, rest) : rest;
 }
 
-/* ---- logs and quotients
- * -------------------------------------------------------------------------- */
+/* ---- logs and quotients ---------------------------------------------------------------------- */
 
 /* Below -log 2 the exponential is small beside 1; above, 1 - exp(u) is. The arm that is not taken
  * is kept where it is finite. */

@@ -64,8 +64,7 @@ static const GExpr *visit_difference(void *context, Graph *g, const GExpr *e) {
     return turned ? gx1(g, G_NEG, complement) : complement;
 }
 
-/* ---- logs
- * ---------------------------------------------------------------------------------------- */
+/* ---- logs ------------------------------------------------------------------------------------ */
 
 /* log softplus(x) is x where softplus is exp(x), which vanishes; log tanh(x) is that of (1 - e) /
  * (1 + e). */
@@ -115,8 +114,7 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     return log;
 }
 
-/* ---- quotients and products
- * ------------------------------------------------------------------------ */
+/* ---- quotients and products ------------------------------------------------------------------ */
 
 /* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which is in 0 .. 1 already. */
 static bool is_length(Logs *l, const GExpr *e) {
