@@ -1,5 +1,6 @@
 /* Expressions to LLVM IR: straight-line, each sub-expression once. */
 #include "compiler/cpu/emit.h"
+#include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 
 #include <math.h>
@@ -109,10 +110,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
     GNode *tensor = load->tensor;
     if (s->tile && tensor->streamed) return emit_tile_read(s, load);
-    /* Of the axes that data leads to. Another one was proved to be inside where its value counts: a value that was
-     * taken out of its guard reads some entry there, and no fault is said of it. */
-    LLVMValueRef checked = NULL;
-    LLVMValueRef base = NULL, at = NULL, inside = NULL;
+    LLVMValueRef base = NULL, at = NULL, inside = NULL, checked = NULL;
     for (int i = 0; i < s->kernel->operand_count; i++)
         if (s->kernel->operands[i] == tensor) base = s->bases[i];
     if (s->kernel->arguments) return emit_walk(s, load, base);
@@ -124,7 +122,7 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
             LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, whole(s, tensor->shape[i]), "");
             inside = inside ? LLVMBuildAnd(b, inside, fits, "") : fits;
             index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
-            if (expr_is_data(load->args[i]) || load->args[i]->op == G_CONST)
+            if (subscript_may_fault(s->e->graph, load->args[i], s->extents, tensor->shape[i]))
                 checked = checked ? LLVMBuildAnd(b, checked, fits, "") : fits;
         }
         at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
@@ -143,18 +141,12 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
     return value;
 }
 
-/* ---- what may fault
- * ----------------------------------------------------------------------------------------- */
+/* ---- what may fault -------------------------------------------------------------------------- */
 
 static bool read_may_fault(Frame *s, const GExpr *load) {
     if (load->has_else || s->kernel->arguments || (s->tile && load->tensor->streamed)) return false;
-    for (int i = 0; i < load->tensor->rank; i++) {
-        int64_t low, high;
-        const GExpr *at = load->args[i];
-        bool safe = gx_range_of_data(s->e->graph, at, s->extents, &low, &high) && low >= 0 &&
-                    high < load->tensor->shape[i];
-        if (!safe && (at->op == G_CONST || expr_is_data(at))) return true;
-    }
+    for (int i = 0; i < load->tensor->rank; i++)
+        if (subscript_may_fault(s->e->graph, load->args[i], s->extents, load->tensor->shape[i])) return true;
     return false;
 }
 

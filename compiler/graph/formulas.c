@@ -1,5 +1,6 @@
 #include "compiler/graph/formulas.h"
 
+#include "compiler/graph/loads.h"
 #include "runtime/formula.h"
 
 #include <string.h>
@@ -136,10 +137,8 @@ static void put_load(Formulas *w, const GNode *n, const GExpr *e) {
     put(w, e->has_else);
     put(w, (uint64_t)array->rank);
     for (int i = 0; i < array->rank; i++) {
-        int64_t low, high;
-        const bool inside = gx_range_of_data(w->g, e->args[i], extents, &low, &high) && low >= 0 && high < array->shape[i];
         put(w, (uint64_t)array->shape[i]);
-        put(w, !inside);
+        put(w, subscript_may_fault(w->g, e->args[i], extents, array->shape[i]));
     }
 }
 

@@ -34,6 +34,12 @@ bool load_is_at_own_place(const GExpr *load) {
     return !load->has_else;
 }
 
+bool subscript_may_fault(Graph *g, const GExpr *subscript, const int64_t *extents, int64_t extent) {
+    if (subscript->op != G_CONST && !expr_is_data(subscript)) return false;
+    int64_t low, high;
+    return !gx_range_of_data(g, subscript, extents, &low, &high) || low < 0 || high >= extent;
+}
+
 typedef struct Check {
     const GExpr *subscript;
     int64_t extent;

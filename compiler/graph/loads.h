@@ -20,4 +20,9 @@ bool load_is_at_own_place(const GExpr *load);
  * short at the same subscript. Indices of both are fresh ones. */
 bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value);
 
+/* Whether an axis of `extent` entries may be left so that the step ends: by a subscript that data leads to, or by a
+ * constant. Any other one was proved to be inside where its value counts; a value that was taken out of its guard reads
+ * some entry there, and no fault is said of it. */
+bool subscript_may_fault(Graph *g, const GExpr *subscript, const int64_t *extents, int64_t extent);
+
 #endif

@@ -1,4 +1,5 @@
 /* Expressions to C: straight-line, each sub-expression once. */
+#include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/opencl/emit.h"
 
@@ -160,8 +161,6 @@ static Value element_at(Frame *f, const GNode *tensor, Value at) {
 static Value write_load(Frame *f, const GExpr *load, Value mask) {
     const GNode *tensor = load->tensor;
     if (tensor->streamed && f->kernel->kind == KERNEL_SWEEP) return sweep_element(f, load);
-    /* An axis that no data leads to was proved to be inside where its value counts: a value that was taken out of its
-     * guard reads some entry there, and no fault is said of it. */
     Value at = NULL, inside = NULL, checked = NULL;
     for (int i = 0; i < tensor->rank; i++) {
         Value index = write_expr(f, load->args[i], mask);
@@ -172,7 +171,8 @@ static Value write_load(Frame *f, const GExpr *load, Value mask) {
             Value fits = write_const(f, "int", "%s >= 0 && %s < %lld", index, index, extent);
             inside = mask_and(f, inside, fits);
             index = write_const(f, "int", "%s ? (int)%s : 0", fits, index);
-            if (expr_is_data(load->args[i]) || load->args[i]->op == G_CONST) checked = mask_and(f, checked, fits);
+            if (subscript_may_fault(f->kernel->graph, load->args[i], f->extents, extent))
+                checked = mask_and(f, checked, fits);
         }
         if (strcmp(index, "0") == 0 && i + 1 < tensor->rank && !at) continue;
         at = at ? arena_printf(f->arena, "(%s * %lld + %s)", at, extent, index) : index;
@@ -294,11 +294,8 @@ static bool may_fault(Frame *f, const GExpr *e) {
     }
     bool may = e->op == G_TO_INT || gx_may_wrap(f->kernel->graph, e, f->extents);
     for (int i = 0; i < e->arg_count && !may; i++) may = may_fault(f, e->args[i]);
-    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++) {
-        int64_t low, high;
-        bool safe = gx_range(f->kernel->graph, e->args[i], f->extents, &low, &high) && low >= 0 && high < e->tensor->shape[i];
-        may = !safe && (expr_is_data(e->args[i]) || e->args[i]->op == G_CONST);
-    }
+    for (int i = 0; e->op == G_LOAD && !e->has_else && i < e->tensor->rank && !may; i++)
+        may = subscript_may_fault(f->kernel->graph, e->args[i], f->extents, e->tensor->shape[i]);
     remember(f, &f->checked, e, NULL, may ? yes : no);
     return may;
 }
