@@ -1,4 +1,5 @@
-/* `eval`: its evaluations, held against evals.def, and the fields and formulas that they are made of. */
+/* `eval`: its evaluations, held against evals.def, and the fields and formulas that they are made
+ * of. */
 #include "lang/check.h"
 
 #include "lang/ast_walk.h"
@@ -7,7 +8,8 @@
 #include <string.h>
 
 static const OptionRow evals[] = {
-#define EVAL_OPTION(evaluation, name, kind, low, high, standard, range) {#evaluation, #name, WANTS_##kind, low, high, standard, range},
+#define EVAL_OPTION(evaluation, name, kind, low, high, standard, range)                            \
+    {#evaluation, #name, WANTS_##kind, low, high, standard, range},
 #include "lang/evals.def"
 #undef EVAL_OPTION
 };
@@ -18,14 +20,17 @@ double eval_standard(const char *evaluation, const char *option) {
     return row ? row->standard : 0;
 }
 
-bool eval_is_field(const Expr *of) { return of->kind == EXPR_MEMBER && of->args[0]->kind == EXPR_NAME; }
+bool eval_is_field(const Expr *of) {
+    return of->kind == EXPR_MEMBER && of->args[0]->kind == EXPR_NAME;
+}
 
-/* ---- eval ------------------------------------------------------------------------------------------------------------------- */
+/* ---- eval ------------------------------------------------------------------------------------ */
 
 static const char *options_text(Check *c, const char *evaluation) {
     const char *text = "";
     for (int i = 0; i < EVAL_ROWS; i++)
-        if (strcmp(evals[i].owner, evaluation) == 0) text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", evals[i].name);
+        if (strcmp(evals[i].owner, evaluation) == 0)
+            text = arena_printf(c->arena, "%s%s%s", text, *text ? ", " : "", evals[i].name);
     return text;
 }
 
@@ -33,28 +38,39 @@ static void unknown_option(Check *c, const Expr *call, int at, const char *evalu
     const char *name = call->arg_names ? call->arg_names[at] : NULL, *names[EVAL_ROWS];
     int count = 0;
     if (!name) {
-        diag_report(c->diag, CODE_EVALUATION, call->args[at]->span, "an option of `%s` needs its name, like `features = encoder`", evaluation);
+        diag_report(c->diag, CODE_EVALUATION, call->args[at]->span,
+                    "an option of `%s` needs its name, like `features = encoder`", evaluation);
         return;
     }
     for (int i = 0; i < EVAL_ROWS; i++)
         if (strcmp(evals[i].owner, evaluation) == 0) names[count++] = evals[i].name;
     const char *near = diag_nearest(name, names, count);
-    diag_report(c->diag, CODE_EVALUATION, argument_span(call, at), "`%s` has no option `%s`; it has %s", evaluation, name, options_text(c, evaluation));
+    diag_report(c->diag, CODE_EVALUATION, argument_span(call, at),
+                "`%s` has no option `%s`; it has %s", evaluation, name,
+                options_text(c, evaluation));
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
 }
 
 static void check_missing(Check *c, const Expr *call, const char *evaluation) {
     const char *missing = "";
     for (int i = 0; i < EVAL_ROWS; i++) {
-        const bool needed = strcmp(evals[i].owner, evaluation) == 0 && (evals[i].wants == WANTS_NETWORK || evals[i].wants == WANTS_DATA);
+        const bool needed = strcmp(evals[i].owner, evaluation) == 0 &&
+                            (evals[i].wants == WANTS_NETWORK || evals[i].wants == WANTS_DATA);
         bool given = false;
-        for (int a = 0; a < call->arg_count; a++) given |= call->arg_names && call->arg_names[a] && strcmp(call->arg_names[a], evals[i].name) == 0;
-        if (needed && !given) missing = arena_printf(c->arena, "%s%s%s", missing, *missing ? " and " : "", evals[i].name);
+        for (int a = 0; a < call->arg_count; a++)
+            given |= call->arg_names && call->arg_names[a] &&
+                     strcmp(call->arg_names[a], evals[i].name) == 0;
+        if (needed && !given)
+            missing =
+                arena_printf(c->arena, "%s%s%s", missing, *missing ? " and " : "", evals[i].name);
     }
-    if (*missing) diag_report(c->diag, CODE_EVALUATION, call->span, "`%s` needs its %s: `%s(features = encoder, bank = train, query = test)`", evaluation, missing, evaluation);
+    if (*missing)
+        diag_report(c->diag, CODE_EVALUATION, call->span,
+                    "`%s` needs its %s: `%s(features = encoder, bank = train, query = test)`",
+                    evaluation, missing, evaluation);
 }
 
-/* ---- the sources of an evaluation ----------------------------------------------------------------------------------------------- */
+/* ---- the sources of an evaluation ------------------------------------------------------------ */
 
 static Expr *eval_argument(const Expr *call, const char *name) {
     for (int i = 0; call->arg_names && i < call->arg_count; i++)
@@ -67,12 +83,18 @@ static const DataSource *eval_source(const Expr *call, const char *name) {
     return e && e->symbol && e->symbol->kind == SYMBOL_DATA ? e->symbol->stmt->data : NULL;
 }
 
-/* ---- the fields of an evaluation ---------------------------------------------------------------------------------------------- */
+/* ---- the fields of an evaluation ------------------------------------------------------------- */
 
-static bool is_label(const DataField *field) { return field->type == DATA_INT && field->rank == 0; }
+static bool is_label(const DataField *field) {
+    return field->type == DATA_INT && field->rank == 0;
+}
 
-static bool is_of_bytes(const DataField *field) { return field->type == DATA_U8; }
-static bool is_array(const DataField *field) { return field->rank > 0; }
+static bool is_of_bytes(const DataField *field) {
+    return field->type == DATA_U8;
+}
+static bool is_array(const DataField *field) {
+    return field->rank > 0;
+}
 
 static const DataField *only_field(const DataSource *bank, bool (*fits)(const DataField *field)) {
     const DataField *only = NULL;
@@ -86,21 +108,27 @@ static const DataField *only_field(const DataSource *bank, bool (*fits)(const Da
 
 const DataField *eval_field(const DataSource *bank, const char *option) {
     const bool labels = strcmp(option, "labels") == 0;
-    const DataField *named = find_field(bank, labels ? "label" : "image"), *bytes = labels ? NULL : only_field(bank, is_of_bytes);
+    const DataField *named = find_field(bank, labels ? "label" : "image"),
+                    *bytes = labels ? NULL : only_field(bank, is_of_bytes);
     if (named && (!labels || is_label(named))) return named;
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
 }
 
 /* Whether both sources have the field, alike. */
-static void compare_sources(Check *c, const DataField *field, const DataSource *bank, const DataSource *query, Span span) {
+static void compare_sources(Check *c, const DataField *field, const DataSource *bank,
+                            const DataSource *query, Span span) {
     const DataField *other = find_field(query, field->name);
-    const bool same = other && other->type == field->type && other->rank == field->rank && memcmp(other->shape, field->shape, sizeof *field->shape * (size_t)field->rank) == 0;
+    const bool same =
+        other && other->type == field->type && other->rank == field->rank &&
+        memcmp(other->shape, field->shape, sizeof *field->shape * (size_t)field->rank) == 0;
     if (same || query->poisoned) return;
-    diag_report(c->diag, CODE_EVALUATION, span, "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s", field->name, bank->name, fields_text(c, bank), query->name,
-                fields_text(c, query));
+    diag_report(c->diag, CODE_EVALUATION, span,
+                "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s",
+                field->name, bank->name, fields_text(c, bank), query->name, fields_text(c, query));
 }
 
-static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank, const DataSource *query) {
+static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank,
+                             const DataSource *query) {
     Expr *given = eval_argument(call, option);
     const DataField *field = given ? NULL : eval_field(bank, option);
     const char *form = strcmp(option, "of") == 0 ? "of = train.image" : "labels = train.label";
@@ -110,20 +138,23 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
     }
     if (!field) {
         if (bank->poisoned) return;
-        diag_report(c->diag, CODE_EVALUATION, call->span, "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
+        diag_report(c->diag, CODE_EVALUATION, call->span,
+                    "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
                     strcmp(option, "of") == 0 ? "of" : "to tell", bank->name, fields_text(c, bank));
         diag_suggest(c->diag, "name it: `%s`", form);
         return;
     }
     if (strcmp(option, "labels") == 0 && !is_label(field)) {
-        diag_report(c->diag, CODE_EVALUATION, given ? given->span : call->span, "`labels` is an int field with a number for each sample, and `%s` is none; `%s` has %s", field->name, bank->name,
-                    fields_text(c, bank));
+        diag_report(
+            c->diag, CODE_EVALUATION, given ? given->span : call->span,
+            "`labels` is an int field with a number for each sample, and `%s` is none; `%s` has %s",
+            field->name, bank->name, fields_text(c, bank));
         return;
     }
     compare_sources(c, field, bank, query, given ? given->span : call->span);
 }
 
-/* ---- formulas ------------------------------------------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 /* What a formula of an evaluation reads. */
 typedef struct Reading {
@@ -135,14 +166,38 @@ typedef struct Reading {
 
 static void refuse(Reading *r, Span span, const char *what) {
     r->refused = true;
-    diag_report(r->c->diag, CODE_EVALUATION, span, "features are made of fields of the bank, networks and functions, and %s", what);
+    diag_report(r->c->diag, CODE_EVALUATION, span,
+                "features are made of fields of the bank, networks and functions, and %s", what);
 }
 
 static bool is_kept(const Symbol *s) {
     switch (s->kind) {
-    case SYMBOL_LET: case SYMBOL_LET_FN: case SYMBOL_VIEW: case SYMBOL_DRAW: case SYMBOL_PARAM: case SYMBOL_STATE: case SYMBOL_QUEUE: return true;
-    case SYMBOL_POISON: case SYMBOL_MODULE: case SYMBOL_DATA: case SYMBOL_FIELD: case SYMBOL_HYPER: case SYMBOL_STAGE: case SYMBOL_NET: case SYMBOL_NET_PART: case SYMBOL_NET_STATE: case SYMBOL_FN:
-    case SYMBOL_OPTIMISER: case SYMBOL_COLUMN: case SYMBOL_ARGUMENT: case SYMBOL_CONFIG: case SYMBOL_DIMENSION: case SYMBOL_INDEX: case SYMBOL_BUILTIN: return false;
+    case SYMBOL_LET:
+    case SYMBOL_LET_FN:
+    case SYMBOL_VIEW:
+    case SYMBOL_DRAW:
+    case SYMBOL_PARAM:
+    case SYMBOL_STATE:
+    case SYMBOL_QUEUE:
+        return true;
+    case SYMBOL_POISON:
+    case SYMBOL_MODULE:
+    case SYMBOL_DATA:
+    case SYMBOL_FIELD:
+    case SYMBOL_HYPER:
+    case SYMBOL_STAGE:
+    case SYMBOL_NET:
+    case SYMBOL_NET_PART:
+    case SYMBOL_NET_STATE:
+    case SYMBOL_FN:
+    case SYMBOL_OPTIMISER:
+    case SYMBOL_COLUMN:
+    case SYMBOL_ARGUMENT:
+    case SYMBOL_CONFIG:
+    case SYMBOL_DIMENSION:
+    case SYMBOL_INDEX:
+    case SYMBOL_BUILTIN:
+        return false;
     }
     return false;
 }
@@ -151,10 +206,19 @@ static bool is_kept(const Symbol *s) {
 static void read_field(Reading *r, const Expr *e, const DataSource *source) {
     Check *c = r->c;
     r->reads_field = true;
-    if (source != r->bank) refuse(r, e->span, arena_printf(c->arena, "`%s` is no field of the bank, `%s`: the query's fields are read in place of the bank's", span_text(c->arena, e->span), r->bank->name));
-    else if (strcmp(e->name, "all") == 0) refuse(r, e->span, arena_printf(c->arena, "`%s` is the whole source", span_text(c->arena, e->span)));
-    else if (strcmp(e->name, "index") == 0) refuse(r, e->span, "the number of a row says nothing about a new sample");
-    else if (find_field(source, e->name)) compare_sources(c, find_field(source, e->name), r->bank, r->query, e->span);
+    if (source != r->bank)
+        refuse(r, e->span,
+               arena_printf(c->arena,
+                            "`%s` is no field of the bank, `%s`: the query's fields are read in "
+                            "place of the bank's",
+                            span_text(c->arena, e->span), r->bank->name));
+    else if (strcmp(e->name, "all") == 0)
+        refuse(r, e->span,
+               arena_printf(c->arena, "`%s` is the whole source", span_text(c->arena, e->span)));
+    else if (strcmp(e->name, "index") == 0)
+        refuse(r, e->span, "the number of a row says nothing about a new sample");
+    else if (find_field(source, e->name))
+        compare_sources(c, find_field(source, e->name), r->bank, r->query, e->span);
 }
 
 static bool read_name(void *context, Expr *e) {
@@ -162,13 +226,19 @@ static bool read_name(void *context, Expr *e) {
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : e->kind == EXPR_NAME ? e : NULL;
     const Symbol *s = base && base->kind == EXPR_NAME ? find_symbol(r->c->scope, base->name) : NULL;
     if (!s) return true;
-    if (e->kind == EXPR_MEMBER && s->kind == SYMBOL_DATA) read_field(r, e, s->stmt->data);
-    else if (s->kind == SYMBOL_DATA) refuse(r, e->span, arena_printf(r->c->arena, "`%s` is a whole source; a field of it is `%s.NAME`", s->name, s->name));
-    else if (is_kept(s)) refuse(r, e->span, arena_printf(r->c->arena, "`%s` belongs to a step", s->name));
+    if (e->kind == EXPR_MEMBER && s->kind == SYMBOL_DATA)
+        read_field(r, e, s->stmt->data);
+    else if (s->kind == SYMBOL_DATA)
+        refuse(r, e->span,
+               arena_printf(r->c->arena, "`%s` is a whole source; a field of it is `%s.NAME`",
+                            s->name, s->name));
+    else if (is_kept(s))
+        refuse(r, e->span, arena_printf(r->c->arena, "`%s` belongs to a step", s->name));
     return e->kind != EXPR_MEMBER || !base || base->kind != EXPR_NAME;
 }
 
-/* The type of a formula of the bank's fields: for one sample, as in a view, or for the samples of a batch, as in a sweep. Poisoned after a message. */
+/* The type of a formula of the bank's fields: for one sample, as in a view, or for the samples of a
+ * batch, as in a sweep. Poisoned after a message. */
 static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     static Stmt no_view;
     Check *c = r->c;
@@ -182,7 +252,9 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
     c->sweep = NULL;
     c->in_view = false;
     c->view = NULL;
-    if (type->kind != KIND_POISON && !r->reads_field) refuse(r, formula->span, arena_printf(c->arena, "this reads no field of the bank, `%s`", r->bank->name));
+    if (type->kind != KIND_POISON && !r->reads_field)
+        refuse(r, formula->span,
+               arena_printf(c->arena, "this reads no field of the bank, `%s`", r->bank->name));
     return r->refused ? type_poison(c) : type;
 }
 
@@ -190,7 +262,9 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
 static void check_recipe(Reading *r, Expr *recipe) {
     const Type *type = formula_type(r, recipe, true);
     if (type->kind == KIND_POISON || (is_numeric(type) && type->rank < MAX_RANK)) return;
-    diag_report(r->c->diag, CODE_EVALUATION, recipe->span, "`of` is a field of the bank, or a formula of its fields that gives a number or an array of at most %d axes for one sample; this is %s",
+    diag_report(r->c->diag, CODE_EVALUATION, recipe->span,
+                "`of` is a field of the bank, or a formula of its fields that gives a number or an "
+                "array of at most %d axes for one sample; this is %s",
                 MAX_RANK - 1, type_text(r->c->arena, type));
 }
 
@@ -198,14 +272,20 @@ static void check_recipe(Reading *r, Expr *recipe) {
 static void check_rows(Reading *r, Expr *formula, const Type *type) {
     Check *c = r->c;
     const Dim *rows = dim_const(c->dims, sweep_rows(r->bank));
-    if (type->kind == KIND_POISON || (type->kind == KIND_REAL && type->rank == 2 && type->dims[0] == rows)) return;
-    diag_report(c->diag, CODE_EVALUATION, formula->span, "`features` of %s is a network or a part of one, or a formula that gives a row of reals for each of %s samples, real[%s, D]; this is %s",
-                r->call->callee->name, dim_text(c->arena, rows), dim_text(c->arena, rows), type_text(c->arena, type));
+    if (type->kind == KIND_POISON ||
+        (type->kind == KIND_REAL && type->rank == 2 && type->dims[0] == rows))
+        return;
+    diag_report(c->diag, CODE_EVALUATION, formula->span,
+                "`features` of %s is a network or a part of one, or a formula that gives a row of "
+                "reals for each of %s samples, real[%s, D]; this is %s",
+                r->call->callee->name, dim_text(c->arena, rows), dim_text(c->arena, rows),
+                type_text(c->arena, type));
 }
 
 /* Whether an expression is a network: then it is applied to `of`. */
 static bool names_net(Check *c, const Expr *e) {
-    while (e->kind == EXPR_MEMBER) e = e->args[0];
+    while (e->kind == EXPR_MEMBER)
+        e = e->args[0];
     const Symbol *s = e->kind == EXPR_NAME ? find_symbol(c->scope, e->name) : NULL;
     return !s || s->kind == SYMBOL_NET || s->kind == SYMBOL_MODULE || s->kind == SYMBOL_POISON;
 }
@@ -214,8 +294,10 @@ static bool names_net(Check *c, const Expr *e) {
 static void check_network(Reading *r, Expr *features) {
     const Type *t = check_expr(r->c, features);
     if (t->kind == KIND_NET || t->kind == KIND_POISON) return;
-    diag_report(r->c->diag, CODE_EVALUATION, features->span, "`features` of %s is a network or a part of one, or a formula of these and of fields; this is %s", r->call->callee->name,
-                type_text(r->c->arena, t));
+    diag_report(r->c->diag, CODE_EVALUATION, features->span,
+                "`features` of %s is a network or a part of one, or a formula of these and of "
+                "fields; this is %s",
+                r->call->callee->name, type_text(r->c->arena, t));
 }
 
 static void check_features(Reading *r) {
@@ -224,17 +306,26 @@ static void check_features(Reading *r) {
     if (!features) return;
     if ((features->kind == EXPR_NAME || features->kind == EXPR_MEMBER) && names_net(c, features)) {
         check_network(r, features);
-        if (!of || eval_is_field(of)) check_eval_field(c, r->call, "of", r->bank, r->query);
-        else check_recipe(r, of);
+        if (!of || eval_is_field(of))
+            check_eval_field(c, r->call, "of", r->bank, r->query);
+        else
+            check_recipe(r, of);
         return;
     }
     const Type *type = formula_type(r, features, false);
-    if (type->kind != KIND_NET) check_rows(r, features, type);
-    else diag_report(c->diag, CODE_EVALUATION, features->span, "`features` is a network that has a name, or a formula of fields; this makes a new one");
-    if (of) diag_report(c->diag, CODE_EVALUATION, of->span, "`of` is what a network is given, and these features are a formula, which names its fields itself");
+    if (type->kind != KIND_NET)
+        check_rows(r, features, type);
+    else
+        diag_report(c->diag, CODE_EVALUATION, features->span,
+                    "`features` is a network that has a name, or a formula of fields; this makes a "
+                    "new one");
+    if (of)
+        diag_report(c->diag, CODE_EVALUATION, of->span,
+                    "`of` is what a network is given, and these features are a formula, which "
+                    "names its fields itself");
 }
 
-/* ---- one evaluation ------------------------------------------------------------------------------------------------------------ */
+/* ---- one evaluation -------------------------------------------------------------------------- */
 
 static bool is_given_twice(const Expr *call, int at) {
     for (int i = 0; i < at; i++)
@@ -252,20 +343,29 @@ static void check_option(Check *c, const Expr *call, int at, const char *evaluat
         unknown_option(c, call, at, evaluation);
         return;
     }
-    if (is_given_twice(call, at)) diag_report(c->diag, CODE_EVALUATION, span, "`%s` of %s is given twice", name, evaluation);
+    if (is_given_twice(call, at))
+        diag_report(c->diag, CODE_EVALUATION, span, "`%s` of %s is given twice", name, evaluation);
     if (row->wants == WANTS_OF || row->wants == WANTS_NETWORK) return;
     const Type *t = check_expr(c, call->args[at]);
     const char *of = arena_printf(c->arena, " of %s", evaluation);
-    const bool fits = row->wants != WANTS_DATA || (t->kind == KIND_DATA && call->args[at]->kind == EXPR_NAME);
-    if (!fits && t->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, span, "`%s`%s is %s, and this is %s", name, of, row->range, type_text(c->arena, t));
-    else if (row->wants != WANTS_DATA) check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
+    const bool fits =
+        row->wants != WANTS_DATA || (t->kind == KIND_DATA && call->args[at]->kind == EXPR_NAME);
+    if (!fits && t->kind != KIND_POISON)
+        diag_report(c->diag, CODE_EVALUATION, span, "`%s`%s is %s, and this is %s", name, of,
+                    row->range, type_text(c->arena, t));
+    else if (row->wants != WANTS_DATA)
+        check_number(c, row, call->args[at], span, CODE_EVALUATION, of);
 }
 
 static void check_one(Check *c, const Expr *call) {
     const char *name = call->callee->name;
-    for (int a = 0; a < call->arg_count; a++) check_option(c, call, a, name);
+    for (int a = 0; a < call->arg_count; a++)
+        check_option(c, call, a, name);
     check_missing(c, call, name);
-    Reading reading = {.c = c, .call = call, .bank = eval_source(call, "bank"), .query = eval_source(call, "query")};
+    Reading reading = {.c = c,
+                       .call = call,
+                       .bank = eval_source(call, "bank"),
+                       .query = eval_source(call, "query")};
     if (!reading.bank || !reading.query) { /* which is said; what the fields are depends on them */
         Expr *features = eval_argument(call, "features");
         if (features && features->kind == EXPR_NAME) check_network(&reading, features);
@@ -280,14 +380,18 @@ void check_eval(Check *c, Stmt *s) {
     enum { COUNT = sizeof evaluations / sizeof *evaluations };
     for (int i = 0; i < s->target_count; i++) {
         const Expr *call = s->targets[i];
-        const char *name = call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
+        const char *name =
+            call->kind == EXPR_CALL && call->callee->kind == EXPR_NAME ? call->callee->name : "";
         bool known = false;
-        for (int k = 0; k < COUNT; k++) known |= strcmp(evaluations[k], name) == 0;
+        for (int k = 0; k < COUNT; k++)
+            known |= strcmp(evaluations[k], name) == 0;
         if (known) {
             check_one(c, call);
             continue;
         }
-        diag_report(c->diag, CODE_EVALUATION, call->span, "`eval` knows knn(..) and linear(..), and statements: over, let, update and report");
+        diag_report(
+            c->diag, CODE_EVALUATION, call->span,
+            "`eval` knows knn(..) and linear(..), and statements: over, let, update and report");
         const char *near = diag_nearest(name, evaluations, COUNT);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     }

@@ -1,4 +1,5 @@
-/* The first fault of a step: an index outside, a reduction without a term, a number that 32 bits do not hold. */
+/* The first fault of a step: an index outside, a reduction without a term, a number that 32 bits do
+ * not hold. */
 #include "runtime/formula_parts.h"
 
 /* What must hold for an expression to be worked out, the innermost first. */
@@ -21,7 +22,9 @@ static bool all_hold(Point *p, const Condition *c) {
     int count = 0;
     for (; c && count < DEEPEST_CONDITIONS; c = c->outer)
         if (c->expr >= 0) list[count++] = c;
-    for (int i = count - 1; i >= 0 && good; i--) good = (couplet_formula_eval(p, list[i]->expr) != 0) == list[i]->truth; /* the outer ones first: they keep the inner ones' reads inside */
+    for (int i = count - 1; i >= 0 && good; i--)
+        good = (couplet_formula_eval(p, list[i]->expr) != 0) ==
+               list[i]->truth; /* the outer ones first: they keep the inner ones' reads inside */
     return good;
 }
 
@@ -44,18 +47,27 @@ static bool advance_some(int64_t *index, const Formula *f, uint32_t which) {
 
 static const char *advice_of(CoupletFaultKind kind) {
     switch (kind) {
-    case COUPLET_FAULT_INDEX: return "a guard leaves such elements out (`| 0 <= y[i] and y[i] < C`), and `(o[i, y[i]] else 0)` says what a read outside is worth";
-    case COUPLET_FAULT_EMPTY: return "`(mean[j | ..] .. else 0)` says what a reduction without a term is worth";
-    case COUPLET_FAULT_FEW: return "ask for fewer, or let more fulfil the guard";
-    case COUPLET_FAULT_SINGULAR: return "add a little to the diagonal: `a[i, j] + (if i == j then 1e-6 else 0)`";
-    case COUPLET_FAULT_COST: return "keep the costs finite: they are compared with each other";
-    case COUPLET_FAULT_BETA: return "keep both parameters above 0";
-    case COUPLET_FAULT_WHOLE: return "reals hold larger numbers, to seven digits: `real(y[i]) * 100000`";
+    case COUPLET_FAULT_INDEX:
+        return "a guard leaves such elements out (`| 0 <= y[i] and y[i] < C`), and `(o[i, y[i]] "
+               "else 0)` says what a read outside is worth";
+    case COUPLET_FAULT_EMPTY:
+        return "`(mean[j | ..] .. else 0)` says what a reduction without a term is worth";
+    case COUPLET_FAULT_FEW:
+        return "ask for fewer, or let more fulfil the guard";
+    case COUPLET_FAULT_SINGULAR:
+        return "add a little to the diagonal: `a[i, j] + (if i == j then 1e-6 else 0)`";
+    case COUPLET_FAULT_COST:
+        return "keep the costs finite: they are compared with each other";
+    case COUPLET_FAULT_BETA:
+        return "keep both parameters above 0";
+    case COUPLET_FAULT_WHOLE:
+        return "reals hold larger numbers, to seven digits: `real(y[i]) * 100000`";
     case COUPLET_NO_FAULT:
     case COUPLET_FAULT_MEMORY:
     case COUPLET_FAULT_DEVICE:
     case COUPLET_FAULT_NAN:
-    case COUPLET_FAULT_INFINITE: break;
+    case COUPLET_FAULT_INFINITE:
+        break;
     }
     return NULL;
 }
@@ -66,8 +78,11 @@ static void report_index(Search *s, int number, int axis, double index) {
     Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_INDEX);
     couplet_formula_add_expr(&t, p, e->args[axis], 0);
     couplet_formula_add(&t, " is %.0f, and axis %d of ", index, axis + 1);
-    if (e->name >= 0) couplet_formula_add(&t, "`"), couplet_formula_add_string(&t, p->work, e->name), couplet_formula_add(&t, "`");
-    else couplet_formula_add(&t, "the array that it reads");
+    if (e->name >= 0)
+        couplet_formula_add(&t, "`"), couplet_formula_add_string(&t, p->work, e->name),
+            couplet_formula_add(&t, "`");
+    else
+        couplet_formula_add(&t, "the array that it reads");
     couplet_formula_add(&t, " has 0 to %lld", (long long)e->shape[axis] - 1);
     s->out->advice = advice_of(COUPLET_FAULT_INDEX);
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, s->out);
@@ -97,7 +112,8 @@ static void check_load(Search *s, int number, const Condition *c) {
 
 static bool can_leave(const Expr *e) {
     bool can = false;
-    for (int i = 0; i < e->rank; i++) can |= e->may_leave[i];
+    for (int i = 0; i < e->rank; i++)
+        can |= e->may_leave[i];
     return can && !e->has_else;
 }
 
@@ -105,18 +121,23 @@ static void report_real(Search *s, int number) {
     Point *p = &s->point;
     const Expr *e = &p->formula->exprs[number];
     Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_WHOLE);
-    if (p->formula->exprs[e->args[0]].op == COUPLET_OP_REAL) couplet_formula_add(&t, "a number here");
-    else couplet_formula_add_expr(&t, p, e->args[0], 0);
+    if (p->formula->exprs[e->args[0]].op == COUPLET_OP_REAL)
+        couplet_formula_add(&t, "a number here");
+    else
+        couplet_formula_add_expr(&t, p, e->args[0], 0);
     couplet_formula_add(&t, " is ");
     couplet_formula_add_real(&t, couplet_formula_eval(p, e->args[0]));
     couplet_formula_add(&t, ", and as an int it has to lie in -2147483648 to 2147483647");
-    s->out->advice = "a guard or an `if` leaves such elements out, and `real(floor(x[i]))` keeps them as reals";
+    s->out->advice =
+        "a guard or an `if` leaves such elements out, and `real(floor(x[i]))` keeps them as reals";
     couplet_formula_set_place(p->work, e->place >= 0 ? e->place : p->formula->place, s->out);
     s->found = true;
 }
 
-/* The first element where the conditions hold and an expression has a value that is bad; the point stands there then. */
-static bool find_bad(Search *s, int number, const Condition *c, bool (*is_bad)(double value), double *value) {
+/* The first element where the conditions hold and an expression has a value that is bad; the point
+ * stands there then. */
+static bool find_bad(Search *s, int number, const Condition *c, bool (*is_bad)(double value),
+                     double *value) {
     Point *p = &s->point;
     Formula *f = p->formula;
     const uint32_t which = indices_of(f, c) | f->exprs[number].indices;
@@ -130,9 +151,15 @@ static bool find_bad(Search *s, int number, const Condition *c, bool (*is_bad)(d
     return false;
 }
 
-static bool is_no_int(double value) { return !couplet_formula_fits_int(value); }
-static bool is_zero(double value) { return value == 0; }
-static bool is_no_whole(double value) { return !(fabs(value) < 0x1p63); }
+static bool is_no_int(double value) {
+    return !couplet_formula_fits_int(value);
+}
+static bool is_zero(double value) {
+    return value == 0;
+}
+static bool is_no_whole(double value) {
+    return !(fabs(value) < 0x1p63);
+}
 
 typedef void (*Check)(Search *s, int number, const Condition *c);
 
@@ -155,7 +182,8 @@ static void check_read(Search *s, int number, const Condition *c) {
     const Expr *e = &s->point.formula->exprs[number];
     double value;
     if (e->op == COUPLET_OP_LOAD && can_leave(e)) check_load(s, number, c);
-    if (e->op == COUPLET_OP_TO_INT && find_bad(s, e->args[0], c, is_no_int, &value)) report_real(s, number);
+    if (e->op == COUPLET_OP_TO_INT && find_bad(s, e->args[0], c, is_no_int, &value))
+        report_real(s, number);
 }
 
 /* Of a whole number that 64 bits do not hold, or of a divisor that is 0. */
@@ -165,9 +193,15 @@ static void report_wrapped(Search *s, int number, double value) {
     couplet_formula_add_expr(&t, p, number, 0);
     couplet_formula_add(&t, " is ");
     couplet_formula_add_real(&t, value);
-    couplet_formula_add(&t, value == 0 ? ": a whole number is divided by it" : ", and whole numbers are computed in 64 bits, up to 9.2e18");
-    s->out->advice = value == 0 ? "a guard or an `if` leaves such elements out" : advice_of(COUPLET_FAULT_WHOLE);
-    couplet_formula_set_place(p->work, p->formula->exprs[number].place >= 0 ? p->formula->exprs[number].place : p->formula->place, s->out);
+    couplet_formula_add(&t, value == 0
+                                ? ": a whole number is divided by it"
+                                : ", and whole numbers are computed in 64 bits, up to 9.2e18");
+    s->out->advice =
+        value == 0 ? "a guard or an `if` leaves such elements out" : advice_of(COUPLET_FAULT_WHOLE);
+    couplet_formula_set_place(p->work,
+                              p->formula->exprs[number].place >= 0 ? p->formula->exprs[number].place
+                                                                   : p->formula->place,
+                              s->out);
     s->found = true;
 }
 
@@ -177,8 +211,10 @@ static void check_whole(Search *s, int number, const Condition *c) {
     double value;
     const bool divides = e->op == COUPLET_OP_FLOORDIV || e->op == COUPLET_OP_MOD;
     const bool adds = e->op == COUPLET_OP_ADD || e->op == COUPLET_OP_SUB;
-    const bool computes = !e->is_real && (adds || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG);
-    if (divides && find_bad(s, e->args[1], c, is_zero, &value)) report_wrapped(s, e->args[1], value);
+    const bool computes =
+        !e->is_real && (adds || e->op == COUPLET_OP_MUL || e->op == COUPLET_OP_NEG);
+    if (divides && find_bad(s, e->args[1], c, is_zero, &value))
+        report_wrapped(s, e->args[1], value);
     if (computes && find_bad(s, number, c, is_no_whole, &value)) report_wrapped(s, number, value);
 }
 
@@ -186,7 +222,9 @@ static void check_empty(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
     if (!f->empty_is_fault || f->guard < 0) return;
-    const uint32_t reads = f->exprs[f->guard].indices | (f->active >= 0 ? f->exprs[f->active].indices : 0), own = reads & couplet_formula_all_indices(f), reduced = reads & ~own;
+    const uint32_t reads = f->exprs[f->guard].indices |
+                           (f->active >= 0 ? f->exprs[f->active].indices : 0),
+                   own = reads & couplet_formula_all_indices(f), reduced = reads & ~own;
     memset(p->index, 0, sizeof p->index);
     do {
         f->turn++;
@@ -204,7 +242,9 @@ static void check_empty(Search *s) {
         const char *between = "";
         for (int i = f->rank; i < f->rank + f->red_rank; i++) {
             if (f->index_name[i] < 0) continue;
-            couplet_formula_add(&t, "%s`", between), couplet_formula_add_string(&t, p->work, f->index_name[i]), couplet_formula_add(&t, "`");
+            couplet_formula_add(&t, "%s`", between),
+                couplet_formula_add_string(&t, p->work, f->index_name[i]),
+                couplet_formula_add(&t, "`");
             between = ", ";
         }
         couplet_formula_add(&t, "%s fulfils the guard", *between ? "" : "term");
@@ -220,7 +260,9 @@ static void check_empty(Search *s) {
 static void check_stored(Search *s) {
     Point *p = &s->point;
     Formula *f = p->formula;
-    if (f->exprs[f->value].is_real || (f->reducer != COUPLET_REDUCE_NONE && f->reducer != COUPLET_REDUCE_SUM)) return;
+    if (f->exprs[f->value].is_real ||
+        (f->reducer != COUPLET_REDUCE_NONE && f->reducer != COUPLET_REDUCE_SUM))
+        return;
     memset(p->index, 0, sizeof p->index);
     do {
         const double value = couplet_formula_element_of(p);
@@ -256,7 +298,8 @@ static void check_compute(Search *s) {
 
 static int64_t product(const int64_t *extent, int count) {
     int64_t all = 1;
-    for (int i = 0; i < count; i++) all *= extent[i];
+    for (int i = 0; i < count; i++)
+        all *= extent[i];
     return all;
 }
 
@@ -264,7 +307,10 @@ static void report_few(Search *s, int axes, int64_t asked, int64_t there) {
     Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_FEW);
     couplet_formula_add(&t, "topk asks for %lld", (long long)asked);
     couplet_formula_add_point(&t, &s->point, axes ? (1u << axes) - 1 : 0);
-    couplet_formula_add(&t, there == 1 ? ", and %lld candidate fulfils its guard" : ", and %lld candidates fulfil its guard", (long long)there);
+    couplet_formula_add(&t,
+                        there == 1 ? ", and %lld candidate fulfils its guard"
+                                   : ", and %lld candidates fulfil its guard",
+                        (long long)there);
     s->out->advice = advice_of(COUPLET_FAULT_FEW);
     couplet_formula_set_place(s->point.work, s->point.formula->place, s->out);
     s->found = true;
@@ -272,7 +318,8 @@ static void report_few(Search *s, int axes, int64_t asked, int64_t there) {
 
 static int64_t candidates_in(Work *w, int buffer, int64_t row, int64_t length) {
     int64_t there = 0;
-    for (int64_t i = 0; i < length && w->left-- > 0; i++) there += !(w->arrays->read(w->arrays->context, buffer, row * length + i) == -INFINITY);
+    for (int64_t i = 0; i < length && w->left-- > 0; i++)
+        there += !(w->arrays->read(w->arrays->context, buffer, row * length + i) == -INFINITY);
     return there;
 }
 
@@ -296,8 +343,12 @@ static void report_call(Search *s, int axes, CoupletFaultKind kind, double *cons
         couplet_formula_add(&t, ": its equations have no solution, or many");
     } else if (kind == COUPLET_FAULT_COST) {
         int64_t at = 0;
-        while (at < f->size.rows * f->size.columns - 1 && isfinite(in[0][at])) at++;
-        couplet_formula_add(&t, "assignment needs costs that are finite numbers, and that of row %lld in column %lld is ", (long long)(at / f->size.columns), (long long)(at % f->size.columns));
+        while (at < f->size.rows * f->size.columns - 1 && isfinite(in[0][at]))
+            at++;
+        couplet_formula_add(&t,
+                            "assignment needs costs that are finite numbers, and that of row %lld "
+                            "in column %lld is ",
+                            (long long)(at / f->size.columns), (long long)(at % f->size.columns));
         couplet_formula_add_real(&t, in[0][at]);
         couplet_formula_add_point(&t, &s->point, axes ? (1u << axes) - 1 : 0);
     } else {
@@ -321,20 +372,27 @@ static void check_call(Search *s) {
         check_topk(s, axes, f->operands[0], f->size.rows, f->size.result);
         return;
     }
-    double *in[COUPLET_CALL_OPERANDS] = {NULL}, *out = calloc((size_t)f->size.result + 1, sizeof *out), *work = calloc((size_t)couplet_call_work(&f->size) + 1, sizeof *work);
+    double *in[COUPLET_CALL_OPERANDS] = {NULL},
+           *out = calloc((size_t)f->size.result + 1, sizeof *out),
+           *work = calloc((size_t)couplet_call_work(&f->size) + 1, sizeof *work);
     bool good = out && work;
-    for (int i = 0; i < f->operand_count; i++) good = (in[i] = calloc((size_t)couplet_call_elements(call->operand_axes[i], &f->size) + 1, sizeof *in[i])) != NULL && good;
+    for (int i = 0; i < f->operand_count; i++)
+        good = (in[i] = calloc((size_t)couplet_call_elements(call->operand_axes[i], &f->size) + 1,
+                               sizeof *in[i])) != NULL &&
+               good;
     for (int64_t row = 0; row < f->rows && good && !s->found && w->left > 0; row++) {
         for (int i = 0; i < f->operand_count; i++) {
             const int64_t count = couplet_call_elements(call->operand_axes[i], &f->size);
-            for (int64_t k = 0; k < count; k++) in[i][k] = w->arrays->read(w->arrays->context, f->operands[i], row * count + k);
+            for (int64_t k = 0; k < count; k++)
+                in[i][k] = w->arrays->read(w->arrays->context, f->operands[i], row * count + k);
             w->left -= count;
         }
         const CoupletFaultKind met = call->run(&f->size, in, out, work);
         couplet_formula_set_row(&s->point, axes, row);
         if (met != COUPLET_NO_FAULT) report_call(s, axes, met, in);
     }
-    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++) free(in[i]);
+    for (int i = 0; i < COUPLET_CALL_OPERANDS; i++)
+        free(in[i]);
     free(out);
     free(work);
 }
@@ -347,16 +405,21 @@ int couplet_formula_count(const CoupletPlan *plan, int step) {
     return count;
 }
 
-bool couplet_formula_fault(const CoupletPlan *plan, int step, int from, int count, const CoupletArrays *arrays, CoupletFinding *out) {
+bool couplet_formula_fault(const CoupletPlan *plan, int step, int from, int count,
+                           const CoupletArrays *arrays, CoupletFinding *out) {
     Work w;
     if (!couplet_formula_work_begin(&w, plan, step, arrays)) return false;
     bool found = false;
     for (int i = from; i < from + count && i < w.results && !found; i++) {
         Search s = {.point = {&w, &w.formulas[i], {0}}, .out = out};
         const Formula *f = s.point.formula;
-        if (f->kind == COUPLET_FORMULA_COMPUTE) check_compute(&s);
-        else if (f->kind == COUPLET_FORMULA_CALL) check_call(&s);
-        else check_topk(&s, f->rank - 1, f->candidates_buffer, f->candidates, f->extent[f->rank - 1]);
+        if (f->kind == COUPLET_FORMULA_COMPUTE)
+            check_compute(&s);
+        else if (f->kind == COUPLET_FORMULA_CALL)
+            check_call(&s);
+        else
+            check_topk(&s, f->rank - 1, f->candidates_buffer, f->candidates,
+                       f->extent[f->rank - 1]);
         found = s.found;
     }
     couplet_formula_work_end(&w);

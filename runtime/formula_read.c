@@ -21,8 +21,10 @@ static int64_t take_signed(Work *w) {
 
 static double take_real(Work *w) {
     double value = 0;
-    if (w->end - w->at < (int64_t)sizeof value) w->broken = true;
-    else memcpy(&value, w->at, sizeof value), w->at += sizeof value;
+    if (w->end - w->at < (int64_t)sizeof value)
+        w->broken = true;
+    else
+        memcpy(&value, w->at, sizeof value), w->at += sizeof value;
     return value;
 }
 
@@ -35,7 +37,9 @@ static int64_t take_below(Work *w, int64_t limit) {
 }
 
 /* A number that may be missing; -1. */
-static int take_optional(Work *w, int64_t limit) { return (int)take_below(w, limit + 1) - 1; }
+static int take_optional(Work *w, int64_t limit) {
+    return (int)take_below(w, limit + 1) - 1;
+}
 
 static void *take_memory(Work *w, int64_t count, size_t bytes) {
     void *memory = w->broken ? NULL : calloc((size_t)count + 1, bytes);
@@ -86,7 +90,8 @@ static void read_load(Work *w, Expr *e) {
         e->shape[i] = (int64_t)take(w);
         e->may_leave[i] = take(w) != 0;
     }
-    if (e->arg_count != e->rank + e->has_else || (e->is_pairs && e->array >= w->count)) w->broken = true;
+    if (e->arg_count != e->rank + e->has_else || (e->is_pairs && e->array >= w->count))
+        w->broken = true;
 }
 
 static void read_expr(Work *w, Formula *f, int number) {
@@ -120,7 +125,8 @@ static void read_compute(Work *w, Formula *f) {
     f->exprs = take_memory(w, f->expr_count, sizeof *f->exprs);
     f->known = take_memory(w, f->expr_count, sizeof *f->known);
     f->known_at = take_memory(w, f->expr_count, sizeof *f->known_at);
-    for (int i = 0; i < f->expr_count && !w->broken; i++) read_expr(w, f, i);
+    for (int i = 0; i < f->expr_count && !w->broken; i++)
+        read_expr(w, f, i);
     f->guard = take_optional(w, f->expr_count);
     f->active = take_optional(w, f->expr_count);
     f->value = take_optional(w, f->expr_count);
@@ -134,7 +140,8 @@ static void read_call(Work *w, Formula *f) {
     f->size.columns = (int64_t)take(w);
     f->size.result = (int64_t)take(w);
     f->operand_count = (int)take_below(w, COUPLET_CALL_OPERANDS + 1);
-    for (int i = 0; i < f->operand_count; i++) f->operands[i] = (int)take(w);
+    for (int i = 0; i < f->operand_count; i++)
+        f->operands[i] = (int)take(w);
 }
 
 static void read_formula(Work *w, Formula *f) {
@@ -164,7 +171,8 @@ void couplet_formula_work_end(Work *w) {
     free(w->places);
 }
 
-bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step, const CoupletArrays *arrays) {
+bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step,
+                                const CoupletArrays *arrays) {
     memset(w, 0, sizeof *w);
     if (!plan->formulas) return false;
     w->at = plan->formulas;
@@ -187,7 +195,8 @@ bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step, cons
     w->results = (int)take_below(w, count + 1);
     w->formulas = take_memory(w, count, sizeof *w->formulas);
     w->count = w->formulas ? (int)count : 0;
-    for (int i = 0; i < w->count && !w->broken; i++) read_formula(w, &w->formulas[i]);
+    for (int i = 0; i < w->count && !w->broken; i++)
+        read_formula(w, &w->formulas[i]);
     if (!w->broken) return true;
     couplet_formula_work_end(w);
     return false;

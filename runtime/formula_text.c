@@ -11,18 +11,25 @@ void couplet_formula_add(Text *t, const char *format, ...) {
 }
 
 void couplet_formula_add_real(Text *t, double value) {
-    if (isnan(value)) couplet_formula_add(t, "nan");
-    else couplet_formula_add(t, "%.6g", value);
+    if (isnan(value))
+        couplet_formula_add(t, "nan");
+    else
+        couplet_formula_add(t, "%.6g", value);
 }
 
 static void add_value(Text *t, const Expr *e, double value) {
-    if (e->is_real) couplet_formula_add_real(t, value);
-    else couplet_formula_add(t, "%.0f", value);
+    if (e->is_real)
+        couplet_formula_add_real(t, value);
+    else
+        couplet_formula_add(t, "%.0f", value);
 }
 
-void couplet_formula_add_string(Text *t, const Work *w, int number) { couplet_formula_add(t, "%.*s", w->strings[number].length, w->strings[number].text); }
+void couplet_formula_add_string(Text *t, const Work *w, int number) {
+    couplet_formula_add(t, "%.*s", w->strings[number].length, w->strings[number].text);
+}
 
-void couplet_element_text(const char *name, int rank, const int64_t *shape, int64_t element, char *text, size_t bytes) {
+void couplet_element_text(const char *name, int rank, const int64_t *shape, int64_t element,
+                          char *text, size_t bytes) {
     Text t = {text, 0, bytes};
     int64_t index[COUPLET_MAX_RANK];
     for (int i = rank - 1; i >= 0; i--) {
@@ -30,11 +37,13 @@ void couplet_element_text(const char *name, int rank, const int64_t *shape, int6
         element /= shape[i];
     }
     couplet_formula_add(&t, "%s", name);
-    for (int i = 0; i < rank; i++) couplet_formula_add(&t, i ? ", %lld" : "[%lld", (long long)index[i]);
+    for (int i = 0; i < rank; i++)
+        couplet_formula_add(&t, i ? ", %lld" : "[%lld", (long long)index[i]);
     if (rank) couplet_formula_add(&t, "]");
 }
 
-/* " for i = 3, j = 4"; of indices without a name " for element [3, 4]"; nothing where there is no index. */
+/* " for i = 3, j = 4"; of indices without a name " for element [3, 4]"; nothing where there is no
+ * index. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which) {
     const Formula *f = p->formula;
     bool named = true;
@@ -48,15 +57,17 @@ void couplet_formula_add_point(Text *t, const Point *p, uint32_t which) {
     for (int i = 0; i < f->rank + f->red_rank; i++) {
         if (!(which >> i & 1) || (named && f->index_name[i] < 0)) continue;
         couplet_formula_add(t, "%s", between);
-        if (named) couplet_formula_add_string(t, p->work, f->index_name[i]), couplet_formula_add(t, " = ");
+        if (named)
+            couplet_formula_add_string(t, p->work, f->index_name[i]), couplet_formula_add(t, " = ");
         couplet_formula_add(t, "%lld", (long long)p->index[i]);
         between = ", ";
     }
     if (!named && count) couplet_formula_add(t, "]");
 }
 
-uint32_t couplet_formula_all_indices(const Formula *f) { return (1u << f->rank) - 1; }
-
+uint32_t couplet_formula_all_indices(const Formula *f) {
+    return (1u << f->rank) - 1;
+}
 
 /* An element that is read: `y[1]`, or its value where the array has no name. */
 void couplet_formula_add_load(Text *t, Point *p, int number) {
@@ -66,7 +77,8 @@ void couplet_formula_add_load(Text *t, Point *p, int number) {
         return;
     }
     couplet_formula_add_string(t, p->work, e->name);
-    for (int i = 0; i < e->rank; i++) couplet_formula_add(t, i ? ", %.0f" : "[%.0f", couplet_formula_eval(p, e->args[i]));
+    for (int i = 0; i < e->rank; i++)
+        couplet_formula_add(t, i ? ", %.0f" : "[%.0f", couplet_formula_eval(p, e->args[i]));
     if (e->rank) couplet_formula_add(t, "]");
 }
 
@@ -107,7 +119,8 @@ static const Written written[COUPLET_OP_COUNT] = {
     [COUPLET_OP_TO_INT] = {"", "", "", 5},
 };
 
-/* An index expression as the text has it, with numbers for its indices. Binds looser than its surroundings: in parentheses. */
+/* An index expression as the text has it, with numbers for its indices. Binds looser than its
+ * surroundings: in parentheses. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds) {
     const Expr *e = &p->formula->exprs[number];
     const Written *how = &written[e->op];
@@ -149,12 +162,14 @@ void couplet_formula_add_operation(Text *t, Point *p, int number) {
 static bool in_library(const Work *w, const Place *place) {
     static const char library[] = "stdlib/";
     const String *path = &w->strings[place->path];
-    return path->length > (int)sizeof library - 1 && memcmp(path->text, library, sizeof library - 1) == 0;
+    return path->length > (int)sizeof library - 1 &&
+           memcmp(path->text, library, sizeof library - 1) == 0;
 }
 
 static void write_place(const Work *w, const Place *place, char *text, size_t bytes) {
     const String *path = &w->strings[place->path];
-    snprintf(text, bytes, "%.*s:%lld:%lld", path->length, path->text, (long long)place->line, (long long)place->column);
+    snprintf(text, bytes, "%.*s:%lld:%lld", path->length, path->text, (long long)place->line,
+             (long long)place->column);
 }
 
 /* The first place on the way out of the library is the user's. */
@@ -162,7 +177,8 @@ void couplet_formula_set_place(const Work *w, int number, CoupletFinding *out) {
     out->place[0] = out->inner[0] = 0;
     if (number < 0) return;
     int user = number;
-    while (in_library(w, &w->places[user]) && w->places[user].call >= 0) user = w->places[user].call;
+    while (in_library(w, &w->places[user]) && w->places[user].call >= 0)
+        user = w->places[user].call;
     write_place(w, &w->places[user], out->place, sizeof out->place);
     if (user != number) write_place(w, &w->places[number], out->inner, sizeof out->inner);
 }

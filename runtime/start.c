@@ -23,32 +23,43 @@ typedef struct Start {
 } Start;
 
 /* What may be taken at all. */
-static bool is_learned(const CoupletStateInfo *info) { return info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE; }
+static bool is_learned(const CoupletStateInfo *info) {
+    return info->role == COUPLET_ROLE_PARAM || info->role == COUPLET_ROLE_STATE;
+}
 
 static bool same_array(const CoupletTensorEntry *entry, const CoupletStateInfo *info) {
     bool same = entry->type == info->type && entry->rank == info->rank;
-    for (int a = 0; same && a < info->rank; a++) same = entry->shape[a] == info->shape[a];
+    for (int a = 0; same && a < info->rank; a++)
+        same = entry->shape[a] == info->shape[a];
     return same;
 }
 
-/* The array that a state takes, or NULL: its own, or, as a copy starts as what it is copied from, that one's. */
+/* The array that a state takes, or NULL: its own, or, as a copy starts as what it is copied from,
+ * that one's. */
 static const CoupletTensorEntry *found_for(const Start *s, const CoupletStateInfo *info) {
-    const CoupletTensorEntry *entry = is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
-    if (!entry && info->origin && is_learned(info)) entry = couplet_tensors_find(&s->file, info->origin);
+    const CoupletTensorEntry *entry =
+        is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
+    if (!entry && info->origin && is_learned(info))
+        entry = couplet_tensors_find(&s->file, info->origin);
     return entry && same_array(entry, info) ? entry : NULL;
 }
 
-/* ---- lines ---------------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* "[64, 1, 3, 3]"; "a number" without axes. */
-static const char *shape_text(CoupletType type, int rank, const int64_t *shape, char *out, size_t bytes) {
+static const char *shape_text(CoupletType type, int rank, const int64_t *shape, char *out,
+                              size_t bytes) {
     size_t used = (size_t)snprintf(out, bytes, "%s", type == COUPLET_I32 ? "int" : "real");
-    for (int a = 0; a < rank && used < bytes; a++) used += (size_t)snprintf(out + used, bytes - used, "%s%lld%s", a ? ", " : "[", (long long)shape[a], a + 1 == rank ? "]" : "");
+    for (int a = 0; a < rank && used < bytes; a++)
+        used += (size_t)snprintf(out + used, bytes - used, "%s%lld%s", a ? ", " : "[",
+                                 (long long)shape[a], a + 1 == rank ? "]" : "");
     return out;
 }
 
-/* The network, or the array of the method, that a state belongs to: its name up to the first point. */
-static size_t owner_length(const char *name) { return strcspn(name, "."); }
+/* The network, or the array of the method, that a state belongs to: its name up to a point. */
+static size_t owner_length(const char *name) {
+    return strcspn(name, ".");
+}
 
 static bool same_owner(const char *a, const char *b) {
     const size_t length = owner_length(a);
@@ -58,7 +69,8 @@ static bool same_owner(const char *a, const char *b) {
 /* Whether a state is the first of its owner among those that may be taken. */
 static bool is_first(const CoupletProgram *p, int slot) {
     for (int i = 0; i < slot; i++)
-        if (is_learned(&p->states[i]) && same_owner(p->states[i].name, p->states[slot].name)) return false;
+        if (is_learned(&p->states[i]) && same_owner(p->states[i].name, p->states[slot].name))
+            return false;
     return is_learned(&p->states[slot]);
 }
 
@@ -74,18 +86,25 @@ static void say_owner(const Start *s, int slot) {
         taken += found_for(s, &p->states[i]) != NULL;
     }
     const int length = (int)owner_length(name);
-    if (taken == all) snprintf(line, sizeof line, "%.*s: from %s (%d array%s)", length, name, s->path, all, all == 1 ? "" : "s");
-    else if (taken) snprintf(line, sizeof line, "%.*s: %d of %d arrays from %s", length, name, taken, all, s->path);
-    else snprintf(line, sizeof line, "%.*s: starts as the spec says", length, name);
+    if (taken == all)
+        snprintf(line, sizeof line, "%.*s: from %s (%d array%s)", length, name, s->path, all,
+                 all == 1 ? "" : "s");
+    else if (taken)
+        snprintf(line, sizeof line, "%.*s: %d of %d arrays from %s", length, name, taken, all,
+                 s->path);
+    else
+        snprintf(line, sizeof line, "%.*s: starts as the spec says", length, name);
     s->say(s->context, line);
 }
 
 /* Names that agree where the arrays do not: hardly what was meant, or a head for other classes. */
 static void say_other_shape(const Start *s, const CoupletStateInfo *info) {
-    const CoupletTensorEntry *entry = is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
+    const CoupletTensorEntry *entry =
+        is_learned(info) ? couplet_tensors_find(&s->file, info->name) : NULL;
     char line[LINE_BYTES], here[100], there[100];
     if (!entry || same_array(entry, info)) return;
-    snprintf(line, sizeof line, "%s: not taken, it is %s there and %s here", info->name, shape_text(entry->type, entry->rank, entry->shape, there, sizeof there),
+    snprintf(line, sizeof line, "%s: not taken, it is %s there and %s here", info->name,
+             shape_text(entry->type, entry->rank, entry->shape, there, sizeof there),
              shape_text(info->type, info->rank, info->shape, here, sizeof here));
     s->say(s->context, line);
 }
@@ -98,13 +117,17 @@ static void say_left(const Start *s) {
     for (int i = 0; i < s->file.count; i++) {
         const char *name = s->file.entries[i].name;
         bool known = strncmp(name, "optimiser.", 10) == 0;
-        for (int k = 0; k < p->state_count; k++) known |= strcmp(p->states[k].name, name) == 0;
+        for (int k = 0; k < p->state_count; k++)
+            known |= strcmp(p->states[k].name, name) == 0;
         if (known) continue;
         left++;
         if (!example) example = name;
     }
     char line[LINE_BYTES];
-    if (left) snprintf(line, sizeof line, "%d array%s of %s left out, `%s` first: the method has none of the name", left, left == 1 ? " is" : "s are", s->path, example);
+    if (left)
+        snprintf(line, sizeof line,
+                 "%d array%s of %s left out, `%s` first: the method has none of the name", left,
+                 left == 1 ? " is" : "s are", s->path, example);
     if (left) s->say(s->context, line);
 }
 
@@ -112,17 +135,20 @@ static void say_all(const Start *s) {
     const CoupletProgram *p = s->session->program;
     for (int i = 0; i < p->state_count; i++)
         if (is_first(p, i)) say_owner(s, i);
-    for (int i = 0; i < p->state_count; i++) say_other_shape(s, &p->states[i]);
+    for (int i = 0; i < p->state_count; i++)
+        say_other_shape(s, &p->states[i]);
     say_left(s);
 }
 
-/* ---- taking --------------------------------------------------------------------------------------------------------- */
+/* ---- taking ---------------------------------------------------------------------------------- */
 
 static bool all_finite(const Start *s, const CoupletTensorEntry *entry) {
     const float *values = entry->data;
     for (int64_t i = 0; entry->type == COUPLET_F32 && i < entry->bytes / 4; i++) {
         if (isfinite(values[i])) continue;
-        snprintf(s->error, s->error_bytes, "%s: entry %lld of `%s` is %g, and a finite number was expected", s->path, (long long)i, entry->name, (double)values[i]);
+        snprintf(s->error, s->error_bytes,
+                 "%s: entry %lld of `%s` is %g, and a finite number was expected", s->path,
+                 (long long)i, entry->name, (double)values[i]);
         return false;
     }
     return true;
@@ -136,8 +162,11 @@ static bool same_codes(const Start *s) {
         snprintf(key, sizeof key, "codes:%.256s", p->sources[i].name);
         const char *there = couplet_tensors_metadata(&s->file, key), *here = s->session->codes[i];
         if (!there || !here || strcmp(there, here) == 0) continue;
-        snprintf(s->error, s->error_bytes, "%s: the words of `%s` have other codes there than here, so that what was learned of them would be taken for other words; the setting like = \"PATH\" of "
-                 "its reader reads one as the other", s->path, p->sources[i].name);
+        snprintf(s->error, s->error_bytes,
+                 "%s: the words of `%s` have other codes there than here, so that what was learned "
+                 "of them would be taken for other words; the setting like = \"PATH\" of "
+                 "its reader reads one as the other",
+                 s->path, p->sources[i].name);
         return false;
     }
     return true;
@@ -157,8 +186,11 @@ static bool is_fit(const Start *s) {
     for (int i = 0; i < p->state_count && !example; i++)
         if (is_learned(&p->states[i])) example = p->states[i].name;
     if (taken) return true;
-    snprintf(s->error, s->error_bytes, "%s: none of its %d arrays has the name and the shape of one that this method learns: it has `%s`, and this method `%s`", s->path, s->file.count,
-             s->file.count ? s->file.entries[0].name : "none", example ? example : "none");
+    snprintf(s->error, s->error_bytes,
+             "%s: none of its %d arrays has the name and the shape of one that this method learns: "
+             "it has `%s`, and this method `%s`",
+             s->path, s->file.count, s->file.count ? s->file.entries[0].name : "none",
+             example ? example : "none");
     return false;
 }
 
@@ -168,7 +200,9 @@ static bool send(const Start *s) {
     bool good = true;
     for (int i = 0; good && i < p->state_count; i++) {
         const CoupletTensorEntry *entry = found_for(s, &p->states[i]);
-        if (entry) good = d->calls->write(d, s->session->states[i], 0, entry->data, (int64_t)couplet_state_bytes(&p->states[i]));
+        if (entry)
+            good = d->calls->write(d, s->session->states[i], 0, entry->data,
+                                   (int64_t)couplet_state_bytes(&p->states[i]));
     }
     if (good && d->calls->wait(d)) return true;
     snprintf(s->error, s->error_bytes, "%s: %s", d->name, d->fault.sentence);
@@ -178,16 +212,26 @@ static bool send(const Start *s) {
 /* The checkpoint of a run folder, or the file itself. */
 static bool find_file(const char *from, char *path, char *error, size_t error_bytes) {
     struct stat info;
-    if (stat(from, &info) == 0 && S_ISDIR(info.st_mode)) return couplet_path_join(from, couplet_checkpoint_name, path, error, error_bytes);
+    if (stat(from, &info) == 0 && S_ISDIR(info.st_mode))
+        return couplet_path_join(from, couplet_checkpoint_name, path, error, error_bytes);
     if (snprintf(path, COUPLET_PATH_BYTES, "%s", from) < COUPLET_PATH_BYTES) return true;
     snprintf(error, error_bytes, "%.100s..: this path is too long", from);
     return false;
 }
 
-bool couplet_session_start(CoupletSession *session, const char *from, void (*say)(void *context, const char *line), void *context, char *error, size_t error_bytes) {
+bool couplet_session_start(CoupletSession *session, const char *from,
+                           void (*say)(void *context, const char *line), void *context, char *error,
+                           size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
-    Start s = {.session = session, .path = from, .say = say, .context = context, .error = error, .error_bytes = error_bytes};
-    if (!find_file(from, path, error, error_bytes) || !couplet_tensors_read(path, &s.file, error, error_bytes)) return false;
+    Start s = {.session = session,
+               .path = from,
+               .say = say,
+               .context = context,
+               .error = error,
+               .error_bytes = error_bytes};
+    if (!find_file(from, path, error, error_bytes) ||
+        !couplet_tensors_read(path, &s.file, error, error_bytes))
+        return false;
     const bool good = is_fit(&s) && send(&s);
     if (good) say_all(&s);
     couplet_tensors_free(&s.file);

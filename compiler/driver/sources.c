@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-/* ---- the catalogue --------------------------------------------------------------------------------------------------------- */
+/* ---- the catalogue --------------------------------------------------------------------------- */
 
 enum { OF_PATH, OF_SPLIT };
-#define PATH OF_PATH
+#define PATH  OF_PATH
 #define SPLIT OF_SPLIT
 
 static const DataReader readers[] = {
@@ -16,7 +16,8 @@ static const DataReader readers[] = {
 #undef SPLIT
 
 static const OptionRow settings[] = {
-#define READER_SETTING(reader, name, kind, low, high, number, text, range) {#reader, #name, WANTS_##kind, low, high, number, range},
+#define READER_SETTING(reader, name, kind, low, high, number, text, range)                         \
+    {#reader, #name, WANTS_##kind, low, high, number, range},
 #include "runtime/data/readers.def"
 };
 
@@ -26,51 +27,70 @@ static const DataPreset presets[] = {
 };
 
 static const PresetField preset_fields[] = {
-#define READER_FIELD(reader, name, type, rank, a, b, c, classes) {#reader, {#name, DATA_##type, rank, {a, b, c}, classes, NULL}},
+#define READER_FIELD(reader, name, type, rank, a, b, c, classes)                                   \
+    {#reader, {#name, DATA_##type, rank, {a, b, c}, classes, NULL}},
 #include "runtime/data/readers.def"
 };
 
 #define ROWS(list) (int)(sizeof(list) / sizeof *(list))
-const DataCatalogue data_catalogue = {readers, ROWS(readers), settings, ROWS(settings), presets, ROWS(presets), preset_fields, ROWS(preset_fields)};
+const DataCatalogue data_catalogue = {readers, ROWS(readers), settings,      ROWS(settings),
+                                      presets, ROWS(presets), preset_fields, ROWS(preset_fields)};
 
-/* ---- from the language to the runtime -------------------------------------------------------------------------------------- */
+/* ---- from the language to the runtime -------------------------------------------------------- */
 
 static CoupletType type_of(DataType type) {
     switch (type) {
-    case DATA_REAL: return COUPLET_F32;
-    case DATA_INT: return COUPLET_I32;
-    case DATA_U8: return COUPLET_U8;
+    case DATA_REAL:
+        return COUPLET_F32;
+    case DATA_INT:
+        return COUPLET_I32;
+    case DATA_U8:
+        return COUPLET_U8;
     }
     return COUPLET_F32;
 }
 
 CoupletField field_of_data(const DataField *field) {
-    CoupletField out = {.name = field->name, .type = type_of(field->type), .rank = field->rank, .classes = field->classes, .class_names = field->class_names};
-    for (int i = 0; i < field->rank; i++) out.shape[i] = field->shape[i];
+    CoupletField out = {.name = field->name,
+                        .type = type_of(field->type),
+                        .rank = field->rank,
+                        .classes = field->classes,
+                        .class_names = field->class_names};
+    for (int i = 0; i < field->rank; i++)
+        out.shape[i] = field->shape[i];
     return out;
 }
 
 static const CoupletField *fields_of(Arena *arena, const DataField *fields, int count) {
     CoupletField *out = arena_array(arena, CoupletField, count + 1);
-    for (int i = 0; i < count; i++) out[i] = field_of_data(&fields[i]);
+    for (int i = 0; i < count; i++)
+        out[i] = field_of_data(&fields[i]);
     return out;
 }
 
 static const CoupletSetting *settings_of(Arena *arena, const DataSource *data) {
     CoupletSetting *out = arena_array(arena, CoupletSetting, data->setting_count + 1);
     for (int i = 0; i < data->setting_count; i++)
-        out[i] = (CoupletSetting){.name = data->settings[i].name, .number = data->settings[i].number, .text = data->settings[i].text};
+        out[i] = (CoupletSetting){.name = data->settings[i].name,
+                                  .number = data->settings[i].number,
+                                  .text = data->settings[i].text};
     return out;
 }
 
 static CoupletComparison comparison_of(DataComparison is) {
     switch (is) {
-    case DATA_EQUAL: return COUPLET_EQUAL;
-    case DATA_UNEQUAL: return COUPLET_UNEQUAL;
-    case DATA_BELOW: return COUPLET_BELOW;
-    case DATA_AT_MOST: return COUPLET_AT_MOST;
-    case DATA_ABOVE: return COUPLET_ABOVE;
-    case DATA_AT_LEAST: return COUPLET_AT_LEAST;
+    case DATA_EQUAL:
+        return COUPLET_EQUAL;
+    case DATA_UNEQUAL:
+        return COUPLET_UNEQUAL;
+    case DATA_BELOW:
+        return COUPLET_BELOW;
+    case DATA_AT_MOST:
+        return COUPLET_AT_MOST;
+    case DATA_ABOVE:
+        return COUPLET_ABOVE;
+    case DATA_AT_LEAST:
+        return COUPLET_AT_LEAST;
     }
     return COUPLET_EQUAL;
 }
@@ -78,7 +98,9 @@ static CoupletComparison comparison_of(DataComparison is) {
 static CoupletSelection selection_of(Arena *arena, const DataSelection *from) {
     CoupletCondition *where = arena_array(arena, CoupletCondition, from->where_count + 1);
     for (int i = 0; i < from->where_count; i++)
-        where[i] = (CoupletCondition){.field = from->where[i].field, .is = comparison_of(from->where[i].is), .value = from->where[i].value};
+        where[i] = (CoupletCondition){.field = from->where[i].field,
+                                      .is = comparison_of(from->where[i].is),
+                                      .value = from->where[i].value};
     return (CoupletSelection){.per_class = from->per_class,
                               .fraction = from->fraction,
                               .imbalance = from->imbalance,
@@ -110,13 +132,16 @@ CoupletSource source_of_data(Arena *arena, const DataSource *d) {
                            .each = d->each};
 }
 
-/* ---- and back --------------------------------------------------------------------------------------------------------------- */
+/* ---- and back -------------------------------------------------------------------------------- */
 
 static DataType type_from(CoupletType type) {
     switch (type) {
-    case COUPLET_F32: return DATA_REAL;
-    case COUPLET_I32: return DATA_INT;
-    case COUPLET_U8: return DATA_U8;
+    case COUPLET_F32:
+        return DATA_REAL;
+    case COUPLET_I32:
+        return DATA_INT;
+    case COUPLET_U8:
+        return DATA_U8;
     }
     return DATA_REAL;
 }
@@ -124,7 +149,8 @@ static DataType type_from(CoupletType type) {
 static const char *const *copy_names(Arena *arena, const CoupletField *from) {
     if (!from->class_names) return NULL;
     const char **names = arena_array(arena, const char *, (int)from->classes);
-    for (int64_t k = 0; k < from->classes; k++) names[k] = arena_strndup(arena, from->class_names[k], strlen(from->class_names[k]));
+    for (int64_t k = 0; k < from->classes; k++)
+        names[k] = arena_strndup(arena, from->class_names[k], strlen(from->class_names[k]));
     return names;
 }
 
@@ -134,8 +160,12 @@ void take_table_fields(Arena *arena, const CoupletField *fields, int count, Data
     for (int i = 0; i < count; i++) {
         const CoupletField *from = &fields[i];
         DataField *field = &out->fields[i];
-        *field = (DataField){.name = arena_intern(arena, from->name, strlen(from->name)), .type = type_from(from->type), .rank = from->rank, .classes = from->classes};
-        for (int a = 0; a < from->rank; a++) field->shape[a] = from->shape[a];
+        *field = (DataField){.name = arena_intern(arena, from->name, strlen(from->name)),
+                             .type = type_from(from->type),
+                             .rank = from->rank,
+                             .classes = from->classes};
+        for (int a = 0; a < from->rank; a++)
+            field->shape[a] = from->shape[a];
         field->class_names = copy_names(arena, from);
     }
 }

@@ -7,7 +7,7 @@
 static const char format[] = "table 1";
 enum { MOST_COLUMNS = 1 << 16 };
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_column(const CoupletColumn *c, FILE *out) {
     couplet_codes_text(out, c->name, strlen(c->name));
@@ -27,10 +27,11 @@ void couplet_cells_write_codes(const CoupletCells *cells, const CoupletCells *kn
     const CoupletCells *from = known && known->count ? known : cells;
     couplet_codes_text(out, format, strlen(format));
     couplet_codes_whole(out, from->count);
-    for (int i = 0; i < from->count; i++) write_column(&from->columns[i], out);
+    for (int i = 0; i < from->count; i++)
+        write_column(&from->columns[i], out);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The words of a column stand in the order of their codes. */
 static bool read_words(CoupletCodes *codes, CoupletColumn *c) {
@@ -40,7 +41,8 @@ static bool read_words(CoupletCodes *codes, CoupletColumn *c) {
     c->order = malloc(room * sizeof *c->order);
     for (int32_t k = 0; c->codes && c->order && k < c->classes && !codes->failed; k++) {
         const char *word = couplet_codes_next(codes);
-        if (couplet_words_add(&c->words, word, codes->length) != k) return false; /* memory is out, or the word stands twice */
+        if (couplet_words_add(&c->words, word, codes->length) != k)
+            return false; /* memory is out, or the word stands twice */
         c->codes[k] = c->order[k] = k;
     }
     return c->codes && c->order && !codes->failed;
@@ -57,7 +59,8 @@ static bool read_column(CoupletCodes *codes, CoupletColumn *c) {
     return c->name && !codes->failed && (c->kind == COUPLET_CELLS_NUMBERS || read_words(codes, c));
 }
 
-bool couplet_cells_read_codes(const char *text, CoupletCells *out, char *error, size_t error_bytes) {
+bool couplet_cells_read_codes(const char *text, CoupletCells *out, char *error,
+                              size_t error_bytes) {
     CoupletCodes codes;
     couplet_codes_open(&codes, text);
     couplet_codes_expect(&codes, format);
@@ -66,10 +69,13 @@ bool couplet_cells_read_codes(const char *text, CoupletCells *out, char *error, 
     out->name = strdup("the table that was trained on");
     out->columns = codes.failed ? NULL : calloc((size_t)count, sizeof *out->columns);
     bool good = out->name && out->columns;
-    while (good && out->count < count) good = read_column(&codes, &out->columns[out->count++]);
+    while (good && out->count < count)
+        good = read_column(&codes, &out->columns[out->count++]);
     couplet_codes_close(&codes);
     if (good) return true;
-    snprintf(error, error_bytes, "the codes of the table that was trained on cannot be read: the checkpoint is damaged, or memory is out");
+    snprintf(error, error_bytes,
+             "the codes of the table that was trained on cannot be read: the checkpoint is "
+             "damaged, or memory is out");
     couplet_cells_free(out);
     return false;
 }

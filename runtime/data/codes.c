@@ -4,26 +4,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void couplet_codes_text(FILE *out, const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
         const unsigned char c = (unsigned char)text[i];
-        if (c < ' ' || c > '~' || c == '%') fprintf(out, "%%%02x", c);
-        else fputc(c, out);
+        if (c < ' ' || c > '~' || c == '%')
+            fprintf(out, "%%%02x", c);
+        else
+            fputc(c, out);
     }
     fputc('\n', out);
 }
 
-void couplet_codes_whole(FILE *out, int64_t value) { fprintf(out, "%lld\n", (long long)value); }
+void couplet_codes_whole(FILE *out, int64_t value) {
+    fprintf(out, "%lld\n", (long long)value);
+}
 
-void couplet_codes_number(FILE *out, double value) { fprintf(out, "%.17g\n", value); }
+void couplet_codes_number(FILE *out, double value) {
+    fprintf(out, "%.17g\n", value);
+}
 
-/* ---- reading -------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static char nothing[1];
 
-void couplet_codes_open(CoupletCodes *codes, const char *text) { *codes = (CoupletCodes){.at = text, .item = nothing}; }
+void couplet_codes_open(CoupletCodes *codes, const char *text) {
+    *codes = (CoupletCodes){.at = text, .item = nothing};
+}
 
 static const char *fail(CoupletCodes *codes) {
     codes->failed = true;
@@ -31,7 +39,9 @@ static const char *fail(CoupletCodes *codes) {
     return "";
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int digit(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 const char *couplet_codes_next(CoupletCodes *codes) {
     const char *end = codes->failed ? NULL : strchr(codes->at, '\n');
@@ -39,7 +49,8 @@ const char *couplet_codes_next(CoupletCodes *codes) {
     char *item = malloc((size_t)(end - codes->at) + 1), *to = item;
     if (!item) return fail(codes);
     for (const char *at = codes->at; at < end; at++) {
-        const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1, low = high >= 0 ? digit(at[2]) : -1;
+        const int high = *at == '%' && end - at > 2 ? digit(at[1]) : -1,
+                  low = high >= 0 ? digit(at[2]) : -1;
         if (*at == '%' && (low < 0 || high + low == 0)) { /* no text holds a 0 */
             free(item);
             return fail(codes);

@@ -26,7 +26,8 @@ static size_t padded_bytes(const CoupletTable *t, int f) {
 
 bool couplet_columns_take(CoupletTable *t) {
     Pages *pages = calloc(1, sizeof *pages);
-    for (int f = 0; pages && f < t->field_count; f++) pages->bytes += padded_bytes(t, f);
+    for (int f = 0; pages && f < t->field_count; f++)
+        pages->bytes += padded_bytes(t, f);
     if (pages) pages->at = couplet_pages_take(pages->bytes);
     if (!pages || !pages->at) {
         free(pages);

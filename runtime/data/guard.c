@@ -20,7 +20,7 @@ typedef struct Watched {
     atomic_bool cut;
     bool by_time;
     char *path;
-    struct stat about;       /* as the file was mapped */
+    struct stat about; /* as the file was mapped */
 } Watched;
 
 static Watched watched[MOST];
@@ -30,7 +30,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction before;
 static long page_bytes;
 
-/* ---- the signal ----------------------------------------------------------------------------------------------------- */
+/* ---- the signal ------------------------------------------------------------------------------ */
 
 static Watched *find(uintptr_t address) {
     for (int i = 0; i < atomic_load(&used); i++) {
@@ -42,19 +42,25 @@ static Watched *find(uintptr_t address) {
 
 /* Zeros from the page of the address on, to the end of the mapping. */
 static bool fill(Watched *w, uintptr_t address) {
-    const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes, end = atomic_load(&w->begin) + w->length;
+    const uintptr_t page = address / (uintptr_t)page_bytes * (uintptr_t)page_bytes,
+                    end = atomic_load(&w->begin) + w->length;
     atomic_store(&w->cut, true);
-    return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    return mmap((void *)page, end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+                0) != MAP_FAILED;
 }
 
-/* What is no file of ours goes to whoever handled the signal before; if nobody did, it comes again and ends the program, as it would have. */
+/* What is no file of ours goes to whoever handled the signal before; if nobody did, it comes again
+ * and ends the program, as it would have. */
 static void hand_on(int number, siginfo_t *info, void *context) {
-    if (before.sa_flags & SA_SIGINFO) before.sa_sigaction(number, info, context);
-    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) before.sa_handler(number);
-    else sigaction(SIGBUS, &before, NULL);
+    if (before.sa_flags & SA_SIGINFO)
+        before.sa_sigaction(number, info, context);
+    else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+        before.sa_handler(number);
+    else
+        sigaction(SIGBUS, &before, NULL);
 }
 
-static void catch(int number, siginfo_t *info, void *context) {
+static void catch (int number, siginfo_t *info, void *context) {
     const int reason = errno;
     Watched *w = find((uintptr_t)info->si_addr);
     if (!w || !fill(w, (uintptr_t)info->si_addr)) hand_on(number, info, context);
@@ -69,7 +75,7 @@ static void install(void) {
     sigaction(SIGBUS, &action, &before);
 }
 
-/* ---- what is watched ------------------------------------------------------------------------------------------------ */
+/* ---- what is watched ------------------------------------------------------------------------- */
 
 void couplet_guard_begin(const void *bytes, size_t length, const char *path, bool by_time) {
     struct stat about;
@@ -78,7 +84,8 @@ void couplet_guard_begin(const void *bytes, size_t length, const char *path, boo
     pthread_once(&once, install);
     pthread_mutex_lock(&lock);
     int at = 0;
-    while (at < MOST && atomic_load(&watched[at].begin)) at++;
+    while (at < MOST && atomic_load(&watched[at].begin))
+        at++;
     if (at < MOST) {
         Watched *w = &watched[at];
         w->length = length;
@@ -88,7 +95,8 @@ void couplet_guard_begin(const void *bytes, size_t length, const char *path, boo
         atomic_store(&w->cut, false);
         atomic_store(&w->begin, (uintptr_t)bytes);
         if (at >= atomic_load(&used)) atomic_store(&used, at + 1);
-    } else free(copy);
+    } else
+        free(copy);
     pthread_mutex_unlock(&lock);
 }
 
@@ -112,9 +120,11 @@ bool couplet_guard_was_cut(const void *bytes) {
 static const char *change_of(const Watched *w) {
     struct stat now;
     if (atomic_load(&w->cut)) return "was cut short";
-    if (stat(w->path, &now) != 0 || now.st_ino != w->about.st_ino || now.st_dev != w->about.st_dev) return NULL;
+    if (stat(w->path, &now) != 0 || now.st_ino != w->about.st_ino || now.st_dev != w->about.st_dev)
+        return NULL;
     if (now.st_size < w->about.st_size) return "was cut short";
-    const bool same_time = now.st_mtim.tv_sec == w->about.st_mtim.tv_sec && now.st_mtim.tv_nsec == w->about.st_mtim.tv_nsec;
+    const bool same_time = now.st_mtim.tv_sec == w->about.st_mtim.tv_sec &&
+                           now.st_mtim.tv_nsec == w->about.st_mtim.tv_nsec;
     return now.st_size == w->about.st_size && (same_time || !w->by_time) ? NULL : "was written to";
 }
 
@@ -124,7 +134,9 @@ bool couplet_guard_whole(char *error, size_t error_bytes) {
     for (int i = 0; whole && i < atomic_load(&used); i++) {
         const char *change = atomic_load(&watched[i].begin) ? change_of(&watched[i]) : NULL;
         whole = change == NULL;
-        if (!whole) snprintf(error, error_bytes, "%s: the file %s while it was read", watched[i].path, change);
+        if (!whole)
+            snprintf(error, error_bytes, "%s: the file %s while it was read", watched[i].path,
+                     change);
     }
     pthread_mutex_unlock(&lock);
     return whole;
