@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""house.py [FOLDER] [--names BUILD] [--list WHAT]: the measures of the C code's form.
+
+FOLDER is the root of a tree; without it, the tree that this file lies in. A row is printed for each
+of the folders lang, compiler, runtime and tests, and a row for the first three together. The columns:
+
+    lines       lines of code, without blank lines and lines of comment alone
+    tokens      tokens of code for each of them, on average
+    wide        lines of more than 100 columns, comments among them
+    long        functions of more than 40 lines
+    median      tokens of the median function
+    walkers     functions that call themselves over the arguments of an expression
+    headless    files that do not begin with a comment
+    asserts     calls of assert and _Static_assert
+    comment     percent of the characters that stand in comments
+
+--names BUILD reads the object files of a build with nm, and prints how many functions that are seen
+outside their file begin with neither `couplet_` nor a word of the name of their file or folder.
+--list long, wide, headless, walkers or names prints the places behind a number."""
+import argparse
+import glob
+import os
+import re
+import subprocess
+
+MOST_COLUMNS, MOST_LINES = 100, 40
+FOLDERS = ("lang", "compiler", "runtime", "tests")
+TOKEN = re.compile(
+    r"""(?P<comment>/\*.*?\*/|//[^\n]*)|(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+    r"""|(?P<word>[A-Za-z_]\w*)|(?P<number>\.?\d(?:[eEpP][+-]|[\w.])*)"""
+    r"""|(?P<sign><<=|>>=|\.\.\.|->|\+\+|--|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%&|^]=|##|[^\s\w])""",
+    re.S)
+FUNCTION = re.compile(r"^[A-Za-z_][^;{}=]*\b(\w+)\([^;{}]*\)\s*\{", re.M)
+
+
+class Source:
+    """One file: its text, its tokens with their lines, and its functions."""
+
+    def __init__(self, path):
+        self.path = path
+        with open(path, encoding="utf-8") as file:
+            self.text = file.read()
+        self.lines = self.text.split("\n")
+        self.tokens, self.comment = [], 0
+        self.asserts = 0
+        line, at = 1, 0
+        for found in TOKEN.finditer(self.text):
+            line += self.text.count("\n", at, found.start())
+            at = found.start()
+            if found.lastgroup == "comment":
+                self.comment += len(found.group())
+            else:
+                self.tokens.append((line, found.group()))
+                self.asserts += found.group() in ("assert", "_Static_assert")
+        self.code_lines = len({line for line, _ in self.tokens})
+
+    def functions(self):
+        """Name, first line, last line of each function: a body ends with a brace in column 0."""
+        for found in FUNCTION.finditer(self.text):
+            first = self.text.count("\n", 0, found.start()) + 1
+            end = self.text.find("\n}", found.end())
+            if end < 0 or "#define" in found.group():
+                continue
+            yield found.group(1), first, self.text.count("\n", 0, end + 1) + 1
+
+    def tokens_between(self, first, last):
+        return [word for line, word in self.tokens if first <= line <= last]
+
+    def begins_with_comment(self):
+        return self.text.lstrip().startswith(("/*", "//"))
+
+
+def is_walker(name, words):
+    """True for a function that calls itself and looks at `args`: a walk over expressions."""
+    return "args" in words and name in words[1:] and words.count(name) > 1
+
+
+def measure(sources):
+    row = {"lines": 0, "tokens": 0, "wide": [], "long": [], "walkers": [], "headless": [],
+           "asserts": 0, "comment": 0, "characters": 0, "sizes": []}
+    for source in sources:
+        row["lines"] += source.code_lines
+        row["tokens"] += len(source.tokens)
+        row["asserts"] += source.asserts
+        row["comment"] += source.comment
+        row["characters"] += len(source.text)
+        row["wide"] += [f"{source.path}:{i}" for i, line in enumerate(source.lines, 1)
+                        if len(line) > MOST_COLUMNS]
+        if not source.begins_with_comment():
+            row["headless"].append(source.path)
+        for name, first, last in source.functions():
+            words = source.tokens_between(first, last)
+            row["sizes"].append(len(words))
+            if last - first + 1 > MOST_LINES:
+                row["long"].append(f"{source.path}:{first} {name} {last - first + 1}")
+            if is_walker(name, words):
+                row["walkers"].append(f"{source.path}:{first} {name}")
+    return row
+
+
+def print_row(name, row):
+    sizes = sorted(row["sizes"]) or [0]
+    print(f"{name:<10}{row['lines']:>8}{row['tokens'] / max(1, row['lines']):>8.1f}"
+          f"{len(row['wide']):>7}{len(row['long']):>7}{sizes[len(sizes) // 2]:>8}"
+          f"{len(row['walkers']):>9}{len(row['headless']):>10}{row['asserts']:>9}"
+          f"{100 * row['comment'] / max(1, row['characters']):>9.1f}")
+
+
+def words_of_path(path):
+    """The words that a function of this object file may begin with."""
+    parts = path.replace(".c.o", "").split("/")
+    return {word for part in parts for word in re.split(r"[_.]", part) if word}
+
+
+def unprefixed_names(build):
+    """`file name` of each external function whose first word is none of its file's."""
+    for path in sorted(glob.glob(build + "/**/*.c.o", recursive=True)):
+        inside = os.path.relpath(path, build)
+        if inside.startswith("tests") or "_deps" in inside:
+            continue
+        own = words_of_path(re.sub(r"CMakeFiles/[^/]*/", "", inside)) | {"couplet"}
+        listed = subprocess.run(["nm", "--defined-only", "-g", path], capture_output=True, text=True)
+        for line in listed.stdout.splitlines():
+            kind, name = line.split()[-2:]
+            if kind == "T" and name.split("_")[0] not in own:
+                yield f"{inside} {name}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?",
+                        default=os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    parser.add_argument("--names", metavar="BUILD")
+    parser.add_argument("--list", choices=["long", "wide", "headless", "walkers", "names"])
+    given = parser.parse_args()
+    names = list(unprefixed_names(os.path.abspath(given.names))) if given.names else None
+    os.chdir(given.folder)
+    rows, together = {}, []
+    for folder in FOLDERS:
+        paths = sorted(glob.glob(folder + "/**/*.[ch]", recursive=True))
+        sources = [Source(path) for path in paths]
+        rows[folder] = measure(sources)
+        together += sources if folder != "tests" else []
+    rows["together"] = measure(together)
+    if given.list == "names":
+        print("\n".join(names or []))
+    elif given.list:
+        print("\n".join(rows["together"][given.list]))
+    else:
+        print(f"{'':<10}{'lines':>8}{'tokens':>8}{'wide':>7}{'long':>7}{'median':>8}{'walkers':>9}"
+              f"{'headless':>10}{'asserts':>9}{'comment':>9}")
+        for name, row in rows.items():
+            print_row(name, row)
+        if names is not None:
+            print(f"{len(names)} functions seen outside their file begin with no word of its name")
+
+
+if __name__ == "__main__":
+    main()
