@@ -1,3 +1,8 @@
+/* Two walks over a tree: one that visits every expression, and one that compares two trees.
+ *
+ * Both know which fields of a statement hold expressions, so a new field of `Stmt`, `Param` or
+ * `Expr` must be added to each of them. The formatter's safety rests on the comparison: what
+ * `couplet fmt` writes is parsed again and must be the same tree (fmt_command.c). */
 #include "lang/ast_walk.h"
 
 #include <string.h>

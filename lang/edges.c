@@ -1,3 +1,11 @@
+/* Checks that need the whole method. They ask where the gradient goes, whether rates stay in
+ * range, what nothing uses, and what a queue holds before it is filled. They also ask whether
+ * anything keeps features from becoming one constant.
+ *
+ * All of them are walks of lang/flow.h from the loss back to the views. The check for collapse
+ * cannot be exact, so it is a warning. It looks for any one thing that separates features
+ * (negatives, a batch statistic, a stop, memory, labels, a margin), and speaks only where it finds
+ * none. */
 #include "lang/edges.h"
 
 #include "lang/ast_walk.h"

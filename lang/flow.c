@@ -1,3 +1,13 @@
+/* The walk from an expression back to everything that it is made of, through lets, calls, views
+ * and scans.
+ *
+ * A let that two formulas name is walked once for each way in which it is reached. A way is the
+ * frame of the call, the one row that is read where that is known (s[0] of `let s[v] = ..`), and
+ * whether a gradient comes along. Without this memory the walk would take exponential time, and
+ * without the row a symmetric loss would look as if each branch fed both views.
+ *
+ * The second half evaluates scalars that depend on hypers and the clock alone: schedules and
+ * rates. */
 #include "lang/flow.h"
 
 #include <math.h>

@@ -1,3 +1,9 @@
+/* Guesses what someone meant who wrote Python, C or a formula from a paper. The tables are rows of
+ * habits.def, which a newcomer can extend; this file finds the row.
+ *
+ * For syntax it looks at three tokens around the place that does not fit: the first word of the
+ * statement, the token before, and the token found. A guess is only a line of help below the
+ * message, so a wrong one costs little. */
 #include "lang/habits.h"
 
 #include <ctype.h>

@@ -1,3 +1,10 @@
+/* Finds out whether an index expression is a constant plus multiples of indices. Products of
+ * arrays, arrays of pairs and proofs of ranges work on this form.
+ *
+ * Only sums, differences, negation and products with a constant are affine here. Quotients and
+ * remainders are not, even where they could be solved: graph/product.c handles those of a region,
+ * and passes/solve.c those of a gradient. An expression that is large as a tree counts as not
+ * affine, since it is walked as a tree. */
 #include "compiler/graph/affine.h"
 
 #include "compiler/graph/visit.h"

@@ -1,3 +1,10 @@
+/* Writes the formulas of a plan's steps as bytes, from which the runtime explains a fault or a NaN
+ * (runtime/formula.h describes the layout).
+ *
+ * Strings, places and expressions are stored once and named by number, and an expression names its
+ * arguments by how far back they stand. Nothing reads the bytes while all goes well, so they cost
+ * a run only their size. The runtime knows no header of the compiler; its enums repeat those of
+ * graph.h, and the assertions at the top hold the two together. */
 #include "compiler/graph/formulas.h"
 
 #include "compiler/graph/loads.h"

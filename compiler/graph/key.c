@@ -1,3 +1,8 @@
+/* Recognises segment reductions: sums whose guard compares an index of the result with a number
+ * that depends on the terms, as in `sum[i | label[i] == k]`. The number is the key.
+ *
+ * The key must read a reduced index, or there would be nothing to sort, and must not read the
+ * index that it is compared with. What becomes of such a reduction is decided in plan/bucket.c. */
 #include "compiler/graph/key.h"
 #include "compiler/graph/visit.h"
 

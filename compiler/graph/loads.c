@@ -1,3 +1,9 @@
+/* Which arrays a formula reads, each read once, and which of these reads may leave their array.
+ *
+ * A read at a subscript that data leads to is checked when it runs. A pass that moves a value to
+ * another place must not lose that check, since a wrong index would then go unnoticed:
+ * load_keeps_checks says whether another formula makes the same one. A read whose subscript is
+ * affine was proved to be inside before (lower/prove.c). */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 

@@ -1,3 +1,8 @@
+/* Recognises arrays of pairs and the nodes that use them up (pairs.h).
+ *
+ * Both functions take a finished node apart and return false for anything they do not know. The
+ * stream pass asks before it marks a product; the planner asks again for every node that reads a
+ * marked one. So the two agree by asking the same question, not by passing notes. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
 

@@ -1,3 +1,13 @@
+/* Recognises contractions and cuts them into regions (product.h).
+ *
+ * A condition (a conjunct of the guard, or a read that is 0 outside its array) may join one index
+ * of the result with one reduced index. It is tried on all pairs of their values. Values of the
+ * result's index for which the same terms take part form a class, and a region is one choice of a
+ * class for each index. A 3 x 3 convolution with a border has nine regions so.
+ *
+ * Trying values instead of solving inequalities makes strides, dilations and their gradients one
+ * case. MAX_GRID and MAX_CLASSES bound the work; a sum beyond them is compiled as an ordinary
+ * node. */
 #include "compiler/graph/product.h"
 #include "compiler/graph/visit.h"
 

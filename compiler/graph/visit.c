@@ -1,3 +1,8 @@
+/* The walks of visit.h. The map keeps a few entries unsorted in the struct itself, since most
+ * expressions have fewer than sixteen parts; beyond that it is a hash table by id.
+ *
+ * Recursion is as deep as the expression nests. Lowering bounds that: a scalar that nests deep
+ * gets a node of its own (value_shallow in lower/value.c). */
 #include "compiler/graph/visit.h"
 
 #include <stdlib.h>

@@ -1,3 +1,9 @@
+/* What a reducer does with a term, as lines of OpenCL C: for a work-item that sums, for two shares
+ * that are joined in local memory, and for the cells of a sweep. Every reducer is written once,
+ * here.
+ *
+ * Sums keep what each addition has lost (Kahan's rule), because a device need not have doubles. A
+ * log-sum-exp keeps its largest term and the sum shifted by it. */
 #include "compiler/opencl/fold.h"
 
 #include <string.h>

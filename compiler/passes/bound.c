@@ -1,3 +1,10 @@
+/* Proves bounds of exponents. The exponent of a contrastive loss is a dot product of two unit
+ * vectors over a temperature, so it lies between -1/tau and 1/tau; stabilise then knows that exp
+ * cannot overflow, and need not shift by a maximum.
+ *
+ * A vector is known to be a unit vector by its formula: it is divided by its own length along the
+ * last axis, whatever the function is called that did so. Proofs that nest deeper than DEEPEST are
+ * given up, and the shift stays. */
 #include "compiler/passes/bound.h"
 
 #include "compiler/passes/logform.h"

@@ -1,3 +1,12 @@
+/* The derivative of every scalar operation, built of ordinary expressions. The table of rules
+ * comes from scalars.def, so that a row without a rule does not compile.
+ *
+ * Two choices are not in the textbooks. At 0 the slope of sqrt, log and powers below 1 is 0 where
+ * it would be infinite, so that equal rows have a gradient of 0 and not NaN. And slopes near
+ * saturation are written so that they keep their digits: 1 - tanh(x)^2 would be 0 from x = 9 on.
+ *
+ * A choice stays a choice around the slopes of its arms, since the arm that is not taken may be
+ * NaN. differentiate.c uses the rules; this file knows nothing of nodes. */
 #include "compiler/passes/derivative.h"
 
 #include "compiler/graph/visit.h"

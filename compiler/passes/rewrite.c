@@ -1,3 +1,9 @@
+/* Makes the nodes of a graph anew, in order, with their expressions rewritten and their operands
+ * replaced.
+ *
+ * Nodes are never changed, since equal nodes are shared: a rewritten node is another node. `aux`
+ * of an old one points to the new one meanwhile. The list of nodes grows while the walk runs, so
+ * it goes over as many nodes as there were at the start; old ones stay until a prune. */
 #include "compiler/passes/rewrite.h"
 
 typedef struct Rewrite {

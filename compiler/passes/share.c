@@ -1,3 +1,11 @@
+/* Takes a term out of a sum that holds it, provably. With n / (n + r) for a loss's probability,
+ * log(n / (n + r)) is -softplus(log r - log n), which keeps its digits when the probability is
+ * close to 1.
+ *
+ * What is left of the sum is found by unification: the numerator is a term of the denominator's
+ * reduction if its reduced indices can be chosen so that both are the same expression. Then r is
+ * the same sum under a guard that leaves that one term out. A proof that fails returns NULL, and
+ * the quotient is computed as it was written. */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/logform.h"

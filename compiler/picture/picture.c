@@ -1,3 +1,9 @@
+/* Draws a method from what it says: it walks from the loss back to the data (lang/flow.h) and
+ * makes a box for each view, network, queue and state on the way, and an arrow for each value.
+ *
+ * A network that is applied to the same inputs twice is one box. A loss that is symmetric in two
+ * views has each branch twice; only one half is drawn then, as papers do. dot.c writes the result
+ * for Graphviz, describe.c in words. */
 #include "compiler/picture/picture.h"
 
 #include <string.h>

@@ -1,3 +1,9 @@
+/* Puts kernels that read nothing of each other into one launch, and moves what only commits and
+ * outputs read to the end of the step, where the updates of all parameters are one pass over
+ * memory.
+ *
+ * Waiting must not raise the peak of memory. A node waits only if it keeps no more alive than it
+ * makes; `ample` allows a little more, and `tight`, for bounded memory, next to nothing. */
 #include "compiler/plan/abreast.h"
 
 #include "compiler/graph/loads.h"

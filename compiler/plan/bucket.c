@@ -1,3 +1,8 @@
+/* Decides which segment reductions are worth sorting, and what each axis of the result is to them:
+ * a target (the key says which), a segment (it has a sort of its own) or payload.
+ *
+ * A condition that segments and members alone decide is asked once, while the members are listed.
+ * Any other condition is asked of each term. */
 #include "compiler/plan/bucket.h"
 
 #include <string.h>

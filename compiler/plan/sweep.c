@@ -1,3 +1,9 @@
+/* Puts the sinks of one level into sweeps, and cuts a sweep into tasks and rounds (sweep.h).
+ *
+ * Blocks are as large as a core's second cache allows, because copying a block costs as much as
+ * computing one row of it, and small enough that every thread has some in each round. On a device
+ * a task is a block of rows with sums in registers. There, columns are cut into parts only when
+ * rows alone would not fill the device. */
 #include "compiler/plan/sweep.h"
 #include "compiler/plan/whole.h"
 

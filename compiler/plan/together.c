@@ -1,3 +1,9 @@
+/* Chooses nodes that join another node's kernel (horizontal fusion). Asking of every pair of nodes
+ * would take quadratic time, so the readers of each array are listed once, and only those with a
+ * result of the right shape are looked at.
+ *
+ * Joining must save something: the largest array that the node reads is read or made by the kernel
+ * already. Draws never join, since draws of one kind share code as kernels of their own. */
 #include "compiler/plan/together.h"
 
 #include "compiler/graph/loads.h"

@@ -1,3 +1,7 @@
+/* The file of measured choices, a line for each contraction. It is a cache: a file that is
+ * missing, of another version or not understood is no error, and means that the model of costs
+ * decides (plan/choice.c). It is written beside its name and renamed, so no process reads half of
+ * it. */
 #include "compiler/plan/tuning.h"
 
 #include <inttypes.h>

@@ -1,3 +1,10 @@
+/* Evaluates a graph node by node, element by element, term by term, in float64. Speed does not
+ * count; that nothing is clever does. Guards and choices are lazy, so what the formula leaves out
+ * is never evaluated and cannot fault.
+ *
+ * One switch rounds after each operation (see Rounding), which turns the same code into the
+ * measure of what rounding may do. Values of expressions are remembered for the point at hand,
+ * since shared parts would otherwise be evaluated again and again. */
 #include "compiler/reference/reference.h"
 
 #include "compiler/graph/formulas.h"

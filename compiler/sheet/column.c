@@ -1,3 +1,5 @@
+/* Decides how the cells of a column are drawn, by type and shape alone, and which range of values
+ * they share. All cells of a column have one scale, so that rows can be compared. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>

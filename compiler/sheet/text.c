@@ -1,3 +1,6 @@
+/* Text, numbers and colours of a sheet. Names of files and classes come from the user, so what is
+ * no UTF-8 or is a control character is replaced before cairo sees it; a line that is too long
+ * loses its end, or its beginning where the end tells more. */
 #include "compiler/sheet/cell.h"
 
 #include <math.h>

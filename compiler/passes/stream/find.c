@@ -1,3 +1,10 @@
+/* Looks at every user of a large product of pairs, and decides whether tiles serve it. A user may
+ * be a sink, or an element that can be put into its own users. It may read a few places, which are
+ * computed by themselves, or whole rows.
+ *
+ * One user that tiles do not serve keeps the product stored, with the reason and its line for
+ * `couplet check --memory`. Refusing one product can turn what was made of two products into
+ * something made of one, so all is looked at again until nothing changes. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 

@@ -1,3 +1,11 @@
+/* Takes out of a formula over pairs what depends on one index of the pair alone. It becomes a node
+ * of its own, so that a tile reads a number per row or column instead of computing it for every
+ * pair.
+ *
+ * A part that is evaluated only under a guard could meet a fault elsewhere. Such a part gets a
+ * node that is made where all of its reads are inside, and the tile asks whether it could be made
+ * (checked_node). The pass passes/hoist.c has the same idea for any large space, and is a
+ * different code: it has no tile to ask. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 

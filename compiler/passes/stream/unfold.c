@@ -1,3 +1,10 @@
+/* Rewrites the users of a streamed product so that each is a sink (graph/pairs.h). Elements are
+ * put into the formulas that use them. Statistics and weighted sums get the canonical form, and
+ * reads at few places become products of two rows.
+ *
+ * stream/find.c has decided beforehand what each user is, so nothing here can fail. An array of
+ * pairs that reads no product, such as `y[i] == y[j]`, is put into its users as well, unless it is
+ * there anyway or is smaller than what would be read in its place. */
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/rewrite.h"
