@@ -1,3 +1,8 @@
+/* The loop over the elements of a tile that a sink sees, as one helper: rows, then the columns
+ * of a row, with the indices of the node and the tiles of its sources set for emit_expr.
+ *
+ * Weights and maps are complete here, since they only store what an expression gives.
+ * Statistics, which keep something from element to element, are in sink.c. */
 #include "compiler/cpu/element.h"
 
 /* Whose indices and operands expressions have. */

@@ -1,3 +1,9 @@
+/* From a kernel to optimised LLVM code: the emitter of each kind of kernel, the pipeline of LLVM
+ * passes, and the object.
+ *
+ * The pipeline is short on purpose. Emitted code is straight lines in loops with nothing to
+ * inline, and the standard one takes more than twice as long to compile the same step. The JIT
+ * (module.c) and the compiler ahead of time (object.c) both use it, so they make the same code. */
 #include "compiler/cpu/generate.h"
 
 #include <llvm-c/Analysis.h>

@@ -1,3 +1,9 @@
+/* Writes a CoupletProgram as constant data of an LLVM module. A structure becomes its bytes,
+ * with each pointer replaced by a relocation to what it points to.
+ *
+ * Which members are pointers, and to what, is said in runtime/abi_pointers.def; a structure of
+ * runtime/abi.h that gets a new pointer needs a row there. An object that several pointers reach
+ * is written once. */
 #include "compiler/cpu/image.h"
 
 #include "runtime/plan.h"

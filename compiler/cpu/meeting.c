@@ -1,3 +1,17 @@
+/* The round-robin schedule of a sweep: which block of rows and which block of columns a task of
+ * a round works on, as index arithmetic in the kernel.
+ *
+ * No block occurs in two tasks of one round. Tasks therefore write disjoint memory without
+ * locks, and results are added in place. With 3 blocks of rows, 5 of columns and SWEEP_BOTH,
+ * task t meets these columns:
+ *
+ *     round    0  1  2  3  4
+ *     task 0   0  1  2  3  4
+ *     task 1   1  2  3  4  0
+ *     task 2   2  3  4  0  1
+ *
+ * A block that is met for the first time starts its sums. After the last time they are finished.
+ * `starts` and `ends` of a Side say when that is. */
 #include "compiler/cpu/meeting.h"
 
 static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, whole(f, b), ""); }

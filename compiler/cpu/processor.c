@@ -1,3 +1,8 @@
+/* The levels of the x86-64 architecture that code is made for, and the one that this machine
+ * has. Code is never made for the model of this machine, so that a program compiled elsewhere
+ * for the same level gives the same bits.
+ *
+ * On another architecture there is one level, the machine itself. */
 #include "compiler/cpu/processor.h"
 
 #include "runtime/method.h"

@@ -1,3 +1,14 @@
+/* Code for the statistics of a sweep: what a sink keeps for each row of the array of pairs, how
+ * a tile's terms join it, and what the result is at the end.
+ *
+ * Tiles do not come in the order of columns, so a statistic must not depend on that order. The
+ * place of a maximum is the lowest of equal ones. A log-sum-exp is rescaled when a larger term
+ * comes, as in online softmax. Sums keep what they lose by rounding, because many tiles may be
+ * added one after the other.
+ *
+ * Statistics of rows fold along a row of the tile; those of columns fold many columns at once,
+ * whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
+ * tile.c and sweep.c. */
 #include "compiler/cpu/element.h"
 
 #include <math.h>

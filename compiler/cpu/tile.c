@@ -1,3 +1,9 @@
+/* The helpers of sweep.c that move and multiply blocks in a worker's scratch: products of
+ * blocks, packing into panels, and copies.
+ *
+ * Each is a function of its own in the module. Its pointers are declared not to alias and its
+ * strides are constants, so that LLVM makes the inner loops into vectors. Sums go in leaves of a
+ * bounded length (plan/contraction.h says why). */
 #include "compiler/cpu/tile.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/* The C header and the manifest of a method that is built as a library. All sizes are asked of
+ * the runtime's own functions (couplet_method_...) for a method with this one program, so the
+ * header cannot say anything else than the library does. */
 #include "compiler/driver/build_header.h"
 #include "compiler/driver/report.h"
 

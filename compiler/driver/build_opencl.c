@@ -1,3 +1,5 @@
+/* `couplet build --emit opencl`. The compilation is the one of a run. Its text goes to a file,
+ * with comments, and is made for any GPU instead of for a device of this machine. */
 #include "compiler/driver/build_opencl.h"
 
 #include "compiler/driver/assemble.h"

@@ -1,3 +1,5 @@
+/* Prints what data_statistics.c and data_twins.c found, as text for people and as JSON for
+ * tools. The text shortens long lists (MOST_LINES, MOST_CLASSES). */
 #include "compiler/driver/data_report.h"
 
 #include "runtime/data/pack_layout.h"

@@ -1,3 +1,9 @@
+/* Finds and loads the sources that `couplet data` and `couplet show` look at. These are the
+ * sources of a spec with the rows that it chooses, or one that the command line names with
+ * --reader.
+ *
+ * A source is also written back as a spec would say it, so that a line of the report can be
+ * pasted into one. */
 #include "compiler/driver/data_sets.h"
 
 #include "compiler/driver/load.h"

@@ -1,3 +1,7 @@
+/* Means, ranges and sizes of classes of a table's fields, in one pass over the chosen rows.
+ * Bytes are counted by value, which is exact and fast; other numbers go through Welford's
+ * recurrence, which keeps the digits of a small deviation around a large mean. NaN and
+ * infinities are counted and are in no other figure. */
 #include "compiler/driver/data_statistics.h"
 
 #include "runtime/hash.h"

@@ -1,3 +1,8 @@
+/* Products and convolutions as formulas of the language, compiled and run in isolation. `couplet
+ * bench` and the comparison with other libraries (tests/bench) time them.
+ *
+ * Each formula is a sum of g times the result, so that the gradient with respect to g is the
+ * forward pass and the others are the two backward passes: one text gives all three kernels. */
 #include "compiler/driver/formula_bench.h"
 
 #include "compiler/driver/load.h"

@@ -1,3 +1,9 @@
+/* The arrays on which `couplet grad` and `couplet gradcheck` try a function: read from .npy and
+ * .npz, given as numbers, or made up by name and type of the parameter.
+ *
+ * Made-up ints must be valid indices. After lowering, the graph shows which input subscripts
+ * which axis, and its entries are taken modulo that extent. Made-up reals have 24 bits, so that
+ * float32 and the float64 reference see the same numbers. */
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/report.h"
 

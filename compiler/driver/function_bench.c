@@ -1,3 +1,6 @@
+/* Times a compiled function: the median of a number of runs, or of each kernel of it. Runs end
+ * when there are enough of them or when patience does, so that a large function takes no
+ * minutes. */
 #include "compiler/driver/function_bench.h"
 #include "compiler/driver/report.h"
 

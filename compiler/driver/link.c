@@ -1,3 +1,9 @@
+/* Runs the system's cc and ar on objects that the compiler wrote, with the arguments as a list
+ * and never through a shell, so that a file name may hold anything.
+ *
+ * The runtime lies beside the executable, in a build folder as in an installation;
+ * $COUPLET_RUNTIME goes before both. A runtime that was built with sanitizers is linked with
+ * them. */
 #include "compiler/driver/link.h"
 #include "compiler/driver/report.h"
 

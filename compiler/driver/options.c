@@ -1,3 +1,8 @@
+/* Reads a command line by the rows of options.def: name, member of Options, kind and range. A
+ * command lists the options that it takes; any other is refused, with the nearest name.
+ *
+ * Values are checked here and nowhere else, so a command may rely on them. -o and the like are
+ * short for a row. */
 #include "compiler/driver/options.h"
 
 #include "compiler/driver/report.h"

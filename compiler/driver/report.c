@@ -1,3 +1,10 @@
+/* Messages without a line of a spec, and what the runtime leaves as text. A runtime's sentence
+ * may begin with a code and a place; they are taken apart here, so that the message looks as if
+ * the checker had made it, with the line and a caret.
+ *
+ * The form (text or JSON) is taken from the command line before anything can go wrong. A process
+ * has one command line, which is why this is the one file of the driver with a variable of its
+ * own. */
 #include "compiler/driver/report.h"
 
 #include "compiler/driver/load.h"

@@ -1,3 +1,10 @@
+/* Writes numbers of the command line into the spec's tree before it is checked, so that
+ * everything behind (ranges, types, messages) treats them as if the file had said them. For a
+ * run that goes on, values of its record are written where neither the command line nor a
+ * changed spec says another.
+ *
+ * A name that is no hyper is an error with the nearest name. In a file of functions it may be a
+ * parameter, which can only be decided after the check. */
 #include "compiler/driver/settings.h"
 
 #include "compiler/driver/report.h"

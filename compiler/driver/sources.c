@@ -1,3 +1,9 @@
+/* Translates between data as the language knows it (lang/data.h) and as the runtime does
+ * (runtime/abi.h). The two sides have types of their own because neither folder includes the
+ * other; this file is the one place that sees both.
+ *
+ * The catalogue of readers that the checker is given comes from the rows of
+ * runtime/data/readers.def. */
 #include "compiler/driver/sources.h"
 
 #include <string.h>

@@ -1,3 +1,6 @@
+/* Times a training step on made-up data, kernel by kernel. The step is the program's own, with
+ * its states started as in a run; only the rows are noise. So no data need be there, and what is
+ * measured is the step and nothing else. */
 #include "compiler/driver/step_bench.h"
 
 #include "compiler/driver/yardstick.h"

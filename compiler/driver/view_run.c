@@ -1,3 +1,6 @@
+/* Makes the views of chosen rows, as a training step would make them at the same seed and step.
+ * The method is lowered up to its views (lower_views), and that graph is run once in a session
+ * of its own. */
 #include "compiler/driver/view_run.h"
 
 #include "compiler/driver/assemble.h"

@@ -1,3 +1,10 @@
+/* Gives labels of more than 32 bits stand-ins that kernels can hold (whole_numbers.h). The file
+ * first finds which nodes may meet a stand-in, walking each formula, and refuses every use but
+ * comparison, choice and extremum.
+ *
+ * A stand-in must keep the order and must not equal a number that a formula mentions. So entries
+ * up to 2^30 in size stay what they are, and the wide ones get numbers beyond that on their
+ * side. */
 #include "compiler/driver/whole_numbers.h"
 
 #include "compiler/driver/report.h"

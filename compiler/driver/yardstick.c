@@ -1,3 +1,7 @@
+/* Measures the two lines of this machine's roofline: operations in registers and bytes through
+ * memory, with all threads, and the time to wake them. A profile is a fraction of what was
+ * measured in the same minute, because a shared machine or another clock would make any fixed
+ * figure wrong. */
 #include "compiler/driver/yardstick.h"
 
 #include <math.h>
