@@ -8,6 +8,7 @@ set(EXAMPLE_MODULES "COUPLET_MODULES=$<TARGET_FILE_DIR:couplet_runtime>") # the 
 file(GLOB EXAMPLES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cpl)
 file(GLOB all_specs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*/*.cpl)
 list(FILTER all_specs EXCLUDE REGEX "/examples/own/") # for one's own data: tests/driver/own.py, own_kinds.py
+list(FILTER all_specs EXCLUDE REGEX "/examples/recipes/") # those of tools/table.sh: tests/tools/table.py
 
 # example_kind(SPEC OUT): the kind of data that the heading names; a spec that names none is an error.
 function(example_kind spec out)

@@ -12,8 +12,9 @@ import sys
 
 
 def specs(root):
-    """The paths of all specs in folders of examples/ but examples/own."""
-    return [path for path in sorted(glob.glob(f"{root}/examples/*/*.cpl")) if os.path.basename(os.path.dirname(path)) != "own"]
+    """The paths of all specs in folders of examples/ but examples/own and examples/recipes."""
+    paths = sorted(glob.glob(f"{root}/examples/*/*.cpl"))
+    return [path for path in paths if path.split("/")[-2] not in ("own", "recipes")]
 
 
 def heading(path):
