@@ -19,14 +19,40 @@ static bool has_rows(const CoupletSource *source, const CoupletTable *table, cha
     return false;
 }
 
-static bool open_source(const CoupletSource *source, const CoupletPlaces *places, const CoupletLoading *loading, CoupletTable *out, char *error, size_t error_bytes) {
-    static const CoupletLoading standard;
+static bool take_opened(CoupletOpenedTables *opened, const char *source, CoupletTable *out) {
+    for (int i = 0; opened && i < opened->count; i++) {
+        CoupletOpenedTable *o = &opened->items[i];
+        if (!o->table.reader || strcmp(o->source, source) != 0) continue;
+        *out = o->table;
+        memset(&o->table, 0, sizeof o->table);
+        return true;
+    }
+    return false;
+}
+
+static bool open_table(const CoupletSource *source, const CoupletPlaces *places,
+                       CoupletOpenedTables *opened, CoupletTable *out, char *error,
+                       size_t error_bytes) {
     char path[COUPLET_PATH_BYTES];
     CoupletRequest request;
-    if (!couplet_place_request(places, source, path, &request, error, error_bytes) || !couplet_table_open(&request, out, error, error_bytes)) return false;
-    return couplet_table_claims(out, source->fields, source->field_count, error, error_bytes) &&
-           couplet_table_load(out, loading ? loading : &standard, error, error_bytes) &&
-           couplet_selection_apply(&source->selection, out, loading, error, error_bytes) && has_rows(source, out, error, error_bytes);
+    return take_opened(opened, source->name, out) ||
+           (couplet_place_request(places, source, path, &request, error, error_bytes) &&
+            couplet_table_open(&request, out, error, error_bytes));
+}
+
+static bool load_rows(const CoupletSource *source, const CoupletLoading *loading, CoupletTable *out,
+                      char *error, size_t error_bytes) {
+    static const CoupletLoading standard;
+    return (out->columns ||
+            couplet_table_load(out, loading ? loading : &standard, error, error_bytes)) &&
+           couplet_selection_apply(&source->selection, out, loading, error, error_bytes) &&
+           has_rows(source, out, error, error_bytes);
+}
+
+void couplet_opened_close(CoupletOpenedTables *opened) {
+    for (int i = 0; i < opened->count; i++)
+        couplet_table_close(&opened->items[i].table);
+    opened->count = 0;
 }
 
 bool couplet_sources_codes(const CoupletSources *s, char **codes) {
@@ -58,7 +84,9 @@ static bool number_rows(CoupletSources *s) {
     return s->numbers != NULL;
 }
 
-bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places, const CoupletLoading *loading, CoupletSources *out, char *error, size_t error_bytes) {
+bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places,
+                          const CoupletLoading *loading, CoupletOpenedTables *opened,
+                          CoupletSources *out, char *error, size_t error_bytes) {
     *out = (CoupletSources){.program = program};
     out->data = calloc((size_t)program->source_count + 1, sizeof *out->data);
     out->loaders = calloc((size_t)program->source_count + 1, sizeof *out->loaders);
@@ -67,7 +95,12 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
     if (program->origin) couplet_reader_modules_at(program->origin->modules);
     if (!couplet_places_fit(places, program->sources, program->source_count, error, error_bytes)) return false;
     for (int i = 0; i < program->source_count; i++) {
-        if (!open_source(&program->sources[i], places, loading, &out->data[i], error, error_bytes)) return false;
+        const CoupletSource *source = &program->sources[i];
+        CoupletTable *table = &out->data[i];
+        if (!open_table(source, places, opened, table, error, error_bytes) ||
+            !couplet_table_claims(table, source->fields, source->field_count, error, error_bytes) ||
+            !load_rows(source, loading, table, error, error_bytes))
+            return false;
         out->shelves[i] = calloc((size_t)out->data[i].field_count + 1, sizeof **out->shelves);
         if (!out->shelves[i]) return fail_memory(error, error_bytes);
     }

@@ -25,9 +25,26 @@ typedef struct CoupletSources {
     CoupletDevice *device;   /* where the shelves are */
 } CoupletSources;
 
-/* Opens and loads every source of the program, and applies its selection; `places` and `loading` may be NULL. False with a sentence; couplet_sources_close in any
+/* Tables that were opened before there was a program, to learn what they hold. No rows of them are
+ * left out; some of their columns may be loaded. */
+typedef struct CoupletOpenedTable {
+    const char *source; /* its name */
+    CoupletTable table; /* zero, once it has been taken */
+} CoupletOpenedTable;
+typedef struct CoupletOpenedTables {
+    CoupletOpenedTable *items;
+    int count, capacity;
+    double seconds; /* that opening them took */
+} CoupletOpenedTables;
+
+/* Opens and loads every source of the program, and applies its selection; `places` and `loading`
+ * may be NULL. A table in `opened`, which may be NULL, is taken from there: opening a folder asks
+ * for the size and time of each of its files. False with a sentence; couplet_sources_close in any
  * case. */
-bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places, const CoupletLoading *loading, CoupletSources *out, char *error, size_t error_bytes);
+bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *places,
+                          const CoupletLoading *loading, CoupletOpenedTables *opened,
+                          CoupletSources *out, char *error, size_t error_bytes);
+void couplet_opened_close(CoupletOpenedTables *opened); /* those that nobody took */
 /* How each source turns words into codes, as texts of codes.h, in place of what `codes` has; NULL for those that have no words. False when memory is out. */
 bool couplet_sources_codes(const CoupletSources *sources, char **codes);
 /* Makes ready what the plan reads of each source: compares fields with the plan's inputs, brings whole columns together, and on a device other than the host puts

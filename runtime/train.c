@@ -89,7 +89,7 @@ static bool ended_by_signal(const Trainer *t) { return stopped(t) && !*t->error;
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
 static bool take_sources(Trainer *t) {
-    if (!t->options->sources) return couplet_sources_open(t->program, &t->options->places, &t->options->loading, &t->sources, t->error, t->error_bytes);
+    if (!t->options->sources) return couplet_sources_open(t->program, &t->options->places, &t->options->loading, NULL, &t->sources, t->error, t->error_bytes);
     t->sources = *t->options->sources;
     *t->options->sources = (CoupletSources){0};
     for (int i = 0; i < t->program->source_count; i++) assert(strcmp(t->sources.program->sources[i].name, t->program->sources[i].name) == 0);

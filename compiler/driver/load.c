@@ -10,12 +10,14 @@
 #include "runtime/data/progress.h"
 #include "runtime/record.h"
 #include "runtime/selection.h"
+#include "runtime/sources.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_standard_input(const char *path) { return strcmp(path, "-") == 0; }
@@ -68,6 +70,7 @@ typedef struct Seeker {
     const CoupletRecord *record; /* that knows what the data held, so that nobody looks at it; NULL */
     CoupletTable open;           /* of the source that was looked at last, until its rows are counted */
     const DataSource *of;        /* that source; NULL: no table is open */
+    CoupletOpenedTables *opened; /* where tables are kept; NULL */
 } Seeker;
 
 /* Whether some rows may be left out; else they are those that were there at the first look. */
@@ -117,13 +120,39 @@ static void close_table(Seeker *seeker) {
     seeker->of = NULL;
 }
 
+/* Keeps the table as it was opened. One whose bad rows have been left out is opened anew, so that
+ * whoever loads it says which these are. */
+static void keep_table(Seeker *seeker, Arena *arena) {
+    CoupletTable *table = &seeker->open;
+    if (seeker->opened && table->reader && !seeker->loading.skip_bad) {
+        free(table->origin);
+        table->origin = NULL;
+        table->count = table->held;
+        array_push(arena, seeker->opened, ((CoupletOpenedTable){seeker->of->name, *table}));
+        *table = (CoupletTable){.held = 0};
+    }
+    close_table(seeker);
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void count_time(const Seeker *seeker, double since) {
+    if (seeker->opened) seeker->opened->seconds += now() - since;
+}
+
 static SchemaAnswer choose_rows(void *context, Arena *arena, DataSource *d, const char **sentence) {
     Seeker *seeker = context;
     const CoupletSource source = source_of_data(arena, d);
     char error[COUPLET_PATH_BYTES + 512];
+    const double start = now();
     bool good = true;
     if (seeker->of == d && chooses(seeker, &source.selection)) good = count_chosen(seeker, &source, &seeker->open, d, error, sizeof error);
-    close_table(seeker);
+    keep_table(seeker, arena);
+    count_time(seeker, start);
     good = good && claim_holds(d, error, sizeof error);
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
     return good ? SCHEMA_READ : SCHEMA_REFUSED;
@@ -141,12 +170,14 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
         *sentence = arena_printf(arena, "%s: %s", request.path, strerror(errno));
         return SCHEMA_ABSENT;
     }
+    const double start = now();
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
         take_table_fields(arena, seeker->open.fields, seeker->open.field_count, d);
         d->rows = seeker->open.held;
         seeker->of = d;
     }
+    count_time(seeker, start);
     if (!good) *sentence = arena_strndup(arena, error, strlen(error));
     return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
 }
@@ -245,7 +276,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
-    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet, .record = options->trusts_record ? options->record : NULL};
+    Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet, .record = options->trusts_record ? options->record : NULL, .opened = options->opened};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
     const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);

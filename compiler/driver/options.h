@@ -27,6 +27,8 @@ typedef struct Options {
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
     bool trusts_record;                 /* what the run's own data held is taken from the record */
+    /* Where the tables that the check of a spec opens are kept; NULL: they are closed. */
+    struct CoupletOpenedTables *opened;
 } Options;
 
 /* Reads a command line; false after a message. `allowed` lists the option names of the command, separated by spaces, and what is special about it:

@@ -37,6 +37,7 @@ typedef struct Job {
     DeviceChoice choice;
     CoupletDevice *device;
     void *code; /* that the device made of the method; NULL on the host */
+    CoupletOpenedTables opened; /* while the spec was checked */
     CoupletSources sources;
     const CoupletEmbedding *embedding; /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
 } Job;
@@ -92,10 +93,13 @@ static bool open_data(Job *j, const Method *method) {
     const CoupletPlaces places = options_places(j->o, method->spec->source->path);
     CoupletProgress progress;
     if (j->embedding) return true;
+    const double start = now();
     CoupletLoading loading = {.threads = (int)j->o->threads, .skip_bad = j->o->skip_bad, .stop = couplet_catch_interrupts()};
     if (!j->o->quiet) couplet_progress_begin(&progress, stderr, NULL, &loading);
-    const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading, &j->sources, error, sizeof error);
+    const bool good = couplet_sources_open(program_of_sources(j->arena, method), &places, &loading,
+                                           &j->opened, &j->sources, error, sizeof error);
     if (!j->o->quiet) couplet_progress_end(&progress);
+    j->opened.seconds += now() - start;
     return good || report_error(CODE_DATA, error);
 }
 
@@ -118,8 +122,9 @@ static bool make_ready(Job *j, const CoupletProgram *program) {
 static void say_compiled(const Job *j, const Assembled *assembled, double seconds) {
     bool cached = j->device ? couplet_opencl_was_cached(j->device) : cpu_was_cached(assembled->code);
     if (j->o->quiet) return;
-    printf("%s in %.2f s (%d kernels%s%s%s)\n", cached ? "loaded" : "compiled", seconds, assembled->kernel_count, cached ? " from the cache" : "",
-           j->device ? " for " : "", j->device ? j->device->name : "");
+    printf("%s in %.2f s (%d kernels%s%s%s; data in %.2f s)\n", cached ? "loaded" : "compiled",
+           seconds, assembled->kernel_count, cached ? " from the cache" : "",
+           j->device ? " for " : "", j->device ? j->device->name : "", j->opened.seconds);
 }
 
 static int run_compiled(Job *j, const Assembled *assembled) {
@@ -173,6 +178,7 @@ static int embed_compiled(Job *j, const CoupletProgram *program) {
 static int run_job(Job *j) {
     double start = now();
     Assembled assembled = {0};
+    if (!j->embedding) j->o->opened = &j->opened;
     if (!device_choose(j->o->device, false, &j->choice)) return 2;
     if (!open_device(j) || !compile(j, &assembled)) return 1;
     int status = 1;
@@ -186,6 +192,7 @@ static int run_job(Job *j) {
 
 static void close_job(Job *j) {
     couplet_sources_close(&j->sources);
+    couplet_opened_close(&j->opened);
     if (j->code) j->device->calls->forget(j->device, j->code);
     couplet_device_free(j->device);
     couplet_record_free(&j->record);

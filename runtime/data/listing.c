@@ -104,30 +104,67 @@ static bool pass_over(Walk *w, const char *whole, const char *name) {
     return true;
 }
 
+/* An entry of a folder that is being listed. */
+typedef struct Entry {
+    int folder;             /* the open folder */
+    const char *name, *path; /* in the folder; below the root */
+    const Above *above;
+} Entry;
+
 static bool walk_folder(Walk *w, const char *below, const Above *above);
 
-static bool walk_entry(Walk *w, const char *below, const char *name, const Above *above) {
-    char path[COUPLET_PATH_BYTES], whole[COUPLET_PATH_BYTES];
-    struct stat info;
-    if (*below && !couplet_path_join(below, name, path, w->error, w->error_bytes)) return false;
-    if (!*below) snprintf(path, sizeof path, "%s", name);
-    if (!couplet_path_join(w->out->root, path, whole, w->error, w->error_bytes)) return false;
-    bool is_there = stat(whole, &info) == 0;
-    bool is_sample = ends_with_any(name, w->kind->endings);
-    if (is_there && S_ISDIR(info.st_mode)) {
-        Above here = {above, info.st_dev, info.st_ino};
-        for (const Above *a = above; a; a = a->above)
-            if (a->device == here.device && a->inode == here.inode) {
-                snprintf(w->error, w->error_bytes, "%s: this link leads to a folder that it lies in; remove it", whole);
-                return false;
-            }
-        return (*below || add_folder(w, name)) && walk_folder(w, path, &here);
+static bool walk_below(Walk *w, const Entry *e, const char *whole, const struct stat *info) {
+    const Above here = {e->above, info->st_dev, info->st_ino};
+    for (const Above *a = e->above; a; a = a->above) {
+        if (a->device != here.device || a->inode != here.inode) continue;
+        snprintf(w->error, w->error_bytes,
+                 "%s: this link leads to a folder that it lies in; remove it", whole);
+        return false;
     }
-    if (!is_sample) return pass_over(w, whole, name);
+    return (e->name > e->path || add_folder(w, e->name)) && walk_folder(w, e->path, &here);
+}
+
+/* Asking the open folder for the name spares the system the way from the root, for each file. */
+static bool walk_entry(Walk *w, const Entry *e) {
+    char whole[COUPLET_PATH_BYTES];
+    struct stat info;
+    const bool is_there = fstatat(e->folder, e->name, &info, 0) == 0;
+    const bool is_sample = ends_with_any(e->name, w->kind->endings);
+    if (is_sample && is_there && S_ISREG(info.st_mode)) return add_file(w, e->path, &info);
+    const int reason = errno;
+    if (!couplet_path_join(w->out->root, e->path, whole, w->error, w->error_bytes)) return false;
+    if (is_there && S_ISDIR(info.st_mode)) return walk_below(w, e, whole, &info);
+    if (!is_sample) return pass_over(w, whole, e->name);
+    errno = reason;
     if (!is_there) return fail(whole, "cannot be read", w->error, w->error_bytes);
-    if (S_ISREG(info.st_mode)) return add_file(w, path, &info);
     snprintf(w->error, w->error_bytes, "%s: this is no file; %s are read", whole, w->kind->library);
     return false;
+}
+
+/* Writes the entry's path behind that of its folder, which ends at `at`. */
+static bool name_entry(Walk *w, char *path, size_t at, const char *name) {
+    const size_t length = strlen(name), root = strlen(w->out->root) + 1;
+    if (root + at + length < COUPLET_PATH_BYTES) {
+        memcpy(path + at, name, length + 1);
+        return true;
+    }
+    path[at] = 0;
+    snprintf(w->error, w->error_bytes, "%s/%s%s: the path is longer than %d bytes", w->out->root,
+             path, name, COUPLET_PATH_BYTES);
+    return false;
+}
+
+static bool walk_entries(Walk *w, DIR *folder, const char *below, const Above *above) {
+    char path[COUPLET_PATH_BYTES];
+    const size_t at = (size_t)snprintf(path, sizeof path, "%s%s", below, *below ? "/" : "");
+    bool good = true;
+    errno = 0;
+    for (struct dirent *entry; good && (entry = readdir(folder)); errno = 0) {
+        if (entry->d_name[0] == '.') continue;
+        const Entry e = {dirfd(folder), path + at, path, above};
+        good = name_entry(w, path, at, entry->d_name) && walk_entry(w, &e);
+    }
+    return good;
 }
 
 /* `below` is the folder's path below the root, "" for the root. */
@@ -137,10 +174,7 @@ static bool walk_folder(Walk *w, const char *below, const Above *above) {
     else if (!couplet_path_join(w->out->root, below, whole, w->error, w->error_bytes)) return false;
     DIR *folder = opendir(whole);
     if (!folder) return fail(whole, "the folder cannot be read", w->error, w->error_bytes);
-    bool good = true;
-    errno = 0;
-    for (struct dirent *entry; good && (entry = readdir(folder)); errno = 0)
-        if (entry->d_name[0] != '.') good = walk_entry(w, below, entry->d_name, above);
+    bool good = walk_entries(w, folder, below, above);
     if (good && errno) good = fail(whole, "the folder cannot be read", w->error, w->error_bytes);
     closedir(folder);
     return good;

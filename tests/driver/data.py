@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """data.py COUPLET ROOT: `couplet data` says what is in the data, what is missing, bad, or there twice; packs it; and lists and removes packed copies."""
+import ctypes
 import json
 import os
+import struct
 import sys
 import tempfile
 
@@ -26,6 +28,25 @@ train { epochs 2, batch 4
   optimiser optim.sgd(lr = 0.1) }
 eval { knn(k = 1, features = f, bank = train, query = test) }
 """
+
+IN_OPEN, IN_CLOSE, IN_NONBLOCK, IN_ISDIR = 0x20, 0x10, 0o4000, 0x40000000
+
+
+def openings(folder, act):
+    """How often the folder itself is opened while act() runs, as the system's inotify counts, which
+    merges alike events that follow each other: hence those of closing, in between."""
+    system = ctypes.CDLL(None, use_errno=True)
+    watch = system.inotify_init1(IN_NONBLOCK)
+    system.inotify_add_watch(watch, folder.encode(), IN_OPEN | IN_CLOSE)
+    act()
+    count, events = 0, os.read(watch, 1 << 16)
+    while events:
+        _, mask, _, length = struct.unpack("iIII", events[:16])
+        count += bool(mask & IN_ISDIR and mask & IN_OPEN) and length == 0
+        events = events[16 + length:]
+    os.close(watch)
+    return count
+
 
 with tempfile.TemporaryDirectory() as folder:
     cache = {"COUPLET_CACHE": folder + "/cache"}
@@ -131,6 +152,18 @@ with tempfile.TemporaryDirectory() as folder:
     check(refused.returncode == 1 and "bad1.png" in refused.stderr and "E607" in refused.stderr, "a run does not start on pictures that cannot be read", refused.stderr)
     done = command.run(couplet, "train", spec, "--skip-bad", 2, "--max-steps", 1, "--out", folder + "/r1", env=cache)
     check(done.returncode == 0 and done.stderr.count("left out: ") == 4, "--skip-bad 2 leaves two out of each source and lists them", done.stdout + done.stderr)
+    times = openings(photos + "/cat", lambda: command.run(
+        couplet, "train", spec, "--data", f"test={folder}/out/images.safetensors", "--skip-bad", 2,
+        "--max-steps", 1, "--out", folder + "/r5", env=cache))
+    check(times == 2, "where rows are left out, a folder is listed twice", times)
+    os.rename(photos + "/cat/bad1.png", folder + "/bad1.png")
+    os.rename(photos + "/cat/bad2.png", folder + "/bad2.png")
+    times = openings(photos + "/cat", lambda: command.run(
+        couplet, "train", spec, "--data", f"test={folder}/out/images.safetensors",
+        "--max-steps", 1, "--out", folder + "/r6", env=cache))
+    check(times == 1, "else once, for the check and the run together", times)
+    os.rename(folder + "/bad1.png", photos + "/cat/bad1.png")
+    os.rename(folder + "/bad2.png", photos + "/cat/bad2.png")
     with open(folder + "/r1/settings.json") as file:
         record = json.load(file)
     check(record["options"]["skip_bad"] == 2 and record["data"]["train"]["rows"] == 12 and record["data"]["train"]["used"] == 10, "the record says so", record["options"])
