@@ -1,3 +1,10 @@
+/* One row of every library call, in double precision. These are the operations that no formula
+ * says well: order, linear equations, assignment, the quantile of a beta distribution.
+ *
+ * The reference evaluator and the kernels run the same functions, because a choice must be the
+ * same on both: which of two equal entries comes first, which row an assignment takes. Nothing
+ * here draws with rejection; a draw is one quantile of one uniform number, so it cannot depend
+ * on the order of evaluation. */
 #include "runtime/calls.h"
 
 #include <math.h>

@@ -1,3 +1,10 @@
+/* The classes of the rows of a table by one of its int fields. A field that knows its number of
+ * classes is taken at its word; the values of any other field are the classes, in ascending
+ * order.
+ *
+ * Where a reader knows the column without reading samples, as with folders that are classes,
+ * nothing is loaded for it. Selections, balanced batches, episodes and evaluations all count
+ * classes here. */
 #include "runtime/classes.h"
 
 #include "runtime/data/reader.h"

@@ -1,3 +1,8 @@
+/* Keeps the threads of the pool on cores of their own (cores.h says why). Each thread writes the
+ * core it is on into a table and moves if a thread of lower number is there, by binding itself
+ * to the free cores for a moment.
+ *
+ * What the table says may be old, which costs time and never a wrong result. */
 #include "runtime/cores.h"
 
 #include <sched.h>

@@ -1,3 +1,5 @@
+/* What all devices share: how a fault is kept and worded. Each kind of fault has its sentence
+ * and its code here; formula_faults.c makes it precise by element where the formulas allow it. */
 #include "runtime/plan.h"
 
 #include <stdarg.h>

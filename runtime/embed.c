@@ -1,3 +1,9 @@
+/* `embed`: features of an array or of a data source, written as .npy. New samples must be read
+ * as the data of the training was. So relative paths of settings start where that data lay, and
+ * words become the codes that the checkpoint keeps.
+ *
+ * A value that the field's type does not hold is refused with its place in the array. The file
+ * is written only when all features are there. */
 #include "runtime/embed.h"
 
 #include "runtime/data/guard.h"

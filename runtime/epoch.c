@@ -1,3 +1,9 @@
+/* Does what `every epoch` and the statements of `eval` ask for: plans that run once, sweeps over
+ * a data set, k-means.
+ *
+ * The last batch of a sweep reaches back so that it is full; what it computes twice is written
+ * twice, with the same values. Measures may change states while they run. They are copied before
+ * and put back behind the last of them, so that a run with `eval` and one without train alike. */
 #include "runtime/epoch.h"
 
 #include "runtime/kmeans.h"

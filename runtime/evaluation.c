@@ -1,3 +1,10 @@
+/* The evaluations of a method: features of bank and query, their labels, and the classifier.
+ * Features are also made of the raw samples, because a figure means little without that one
+ * beside it.
+ *
+ * Bank and query must mean the same. Codes that go through the network are compared by their
+ * words, and labels are matched by class names where both sides have them. A query that stands
+ * in the bank does not vote for itself (find_own). */
 #include "runtime/evaluation.h"
 
 #include "runtime/classes.h"

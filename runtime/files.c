@@ -1,3 +1,6 @@
+/* Files and folders of a run. A file is written beside its name as NAME.partial, flushed to the
+ * disk and renamed, so that a file that has its name is whole, whatever ends the process. The
+ * folder is flushed as well, or the rename could be lost in a power failure. */
 #include "runtime/files.h"
 
 #include <errno.h>

@@ -1,3 +1,9 @@
+/* A hash for contents: packed copies, data of a run, spec files. It is made of a multiplication
+ * and a rotation for each eight bytes, and is read from bytes in a fixed order, so it has the
+ * same value on every machine.
+ *
+ * Huge arrays are hashed in 64 blocks. That finds another file, and not every changed byte of
+ * the same one. */
 #include "runtime/hash.h"
 
 static uint64_t mix(uint64_t hash, uint64_t word) {

@@ -1,3 +1,6 @@
+/* Signals and standard streams of a process that is a command line. The handler stores the
+ * number and restores the default, so a second Ctrl-C ends the program at once. Only `couplet`
+ * and built programs call this; a program that links the library keeps its own handlers. */
 #include "runtime/interrupt.h"
 
 #include <fcntl.h>

@@ -1,3 +1,8 @@
+/* Lloyd's k-means on all threads, with the same bits for any number of them. Points are sorted
+ * by cluster with a stable counting sort, so each centre adds its members in their order,
+ * whatever thread does it. No sum is shared between threads.
+ *
+ * Distances come from similarity.c: eight points by a panel of 32 centres in registers. */
 #include "runtime/kmeans.h"
 
 #include "runtime/random.h"

@@ -1,3 +1,9 @@
+/* Weighted nearest neighbours (evaluate.h), and the deviation of an embedding.
+ *
+ * Each query keeps a heap of its k best. A block of similarities that holds nothing better than
+ * the heap's root, which is nearly every block, is passed over with one comparison in vectors.
+ * Before the votes the heap is sorted, so that the order in which weights are added, and with it
+ * a tie, does not depend on how the heap came about. */
 #include "runtime/evaluate.h"
 #include "runtime/similarity.h"
 

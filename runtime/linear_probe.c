@@ -1,3 +1,8 @@
+/* The linear probe: multinomial logistic regression by L-BFGS on standardised features.
+ *
+ * The gradient is summed in 64 parts, whatever the number of threads, and the parts are added in
+ * order: the same bits always. Sums over rows are in float32, which is why the search ends when
+ * no shorter step lowers the loss, rather than at an exact gradient. */
 #include "runtime/evaluate.h"
 
 #include <math.h>

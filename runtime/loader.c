@@ -1,3 +1,9 @@
+/* Draws and gathers batches ahead of the step, in a thread of its own, into three slots.
+ *
+ * Which rows a batch has is a function of seed and number alone. So a resumed run begins in the
+ * middle without replaying what came before, except that a shuffled epoch is shuffled anew.
+ * Weighted draws go by the weights of their epoch; the loader waits at the epoch's end until it
+ * is given the next ones. */
 #include "runtime/loader.h"
 
 #include "runtime/classes.h"

@@ -1,3 +1,8 @@
+/* The log of a run as JSON lines. A line is flushed as it is written. A last line without its
+ * line feed was cut by a kill, and counts as none.
+ *
+ * A run that goes on keeps the rows up to its checkpoint byte for byte and drops the later ones,
+ * so that the file of a resumed run is that of an undisturbed one. */
 #include "runtime/metrics.h"
 
 #include "runtime/files.h"

@@ -1,3 +1,10 @@
+/* Reads NumPy's .npy format, versions 1 to 3, and writes float32. The header is a Python
+ * dictionary; it is searched for its three keys rather than parsed, and whatever else it holds
+ * is ignored.
+ *
+ * Nothing of the file is trusted: lengths are compared with what is there before memory is asked
+ * for. Whole numbers are kept as whole numbers, and reals as doubles, so that no digit is lost
+ * before a type is chosen. */
 #include "runtime/npy.h"
 
 #include <errno.h>

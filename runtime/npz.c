@@ -1,3 +1,9 @@
+/* Reads .npz archives: the directory of a zip file, stored and deflated members, zip64. The
+ * archive is mapped, and members are unpacked piece by piece with zlib.
+ *
+ * Sizes and checksums are those of the directory at the end; the header before a member only
+ * says where its bytes begin. Each offset and length is checked against the file, and a checksum
+ * that does not agree is an error. Encryption and other packings are refused by name. */
 #include "runtime/npz.h"
 
 #include "runtime/data/mapping.h"

@@ -1,3 +1,5 @@
+/* Numbers on a command line. strtol and strtod take more than people mean (hexadecimal digits,
+ * `inf`, leading blanks), so the characters are checked first. */
 #include "runtime/numbers.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* Packs tables of offsets for binaries: differences of neighbours, then zlib. The offsets of a
+ * contraction run in equal steps, so their differences are nearly constant. */
 #include "runtime/packed.h"
 
 #include <stdlib.h>

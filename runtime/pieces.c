@@ -1,3 +1,6 @@
+/* Runs several pieces of work as one run of the thread pool: their tiles are numbered one after
+ * the other. Waking the threads once instead of once for each piece matters where pieces take a
+ * few microseconds, such as the updates of small parameters. */
 #include "runtime/pieces.h"
 
 typedef struct Pieces {

@@ -1,3 +1,9 @@
+/* The executor: memory for a plan's buffers, then its steps in order on a device. results.c
+ * checks and commits what they leave, explain.c finds out what stopped them; run.h is what the
+ * three share.
+ *
+ * All memory is asked for when the run is made. On the host, inputs and states are read where
+ * they lie; on another device, inputs are sent, or gathered there by the numbers of their rows. */
 #include "runtime/run.h"
 
 #include "runtime/packed.h"

@@ -1,3 +1,10 @@
+/* The record of a run, settings.json: made when a run begins, read when it goes on, compared in
+ * every entry that its numbers depend on.
+ *
+ * The table `rows` says of each entry whether another value is another run, may be allowed by
+ * --change, or is only noted. An entry without a row would be a difference that is taken in
+ * silence; so a new entry of the record needs a row. Records of older formats are renamed to the
+ * present one when they are read. */
 #include "runtime/record.h"
 
 #include "runtime/hash.h"

@@ -1,3 +1,6 @@
+/* Reads and writes the safetensors format: checkpoints, packed copies, embedded weights. The
+ * header is parsed with jansson. Type, shape, place and length of every array are checked before
+ * any is handed out, so a reader of the result needs no check of its own. */
 #include "runtime/safetensors.h"
 
 #include "runtime/files.h"

@@ -1,3 +1,6 @@
+/* Binds the samples of a table, or the arrays of a caller, to the inputs of a plan that makes
+ * features. An input is called "sample.FIELD"; the order of the fields is that of the plan's
+ * inputs. */
 #include "runtime/samples.h"
 
 #include "runtime/plan.h"

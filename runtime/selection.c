@@ -1,3 +1,9 @@
+/* Chooses rows of a table: by conditions, by a hashed part, by classes, then so many of each
+ * class. The order matters, since what the first three leave is counted by the last.
+ *
+ * `part` hashes the name of a row and not its number, so that a row stays in its part when other
+ * files come or go. The rows that are kept are in the order of the source. Values are loaded
+ * only where the reader does not know them without. */
 #include "runtime/selection.h"
 
 #include "runtime/classes.h"

@@ -1,3 +1,9 @@
+/* A program with its states on a device: starting them with a seed, counting steps and epochs,
+ * feeding the run scalars, making features. Training, the C API and evaluations all hold one;
+ * checkpoint.c saves and loads it.
+ *
+ * A state that the init plan does not assign is zero. After a step that met a NaN, the session
+ * looks at how large parameters are, which tells a run that diverged from a formula that failed. */
 #include "runtime/session.h"
 
 #include <inttypes.h>

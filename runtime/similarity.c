@@ -1,3 +1,6 @@
+/* The inner loop of nearest neighbours and k-means: dot products of a block of rows with a panel
+ * of 32 others, all sums in registers. There is a form for 32 wide registers and one for 16
+ * narrow ones. Each sum runs over the width in order in both. */
 #include "runtime/similarity.h"
 
 #include <stdbool.h>

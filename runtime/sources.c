@@ -1,3 +1,8 @@
+/* The tables of a program while it runs: opened, selected, and bound to the inputs of its plans.
+ *
+ * On the host an input points into the table. On another device, large fields are put there
+ * once, and a step sends the numbers of its rows; a field that the device has no room for is
+ * sent batch by batch. Both ways give the same values, so nothing above needs to know. */
 #include "runtime/sources.h"
 
 #include "runtime/data/reader.h"

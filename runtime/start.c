@@ -1,3 +1,10 @@
+/* `--start`: takes over from another run or file what has the same name, type and shape. The
+ * file is looked through as a whole before anything is taken, so that a refusal leaves the
+ * session as it was.
+ *
+ * What optimisers and queues hold is not taken: it belongs to the steps that made it. A network
+ * that is a copy takes what its origin takes, where the file has nothing of its own for it. Each
+ * owner of arrays gets a line that says how many were taken and why others were not. */
 #include "runtime/start.h"
 
 #include "runtime/files.h"

@@ -1,3 +1,10 @@
+/* The pool of threads. Tiles are handed out in chunks from one counter. A chunk is taken by
+ * whoever is free, so a slow core does not hold up the others; results do not depend on it,
+ * because a tile writes its own memory.
+ *
+ * Workers spin for about 50 microseconds before they sleep, since the kernels of a step follow
+ * each other more closely than a wake-up takes. A run is published by raising `generation` after
+ * the job is written; the caller works too, and returns when all workers have reported. */
 #include "runtime/threads.h"
 
 #include "runtime/cores.h"

@@ -1,3 +1,10 @@
+/* Training from a program to a run folder: open data and session, go on or begin, step, log,
+ * save, evaluate. couplet_train and couplet_evaluate at the end read as the table of contents.
+ *
+ * The order of writing is what makes a run safe to kill. The record comes first, then a
+ * checkpoint, and the log is flushed line by line; a resumed run drops the lines behind its
+ * checkpoint. A signal ends the run between two steps. Work ahead of an epoch that a signal
+ * interrupts is done again, and is preceded by a checkpoint for that. */
 #include "runtime/train.h"
 
 #include "runtime/data/guard.h"

@@ -1,3 +1,8 @@
+/* Tar archives through libarchive: a walk over the members with their offsets, and the unpacked
+ * stream as a file. Members are read later at their offsets, by several threads, so a packed
+ * archive is unpacked once instead of being read from its beginning each time.
+ *
+ * Only packings that the library unpacks itself are tried; for others it would start programs. */
 #include "runtime/data/archive.h"
 
 #include <ctype.h>

@@ -1,3 +1,10 @@
+/* Opens files of arrays (.npy, .npz, safetensors, folders of .npy) and reads their elements,
+ * whole or row by row.
+ *
+ * Opening reads headers alone. An array that lies in the file as a column has it is used where
+ * it is mapped; others are converted, and an element that the type does not hold is an error
+ * with its index. Class names may stand beside an array FIELD, as a list of texts called
+ * FIELD_names. */
 #include "runtime/data/array.h"
 
 #include "runtime/files.h"

@@ -1,3 +1,6 @@
+/* The one rule for where cached things lie: $COUPLET_CACHE, then $XDG_CACHE_HOME/couplet, then
+ * $HOME/.cache/couplet. Compiled kernels, packed copies and marks of checked files (checked.c)
+ * all ask here. */
 #include "runtime/data/cache.h"
 
 #include <stdlib.h>

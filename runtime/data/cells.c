@@ -1,3 +1,12 @@
+/* Reads a CSV table into columns of numbers and words, through libcsv.
+ *
+ * The first cell of a column that is not missing decides what the column is. In a column of
+ * numbers, a later cell that is none is refused with its line. To look at all cells first and
+ * then decide would let one typing error in line 10,000 turn numbers into words in silence.
+ *
+ * Numbers are read by an exact fast path where fifteen digits suffice, since most cells are
+ * such. What one table knows (names, kinds, words, means) can be applied to another one, or
+ * stored (cells_codes.c). */
 #include "runtime/data/cells.h"
 
 #include "runtime/data/guard.h"

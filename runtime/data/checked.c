@@ -1,3 +1,6 @@
+/* Remembers that a large mapped array was looked through and found without NaN. The mark is an
+ * empty file whose name is a hash of all that the answer depends on, the file's time of change
+ * among it. A lost mark costs a second look and nothing else. */
 #include "runtime/data/checked.h"
 
 #include "runtime/data/cache.h"

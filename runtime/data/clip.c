@@ -1,3 +1,6 @@
+/* The arithmetic of which frames of a video make a clip, apart from any decoder, so that it can
+ * be tested with made-up times. Times of a video may be near 2^63, so products are taken in 128
+ * bits. */
 #include "runtime/data/clip.h"
 
 /* floor(a * b / c) for a, b >= 0, c > 0; times of a video may be near 2^63. */

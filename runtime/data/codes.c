@@ -1,3 +1,6 @@
+/* The text form in which a source says how it turns words into codes. It is plain ASCII, one
+ * item a line, since it lies in the metadata of a checkpoint, which is JSON. After a failure
+ * every further item is 0 or empty, so a reader of the text checks once at the end. */
 #include "runtime/data/codes.h"
 
 #include <math.h>

@@ -1,3 +1,9 @@
+/* The folder of packed copies: names, locks, what goes by itself, what is listed (copies.h).
+ *
+ * Two processes that want the same copy meet at its lock; the second waits and then finds the
+ * copy whole. The holder of a lock removes its file when it is done, so after taking one a
+ * process looks whether the file still has the name. A process that dies loses its lock, and
+ * what it left is removed by the next one. */
 #include "runtime/data/copies.h"
 
 #include "runtime/data/cache.h"

@@ -1,3 +1,8 @@
+/* Conversion of elements between types, without loss or with an error. A whole number becomes a
+ * real only if float32 has it exactly; a real becomes an int only if it is whole.
+ *
+ * There is one loop for each type of element, made by a macro, so that the compiler knows the
+ * type inside it. Bytes are swapped on the way where the file's order is another. */
 #include "runtime/data/elements.h"
 
 #include <float.h>

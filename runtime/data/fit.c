@@ -1,3 +1,10 @@
+/* Resamples a picture to a square with a triangle filter, rows first. A row of the picture is
+ * added to the sums of those rows of the result that it touches, so only a few rows are ever in
+ * memory.
+ *
+ * Four channels of a pixel are one vector, and the order of all sums is fixed, so the bytes are
+ * the same on every machine. Contraction to fused multiply-adds is off for this file
+ * (CMakeLists.txt). */
 #include "runtime/data/fit.h"
 
 #include <math.h>

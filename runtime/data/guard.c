@@ -1,3 +1,9 @@
+/* Keeps the program alive when a mapped file is cut short. The handler of SIGBUS maps zeros over
+ * the pages that the file has lost, and notes it; whoever reads asks afterwards whether what was
+ * read was whole. A signal at any other address goes to the handler that was there before.
+ *
+ * The table of watched files is fixed and its entries are atomic, because a handler may neither
+ * lock nor allocate. */
 #include "runtime/data/guard.h"
 
 #include <errno.h>

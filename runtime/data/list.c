@@ -1,3 +1,8 @@
+/* Reads a list of files in CSV (list.h): the column `file`, and a field for each other one.
+ * Types are decided by a column's first cell, and every cell must fit.
+ *
+ * The parser is given one line at a time, so that each mistake has its line. Cells are kept as
+ * texts until all are there, because classes are numbered in the byte order of their words. */
 #include "runtime/data/list.h"
 
 #include "runtime/numbers.h"

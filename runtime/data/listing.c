@@ -1,3 +1,9 @@
+/* Lists the files of a folder, and finds classes in its structure.
+ *
+ * Files are sorted by the bytes of their paths, so the same folder has the same rows in any
+ * locale and on any file system. A file of the same nature in a format that is not read, such as
+ * a .gif among pictures, is refused: passing it over would lose samples in silence. Hidden files
+ * are passed over. */
 #include "runtime/data/listing.h"
 
 #include "runtime/hash.h"

@@ -1,3 +1,5 @@
+/* Maps files to read, and takes pages of memory. Every mapped file is watched (guard.c), because
+ * others may cut or write it while a run reads it. */
 #include "runtime/data/mapping.h"
 
 #include "runtime/data/guard.h"

@@ -1,3 +1,9 @@
+/* What the readers of mesh formats share: points, normals and faces that grow as a file is read,
+ * its lines and words, and numbers in them. mesh_FORMAT.c has one format each.
+ *
+ * Numbers are read by our own code, since strtod depends on the locale and takes most of the
+ * time of a large file. Up to 19 digits with a small power of ten are two exact doubles, so one
+ * operation rounds correctly; the rest goes to strtod. */
 #include "runtime/data/mesh.h"
 
 #include "runtime/data/listing.h"

@@ -1,3 +1,10 @@
+/* Packed copies: found by a key, checked, mapped; or made, written and renamed. Files for
+ * data.arrays are written here too, since they have the same layout.
+ *
+ * A copy is found by what was asked for and of what (copies.h), so a source that changed has
+ * another copy and no old one is taken for it. Rows that could not be read stand in the copy
+ * with the reason for each, so that later runs say the same without decoding again. The header
+ * is written last: a file without it is none. */
 #include "runtime/data/pack.h"
 
 #include "runtime/data/copies.h"

@@ -1,3 +1,7 @@
+/* Where columns lie in a file of the safetensors layout. Columns are aligned to 64 bytes, and
+ * the format allows no gap between arrays, so arrays whose names begin with two underscores fill
+ * up what is left. The room for the header is computed ahead, since columns are written before
+ * it. */
 #include "runtime/data/pack_layout.h"
 
 #include "runtime/plan.h"

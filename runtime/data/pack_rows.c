@@ -1,3 +1,9 @@
+/* Decodes all rows on several threads into a file. Rows are dealt out in blocks with a hash for
+ * each, and the hashes are joined in order, so the result does not depend on which thread did
+ * what.
+ *
+ * Which bad row is named must not depend on it either. Threads therefore go on below the lowest
+ * bad row that ends the packing, and stop beyond it. */
 #include "runtime/data/pack_rows.h"
 
 #include "runtime/data/reader.h"

@@ -1,3 +1,9 @@
+/* Finds out which format a picture has by its first bytes, and hands it to that decoder
+ * (picture_jpeg.c, picture_png.c, picture_webp.c). It also holds what they share: limits on
+ * size, the EXIF orientation, and what is transparent laid on white.
+ *
+ * A size is checked before memory is taken for it, since a small file may claim a billion
+ * pixels. */
 #include "runtime/data/picture.h"
 
 #include <stdarg.h>

@@ -1,3 +1,9 @@
+/* Turns what the spec says of a source's place, and what --data says, into the path that is
+ * opened. A folder that is given holds every source without a place of its own; relative paths
+ * start at the spec's folder otherwise.
+ *
+ * A --data that places nothing is an error, since a typing mistake would otherwise read other
+ * data than was meant. */
 #include "runtime/data/place.h"
 
 #include <stdio.h>

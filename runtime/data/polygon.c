@@ -1,3 +1,9 @@
+/* Cuts faces of meshes into triangles. Most faces are convex and become fans; others lose one
+ * ear after the other, which takes cubic time at worst, and therefore has a bound on the
+ * corners.
+ *
+ * The polygon is looked at along the largest part of its normal, which Newell's sum gives even
+ * if some corners are in a line. */
 #include "runtime/data/polygon.h"
 
 #include <math.h>

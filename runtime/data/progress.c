@@ -1,3 +1,5 @@
+/* The line that says how loading goes. It is written anew on a terminal and every ten seconds
+ * elsewhere, and is cleared before anything else is said, so that a log never holds half a line. */
 #include "runtime/data/progress.h"
 
 #include <time.h>

@@ -1,3 +1,10 @@
+/* Reads a part of a sound file at a given rate, as the mean of its channels: libsndfile decodes,
+ * libsamplerate resamples.
+ *
+ * A part in the middle of a long file is decoded with as many frames around it as the filter is
+ * long, and begins where frames and samples of the two rates meet, so it has the values that it
+ * would have in the whole. Files that were cut are refused. The library takes what is there, so
+ * its log and the last page of an Ogg file are looked at. */
 #include "runtime/data/sound.h"
 
 #include <errno.h>

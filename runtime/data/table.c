@@ -1,3 +1,9 @@
+/* Opening, loading and closing a table, whatever its reader. The claim of a spec is compared
+ * here, and the text of all choices (reader, split, settings with their standard values) is
+ * made, which says which packed copy belongs to a request.
+ *
+ * After loading, the mapped files are asked whether they are still whole: a file that was cut
+ * short gave zeros, and any other message about them would mislead. */
 #include "runtime/data/table.h"
 
 #include "runtime/data/guard.h"

@@ -1,3 +1,6 @@
+/* Text files of users, mapped and checked. What is no UTF-8 is refused with line and column. A
+ * packed file, a workbook or text in UTF-16 is called by its name, since people do hand these
+ * over as CSV. */
 #include "runtime/data/textfile.h"
 
 #include "runtime/files.h"

@@ -1,3 +1,7 @@
+/* Splits a line into words, characters or bytes. The classes of characters are ranges of Unicode
+ * and not its full tables: enough for words of European languages and for Chinese and Japanese,
+ * which have no spaces between them. Capital letters become small ones in blocks where both have
+ * as many bytes. */
 #include "runtime/data/tokens.h"
 
 #include <stdint.h>

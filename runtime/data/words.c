@@ -1,3 +1,6 @@
+/* A table of distinct texts with counts: hashing with open addressing, texts in blocks of memory
+ * that never move. The order in which words are numbered for use, by name or by count, is made
+ * on request, and does not depend on the order in which they came. */
 #include "runtime/data/words.h"
 
 #include "runtime/hash.h"
