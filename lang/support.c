@@ -2,6 +2,7 @@
 #include "lang/support.h"
 
 #include <math.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,12 +32,27 @@ struct Arena {
     size_t name_count, name_capacity;
 };
 
+/* Of this thread: where it goes on without memory. */
+static _Thread_local jmp_buf *rescue;
+
+bool arena_guard(void (*work)(void *context), void *context) {
+    jmp_buf here, *const outer = rescue;
+    const bool good = setjmp(here) == 0;
+    rescue = &here;
+    if (good) work(context);
+    rescue = outer;
+    return good;
+}
+
+static _Noreturn void out_of_memory(size_t bytes) {
+    if (rescue) longjmp(*rescue, 1);
+    fprintf(stderr, "couplet: out of memory: %zu bytes more were needed\n", bytes);
+    abort();
+}
+
 Arena *arena_new(void) {
     Arena *arena = calloc(1, sizeof *arena);
-    if (!arena) {
-        fprintf(stderr, "couplet: out of memory\n");
-        abort();
-    }
+    if (!arena) out_of_memory(sizeof *arena);
     return arena;
 }
 
@@ -58,11 +74,7 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     if (!block || block->capacity - block->used < bytes) {
         size_t capacity = bytes > BLOCK_BYTES ? bytes : (size_t)BLOCK_BYTES;
         block = calloc(1, sizeof *block + capacity);
-        if (!block) {
-            /* A compilation that does not fit in memory has nothing to fall back to. */
-            fprintf(stderr, "couplet: out of memory: %zu bytes more were needed\n", bytes);
-            abort();
-        }
+        if (!block) out_of_memory(bytes);
         block->capacity = capacity;
         block->next = arena->blocks;
         arena->blocks = block;

@@ -14,8 +14,11 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena);
-/* Zeroed memory, aligned to 16 bytes; never NULL (out of memory ends in arena_out_of_memory). */
+/* Zeroed memory, aligned to 16 bytes; never NULL (out of memory: arena_guard). */
 void *arena_alloc(Arena *arena, size_t bytes);
+/* Does `work`; false if memory ran out in it. Whatever the work had in hand then is left as it was, and its memory stays
+ * taken. Elsewhere a compilation that does not fit in memory has nothing to fall back to, and ends the process. */
+bool arena_guard(void (*work)(void *context), void *context);
 char *arena_strndup(Arena *arena, const char *text, size_t length);
 char *arena_printf(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Interned: equal texts give equal pointers within one arena. */
