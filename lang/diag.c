@@ -106,6 +106,12 @@ const DiagPart *diag_part(const DiagMessage *message, int i) {
     return i < message->trail.count ? &message->trail.items[i] : NULL;
 }
 
+void diag_take(Diag *diag, const Diag *other) {
+    for (int i = 0; i < other->messages.count; i++)
+        array_push(diag->arena, &diag->messages, other->messages.items[i]);
+    diag->errors += other->errors;
+}
+
 /* ---- order ---------------------------------------------------------------------------------------------- */
 
 static int compare(const void *left, const void *right) {
@@ -145,6 +151,20 @@ DiagList diag_sorted(const Diag *diag) {
         if (list.count == 0 || !same_message(list.messages[i], list.messages[list.count - 1])) list.messages[list.count++] = list.messages[i];
     list.hidden = cut(diag, list.messages, &list.count);
     return list;
+}
+
+const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code) {
+    DiagList list = diag_sorted(diag);
+    const char *sentence = NULL;
+    for (int i = 0; i < list.count && !sentence; i++) {
+        const DiagMessage *message = list.messages[i];
+        if (diag_codes[message->code].severity != DIAG_ERROR) continue;
+        *span = message->parts.items[0].span;
+        *code = message->code;
+        sentence = message->parts.items[0].text;
+    }
+    free(list.messages);
+    return sentence;
 }
 
 const char *diag_severity_name(DiagSeverity severity) {

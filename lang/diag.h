@@ -52,6 +52,10 @@ void diag_trail(Diag *diag, Span span, const char *format, ...) __attribute__((f
 /* "did you mean `losses.nt_xent`?": printed as the last line of the message, without a caret. */
 void diag_suggest(Diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int diag_error_count(const Diag *diag);
+/* The messages of `other` behind those of `diag`; their texts must live as long. */
+void diag_take(Diag *diag, const Diag *other);
+/* The sentence, the place and the code of the first error that is printed. NULL when there is none. */
+const char *diag_first_error(const Diag *diag, Span *span, DiagCode *code);
 /* Who speaks where no file is to blame: messages without a place begin with this name, "couplet train". */
 void diag_speaker(Diag *diag, const char *name);
 /* Shows every error. Without it the first 20 are shown, and then how many more there are. */

@@ -255,9 +255,21 @@ const Source **spec_sources(Arena *arena, const char *path, int *count) {
     return sources;
 }
 
-static Module *read_spec(Arena *arena, Diag *diag, const char *path) {
+/* The one source that is in memory. */
+static const Source **text_sources(Arena *arena, const Options *options, int *count) {
+    Source *source = arena_new_of(arena, Source);
+    const Source **sources = arena_array(arena, const Source *, 1);
+    const size_t length = strlen(options->text);
+    *source = (Source){options->file, arena_strndup(arena, options->text, length), length};
+    sources[0] = source;
+    *count = 1;
+    return sources;
+}
+
+static Module *read_spec(Arena *arena, Diag *diag, const char *path, const Options *options) {
     int count;
-    const Source **sources = spec_sources(arena, path, &count);
+    const Source **sources =
+        options->text ? text_sources(arena, options, &count) : spec_sources(arena, path, &count);
     Module *spec = NULL;
     for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], spec_name(arena, path)));
     return spec;
@@ -272,7 +284,7 @@ static bool has_loss(const Module *spec) {
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
     static const Options none = {.file = NULL};
     if (!options) options = &none;
-    Module *spec = read_spec(arena, diag, path);
+    Module *spec = read_spec(arena, diag, path, options);
     if (!spec) return NULL;
     const bool for_functions = options->fn || !has_loss(spec);
     if (!settings_write(arena, spec, options, for_functions)) return NULL;

@@ -12,6 +12,7 @@ typedef ARRAY(Setting) SettingList;
 
 typedef struct Options {
     const char *file;       /* the first of `files`, or NULL */
+    const char *text;       /* of a program that has the file in memory: what `file` holds; NULL: it is read */
     ARRAY(const char *) files; /* the arguments that are no options */
     const char *out, *fn, *emit, *target, *embed_weights, *print_after, *device, *diagnostics, *reader;
     const char *samples, *split; /* of embed: an array of samples; a split of the data */

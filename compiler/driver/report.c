@@ -8,6 +8,7 @@
 #include "compiler/driver/report.h"
 
 #include "compiler/driver/load.h"
+#include "lang/ast.h"
 #include "lang/utf8.h"
 
 #include <ctype.h>
@@ -33,6 +34,19 @@ void report_begin(const char *name, int argc, char **argv) {
     }
 }
 
+/* Where the messages of this thread go instead. */
+static _Thread_local struct {
+    Arena *arena;
+    Diag *diag;
+    const Method *method; /* whose sources are at hand */
+} collected;
+
+void report_collect(Arena *arena, Diag *diag, const Method *method) {
+    collected.arena = arena;
+    collected.diag = diag;
+    collected.method = method;
+}
+
 static void print(Arena *arena, Diag *diag) {
     diag_speaker(diag, said.command ? arena_printf(arena, "couplet %s", said.command) : "couplet");
     fflush(stdout);
@@ -40,12 +54,21 @@ static void print(Arena *arena, Diag *diag) {
 }
 
 void report_messages(Diag *diag) {
+    if (collected.diag) {
+        if (diag != collected.diag) diag_take(collected.diag, diag);
+        return;
+    }
     if (said.all) diag_unlimited(diag);
     if (said.json) diag_print_json(diag, stderr);
     else diag_print(diag, stderr);
 }
 
 static bool report_text(DiagCode code, Span span, const char *help, const char *text) {
+    if (collected.diag) {
+        diag_report(collected.diag, code, span, "%s", text);
+        if (help) diag_suggest(collected.diag, "%s", help);
+        return false;
+    }
     Arena *arena = arena_new();
     Diag *diag = diag_new(arena);
     diag_report(diag, code, span, "%s", text);
@@ -83,6 +106,7 @@ bool report_with_help(DiagCode code, const char *help, const char *format, ...) 
 void report_note(const char *format, ...) {
     va_list args;
     char *text = NULL;
+    if (collected.diag) return; /* nothing that a caller could act on */
     va_start(args, format);
     if (vasprintf(&text, format, args) < 0) text = NULL;
     va_end(args);
@@ -121,8 +145,19 @@ static int number_after_colon(const char **at) {
     return (int)number;
 }
 
+static const Source *source_at_hand(const char *path) {
+    for (int m = 0; collected.method && m < collected.method->module_count; m++) {
+        const Module *module = collected.method->modules[m];
+        for (int f = 0; f < module->file_count; f++)
+            if (strcmp(module->files[f]->path, path) == 0) return module->files[f];
+    }
+    return NULL;
+}
+
 /* The text of a file of the library or of a spec, if it is there. */
 static const Source *source_of(Arena *arena, const char *path) {
+    const Source *known = source_at_hand(path);
+    if (known) return known;
     Source *source = arena_new_of(arena, Source);
     struct stat info;
     source->path = path;
@@ -193,13 +228,23 @@ static void report_lines(Arena *arena, Diag *diag, const char *lines) {
     }
 }
 
-bool report_error(DiagCode code, const char *text) {
-    Arena *arena = arena_new();
+static void read_error(Arena *arena, Diag *diag, DiagCode code, const char *text) {
     Span span = {.source = NULL};
-    const char *error = after_place(arena, text, &span), *sentence = after_code(error ? error : text, &code), *lines = strstr(sentence, "\n      = ");
-    Diag *diag = diag_new(arena);
-    diag_report(diag, code, span, "%.*s", lines ? (int)(lines - sentence) : (int)strlen(sentence), sentence);
+    const char *error = after_place(arena, text, &span), *sentence = after_code(error ? error : text, &code);
+    const char *lines = strstr(sentence, "\n      = ");
+    const int length = lines ? (int)(lines - sentence) : (int)strlen(sentence);
+    diag_report(diag, code, span, "%.*s", length, sentence);
     report_lines(arena, diag, lines);
+}
+
+bool report_error(DiagCode code, const char *text) {
+    if (collected.diag) {
+        read_error(collected.arena, collected.diag, code, text);
+        return false;
+    }
+    Arena *arena = arena_new();
+    Diag *diag = diag_new(arena);
+    read_error(arena, diag, code, text);
     print(arena, diag);
     arena_free(arena);
     return false;

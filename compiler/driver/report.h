@@ -5,6 +5,8 @@
 
 #include "lang/diag.h"
 
+struct Method;
+
 /* Takes the name of the command and the form of all messages from the command line, before anything can go wrong. `name` is "train", or NULL when there is no command. */
 void report_begin(const char *name, int argc, char **argv);
 
@@ -25,5 +27,10 @@ void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints the messages of a file. */
 void report_messages(Diag *diag);
+
+/* From here on nothing of this thread is printed: messages are added to `diag`, whose arena is `arena`, and notes that are
+ * no mistakes are dropped. Lines are shown of the sources of `method`, which may be NULL, before those on the disk. A
+ * `diag` of NULL ends it. */
+void report_collect(Arena *arena, Diag *diag, const struct Method *method);
 
 #endif
