@@ -73,6 +73,9 @@ struct CoupletDevice {
 CoupletDevice *couplet_host_device_new(CoupletThreads *threads);
 /* The same with all allocations inside `region`, aligned to COUPLET_DEVICE_ALIGNMENT, which must outlive the device. */
 CoupletDevice *couplet_host_device_in(CoupletThreads *threads, void *region, int64_t region_bytes);
+/* From here on what a run does on this host device ends early, without a result, once *stop is true: some tiles are left out,
+ * and the launch fails. NULL: nothing ends it. */
+void couplet_host_device_heed(CoupletDevice *device, const _Atomic bool *stop);
 void couplet_device_free(CoupletDevice *device);
 /* Memory such as runs on the host have: aligned, in large pages where it is large. NULL when there is none left; given back with free. */
 void *couplet_host_memory(int64_t bytes);

@@ -12,6 +12,7 @@ enum {
     SMALL_WORK = 20000, /* scalar operations that are done before another thread would have begun */
     FAULT_STRIDE = 8,   /* a cache line between the workers' faults */
     FAULT_KINDS = 16,
+    LOOKS = 16,         /* at the flag that stops a launch, while one thread does a piece of it */
     LARGE_PAGE = 2 << 20,
     BLOCK = 1024,       /* values whose exponents are looked at together */
     LOOKED_AT = 32 << 10, /* values, and */
@@ -34,6 +35,7 @@ typedef struct Host {
     const CoupletStep *steps;
     int64_t first_tile; /* of the round */
     void *const *buffers;
+    const _Atomic bool *stop; /* a launch ends early once it is true; NULL: none does */
 } Host;
 
 static Host *host_of(CoupletDevice *device) { return (Host *)device; }
@@ -156,13 +158,20 @@ static void keep_fault(int64_t *kept, int64_t fault) {
     if (fault && (!*kept || fault < *kept)) *kept = fault;
 }
 
+static bool is_stopped(const Host *host) {
+    return host->stop && atomic_load_explicit(host->stop, memory_order_relaxed);
+}
+
 static void run_step(void *context, int number, int64_t begin, int64_t end, int worker) {
     const Host *host = context;
     void *const *buffers = host->buffers;
     int64_t kind = COUPLET_NO_FAULT;
     const CoupletWorker w = {host->scratch[worker], &kind};
     for (int i = 0; i < number; i++) buffers += host->steps[i].buffer_count;
-    host->steps[number].kernel(buffers, host->first_tile + begin, host->first_tile + end, &w);
+    const int64_t some = host->stop ? 1 + (end - begin) / LOOKS : end - begin;
+    for (int64_t at = begin; at < end && !is_stopped(host); at += some)
+        host->steps[number].kernel(buffers, host->first_tile + at,
+                                   host->first_tile + (at + some < end ? at + some : end), &w);
     if (kind) keep_fault(&host->faults[worker * FAULT_STRIDE], number * FAULT_KINDS + kind);
 }
 
@@ -193,6 +202,7 @@ static bool launch(CoupletDevice *device, const CoupletPlan *plan, void *code, i
         host->first_tile += all;
     } while (host->first_tile < steps->rounds * all); /* above one round it is one step */
     const int64_t fault = take_fault(host);
+    if (is_stopped(host)) return couplet_device_fail(device, COUPLET_FAULT_DEVICE, -1, "the run was stopped");
     const CoupletFaultKind kind = (CoupletFaultKind)(fault % FAULT_KINDS);
     return !fault || couplet_device_fail(device, kind, first + (int)(fault / FAULT_KINDS), "%s", couplet_fault_sentence(kind));
 }
@@ -272,6 +282,8 @@ static void close_host(CoupletDevice *device) {
     free(host->faults);
     free(host);
 }
+
+void couplet_host_device_heed(CoupletDevice *device, const _Atomic bool *stop) { host_of(device)->stop = stop; }
 
 CoupletDevice *couplet_host_device_new(CoupletThreads *threads) { return couplet_host_device_in(threads, NULL, 0); }
 
