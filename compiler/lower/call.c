@@ -144,6 +144,7 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
         return false;
     }
     Frame *outer = l->frame;
+    bool fits = true;
     l->frame = frame;
     for (int i = 0; i < rank; i++) {
         const Expr *dim = param->dims[i];
@@ -156,10 +157,11 @@ static bool bind_dims(Lower *l, Frame *frame, const Param *param, const Value *v
             diag_report(l->diag, CODE_ARGUMENT_DIMENSION, span, "axis %d of `%s` has %lld entries, and its declaration asks for %.9g", i + 1, param->name,
                        (long long)extent, want);
             diag_note(l->diag, param->span, "`%s` is declared here", param->name);
+            fits = false;
         }
     }
     l->frame = outer;
-    return true;
+    return fits;
 }
 
 /* The names that stand alone in the axes of parameters, ahead of any comparison. */
