@@ -53,7 +53,12 @@ static void read_hypers(Lower *l, const Module *spec, const FunctionInput *input
             const FunctionInput *set = find_input(inputs, count, s->params[p].name);
             if (set && set->is_constant) value = set->value;
             else if (!lower_static(l, s->params[p].value, &value)) continue;
-            frame_set(l, l->root, s->params[p].symbol, value_static(l, value, s->params[p].value->is_integer));
+            const Param *hyper = &s->params[p];
+            double holds;
+            frame_set(l, l->root, hyper->symbol, value_static(l, value, hyper->value->is_integer));
+            if (hyper->guard && lower_static(l, hyper->guard, &holds) && holds == 0)
+                diag_report(l->diag, CODE_HYPER, hyper->guard->span, "the hyper `%s` is %g, which is out of the range written here",
+                            hyper->name, value);
         }
     }
 }
@@ -113,7 +118,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
                 diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
             if (!wants_real && input->type == GT_REAL)
                 diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
-            if (input->type == GT_REAL) {
+            if (input->type == GT_REAL && !input->no_gradient) {
                 wrt_names[wrt_count] = input->name;
                 wrt[wrt_count++] = node;
             }
@@ -138,7 +143,7 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     pass_ran(l, l->g, "lower", options);
     run_passes(l, l->g, PASS_before, options);
     value = l->g->outputs.items[0].node;
-    pass_differentiate(l->g, value, wrt, wrt_count, grads);
+    if (wrt_count) pass_differentiate(l->g, value, wrt, wrt_count, grads);
     for (int i = 0; i < wrt_count; i++) {
         GNode *grad = grads[i];
         if (!grad) { /* nothing flows back: zeros of its shape */

@@ -119,10 +119,11 @@ typedef struct FunctionInput {
     bool holds_infinity; /* some entries are infinite: a log of them, or a softmax, is guarded for it */
     bool is_constant; /* a scalar given by --set: value, not an array */
     double value;
+    bool no_gradient; /* of a real array: nobody asks for its gradient */
 } FunctionInput;
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
 const Stmt *find_function(const Method *method, const char *name);
-/* Outputs: "value", and "grad_NAME" for every real input. */
+/* Outputs: "value", and "grad_NAME" for every real input whose gradient is wanted. */
 Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count,
                       const LowerOptions *options);
 
