@@ -36,7 +36,9 @@ typedef enum CoupletStatus {
     COUPLET_ERROR_WEIGHTS,   /* a checkpoint that is damaged, or of another method */
     COUPLET_ERROR_ARGUMENT,  /* a missing input, a wrong count, a name that the method does not have */
     COUPLET_ERROR_NUMBERS,   /* a loss that is no number, an index out of range: the sentence names the line of the method */
-    COUPLET_ERROR_PROCESSOR  /* the method was compiled for processors that this machine has not */
+    COUPLET_ERROR_PROCESSOR, /* the method was compiled for processors that this machine has not */
+    COUPLET_ERROR_TEXT,      /* a formula that has mistakes, or that does not fit the arrays it is given */
+    COUPLET_ERROR_STOPPED    /* the caller asked for an early end */
 } CoupletStatus;
 
 /* ---- what a method needs and gives ------------------------------------------------------------------------------ */

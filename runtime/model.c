@@ -412,6 +412,7 @@ const char *couplet_version(void) { return COUPLET_VERSION; }
 
 const char *couplet_status_text(CoupletStatus status) {
     static const char *const texts[] = {"done", "out of memory", "a file that cannot be read or written", "weights that do not fit", "a wrong argument",
-                                        "numbers that went wrong", "a processor that the method was not compiled for"};
+                                        "numbers that went wrong", "a processor that the method was not compiled for",
+                                        "a formula with mistakes", "stopped by the caller"};
     return (size_t)status < sizeof texts / sizeof *texts ? texts[status] : "an unknown status";
 }

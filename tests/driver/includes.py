@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""includes.py COUPLET ROOT: which folder includes which. The driver knows all, the compiler knows the language and headers of the runtime that are meant for it, and
+"""includes.py COUPLET ROOT: which folder includes which. The driver and the library that
+compiles for other programs know all, the compiler knows the language and headers of the runtime that are meant for it, and
 neither the language nor the runtime knows any other folder."""
 import pathlib
 import re
@@ -18,7 +19,7 @@ def allowed(file, included):
     own, other = file.split("/", 1)[0], included.split("/", 1)[0]
     if own in ("lang", "runtime"):
         return other == own
-    if file.startswith("compiler/driver/"):
+    if file.startswith(("compiler/driver/", "compiler/library/")):
         return other in ("compiler", "lang") or (other == "runtime" and not included.endswith(".c"))
     return (other == "compiler" and not included.startswith("compiler/driver/")) or other == "lang" or included.removeprefix("runtime/") in OF_RUNTIME
 

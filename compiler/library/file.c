@@ -1,0 +1,193 @@
+#include "compiler/library/file.h"
+
+#include "compiler/driver/load.h"
+#include "compiler/driver/report.h"
+#include "compiler/library/problem.h"
+#include "compiler/library/workers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+typedef struct Opening {
+    const char *path, *text;
+    const CoupletValue *hypers;
+    int hyper_count;
+    CoupletFile *file;
+    CoupletProblem *problem;
+} Opening;
+
+static Param *find_hyper(const Module *spec, const char *name, int *number) {
+    for (int i = 0; i < spec->stmt_count; i++) {
+        Stmt *s = spec->stmts[i];
+        for (int p = 0; s->kind == STMT_HYPER && p < s->param_count; p++) {
+            if (name ? strcmp(s->params[p].name, name) == 0 : (*number)-- == 0)
+                return &s->params[p];
+        }
+    }
+    return NULL;
+}
+
+static bool knows_hypers(const Opening *o, const Method *method, Diag *diag) {
+    bool good = true;
+    for (int i = 0; i < o->hyper_count; i++) {
+        const char *name = o->hypers[i].name;
+        if (find_hyper(method->spec, name, NULL)) continue;
+        const Span nowhere = {.source = NULL};
+        const char *names[64], *near;
+        int count = 0;
+        for (int number = 0; count < 64; number = ++count) {
+            const Param *hyper = find_hyper(method->spec, NULL, &number);
+            if (!hyper) break;
+            names[count] = hyper->name;
+        }
+        diag_report(diag, CODE_SETTING, nowhere, "`%s` has no hyper `%s`", o->path, name);
+        if ((near = diag_nearest(name, names, count)))
+            diag_suggest(diag, "did you mean `%s`?", near);
+        good = false;
+    }
+    return good;
+}
+
+static void take_hypers(Arena *arena, const Opening *o, Options *options) {
+    for (int i = 0; i < o->hyper_count; i++) {
+        const Setting setting = {o->hypers[i].name,
+                                 arena_printf(arena, "%.17g", o->hypers[i].value)};
+        array_push(arena, &options->sets, setting);
+    }
+}
+
+static Method *load(const Opening *o, Arena *arena, Diag *diag, bool with_hypers) {
+    const char *path = arena_strndup(arena, o->path, strlen(o->path));
+    Options options = {.file = path, .text = o->text, .quiet = true};
+    if (with_hypers) take_hypers(arena, o, &options);
+    return load_method(arena, diag, path, &options);
+}
+
+/* The names of hypers are compared with those of the file ahead of their values, as the caller gave
+ * them. */
+static void open_file(void *context) {
+    Opening *o = context;
+    CoupletFile *file = o->file;
+    Diag *diag = diag_new(file->arena);
+    report_collect(file->arena, diag, NULL);
+    file->method = load(o, file->arena, diag, false);
+    if (file->method && o->hyper_count > 0) {
+        const bool known = knows_hypers(o, file->method, diag);
+        if (known) diag = diag_new(file->arena);
+        report_collect(file->arena, diag, NULL);
+        file->method = known ? load(o, file->arena, diag, true) : NULL;
+    }
+    report_collect(NULL, NULL, NULL);
+    if (file->method)
+        file->warnings = problem_print(diag);
+    else
+        o->problem = problem_new(diag);
+}
+
+static CoupletStatus opened(Opening *o, bool had_memory, CoupletFile **file,
+                            CoupletProblem **problem) {
+    if (had_memory && o->file->method && o->file->warnings) {
+        *file = o->file;
+        return COUPLET_OK;
+    }
+    const CoupletStatus status =
+        had_memory && !o->file->method ? COUPLET_ERROR_TEXT : COUPLET_ERROR_MEMORY;
+    if (status == COUPLET_ERROR_MEMORY)
+        o->problem = problem_of_sentence(CODE_MEMORY, "out of memory");
+    couplet_file_free(o->file);
+    if (problem)
+        *problem = o->problem;
+    else
+        couplet_problem_free(o->problem);
+    return status;
+}
+
+static CoupletFile *file_new(void) {
+    CoupletFile *file = calloc(1, sizeof *file);
+    if (!file) return NULL;
+    atomic_init(&file->holders, 1);
+    return file;
+}
+
+static void make_arena(void *context) { ((CoupletFile *)context)->arena = arena_new(); }
+
+CoupletStatus couplet_file_open(const char *path, const char *text, const CoupletValue *hypers,
+                                int hyper_count, CoupletFile **file, CoupletProblem **problem) {
+    if (file) *file = NULL;
+    if (problem) *problem = NULL;
+    if (!path || !file || (hyper_count > 0 && !hypers)) {
+        if (problem)
+            *problem =
+                problem_of_sentence(CODE_COMMAND_LINE, "couplet_file_open: a pointer is NULL");
+        return COUPLET_ERROR_ARGUMENT;
+    }
+    Opening o = {path, text, hypers, hyper_count, file_new(), NULL};
+    if (!o.file) return COUPLET_ERROR_MEMORY;
+    compiling_begin();
+    const bool good = arena_guard(make_arena, o.file) && arena_guard(open_file, &o);
+    report_collect(NULL, NULL, NULL);
+    compiling_end();
+    return opened(&o, good, file, problem);
+}
+
+void couplet_file_free(CoupletFile *file) {
+    if (!file || atomic_fetch_sub(&file->holders, 1) > 1) return;
+    free(file->warnings);
+    arena_free(file->arena);
+    free(file);
+}
+
+/* ---- what it holds --------------------------------------------------------------------------- */
+
+const char *couplet_file_warnings(const CoupletFile *file) { return file ? file->warnings : ""; }
+
+const char *couplet_file_function(const CoupletFile *file, int number) {
+    const Module *spec = file ? file->method->spec : NULL;
+    for (int i = 0; spec && number >= 0 && i < spec->stmt_count; i++)
+        if (spec->stmts[i]->kind == STMT_FN && number-- == 0) return spec->stmts[i]->name;
+    return NULL;
+}
+
+const char *couplet_file_hyper(const CoupletFile *file, int number) {
+    const Param *hyper = file && number >= 0 ? find_hyper(file->method->spec, NULL, &number) : NULL;
+    return hyper ? hyper->name : NULL;
+}
+
+static CoupletKind kind_of(const Type *type) {
+    if (!type) return COUPLET_KIND_REAL;
+    switch (type->kind) {
+    case KIND_REAL:
+        return COUPLET_KIND_REAL;
+    case KIND_INT:
+        return COUPLET_KIND_INT;
+    case KIND_BOOL:
+        return COUPLET_KIND_BOOL;
+    case KIND_POISON:
+    case KIND_STRING:
+    case KIND_NET:
+    case KIND_FN:
+    case KIND_OPTIMISER:
+    case KIND_DATA:
+    case KIND_MODULE:
+    case KIND_NOTHING:
+    case KIND_ANY_SHAPE:
+        return COUPLET_KIND_OTHER;
+    }
+    return COUPLET_KIND_OTHER;
+}
+
+int couplet_file_parameter(const CoupletFile *file, const char *function, int number,
+                           CoupletParameter *parameter) {
+    const Stmt *fn = file && function ? find_function(file->method, function) : NULL;
+    if (!fn || !parameter || number < 0 || number >= fn->param_count) return 0;
+    const Param *p = &fn->params[number];
+    *parameter = (CoupletParameter){.name = p->name,
+                                    .kind = kind_of(p->type),
+                                    .rank = p->type        ? p->type->rank
+                                            : p->has_shape ? p->dim_count
+                                                           : 0,
+                                    .has_default = p->value != NULL};
+    return 1;
+}

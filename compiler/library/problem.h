@@ -1,0 +1,16 @@
+/* Messages of the compiler and of a run as the problem that a caller gets. */
+#ifndef COUPLET_LIBRARY_PROBLEM_H
+#define COUPLET_LIBRARY_PROBLEM_H
+
+#include "compiler/library/couplet_formula.h"
+#include "lang/diag.h"
+
+/* What `diag` holds, in memory of its own. NULL without memory. */
+CoupletProblem *problem_new(const Diag *diag);
+/* One sentence without a place. */
+CoupletProblem *problem_of_sentence(DiagCode code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* All messages as text; malloc'ed. NULL without memory. */
+char *problem_print(const Diag *diag);
+
+#endif

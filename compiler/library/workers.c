@@ -1,0 +1,74 @@
+#include "compiler/library/workers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef struct Pool {
+    struct Pool *next;
+    int asked;
+    CoupletThreads *threads;
+} Pool;
+
+static struct {
+    pthread_mutex_t running, compiling;
+    Pool *pools; /* one for each number that was asked for; they stay */
+    unsigned process;
+} shared = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, NULL, 0};
+
+/* ---- fork ------------------------------------------------------------------------------------ */
+
+/* A child that came in the middle of a compilation would find it half done. */
+static void ahead_of_fork(void) { pthread_mutex_lock(&shared.compiling); }
+static void in_parent(void) { pthread_mutex_unlock(&shared.compiling); }
+
+/* The parent's threads are not here. Their pools are left alone: nobody can end them. */
+static void in_child(void) {
+    pthread_mutex_unlock(&shared.compiling);
+    pthread_mutex_init(&shared.running, NULL);
+    shared.pools = NULL;
+    shared.process++;
+}
+
+static void watch_forks(void) { pthread_atfork(ahead_of_fork, in_parent, in_child); }
+
+static void watch_forks_once(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static Pool *find_pool(int asked) {
+    for (Pool *pool = shared.pools; pool; pool = pool->next)
+        if (pool->asked == asked) return pool;
+    return NULL;
+}
+
+static Pool *start_pool(int asked) {
+    Pool *pool = calloc(1, sizeof *pool);
+    if (!pool) return NULL;
+    *pool = (Pool){shared.pools, asked, couplet_threads_new(asked)};
+    if (pool->threads) return shared.pools = pool;
+    free(pool);
+    return NULL;
+}
+
+CoupletThreads *workers_enter(int threads, unsigned *process) {
+    watch_forks_once();
+    pthread_mutex_lock(&shared.running);
+    Pool *pool = find_pool(threads);
+    if (!pool) pool = start_pool(threads);
+    *process = shared.process;
+    if (pool) return pool->threads;
+    workers_leave();
+    return NULL;
+}
+
+void workers_leave(void) { pthread_mutex_unlock(&shared.running); }
+
+void compiling_begin(void) {
+    watch_forks_once();
+    pthread_mutex_lock(&shared.compiling);
+}
+
+void compiling_end(void) { pthread_mutex_unlock(&shared.compiling); }

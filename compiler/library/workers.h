@@ -1,0 +1,19 @@
+/* The threads that formulas run on, shared by the whole process. A run has them to itself, so runs
+ * of several callers follow each other. A child of fork has none of its parent's threads and starts
+ * its own. */
+#ifndef COUPLET_LIBRARY_WORKERS_H
+#define COUPLET_LIBRARY_WORKERS_H
+
+#include "runtime/threads.h"
+
+/* Waits until no other run is under way, and gives a pool of so many threads (0: one for each core)
+ * until workers_leave. NULL, with nothing to leave, when they cannot be started. `process` counts
+ * the forks that led here: what knows the pool of another count is stale. */
+CoupletThreads *workers_enter(int threads, unsigned *process);
+void workers_leave(void);
+
+/* One compilation at a time: they use all cores themselves. */
+void compiling_begin(void);
+void compiling_end(void);
+
+#endif

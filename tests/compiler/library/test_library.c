@@ -1,0 +1,471 @@
+/* Formulas compiled and run by a program, which knows couplet_formula.h alone. */
+#include "couplet_formula.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static const char text[] = "hyper scale = 2 | scale > 0\n"
+                           "fn near(x[N, D], y[N, D], tau = 0.5) = scale * (mean[i] log(sum[j] "
+                           "exp(dot(x[i], y[j]) / tau)))\n"
+                           "fn same(x[N, D], c : int[N], w : bool[N], k : int = 1) =\n"
+                           "  sum[i, j | c[i] == c[j] and w[i]] dot(x[i], x[j]) * k\n"
+                           "fn at(x[N], c : int[M]) = sum[m] x[c[m]]^2\n"
+                           "fn root(x[N]) = sum[i] sqrt(x[i])\n"
+                           "fn all(x[N, D]) = normalise(x)\n";
+
+static CoupletFile *open_text(void) {
+    CoupletFile *file;
+    assert_int_equal(couplet_file_open("made.cpl", text, NULL, 0, &file, NULL), COUPLET_OK);
+    return file;
+}
+
+static CoupletArgument reals(const char *name, int64_t rows, int64_t columns, CoupletUse use) {
+    return (CoupletArgument){.name = name,
+                             .element = COUPLET_FLOAT32,
+                             .rank = columns ? 2 : 1,
+                             .extent = {rows, columns},
+                             .use = use};
+}
+
+static CoupletArgument wholes(const char *name, int64_t rows) {
+    return (CoupletArgument){.name = name, .element = COUPLET_INT32, .rank = 1, .extent = {rows}};
+}
+
+static CoupletArgument number(const char *name, CoupletUse use, double value) {
+    return (CoupletArgument){.name = name, .use = use, .value = value};
+}
+
+static CoupletFormula *make(CoupletFile *file, const char *function,
+                            const CoupletArgument *arguments, int count) {
+    CoupletFormula *formula;
+    CoupletProblem *problem;
+    const CoupletStatus status =
+        couplet_formula_new(file, function, arguments, count, NULL, &formula, &problem);
+    if (status != COUPLET_OK) print_message("%s", couplet_problem_text(problem));
+    assert_int_equal(status, COUPLET_OK);
+    assert_null(problem);
+    return formula;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+enum { N = 6, D = 3 };
+
+static void fill(float *x, int count, int by) {
+    for (int i = 0; i < count; i++) x[i] = (float)((i * by + 3) % 11 - 5) / 7;
+}
+
+static double near_value(const float *x, const float *y, double tau) {
+    double all = 0;
+    for (int i = 0; i < N; i++) {
+        double sum = 0;
+        for (int j = 0; j < N; j++) {
+            double dot = 0;
+            for (int d = 0; d < D; d++) dot += (double)x[i * D + d] * (double)y[j * D + d];
+            sum += exp(dot / tau);
+        }
+        all += log(sum) / N;
+    }
+    return 2 * all;
+}
+
+static void value_and_gradient(void **state) {
+    (void)state;
+    float x[N * D + 1], y[N * D], grad_x[N * D], grad_tau, tau = 0.7f;
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_GRADIENT),
+                                         reals("y", N, D, COUPLET_PLAIN),
+                                         number("tau", COUPLET_GRADIENT, 0)};
+    CoupletFormula *formula = make(file, "near", arguments, 3);
+    couplet_file_free(file); /* the formula holds what it needs */
+    float *const at = x + 1; /* not aligned to more than a float */
+    fill(at, N * D, 5);
+    fill(y, N * D, 7);
+    const void *arrays[] = {at, y, &tau};
+    float *gradients[] = {grad_x, NULL, &grad_tau};
+    double value, step = 1e-4;
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
+    assert_true(fabs(value - near_value(at, y, (double)tau)) < 1e-5);
+    const double slope =
+        (near_value(at, y, (double)tau + step) - near_value(at, y, (double)tau - step)) /
+        (2 * step);
+    assert_true(fabs((double)grad_tau - slope) < 1e-4 * fabs(slope));
+    for (int i = 0; i < N * D; i++) {
+        float more[N * D], less[N * D];
+        memcpy(more, at, sizeof more);
+        memcpy(less, at, sizeof less);
+        more[i] += 1e-3f;
+        less[i] -= 1e-3f;
+        const double by = (double)more[i] - (double)less[i];
+        const double want =
+            (near_value(more, y, (double)tau) - near_value(less, y, (double)tau)) / by;
+        assert_true(fabs((double)grad_x[i] - want) < 1e-4);
+    }
+    tau = 0.3f; /* another number needs no other code */
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
+    assert_true(fabs(value - near_value(at, y, (double)tau)) < 1e-5);
+    couplet_formula_free(formula);
+}
+
+static void whole_numbers_and_constants(void **state) {
+    (void)state;
+    const float x[] = {1, 2, 3, 4};
+    const int32_t classes[] = {0, 1, 0, 1}, mask[] = {7, 0, 1, 1};
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", 4, 1, COUPLET_PLAIN), wholes("c", 4),
+                                         wholes("w", 4), number("k", COUPLET_CONSTANT, 3)};
+    CoupletFormula *formula = make(file, "same", arguments, 4);
+    const void *arrays[] = {x, classes, mask, NULL};
+    double value;
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
+    assert_true(fabs(value - 3 * (1 * 4.0 + 3 * 4.0 + 4 * 6.0)) < 1e-5);
+    assert_true(couplet_formula_kernels(formula) > 0);
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+}
+
+static void hypers(void **state) {
+    (void)state;
+    const CoupletValue three[] = {{"scale", 3}}, wrong[] = {{"skale", 3}},
+                       outside[] = {{"scale", -1}};
+    CoupletFile *file;
+    CoupletFormula *formula;
+    CoupletProblem *problem;
+    float x[N * D];
+    fill(x, N * D, 5);
+    assert_int_equal(couplet_file_open("made.cpl", text, three, 1, &file, NULL), COUPLET_OK);
+    const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
+                                         reals("y", N, D, COUPLET_PLAIN)};
+    formula = make(file, "near", arguments, 2);
+    const void *arrays[] = {x, x};
+    double value;
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
+    assert_true(fabs(value - 1.5 * near_value(x, x, 0.5)) < 1e-5);
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+    assert_int_equal(couplet_file_open("made.cpl", text, wrong, 1, &file, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_non_null(strstr(couplet_problem_text(problem), "did you mean `scale`?"));
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_file_open("made.cpl", text, outside, 1, &file, NULL), COUPLET_OK);
+    assert_int_equal(couplet_formula_new(file, "near", arguments, 2, NULL, &formula, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_string_equal(couplet_problem_code(problem), "E510");
+    couplet_problem_free(problem);
+    couplet_file_free(file);
+}
+
+/* ---- what is there --------------------------------------------------------------------------- */
+
+static void names(void **state) {
+    (void)state;
+    CoupletParameter p;
+    CoupletFile *file = open_text();
+    assert_string_equal(couplet_file_function(file, 0), "near");
+    assert_string_equal(couplet_file_function(file, 4), "all");
+    assert_null(couplet_file_function(file, 5));
+    assert_null(couplet_file_function(file, -1));
+    assert_string_equal(couplet_file_hyper(file, 0), "scale");
+    assert_null(couplet_file_hyper(file, 1));
+    assert_true(couplet_file_parameter(file, "same", 1, &p));
+    assert_string_equal(p.name, "c");
+    assert_int_equal(p.kind, COUPLET_KIND_INT);
+    assert_int_equal(p.rank, 1);
+    assert_false(p.has_default);
+    assert_true(couplet_file_parameter(file, "near", 2, &p));
+    assert_true(p.has_default && p.rank == 0 && p.kind == COUPLET_KIND_REAL);
+    assert_false(couplet_file_parameter(file, "near", 3, &p));
+    assert_false(couplet_file_parameter(file, "neer", 0, &p));
+    couplet_file_free(file);
+    assert_int_equal(couplet_file_open("losses", NULL, NULL, 0, &file, NULL), COUPLET_OK);
+    assert_true(couplet_file_parameter(file, "nt_xent", 0, &p));
+    couplet_file_free(file);
+}
+
+/* ---- problems -------------------------------------------------------------------------------- */
+
+static void a_text_with_mistakes(void **state) {
+    (void)state;
+    CoupletFile *file;
+    CoupletProblem *problem;
+    const char *wrong = "fn f(x[N]) = sum[i] x[i]\nfn g(x[N]) = sum[i] z[i]\n";
+    assert_int_equal(couplet_file_open("wrong.cpl", wrong, NULL, 0, &file, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_null(file);
+    assert_string_equal(couplet_problem_code(problem), "E101");
+    assert_string_equal(couplet_problem_file(problem), "wrong.cpl");
+    assert_int_equal(couplet_problem_line(problem), 2);
+    assert_int_equal(couplet_problem_column(problem), 21);
+    assert_non_null(strstr(couplet_problem_text(problem),
+                           "    2 | fn g(x[N]) = sum[i] z[i]\n      |                     ^\n"));
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_file_open("/nowhere/at/all.cpl", NULL, NULL, 0, &file, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_non_null(strstr(couplet_problem_sentence(problem), "cannot be read"));
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_file_open("wrong.cpl", wrong, NULL, 0, &file, NULL),
+                     COUPLET_ERROR_TEXT);
+}
+
+static void refused(CoupletFile *file, const char *function, const CoupletArgument *arguments,
+                    int count, const char *code, const char *words) {
+    CoupletFormula *formula;
+    CoupletProblem *problem;
+    assert_int_equal(
+        couplet_formula_new(file, function, arguments, count, NULL, &formula, &problem),
+        COUPLET_ERROR_TEXT);
+    assert_null(formula);
+    if (!strstr(couplet_problem_text(problem), words))
+        print_message("%s", couplet_problem_text(problem));
+    assert_non_null(strstr(couplet_problem_text(problem), words));
+    assert_string_equal(couplet_problem_code(problem), code);
+    couplet_problem_free(problem);
+}
+
+static void arguments_that_do_not_fit(void **state) {
+    (void)state;
+    CoupletFile *file = open_text();
+    const CoupletArgument x = reals("x", N, D, COUPLET_PLAIN),
+                          y = reals("y", N + 1, D, COUPLET_PLAIN);
+    const CoupletArgument unequal[] = {x, y};
+    refused(file, "near", unequal, 2, "E208", "axis 1 of `y` has 7 entries");
+    refused(file, "near", unequal, 1, "E601", "`near` needs `y`, which was not given");
+    const CoupletArgument misspelt[] = {x, reals("y", N, D, COUPLET_PLAIN),
+                                        number("tua", COUPLET_CONSTANT, 1)};
+    refused(file, "near", misspelt, 3, "E601", "did you mean `tau`?");
+    const CoupletArgument twice[] = {x, x};
+    refused(file, "near", twice, 2, "E601", "`x` is given twice");
+    const CoupletArgument flat[] = {reals("x", N, 0, COUPLET_PLAIN),
+                                    reals("y", N, D, COUPLET_PLAIN)};
+    refused(file, "near", flat, 2, "E207", "`x` needs an array of 2 axes, and gets one of 1");
+    CoupletArgument empty[] = {x, x};
+    empty[0].extent[0] = 0;
+    refused(file, "near", empty, 2, "E601", "axis 1 of `x` has 0 entries");
+    const CoupletArgument kinds[] = {x, reals("c", N, 0, COUPLET_PLAIN), wholes("w", N)};
+    refused(file, "same", kinds, 3, "E601",
+            "`c` is made of whole numbers, and an array of reals was given");
+    const CoupletArgument half[] = {x, wholes("c", N), wholes("w", N),
+                                    number("k", COUPLET_CONSTANT, 1.5)};
+    refused(file, "same", half, 4, "E601", "`k` is a whole number, and 1.5 was given");
+    const CoupletArgument one[] = {number("x", COUPLET_CONSTANT, 1)};
+    refused(file, "all", one, 1, "E601", "`x` is an array, and one number was given");
+    refused(file, "all", &x, 1, "E601", "must give one number");
+    refused(file, "nearr", &x, 1, "E601", "did you mean `near`?");
+    CoupletArgument huge = reals("x", INT64_MAX / 2, 8, COUPLET_PLAIN);
+    refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
+    couplet_file_free(file);
+}
+
+static void pointers_that_are_null(void **state) {
+    (void)state;
+    CoupletFile *file = open_text();
+    CoupletFormula *formula;
+    CoupletProblem *problem;
+    float x = 1;
+    double value;
+    const CoupletArgument argument = reals("x", 1, 0, COUPLET_PLAIN);
+    assert_int_equal(couplet_file_open(NULL, NULL, NULL, 0, NULL, NULL), COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_new(NULL, "root", &argument, 1, NULL, &formula, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_new(file, "root", NULL, 1, NULL, &formula, &problem),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_non_null(problem);
+    couplet_problem_free(problem);
+    formula = make(file, "root", &argument, 1);
+    const void *none[] = {NULL}, *arrays[] = {&x};
+    float *gradients[] = {&x};
+    assert_int_equal(couplet_formula_run(formula, NULL, NULL, &value, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_run(formula, none, NULL, &value, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, NULL, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_string_equal(couplet_problem_text(NULL), "");
+    assert_int_equal(couplet_problem_line(NULL), 0);
+    assert_null(couplet_file_function(NULL, 0));
+    couplet_formula_stop(NULL);
+    couplet_formula_free(NULL);
+    couplet_problem_free(NULL);
+    couplet_file_free(NULL);
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+}
+
+static void numbers_that_go_wrong(void **state) {
+    (void)state;
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", 3, 0, COUPLET_GRADIENT), wholes("c", 2)};
+    CoupletFormula *formula = make(file, "at", arguments, 2);
+    const float x[] = {1, 2, 3}, negative[] = {1, -2, 3};
+    const int32_t inside[] = {2, 0}, outside[] = {0, 3};
+    const void *arrays[] = {x, outside};
+    float gradient[] = {7, 7, 7}, *gradients[] = {gradient, NULL};
+    double value = 7;
+    CoupletProblem *problem;
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
+                     COUPLET_ERROR_NUMBERS);
+    assert_non_null(strstr(couplet_problem_text(problem), "c[1] is 3"));
+    assert_string_equal(couplet_problem_file(problem), "made.cpl");
+    assert_int_equal(couplet_problem_line(problem), 5);
+    assert_non_null(strstr(couplet_problem_text(problem),
+                           "    5 | fn at(x[N], c : int[M]) = sum[m] x[c[m]]^2\n"));
+    couplet_problem_free(problem);
+    assert_true(value == 7 && gradient[0] == 7); /* as they were */
+    arrays[1] = inside;
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
+    assert_true(value == 10 && gradient[1] == 0 && gradient[2] == 6);
+    couplet_formula_free(formula);
+
+    formula = make(file, "root", arguments, 1);
+    arrays[0] = negative;
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
+                     COUPLET_ERROR_NUMBERS);
+    assert_non_null(strstr(couplet_problem_text(problem), "-2"));
+    couplet_problem_free(problem);
+    couplet_formula_free(formula);
+    const CoupletFormulaOptions lets_through = {.allows_infinity = 1};
+    assert_int_equal(couplet_formula_new(file, "root", arguments, 1, &lets_through, &formula, NULL),
+                     COUPLET_OK);
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, NULL), COUPLET_OK);
+    assert_true(isnan(value));
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+}
+
+/* ---- several at once ------------------------------------------------------------------------- */
+
+enum { ROWS = 96, WIDE = 16, CALLERS = 4 };
+
+typedef struct Caller {
+    CoupletFormula *formula;
+    const float *x;
+    float gradient[ROWS * WIDE];
+    double value;
+    CoupletStatus status;
+} Caller;
+
+static void *call(void *context) {
+    Caller *c = context;
+    const void *arrays[] = {c->x, c->x};
+    float *gradients[] = {c->gradient, NULL};
+    for (int i = 0; i < 20; i++)
+        c->status = couplet_formula_run(c->formula, arrays, gradients, &c->value, NULL);
+    return NULL;
+}
+
+static void callers_at_once(void **state) {
+    (void)state;
+    static Caller callers[CALLERS];
+    static float x[ROWS * WIDE];
+    pthread_t threads[CALLERS];
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", ROWS, WIDE, COUPLET_GRADIENT),
+                                         reals("y", ROWS, WIDE, COUPLET_PLAIN)};
+    const CoupletFormulaOptions one_thread = {.threads = 1};
+    CoupletFormula *both = make(file, "near", arguments, 2), *alone;
+    assert_int_equal(couplet_formula_new(file, "near", arguments, 2, &one_thread, &alone, NULL),
+                     COUPLET_OK);
+    fill(x, ROWS * WIDE, 5);
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i].formula = i % 2 ? both : alone;
+        callers[i].x = x;
+        assert_int_equal(pthread_create(&threads[i], NULL, call, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < CALLERS; i++) {
+        assert_int_equal(callers[i].status, COUPLET_OK);
+        assert_memory_equal(callers[i].gradient, callers[0].gradient, sizeof callers[0].gradient);
+    }
+    couplet_formula_free(both);
+    couplet_formula_free(alone);
+    couplet_file_free(file);
+}
+
+/* A child has none of the threads that its parent started. */
+static void a_fork(void **state) {
+    (void)state;
+    float x[N * D];
+    double value, again;
+    fill(x, N * D, 5);
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", N, D, COUPLET_PLAIN),
+                                         reals("y", N, D, COUPLET_PLAIN)};
+    CoupletFormula *formula = make(file, "near", arguments, 2);
+    const void *arrays[] = {x, x};
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, NULL), COUPLET_OK);
+    const pid_t child = fork();
+    if (child == 0) {
+        const int good = couplet_formula_run(formula, arrays, NULL, &again, NULL) == COUPLET_OK &&
+                         again == value;
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &again, NULL), COUPLET_OK);
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+}
+
+static void *stop_soon(void *formula) {
+    const struct timespec soon = {0, 50000000};
+    nanosleep(&soon, NULL);
+    couplet_formula_stop(formula);
+    return NULL;
+}
+
+/* Forty thousand rows against each other take seconds. */
+static void an_early_end(void **state) {
+    (void)state;
+    enum { MANY = 40000, FEW = 128 };
+    float *x = malloc(sizeof *x * MANY * FEW), *gradient = malloc(sizeof *x * MANY * FEW);
+    pthread_t stopper;
+    double value = 7;
+    CoupletProblem *problem;
+    CoupletFile *file = open_text();
+    const CoupletArgument arguments[] = {reals("x", MANY, FEW, COUPLET_GRADIENT),
+                                         reals("y", MANY, FEW, COUPLET_PLAIN)};
+    CoupletFormula *formula = make(file, "near", arguments, 2);
+    fill(x, MANY * FEW, 5);
+    const void *arrays[] = {x, x};
+    float *gradients[] = {gradient, NULL};
+    couplet_formula_stop(formula); /* nothing is under way, so the next run is not meant */
+    assert_int_equal(pthread_create(&stopper, NULL, stop_soon, formula), 0);
+    assert_int_equal(couplet_formula_run(formula, arrays, gradients, &value, &problem),
+                     COUPLET_ERROR_STOPPED);
+    assert_true(value == 7);
+    assert_non_null(problem);
+    couplet_problem_free(problem);
+    pthread_join(stopper, NULL);
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+    free(x);
+    free(gradient);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(value_and_gradient),
+                                       cmocka_unit_test(whole_numbers_and_constants),
+                                       cmocka_unit_test(hypers),
+                                       cmocka_unit_test(names),
+                                       cmocka_unit_test(a_text_with_mistakes),
+                                       cmocka_unit_test(arguments_that_do_not_fit),
+                                       cmocka_unit_test(pointers_that_are_null),
+                                       cmocka_unit_test(numbers_that_go_wrong),
+                                       cmocka_unit_test(callers_at_once),
+                                       cmocka_unit_test(a_fork),
+                                       cmocka_unit_test(an_early_end)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
