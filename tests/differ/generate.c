@@ -433,7 +433,9 @@ static void let_scan(Maker *m) {
     const Dim dims[1] = {chance(m, 2) ? m->N : m->K};
     const char *name = fresh(m, "c"), *heading = head(m, 1, dims), *i = m->indices[0].name;
     Term start = formula(m, 1);
-    text_printf(&m->body, "  scan %s < %d (%s[%s] = %s) {\n", fresh(m, "i"), 2 + pick(m, 3), name, heading, start.text);
+    /* A literal may be an int, and a carry keeps the type that it starts with. */
+    text_printf(&m->body, "  scan %s < %d (%s[%s] = %s + 0.0) {\n", fresh(m, "i"), 2 + pick(m, 3),
+                name, heading, start.text);
     add_array(m, name, 1, dims, -2, 2); /* as inside */
     Array *carry = &m->arrays[m->array_count - 1];
     Term step = tamed(m, formula(m, 2));
