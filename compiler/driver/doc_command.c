@@ -1,8 +1,11 @@
 /* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is the section: its first line the title. The comment above a function is
- * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. */
+ * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. Behind a function's comment
+ * stands its formula as LaTeX, which viewers of Markdown set. */
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
+#include "compiler/picture/tex.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -70,14 +73,38 @@ static void print_signature(const Stmt *fn, FILE *out) {
     }
 }
 
-static void print_function(Arena *arena, const Stmt *fn, FILE *out) {
+/* A formula of more than this many characters in a line is a program, which no page sets well. */
+enum { MOST_FORMULA_LINE = 400 };
+
+static bool is_short(const char *formula) {
+    for (const char *at = formula; *at; at += *at == '\n')
+        if (strcspn(at, "\n") > MOST_FORMULA_LINE) return false;
+        else at += strcspn(at, "\n");
+    return true;
+}
+
+static void print_formula(Arena *arena, const Stmt *fn, FILE *out) {
+    char *formula = NULL;
+    size_t length;
+    FILE *text = open_memstream(&formula, &length);
+    if (!text) return;
+    tex_print(arena, fn, text);
+    if (fclose(text) == 0 && is_short(formula)) fprintf(out, "```math\n%s```\n\n", formula);
+    free(formula);
+}
+
+/* `method` holds the function checked, which its formula needs. */
+static void print_function(Arena *arena, const Stmt *fn, const Method *method, FILE *out) {
     const Source *source = fn->span.source;
     Lines said = comment_above(arena, source->text, source->text + fn->span.begin);
     fprintf(out, "### %s\n\n`", fn->name);
     print_signature(fn, out);
     fprintf(out, "`\n\n");
     if (said.of.count) print_lines(&said, 0, out);
-    fprintf(out, "<details><summary>in the language</summary>\n\n```\n%.*s\n```\n\n</details>\n\n", fn->span.end - fn->span.begin, source->text + fn->span.begin);
+    const Stmt *checked = fn->kind == STMT_FN ? find_function(method, fn->name) : NULL;
+    if (checked) print_formula(arena, checked, out);
+    fprintf(out, "<details><summary>in the language</summary>\n\n```\n%.*s\n```\n\n</details>\n\n",
+            fn->span.end - fn->span.begin, source->text + fn->span.begin);
 }
 
 /* What a comment says first: its first sentence, at most a line. */
@@ -105,22 +132,23 @@ static void print_contents(Arena *arena, const Module *file, FILE *out) {
     }
 }
 
-static void print_file(Arena *arena, const Module *file, FILE *out) {
+static void print_file(Arena *arena, const Module *file, const Method *method, FILE *out) {
     Lines about = comment_at(arena, file->source->text);
     fprintf(out, "## %s\n\n", title(arena, file));
     if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
     for (int i = 0; i < file->stmt_count; i++)
-        if (is_listed(file->stmts[i])) print_function(arena, file->stmts[i], out);
+        if (is_listed(file->stmts[i])) print_function(arena, file->stmts[i], method, out);
 }
 
-static void print_page(Arena *arena, const char *path, Module *const *files, int count, FILE *out) {
+static void print_page(Arena *arena, const char *path, Module *const *files, int count,
+                       const Method *method, FILE *out) {
     const char *readme = arena_printf(arena, "%s/README.md", path);
     Source *about = access(readme, R_OK) == 0 ? read_text(arena, readme) : NULL;
     fprintf(out, "<!-- Made by `couplet doc %s`: change the comments there. -->\n\n", path);
     if (about) fprintf(out, "%s", about->text);
     for (int i = 0; i < count; i++) print_contents(arena, files[i], out);
     fprintf(out, "\n");
-    for (int i = 0; i < count; i++) print_file(arena, files[i], out);
+    for (int i = 0; i < count; i++) print_file(arena, files[i], method, out);
 }
 
 int doc_command(int argc, char **argv) {
@@ -132,9 +160,11 @@ int doc_command(int argc, char **argv) {
         const Source **sources = spec_sources(arena, options.file, &count);
         Module **files = arena_array(arena, Module *, count + 1);
         for (int i = 0; i < count; i++) files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
-        status = count == 0 || diag_error_count(diag) ? 1 : 0;
+        const bool parsed = count > 0 && diag_error_count(diag) == 0;
+        const Method *method = parsed ? load_method(arena, diag, options.file, NULL) : NULL;
         report_messages(diag);
-        if (status == 0) print_page(arena, options.file, files, count, stdout);
+        status = method ? 0 : 1;
+        if (method) print_page(arena, options.file, files, count, method, stdout);
     }
     arena_free(arena);
     return status;

@@ -80,6 +80,9 @@ static const Command commands[] = {
     {"doc", doc_command,
      "couplet doc FILE|FOLDER|MODULE\n"
      "    A page in Markdown from the comments of a module: its README, what each file says on top, and each function with its formulas."},
+    {"tex", tex_command,
+     "couplet tex FILE|FOLDER|MODULE [--fn NAME]\n"
+     "    The formula of a function as LaTeX, for an equation of a paper: indices as subscripts, guards below their sums. Without --fn, each function."},
     {"compare", compare_command,
      "couplet compare FILE... [--set tau=0.05,0.1,0.5] [--seeds n] [--seed first] [--epochs n] [--data FOLDER] [--threads n] [--out FOLDER]\n"
      "    Trains every file with every combination of settings and every seed, and prints one table: mean and deviation of the loss and of each\n"

@@ -48,6 +48,7 @@ int check_command(int argc, char **argv);
 int data_command(int argc, char **argv);
 int show_command(int argc, char **argv);
 int doc_command(int argc, char **argv);
+int tex_command(int argc, char **argv);
 int grad_command(int argc, char **argv);
 int gradcheck_command(int argc, char **argv);
 int train_command(int argc, char **argv);

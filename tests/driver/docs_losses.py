@@ -24,7 +24,7 @@ for source, page in PAGES.items():
 sections = re.split(r"^### ", made.stdout, flags=re.MULTILINE)[1:]
 check(len(sections) >= 80, f"{len(sections)} functions")
 for section in sections:
-    name, comment = section.split("\n", 1)[0], section.split("<details>")[0]
+    name, comment = section.split("\n", 1)[0], re.split("<details>|```math", section)[0]
     if len(comment.split()) < 15:
         check(False, f"{name} has a comment", comment)
 numbers = set(re.findall(r"\bL(\d\d)\b", "".join(s.split("<details>")[0] for s in sections)))
