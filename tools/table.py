@@ -58,7 +58,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 .. N-1 (3)")
     parser.add_argument("--methods", default=",".join(TITLES), help="some of " + ",".join(TITLES))
     parser.add_argument("--data", default=",".join(SPECS), help="fashion, pictures or both")
-    parser.add_argument("--epochs", type=float, help="in place of 5 and 30, in a table of their own")
+    parser.add_argument("--epochs", type=float, help="in place of 5 and 30, kept apart")
     parser.add_argument("--pictures", metavar="FOLDER", help="has train/CLASS/* and test/CLASS/*")
     parser.add_argument("--out", default="runs/table", help="folder of results (runs/table)")
     parser.add_argument("--threads", type=int, help="of a run; all of them without it")
