@@ -116,10 +116,14 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 
 /* ---- quotients and products ------------------------------------------------------------------ */
 
-/* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which is in 0 .. 1 already. */
+/* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which
+ * is in 0 .. 1 already. A root's slope is a quotient by a length times a scale. */
 static bool is_length(Logs *l, const GExpr *e) {
-    GOp op = value_behind(l, e)->op;
-    return op == G_SQRT || op == G_ROOT || op == G_SELECT;
+    const GExpr *v = value_behind(l, e);
+    if (v->op != G_MUL) return v->op == G_SQRT || v->op == G_ROOT || v->op == G_SELECT;
+    for (int i = 0; i < v->arg_count; i++)
+        if (holds_exp(l, v->args[i]) && !is_length(l, v->args[i])) return false;
+    return true;
 }
 
 /* An exponential, or a sum of exponentials. */
