@@ -36,7 +36,8 @@ typedef enum {
     COUPLET_REDUCE_ARGMIN,
     COUPLET_REDUCE_ANY,
     COUPLET_REDUCE_ALL,
-    COUPLET_REDUCE_LSE
+    COUPLET_REDUCE_LSE,
+    COUPLET_REDUCE_LSE_REST
 } CoupletFormulaReducer;
 
 /* In the order of GOp: the four that are no scalar function, then the rows of compiler/graph/scalars.def. */

@@ -219,6 +219,7 @@ static void sum_add(const Work *w, const Formula *f, Sum *s, double v) {
         s->value = (first || s->value != 0) && v != 0;
         break;
     case COUPLET_REDUCE_LSE:
+    case COUPLET_REDUCE_LSE_REST:
         if (v > s->shift) {
             s->value = s->value * exp(s->shift - v) + 1;
             s->shift = v;
@@ -240,6 +241,8 @@ static double sum_result(const Formula *f, const Sum *s) {
     switch (f->reducer) {
     case COUPLET_REDUCE_LSE:
         return s->shift == -INFINITY && !isnan(s->value) ? -INFINITY : s->shift + log(s->value);
+    case COUPLET_REDUCE_LSE_REST:
+        return isinf(s->shift) && !isnan(s->value) ? s->shift : log(s->value);
     case COUPLET_REDUCE_ARGMAX:
     case COUPLET_REDUCE_ARGMIN:
         return (double)s->winner;

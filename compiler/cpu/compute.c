@@ -112,6 +112,7 @@ static void fold_term(Frame *f, Reduction *r) {
     case GR_ANY: local_set(f, r->best, LLVMBuildOr(b, old, v, "")); break;
     case GR_ALL: local_set(f, r->best, LLVMBuildAnd(b, old, v, "")); break;
     case GR_LSE:
+    case GR_LSE_REST:
         if (r->exponentials) add_term(f, r, v);
         else fold_best(f, r, v, holds);
         break;
@@ -177,7 +178,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         local_set(f, r.winner, whole(f, -1));
     }
     sweep(f, &r);
-    if (n->reducer == GR_LSE) {
+    if (sums_exponentials(n)) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
         LLVMValueRef top = local_get(f, f->e->f32, r.best);
         LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
@@ -194,8 +195,10 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
         return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, whole(f, 0), ""), whole(f, 0), winner, "");
     }
     if (n->reducer == GR_SUM) return end_sum(f, &r);
-    if (n->reducer != GR_LSE) return local_get(f, r.type, r.best);
-    return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), math_log(f, end_sum(f, &r)), "");
+    if (!sums_exponentials(n)) return local_get(f, r.type, r.best);
+    LLVMValueRef rest = math_log(f, end_sum(f, &r));
+    if (n->reducer == GR_LSE_REST) return rest;
+    return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), rest, "");
 }
 
 /* Entries have 32 bits, and arithmetic 64. The neutral value of an empty maximum is not read. */

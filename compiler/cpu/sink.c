@@ -10,6 +10,7 @@
  * whose cells are neighbours in memory. Weights and maps are in element.c, sums of rows in
  * tile.c and sweep.c. */
 #include "compiler/cpu/element.h"
+#include "compiler/graph/walk.h"
 
 #include <math.h>
 
@@ -25,12 +26,12 @@ static bool counts(const GNode *n) { return n->empty_is_error && n->guard; }
 static bool is_real(const GNode *n) { return n->value->type == GT_REAL; }
 
 /* Where what the sum has lost is kept; -1: this is no sum of reals. */
-static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : n->reducer == GR_LSE ? CELL_SECOND + 1 : CELL_SECOND; }
+static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND; }
 
 static bool cell_is_real(const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return false;
-    return is_real(n) && (cell == CELL_VALUE || n->reducer == GR_LSE || cell == lost_cell(n));
+    return is_real(n) && (cell == CELL_VALUE || sums_exponentials(n) || cell == lost_cell(n));
 }
 
 static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) { return cell_is_real(s, cell) ? f->e->f32 : f->e->i32; }
@@ -42,7 +43,7 @@ static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     if (counts(n) && cell == s->cells - 1) return word(f, 0);
     if (cell == lost_cell(n)) return number(f, 0);
     if (s->is_wide) return word(f, 0);
-    if (cell == CELL_SECOND) return n->reducer == GR_LSE ? number(f, 0) : word(f, -1);
+    if (cell == CELL_SECOND) return sums_exponentials(n) ? number(f, 0) : word(f, -1);
     if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? number(f, 0) : word(f, 0);
     if (is_real(n)) return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
@@ -263,7 +264,7 @@ static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    const bool logs = n->reducer == GR_LSE, places = is_place(n), wide = x->view.sink->is_wide;
+    const bool logs = sums_exponentials(n), places = is_place(n), wide = x->view.sink->is_wide;
     Loop rows = loop_begin(f, whole(f, 0), x->rows);
     Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
@@ -374,7 +375,7 @@ static void logs_of_columns(Element *x, Cells *c) {
 static void statistic_of_columns(Element *x) {
     const GNode *n = x->view.sink->pair.node;
     Cells c = {.f = &x->open.inner, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
-    if (n->reducer == GR_LSE) logs_of_columns(x, &c);
+    if (sums_exponentials(n)) logs_of_columns(x, &c);
     else if (sweep_keeps_lost(n)) sum_columns(x, &c, CELL_VALUE, plain_term);
     else best_of_columns(x, &c);
 }
@@ -414,8 +415,10 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     if (counts(n)) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""), COUPLET_FAULT_EMPTY);
     LLVMValueRef v = cell_get(&c, CELL_VALUE);
     if (sweep_keeps_lost(n)) {
-        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, n->reducer == GR_LSE ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
-        v = n->reducer == GR_LSE ? LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "") : sum;
+        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, sums_exponentials(n) ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
+        if (!sums_exponentials(n)) v = sum;
+        else if (n->reducer == GR_LSE_REST) v = math_log(f, sum);
+        else v = LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "");
     }
     if (is_place(n)) {
         v = cell_get(&c, CELL_SECOND);

@@ -16,7 +16,7 @@
 _Static_assert((int)COUPLET_OP_RANDOM == (int)G_RANDOM && (int)COUPLET_OP_ADD == (int)G_ADD && (int)COUPLET_OP_ERF == (int)G_ERF && (int)COUPLET_OP_TO_INT == (int)G_TO_INT &&
                    (int)COUPLET_OP_SELECT == (int)G_SELECT && (int)COUPLET_OP_REAL == (int)G_OP_COUNT,
                "CoupletFormulaOp and scalars.def list the same operations");
-_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM && (int)COUPLET_REDUCE_LSE == (int)GR_LSE, "CoupletFormulaReducer and GReducer list the same reducers");
+_Static_assert((int)COUPLET_REDUCE_SUM == (int)GR_SUM && (int)COUPLET_REDUCE_LSE_REST == (int)GR_LSE_REST, "CoupletFormulaReducer and GReducer list the same reducers");
 
 typedef struct Bytes {
     ARRAY(unsigned char) items;

@@ -70,7 +70,9 @@ struct GExpr {
 typedef enum {
     GR_NONE, GR_SUM, GR_MAX, GR_MIN, GR_ARGMAX /* int: flat position in the reduced space, ties to the lowest */,
     GR_ARGMIN, GR_ANY, GR_ALL,
-    GR_LSE /* log(sum(exp(value))), shifted by the maximum; -inf terms weigh 0 */
+    GR_LSE, /* log(sum(exp(value))), shifted by the maximum; -inf terms weigh 0 */
+    GR_LSE_REST /* the same without the maximum: log(sum(exp(value - maximum))); where the maximum is
+                 * infinite, as GR_LSE. Only the pass shift makes it, so it has no derivative */
     /* count is a GR_SUM of int 1; mean is a sum divided; var is two nodes */
 } GReducer;
 

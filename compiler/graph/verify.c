@@ -101,7 +101,8 @@ static int reduced_types(GReducer reducer) {
     case GR_SUM: return ANY_TYPE;
     case GR_ANY:
     case GR_ALL: return BOOL;
-    case GR_LSE: return REAL;
+    case GR_LSE:
+    case GR_LSE_REST: return REAL;
     default: return NUMBER;
     }
 }

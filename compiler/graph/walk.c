@@ -57,6 +57,11 @@ int64_t reduced_terms(const GNode *n) {
 /* One chain of so many float additions is off by at most 1e-6 of the sum of magnitudes, with the worst of equal terms. */
 enum { FEW_TERMS = 64 };
 
+bool sums_exponentials(const GNode *n) {
+    return n->reducer == GR_LSE || n->reducer == GR_LSE_REST;
+}
+
 bool sums_many(const GNode *n) {
-    return (n->reducer == GR_SUM || n->reducer == GR_LSE) && n->value->type == GT_REAL && reduced_terms(n) > FEW_TERMS;
+    const bool adds = n->reducer == GR_SUM || sums_exponentials(n);
+    return adds && n->value->type == GT_REAL && reduced_terms(n) > FEW_TERMS;
 }

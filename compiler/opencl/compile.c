@@ -105,7 +105,8 @@ static void write_places(Program *p, const Emitted *e) {
 }
 
 static const char *const reducers[] = {[GR_NONE] = "elements", [GR_SUM] = "sum", [GR_MAX] = "max", [GR_MIN] = "min", [GR_ARGMAX] = "argmax", [GR_ARGMIN] = "argmin",
-                                       [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp"};
+                                       [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp",
+                                       [GR_LSE_REST] = "logsumexp_rest"};
 
 /* A word for a kernel's name; and what is said of it. */
 static const char *word_of(const Kernel *k) {

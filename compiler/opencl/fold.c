@@ -6,6 +6,8 @@
  * log-sum-exp keeps its largest term and the sum shifted by it. */
 #include "compiler/opencl/fold.h"
 
+#include "compiler/graph/walk.h"
+
 #include <string.h>
 
 bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
@@ -100,4 +102,8 @@ void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *ot
     if (fold->counts) write_line(f, "%s += %s;", mine->terms, other->terms);
 }
 
-Value fold_log(const Fold *fold, const Cells *c) { return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, sum_text(fold, c->sum, c->lost)); }
+Value fold_log(const Fold *fold, const Cells *c) {
+    if (fold->node->reducer == GR_LSE_REST)
+        return arena_printf(fold->f->arena, "log(%s)", sum_text(fold, c->sum, c->lost));
+    return arena_printf(fold->f->arena, "(isinf(%s) ? 0.0f : %s) + log(%s)", c->best, c->best, sum_text(fold, c->sum, c->lost));
+}

@@ -175,7 +175,7 @@ static void declare(const Reduction *r) {
 
 static Value finish(Reduction *r, Value active) {
     Frame *f = r->f;
-    if (r->node->reducer == GR_LSE) {
+    if (sums_exponentials(r->node)) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
         write_line(f, "const float top = isinf(best) ? 0.0f : best;");
         write_line(f, "best = 0.0f;");
@@ -183,7 +183,8 @@ static Value finish(Reduction *r, Value active) {
         r->fold.keeps_lost = r->is_long;
         if (r->fold.counts) write_line(f, "terms = 0;");
         sweep(r, active);
-        return arena_printf(f->arena, "top + log(%s)", fold_sum(&r->fold, &own_cells));
+        const char *form = r->node->reducer == GR_LSE ? "top + log(%s)" : "log(%s)";
+        return arena_printf(f->arena, form, fold_sum(&r->fold, &own_cells));
     }
     if (takes_position(r->node)) return "max(winner, 0)";
     return fold_sum(&r->fold, &own_cells);

@@ -2,6 +2,7 @@
  * tile at a time: it makes the tile of every product in registers, lets each statistic take the tile's terms, and for each weighted sum puts the
  * weights of the tile into local memory and multiplies them with the rows that are summed. Statistics and sums stay in registers to the end of
  * the part, so nothing is added in memory and the order of every sum is the program's own. */
+#include "compiler/graph/walk.h"
 #include "compiler/opencl/fold.h"
 #include "compiler/plan/sweep.h"
 
@@ -41,7 +42,7 @@ static Cells cells_of(Frame *f, const char *row, int sink) {
                    .winner = arena_printf(f->arena, "winner%d[%s]", sink, row), .terms = arena_printf(f->arena, "terms%d[%s]", sink, row)};
 }
 
-static bool is_log(const SweepSink *k) { return k->pair.node->reducer == GR_LSE; }
+static bool is_log(const SweepSink *k) { return sums_exponentials(k->pair.node); }
 
 /* Whole numbers are kept in four bytes, as they are stored, but for sums that these may not hold. */
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {

@@ -15,6 +15,7 @@
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
 #include "compiler/graph/visit.h"
+#include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -33,7 +34,7 @@ static int64_t elements(const GNode *n) {
 static int64_t points(const GNode *n) {
     int64_t count = elements(n);
     for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
-    return count * (n->reducer == GR_LSE ? 2 : 1); /* two sweeps */
+    return count * (sums_exponentials(n) ? 2 : 1); /* two sweeps */
 }
 
 typedef struct Survey {

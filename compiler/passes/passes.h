@@ -39,6 +39,10 @@ void pass_differentiate(Graph *g, GNode *loss, GNode *const *wrt, int count, GNo
 /* Removes STOP nodes, folds what became constant, shares what became equal, drops dead nodes. */
 void pass_simplify(Graph *g);
 
+/* Keeps a log-sum-exp of terms of any size as two numbers, its largest term and the rest, where
+ * something is subtracted from it. Behind differentiate: the rest has no derivative. */
+void pass_shift(Graph *g);
+
 /* Leaves out of sums what is known to be 0: outside a range of the result, off a diagonal, between few chosen places of a row. */
 void pass_zeros(Graph *g);
 

@@ -8,6 +8,7 @@
 #include "compiler/graph/walk.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
+#include "compiler/passes/shift.h"
 
 #include <string.h>
 
@@ -209,6 +210,24 @@ static void open_second(Graph *g, const GNode *node, const Cut *cut, int64_t par
     for (int i = 0; i < second->out_rank; i++) at->with[with++] = at->without[without++] = second->out[i];
 }
 
+/* ---- a log-sum-exp without its largest term --------------------------------------------------- */
+
+/* The parts' results of another reducer. */
+static const GExpr *parts_of(Graph *g, ComputeSpec first, ComputeSpec last, const Indices *at,
+                             bool has_left, GReducer reducer) {
+    first.reducer = last.reducer = reducer;
+    const GExpr *left = NULL;
+    if (has_left) left = gx_load(g, graph_compute(g, &last), last.out_rank, at->without, NULL);
+    return gx_load(g, graph_compute(g, &first), first.out_rank, at->with, left);
+}
+
+static GNode *split_rest(Graph *g, ComputeSpec *second, const ComputeSpec *first,
+                         const ComputeSpec *last, const Indices *at, bool has_left) {
+    const GExpr *largest = parts_of(g, *first, *last, at, has_left, GR_MAX);
+    const GExpr *rest = parts_of(g, *first, *last, at, has_left, GR_LSE_REST);
+    return rest_of_parts(g, second, largest, rest);
+}
+
 static GNode *split_node(Graph *g, GNode *node) {
     Cut cut;
     if (!choose_cut(g, node, &cut)) return node;
@@ -227,6 +246,8 @@ static GNode *split_node(Graph *g, GNode *node) {
         const GExpr *holds = left.length ? holds_in_part(g, &last, at.without, NULL) : NULL;
         second.guard = holds_in_part(g, &first, at.with, holds);
     }
+    if (node->reducer == GR_LSE_REST)
+        return split_rest(g, &second, &first, &last, &at, left.length > 0);
     const GExpr *otherwise = left.length ? gx_load(g, graph_compute(g, &last), last.out_rank, at.without, NULL) : NULL;
     second.value = part_of(g, &first, at.with, otherwise);
     return graph_compute(g, &second);

@@ -127,7 +127,8 @@ static double step_work(const Kernel *k) {
 
 /* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k), or a node's space. */
 static const char *label_of(Arena *arena, const Kernel *k) {
-    static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp"};
+    static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp",
+                                             "logsumexp_rest"};
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
     if (k->kind == KERNEL_SWEEP_JOIN) return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
     if (k->sweep)

@@ -5,6 +5,7 @@
  * are alike are evaluated once for all their sums: the two gradients of a similarity have the same. */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
+#include "compiler/graph/walk.h"
 #include "compiler/plan/sweep.h"
 
 enum {
@@ -145,7 +146,7 @@ static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView
 }
 
 /* A log-sum-exp of columns looks at its terms twice. */
-static bool is_asked_twice(SweepView view) { return view.columns && view.sink->pair.node->reducer == GR_LSE; }
+static bool is_asked_twice(SweepView view) { return view.columns && sums_exponentials(view.sink->pair.node); }
 
 static VisitStep find_map(void *context, const GExpr *e) {
     Walk *w = context;

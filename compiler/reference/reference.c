@@ -230,6 +230,7 @@ static double reduce(Point *p, const GNode *n) {
         case GR_ANY: best = first ? v != 0 : best != 0 || v != 0; break;
         case GR_ALL: best = first ? v != 0 : best != 0 && v != 0; break;
         case GR_LSE:
+        case GR_LSE_REST:
             if (v > shift) {
                 sum_scale(&sum, exp(rounded(p->run, shift - v)));
                 sum_add(p->run, &sum, 1);
@@ -253,8 +254,10 @@ static double reduce(Point *p, const GNode *n) {
     if (terms == 0 && n->empty_is_error) fault(p, "a reduction has no term here: no index fulfils its guard");
     switch (n->reducer) {
     case GR_SUM: return n->type == GT_REAL ? sum_value(p->run, &sum) : sum.parts;
-    case GR_LSE: {
+    case GR_LSE:
+    case GR_LSE_REST: {
         const double total = sum_value(p->run, &sum);
+        if (n->reducer == GR_LSE_REST && isfinite(shift)) return rounded(p->run, log(total));
         return shift == -INFINITY && !isnan(total) ? -INFINITY : rounded(p->run, shift + log(total));
     }
     case GR_ARGMAX:

@@ -8,6 +8,7 @@
 #include "compiler/graph/loads.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/rewrite.h"
+#include "compiler/passes/shift.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <string.h>
@@ -146,7 +147,13 @@ static GNode *make_total(Graph *g, const ComputeSpec *spec) {
         total.guard = gx_load(g, graph_compute(g, &any), 1, total.red, NULL);
         total.empty_is_error = true;
     }
-    total.value = gx_load(g, make_statistic(g, &row), 1, total.red, NULL);
+    const GExpr *part = gx_load(g, make_statistic(g, &row), 1, total.red, NULL);
+    if (spec->reducer == GR_LSE_REST) {
+        row.reducer = GR_MAX;
+        const GExpr *largest = gx_load(g, graph_compute(g, &row), 1, total.red, NULL);
+        return rest_of_parts(g, &total, largest, part);
+    }
+    total.value = part;
     return graph_compute(g, &total);
 }
 
