@@ -167,6 +167,7 @@ static Layout open_layout(Graph *g) {
 }
 
 void pass_layout(Graph *g) {
+    if (g->nodes.count == 0) return; /* the start of a method without states */
     Layout l = open_layout(g);
     Product product;
     int count = g->nodes.count;
