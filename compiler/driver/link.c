@@ -39,7 +39,8 @@ const char *runtime_folder(Arena *arena) {
     char *slash = length > 0 ? memrchr(here, '/', (size_t)length) : NULL;
     if (slash) {
         *slash = 0;
-        static const char *const places[] = {"runtime", "../lib"}; /* of a build folder, of an installation */
+        /* Of a build folder, of an installation, and of Debian's, whose libraries lie deeper. */
+        static const char *const places[] = {"runtime", "../lib", "../" COUPLET_LIBRARIES};
         for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
             const char *folder = arena_printf(arena, "%s/%s", here, places[i]);
             if (access(arena_printf(arena, "%s/libcouplet.a", folder), R_OK) == 0) return folder;
