@@ -1,4 +1,5 @@
-/* Reductions by key: those whose guard says key(r) == k, with k an index of the output (compiler/plan/bucket.h). */
+/* Segment reductions, here called reductions by key: the guard says key(r) == k, where k is an
+ * index of the output (compiler/plan/bucket.h). */
 #ifndef COUPLET_COMPILER_GRAPH_KEY_H
 #define COUPLET_COMPILER_GRAPH_KEY_H
 
@@ -11,12 +12,15 @@ typedef struct Conjuncts {
     int count;
 } Conjuncts;
 
-/* Adds those of a guard (NULL: none), in order. False when there are too many. */
+/* Adds the conjuncts of a guard in order. NULL is a guard without any. False when there are too
+ * many. */
 bool list_conjuncts(const GExpr *guard, Conjuncts *c);
-/* The key of a conjunct of the node's guard, *target being the output index that it is compared with; NULL when it is no such equality. */
+/* The key in a conjunct of the node's guard. *target is the output index that the key is compared
+ * with. NULL: the conjunct is no such equality. */
 const GExpr *key_of(const GNode *node, const GExpr *conjunct, int *target);
+/* True if the node is a reduction and some conjunct of its guard has a key. */
 bool reduces_by_key(const GNode *node);
-/* Which indices of a finished node an expression reads, a bit each. */
+/* The indices of a finished node that an expression reads, a bit for each. */
 uint32_t key_indices(const GExpr *e);
 
 #endif

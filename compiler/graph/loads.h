@@ -10,19 +10,23 @@ typedef struct Loads {
     bool draws; /* there are random draws as well */
 } Loads;
 
-/* Those of several expressions, any of which may be NULL. */
+/* The loads of several expressions, any of which may be NULL. */
 Loads loads_of_all(Arena *arena, int count, const GExpr *const *exprs);
-/* Those of the node's value, guard and active part. */
+/* The loads of a node's value, guard and active part. */
 Loads loads_of(Arena *arena, const GNode *node);
-/* Whether it reads the element whose indices are those of the reader's own result, and nothing else in its stead. */
+/* True if the load reads the element at the indices of the reader's own result, and has no other
+ * value in its stead. */
 bool load_is_at_own_place(const GExpr *load);
-/* Whether `value`, put in place of the load, meets a fault wherever the load would have met one: for each subscript that is read from data, and may lie outside, it always reads an array as
- * short at the same subscript. Indices of both are fresh ones. */
+/* True if `value`, put in place of the load, meets a fault wherever the load would have met one.
+ * For each subscript of the load that is read from data and may lie outside, `value` must always
+ * read an array at the same subscript, along an axis that is no longer. The indices of both are
+ * fresh ones. */
 bool load_keeps_checks(Graph *g, const GExpr *load, const GExpr *value);
 
-/* Whether an axis of `extent` entries may be left so that the step ends: by a subscript that data leads to, or by a
- * constant. Any other one was proved to be inside where its value counts; a value that was taken out of its guard reads
- * some entry there, and no fault is said of it. */
+/* True if the subscript may leave an axis of `extent` entries so that the step ends with a fault.
+ * Only a subscript that data leads to, or a constant, may do so. Any other one was proved to be
+ * inside wherever its value counts. A value that a pass took out of its guard reads some entry
+ * elsewhere, and no fault is reported of it. */
 bool subscript_may_fault(Graph *g, const GExpr *subscript, const int64_t *extents, int64_t extent);
 
 #endif

@@ -1,4 +1,5 @@
-/* What graph.c, expr.c and the text form share: the tables of hash-consing, and building without folding. */
+/* What graph.c, expr.c and the text form share: the tables of hash-consing, and building without
+ * folding. */
 #ifndef COUPLET_COMPILER_GRAPH_PRIVATE_H
 #define COUPLET_COMPILER_GRAPH_PRIVATE_H
 
@@ -21,11 +22,14 @@ typedef struct GraphTables {
 const GExpr *graph_intern_expr(Graph *g, const GExpr *e);
 const GExpr *graph_node_index(Graph *g, int number);
 bool graph_index_is_fresh(const GExpr *e);
-/* The node like the draft, over its own indices; an existing one if it is equal. Sets the draft's type. */
+/* Makes the node that the draft describes, over its own indices, or returns an equal node that
+ * exists. Sets the type of the draft. */
 GNode *graph_intern_compute(Graph *g, GNode *draft, const char *name, Span span);
 GNode *graph_find_named(const Graph *g, GNodeKind kind, const char *name);
 GType graph_op_type(GOp op, int count, const GExpr *const *args);
-/* Substitution of fresh indices by a node's own, without folding by ranges: the extents are not known by number alone. */
-const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from, const GExpr *const *to);
+/* Replaces fresh indices by a node's own. Nothing is folded by ranges, because a number alone does
+ * not tell the extent of an index. */
+const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from,
+                            const GExpr *const *to);
 
 #endif

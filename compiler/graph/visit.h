@@ -14,8 +14,7 @@
 
 #include "compiler/graph/graph.h"
 
-/* ---- a map from parts to values
- * --------------------------------------------------------------------------------- */
+/* ---- a map from parts to values -------------------------------------------------------------- */
 
 typedef union ExprValue {
     const void *pointer;
@@ -43,9 +42,7 @@ void expr_map_set(ExprMap *map, const GExpr *e, ExprValue value);
 /* Notes a part; true the first time. */
 bool expr_map_add(ExprMap *map, const GExpr *e);
 
-/* ---- walks
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- walks ----------------------------------------------------------------------------------- */
 
 typedef enum VisitStep {
     VISIT_INSIDE, /* goes on with the arguments of the part */
@@ -76,8 +73,7 @@ bool expr_any(const GExpr *e, ExprPredicate is, const void *context);
 typedef ExprValue (*ExprFold)(void *context, const GExpr *e, const ExprValue *args);
 ExprValue expr_fold(const GExpr *e, ExprFold fold, void *context);
 
-/* ---- frequent questions
- * -------------------------------------------------------------------------------------------- */
+/* ---- frequent questions ---------------------------------------------------------------------- */
 
 /* The number of parts that are no constants and no indices. */
 int expr_size(const GExpr *e);
@@ -90,11 +86,12 @@ enum { EXPR_LARGEST_TREE = 256 };
 bool expr_is_small_tree(const GExpr *e);
 /* The price of all parts together (gx_price). */
 int64_t expr_price(const GExpr *e);
-/* True if it reads an array. */
+/* True if the expression reads an array. */
 bool expr_reads(const GExpr *e);
-/* True if what it is shows only when it runs: it reads an array, draws, or rounds a real. A subscript that does so is checked there; any other one is proved to be inside. */
+/* True if the value is known only when the graph runs: the expression reads an array, draws, or
+ * rounds a real. A subscript of this kind is checked then; any other one is proved to be inside. */
 bool expr_is_data(const GExpr *e);
-/* True if one of the given expressions (indices, mostly) is a part of it. */
+/* True if one of the given parts (indices, mostly) is a part of the expression. */
 bool expr_holds_any(const GExpr *e, int count, const GExpr *const *parts);
 
 #endif

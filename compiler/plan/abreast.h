@@ -1,16 +1,25 @@
-/* Kernels that go abreast. Between kernels that read nothing of each other's there is no order: those that follow each other so are one launch, whose tiles
- * the threads take as if they were one kernel's. What a step leaves behind (renewed parameters, moments, moving averages) waits for the end of the
- * step where it can, so that it is one pass over all parameters, whatever their shapes and rules are. */
+/* Launch groups and deferred work. Kernels that read nothing of each other's results have no order
+ * between them. Neighbours of this kind become one launch, whose tiles the threads take as if they
+ * were one kernel's.
+ *
+ * What a step leaves behind (renewed parameters, moments, moving averages) is deferred to the end
+ * of the step where that keeps no more memory alive. It is then one pass over all parameters,
+ * whatever their shapes and rules are. */
 #ifndef COUPLET_COMPILER_PLAN_ABREAST_H
 #define COUPLET_COMPILER_PLAN_ABREAST_H
 
 #include "compiler/plan/kernel.h"
 
-/* By node id: 0, or how many late nodes deep it is: elementwise work and small sums for commits and outputs alone, which keep no more alive for it than they
- * make. Those of one depth read nothing of each other's. *depth is the largest. */
+/* Finds the nodes that wait for the end of the step: elementwise work and small sums that only
+ * commits and outputs read, if waiting keeps no more memory alive than their results take.
+ *
+ * Returns an entry for each node id: 0 for a node that does not wait, else its depth in the chain
+ * of waiting nodes. Nodes of one depth read nothing of each other's results. *depth is the
+ * largest. */
 unsigned char *late_nodes(Arena *arena, Graph *g, int *depth);
 
-/* Sets `first` and `last` of every kernel. Without `abreast` each is a launch of its own. */
+/* Sets `first` and `last` of every kernel. Each kernel is a launch of its own if `abreast` is
+ * false. */
 void set_launches(const Graph *g, KernelList *kernels, bool abreast);
 
 #endif

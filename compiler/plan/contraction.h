@@ -1,22 +1,30 @@
-/* A sum of products in blocks: what its kernels and their tables agree on. For a target with vector registers:
+/* A contraction: a sum of products in blocks, and what its kernels and their tables agree on.
  *
- * A micro-kernel keeps a block of `rows` x `panel` sums in registers. The vector operand b gives a row of `panel` floats for each k: either where it
- * lies, when its columns lie side by side, or packed into panels first. The other operand is read where it lies, one value at a time, broadcast. The k
- * that take part come as runs, in which both operands advance by constant steps.
+ * On a target with vector registers, a micro-kernel keeps a block of `rows` x `panel` sums in
+ * registers. The vector operand b gives a row of `panel` floats for each k. If its columns lie side
+ * by side, b is read where it lies; else it is packed into panels first. The other operand, a, is
+ * read where it lies, one value at a time, and broadcast. The k that take part come as runs, in
+ * which both operands advance by constant steps.
  *
- * Where b's k lie side by side it would have to be turned over into panels. When that serves few rows, a's k lie side by side too and there are many of them,
- * the vectors run along k instead (dots): a block's sums are vectors whose lanes are added at the end.
+ * If the k of b lie side by side, b would have to be turned over into panels. Sometimes that is not
+ * worth it: the panels would serve few rows, and the k of a lie side by side too, and are many. The
+ * vectors then run along k (dots): a block's sums are vectors whose lanes are added at the end.
  *
- * A task does some rows of y, for a range of panels and a range of k, which it takes in chunks: all its rows and panels with one chunk of k, so that what is read stays in the caches, then
- * with the next, added to what y holds by then. Everything that a task needs is in tables, so that one piece of code serves
- * all contractions that have the same block: the regions of a convolution, its gradients, other layers. Row lists and lists of runs are relative to
- * the task's bases, and equal ones are stored once.
+ * A task does some rows of y, for a range of panels and a range of k, which it takes in chunks. It
+ * does all its rows and panels with one chunk of k, so that what is read stays in the caches, and
+ * then with the next chunk, which is added to what y holds by then.
  *
- * Where y is not contiguous along the vector side, or where there are too few tasks, sums go to an array of parts first, and a last kernel adds the
- * parts in order. How k is split is decided by the shape alone.
+ * Everything that a task needs is in tables. So one piece of code serves all contractions that have
+ * the same block: the regions of a convolution, its gradients, other layers. Row lists and lists of
+ * runs are relative to the bases of the task, and equal lists are stored once.
  *
- * For a target with tiles (a device of many work-items), tiled.c: a task is a tile for one range of k, nothing is packed, and rows, columns and k
- * are lists of offsets in the table. A plain matrix product needs none of this where a library does it. */
+ * If y is not contiguous along the vector side, or if there are too few tasks, sums go to an array
+ * of parts first, and a last kernel adds the parts in order. The shape alone decides how k is
+ * split.
+ *
+ * On a target with tiles (a device of many work-items; tiled.c), a task is a tile for one range of
+ * k. Nothing is packed, and rows, columns and k are lists of offsets in the table. A plain matrix
+ * product needs none of this if a library does it. */
 #ifndef COUPLET_COMPILER_PLAN_CONTRACTION_H
 #define COUPLET_COMPILER_PLAN_CONTRACTION_H
 
@@ -25,28 +33,39 @@
 #include "compiler/plan/tuning.h"
 
 enum {
-    DOT_LEAF = 64,   /* products that a lane of dots sums in float */
-    LEAF_K = 64,     /* terms that a register block sums before its sums go to totals: 64 equal terms are within 1e-6 of the sum of their magnitudes */
-    SHORT_LEAF = 32, /* terms of a leaf in a tile, where a total adds its leaves plainly: up to LONG_K, equal terms are within 1e-6 so */
-    LONG_K = 1024    /* beyond which a tile keeps what its totals lose */
+    DOT_LEAF = 64, /* products that a lane of dots sums in float */
+    /* Terms that a register block sums before its sums go to totals. 64 equal terms are within 1e-6
+     * of the sum of their magnitudes. */
+    LEAF_K = 64,
+    /* Terms of a leaf in a tile, whose total adds its leaves plainly. Equal terms are within 1e-6
+     * so, up to LONG_K of them. */
+    SHORT_LEAF = 32,
+    LONG_K = 1024 /* the k beyond which a tile keeps what its totals lose */
 };
-enum { DOT_COLUMNS = 4 /* of y in a panel of dots */, MASKED_LANES = 16 /* in a vector, where masks have registers of their own */, MOST_CANDIDATES = 16, PACK_ROWS = 64 /* of k, in a tile */, GATHER_ROWS = 4 /* in a tile */ };
+enum {
+    DOT_COLUMNS = 4,   /* columns of y in a panel of dots */
+    MASKED_LANES = 16, /* lanes of the vectors whose masks have registers of their own */
+    MOST_CANDIDATES = 16,
+    PACK_ROWS = 64,  /* rows, each of one k, in a tile that packs */
+    GATHER_ROWS = 4  /* rows in a tile that adds parts */
+};
 
-/* The table begins with these. */
+/* The words that the table begins with. */
 typedef enum {
-    HEAD_A_STEP,     /* floats from one k of a run to the next */
+    HEAD_A_STEP,      /* floats from one k of a run to the next, in a and in b */
     HEAD_B_STEP,
     HEAD_PANEL_STEP, /* floats from a panel of b to the next, at one k */
-    HEAD_COLUMNS,    /* n */
+    HEAD_COLUMNS,     /* the extent of n */
     HEAD_COLUMN_STEP, /* dots: floats from a column of b to the next */
-    HEAD_TASKS,      /* where the tasks begin */
-    /* for packing: panels of one z, k; where the offsets in b of k, n and z begin */
+    HEAD_TASKS,       /* where the tasks begin */
+    /* For packing: the panels of one z, and k; where the offsets in b of k, n and z begin. */
     HEAD_PANELS,
     HEAD_K,
     HEAD_B_OF_K,
     HEAD_B_OF_N,
     HEAD_B_OF_Z,
-    /* for adding the parts: how many, rows of one; where the offsets in y of row and n begin */
+    /* For adding the parts: their number, and the rows of one; where the offsets in y of the rows
+     * and of n begin. */
     HEAD_PARTS,
     HEAD_PART_ROWS,
     HEAD_Y_OF_ROW,
@@ -54,79 +73,125 @@ typedef enum {
     HEAD_COUNT
 } ContractionHead;
 
-/* A task in the table. Bases are in floats; row lists hold pairs (in a, in y), chunks pairs (where their runs begin, how many), runs triples (in a, in b, length; a negative one ends a leaf). */
-typedef enum { TASK_A, TASK_B, TASK_Y, TASK_ROWS, TASK_ROW_COUNT, TASK_CHUNKS, TASK_CHUNK_COUNT, TASK_PANEL_BEGIN, TASK_PANEL_END, TASK_WORDS } ContractionTask;
+/* A task in the table. Bases are in floats. A row list holds pairs (offset in a, offset in y). A
+ * list of chunks holds pairs (where the runs of the chunk begin, how many there are). A run is a
+ * triple (offset in a, offset in b, length); a negative length ends a leaf. */
+typedef enum {
+    TASK_A,
+    TASK_B,
+    TASK_Y,
+    TASK_ROWS,
+    TASK_ROW_COUNT,
+    TASK_CHUNKS,
+    TASK_CHUNK_COUNT,
+    TASK_PANEL_BEGIN,
+    TASK_PANEL_END,
+    TASK_WORDS
+} ContractionTask;
 
-/* The table of a contraction in tiles. Positions in the table are in words; lists hold pairs: rows (in a, in y), columns (in b, in y), k (in a, in b). */
-typedef enum { TILED_TASKS /* where they begin */, TILED_PARTS, TILED_HEAD_WORDS } TiledHead;
-typedef enum { TILED_A, TILED_B, TILED_Y, TILED_ROWS, TILED_ROW_COUNT, TILED_COLUMNS, TILED_COLUMN_COUNT, TILED_K, TILED_K_COUNT, TILED_TASK_WORDS } TiledTask;
+/* The table of a contraction in tiles. Positions in the table are in words. Lists hold pairs of
+ * offsets: of rows (in a, in y), of columns (in b, in y), of k (in a, in b). */
+typedef enum { TILED_TASKS /* where the tasks begin */, TILED_PARTS, TILED_HEAD_WORDS } TiledHead;
+typedef enum {
+    TILED_A,
+    TILED_B,
+    TILED_Y,
+    TILED_ROWS,
+    TILED_ROW_COUNT,
+    TILED_COLUMNS,
+    TILED_COLUMN_COUNT,
+    TILED_K,
+    TILED_K_COUNT,
+    TILED_TASK_WORDS
+} TiledTask;
 
-/* y[z] = left[z] right[z] as matrices in memory, row by row; offsets and strides in elements. */
+/* A plain product of matrices in memory, y[z] = left[z] right[z]. Offsets and strides are in
+ * elements. */
 typedef struct MatrixProduct {
-    bool swapped; /* left is the form's b */
+    bool swapped; /* the left matrix is b of the form */
     bool left_transposed, right_transposed;
     int64_t rows, columns, inner, batch;
     int64_t left_offset, right_offset, y_offset;
-    int64_t left_row, right_row, y_row;          /* between rows, as they lie in memory */
-    int64_t left_batch, right_batch, y_batch;    /* between matrices */
+    int64_t left_row, right_row, y_row;       /* strides between rows as they lie in memory */
+    int64_t left_batch, right_batch, y_batch; /* strides between matrices */
 } MatrixProduct;
 
 typedef struct Contraction {
     Product form;
     const GNode *node;
     ContractionChoice choice;
-    int64_t lanes, panel, panels; /* floats in a vector; columns in a panel, or in a tile; panels of one z */
-    int rows;                     /* of a block, or of a tile */
-    bool packed;                  /* b is, into panels; else it is read where it lies */
-    bool dots;                    /* sums are along k, with neither operand packed; a panel has DOT_COLUMNS */
-    bool direct;                  /* y is written by the product, else by the kernel that adds the parts */
-    bool leaves;                  /* k is more than LEAF_K: its sums are taken in leaves, then of chunks, of parts; of dots, a lane has more than DOT_LEAF; in tiles, k is more than LONG_K */
-    bool masked;                  /* the last panel is not full */
-    int last_vectors;             /* of it; all of a panel where it is */
-    bool ahead;                   /* the product asks for a's cache lines some k before it reads them: contraction_strides_a */
-    bool rows_ahead;              /* or for those of the next block of rows: contraction_misses_a */
-    bool gathered;                /* or it copies what a block of rows reads of a in a chunk of k to the worker's scratch, for all panels of the task */
-    bool a_along_k, b_along_k;    /* tiles: neighbours in k are neighbours in the operand */
-    int64_t parts;                /* ranges of k */
-    int64_t part_rows;            /* rows of a part: elements of y along m and z, region by region */
+    /* Floats in a vector; columns in a panel, or in a tile; panels of one z. */
+    int64_t lanes, panel, panels;
+    int rows;       /* rows of a block, or of a tile */
+    bool packed;    /* b is packed into panels; else it is read where it lies */
+    bool dots;      /* sums run along k, with neither operand packed; a panel has DOT_COLUMNS */
+    bool direct;    /* the product writes y; else the kernel that adds the parts does */
+    /* Sums are taken in leaves: k is more than LEAF_K, a lane of dots has more than DOT_LEAF terms,
+     * or k of a tile is more than LONG_K. */
+    bool leaves;
+    bool masked;      /* the last panel is not full */
+    int last_vectors; /* the vectors of the last panel, full or not */
+    /* At most one of these three. The product asks for cache lines of a some k before it reads them
+     * (contraction_strides_a); it asks for those of the next block of rows (contraction_misses_a);
+     * or it copies what a block of rows reads of a in a chunk of k to the worker's scratch, once
+     * for all panels of the task. */
+    bool ahead;
+    bool rows_ahead;
+    bool gathered;
+    bool a_along_k, b_along_k; /* tiles: neighbours in k are neighbours in the operand */
+    int64_t parts;             /* ranges of k */
+    int64_t part_rows;         /* rows of a part: elements of y along m and z, region by region */
     int64_t tasks;
-    int64_t b_base;               /* packed: the position of k = n = z = 0 in b */
-    const MatrixProduct *plain;   /* for a library; else NULL */
+    int64_t b_base;             /* packed: the position of k = n = z = 0 in b */
+    const MatrixProduct *plain; /* the matrices, for a library; else NULL */
     const int32_t *tables;
     int64_t table_count;
     uint64_t hash; /* equal for contractions with equal tables and code */
 } Contraction;
 
-/* The blocks there are for so many lanes; a contraction takes the one that wastes least. */
+/* The blocks that there are for so many lanes. A contraction takes the one that wastes least. */
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count);
-/* Whether sums along k cost less than packing b does; for operands whose k lie side by side. */
+/* True if sums along k cost less than packing b does. Both operands have their k side by side. */
 bool contraction_prefers_dots(const Contraction *c);
-/* Rows of a block of such sums. */
+/* The numbers of rows that a block of dots may have. */
 const int *contraction_dot_rows(int64_t lanes, int *count);
-/* choice.c: the choice by a model of costs, for a form whose operands' places are known. */
+/* choice.c: makes the choice by a model of costs, once the places of the operands are known. */
 void contraction_choose(Contraction *c);
-/* What is worth measuring, the model's choice first; how many. `out` has room for MOST_CANDIDATES. */
+/* Lists the choices that are worth measuring, the model's first, and returns their number. `out`
+ * has room for MOST_CANDIDATES. */
 int contraction_candidates(const Contraction *c, ContractionChoice *out);
-/* Equal for contractions among whose cuts one is the fastest for all: the same sides and strides, for as many lanes. */
+/* The key of the tuning table. Two contractions have the same key if one cut is the fastest for
+ * both: they have the same extents, strides and lanes. */
 uint64_t contraction_key(const Contraction *c);
-int contraction_split_index(const Contraction *c); /* parts are ranges of the outermost reduced index that no region cuts; -1: there is none */
-bool contraction_strides_a(const Contraction *c); /* each k of a is in another cache line: no processor foresees that beyond a page */
-bool contraction_misses_a(const Contraction *c);  /* a is more than the second-level cache holds; processors foresee a row, not where the next one begins */
+/* The index whose ranges are the parts: the outermost reduced one that no region cuts, or -1. */
+int contraction_split_index(const Contraction *c);
+/* True if each k of a is in another cache line. No processor foresees that beyond a page. */
+bool contraction_strides_a(const Contraction *c);
+/* True if a is more than the second-level cache holds. Processors foresee a row, and not where the
+ * next row begins. */
+bool contraction_misses_a(const Contraction *c);
 int64_t contraction_region_rows(const Product *p, const ProductRegion *r);
 
-/* NULL when the node is none. */
+/* The contraction that a node is; NULL: it is none. */
 Contraction *contraction_of(Arena *arena, const GNode *node, const PlanTarget *target);
-/* tiled.c: the tile's sides, tasks and tables; false when they are too large to index. */
+/* tiled.c: sets the sides of the tile, tasks and tables. False when the arrays are too large to
+ * index. */
 bool contraction_cut(Arena *arena, Contraction *c, const PlanTarget *target);
-/* matrix.c: whether the sum is one of matrices (or a batch of them) that lie in memory row by row or column by column. */
+/* matrix.c: true if the sum is a product of matrices, or a batch of them, that lie in memory row by
+ * row or column by column. */
 bool matrix_product(const GNode *node, const Product *product, MatrixProduct *out);
 int64_t contraction_pack_count(const Contraction *c); /* floats */
-int64_t contraction_part_count(const Contraction *c); /* floats of all parts; 0 when y is written directly */
+/* The floats of all parts; 0 if the product writes y itself. */
+int64_t contraction_part_count(const Contraction *c);
 int64_t contraction_pack_tiles(const Contraction *c);
 int64_t contraction_gather_tiles(const Contraction *c);
-int64_t contraction_scratch(const Contraction *c); /* bytes of a worker's scratch for a product */
-int64_t contraction_totals(const Contraction *c);  /* its first floats: a block's sums of the leaves that are done, those of dots in double */
-/* How b is packed decides the packing kernel's code: b's columns, or its rows, may be contiguous. */
+/* The bytes of a worker's scratch for a product. It begins with the totals of a block, to which
+ * finished leaves go; those of dots are doubles. The second function returns the floats that they
+ * take. */
+int64_t contraction_scratch(const Contraction *c);
+int64_t contraction_totals(const Contraction *c);
+/* True if the columns of b, or its rows, are contiguous. The code of the packing kernel depends on
+ * it. */
 bool contraction_columns_contiguous(const Contraction *c);
 bool contraction_k_contiguous(const Contraction *c);
 

@@ -1,21 +1,23 @@
-/* How contractions are cut: the choices that were measured on a machine (`couplet tune`), by contraction. They replace what the model of costs says (choice.c). */
+/* How contractions are cut where that was measured on a machine (`couplet tune`). A measured choice
+ * replaces what the model of costs says (choice.c). */
 #ifndef COUPLET_COMPILER_PLAN_TUNING_H
 #define COUPLET_COMPILER_PLAN_TUNING_H
 
 #include "lang/support.h"
 
-/* Rows of y by vectors of a panel, whose sums are kept in registers. */
+/* A block of sums that is kept in registers: rows of y, by the vectors of a panel. */
 typedef struct ContractionBlock {
     int rows, vectors;
 } ContractionBlock;
 
-/* How the work is cut. Any choice gives the same sums to rounding, and the same bits for any number of threads. */
+/* How the work of a contraction is cut. Every choice gives the same sums to rounding, and the same
+ * bits for any number of threads. */
 typedef struct ContractionChoice {
     ContractionBlock block;
-    int64_t parts;       /* ranges of k that are summed apart, at most */
-    int64_t task_rows;   /* about as many rows in a task */
+    int64_t parts;       /* the number of ranges of k that are summed apart, at most */
+    int64_t task_rows;   /* rows in a task, about */
     int64_t task_panels; /* panels in a task */
-    int64_t chunk;       /* of k, at most, for all rows and panels of a task before the next */
+    int64_t chunk;       /* the longest range of k that a task does before the next */
 } ContractionChoice;
 
 typedef struct Tuned {
@@ -27,10 +29,11 @@ typedef struct Tuning {
     ARRAY(Tuned) items;
 } Tuning;
 
-/* NULL: the contraction was not measured. `tuning` may be NULL. */
+/* The choice for a contraction; NULL: it was not measured. `tuning` may be NULL. */
 const ContractionChoice *tuning_find(const Tuning *tuning, uint64_t key);
 void tuning_set(Arena *arena, Tuning *tuning, uint64_t key, const ContractionChoice *choice);
-/* What the file says; nothing when there is none, or when a line of it is not understood: it is a cache. */
+/* Reads a file of choices. The file is a cache, so one that is missing, or has a line that is not
+ * understood, gives no choices and is no error. */
 Tuning *tuning_read(Arena *arena, const char *path);
 bool tuning_write(const Tuning *tuning, const char *path);
 
