@@ -10,15 +10,20 @@ typedef struct CoupletClasses {
     int32_t *values; /* [count] ascending: what the field holds in each class */
 } CoupletClasses;
 
-/* Of all rows of the source, chosen or not. A field that says how many classes it has holds their numbers; the classes of any other are the values that it holds, in
- * ascending order. Where the table is not loaded, the reader is asked for the column alone: *known is false, and the sentence empty, when it has none. False with a
- * sentence when there is no such field, it is no whole number, or a value is outside its classes. */
-bool couplet_classes_read(const CoupletTable *table, const char *field, CoupletClasses *out, bool *known, char *error, size_t error_bytes);
-/* The same of the chosen rows, in their order: of[table->count]. The table is loaded. */
-bool couplet_classes_chosen(const CoupletTable *table, const char *field, CoupletClasses *out, char *error, size_t error_bytes);
+/* Reads the classes of all rows of the source, chosen or not. A field that says how many classes it
+ * has holds their numbers. The classes of any other field are the values that it holds, in
+ * ascending order. If the table is not loaded, the reader is asked for the column alone; *known is
+ * false, and the sentence empty, when it has none. False with a sentence when there is no such
+ * field, the field is no whole number, or a value is outside its classes. */
+bool couplet_classes_read(const CoupletTable *table, const char *field, CoupletClasses *out,
+                          bool *known, char *error, size_t error_bytes);
+/* Reads the classes of the chosen rows in their order, of[table->count]. The table is loaded. */
+bool couplet_classes_chosen(const CoupletTable *table, const char *field, CoupletClasses *out,
+                            char *error, size_t error_bytes);
 void couplet_classes_free(CoupletClasses *classes);
 
-/* Rows one class after the other: rows[begins[c]] to rows[begins[c + 1] - 1] are of class c, ascending. False when memory runs out. */
+/* Rows sorted by class: rows[begins[c]] to rows[begins[c + 1] - 1] are of class c, in ascending
+ * order. Sorting fails when memory runs out. */
 typedef struct CoupletByClass {
     int64_t *begins; /* [count + 1] */
     int32_t *rows;

@@ -1,4 +1,4 @@
-/* Features of samples, from an array or from a data source, into a file: what the command `embed` does. */
+/* The command `embed`: features of samples, from an array or from a data source, into a file. */
 #ifndef COUPLET_RUNTIME_EMBED_H
 #define COUPLET_RUNTIME_EMBED_H
 
@@ -6,15 +6,20 @@
 #include "runtime/session.h"
 
 typedef struct CoupletEmbedding {
-    const char *array;  /* a .npy of [count, shape of a sample]; NULL: a data source, with the reader and the settings that the method evaluates on */
-    const char *data;   /* in place of that source's path; for readers of a split, the folder. NULL: where the spec has it */
-    CoupletPlaces places; /* where that source lies, if `data` does not say */
-    const char *split;  /* for readers of a split; NULL: as the method evaluates */
+    /* A .npy of [count, shape of a sample]. NULL: samples come from a data source, with the reader
+     * and the settings that the method evaluates on. */
+    const char *array;
+    /* The path of that source, or its folder for readers of a split. NULL: the spec says it. */
+    const char *data;
+    CoupletPlaces places; /* where the source lies, if `data` does not say */
+    const char *split;    /* for readers of a split; NULL: the split that the method evaluates */
     const char *out;    /* .npy of float32 [count, width] */
     CoupletLoading loading;
 } CoupletEmbedding;
 
-/* Sets *count, the samples. False with a sentence in `error`; the file is then not written. An array of one channel, [count, 1, ..], may leave the axis out. */
-bool couplet_embed(CoupletSession *session, const CoupletEmbedding *what, int64_t *count, char *error, size_t error_bytes);
+/* Writes the features and sets *count, the number of samples. An array of one channel, [count, 1,
+ * ..], may leave that axis out. False with a sentence in `error`; the file is then not written. */
+bool couplet_embed(CoupletSession *session, const CoupletEmbedding *what, int64_t *count,
+                   char *error, size_t error_bytes);
 
 #endif

@@ -1,4 +1,5 @@
-/* Folders and small files of a run. Files are written beside their name and renamed, so that what has a name is whole. */
+/* Folders and small files of a run. Files are written beside their names and renamed, so that a
+ * file that has its name is whole. */
 #ifndef COUPLET_RUNTIME_FILES_H
 #define COUPLET_RUNTIME_FILES_H
 
@@ -8,14 +9,18 @@
 
 enum { COUPLET_PATH_BYTES = 1024 };
 
-/* Makes the folder and those above it; *made, which may be NULL, is how many of them were not there before. */
+/* Makes the folder and those above it. *made, which may be NULL, is the number of them that were
+ * not there before. */
 bool couplet_folder_make(const char *path, int *made, char *error, size_t error_bytes);
-/* "folder/name" into out[COUPLET_PATH_BYTES]; false when it does not fit. */
-bool couplet_path_join(const char *folder, const char *name, char *out, char *error, size_t error_bytes);
-/* The path from the root of the disk into out[COUPLET_PATH_BYTES], without links, of what is there; false with a sentence. */
+/* Joins "folder/name" into out[COUPLET_PATH_BYTES]. False when it does not fit. */
+bool couplet_path_join(const char *folder, const char *name, char *out, char *error,
+                       size_t error_bytes);
+/* Writes the path from the root of the disk, without links, into out[COUPLET_PATH_BYTES]. False
+ * with a sentence, also when there is nothing at the path. */
 bool couplet_path_absolute(const char *path, char *out, char *error, size_t error_bytes);
 
-/* Opens PATH.partial for writing; NULL with a sentence. couplet_file_commit flushes it to the disk and renames it, couplet_file_drop removes it. */
+/* Opens PATH.partial for writing; NULL with a sentence. Then couplet_file_commit flushes it to the
+ * disk and renames it, or couplet_file_drop removes it. */
 FILE *couplet_file_begin(const char *path, char *error, size_t error_bytes);
 bool couplet_file_commit(const char *path, FILE *file, char *error, size_t error_bytes);
 void couplet_file_drop(const char *path, FILE *file);
@@ -24,7 +29,7 @@ void couplet_file_drop(const char *path, FILE *file);
 void couplet_folder_sync(const char *path);
 
 bool couplet_text_write(const char *path, const char *text, char *error, size_t error_bytes);
-/* malloc'ed, with a closing 0; NULL with a sentence. */
+/* Reads a file into malloc'ed memory with a closing 0. NULL with a sentence. */
 char *couplet_text_read(const char *path, size_t *length, char *error, size_t error_bytes);
 
 #endif

@@ -1,7 +1,9 @@
 /* The folder of a run: who may write into it, and what a run writes there.
  *
- * Whoever writes into the folder holds the lock on its file run.lock; the lock ends with the process, however that ends. A folder holds a run from the moment
- * at which its record, settings.json, is there. A new run is made only where none of a run's names is taken, so nothing that no run wrote is replaced. */
+ * Whoever writes into the folder holds the lock on its file run.lock; the lock ends with the
+ * process, however that ends. A folder holds a run from the moment at which its record,
+ * settings.json, is there. A new run is made only where none of a run's names is taken, so nothing
+ * that no run wrote is replaced. */
 #ifndef COUPLET_RUNTIME_FOLDER_H
 #define COUPLET_RUNTIME_FOLDER_H
 
@@ -15,20 +17,24 @@ extern const char couplet_record_name[];      /* "settings.json" */
 
 typedef struct CoupletRunFolder {
     char path[COUPLET_PATH_BYTES];
-    int lock; /* descriptor of run.lock; -1: it is not held */
-    int made; /* so many folders of the path were made for it */
+    int lock; /* the descriptor of run.lock; -1: it is not held */
+    int made; /* the number of folders of the path that were made for it */
 } CoupletRunFolder;
 
-/* Takes a folder for a new run: `out`, or, where that is NULL, the first free one after the last of runs/NAME, runs/NAME-2, .. . False with a sentence, and
- * nothing is then held. */
-bool couplet_folder_claim(CoupletRunFolder *folder, const char *out, const char *name, char *error, size_t error_bytes);
-/* Takes the folder of a run that has a checkpoint: `out`, or, where that is NULL, the last of runs/NAME, runs/NAME-2, .. that holds a run. `resume` words
- * the sentence where there is none. */
-bool couplet_folder_open(CoupletRunFolder *folder, const char *out, const char *name, bool resume, char *error, size_t error_bytes);
+/* Takes a folder for a new run: `out`, or, where that is NULL, the first free one after the last of
+ * runs/NAME, runs/NAME-2, .. . False with a sentence, and nothing is then held. */
+bool couplet_folder_claim(CoupletRunFolder *folder, const char *out, const char *name, char *error,
+                          size_t error_bytes);
+/* Takes the folder of a run that has a checkpoint: `out`, or, where that is NULL, the last of
+ * runs/NAME, runs/NAME-2, .. that holds a run. `resume` words the sentence where there is none. */
+bool couplet_folder_open(CoupletRunFolder *folder, const char *out, const char *name, bool resume,
+                         char *error, size_t error_bytes);
 /* Gives up the lock. A folder that was made for a run of which nothing was written is removed. */
 void couplet_folder_release(CoupletRunFolder *folder);
 
-/* Takes a folder that is made where there is none, whatever it holds: for several runs side by side. */
-bool couplet_folder_share(CoupletRunFolder *folder, const char *path, char *error, size_t error_bytes);
+/* Takes a folder that is made where there is none, whatever it holds: for several runs side by
+ * side. */
+bool couplet_folder_share(CoupletRunFolder *folder, const char *path, char *error,
+                          size_t error_bytes);
 
 #endif

@@ -1,5 +1,6 @@
-/* Inside the values of formulas, for messages: formula_read.c reads a formula from a plan, formula_values.c works it out, formula_text.c writes it as text,
- * formula_faults.c finds what a kernel met, formula_origin.c where a value that is not finite arose. */
+/* Inside the values of formulas, for messages: formula_read.c reads a formula from a plan,
+ * formula_values.c works it out, formula_text.c writes it as text, formula_faults.c finds what a
+ * kernel met, formula_origin.c where a value that is not finite arose. */
 #ifndef COUPLET_RUNTIME_FORMULA_PARTS_H
 #define COUPLET_RUNTIME_FORMULA_PARTS_H
 
@@ -15,7 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_INDICES = 2 * COUPLET_MAX_RANK, MOST_ARGS = COUPLET_MAX_RANK + 1, DEEPEST_CONDITIONS = 64, MOST_CHECKS = 256 };
+enum {
+    MOST_INDICES = 2 * COUPLET_MAX_RANK,
+    MOST_ARGS = COUPLET_MAX_RANK + 1,
+    DEEPEST_CONDITIONS = 64,
+    MOST_CHECKS = 256
+};
 
 typedef struct String {
     const char *text;
@@ -90,13 +96,16 @@ typedef struct Text {
 
 /* ---- formula_read.c */
 
-/* Reads the formulas of a step, which couplet_formula_work_end frees, also after a failure. False: there are none, they are damaged, or memory is out. */
-bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step, const CoupletArrays *arrays);
+/* Reads the formulas of a step, which couplet_formula_work_end frees, also after a failure. False:
+ * there are none, they are damaged, or memory is out. */
+bool couplet_formula_work_begin(Work *w, const CoupletPlan *plan, int step,
+                                const CoupletArrays *arrays);
 void couplet_formula_work_end(Work *w);
 
 /* ---- formula_values.c */
 
-/* The value of an expression at a point, and that of the element which the point is: reduced, where the formula reduces. */
+/* The value of an expression at a point, and that of the element which the point is: reduced, where
+ * the formula reduces. */
 double couplet_formula_eval(Point *p, int number);
 double couplet_formula_element_of(Point *p);
 /* Whether the subscript of a read leaves its array along an axis; *index is that subscript. */
@@ -114,10 +123,12 @@ void couplet_formula_set_row(Point *p, int axes, int64_t row);
 void couplet_formula_add(Text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void couplet_formula_add_real(Text *t, double value);
 void couplet_formula_add_string(Text *t, const Work *w, int number);
-/* The indices of `which`, a bit for each, with their values at the point: " for i = 3, j = 4"; nothing where there is none. */
+/* The indices of `which`, a bit for each, with their values at the point: " for i = 3, j = 4";
+ * nothing where there is none. */
 void couplet_formula_add_point(Text *t, const Point *p, uint32_t which);
 uint32_t couplet_formula_all_indices(const Formula *f);
-/* An expression as the language has it, with values for its reads; in parentheses where an operator that binds as `binds` stands around it. */
+/* An expression as the language has it, with values for its reads; in parentheses where an operator
+ * that binds as `binds` stands around it. */
 void couplet_formula_add_expr(Text *t, Point *p, int number, int binds);
 void couplet_formula_add_load(Text *t, Point *p, int number);
 void couplet_formula_add_operation(Text *t, Point *p, int number);

@@ -1,17 +1,19 @@
-/* What a command line sets up in its process: signals and standard streams. Ctrl-C ends a run at the next step, with a checkpoint. The library leaves both
- * alone. */
+/* Signals and standard streams of a process that is a command line. Ctrl-C ends a run at the next
+ * step, with a checkpoint. The library leaves both alone. */
 #ifndef COUPLET_RUNTIME_INTERRUPT_H
 #define COUPLET_RUNTIME_INTERRUPT_H
 
 #include <signal.h>
 
-/* From here on SIGINT and SIGTERM put their number into the flag that is returned; a second one ends the program at once. */
+/* Makes SIGINT and SIGTERM put their number into the flag that is returned. A second signal ends
+ * the program at once. */
 const volatile sig_atomic_t *couplet_catch_interrupts(void);
-/* What a program that was ended so exits with: 130 after SIGINT, 143 after SIGTERM; 0: no signal came. */
+/* The exit status of a program that a signal ended: 130 after SIGINT, 143 after SIGTERM. 0: none
+ * came. */
 int couplet_interrupt_status(void);
 
-/* A standard stream that is closed would give its number to the next file that is opened, and what is printed would go into that file. From here on writing to
- * such a stream fails instead. */
+/* Opens standard streams that are closed, so that writing to them fails. Else the next file that is
+ * opened would get the number of such a stream, and what is printed would go into that file. */
 void couplet_hold_streams(void);
 
 #endif

@@ -11,29 +11,39 @@
 
 typedef struct CoupletMetric {
     const char *name;
-    double value;     /* not finite: null */
-    const char *text; /* in place of the value, when not NULL */
+    double value;     /* written as null if it is not finite */
+    const char *text; /* stands in place of the value, unless it is NULL */
 } CoupletMetric;
 
-/* What the rows of a run up to a step say. */
+/* What the rows of a run say, up to a step. */
 typedef struct CoupletMetricsSeen {
-    bool complete[COUPLET_SUBJECTS]; /* all evaluations of the subject are there: at step 0, and after training at the step */
-    double lowest_deviation;         /* of the embedding, over the epochs; INFINITY: no epoch has ended */
+    /* All evaluations of the subject are there: at step 0, or at the step for those after
+     * training. */
+    bool complete[COUPLET_SUBJECTS];
+    /* The lowest deviation of the embedding over the epochs, or INFINITY. */
+    double lowest_deviation;
 } CoupletMetricsSeen;
 
-/* What a method measures, by name: of raw values the first `raw`, else all. */
+/* The names of what a method measures. Raw values have the first `raw` of them, other subjects
+ * all. */
 typedef struct CoupletMetricsNames {
     const char *const *names;
     int raw, count;
 } CoupletMetricsNames;
 
-/* Reads the rows whose "step" is at most `step`; an evaluation of another name counts for none. No file is no row. False with a sentence. */
-bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted, CoupletMetricsSeen *seen, char *error, size_t error_bytes);
+/* Reads the rows whose "step" is at most `step`. An evaluation of another name does not count. A
+ * file that is not there has no rows. False with a sentence. */
+bool couplet_metrics_survey(const char *path, int64_t step, const CoupletMetricsNames *wanted,
+                            CoupletMetricsSeen *seen, char *error, size_t error_bytes);
 
-/* Opens for writing from the start; or after `first`, rows that come before all others, and the rows whose "step" is at most `step`, byte for byte, but without
- * the evaluations that `seen` does not find complete and what was reported before the epoch that begins with the next step: it is done again. NULL with a sentence. */
+/* couplet_metrics_begin opens an empty log. couplet_metrics_go_on opens a log that keeps `first`,
+ * rows that come before all others, and then the rows whose "step" is at most `step`, byte for
+ * byte. It drops evaluations that `seen` does not find complete, and what was reported before the
+ * epoch that begins with the next step, because these are made again. NULL with a sentence. */
 FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes);
-FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step, const CoupletMetricsSeen *seen, char *error, size_t error_bytes);
-bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count, char *error, size_t error_bytes);
+FILE *couplet_metrics_go_on(const char *path, const char *first, int64_t step,
+                            const CoupletMetricsSeen *seen, char *error, size_t error_bytes);
+bool couplet_metrics_row(FILE *file, const char *path, const CoupletMetric *metrics, int count,
+                         char *error, size_t error_bytes);
 
 #endif

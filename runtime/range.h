@@ -1,14 +1,16 @@
-/* The ranges that hypers are declared with, `tau = 0.5 | tau > 0`: compiled once, asked by the compiler and by built programs. */
+/* The ranges that hypers are declared with, `tau = 0.5 | tau > 0`: compiled once, asked by the
+ * compiler and by built programs. */
 #ifndef COUPLET_RUNTIME_RANGE_H
 #define COUPLET_RUNTIME_RANGE_H
 
 #include "runtime/abi.h"
 
-/* Whether a condition in postfix form holds, "$tau 0 > $m 1 <= and". Words are parted by blanks: $NAME is the value of a hyper, a
- * number is itself, any other word is one of couplet_range_words. False for what is no such text, and when memory runs out. */
+/* True if a condition in postfix form holds: "$tau 0 > $m 1 <= and". Words are parted by blanks.
+ * $NAME is the value of a hyper, a number is itself, and any other word is one of
+ * couplet_range_words. False for a text of another form, and when memory runs out. */
 bool couplet_range_holds(const char *range, const CoupletHyper *hypers, int hyper_count);
 
-/* The operations of two numbers and those of one; truth is 1 or 0. */
+/* The operations on two numbers and on one. A truth value is 1 or 0. */
 typedef enum {
 #define RANGE_WORD(name, text, operands) COUPLET_RANGE_##name,
 #include "runtime/range.def"

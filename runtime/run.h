@@ -1,4 +1,5 @@
-/* What the executor's files share: plan.c runs the steps, results.c checks and commits what they leave behind. */
+/* Shared by the files of the executor: plan.c runs the steps, results.c checks and commits what
+ * they leave behind, explain.c says what stopped them. */
 #ifndef COUPLET_RUNTIME_RUN_H
 #define COUPLET_RUNTIME_RUN_H
 
@@ -8,8 +9,8 @@
 /* How an input comes to a device that is not the host. */
 typedef struct Feed {
     enum { FEED_ARRAY, FEED_ROWS, FEED_RESIDENT } kind;
-    const void *table; /* ROWS: what the rows are gathered from */
-    void *numbers;     /* ROWS: their numbers, on the device */
+    const void *table; /* ROWS: the array that the rows are gathered from */
+    void *numbers;     /* ROWS: the numbers of the rows, on the device */
 } Feed;
 
 struct CoupletRun {
@@ -17,7 +18,8 @@ struct CoupletRun {
     CoupletDevice *device, *own_device;
     void *code;
     void *arena, *staging;
-    void **places;  /* by buffer: its memory; NULL for states, and for inputs where the device is the host */
+    /* By buffer: its memory. NULL for states, and for inputs if the device is the host. */
+    void **places;
     void **copies;  /* by buffer: outputs on the host, made when they are first asked for */
     void *tables;   /* constants that came packed */
     Feed *feeds;    /* by input */
@@ -25,25 +27,29 @@ struct CoupletRun {
     double *milliseconds;
     CoupletWatch watch;
     void *watch_context;
-    CoupletFinding finding; /* what stopped the run, and */
-    char sentence[900];     /* what is said about it */
+    CoupletFinding finding; /* what stopped the run */
+    char sentence[900];     /* the sentence about it */
 };
 
 int64_t couplet_buffer_bytes(const CoupletBuffer *buffer);
-int64_t couplet_run_row_bytes(const CoupletBuffer *value); /* of its first axis */
-/* The memory of a buffer on the device; and the array on the host: where it lies, or a copy made now. NULL when the device fails, or memory runs out. */
+/* The bytes of a row, which is an entry of the first axis. */
+int64_t couplet_run_row_bytes(const CoupletBuffer *value);
+/* The memory of a buffer on the device, and its array on the host, which is the memory itself or a
+ * copy made now. NULL when the device fails, or memory runs out. */
 void *couplet_run_memory(const CoupletRun *run, int number);
 const void *couplet_run_on_host(const CoupletRun *run, int number);
 bool couplet_run_send_inputs(CoupletRun *run);
 bool couplet_run_launch_steps(CoupletRun *run, int first, int count);
-/* Tells what the device met; false. */
+/* Puts what the device met into *fault. Returns false. */
 bool couplet_run_fail(CoupletRun *run, CoupletFault *fault);
 
-/* explain.c: which element of which array it was. Both run steps again, so that arrays are what they were; inputs and states must be, too. False: nothing more can be said. */
+/* explain.c: finds the element and the array of a fault. Both functions run steps again, so that
+ * arrays are what they were; inputs and states must still be. False: nothing more can be said. */
 bool couplet_run_explain_fault(CoupletRun *run, int step);
-/* Of the results and commits of the last run, of which some are not finite; `infinite`: none of them is NaN. Tells, and returns false. */
+/* Explains a value among the results and commits of the last run that is not finite; `infinite`
+ * says that none of them is NaN. Fills *fault, and returns false. */
 bool couplet_run_explain_value(CoupletRun *run, bool infinite, CoupletFault *fault);
-/* The health of what a step made. */
+/* The worst value in what a step made. */
 bool couplet_run_step_health(CoupletRun *run, int number, CoupletHealth *worst);
 
 #endif

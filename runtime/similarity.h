@@ -1,4 +1,5 @@
-/* Dot products of a few rows with a panel of others, in registers: what nearest neighbours and k-means spend their time on. */
+/* Dot products of a few rows with a panel of others, in registers. Nearest neighbours and k-means
+ * spend their time here. */
 #ifndef COUPLET_RUNTIME_SIMILARITY_H
 #define COUPLET_RUNTIME_SIMILARITY_H
 
@@ -6,7 +7,8 @@
 
 enum { COUPLET_BLOCK_ROWS = 8, COUPLET_PANEL_ROWS = 32 };
 
-/* out[q * COUPLET_PANEL_ROWS + i] = row q of `queries` [8, width] times row i of the panel, which lies as [width, 32]. Each sum runs over the width in order. */
+/* Sets out[q * COUPLET_PANEL_ROWS + i] to the product of row q of `queries` [8, width] and row i of
+ * the panel, which lies as [width, 32]. Each sum runs over the width in order. */
 void couplet_similarities(const float *queries, const float *panel, int64_t width, float *out);
 
 #endif
