@@ -6,7 +6,8 @@
  * epsilon), and quotients by sums of squares, are NaN where the sum is infinite. Otherwise x / inf would be 0, without a word.
  *
  * The gradient of a length is x / length. It goes through scaled squares as well (G_ROOT), since the slope by a plain sum of squares, 1 / (2 length), may itself be outside of
- * float32. Where there are many more squares than entries, as in all pairs of rows, it goes through the plain ones. */
+ * float32. Where there are many more squares than entries, as in all pairs of rows, it goes through the plain ones.
+ * All pairs of rows have one scale for both arrays, and no second sum. */
 #include "compiler/graph/loads.h"
 #include "compiler/lower/internal.h"
 #include "compiler/passes/logform.h"
@@ -159,13 +160,115 @@ static const GExpr *length(Graph *g, const GExpr *load, const GExpr *count) {
     return gx_op(g, G_ROOT, 3, args);
 }
 
+/* ---- all pairs of rows ----------------------------------------------------------------------- */
+
+/* Distances of all pairs may be streamed, so no second sum is kept for some of them. Their operands
+ * are scaled as a whole instead, by a power of two that their largest entry decides: 1 where that is
+ * of an ordinary size, so that ordinary rows keep their bits. */
+
+static const GExpr *larger(Graph *g, const GExpr *a, const GExpr *b) {
+    return a ? gx2(g, G_MAX, a, b) : b;
+}
+
+/* The largest magnitude of an array. */
+static const GExpr *magnitude(Graph *g, GNode *array, Span span) {
+    ComputeSpec spec = {.reducer = GR_MAX, .red_rank = array->rank, .span = span};
+    for (int i = 0; i < array->rank; i++) spec.red[i] = graph_fresh_index(g, array->shape[i]);
+    spec.value = gx1(g, G_ABS, gx_load(g, array, array->rank, spec.red, NULL));
+    return gx_load(g, graph_compute(g, &spec), 0, NULL, NULL);
+}
+
+enum { MOST_OPERANDS = 8 };
+
+typedef struct Operands {
+    const GExpr *top; /* the largest entry of all of them */
+    Span span;
+    int count;
+} Operands;
+
+/* What a difference adds and subtracts, none of it scaled by anything. False: it is something else. */
+static bool collect_operands(Graph *g, const GExpr *e, Operands *o) {
+    if (e->op == G_LOAD) {
+        const GNode *array = e->tensor;
+        if (e->has_else || array->type != GT_REAL || array->rank == 0) return false;
+        o->top = larger(g, o->top, magnitude(g, e->tensor, o->span));
+        return ++o->count <= MOST_OPERANDS;
+    }
+    if (e->op != G_ADD && e->op != G_SUB && e->op != G_NEG) return false;
+    for (int i = 0; i < e->arg_count; i++)
+        if (!collect_operands(g, e->args[i], o)) return false;
+    return true;
+}
+
+typedef struct Scaling {
+    const GExpr *scale;
+    Span span;
+} Scaling;
+
+static const GExpr *scale_operand(const Scaling *s, Graph *g, const GExpr *e) {
+    if (e->op == G_LOAD) {
+        GNode *array = e->tensor;
+        ComputeSpec spec = {.out_rank = array->rank, .span = s->span};
+        for (int i = 0; i < array->rank; i++) spec.out[i] = graph_fresh_index(g, array->shape[i]);
+        spec.value = gx2(g, G_MUL, gx_load(g, array, array->rank, spec.out, NULL), s->scale);
+        return gx_load(g, graph_compute(g, &spec), array->rank, e->args, NULL);
+    }
+    if (e->op == G_NEG) return gx1(g, G_NEG, scale_operand(s, g, e->args[0]));
+    return gx2(g, e->op, scale_operand(s, g, e->args[0]), scale_operand(s, g, e->args[1]));
+}
+
+/* What brings a largest entry of this size, and what is a 2^40th of it, to squares that float32
+ * holds. */
+static const GExpr *scale_for(Graph *g, const GExpr *top) {
+    static const struct {
+        double below, scale;
+    } steps[] = {{0x1p-90, 0x1p100}, {0x1p-50, 0x1p60}, {0x1p-20, 0x1p30}, {0x1p50, 1},
+                 {0x1p90, 0x1p-60}};
+    const GExpr *scale = real(g, 0x1p-100);
+    for (int i = (int)(sizeof steps / sizeof *steps) - 1; i >= 0; i--) {
+        const GExpr *is_below = gx2(g, G_LT, top, real(g, steps[i].below));
+        scale = gx_select(g, is_below, real(g, steps[i].scale), scale);
+    }
+    return scale;
+}
+
+/* A number as a node of its own. */
+static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
+    ComputeSpec spec = {.value = number, .span = span};
+    return gx_load(g, graph_compute(g, &spec), 0, NULL, NULL);
+}
+
+/* The sum of scaled squares of all pairs; NULL: its terms are no plain differences. */
+static const GExpr *scaled_pairs(Graph *g, const GExpr *load, const GExpr **scale) {
+    ComputeSpec sum;
+    graph_open(g, load->tensor, &sum);
+    Operands operands = {.span = sum.span};
+    if (!collect_operands(g, sum.value->args[0], &operands)) return NULL;
+    const Scaling scaling = {kept(g, scale_for(g, operands.top), sum.span), sum.span};
+    const GExpr *entry = scale_operand(&scaling, g, sum.value->args[0]);
+    sum.value = gx2(g, G_MUL, entry, entry);
+    *scale = scaling.scale;
+    return gx_load(g, graph_compute(g, &sum), load->tensor->rank, load->args, NULL);
+}
+
+/* The square root; NULL: it is left as it is. */
+static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *count) {
+    const GExpr *scale, *squares = scaled_pairs(g, load, &scale);
+    if (!squares) return NULL;
+    if (count) squares = gx2(g, G_DIV, squares, count);
+    return unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+}
+
 const GExpr *lower_root(Lower *l, const GExpr *e) {
     Graph *g = l->g;
     const GExpr *v = value_behind_reads(g, e), *count = NULL;
     if (!holds_squares(g, e, DEEPEST) || is_of_exps(g, e)) return gx1(g, G_SQRT, e);
     if (v->op == G_DIV) count = v->args[1], v = value_behind_reads(g, v->args[0]);
-    if (is_sum_of_squares(v) && !is_of_pairs(g, v->tensor, DEEPEST)) return length(g, v, count);
-    const GExpr *value = gx1(g, G_SQRT, unless_infinite(g, e));
+    const bool squares = is_sum_of_squares(v);
+    const bool pairs = squares && is_of_pairs(g, v->tensor, DEEPEST);
+    if (squares && !pairs) return length(g, v, count);
+    const GExpr *value = pairs ? root_of_pairs(g, v, count) : NULL;
+    if (!value) value = gx1(g, G_SQRT, unless_infinite(g, e));
     const GExpr *args[3] = {e, value, slope_of(g, value, real(g, 1))};
     return gx_op(g, G_ROOT, 3, args);
 }
