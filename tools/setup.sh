@@ -83,9 +83,11 @@ install_now() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1
 }
 
-# build PRESET: configures once, and again when packages of readers have come, then builds what changed. Says nothing when nothing changed.
+# build PRESET [TARGET ..]: configures once, and again when packages of readers have come, then builds what changed: all, or
+# these targets. Says nothing when nothing changed.
 build() {
     local preset=$1 folder="$root/build/$1" log found
+    shift
     log=$(mktemp)
     found=$(installed_packages pkg-config $(reader_packages) | sort)
     if [ ! -f "$folder/build.ninja" ] || [ "$found" != "$(cat "$folder/reader_packages" 2>/dev/null)" ]; then
@@ -99,7 +101,7 @@ build() {
         fi
         echo "$found" >"$folder/reader_packages"
     fi
-    if ! ninja -C "$folder" >"$log" 2>&1; then
+    if ! ninja -C "$folder" "$@" >"$log" 2>&1; then
         grep -v '^\[' "$log" >&2
         rm -f "$log"
         fail "The build failed; the lines above are the compiler's own."

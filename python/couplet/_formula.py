@@ -1,0 +1,231 @@
+"""Files, their functions, and functions compiled for shapes. Knows memory by address: numpy and
+torch come on top."""
+
+import ctypes
+import os
+import threading
+import weakref
+from collections import OrderedDict
+
+from . import _library as c
+from .errors import CoupletError
+
+MOST_KEPT = 32  # compiled shapes of a function; the one that was not used for longest goes
+LONG_RUN = 2e9  # operations, some 20 milliseconds, from which on Ctrl-C ends a run in its middle
+
+
+class Parameter:
+    """A parameter of a function: its name, kind, axes, and whether it has a default."""
+
+    __slots__ = ("name", "kind", "rank", "has_default")
+
+    def __init__(self, raw):
+        self.name = raw.name.decode()
+        self.kind = raw.kind
+        self.rank = raw.rank
+        self.has_default = bool(raw.has_default)
+
+    @property
+    def is_number(self):
+        return self.rank == 0
+
+    def __str__(self):
+        return self.name + ("[%s]" % ", ".join("." * self.rank) if self.rank else "")
+
+
+class Slot:
+    """What one parameter is given: a number that is compiled in, or memory of a shape."""
+
+    __slots__ = ("name", "element", "shape", "constant", "address", "keep")
+
+    def __init__(self, name, element=c.FLOAT32, shape=(), address=None, keep=None, constant=None):
+        self.name = name
+        self.element = element
+        self.shape = shape
+        self.address = address
+        self.keep = keep  # whoever owns the memory
+        self.constant = constant
+
+
+class Compiled:
+    """A function compiled for one set of shapes."""
+
+    def __init__(self, file, function, slots, wanted, holds_infinity, options):
+        lib = c.library()
+        arguments = (c.Argument * max(1, len(slots)))()
+        for argument, slot in zip(arguments, slots):
+            argument.name = slot.name.encode()
+            argument.element = slot.element
+            argument.holds_infinity = holds_infinity
+            argument.use = c.GRADIENT if slot.name in wanted else c.PLAIN
+            if slot.constant is not None:
+                argument.use, argument.value = c.CONSTANT, slot.constant
+                continue
+            argument.rank = len(slot.shape)
+            for axis, extent in enumerate(slot.shape[: c.MOST_AXES]):
+                argument.extent[axis] = extent
+        handle, problem = c.c_handle(), c.c_handle()
+        status = lib.couplet_formula_new(
+            file.handle, function.encode(), arguments, len(slots), options, handle, problem
+        )
+        if status != c.OK:
+            raise c.problem_error(status, problem)
+        self._handle = handle
+        self._free = weakref.finalize(self, lib.couplet_formula_free, handle)
+        self.operations = lib.couplet_formula_operations(handle)
+        self.bytes = lib.couplet_formula_bytes(handle)
+        self.kernels = lib.couplet_formula_kernels(handle)
+        self.was_cached = bool(lib.couplet_formula_was_cached(handle))
+
+    def run(self, slots, gradients):
+        """The value; gradients is by slot the address that its gradient goes to, or None."""
+        addresses = (ctypes.c_void_p * max(1, len(slots)))(*[slot.address for slot in slots])
+        places = (ctypes.c_void_p * max(1, len(slots)))(*gradients)
+        value, problem = ctypes.c_double(), c.c_handle()
+
+        def work():
+            return c.library().couplet_formula_run(self._handle, addresses, places, value, problem)
+
+        is_main = threading.current_thread() is threading.main_thread()
+        long = is_main and self.operations >= LONG_RUN
+        status = self._interruptibly(work) if long else work()
+        if status != c.OK:
+            raise Failure(status, problem)
+        return value.value
+
+    def _interruptibly(self, work):
+        """Signals reach the main thread between its own steps, so another one makes the call."""
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(work()), name="couplet", daemon=True)
+        thread.start()
+        interrupt = None
+        while thread.is_alive():
+            try:
+                thread.join(None if interrupt is None else 0.01)
+            except BaseException as error:  # KeyboardInterrupt, or what another handler raises
+                interrupt = interrupt or error
+            if interrupt is not None:
+                c.library().couplet_formula_stop(self._handle)
+        if interrupt is not None:
+            raise interrupt
+        return answer[0]
+
+
+class Failure(Exception):
+    """A run that failed, before it is known who asks."""
+
+    def __init__(self, status, problem):
+        super().__init__()
+        self.status = status
+        self.problem = problem
+
+    def error(self):
+        return c.problem_error(self.status, self.problem)
+
+
+class File:
+    """A checked file of formulas; see couplet.load."""
+
+    def __init__(self, path, text=None, hypers=None):
+        lib = c.library()
+        self.path = os.fspath(path)
+        self.hypers = dict(hypers or {})
+        self.text = _read(self.path) if text is None else text
+        if self.text is not None and "\0" in self.text:
+            raise CoupletError("%s: a NUL stands in the text, which is no text then" % self.path)
+        values = (c.Value * max(1, len(self.hypers)))()
+        for value, (name, number) in zip(values, self.hypers.items()):
+            value.name, value.value = name.encode(), float(number)
+        handle, problem = c.c_handle(), c.c_handle()
+        raw = None if self.text is None else self.text.encode("utf-8", "surrogateescape")
+        status = lib.couplet_file_open(
+            os.fsencode(self.path), raw, values, len(self.hypers), handle, problem
+        )
+        if status != c.OK:
+            raise c.problem_error(status, problem)
+        self.handle = handle
+        self._free = weakref.finalize(self, lib.couplet_file_free, handle)
+        self.warnings = lib.couplet_file_warnings(handle).decode("utf-8", "replace").rstrip("\n")
+
+    def functions(self):
+        return self._names("couplet_file_function")
+
+    def hyper_names(self):
+        return self._names("couplet_file_hyper")
+
+    def _names(self, function):
+        names = []
+        while True:
+            name = getattr(c.library(), function)(self.handle, len(names))
+            if name is None:
+                return names
+            names.append(name.decode())
+
+    def parameters(self, function):
+        """Of a function of the file or of a module that it uses; empty where there is none."""
+        found, raw = [], c.Parameter()
+        ask = c.library().couplet_file_parameter
+        while ask(self.handle, function.encode(), len(found), raw):
+            found.append(Parameter(raw))
+        return found
+
+
+def _read(path):
+    """The text of a file; None for a folder, and for what is not there and may be a module of the
+    library."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+
+
+class Kernels:
+    """The compiled shapes of one function, by shape. May be used by several threads at once."""
+
+    def __init__(self, file, function, threads=0, seed=0, memory=0):
+        self.file = file
+        self.function = function
+        self.options = (threads, seed, memory)
+        self._kept = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self):
+        return len(self._kept)
+
+    def _compiled(self, slots, wanted, allows_infinity, holds_infinity):
+        shapes = tuple((s.name, s.element, s.shape, s.constant) for s in slots)
+        key = (shapes, wanted, allows_infinity, holds_infinity)
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+        threads, seed, memory = self.options
+        options = c.Options(threads, allows_infinity, seed, memory)
+        made = Compiled(self.file, self.function, slots, wanted, holds_infinity, options)
+        with self._lock:
+            self._kept[key] = made
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+    def run(self, slots, gradients, allows_infinity=False, has_infinity=None):
+        """The value. `gradients` is by name the address for a gradient. `has_infinity` tells, if a
+        run gave no number, whether its arrays hold infinities: logs and softmaxes are then guarded
+        for them."""
+        wanted = frozenset(gradients)
+        places = [gradients.get(slot.name) for slot in slots]
+        try:
+            compiled = self._compiled(slots, wanted, allows_infinity, False)
+            value = compiled.run(slots, places)
+        except Failure as failure:
+            if failure.status != c.NUMBERS or has_infinity is None or not has_infinity():
+                raise failure.error() from None
+            c.library().couplet_problem_free(failure.problem)
+            compiled = self._compiled(slots, wanted, allows_infinity, True)
+            try:
+                value = compiled.run(slots, places)
+            except Failure as failure:
+                raise failure.error() from None
+        return value
