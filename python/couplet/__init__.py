@@ -13,7 +13,7 @@ import importlib
 
 from . import _library
 from ._arrays import Function
-from ._formula import File
+from ._formula import File, declared
 from .errors import CoupletError
 
 __all__ = ["CoupletError", "Formulas", "load", "load_text", "version"]
@@ -35,8 +35,7 @@ class Formulas:
 
     def __getitem__(self, name):
         if name not in self._functions:
-            if not self._file.parameters(name) and name not in self._file.functions():
-                raise AttributeError(self._unknown(name))
+            declared(self._file, name)
             self._functions[name] = Function(self._file, name, *self._options)
         return self._functions[name]
 
@@ -54,13 +53,6 @@ class Formulas:
 
     def __reduce__(self):
         return _again, (self._file.path, self._file.text, self._file.hypers, self._options)
-
-    def _unknown(self, name):
-        import difflib
-
-        near = difflib.get_close_matches(name, self._file.functions(), 1)
-        hint = "; did you mean `%s`?" % near[0] if near else ""
-        return "`%s` has no function `%s`%s" % (self._file.path, name, hint)
 
     @property
     def warnings(self):

@@ -2,6 +2,7 @@
 torch come on top."""
 
 import ctypes
+import difflib
 import os
 import threading
 import weakref
@@ -170,6 +171,16 @@ class File:
         return found
 
 
+def declared(file, function):
+    """The parameters of a function, which is there."""
+    found = file.parameters(function)
+    if found or function in file.functions():
+        return found
+    near = difflib.get_close_matches(function, file.functions(), 1)
+    hint = "; did you mean `%s`?" % near[0] if near else ""
+    raise AttributeError("`%s` has no function `%s`%s" % (file.path, function, hint))
+
+
 def _read(path):
     """The text of a file; None for a folder, and for what is not there and may be a module of the
     library."""
@@ -193,7 +204,8 @@ class Kernels:
     def __len__(self):
         return len(self._kept)
 
-    def _compiled(self, slots, wanted, allows_infinity, holds_infinity):
+    def compiled(self, slots, wanted, allows_infinity=False, holds_infinity=False):
+        """The function for these shapes, with the gradients of the slots named in `wanted`."""
         shapes = tuple((s.name, s.element, s.shape, s.constant) for s in slots)
         key = (shapes, wanted, allows_infinity, holds_infinity)
         with self._lock:
@@ -217,13 +229,13 @@ class Kernels:
         wanted = frozenset(gradients)
         places = [gradients.get(slot.name) for slot in slots]
         try:
-            compiled = self._compiled(slots, wanted, allows_infinity, False)
+            compiled = self.compiled(slots, wanted, allows_infinity, False)
             value = compiled.run(slots, places)
         except Failure as failure:
             if failure.status != c.NUMBERS or has_infinity is None or not has_infinity():
                 raise failure.error() from None
             c.library().couplet_problem_free(failure.problem)
-            compiled = self._compiled(slots, wanted, allows_infinity, True)
+            compiled = self.compiled(slots, wanted, allows_infinity, True)
             try:
                 value = compiled.run(slots, places)
             except Failure as failure:

@@ -9,13 +9,12 @@ are computed with the value, in one pass, when some argument needs one; what is 
 backward pass is as large as those arguments.
 """
 
-import difflib
 import numbers
 
 import torch
 
 from . import _library as c
-from ._formula import File, Kernels, Slot
+from ._formula import File, Kernels, Slot, declared
 from .errors import CoupletError
 
 _INT32 = torch.iinfo(torch.int32)
@@ -49,7 +48,7 @@ class Loss(torch.nn.Module):
         self._function = function
         self._options = (threads, seed, memory)
         self.finite = finite
-        names = {p.name for p in _declared(File(path), function)}
+        names = {p.name for p in declared(File(path), function)}
         self._open(File(path, None, {n: v for n, v in settings.items() if n not in names}))
         self._settings = [name for name in settings if name in names]
         for name in self._settings:
@@ -60,7 +59,7 @@ class Loss(torch.nn.Module):
 
     def _open(self, file):
         self._file = file
-        self._declared = _declared(file, self._function)
+        self._declared = declared(file, self._function)
         self._kernels = Kernels(file, self._function, *self._options)
 
     def forward(self, *args, **kwargs):
@@ -115,15 +114,6 @@ class Loss(torch.nn.Module):
             "a loss over pairs is no mean over parts of the batch: torch.nn.DataParallel may wrap "
             "the network, and not this module, which takes the gathered features"
         )
-
-
-def _declared(file, function):
-    found = file.parameters(function)
-    if found or function in file.functions():
-        return found
-    near = difflib.get_close_matches(function, file.functions(), 1)
-    hint = "; did you mean `%s`?" % near[0] if near else ""
-    raise AttributeError("`%s` has no function `%s`%s" % (file.path, function, hint))
 
 
 def _result(value, tensors):

@@ -308,7 +308,7 @@ class Formulas(unittest.TestCase):
         x, _ = arrays(30000, 128)
         small = couplet.load_text(TEXT, "made.cpl").pairs
         slots = small._slots((x, x), {})
-        small._kernels._compiled(slots, frozenset("xy"), False, False)  # ahead of the signal
+        small._kernels.compiled(slots, frozenset("xy"))  # ahead of the signal
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
         timer.start()
         start = time.monotonic()
