@@ -1,7 +1,7 @@
 #include "compiler/driver/assemble.h"
 
-#include "compiler/driver/budget.h"
 #include "compiler/driver/load.h"
+#include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
@@ -267,10 +267,15 @@ PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
     return opencl_plan_target(&opencl);
 }
 
+CompileOptions compile_options(const Options *options, const PlanTarget *target) {
+    return (CompileOptions){.after = print_after_pass, .context = (void *)(uintptr_t)options->print_after, .target = target, .memory = options->memory_bytes,
+                            .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
+}
+
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device) {
     const PlanTarget target = device_target(arena, device);
-    const LowerOptions lower = {.settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
-    return lower_within(arena, diag, method, &lower, &target);
+    const CompileOptions lower = compile_options(options, &target);
+    return compile_method(arena, diag, method, METHOD_STEPS, &lower);
 }
 
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method) {

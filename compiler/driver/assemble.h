@@ -2,10 +2,10 @@
 #ifndef COUPLET_DRIVER_ASSEMBLE_H
 #define COUPLET_DRIVER_ASSEMBLE_H
 
+#include "compiler/compile/compile.h"
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/options.h"
-#include "compiler/lower/lower.h"
 #include "runtime/abi.h"
 
 typedef struct Assembled {
@@ -15,6 +15,8 @@ typedef struct Assembled {
     int kernel_count;
 } Assembled;
 
+/* What the command line asks of a compilation for the target; NULL: none is known. */
+CompileOptions compile_options(const Options *options, const PlanTarget *target);
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method);
 /* The second half of it: from the checked method; messages go to diag. */

@@ -1,5 +1,4 @@
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/budget.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/load.h"
@@ -29,8 +28,8 @@ static void print_numerics(const Graph *g, FILE *out) {
 }
 
 static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program, int64_t asked) {
-    const LowerOptions options = {.settings = {.no_stream = true}};
-    return memory_report(arena, program, lower_method(arena, diag_new(arena), method, &options), asked, stdout);
+    const CompileOptions options = {.settings = {.no_stream = true}};
+    return memory_report(arena, program, compile_method(arena, diag_new(arena), method, METHOD_STEPS, &options), asked, stdout);
 }
 
 /* What says whose memory is meant says something: false after a message on stderr. */
@@ -46,7 +45,7 @@ static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->resu
 /* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
-    const LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)o->print_after, .settings = {.no_fuse = o->no_fuse, .no_stream = o->no_stream}, .memory = o->memory_bytes};
+    const CompileOptions lower = compile_options(o, &target);
     bool any = false, good = true;
     if (o->fn && !find_function(method, o->fn)) {
         report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
@@ -59,7 +58,7 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
         FunctionArrays arrays = {.arena = arena, .only_shapes = true};
         any = true;
         if (!arrays_read(&arrays, o) || !arrays_make_up(&arrays, s, o)) return false;
-        Graph *g = lower_function_within(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower, &target);
+        Graph *g = compile_function(arena, diag, method, s->name, arrays.inputs, arrays.count, &lower);
         good &= g && memory_report_function(arena, s->name, g, stdout);
     }
     if (!any && o->fn) report(CODE_NOTHING_TO_DO, "`%s` gives no number, so it has no gradient whose memory could be said", o->fn);
@@ -74,7 +73,7 @@ int check_command(int argc, char **argv) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options);
         if (method) {
-            LowerOptions lower = {.after = print_after_pass, .context = (void *)(uintptr_t)options.print_after, .settings = {.no_fuse = options.no_fuse, .no_stream = options.no_stream}, .memory = options.memory_bytes};
+            const CompileOptions lower = compile_options(&options, NULL);
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             if (diag_error_count(diag) == 0 && !fits_options(&options, program != NULL)) return 2;
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);

@@ -7,7 +7,7 @@
 
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,7 @@ static Graph *lower_formula(Arena *arena, const char *function, const BenchInput
         given[i].rank = inputs[i].rank;
         memcpy(given[i].shape, inputs[i].shape, sizeof inputs[i].shape);
     }
-    Graph *g = method && !diag_error_count(diag) ? lower_function(arena, diag, method, function, given, input_count, NULL) : NULL;
+    Graph *g = method && !diag_error_count(diag) ? compile_function(arena, diag, method, function, given, input_count, NULL) : NULL;
     report_messages(diag);
     if (!g) return NULL; /* our own text: a fault of this file */
     keep_outputs(g, output);

@@ -2,7 +2,6 @@
  * float64 by the reference evaluator (--device reference). */
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/assemble.h"
-#include "compiler/driver/budget.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/function_bench.h"
@@ -10,7 +9,6 @@
 #include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/whole_numbers.h"
-#include "compiler/lower/lower.h"
 #include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
@@ -198,10 +196,10 @@ static int grad(Arena *arena, const Options *options) {
     }
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, options->file, options);
-    const LowerOptions watch = {.after = print_after_pass, .context = (void *)(uintptr_t)options->print_after, .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}, .memory = options->memory_bytes};
     const PlanTarget target = device_target(arena, &choice);
+    const CompileOptions watch = compile_options(options, &target);
     const bool ready = method && arrays_read(&arrays, options);
-    Graph *g = ready ? lower_function_within(arena, diag, method, options->fn, arrays.inputs, arrays.count, &watch, &target) : NULL;
+    Graph *g = ready ? compile_function(arena, diag, method, options->fn, arrays.inputs, arrays.count, &watch) : NULL;
     if (g) print_after_place(arena, options->print_after, g, NULL, 0, &choice);
     report_messages(diag);
     return g && arrays_fit_whole_numbers(&arrays, g) ? evaluate(arena, options, &choice, g, &arrays) : 1;

@@ -3,10 +3,10 @@
 #ifndef COUPLET_DRIVER_GRADCHECK_H
 #define COUPLET_DRIVER_GRADCHECK_H
 
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 
-/* A graph as it stood after a pass; later passes do not change it. snapshot_pass is for use as LowerOptions.after, with it as the context. */
+/* A graph as it stood after a pass; later passes do not change it. snapshot_pass is for use as CompileOptions.after, with it as the context. */
 typedef struct Snapshot {
     const char *name; /* of the graph that is wanted: "train", the function's name */
     const char *pass; /* "lower": the formula as written */

@@ -119,9 +119,9 @@ static bool check_function(Arena *arena, Diag *diag, const Options *o, const Met
     FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
     arrays->arena = arena;
     Snapshot written = {.name = name, .pass = "lower"};
-    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
+    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
     if (!arrays_read(arrays, o) || (fn && !arrays_make_up(arrays, fn, o))) return false;
-    Graph *g = lower_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
+    Graph *g = compile_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
     if (!g || !arrays_fit_whole_numbers(arrays, g)) return false;
     arrays_fit_indices(arrays, &written.graph);
     const Subject subject = {name, "value", &written.graph, g, arrays_find, arrays, FUNCTION_ENTRIES};
@@ -227,8 +227,8 @@ static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method
         return false;
     }
     Snapshot written = {.name = "train", .pass = "lower"};
-    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
-    LoweredProgram *program = lower_method_with_gradients(arena, diag, method, &lower);
+    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
+    LoweredProgram *program = compile_method(arena, diag, method, METHOD_GRADIENTS, &lower);
     if (!program) return false;
     MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};
     Reference *start = reference_run(program->init, method_array, &arrays);

@@ -1,7 +1,6 @@
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"
-#include "compiler/driver/budget.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
@@ -307,7 +306,9 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     return method;
 }
 
-LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
+LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const CompileOptions *options) {
     const PlanTarget target = cpu_plan_target(arena);
-    return has_loss(method->spec) ? lower_within(arena, diag, method, options, &target) : NULL;
+    CompileOptions here = options ? *options : (CompileOptions){.after = NULL};
+    here.target = &target;
+    return has_loss(method->spec) ? compile_method(arena, diag, method, METHOD_STEPS, &here) : NULL;
 }

@@ -3,7 +3,7 @@
 #define COUPLET_DRIVER_LOAD_H
 
 #include "compiler/driver/options.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "lang/ast.h"
 
 /* A file of the library: stdlib/mix.cpl is the module mix, the files of stdlib/losses/ together are the module losses. */
@@ -30,8 +30,8 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 
 /* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete extents can tell (a read out of range) is
- * found by lowering it. NULL after errors and for a file without a loss. */
-LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+ * found by lowering it. NULL after errors and for a file without a loss. The plans are for the CPU, whatever options->target is. */
+LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const CompileOptions *options);
 
 /* The name of a method: its file's, without folder and ending, or its folder's. */
 const char *spec_name(Arena *arena, const char *path);

@@ -126,8 +126,8 @@ static void take_view(DataSets *sets, const CoupletPlan *plan, const LoweredView
 
 static LoweredProgram *lower(DataSets *sets, const Options *o) {
     Diag *diag = diag_new(sets->arena);
-    const LowerOptions options = {.settings = {.no_stream = o->no_stream, .no_fuse = o->no_fuse}};
-    LoweredProgram *lowered = lower_views(sets->arena, diag, sets->method, &options);
+    const CompileOptions options = {.settings = {.no_stream = o->no_stream, .no_fuse = o->no_fuse}};
+    LoweredProgram *lowered = compile_method(sets->arena, diag, sets->method, METHOD_VIEWS, &options);
     report_messages(diag);
     return lowered;
 }

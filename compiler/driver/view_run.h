@@ -3,7 +3,7 @@
 #define COUPLET_DRIVER_VIEW_RUN_H
 
 #include "compiler/driver/data_sets.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 
 typedef struct MadeView {
     const LoweredView *view;

@@ -1,6 +1,6 @@
 /* One function, compiled for the shapes of its arguments, and its runs. */
 #include "compiler/cpu/cpu.h"
-#include "compiler/driver/budget.h"
+#include "compiler/compile/compile.h"
 #include "compiler/driver/report.h"
 #include "compiler/library/file.h"
 #include "compiler/library/problem.h"
@@ -213,11 +213,11 @@ static void fill_tables(CoupletFormula *f, const Making *m) {
 
 static bool compile(Making *m, Diag *diag) {
     CoupletFormula *f = m->formula;
-    const LowerOptions lower = {.memory = f->options.memory_bytes};
     const PlanTarget target = cpu_plan_target(f->arena);
+    const CompileOptions options = {.memory = f->options.memory_bytes, .target = &target};
     const FunctionInput *inputs = function_inputs(f->arena, m);
-    Graph *g = lower_function_within(f->arena, diag, m->file->method, m->function, inputs, m->count,
-                                     &lower, &target);
+    Graph *g = compile_function(f->arena, diag, m->file->method, m->function, inputs, m->count,
+                                &options);
     const CpuOptions cpu = {cpu_cache_folder(f->arena)};
     const char *error = "out of memory";
     if (!g) return false;

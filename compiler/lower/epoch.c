@@ -22,13 +22,11 @@ static void begin_action(Lower *l) {
     show_memory(l);
 }
 
-static void end_action(Lower *l, LoweredActions *actions, LoweredAction action, const LowerOptions *options) {
+static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) {
     for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     bool works = l->g->commits.count || l->g->outputs.count;
     if (works && !l->foresees && !diag_error_count(l->diag)) {
-        pass_ran(l, l->g, "lower", options);
-        run_passes(l, l->g, PASS_before, options);
-        run_passes(l, l->g, PASS_after, options);
+        add_unit(l, UNIT_ACTION);
         action.g = l->g;
         action.every = l->every;
         array_push(l->arena, actions, action);
@@ -52,7 +50,7 @@ static void update_now(Lower *l, const Stmt *s) {
     frame_set(l, l->frame, symbol, value_array(value));
 }
 
-static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions, const LowerOptions *options) {
+static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions) {
     begin_action(l);
     l->sweep = over->value->symbol->stmt->data;
     l->sweep_rows = over->sweep_rows;
@@ -66,7 +64,7 @@ static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions, con
     l->sweep = NULL;
     LoweredAction action = action_of(ACTION_SWEEP, over->span);
     action.source = find_source(l, over->value->name);
-    end_action(l, actions, action, options);
+    end_action(l, actions, action);
 }
 
 static const Expr *named_option(const Expr *call, const char *name) {
@@ -76,7 +74,7 @@ static const Expr *named_option(const Expr *call, const char *name) {
 }
 
 /* Closes the graph at hand with the points as its output. */
-static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions, const LowerOptions *options) {
+static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
     const Expr *iterations = named_option(s->value, "iterations"), *spherical = named_option(s->value, "spherical"), *start = named_option(s->value, "start");
     GNode *points = lower_tensor(l, s->value->args[0]);
     graph_output(l->g, "points", points);
@@ -89,7 +87,7 @@ static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions, const
     action.site = site_key(arena_printf(l->arena, "kmeans %s", action.centres));
     if (points->shape[0] < find_record(l, action.centres)->state.shape[0])
         diag_report(l->diag, CODE_EVERY_EPOCH, s->span, "k-means needs at least as many points as clusters, and there are %lld", (long long)points->shape[0]);
-    end_action(l, actions, action, options);
+    end_action(l, actions, action);
 }
 
 /* A number by its name: the output "report NAME". */
@@ -105,7 +103,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
 }
 
 /* Statements in order; lets and updates that follow one another are one action. */
-static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen, const LowerOptions *options) {
+static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen) {
     l->every = block->kind == STMT_EVERY && block->value ? (int64_t)block->value->number : 1;
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
@@ -116,32 +114,32 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
         } else if (s->kind == STMT_REPORT) {
             lower_report(l, s, seen);
         } else if (s->kind == STMT_OVER) {
-            end_action(l, actions, action_of(ACTION_ONCE, block->span), options);
-            lower_sweep(l, s, actions, options);
+            end_action(l, actions, action_of(ACTION_ONCE, block->span));
+            lower_sweep(l, s, actions);
             begin_action(l);
         } else if (clusters || rows) {
-            if (clusters) lower_kmeans(l, s, actions, options);
+            if (clusters) lower_kmeans(l, s, actions);
             else write_rows(l, s);
-            if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span), options);
+            if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span));
             begin_action(l);
         } else {
             update_now(l, s);
         }
     }
-    end_action(l, actions, action_of(ACTION_ONCE, block->span), options);
+    end_action(l, actions, action_of(ACTION_ONCE, block->span));
 }
 
-void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
+void lower_epochs(Lower *l, LoweredPhase *phase) {
     Reported seen = {0};
     enter_phase(l, phase);
     for (int i = 0; i < l->statements.count && !diag_error_count(l->diag); i++)
-        if (l->statements.items[i]->kind == STMT_EVERY) lower_actions(l, l->statements.items[i], &phase->actions, &seen, options);
+        if (l->statements.items[i]->kind == STMT_EVERY) lower_actions(l, l->statements.items[i], &phase->actions, &seen);
 }
 
-void lower_measures(Lower *l, const LowerOptions *options) {
+void lower_measures(Lower *l) {
     const Module *spec = l->method->spec;
     Reported seen = {0};
     enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
-        if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen, options);
+        if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen);
 }

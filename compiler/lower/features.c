@@ -86,7 +86,7 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
     graph_output(l->g, "features", materialise(l, value, free, &count, features->span));
-    note_meaning(l->g);
+    lower_meaning(l->g);
     const Span span = features->type->kind == KIND_NET && of ? of->span : features->span;
     if (formula && draws(l->g))
         diag_report(l->diag, CODE_EVALUATION, span, "features are the same whenever they are made, and this formula draws");
@@ -95,7 +95,7 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     return !diag_error_count(l->diag);
 }
 
-static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, const char *field, const LowerOptions *options) {
+static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
     LoweredProgram *program = l->program;
     begin_graph(l, "features", false);
     l->between = l->evaluates = true;
@@ -107,11 +107,9 @@ static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, con
     if (!are_features(l, call, &value)) return -1;
     const int found = find_features(program, l->g);
     if (found >= 0) return found;
-    Graph *g = l->g;
-    pass_ran(l, g, "lower", options);
-    run_passes(l, g, PASS_after, options);
     const char *name = features_name(l, call, field);
-    array_push(l->arena, &program->features, g);
+    add_unit(l, UNIT_FEATURES);
+    array_push(l->arena, &program->features, l->g);
     array_push(l->arena, &program->feature_names, name);
     return program->features.count - 1;
 }
@@ -145,7 +143,7 @@ static void note_reads(Lower *l, const LoweredEval *eval) {
     }
 }
 
-void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
+void lower_eval(Lower *l, const Stmt *s) {
     for (int i = 0; i < s->target_count; i++) {
         const Expr *call = s->targets[i];
         LoweredEval eval;
@@ -160,7 +158,7 @@ void lower_eval(Lower *l, const Stmt *s, const LowerOptions *options) {
         eval.query = find_source(l, query->name);
         eval.labels = field_argument(l, call, &eval, "labels");
         const char *of = field_argument(l, call, &eval, "of");
-        eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of, options);
+        eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of);
         if (eval.features >= 0) note_reads(l, &eval);
         array_push(l->arena, &l->program->evals, eval);
     }

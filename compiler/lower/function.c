@@ -1,9 +1,18 @@
 /* One function of the language on given arrays, with the gradient of its value: what `couplet grad` and the differential tests run. */
 #include "compiler/lower/internal.h"
-#include "compiler/passes/passes.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+struct FunctionUnit {
+    const char *name;
+    const FunctionInput *inputs;
+    int input_count;
+    /* The real inputs among the parameters whose gradient is wanted. */
+    GNode **reals;
+    const char **real_names;
+    int real_count;
+};
 
 static const Stmt *function_of(const Module *module, const char *name) {
     for (int i = 0; i < module->stmt_count; i++)
@@ -63,8 +72,90 @@ static void read_hypers(Lower *l, const Module *spec, const FunctionInput *input
     }
 }
 
-Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *name, const FunctionInput *inputs, int input_count,
-                      const LowerOptions *options) {
+/* Masks come as 0 and 1. */
+static Value truth_of(Lower *l, GNode *node, Span span) {
+    const GExpr *axes[GRAPH_MAX_RANK];
+    for (int a = 0; a < node->rank; a++) axes[a] = graph_fresh_index(l->g, node->shape[a]);
+    const GExpr *read = gx_load(l->g, node, node->rank, axes, NULL);
+    return array_from(l, gx2(l->g, G_NE, read, gx_int(l->g, 0)), axes, node->rank, NULL, span);
+}
+
+/* The parameter as the array that is given for it. */
+static Value given_array(Lower *l, const Param *param, const FunctionInput *input) {
+    FunctionUnit *f = l->function;
+    const bool wants_real = !param->type || param->type->kind == KIND_REAL;
+    const bool wants_truth = param->type && param->type->kind == KIND_BOOL;
+    GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
+    node->holds_infinity = input->holds_infinity;
+    Value value = input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
+    if (wants_truth && input->type == GT_INT && input->rank) value = truth_of(l, node, param->span);
+    if (wants_real && input->type != GT_REAL)
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
+    if (!wants_real && input->type == GT_REAL)
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
+    if (input->type == GT_REAL && !input->no_gradient) {
+        f->real_names[f->real_count] = input->name;
+        f->reals[f->real_count++] = node;
+    }
+    return value;
+}
+
+static Value argument_of(Lower *l, const Param *param) {
+    const FunctionUnit *f = l->function;
+    const FunctionInput *input = find_input(f->inputs, f->input_count, param->name);
+    Value value = value_scalar(gx_real(l->g, 0));
+    if (input && input->is_constant)
+        return value_static(l, input->value, param->type && param->type->kind == KIND_INT);
+    if (input) return given_array(l, param, input);
+    if (param->value) value.kind = VALUE_NONE; /* call_function makes it */
+    else
+        diag_report(l->diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", f->name, param->name,
+                    param->name, param->name);
+    return value;
+}
+
+static void check_inputs(Lower *l, const Stmt *fn) {
+    const FunctionUnit *f = l->function;
+    for (int i = 0; i < f->input_count; i++) {
+        bool known = f->inputs[i].is_constant;
+        for (int p = 0; p < fn->param_count; p++) known |= strcmp(fn->params[p].name, f->inputs[i].name) == 0;
+        if (!known) unknown_input(l, fn, f->inputs[i].name);
+    }
+}
+
+/* The function's value as the output "value". */
+static void output_value(Lower *l, const Stmt *fn, Value result) {
+    if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
+        result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
+    if (result.kind != VALUE_SCALAR) {
+        diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", l->function->name);
+        return;
+    }
+    graph_output(l->g, "value", scalar_node(l, as_real(l, result.scalar), "value", fn->name_span));
+    if (!diag_error_count(l->diag)) add_unit(l, UNIT_FUNCTION);
+}
+
+void lower_whole_function(Lower *l) {
+    FunctionUnit *f = l->function;
+    const Stmt *fn = find_function(l->method, f->name);
+    l->at = AT_END;
+    if (!fn) {
+        const Span nowhere = {.source = NULL};
+        diag_report(l->diag, CODE_FUNCTION_INPUT, nowhere, "`%s` has no function `%s`", l->method->spec->source->path, f->name);
+        suggest_function(l->diag, l->method->spec, f->name);
+        return;
+    }
+    read_hypers(l, l->method->spec, f->inputs, f->input_count);
+    check_inputs(l, fn);
+    Value *args = arena_array(l->arena, Value, fn->param_count);
+    f->reals = arena_array(l->arena, GNode *, fn->param_count);
+    f->real_names = arena_array(l->arena, const char *, fn->param_count);
+    for (int p = 0; p < fn->param_count; p++) args[p] = argument_of(l, &fn->params[p]);
+    if (diag_error_count(l->diag)) return;
+    output_value(l, fn, call_function(l, fn, l->root, args, fn->param_count, NULL));
+}
+
+Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *name, const FunctionInput *inputs, int input_count) {
     Lower *l = arena_new_of(arena, Lower);
     l->arena = arena;
     l->diag = diag;
@@ -74,89 +165,36 @@ Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char
     l->frame = frame_new(l, l->root);
     l->site = name;
     l->training = true;
-    const Stmt *fn = find_function(method, name);
-    if (!fn) {
-        const Span nowhere = {.source = NULL};
-        diag_report(diag, CODE_FUNCTION_INPUT, nowhere, "`%s` has no function `%s`", method->spec->source->path, name);
-        suggest_function(diag, method->spec, name);
-        return NULL;
-    }
-    read_hypers(l, method->spec, inputs, input_count);
-    Value *args = arena_array(arena, Value, fn->param_count);
-    GNode **wrt = arena_array(arena, GNode *, fn->param_count), **grads = arena_array(arena, GNode *, fn->param_count);
-    const char **wrt_names = arena_array(arena, const char *, fn->param_count);
-    int wrt_count = 0;
-    for (int i = 0; i < input_count; i++) {
-        bool known = false;
-        for (int p = 0; p < fn->param_count; p++) known |= strcmp(fn->params[p].name, inputs[i].name) == 0;
-        if (!known && !inputs[i].is_constant) unknown_input(l, fn, inputs[i].name);
-    }
-    for (int p = 0; p < fn->param_count; p++) {
-        const Param *param = &fn->params[p];
-        const FunctionInput *input = find_input(inputs, input_count, param->name);
-        args[p] = value_scalar(gx_real(l->g, 0));
-        if (!input && param->value) {
-            args[p].kind = VALUE_NONE; /* call_function makes it */
-        } else if (!input) {
-            diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` needs `%s`: give it with --in %s=FILE.npy, or --set %s=VALUE if it is a number", name, param->name,
-                       param->name, param->name);
-        } else if (input->is_constant) {
-            args[p] = value_static(l, input->value, param->type && param->type->kind == KIND_INT);
-        } else {
-            bool wants_real = !param->type || param->type->kind == KIND_REAL;
-            GNode *node = graph_input(l->g, input->name, input->type, input->rank, input->shape, param->span);
-            node->holds_infinity = input->holds_infinity;
-            args[p] = input->rank ? value_array(node) : value_scalar(gx_load(l->g, node, 0, NULL, NULL));
-            bool truth = param->type && param->type->kind == KIND_BOOL;
-            if (truth && input->type == GT_INT && input->rank) {
-                /* masks come as 0 and 1 */
-                const GExpr *axes[GRAPH_MAX_RANK];
-                for (int a = 0; a < input->rank; a++) axes[a] = graph_fresh_index(l->g, input->shape[a]);
-                args[p] = array_from(l, gx2(l->g, G_NE, gx_load(l->g, node, input->rank, axes, NULL), gx_int(l->g, 0)), axes, input->rank, NULL, param->span);
-            }
-            if (wants_real && input->type != GT_REAL)
-                diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` is a real array, and the file given for it holds integers", param->name);
-            if (!wants_real && input->type == GT_REAL)
-                diag_report(diag, CODE_FUNCTION_INPUT, param->span, "`%s` holds integers or truth values, and the file given for it holds reals", param->name);
-            if (input->type == GT_REAL && !input->no_gradient) {
-                wrt_names[wrt_count] = input->name;
-                wrt[wrt_count++] = node;
-            }
-        }
-    }
-    if (diag_error_count(diag)) return NULL;
-    Value result = call_function(l, fn, l->root, args, fn->param_count, NULL);
-    if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
-        result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
-    if (result.kind != VALUE_SCALAR) {
-        diag_report(diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", name);
-        return NULL;
-    }
+    l->at = AT_FUNCTION;
+    l->function = arena_new_of(arena, FunctionUnit);
+    *l->function = (FunctionUnit){.name = name, .inputs = inputs, .input_count = input_count};
+    return l;
+}
+
+/* ---- its gradient ------------------------------------------------------------------------------------------ */
+
+void function_losses(Lower *l, GraphUnit *unit) {
+    const FunctionUnit *f = l->function;
+    unit->loss_count = 1;
+    unit->losses = arena_new_of(l->arena, UnitLoss);
+    *unit->losses = (UnitLoss){.value = unit->graph->outputs.items[0].node, .wanted = f->reals, .count = f->real_count,
+                               .gradients = arena_array(l->arena, GNode *, f->real_count + 1)};
+}
+
+static GNode *zeros_like(Lower *l, const GNode *like) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
-    spec.value = as_real(l, result.scalar);
-    spec.name = "value";
-    spec.span = fn->name_span;
-    GNode *value = graph_compute(l->g, &spec);
-    graph_output(l->g, "value", value);
-    if (diag_error_count(diag)) return NULL;
-    pass_ran(l, l->g, "lower", options);
-    run_passes(l, l->g, PASS_before, options);
-    value = l->g->outputs.items[0].node;
-    if (wrt_count) pass_differentiate(l->g, value, wrt, wrt_count, grads);
-    for (int i = 0; i < wrt_count; i++) {
-        GNode *grad = grads[i];
-        if (!grad) { /* nothing flows back: zeros of its shape */
-            memset(&spec, 0, sizeof spec);
-            spec.out_rank = wrt[i]->rank;
-            for (int a = 0; a < wrt[i]->rank; a++) spec.out[a] = graph_fresh_index(l->g, wrt[i]->shape[a]);
-            spec.value = gx_real(l->g, 0);
-            spec.span = wrt[i]->span;
-            grad = graph_compute(l->g, &spec);
-        }
-        graph_output(l->g, arena_printf(arena, "grad_%s", wrt_names[i]), grad);
+    spec.out_rank = like->rank;
+    for (int a = 0; a < like->rank; a++) spec.out[a] = graph_fresh_index(l->g, like->shape[a]);
+    spec.value = gx_real(l->g, 0);
+    spec.span = like->span;
+    return graph_compute(l->g, &spec);
+}
+
+void function_gradients(Lower *l, const GraphUnit *unit) {
+    const FunctionUnit *f = l->function;
+    for (int i = 0; i < f->real_count; i++) {
+        GNode *gradient = unit->losses->gradients[i]; /* NULL: nothing flows back */
+        graph_output(l->g, arena_printf(l->arena, "grad_%s", f->real_names[i]), gradient ? gradient : zeros_like(l, f->reals[i]));
     }
-    pass_ran(l, l->g, "differentiate", options);
-    run_passes(l, l->g, PASS_after, options);
-    return diag_error_count(diag) ? NULL : l->g;
 }

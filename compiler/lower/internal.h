@@ -8,6 +8,7 @@
 
 typedef struct Net Net;
 typedef struct Frame Frame;
+typedef struct FunctionUnit FunctionUnit;
 
 typedef enum { VALUE_NONE, VALUE_SCALAR, VALUE_ARRAY, VALUE_NET, VALUE_FUNCTION, VALUE_SOURCE } ValueKind;
 
@@ -98,7 +99,24 @@ typedef struct NamedLoss {
     Span span;
 } NamedLoss;
 
-typedef struct Lower {
+/* Losses that train the same parts. */
+typedef struct LossTerm {
+    const GExpr *sum;
+    const Stmt *trains; /* `loss .. trains PARTS`, or NULL: everything */
+    Span span;
+} LossTerm;
+
+/* The parameters that a step trains. */
+typedef struct Trained {
+    int *records;
+    GNode **states, **grads;
+    int count;
+} Trained;
+
+/* What is lowered next. */
+typedef enum { AT_EVALUATIONS, AT_PHASE, AT_ACTIONS, AT_MEASURES, AT_INIT, AT_FUNCTION, AT_END } LowerPosition;
+
+struct Lower {
     Arena *arena;
     Diag *diag;
     const Method *method;
@@ -145,7 +163,16 @@ typedef struct Lower {
     bool keep_gradients; /* as outputs of the training graphs */
     bool only_views;     /* training graphs end with the views, which are their outputs */
     LoweredProgram *program;
-} Lower;
+    LowerPosition at;
+    int phase_at; /* AT_PHASE, AT_ACTIONS: which */
+    ARRAY(GraphUnit *) units;
+    int handed; /* of them, by lower_next */
+    ARRAY(LossTerm) terms; /* of the step at hand */
+    int loss_outputs;      /* its outputs ahead of those that hold the terms */
+    const Stmt *train, *settings; /* of the method; of the phase at hand: its stage's, and those of `train` */
+    Trained trained;
+    FunctionUnit *function; /* NULL: a method is lowered */
+};
 
 /* trail.c: between the two, messages end with the calls that led there. */
 void call_enter(Lower *l, Call *call);
@@ -276,17 +303,9 @@ void update_parameters(Lower *l); /* between the optimiser and the ema edges */
 void update_states(Lower *l);
 
 /* optimise.c */
-typedef struct LossGroup { /* losses that train the same parts */
-    GNode *node;
-    const Stmt *trains; /* `loss .. trains PARTS`, or NULL: everything */
-} LossGroup;
-typedef struct Trained {
-    int *records; /* of the parameters */
-    GNode **states, **grads;
-    int count;
-} Trained;
-void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, Trained *out);
-void optimise(Lower *l, const Stmt *train, const Trained *trained);
+void find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train);
+void add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
+void optimise(Lower *l, const Stmt *train);
 GNode *moved_before(Lower *l, const StateRecord *record); /* by an ema edge `before forward`; NULL: by none */
 void lower_ema(Lower *l, const Stmt *stmt);
 void warn_unreached(Lower *l);
@@ -304,19 +323,21 @@ GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
 void note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */
-void lower_epochs(Lower *l, LoweredPhase *phase, const LowerOptions *options);
-void lower_measures(Lower *l, const LowerOptions *options); /* the statements of `eval`, after all phases: their states are known */
+void lower_epochs(Lower *l, LoweredPhase *phase);
+void lower_measures(Lower *l); /* the statements of `eval`, after all phases: their states are known */
 
 /* features.c */
-void lower_eval(Lower *l, const Stmt *stmt, const LowerOptions *options);
+void lower_eval(Lower *l, const Stmt *stmt);
 
 /* method.c */
 bool is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch, D] or [views, batch, D] */
 void begin_graph(Lower *l, const char *name, bool training);
 const Expr *find_setting(const Stmt *block, const char *name);
-/* The passes of a stage; and the end of one that was called by itself, or of lowering: both show the graph to whoever watches and verify it. */
-void note_meaning(Graph *g); /* of a graph before its passes: what they make of it does not count */
-void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options);
-void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options);
+GraphUnit *add_unit(Lower *l, UnitKind kind); /* the graph at hand, for lower_next to hand out */
+
+/* function.c: the same three for UNIT_FUNCTION */
+void lower_whole_function(Lower *l);
+void function_losses(Lower *l, GraphUnit *unit);
+void function_gradients(Lower *l, const GraphUnit *unit);
 
 #endif

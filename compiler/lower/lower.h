@@ -6,7 +6,6 @@
 #define COUPLET_COMPILER_LOWER_H
 
 #include "compiler/graph/graph.h"
-#include "compiler/passes/passes.h"
 #include "lang/ast.h"
 
 typedef struct LoweredHyper {
@@ -65,7 +64,7 @@ typedef struct LoweredPhase {
     LoweredActions actions; /* before an epoch's first step */
 } LoweredPhase;
 
-/* A view as an output of a graph that lower_views makes: "view NAME". */
+/* A view as an output of a graph of METHOD_VIEWS: "view NAME". */
 typedef struct LoweredView {
     const char *name;
     int source;     /* whose fields it reads; -1: it is of computed arrays */
@@ -84,31 +83,59 @@ typedef struct LoweredProgram {
     ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
     ARRAY(LoweredEval) evals;
     LoweredActions measures; /* the statements of `eval` */
-    ARRAY(LoweredView) shown; /* of lower_views: each name once */
+    ARRAY(LoweredView) shown; /* of METHOD_VIEWS: each name once */
     int train_source; /* sets the epoch; -1: the steps read no data */
     int64_t epoch_steps; /* of an epoch then, from `train { steps .. }`; else 0 */
     int64_t batch;
     int64_t views; /* images that the views of a step make */
     double epochs;
     int64_t memory; /* bytes: `train { memory 512MiB }`; 0: not stated */
-    Span memory_span;
+    Span memory_span; /* of that setting */
 } LoweredProgram;
 
-/* `after` is called with each graph when it is lowered ("lower") and after each pass; may be NULL. */
-typedef struct LowerOptions {
-    PassWatch after;
-    void *context;
-    GraphSettings settings;
-    int64_t memory; /* bytes that a step may take, in place of what the spec says; 0: as that says. Whoever chooses settings sees to it (driver/budget.h) */
-} LowerOptions;
+/* One scalar and what it is differentiated by. */
+typedef struct UnitLoss {
+    GNode *value;
+    GNode **wanted; /* states or inputs */
+    GNode **gradients; /* of each wanted one; NULL where no gradient reaches */
+    int count;
+} UnitLoss;
 
-/* NULL after errors, which are in diag. */
-LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
-/* The same, and the training graphs get an output grad_NAME for each parameter that a gradient reaches, before any clipping. */
-LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+/* A graph on the road of compiler/compile/compile.c. */
+typedef enum {
+    UNIT_FUNCTION, /* a function and its gradient */
+    UNIT_STEP,     /* of a phase */
+    UNIT_VIEWS,    /* a step that ends with its views */
+    UNIT_ACTION,   /* of `every epoch` or `eval` */
+    UNIT_FEATURES, /* what an evaluation looks at */
+    UNIT_INIT      /* the start of every state */
+} UnitKind;
+typedef struct GraphUnit {
+    UnitKind kind;
+    Graph *graph;
+    UnitLoss *losses; /* lower_losses */
+    int loss_count;
+} GraphUnit;
 
-/* The views of the method, and no loss: each phase's graph makes what the step would make of the same rows at the same seed and step, and ends there. It has no evaluations. */
-LoweredProgram *lower_views(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options);
+/* What is wanted of a method. */
+typedef enum {
+    METHOD_STEPS,
+    METHOD_GRADIENTS, /* steps, and their graphs get an output grad_NAME for each parameter that a gradient reaches, before any clipping */
+    METHOD_VIEWS /* each phase's graph makes the views that the step would make of the same rows at the same seed and step, and ends there; there are no evaluations */
+} MethodWanted;
+
+/* Lowering of one method or function, graph by graph: lower_next hands out a graph that ends with its loss, lower_losses says what is differentiated once the loss
+ * has its final form, lower_optimisers and lower_updates go on where its gradients are used. Errors are in diag; after one there is no next graph. */
+typedef struct Lower Lower;
+Lower *lower_begin(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted);
+GraphUnit *lower_next(Lower *l); /* NULL: that was the last, or there are errors */
+void lower_losses(Lower *l, GraphUnit *unit);
+void lower_optimisers(Lower *l, GraphUnit *unit);
+void lower_updates(Lower *l, GraphUnit *unit);
+/* Hashes what the text says, once the graph is complete: no pass that serves a back end counts. */
+void lower_meaning(Graph *g);
+/* The program of all graphs that were handed out; NULL after errors, and of a function. */
+LoweredProgram *lower_end(Lower *l);
 
 /* One function on given arrays, with the gradient of its value: `couplet grad`. */
 typedef struct FunctionInput {
@@ -123,8 +150,7 @@ typedef struct FunctionInput {
 } FunctionInput;
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
 const Stmt *find_function(const Method *method, const char *name);
-/* Outputs: "value", and "grad_NAME" for every real input whose gradient is wanted. */
-Graph *lower_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count,
-                      const LowerOptions *options);
+/* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted. */
+Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count);
 
 #endif

@@ -2,7 +2,6 @@
  * updates, ema edges, queue pushes. All right sides are complete before any state is renewed, because they are nodes of one graph
  * and the renewals are its commits. */
 #include "compiler/lower/internal.h"
-#include "compiler/passes/passes.h"
 #include "runtime/range.h"
 
 #include <assert.h>
@@ -90,16 +89,7 @@ GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
     return graph_compute(l->g, &spec);
 }
 
-enum { MOST_LOSSES = 16, SMALLEST_BUDGET = 1 << 16 };
-typedef struct LossTerm {
-    const GExpr *sum;
-    const Stmt *trains;
-    Span span;
-} LossTerm;
-typedef struct LossTerms {
-    LossTerm of[MOST_LOSSES];
-    int count;
-} LossTerms;
+enum { MOST_LOSSES = 16 };
 
 bool is_embedding(const Lower *l, const Value *value) {
     if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL) return false;
@@ -156,24 +146,26 @@ static void show_losses(Lower *l) {
 }
 
 /* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
-static void add_loss(Lower *l, const Stmt *s, LossTerms *terms) {
+static void add_loss(Lower *l, const Stmt *s) {
     const GExpr *value = as_real(l, lower_scalar(l, s->value));
     const char *name = loss_name(l, s);
     if (name) value = name_loss(l, s, name, value);
     int at = 0;
-    while (at < terms->count && (s->target_count || terms->of[at].trains)) at++;
+    while (at < l->terms.count && (s->target_count || l->terms.items[at].trains)) at++;
     if (at == MOST_LOSSES) {
         diag_report(l->diag, CODE_PART, s->span, "a method has at most %d losses with parts of their own", MOST_LOSSES - 1);
         return;
     }
-    if (at == terms->count) terms->of[terms->count++] = (LossTerm){NULL, s->target_count ? s : NULL, s->span};
-    LossTerm *term = &terms->of[at];
+    const LossTerm empty = {NULL, s->target_count ? s : NULL, s->span};
+    if (at == l->terms.count) array_push(l->arena, &l->terms, empty);
+    LossTerm *term = &l->terms.items[at];
     term->sum = term->sum ? gx2(l->g, G_ADD, term->sum, value) : value;
     term->span = s->span;
 }
 
 /* Statements whose meaning is a value of this step. */
-static void lower_statements(Lower *l, LossTerms *terms) {
+static void lower_statements(Lower *l) {
+    l->terms.count = 0;
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
         switch (s->kind) {
@@ -188,57 +180,54 @@ static void lower_statements(Lower *l, LossTerms *terms) {
         case STMT_STATE: declare_method_state(l, s, ROLE_STATE); break;
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_SCAN: lower_scan(l, s); break;
-        case STMT_LOSS: add_loss(l, s, terms); break;
+        case STMT_LOSS: add_loss(l, s); break;
         default: break;
         }
     }
 }
 
-/* The loss as an output, and the node of each group after the pass that rewrites them. */
-static void stabilised_groups(Lower *l, const LossTerms *terms, LossGroup *groups, const LowerOptions *options) {
+/* The loss as an output. Where it has several terms, each is an output too until it is differentiated:
+ * an output stands for what passes make of a node. */
+static void output_losses(Lower *l) {
     Graph *g = l->g;
     const GExpr *total = NULL;
-    for (int i = 0; i < terms->count; i++) {
-        const LossTerm *term = &terms->of[i];
+    const int count = l->terms.count;
+    for (int i = 0; i < count; i++) {
+        const LossTerm *term = &l->terms.items[i];
         const GExpr *part = term->sum;
-        if (terms->count > 1) part = gx_load(g, scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
+        if (count > 1) part = gx_load(g, scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
         total = total ? gx2(g, G_ADD, total, part) : part;
     }
-    GNode *loss = scalar_node(l, total, "loss", terms->of[terms->count - 1].span);
+    GNode *loss = scalar_node(l, total, "loss", l->terms.items[count - 1].span);
     note_loss_formulas(l, loss);
     graph_output(g, "loss", loss);
     GNode *embedding = l->embedding ? l->embedding : l->encoded;
     if (embedding) graph_output(g, "embedding", embedding);
     show_losses(l);
-    int outputs = g->outputs.count;
-    for (int i = 0; i < terms->count && terms->count > 1; i++) graph_output(g, "part", scalar_node(l, terms->of[i].sum, "part of the loss", terms->of[i].span));
-    pass_ran(l, g, "lower", options);
-    run_passes(l, g, PASS_before, options);
-    for (int i = 0; i < terms->count; i++)
-        groups[i] = (LossGroup){g->outputs.items[terms->count > 1 ? outputs + i : 0].node, terms->of[i].trains};
-    g->outputs.count = outputs;
+    l->loss_outputs = g->outputs.count;
+    for (int i = 0; i < count && count > 1; i++) {
+        const LossTerm *term = &l->terms.items[i];
+        graph_output(g, "part", scalar_node(l, term->sum, "part of the loss", term->span));
+    }
 }
 
-static void report(Lower *l, const char *wrong) {
-    Span nowhere = l->method->spec->stmt_count ? l->method->spec->stmts[0]->span : (Span){0};
-    if (wrong) diag_report(l->diag, CODE_SYNTAX, nowhere, "%s", wrong);
+static void step_losses(Lower *l, GraphUnit *unit) {
+    Graph *g = unit->graph;
+    const int count = l->terms.count;
+    GNode **values = arena_array(l->arena, GNode *, count);
+    for (int i = 0; i < count; i++) values[i] = g->outputs.items[count > 1 ? l->loss_outputs + i : 0].node;
+    g->outputs.count = l->loss_outputs;
+    find_losses(l, unit, l->terms.items, values, count, l->settings);
 }
 
-/* What passes, budgets and devices make of a graph does not count: a checkpoint goes on with another plan. */
-void note_meaning(Graph *g) {
+void lower_losses(Lower *l, GraphUnit *unit) {
+    if (unit->kind == UNIT_FUNCTION) function_losses(l, unit);
+    if (unit->kind == UNIT_STEP) step_losses(l, unit);
+}
+
+void lower_meaning(Graph *g) {
     graph_prune(g);
     g->meaning = graph_hash(g);
-}
-
-void run_passes(Lower *l, Graph *g, PassStage stage, const LowerOptions *options) {
-    if (diag_error_count(l->diag)) return;
-    if (stage == PASS_after) note_meaning(g);
-    if (options) g->settings = options->settings;
-    report(l, passes_run(g, stage, options ? options->after : NULL, options ? options->context : NULL));
-}
-
-void pass_ran(Lower *l, Graph *g, const char *pass, const LowerOptions *options) {
-    report(l, pass_done(g, pass, options ? options->after : NULL, options ? options->context : NULL));
 }
 
 static void each_statement(Lower *l, StmtKind kind, void (*lower)(Lower *l, const Stmt *s)) {
@@ -246,12 +235,16 @@ static void each_statement(Lower *l, StmtKind kind, void (*lower)(Lower *l, cons
         if (l->statements.items[i]->kind == kind) lower(l, l->statements.items[i]);
 }
 
+void lower_optimisers(Lower *l, GraphUnit *unit) {
+    if (unit->kind == UNIT_FUNCTION) function_gradients(l, unit);
+    if (unit->kind != UNIT_STEP) return;
+    add_gradients(l, unit, l->settings);
+    optimise(l, l->settings);
+}
+
 /* What a step leaves behind, in the order that the language promises. */
-static void lower_tail(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, const LowerOptions *options) {
-    Trained trained = {.count = 0};
-    backward(l, groups, group_count, train, &trained);
-    optimise(l, train, &trained);
-    pass_ran(l, l->g, "differentiate", options);
+void lower_updates(Lower *l, GraphUnit *unit) {
+    if (unit->kind != UNIT_STEP) return;
     l->finishing = true;
     update_parameters(l);
     each_statement(l, STMT_EMA, lower_ema);
@@ -260,35 +253,23 @@ static void lower_tail(Lower *l, const LossGroup *groups, int group_count, const
     each_statement(l, STMT_QUEUE, push_queues);
 }
 
-static void end_with_views(Lower *l, LoweredPhase *phase, const LowerOptions *options) {
-    each_statement(l, STMT_VIEW, show_view);
-    pass_ran(l, l->g, "lower", options);
-    run_passes(l, l->g, PASS_before, options);
-    run_passes(l, l->g, PASS_after, options);
-    phase->train = l->g;
+static void miss_loss(Lower *l, const LoweredPhase *phase) {
+    const bool has_phases = l->program->phases.count > 1;
+    diag_report(l->diag, CODE_TRAIN_OR_LOSS, l->settings ? l->settings->span : (Span){0}, "the method has no `loss`%s", has_phases ? " in one of its phases" : "");
+    if (has_phases)
+        diag_suggest(l->diag, "the phase from epoch %lld, step %lld has none", (long long)phase->from_epoch, (long long)phase->from_step);
 }
 
-static void lower_phase(Lower *l, LoweredPhase *phase, const Stmt *train, const LowerOptions *options) {
+static void lower_phase(Lower *l, LoweredPhase *phase) {
     begin_graph(l, "train", true);
     enter_phase(l, phase);
-    LossTerms terms = {.count = 0};
-    LossGroup groups[MOST_LOSSES];
-    lower_statements(l, &terms);
-    if (l->only_views) {
-        if (!diag_error_count(l->diag)) end_with_views(l, phase, options);
-        return;
-    }
-    if (!terms.count && !diag_error_count(l->diag)) {
-        diag_report(l->diag, CODE_TRAIN_OR_LOSS, train ? train->span : (Span){0}, "the method has no `loss`%s", l->program->phases.count > 1 ? " in one of its phases" : "");
-        if (l->program->phases.count > 1)
-            diag_suggest(l->diag, "the phase from epoch %lld, step %lld has none", (long long)phase->from_epoch, (long long)phase->from_step);
-    }
+    lower_statements(l);
+    if (!l->only_views && !l->terms.count && !diag_error_count(l->diag)) miss_loss(l, phase);
     if (diag_error_count(l->diag)) return;
-    stabilised_groups(l, &terms, groups, options);
-    lower_tail(l, groups, terms.count, train, options);
-    run_passes(l, l->g, PASS_after, options);
+    if (l->only_views) each_statement(l, STMT_VIEW, show_view);
+    else output_losses(l);
     phase->train = l->g;
-    if (!l->program->views) l->program->views = l->view_images;
+    add_unit(l, l->only_views ? UNIT_VIEWS : UNIT_STEP);
 }
 
 /* An epoch is once through the data; where no step reads any, it is so many steps. */
@@ -361,115 +342,160 @@ static bool has_work_outside(const Lower *l) {
 
 /* The states of a network are known once it is applied. An ema edge moves them all, from the first step on, wherever that is: so where it may be later than the edge, everything is lowered
  * once to see which there are. */
-static void foresee_states(Lower *l, const LowerOptions *options) {
+static void foresee_states(Lower *l) {
     const int known = l->records.count;
     if (!l->edges.count || !has_work_outside(l)) return;
     l->foresees = true;
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
         LoweredPhase *phase = &l->program->phases.items[i];
-        LossTerms terms = {.count = 0};
         begin_graph(l, "train", true);
         enter_phase(l, phase);
         enter_stage(l, phase, true);
-        lower_statements(l, &terms);
-        if (!diag_error_count(l->diag)) lower_epochs(l, phase, options);
+        lower_statements(l);
+        if (!diag_error_count(l->diag)) lower_epochs(l, phase);
     }
-    if (!diag_error_count(l->diag)) lower_measures(l, options);
+    if (!diag_error_count(l->diag)) lower_measures(l);
     l->foresees = false;
     for (int i = known; i < l->records.count; i++) array_push(l->arena, &l->foreseen, l->records.items[i]);
     l->records.count = known;
 }
 
-static void lower_phases(Lower *l, const Stmt *train, const LowerOptions *options) {
-    find_stages(l);
-    find_phases(l);
-    if (!diag_error_count(l->diag) && !l->only_views) foresee_states(l, options);
-    for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
-        LoweredPhase *phase = &l->program->phases.items[i];
-        const Stmt *settings = settings_of(l, train, phase);
-        enter_stage(l, phase, i == 0 || phase->stage != phase[-1].stage);
-        lower_phase(l, phase, settings, options);
-        const int64_t views = l->view_images;
-        if (!diag_error_count(l->diag) && !l->only_views) lower_epochs(l, phase, options);
-        const bool ends = i + 1 == l->program->phases.count || phase[1].stage != phase->stage;
-        if (ends && !diag_error_count(l->diag) && !l->only_views) leave_stage(l, phase, settings, views);
+static bool ends_stage(const Lower *l, const LoweredPhase *phase) {
+    const bool is_last = phase == &l->program->phases.items[l->program->phases.count - 1];
+    return is_last || phase[1].stage != phase->stage;
+}
+
+static bool begins_stage(const Lower *l, const LoweredPhase *phase) {
+    return phase == l->program->phases.items || phase->stage != phase[-1].stage;
+}
+
+static void read_budget(Lower *l) {
+    for (int i = 0; l->train && i < l->train->param_count; i++) {
+        const Param *setting = &l->train->params[i];
+        if (strcmp(setting->name, "memory") != 0 || l->program->memory) continue;
+        l->program->memory_span = setting->span;
+        l->program->memory = (int64_t)known_number(l, setting->value);
     }
-    if (diag_error_count(l->diag)) return;
-    l->program->train = l->program->phases.items[0].train;
-    if (l->only_views) return;
-    warn_unreached(l);
-    if (!l->program->stages.count) read_epoch(l, train, l->program->train_source, &l->program->epoch_steps);
-    lower_measures(l, options);
 }
 
-static void read_budget(Lower *l, const Expr *setting) {
-    if (!setting) return;
-    l->program->memory_span = setting->span;
-    l->program->memory = (int64_t)known_number(l, setting);
-}
+/* ---- the whole, graph by graph ------------------------------------------------------------------------ */
 
-/* ---- the whole ------------------------------------------------------------------------------------------ */
-
-typedef enum { STEPS, STEPS_WITH_GRADIENTS, VIEWS } Wanted;
-
-static LoweredProgram *lower_whole(Arena *arena, Diag *diag, const Method *method, Wanted wanted, const LowerOptions *options) {
-    Lower *l = arena_new_of(arena, Lower);
-    l->keep_gradients = wanted == STEPS_WITH_GRADIENTS;
-    l->only_views = wanted == VIEWS;
-    l->arena = arena;
-    l->diag = diag;
-    l->method = method;
-    l->program = arena_new_of(arena, LoweredProgram);
-    l->root = arena_new_of(arena, Frame);
-    const Module *spec = method->spec;
-    const Stmt *train = NULL;
+static void declare_method(Lower *l) {
+    const Module *spec = l->method->spec;
     begin_graph(l, "declarations", true);
     l->frame = l->root;
     for (int i = 0; i < spec->stmt_count; i++) {
         const Stmt *s = spec->stmts[i];
         if (s->kind == STMT_HYPER) declare_hypers(l, s);
         if (s->kind == STMT_DATA) declare_source(l, s);
-        if (s->kind == STMT_TRAIN) train = s;
+        if (s->kind == STMT_TRAIN) l->train = s;
     }
-    double batch = (double)method->batch, epochs = 1;
-    if (find_setting(train, "batch")) batch = known_number(l, find_setting(train, "batch"));
-    if (find_setting(train, "epochs")) epochs = known_number(l, find_setting(train, "epochs"));
+    double batch = (double)l->method->batch, epochs = 1;
+    if (find_setting(l->train, "batch")) batch = known_number(l, find_setting(l->train, "batch"));
+    if (find_setting(l->train, "epochs")) epochs = known_number(l, find_setting(l->train, "epochs"));
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = l->drawn_first = -1;
     l->batch = l->program->batch;
-    read_budget(l, find_setting(train, "memory"));
+    read_budget(l);
     for (int i = 0; i < spec->stmt_count; i++)
         if (spec->stmts[i]->kind == STMT_NET) declare_net(l, spec->stmts[i]);
-    if (diag_error_count(diag)) return NULL;
-    /* First, so that the states of a network that is only evaluated are known where an ema edge moves them. */
-    for (int i = 0; i < spec->stmt_count && !diag_error_count(diag); i++)
-        if (spec->stmts[i]->kind == STMT_EVAL && !l->only_views) lower_eval(l, spec->stmts[i], options);
-    if (!diag_error_count(diag)) lower_phases(l, train, options);
-    if (diag_error_count(diag)) return NULL;
+}
+
+Lower *lower_begin(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted) {
+    Lower *l = arena_new_of(arena, Lower);
+    l->keep_gradients = wanted == METHOD_GRADIENTS;
+    l->only_views = wanted == METHOD_VIEWS;
+    l->arena = arena;
+    l->diag = diag;
+    l->method = method;
+    l->program = arena_new_of(arena, LoweredProgram);
+    l->root = arena_new_of(arena, Frame);
+    declare_method(l);
+    return l;
+}
+
+GraphUnit *add_unit(Lower *l, UnitKind kind) {
+    GraphUnit *unit = arena_new_of(l->arena, GraphUnit);
+    *unit = (GraphUnit){.kind = kind, .graph = l->g};
+    array_push(l->arena, &l->units, unit);
+    return unit;
+}
+
+/* Evaluations come first, so that the states of a network that is only evaluated are known where an ema edge moves them. */
+static void lower_evaluations(Lower *l) {
+    const Module *spec = l->method->spec;
+    for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
+        if (spec->stmts[i]->kind == STMT_EVAL && !l->only_views) lower_eval(l, spec->stmts[i]);
+    if (diag_error_count(l->diag)) return;
+    find_stages(l);
+    find_phases(l);
+    if (!diag_error_count(l->diag) && !l->only_views) foresee_states(l);
+    l->at = AT_PHASE;
+}
+
+static void lower_next_phase(Lower *l) {
+    LoweredPhase *phase = &l->program->phases.items[l->phase_at];
+    l->settings = settings_of(l, l->train, phase);
+    enter_stage(l, phase, begins_stage(l, phase));
+    lower_phase(l, phase);
+    l->at = AT_ACTIONS;
+}
+
+/* What belongs to a phase behind its step, which is complete. */
+static void lower_phase_actions(Lower *l) {
+    LoweredPhase *phase = &l->program->phases.items[l->phase_at++];
+    const int64_t views = l->view_images;
+    if (!l->only_views) {
+        if (!l->program->views) l->program->views = views;
+        lower_epochs(l, phase);
+        if (ends_stage(l, phase) && !diag_error_count(l->diag)) leave_stage(l, phase, l->settings, views);
+    }
+    l->at = l->phase_at < l->program->phases.count ? AT_PHASE : AT_MEASURES;
+}
+
+static void lower_whole_measures(Lower *l) {
+    l->program->train = l->program->phases.items[0].train;
+    l->at = AT_INIT;
+    if (l->only_views) return;
+    warn_unreached(l);
+    if (!l->program->stages.count) read_epoch(l, l->train, l->program->train_source, &l->program->epoch_steps);
+    lower_measures(l);
+}
+
+static void lower_init(Lower *l) {
     begin_graph(l, "init", true);
     lower_starts(l);
-    if (diag_error_count(diag)) return NULL;
-    pass_ran(l, l->g, "lower", options);
-    run_passes(l, l->g, PASS_after, options);
     l->program->init = l->g;
+    add_unit(l, UNIT_INIT);
+    l->at = AT_END;
+}
+
+static void lower_more(Lower *l) {
+    switch (l->at) {
+    case AT_EVALUATIONS: lower_evaluations(l); break;
+    case AT_PHASE: lower_next_phase(l); break;
+    case AT_ACTIONS: lower_phase_actions(l); break;
+    case AT_MEASURES: lower_whole_measures(l); break;
+    case AT_INIT: lower_init(l); break;
+    case AT_FUNCTION: lower_whole_function(l); break;
+    case AT_END: break;
+    }
+}
+
+GraphUnit *lower_next(Lower *l) {
+    while (!diag_error_count(l->diag) && l->at != AT_END && l->handed == l->units.count) lower_more(l);
+    if (diag_error_count(l->diag) || l->handed == l->units.count) return NULL;
+    return l->units.items[l->handed++];
+}
+
+LoweredProgram *lower_end(Lower *l) {
+    if (l->function || diag_error_count(l->diag)) return NULL;
     for (int i = 0; i < l->records.count; i++) {
         ProgramState state = l->records.items[i].state;
         const char *origin = l->records.items[i].origin;
         if (origin && strcmp(origin, state.name) != 0 && find_record(l, origin)) state.origin = origin;
-        array_push(arena, &l->program->states, state);
+        array_push(l->arena, &l->program->states, state);
     }
-    return diag_error_count(diag) ? NULL : l->program;
-}
-
-LoweredProgram *lower_method(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    return lower_whole(arena, diag, method, STEPS, options);
-}
-
-LoweredProgram *lower_method_with_gradients(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    return lower_whole(arena, diag, method, STEPS_WITH_GRADIENTS, options);
-}
-
-LoweredProgram *lower_views(Arena *arena, Diag *diag, const Method *method, const LowerOptions *options) {
-    return lower_whole(arena, diag, method, VIEWS, options);
+    return l->program;
 }

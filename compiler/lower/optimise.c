@@ -1,6 +1,5 @@
 /* From the loss to renewed parameters: gradients, the optimiser's rule for each, and what follows them along ema edges. */
 #include "compiler/lower/internal.h"
-#include "compiler/passes/passes.h"
 
 #include <math.h>
 #include <string.h>
@@ -224,7 +223,9 @@ void lower_ema(Lower *l, const Stmt *s) {
 /* ---- gradients --------------------------------------------------------------------------------------------- */
 
 /* The parameters that this phase trains. */
-static void find_trained(Lower *l, const Stmt *train, Trained *out) {
+static void find_trained(Lower *l, const Stmt *train) {
+    Trained *out = &l->trained;
+    *out = (Trained){.count = 0};
     out->records = arena_array(l->arena, int, l->records.count + 1);
     out->states = arena_array(l->arena, GNode *, l->records.count + 1);
     out->grads = arena_array(l->arena, GNode *, l->records.count + 1);
@@ -240,6 +241,26 @@ static void find_trained(Lower *l, const Stmt *train, Trained *out) {
     }
 }
 
+static bool is_trained_by(Lower *l, const LossTerm *term, int trained) {
+    const char *name = l->records.items[l->trained.records[trained]].state.name;
+    return !term->trains || in_parts(l, name, term->trains->targets, term->trains->target_count);
+}
+
+/* Each term is differentiated by the parameters that it trains. */
+void find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train) {
+    find_trained(l, train);
+    unit->losses = arena_array(l->arena, UnitLoss, count);
+    unit->loss_count = count;
+    for (int i = 0; i < count; i++) {
+        UnitLoss *loss = &unit->losses[i];
+        loss->value = values[i];
+        loss->wanted = arena_array(l->arena, GNode *, l->trained.count + 1);
+        loss->gradients = arena_array(l->arena, GNode *, l->trained.count + 1);
+        for (int t = 0; t < l->trained.count; t++)
+            if (is_trained_by(l, &terms[i], t)) loss->wanted[loss->count++] = l->trained.states[t];
+    }
+}
+
 static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < a->rank; i++) axes[i] = graph_fresh_index(l->g, a->shape[i]);
@@ -247,30 +268,23 @@ static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
     return array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
 }
 
-/* One group's gradients, added to those of the groups before it. */
-static void add_gradients(Lower *l, const LossGroup *group, Trained *t) {
-    GNode **states = arena_array(l->arena, GNode *, t->count + 1), **grads = arena_array(l->arena, GNode *, t->count + 1);
-    int *at = arena_array(l->arena, int, t->count + 1), count = 0;
-    for (int i = 0; i < t->count; i++) {
-        const char *name = l->records.items[t->records[i]].state.name;
-        if (group->trains && !in_parts(l, name, group->trains->targets, group->trains->target_count)) continue;
-        at[count] = i;
-        states[count++] = t->states[i];
-    }
-    pass_differentiate(l->g, group->node, states, count, grads);
-    for (int i = 0; i < count; i++) {
-        GNode **sum = &t->grads[at[i]];
-        if (grads[i]) *sum = *sum ? sum_of(l, *sum, grads[i]) : grads[i];
+/* The gradients of one term, added to those of the terms before it. */
+static void add_term(Lower *l, const UnitLoss *loss) {
+    Trained *t = &l->trained;
+    for (int i = 0, at = 0; i < loss->count; i++, at++) {
+        while (t->states[at] != loss->wanted[i]) at++;
+        GNode **sum = &t->grads[at], *gradient = loss->gradients[i];
+        if (gradient) *sum = *sum ? sum_of(l, *sum, gradient) : gradient;
     }
 }
 
-void backward(Lower *l, const LossGroup *groups, int group_count, const Stmt *train, Trained *out) {
-    find_trained(l, train, out);
-    for (int i = 0; i < group_count; i++) add_gradients(l, &groups[i], out);
-    for (int i = 0; l->keep_gradients && i < out->count; i++)
-        if (out->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", out->states[i]->name), out->grads[i]);
+void add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
+    Trained *t = &l->trained;
+    for (int i = 0; i < unit->loss_count; i++) add_term(l, &unit->losses[i]);
+    for (int i = 0; l->keep_gradients && i < t->count; i++)
+        if (t->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
     const Expr *limit = find_setting(train, "clip");
-    if (limit) clip_gradients(l, out->grads, out->count, known_number(l, limit), limit->span);
+    if (limit) clip_gradients(l, t->grads, t->count, known_number(l, limit), limit->span);
 }
 
 /* ---- the optimisers ---------------------------------------------------------------------------------------- */
@@ -361,7 +375,8 @@ static const char *rule_owner(Lower *l, const Stmt *train, const Param *setting)
     return setting->guard ? arena_printf(l->arena, "optimiser.%d", number) : "optimiser";
 }
 
-void optimise(Lower *l, const Stmt *train, const Trained *t) {
+void optimise(Lower *l, const Stmt *train) {
+    const Trained *t = &l->trained;
     if (!parts_exist(l, train)) return;
     Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
     if (!find_setting(train, "optimiser")) {

@@ -15,22 +15,6 @@ const PassRow *passes_table(int *count) {
     return rows;
 }
 
-const char *passes_run(Graph *g, PassStage stage, PassWatch watch, void *context) {
-    for (int i = 0; i < ROWS; i++) {
-        if (rows[i].stage != stage || !rows[i].run) continue;
-        rows[i].run(g);
-        const char *wrong = pass_done(g, rows[i].name, watch, context);
-        if (wrong) return wrong;
-    }
-    return NULL;
-}
-
-const char *pass_done(Graph *g, const char *name, PassWatch watch, void *context) {
-    if (watch) watch(context, g, name);
-    const char *wrong = graph_verify(g);
-    return wrong ? arena_printf(g->arena, "a fault of the compiler: after %s, %s", name, wrong) : NULL;
-}
-
 bool pass_exists(const char *name) {
     bool exists = strcmp(name, "lower") == 0;
     for (int i = 0; i < ROWS; i++) exists |= strcmp(rows[i].name, name) == 0;

@@ -18,13 +18,6 @@ bool pass_exists(const char *name); /* or "lower", what there is before the firs
 /* "lower, stabilise, ... and place" */
 const char *passes_list(Arena *arena);
 
-/* Called with the graph after each pass; may be NULL. */
-typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
-/* The passes of one stage, in order. NULL, or a sentence about the first that left a graph in disorder. */
-const char *passes_run(Graph *g, PassStage stage, PassWatch watch, void *context);
-/* What passes_run does after a pass, for one that was called by itself. */
-const char *pass_done(Graph *g, const char *name, PassWatch watch, void *context);
-
 /* Leaves infinite logs of weight 0 out of sums, forward and backward; runs before stabilise, which rewrites the logs. */
 void pass_weigh(Graph *g);
 

@@ -17,7 +17,7 @@
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/load.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
@@ -250,7 +250,7 @@ static int64_t arena_with(Diag *diag, const Method *method, const Stmt *fn, doub
     make_inputs(&c, fn);
     for (int i = 0; i < c.count; i++)
         if (c.inputs[i].is_constant && c.inputs[i].type == GT_INT) c.inputs[i].value = number;
-    Graph *g = lower_function(c.arena, diag, method, fn->name, c.inputs, c.count, NULL);
+    Graph *g = compile_function(c.arena, diag, method, fn->name, c.inputs, c.count, NULL);
     CpuCode *code = g ? cpu_compile(c.arena, &g, 1, NULL, 0, &options, &plan, &error) : NULL;
     int64_t bytes = code ? plan->arena_bytes : -1;
     cpu_free(code);
@@ -273,8 +273,8 @@ static int try_with(Diag *diag, const Method *method, const Stmt *fn, GraphSetti
         int64_t few = arena_with(diag, method, fn, 4), many = arena_with(diag, method, fn, 40);
         if (few < 0 || few != many) complain(&c, "the arena in bytes", (double)many, (double)few);
     }
-    LowerOptions options = {.after = keep_raw, .context = &c, .settings = settings};
-    Graph *g = lower_function(c.arena, diag, method, fn->name, c.inputs, c.count, &options);
+    CompileOptions options = {.after = keep_raw, .context = &c, .settings = settings};
+    Graph *g = compile_function(c.arena, diag, method, fn->name, c.inputs, c.count, &options);
     bool faults = starts_with(fn->name, "faults_");
     if (!g) {
         diag_print(diag, stdout);

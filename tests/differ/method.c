@@ -113,8 +113,8 @@ void subject_of_method(Subject *s, Arena *arena, const char *path) {
     const char *text = small_text(arena, path);
     Method *method = text ? load_text(arena, diag, path, text) : NULL;
     Snapshot written = {.name = "train", .pass = "simplify"};
-    const LowerOptions options = {.after = snapshot_pass, .context = &written};
-    if (!method || diag_error_count(diag) || !(s->lowered = lower_method(arena, diag, method, &options))) {
+    const CompileOptions options = {.after = snapshot_pass, .context = &written};
+    if (!method || diag_error_count(diag) || !(s->lowered = compile_method(arena, diag, method, METHOD_STEPS, &options))) {
         diag_print(diag, stdout);
         s->error = "it does not compile";
         return;

@@ -207,8 +207,8 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
     extreme_put(s->arrays, s->extreme, (uint32_t)o.seed);
     Watching w = {.s = s, .written = {.name = s->function, .pass = "lower"}};
     s->differentiated = (Snapshot){.name = s->function, .pass = "differentiate"};
-    const LowerOptions options = {.after = watch_function, .context = &w, .settings = settings};
-    s->g = lower_function(arena, diag, method, s->function, s->arrays->inputs, s->arrays->count, &options);
+    const CompileOptions options = {.after = watch_function, .context = &w, .settings = settings};
+    s->g = compile_function(arena, diag, method, s->function, s->arrays->inputs, s->arrays->count, &options);
     if (!s->g) s->error = messages(arena, diag);
     else if (!s->error) check_written(s, &w.written.graph);
 }

@@ -6,7 +6,7 @@
 
 #include "compiler/driver/function_arrays.h"
 #include "compiler/driver/gradcheck.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 
 typedef struct Answer {

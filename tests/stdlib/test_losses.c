@@ -124,11 +124,11 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     static Options none;
     Diag *diag = diag_new(l->arena);
     Snapshot written = {.name = fn->name, .pass = "lower"};
-    const LowerOptions lower = {.after = snapshot_pass, .context = &written};
+    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
     l->fn = fn;
     l->arrays.arena = l->arena;
     if (!arrays_make_up(&l->arrays, fn, &none)) return false;
-    l->graph = lower_function(l->arena, diag, method, fn->name, l->arrays.inputs, l->arrays.count, &lower);
+    l->graph = compile_function(l->arena, diag, method, fn->name, l->arrays.inputs, l->arrays.count, &lower);
     diag_print(diag, stdout);
     if (!l->graph) return false;
     arrays_fit_indices(&l->arrays, &written.graph);

@@ -4,7 +4,7 @@
  *        test_formulas [opencl] FILE.graph: the same for the graph of a file, printed and perhaps cut down by hand; its states have to be made inputs. */
 #include "compiler/cpu/cpu.h"
 #include "compiler/opencl/opencl.h"
-#include "compiler/passes/passes.h"
+#include "compiler/compile/stage.h"
 #include "compiler/reference/reference.h"
 #include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
@@ -96,7 +96,7 @@ static void compare_pass(void *context, const Graph *g, const char *pass) {
 }
 
 static bool run_passes(Formula *f, PassStage stage) {
-    const char *wrong = passes_run(f->g, stage, compare_pass, f);
+    const char *wrong = stage_run(f->g, stage, compare_pass, f);
     if (!f->fault) f->fault = wrong;
     return !f->fault;
 }

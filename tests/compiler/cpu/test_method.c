@@ -3,7 +3,7 @@
  * usage: test_method [--no-fuse | --chunks N] SPEC... */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/load.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/plan.h"
 #include "runtime/random.h"
@@ -204,8 +204,8 @@ static int compare(const char *path, GraphSettings settings) {
     Options none;
     memset(&none, 0, sizeof none);
     Method *method = load_method(t.arena, diag, path, &none);
-    const LowerOptions options = {.after = watch, .context = &t, .settings = settings};
-    LoweredProgram *lowered = method ? lower_method(t.arena, diag, method, &options) : NULL;
+    const CompileOptions options = {.after = watch, .context = &t, .settings = settings};
+    LoweredProgram *lowered = method ? compile_method(t.arena, diag, method, METHOD_STEPS, &options) : NULL;
     diag_print(diag, stderr);
     Assembled program;
     const char *error = "it does not compile";

@@ -3,7 +3,8 @@
  * usage: test_text [[--data FOLDER] SPEC]... */
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
+#include "compiler/graph/copy.h"
 #include "tests/compiler/formulas.h"
 
 #include <stdlib.h>
@@ -55,12 +56,24 @@ static void try_spec(const char *path, const char *data) {
     memset(&given, 0, sizeof given);
     if (data) array_push(arena, &given.data, data);
     Method *method = load_method(arena, diag, path, &given);
-    const LowerOptions options = {.after = round_trip, .context = (void *)(uintptr_t)path};
-    if (!method || !lower_method(arena, diag, method, &options)) {
+    const CompileOptions options = {.after = round_trip, .context = (void *)(uintptr_t)path};
+    if (!method || !compile_method(arena, diag, method, METHOD_STEPS, &options)) {
         diag_print(diag, stdout);
         faults++;
     }
     arena_free(arena);
+}
+
+/* Frees both. */
+static void compare_texts(const char *name, const char *what, char *a, char *b) {
+    tried++;
+    if (strcmp(a, b) != 0) {
+        printf("%s: %s: no\n", name, what);
+        show_difference(a, b);
+        faults++;
+    }
+    free(a);
+    free(b);
 }
 
 static void try_formula(uint32_t seed) {
@@ -69,12 +82,18 @@ static void try_formula(uint32_t seed) {
     Graph *g = formula_make(arena, seed, inputs);
     char *name = arena_printf(arena, "formula %u", seed);
     round_trip(name, g, "lower");
-    passes_run(g, PASS_before, round_trip, name);
+    stage_run(g, PASS_before, round_trip, name);
     pass_differentiate(g, g->outputs.items[g->outputs.count - 1].node, inputs, FORMULA_INPUTS, grads);
     for (int i = 0; i < FORMULA_INPUTS; i++)
         if (grads[i]) graph_output(g, arena_printf(arena, "grad_%s", inputs[i]->name), grads[i]);
     round_trip(name, g, "differentiate");
-    passes_run(g, PASS_after, round_trip, name);
+    char *before = printed(g);
+    Graph *copy = graph_copy(arena_new(), g);
+    stage_run(copy, PASS_after, NULL, NULL);
+    compare_texts(name, "passes of a copy leave the original alone", before, printed(g));
+    stage_run(g, PASS_after, round_trip, name);
+    compare_texts(name, "passes make of a copy what they make of the original", printed(copy), printed(g));
+    arena_free(copy->arena);
     arena_free(arena);
 }
 

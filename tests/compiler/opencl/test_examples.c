@@ -84,13 +84,13 @@ static bool read_spec(Test *t, const char *path, const char *data, const char *f
     Diag *diag = diag_new(t->arena);
     Options given;
     const char *error = "it cannot be read", *copy = small_copy(t, path, folder);
-    const LowerOptions options = {.settings = t->settings};
+    const CompileOptions options = {.settings = t->settings};
     memset(&given, 0, sizeof given);
     if (data) array_push(t->arena, &given.data, data);
     s->path = path;
     s->has_data = data != NULL;
     Method *method = copy ? load_method(t->arena, diag, copy, &given) : NULL;
-    s->lowered = method ? lower_method(t->arena, diag, method, &options) : NULL;
+    s->lowered = method ? compile_method(t->arena, diag, method, METHOD_STEPS, &options) : NULL;
     diag_print(diag, stderr);
     if (copy) remove(copy);
     if (!s->lowered || !assemble(t->arena, method, s->lowered, &s->cpu, &error)) {

@@ -4,7 +4,7 @@
 #include "compiler/cpu/cpu.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/options.h"
-#include "compiler/lower/lower.h"
+#include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 #include "runtime/plan.h"
 
@@ -152,8 +152,8 @@ static bool run_case(const char *path, const char *name, const Variant *variant)
         if (method->spec->stmts[i]->kind == STMT_FN && strcmp(method->spec->stmts[i]->name, name) == 0) c.fn = method->spec->stmts[i];
     bool good = c.fn != NULL;
     if (good) make_inputs(&c);
-    const LowerOptions options = {.after = take_reference, .context = &c};
-    Graph *g = good ? lower_function(c.arena, diag, method, name, c.inputs, c.count, &options) : NULL;
+    const CompileOptions options = {.after = take_reference, .context = &c};
+    Graph *g = good ? compile_function(c.arena, diag, method, name, c.inputs, c.count, &options) : NULL;
     diag_print(diag, stdout);
     good = g && !c.fault;
     if (c.fault) printf("  %s, %s: reference: %s\n", name, variant->name, c.fault);

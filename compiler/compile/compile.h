@@ -1,0 +1,28 @@
+/* The road from a checked method, or a function, to the graphs that back ends take: compile.c reads as
+ * its table of contents. */
+#ifndef COUPLET_COMPILER_COMPILE_H
+#define COUPLET_COMPILER_COMPILE_H
+
+#include "compiler/compile/stage.h"
+#include "compiler/lower/lower.h"
+#include "compiler/plan/kernel.h"
+
+typedef struct CompileOptions {
+    PassWatch after; /* called with each graph when it is lowered ("lower") and after each pass; NULL: nobody watches */
+    void *context;
+    GraphSettings settings;
+    /* Of the device that plans are for; NULL: none is known, and no budget holds. */
+    const PlanTarget *target;
+    int64_t memory; /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
+} CompileOptions;
+
+/* NULL after errors, which are in diag; a step that needs more memory than it may take is one. */
+LoweredProgram *compile_method(Arena *arena, Diag *diag, const Method *method, MethodWanted wanted,
+                               const CompileOptions *options);
+
+/* One function on given arrays, with the gradient of its value: outputs "value", and "grad_NAME" for
+ * every real input whose gradient is wanted. NULL after errors. */
+Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const char *fn,
+                        const FunctionInput *inputs, int input_count, const CompileOptions *options);
+
+#endif

@@ -1,0 +1,126 @@
+/* A graph once more, in another arena. Expressions and nodes keep their numbers, and the tables that
+ * find equal ones are copied with them: a pass does to the copy what it would do to the original, to
+ * the last number. Names, spans and constants are shared, so the original must outlive the copy. */
+#include "compiler/graph/copy.h"
+
+#include "compiler/graph/private.h"
+
+#include <string.h>
+
+typedef struct Copy {
+    Arena *arena;
+    GExpr **exprs; /* by id */
+    GNode **nodes; /* by id */
+    ARRAY(GNode *) made; /* nodes whose pointers still lead to the original */
+} Copy;
+
+static GExpr *expr_of(const Copy *c, const GExpr *e) { return e ? c->exprs[e->id] : NULL; }
+
+static GNode *node_of(Copy *c, GNode *node) {
+    if (!node) return NULL;
+    GNode **copy = &c->nodes[node->id];
+    if (!*copy) {
+        *copy = arena_new_of(c->arena, GNode);
+        **copy = *node;
+        (*copy)->mark = 0;
+        (*copy)->aux = NULL;
+        array_push(c->arena, &c->made, *copy);
+    }
+    return *copy;
+}
+
+static void copy_expr(Copy *c, const GExpr *e) {
+    GExpr *copy = c->exprs[e->id];
+    *copy = *e;
+    copy->tensor = node_of(c, e->tensor);
+    for (int i = 0; i < e->arg_count; i++) copy->args[i] = expr_of(c, e->args[i]);
+}
+
+static void redirect_node(Copy *c, GNode *n) {
+    n->value = expr_of(c, n->value);
+    n->guard = expr_of(c, n->guard);
+    n->active = expr_of(c, n->active);
+    n->operand = node_of(c, n->operand);
+    for (int i = 0; i < n->operand_count; i++) n->operands[i] = node_of(c, n->operands[i]);
+}
+
+static void *copy_bytes(const Copy *c, const void *from, size_t bytes) {
+    void *copy = arena_alloc(c->arena, bytes + 1);
+    if (bytes) memcpy(copy, from, bytes);
+    return copy;
+}
+
+/* The same entries in the arena of the copy, with no room for more. */
+#define COPY_ARRAY(c, array)                                                                       \
+    do {                                                                                           \
+        const size_t entry = sizeof *(array)->items;                                               \
+        (array)->items = copy_bytes((c), (array)->items, entry * (size_t)(array)->count);          \
+        (array)->capacity = (array)->count;                                                        \
+    } while (0)
+
+static Slot *copy_slots(const Copy *c, const Slot *slots, int capacity) {
+    if (!capacity) return NULL;
+    return copy_bytes(c, slots, sizeof *slots * (size_t)capacity);
+}
+
+/* Every expression that the table knows, dead ones too: one that is asked for again has its number. */
+static void copy_exprs(Copy *c, GraphTables *t) {
+    t->exprs = copy_slots(c, t->exprs, t->expr_capacity);
+    for (int i = 0; i < t->expr_capacity; i++) {
+        const GExpr *e = t->exprs[i].item;
+        if (e) c->exprs[e->id] = arena_new_of(c->arena, GExpr);
+    }
+    for (int i = 0; i < t->expr_capacity; i++) {
+        const GExpr *e = t->exprs[i].item;
+        if (!e) continue;
+        copy_expr(c, e);
+        t->exprs[i].item = c->exprs[e->id];
+    }
+}
+
+static GraphTables *copy_tables(Copy *c, const GraphTables *from) {
+    GraphTables *t = arena_new_of(c->arena, GraphTables);
+    *t = *from;
+    COPY_ARRAY(c, &t->fresh_extents);
+    COPY_ARRAY(c, &t->fresh_names);
+    copy_exprs(c, t);
+    t->computes = copy_slots(c, t->computes, t->compute_capacity);
+    for (int i = 0; i < t->compute_capacity; i++)
+        t->computes[i].item = node_of(c, t->computes[i].item);
+    return t;
+}
+
+static void copy_ends(Copy *c, Graph *g) {
+    COPY_ARRAY(c, &g->outputs);
+    COPY_ARRAY(c, &g->commits);
+    for (int i = 0; i < g->outputs.count; i++)
+        g->outputs.items[i].node = node_of(c, g->outputs.items[i].node);
+    for (int i = 0; i < g->commits.count; i++) {
+        GCommit *commit = &g->commits.items[i];
+        commit->state = node_of(c, commit->state);
+        commit->value = node_of(c, commit->value);
+        commit->rows = node_of(c, commit->rows);
+        commit->head = node_of(c, commit->head);
+        commit->fill = node_of(c, commit->fill);
+    }
+}
+
+Graph *graph_copy(Arena *arena, const Graph *from) {
+    Copy c = {.arena = arena};
+    Graph *g = arena_new_of(arena, Graph);
+    *g = *from;
+    g->arena = arena;
+    memset(&g->marks, 0, sizeof g->marks);
+    c.exprs = arena_array(arena, GExpr *, from->tables->last_expr + 1);
+    c.nodes = arena_array(arena, GNode *, from->tables->last_node + 1);
+    g->tables = copy_tables(&c, from->tables);
+    COPY_ARRAY(&c, &g->nodes);
+    for (int i = 0; i < g->nodes.count; i++) g->nodes.items[i] = node_of(&c, g->nodes.items[i]);
+    copy_ends(&c, g);
+    COPY_ARRAY(&c, &g->notes);
+    COPY_ARRAY(&c, &g->choices);
+    COPY_ARRAY(&c, &g->again);
+    COPY_ARRAY(&c, &g->loss);
+    for (int i = 0; i < c.made.count; i++) redirect_node(&c, c.made.items[i]);
+    return g;
+}

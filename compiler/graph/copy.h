@@ -1,0 +1,10 @@
+#ifndef COUPLET_COMPILER_GRAPH_COPY_H
+#define COUPLET_COMPILER_GRAPH_COPY_H
+
+#include "compiler/graph/graph.h"
+
+/* The same graph in another arena, which passes may change while the original stays as it is. Takes
+ * time linear in the expressions that were ever made for the original, which must outlive the copy. */
+Graph *graph_copy(Arena *arena, const Graph *from);
+
+#endif
