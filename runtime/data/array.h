@@ -1,4 +1,5 @@
-/* Arrays in files, where they stand: in .npy files, in .npz archives, in safetensors files, and in folders of .npy files. */
+/* Arrays in files, where they stand: in .npy files, in .npz archives, in safetensors files, and in
+ * folders of .npy files. */
 #ifndef COUPLET_RUNTIME_DATA_ARRAY_H
 #define COUPLET_RUNTIME_DATA_ARRAY_H
 
@@ -8,19 +9,20 @@
 #include "runtime/safetensors.h"
 
 typedef struct CoupletArray {
-    char name[128];          /* as the file calls it; "x" in a single .npy file */
-    char label[256];         /* what messages call it: "cells.npz, array y" */
+    char name[128];  /* the name in the file; "x" in a single .npy file */
+    char label[256]; /* what messages call the array: "cells.npz, array y" */
     CoupletNpyElement element;
     bool swapped, by_columns; /* as in CoupletNpyLayout */
     int rank;
     int64_t shape[COUPLET_NPY_MAX_RANK];
     int64_t count;            /* elements, at least 1 */
     const unsigned char *data; /* the elements; NULL: they are in a deflated member of an archive */
-    size_t offset;            /* of the elements in the member */
+    size_t offset;            /* where the elements begin in the member */
     CoupletNpzMember member;  /* `bytes` is NULL: the array lies in no archive */
 } CoupletArray;
 
-/* Names of classes that stand in a file beside the field: a list of texts that is called FIELD_names. */
+/* Names of classes that stand beside their field in a file, as a list of texts called
+ * FIELD_names. */
 typedef struct CoupletArrayNames {
     char name[128]; /* "label_names" */
     char **names;   /* [count] */
@@ -37,29 +39,39 @@ typedef struct CoupletArrays {
     CoupletTensorFile tensors; /* of a safetensors file, with its metadata */
 } CoupletArrays;
 
-/* What the headers of the file, or of the .npy files of the folder, say; no element is read. What kind of file it is, its first bytes tell. `name` is what messages
- * call it. False with a sentence, and nothing is then owned: it is no such file, it is cut short, an array has a type that is not read, no axis, or an axis without
- * entries. With `wanted`, arrays of other names are passed over, whatever they are. */
+/* Reads the headers of the file, or of the .npy files of the folder, and no element. The first
+ * bytes of a file tell what kind it is. `name` is what messages call it. With `wanted`, arrays of
+ * other names are passed over, whatever they are.
+ *
+ * False with a sentence when it is no such file, when it is cut short, or when an array has a type
+ * that is not read, no axis, or an axis without entries. Nothing is then owned. */
 typedef bool CoupletArrayWanted(const void *context, const char *name);
-bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted *wanted, const void *context, CoupletArrays *out, char *error, size_t error_bytes);
+bool couplet_arrays_open(const char *path, const char *name, CoupletArrayWanted *wanted,
+                         const void *context, CoupletArrays *out, char *error, size_t error_bytes);
 void couplet_arrays_close(CoupletArrays *arrays);
 
-/* Whether the elements stand in memory as a column of this type has them. */
+/* True if the elements stand in memory as a column of this type has them. */
 bool couplet_array_is_column(const CoupletArray *array, CoupletType type);
-/* Whether any row can be read without those before it. */
+/* True if any row can be read without the rows before it. */
 static inline bool couplet_array_has_rows(const CoupletArray *array) { return array->data != NULL; }
 
-/* All elements, row by row, as `type` into `out`. False with a sentence that says which element its type does not hold, or what is damaged. `unusual` is that of
- * couplet_elements_convert. */
-bool couplet_array_read(const CoupletArray *array, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes);
-/* The elements of one row, of an array that has rows. */
-bool couplet_array_row(const CoupletArray *array, int64_t row, CoupletType type, bool unusual, void *out, char *error, size_t error_bytes);
-/* Whether the bytes of the array have the checksum of the archive that it stands in, where it stands in one. */
+/* Reads all elements, row by row, as `type` into `out`. `unusual` is as in
+ * couplet_elements_convert. False with a sentence that says which element the type does not hold,
+ * or what is damaged. */
+bool couplet_array_read(const CoupletArray *array, CoupletType type, bool unusual, void *out,
+                        char *error, size_t error_bytes);
+/* Reads the elements of one row of an array that has rows. */
+bool couplet_array_row(const CoupletArray *array, int64_t row, CoupletType type, bool unusual,
+                       void *out, char *error, size_t error_bytes);
+/* True if the bytes of the array have the checksum of their archive, or the array is in no
+ * archive. */
 bool couplet_array_checksum(const CoupletArray *array, char *error, size_t error_bytes);
-/* Looks through an array that is a column: its checksum, where it has one, and, unless they are held, NaN and the infinities. */
-bool couplet_array_check(const CoupletArray *array, CoupletType type, bool unusual, char *error, size_t error_bytes);
+/* Looks through an array that is a column: its checksum, if it has one, and NaN and infinities,
+ * unless `unusual` allows them. */
+bool couplet_array_check(const CoupletArray *array, CoupletType type, bool unusual, char *error,
+                         size_t error_bytes);
 
-/* "[60000, 28, 28] of uint8". Returns `out`. */
+/* Writes shape and type: "[60000, 28, 28] of uint8". Returns `out`. */
 const char *couplet_array_text(const CoupletArray *array, char *out, size_t bytes);
 
 #endif

@@ -12,7 +12,8 @@ enum { COUPLET_CLIP_VERSION = 1 };
 typedef struct CoupletClipWish {
     int frames; /* of a clip */
     int size;   /* pixels of a side */
-    int every;  /* from one frame of a clip to the next, in frames; 0: spread over the clip's share */
+    /* From one frame of a clip to the next, in frames; 0: spread over the clip's share. */
+    int every;
     int clips;  /* that the video is cut into: shares of equal time */
     int clip;   /* which of them, from 0 */
 } CoupletClipWish;
@@ -22,8 +23,8 @@ typedef struct CoupletClipWish {
  *   end      when the last frame has been shown; at least times[count - 1]
  *   chosen   [wish->frames] numbers of frames, ascending; a short video has some of them again
  * Spread: the clip's share of the time is cut into wish->frames equal parts, and the frame that
- * shows in the middle of each part is taken. Otherwise a run of frames is taken, whose middle is the
- * middle of the share, moved so that it lies in the video as far as it can. */
+ * shows in the middle of each part is taken. Otherwise a run of frames is taken, whose middle is
+ * the middle of the share, moved so that it lies in the video as far as it can. */
 void couplet_clip_choose(const int64_t *times, int64_t count, int64_t end,
                          const CoupletClipWish *wish, int64_t *chosen);
 

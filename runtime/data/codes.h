@@ -1,5 +1,7 @@
-/* How a source that was trained on turns words into codes, as a text: vocabularies, names of classes, means of columns. A checkpoint keeps the text, so that new rows are
- * read alike where the source is gone. The text is lines of ASCII, one item a line; a byte that does not print, and `%`, stands as % and two hexadecimal digits. */
+/* The text that says how a source turns words into codes: vocabularies, names of classes, means of
+ * columns. A checkpoint keeps it, so that new rows are read alike when the source is gone. The text
+ * is lines of ASCII, one item a line. A byte that does not print, and `%`, is written as % and two
+ * hexadecimal digits. */
 #ifndef COUPLET_RUNTIME_DATA_CODES_H
 #define COUPLET_RUNTIME_DATA_CODES_H
 
@@ -18,13 +20,14 @@ void couplet_codes_number(FILE *out, double value);
 
 typedef struct CoupletCodes {
     const char *at;   /* what is left */
-    char *item;       /* the last one, with a closing 0; owned */
-    size_t length;    /* of it */
-    bool failed;      /* an item was missing or no number: what was read since then is 0 or empty */
+    char *item;    /* the last item, with a closing 0; owned */
+    size_t length; /* the length of that item */
+    bool failed;   /* an item was missing or no number; what was read since then is 0 or empty */
 } CoupletCodes;
 
 void couplet_codes_open(CoupletCodes *codes, const char *text);
-const char *couplet_codes_next(CoupletCodes *codes); /* the next item; "" when it failed */
+/* The next item; "" after a failure. */
+const char *couplet_codes_next(CoupletCodes *codes);
 int64_t couplet_codes_next_whole(CoupletCodes *codes, int64_t low, int64_t high);
 double couplet_codes_next_number(CoupletCodes *codes);
 /* Fails unless the next item is this one. */

@@ -1,18 +1,22 @@
-/* Fits a picture of any size to a square: the largest square in its middle is kept and resampled by a triangle filter, as wide as two pixels of the result, or two of
- * the picture where that is larger (antialiased bilinear resampling). Rows are fed one by one, so a large picture is never in memory as a whole.
+/* Fits a picture of any size to a square. The largest square in its middle is kept and resampled by
+ * a triangle filter (antialiased bilinear resampling). The filter is as wide as two pixels of the
+ * result, or of the picture if these are larger. Rows are fed one by one, so a large picture is
+ * never in memory as a whole.
  *
- * All sums are made in one order in 32-bit floats without contraction: the same picture gives the same bytes on every machine. */
+ * All sums are made in one order in 32-bit floats without contraction. So the same picture gives
+ * the same bytes on every machine. */
 #ifndef COUPLET_RUNTIME_DATA_FIT_H
 #define COUPLET_RUNTIME_DATA_FIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The filter along an axis: pixel i of the result is the sum of weight[i * most + k] * (pixel first[i] + k), k < count[i]. */
+/* The filter along an axis. Pixel i of the result is the sum over k < count[i] of weight[i * most +
+ * k] * (pixel first[i] + k). */
 typedef struct CoupletFitAxis {
     int *first, *count;
     float *weight;
-    int most; /* of the counts */
+    int most; /* the largest of the counts */
 } CoupletFitAxis;
 
 typedef struct CoupletFit {
@@ -20,21 +24,25 @@ typedef struct CoupletFit {
     int first_row, end_row;       /* rows of the picture that the result needs */
     int first_column, end_column; /* columns */
     CoupletFitAxis across, down;
-    int row;                      /* that is fed next */
-    int next;                     /* row of the result that is finished next */
-    int ring;                     /* rows of the result that are under way at once */
+    int row;                      /* the row that is fed next */
+    int next;                     /* the row of the result that is finished next */
+    int ring;                     /* the rows of the result that are under way at once */
     float *sums;                  /* [ring][columns][4] */
     uint8_t *bytes;               /* [size][size][4]: the result before it is turned */
 } CoupletFit;
 
-/* For rows of width x height pixels, of which the square at (x, y) with the given side is kept; all in pixels of these rows, and none of the three need be whole.
- * False when memory is out. */
-bool couplet_fit_begin(CoupletFit *fit, int width, int height, double x, double y, double side, int size);
-/* The same for the largest square in the middle. */
+/* Begins with a picture of width x height pixels, of which the square at (x, y) with the given side
+ * is kept. These three are in pixels of the picture, and need not be whole. False when memory is
+ * out. */
+bool couplet_fit_begin(CoupletFit *fit, int width, int height, double x, double y, double side,
+                       int size);
+/* Begins with the largest square in the middle. */
 bool couplet_fit_middle(CoupletFit *fit, int width, int height, int size);
-/* The next row, first_row .. end_row - 1 in order: four bytes a pixel (red, green, blue and one that is not looked at), from column first_column on. */
+/* Takes the next row, first_row .. end_row - 1 in order, from column first_column on. A pixel has
+ * four bytes: red, green, blue and one that is not looked at. */
 void couplet_fit_row(CoupletFit *fit, const uint8_t *pixels);
-/* After the last row: `out` has room for [3, size, size], or [1, size, size] when grey. `orientation` is EXIF's: 1 as it is, 2 .. 8 mirrored or turned. */
+/* Ends after the last row. `out` has room for [3, size, size], or [1, size, size] when grey.
+ * `orientation` is EXIF's: 1 leaves the picture as it is, 2 .. 8 mirror or turn it. */
 void couplet_fit_finish(const CoupletFit *fit, int orientation, bool grey, uint8_t *out);
 void couplet_fit_free(CoupletFit *fit);
 

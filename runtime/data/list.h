@@ -1,7 +1,9 @@
-/* A list of files in CSV, with what is known of each: a first line that names the columns, one of which is `file`; each further column is a field.
+/* A list of files in CSV, with what is known of each. The first line names the columns. One of them
+ * is `file`, and each other column is a field.
  *
- * A column whose first cell is a number holds numbers: int where all are whole, real otherwise. Any other column holds words, which are the names of its classes, in
- * byte order. An empty cell, a cell of another kind and a row of another length are refused with their line. */
+ * A column whose first cell is a number holds numbers: ints if all are whole, else reals. Any other
+ * column holds words, which are the names of its classes in byte order. An empty cell, a cell of
+ * another kind and a row of another length are refused with their line. */
 #ifndef COUPLET_RUNTIME_DATA_LIST_H
 #define COUPLET_RUNTIME_DATA_LIST_H
 
@@ -13,21 +15,23 @@ typedef struct CoupletListColumn {
     int32_t *wholes;      /* [count] */
     float *reals;         /* [count]; one of the two is NULL */
     char **classes;       /* [class_count] of a column of words; NULL */
-    int64_t class_count;  /* of whole numbers from 0 on: the greatest and one; 0: they are no classes */
+    int64_t class_count;  /* of whole numbers: the greatest and one; 0: they are no classes */
 } CoupletListColumn;
 
 typedef struct CoupletList {
-    char **files;    /* [count] as the list writes them */
+    char **files;    /* [count]: paths as the list writes them */
     int64_t *lines;  /* [count] */
     int64_t count;
     CoupletListColumn *columns; /* all but `file` */
     int column_count;
 } CoupletList;
 
-/* False with a sentence that has the line: "labels.csv:17: ..". */
+/* Reads a list. False with a sentence that has the line: "labels.csv:17: ..". */
 bool couplet_list_read(CoupletList *out, const char *path, char *error, size_t error_bytes);
 void couplet_list_free(CoupletList *list);
-/* Adds a field for each column. A column of a name in `taken`, whose end is NULL, is refused. */
-bool couplet_list_fields(const CoupletList *list, const char *path, const char *const *taken, CoupletTable *table, char *error, size_t error_bytes);
+/* Adds a field for each column. A column whose name is in `taken`, a list that ends with NULL, is
+ * refused. */
+bool couplet_list_fields(const CoupletList *list, const char *path, const char *const *taken,
+                         CoupletTable *table, char *error, size_t error_bytes);
 
 #endif

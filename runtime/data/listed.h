@@ -1,4 +1,5 @@
-/* What readers share whose samples are files of a folder: the files, and their classes by folders. */
+/* Shared by readers whose samples are files of a folder: the files, and their classes by
+ * folders. */
 #ifndef COUPLET_RUNTIME_DATA_LISTED_H
 #define COUPLET_RUNTIME_DATA_LISTED_H
 

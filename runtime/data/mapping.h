@@ -1,4 +1,4 @@
-/* A file's bytes in memory, mapped and never written. */
+/* Maps the bytes of a file into memory, never to write them. */
 #ifndef COUPLET_RUNTIME_DATA_MAPPING_H
 #define COUPLET_RUNTIME_DATA_MAPPING_H
 
@@ -9,14 +9,16 @@
 typedef struct CoupletMapping {
     const unsigned char *bytes; /* NULL: the file is empty */
     size_t length;
-    int64_t time_ns;            /* of the file's last change */
+    int64_t time_ns;            /* the time of the file's last change */
 } CoupletMapping;
 
-/* False with a sentence that names the file: there is none, it cannot be read, or it is a folder. */
+/* False with a sentence that names the file when there is none, it cannot be read, or it is a
+ * folder. */
 bool couplet_mapping_open(const char *path, CoupletMapping *out, char *error, size_t error_bytes);
 void couplet_mapping_close(CoupletMapping *mapping);
 
-/* Zeroed memory of whole pages, at least one: what converted columns are written to. NULL when memory is out. */
+/* Takes zeroed memory of whole pages, at least one, for converted columns. NULL when memory is
+ * out. */
 void *couplet_pages_take(size_t bytes);
 void couplet_pages_give(void *pages, size_t bytes);
 

@@ -1,5 +1,6 @@
-/* Where the columns of a table lie in a file of the safetensors layout: one array a field, each at a multiple of 64 bytes. The format knows no gaps, so small arrays
- * whose names begin with two underscores fill up behind a column. */
+/* Where the columns of a table lie in a file of the safetensors layout. There is an array for each
+ * field, at a multiple of 64 bytes. The format knows no gaps, so small arrays whose names begin
+ * with two underscores fill up behind a column. */
 #ifndef COUPLET_RUNTIME_DATA_PACK_LAYOUT_H
 #define COUPLET_RUNTIME_DATA_PACK_LAYOUT_H
 
@@ -12,27 +13,33 @@ typedef struct CoupletPackLayout {
     int64_t rows;
     CoupletTensorEntry *entries; /* [count]: the columns with what fills up behind each */
     int count;
-    int64_t *columns;            /* by field: offset of its column from the start of the file */
-    size_t head_bytes;           /* of the header with its length: where the first column begins */
-    int64_t data_bytes;          /* of all columns with what fills up */
+    int64_t *columns;            /* by field: where its column begins in the file */
+    size_t head_bytes;           /* the header with its length; the first column begins behind it */
+    int64_t data_bytes;          /* all columns with what fills up */
     void *texts;                 /* an array of jansson's that owns the metadata of the fields */
-    CoupletTensorPair *pairs;    /* [pair_count]: the classes of the fields; there is room for `more` behind them */
+    /* [pair_count]: the classes of the fields, with room behind them. */
+    CoupletTensorPair *pairs;
     int pair_count;
 } CoupletPackLayout;
 
-/* The layout of `rows` rows of the table's fields, with room for `extra` bytes more in the header. False with a sentence when the fields are too large or have too many
- * axes, or memory is out; nothing is then owned by the caller. */
-bool couplet_pack_layout(const CoupletTable *table, int64_t rows, size_t extra, CoupletPackLayout *out, char *error, size_t error_bytes);
-/* The header for the layout's columns, `after` more arrays behind them, and `more` pairs beside those of the fields: malloc'ed, head_bytes long; NULL when memory is
- * out. */
-char *couplet_pack_head(const CoupletPackLayout *layout, const CoupletTensorEntry *after, int after_count, const CoupletTensorPair *more, int more_count);
+/* Makes the layout of `rows` rows of the table's fields, with room for `extra` bytes more in the
+ * header. False with a sentence when the fields are too large or have too many axes, or memory is
+ * out; nothing is then owned by the caller. */
+bool couplet_pack_layout(const CoupletTable *table, int64_t rows, size_t extra,
+                         CoupletPackLayout *out, char *error, size_t error_bytes);
+/* Makes the header for the layout's columns, the arrays `after` behind them, and the pairs `more`
+ * beside those of the fields. It is malloc'ed and head_bytes long. NULL when memory is out. */
+char *couplet_pack_head(const CoupletPackLayout *layout, const CoupletTensorEntry *after,
+                        int after_count, const CoupletTensorPair *more, int more_count);
 void couplet_pack_layout_free(CoupletPackLayout *layout);
 
-/* Writes all bytes at the place of the file; false with errno. */
+/* Writes all bytes at a place of the file. False with errno. */
 bool couplet_pack_put(int file, const void *bytes, size_t length, int64_t place);
-/* Gives the file its blocks on the disk before anything is written. False with a sentence that says how many bytes are needed and how many are free. */
-bool couplet_pack_reserve(int file, const char *path, const char *of, int64_t bytes, char *error, size_t error_bytes);
-/* "614 MB": three digits. Returns `out`; 32 bytes are enough. */
+/* Gives the file its blocks on the disk before anything is written. False with a sentence that says
+ * how many bytes are needed and how many are free. */
+bool couplet_pack_reserve(int file, const char *path, const char *of, int64_t bytes, char *error,
+                          size_t error_bytes);
+/* Writes a number of bytes with three digits: "614 MB". Returns `out`; 32 bytes are enough. */
 const char *couplet_bytes_text(int64_t count, char *out, size_t bytes);
 
 #endif

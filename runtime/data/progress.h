@@ -1,4 +1,5 @@
-/* Shows how loading goes: on a terminal a line that is written anew, elsewhere a line every ten seconds; and a line for each row that is left out. */
+/* Shows how loading goes. On a terminal one line is written anew; elsewhere there is a line every
+ * ten seconds. Each row that is left out has a line. */
 #ifndef COUPLET_RUNTIME_DATA_PROGRESS_H
 #define COUPLET_RUNTIME_DATA_PROGRESS_H
 
@@ -6,14 +7,16 @@
 
 typedef struct CoupletProgress {
     FILE *out;
-    const char *name; /* of the source, for the line; NULL: "rows" alone */
+    const char *name; /* the name of the source in the line; NULL: "rows" stands alone */
     bool terminal;
     bool open_line;   /* a line that is written anew stands on the terminal */
     double start, told; /* seconds */
 } CoupletProgress;
 
-/* Sets what is heard of loading to the progress, which the loading points to from then on. The other members of *loading stay. */
-void couplet_progress_begin(CoupletProgress *progress, FILE *out, const char *name, CoupletLoading *loading);
+/* Makes the loading tell the progress, which it points to from then on. The other members of
+ * *loading stay. */
+void couplet_progress_begin(CoupletProgress *progress, FILE *out, const char *name,
+                            CoupletLoading *loading);
 /* Ends a line that is open. */
 void couplet_progress_end(CoupletProgress *progress);
 

@@ -1,4 +1,4 @@
-/* Text files of users, mapped: what is no UTF-8 text has a sentence with line and column. */
+/* Maps text files of users. What is no UTF-8 is refused with line and column. */
 #ifndef COUPLET_RUNTIME_DATA_TEXTFILE_H
 #define COUPLET_RUNTIME_DATA_TEXTFILE_H
 
@@ -10,15 +10,20 @@ typedef struct CoupletTextFile {
     size_t length;
 } CoupletTextFile;
 
-/* `name` is what messages call the file, `what` what it should be: "a CSV table". With `any_bytes`, it need be no UTF-8 and may hold bytes 0. False with a sentence,
- * and nothing is then owned: there is none, it is empty, packed, a workbook, or in another encoding. */
-bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes, CoupletTextFile *out, char *error, size_t error_bytes);
+/* Opens a file. Messages call it `name`, and `what` says what it should be: "a CSV table". With
+ * `any_bytes`, it need be no UTF-8 and may hold bytes 0. False with a sentence when there is no
+ * file, or it is empty, packed, a workbook, or in another encoding. Nothing is then owned. */
+bool couplet_textfile_open(const char *path, const char *name, const char *what, bool any_bytes,
+                           CoupletTextFile *out, char *error, size_t error_bytes);
 void couplet_textfile_close(CoupletTextFile *file);
 
-/* How many bytes at the beginning are UTF-8 without bytes 0: all `length`, or up to the first that is not. */
+/* The number of bytes at the beginning that are UTF-8 without bytes 0: all `length`, or those up to
+ * the first that is not. */
 size_t couplet_utf8_length(const char *text, size_t length);
 
-/* A path that a setting of a source gives, `like = "train.csv"`: a relative one starts at the folder of the file `source`. False with a sentence. */
-bool couplet_path_beside(const char *source, const char *path, char *out, char *error, size_t error_bytes);
+/* Resolves a path that a setting of a source gives, `like = "train.csv"`. A relative path starts at
+ * the folder of the file `source`. False with a sentence. */
+bool couplet_path_beside(const char *source, const char *path, char *out, char *error,
+                         size_t error_bytes);
 
 #endif

@@ -5,23 +5,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef enum CoupletTokenKind { COUPLET_TOKEN_WORDS, COUPLET_TOKEN_CHARACTERS, COUPLET_TOKEN_BYTES } CoupletTokenKind;
+typedef enum CoupletTokenKind {
+    COUPLET_TOKEN_WORDS,
+    COUPLET_TOKEN_CHARACTERS,
+    COUPLET_TOKEN_BYTES
+} CoupletTokenKind;
 
 enum { COUPLET_TOKEN_BYTES_MOST = 4096 /* of a word: a longer one is several tokens */ };
 
 typedef struct CoupletTokens {
     CoupletTokenKind kind;
-    bool lower;            /* capital letters become small ones: those of Latin, Greek and Cyrillic */
+    bool lower;            /* capital letters of Latin, Greek and Cyrillic become small ones */
     const char *at, *end;  /* what is left of the line, in UTF-8 unless the tokens are bytes */
     char text[COUPLET_TOKEN_BYTES_MOST + 8]; /* the token, with a closing 0 */
-    size_t length;         /* of the token */
+    size_t length;         /* the length of the token */
 } CoupletTokens;
 
-/* The next token; false at the line's end.
+/* Takes the next token. False at the line's end.
  *
- * Words: spaces, all that Unicode has, end a word. Each mark of punctuation is a token, and so is each character of Chinese, and of Japanese kana; all others are letters. An
- * apostrophe between two letters belongs to the word, a point or a comma between two digits to the number.
- * Characters: each code point, spaces too. Bytes: each byte. */
+ * Words end at spaces, which are all that Unicode has. Each mark of punctuation is a token, and so
+ * is each character of Chinese and of Japanese kana. All others are letters. An apostrophe between
+ * two letters belongs to the word, and a point or a comma between two digits to the number.
+ * Characters are code points, spaces among them. Bytes are bytes. */
 bool couplet_tokens_next(CoupletTokens *tokens);
 
 #endif
