@@ -1,18 +1,21 @@
 /* The graph: what every pass, the reference evaluator and every back end see.
  *
- * A node makes one tensor. Nearly every node is a COMPUTE: an index space, a reducer, a guard and one
- * scalar expression over loads at index expressions. Elementwise work, broadcast, transpose, slice,
- * concat, gather, normalisation, convolution and matrix product are all compute nodes.
+ * A node makes one tensor. Nearly every node is a COMPUTE: an index space, a reducer, a guard and
+ * one scalar expression over loads at index expressions. Elementwise work, broadcast, transpose,
+ * slice, concat, gather, normalisation, convolution and matrix product are all compute nodes.
  *
- *     y[o...] = reduce over r... of value(o, r)  where guard(o, r)       (elements with active(o) false are 0)
+ *     y[o...] = reduce over r... of value(o, r)  where guard(o, r)
  *
- * All extents are concrete. Expressions are hash-consed: equal ones are the same pointer. In a finished
- * node the indices are 0 .. out_rank-1 (the output's axes), then out_rank .. out_rank+red_rank-1 (reduced).
- * While a node is being built, indices are fresh ones (graph_fresh_index); graph_compute renumbers them.
- * Equal compute nodes are the same node.
+ * An element for which active(o) is false is 0. All extents are concrete numbers. Expressions are
+ * hash-consed: equal ones are the same pointer. Equal compute nodes are the same node.
  *
- * Reals are float32 in the back ends and float64 in the reference evaluator. Everything lives in the arena
- * of the graph. Nodes are listed in topological order: operands come before their users. */
+ * In a finished node the indices are 0 .. out_rank-1 for the output's axes, then out_rank ..
+ * out_rank+red_rank-1 for the reduced ones. A node that is being built has fresh indices instead
+ * (graph_fresh_index), and graph_compute renumbers them.
+ *
+ * Reals are float32 in the back ends and float64 in the reference evaluator. Everything lives in
+ * the arena of the graph. Nodes are listed in topological order: operands come before their
+ * users. */
 #ifndef COUPLET_COMPILER_GRAPH_H
 #define COUPLET_COMPILER_GRAPH_H
 
@@ -21,33 +24,40 @@
 #include "lang/support.h"
 #include "runtime/calls.h"
 
-typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 /* inputs only; a load of it is a real, x / 255 */ } GType;
+/* U8 is for inputs only. A load of it is a real, x / 255. */
+typedef enum { GT_REAL, GT_INT, GT_BOOL, GT_U8 } GType;
 
 enum {
     GRAPH_MAX_RANK = MOST_AXES,
-    GRAPH_MAX_INDICES = 2 * MOST_AXES,                /* of a node: its axes and what it reduces */
-    GRAPH_MAX_FREE = MOST_OPEN_INDICES + 4 * MOST_AXES /* in an expression: what lowering has open, and axes that work element by element adds */
+    GRAPH_MAX_INDICES = 2 * MOST_AXES, /* the indices of a node: its axes and the reduced ones */
+    /* The free indices of an expression: those that lowering has open, and the axes that work
+     * element by element adds. */
+    GRAPH_MAX_FREE = MOST_OPEN_INDICES + 4 * MOST_AXES
 };
 
 /* Scalar operations: compiler/graph/scalars.def, one row each. */
 typedef enum {
-    G_CONST, /* real, integer or truth value */
-    G_INDEX, /* index number `index`; while building, extent in graph_index_extent */
-    G_LOAD,  /* tensor [ args ]; out-of-range reads are allowed only when `has_else`, last arg then is the value */
-    G_RANDOM,/* uniform in [0, 1), 24 bits: args[0] = site, args[1] = element, args[2] = lane 0..3 (ints).
-              * A pure function of (seed, step, site, element, lane): Philox 4x32-10, see runtime/random.h.
-              * Reads the graph's run scalars seed and step. */
+    G_CONST, /* a real, an integer or a truth value */
+    G_INDEX, /* index number `index`; graph_index_extent has the extent of a fresh one */
+    /* tensor [ args ]. A read outside is allowed only if `has_else`; the last argument is its
+     * value. */
+    G_LOAD,
+    /* A uniform number in [0, 1) of 24 bits. The arguments are ints: site, element, and lane 0..3.
+     * It is a pure function of seed, step, site, element and lane (Philox 4x32-10,
+     * runtime/random.h), and reads the graph's run scalars seed and step. */
+    G_RANDOM,
 #define SCALAR(name, ...) G_##name,
 #include "compiler/graph/scalars.def"
 #undef SCALAR
     G_OP_COUNT
 } GOp;
 
-/* Where in the text a formula stands, and which call led there: a line of the library is of use to nobody without the line that called it. */
+/* Where in the text a formula stands, and which call led there. A line of the library is of little
+ * use without the line that called it. */
 typedef struct GPlace {
     Span span;
-    const struct GPlace *call; /* the call whose function the formula is in; NULL: it is in none */
-    bool is_slope;             /* the slope of what stands there, which differentiation made */
+    const struct GPlace *call; /* the call whose function holds the formula; NULL: none does */
+    bool is_slope; /* differentiation made it: the slope of the formula that stands there */
 } GPlace;
 
 typedef struct GNode GNode;
@@ -55,8 +65,8 @@ typedef struct GExpr GExpr;
 struct GExpr {
     GOp op;
     GType type;
-    uint32_t id; /* unique in the graph, increasing */
-    int depth;   /* how many expressions nest in it, itself among them: walks are recursive */
+    uint32_t id; /* unique in the graph; arguments have lower ids than who uses them */
+    int depth;   /* the number of expressions that nest in it, itself among them */
     double real;      /* G_CONST of GT_REAL */
     int64_t integer;  /* G_CONST of GT_INT, GT_BOOL */
     int index;        /* G_INDEX */
@@ -64,51 +74,69 @@ struct GExpr {
     bool has_else;    /* G_LOAD */
     int arg_count;
     const GExpr *args[GRAPH_MAX_RANK + 1];
-    const GPlace *place; /* of the first formula that asked for it, for messages: equal expressions are one wherever they stand. NULL: unknown */
+    /* The place of the first formula that asked for it, for messages: equal expressions are one,
+     * wherever they stand. NULL: unknown. */
+    const GPlace *place;
 };
 
 typedef enum {
-    GR_NONE, GR_SUM, GR_MAX, GR_MIN, GR_ARGMAX /* int: flat position in the reduced space, ties to the lowest */,
+    GR_NONE, GR_SUM, GR_MAX, GR_MIN,
+    GR_ARGMAX, /* an int, the flat position in the reduced space; of equal ones the lowest */
     GR_ARGMIN, GR_ANY, GR_ALL,
-    GR_LSE, /* log(sum(exp(value))), shifted by the maximum; -inf terms weigh 0 */
-    GR_LSE_REST /* the same without the maximum: log(sum(exp(value - maximum))); where the maximum is
-                 * infinite, as GR_LSE. Only the pass shift makes it, so it has no derivative */
-    /* count is a GR_SUM of int 1; mean is a sum divided; var is two nodes */
+    GR_LSE, /* log(sum(exp(value))), shifted by the maximum; a term of -inf weighs 0 */
+    /* The same without the maximum: log(sum(exp(value - maximum))). If the maximum is infinite, it
+     * is as GR_LSE. Only the pass shift makes it, so it has no derivative. */
+    GR_LSE_REST
+    /* A count is a GR_SUM of int 1, a mean is a sum divided, and a variance is two nodes. */
 } GReducer;
 
 typedef enum {
-    GN_INPUT,   /* an array handed over at each run: batch data, run scalars (step, seed, hypers) */
-    GN_STATE,   /* a named array that outlives the step: parameter, running statistic, queue. Read only;
-                 * its renewal is an entry of graph->commits */
-    GN_CONST,   /* an array of constants */
+    GN_INPUT, /* an array that is handed over at each run: data, run scalars (step, seed, hypers) */
+    /* A named array that outlives the step: a parameter, a running statistic, a queue. It is only
+     * read; its renewal is an entry of graph->commits. */
+    GN_STATE,
+    GN_CONST, /* an array of constants */
     GN_COMPUTE,
-    GN_TOPK,    /* call: operand[.., J] real -> int[.., R]: positions of the R largest along the last axis, descending, ties to
-                 * the lower; a guard comes in as -inf entries; fewer than R finite ones is a run-time error */
-    GN_CALL,    /* a library call: operands -> one array, by runtime/calls.def. An operand's last axes are a row; those before count the rows */
-    GN_STOP     /* the gradient ends here; vanishes after differentiate */
+    /* The positions of the R largest entries along the last axis, operand[.., J] real -> int[..,
+     * R], in descending order, of equal entries the lower position first. What a guard excludes
+     * comes in as -inf. Fewer than R finite entries are a run-time error. */
+    GN_TOPK,
+    /* A library call, by runtime/calls.def. The last axes of an operand are a row; those before
+     * count the rows. */
+    GN_CALL,
+    GN_STOP /* the gradient ends here; the node vanishes after differentiate */
 } GNodeKind;
 
 struct GNode {
     GNodeKind kind;
-    uint32_t id;       /* position in creation order */
-    const char *name;  /* inputs and states: their key; others: the source name, for printing, may be NULL */
+    uint32_t id; /* the position in the order of creation */
+    /* The key of an input or a state; else the name in the source, for printing, or NULL. */
+    const char *name;
     GType type;
-    int rank;          /* == out rank of a compute */
+    int rank; /* the axes of the result */
     int64_t shape[GRAPH_MAX_RANK];
-    Span span;         /* the formula this came from; spans survive every pass */
-    const char *const *index_names; /* of its indices, as the source calls them, NULL where it does not; NULL: no index has a name */
-    bool holds_infinity; /* an input whose entries are known: some are infinite */
+    Span span; /* the formula that the node came from; spans survive every pass */
+    /* By index: its name in the source, or NULL. NULL: no index has a name. */
+    const char *const *index_names;
+    bool holds_infinity; /* of an input whose entries are known: some are infinite */
     /* compute */
     GReducer reducer;
     int red_rank;
     int64_t red_shape[GRAPH_MAX_RANK];
-    const GExpr *guard;  /* GT_BOOL over all indices, or NULL: always */
-    const GExpr *active; /* GT_BOOL over output indices, or NULL: always */
+    const GExpr *guard;  /* a condition over all indices; NULL: it always holds */
+    const GExpr *active; /* a condition over the output's indices; NULL: it always holds */
     const GExpr *value;
-    bool empty_is_error; /* every reducer but ANY and ALL: no term is a named error at run time (a guarded mean asks this of its count);
-                          * when false: 0 (SUM), -inf (LSE, MAX), +inf (MIN), 0 (ARGMAX, ARGMIN) */
-    int again;     /* above 0: the same as an earlier node, computed so many times more so that the earlier one need not be kept: scheduled right ahead of who reads it */
-    bool streamed; /* made tile by tile where it is used, and never stored whole: compiler/graph/pairs.h. Its value is what it is without */
+    /* A result without a term is a run-time error (a guarded mean asks this of its count). Else its
+     * value is 0 (SUM, ARGMAX, ARGMIN), -inf (LSE, MAX) or +inf (MIN). ANY and ALL have no such
+     * error. */
+    bool empty_is_error;
+    /* Above 0: the node repeats an earlier one, so that the earlier one need not be kept
+     * (rematerialisation). It is scheduled right ahead of who reads it. The number tells
+     * repetitions apart. */
+    int again;
+    /* The result is made tile by tile where it is used, and never stored whole (pairs.h). Its value
+     * is the same without the mark. */
+    bool streamed;
     /* call */
     CoupletCallKind call;
     GNode *operands[COUPLET_CALL_OPERANDS];
@@ -116,18 +144,20 @@ struct GNode {
     /* stop, topk */
     GNode *operand;
     /* const */
-    const double *data; /* reals; ints and bools as whole numbers */
-    /* scratch for passes; meaningless between them */
+    const double *data; /* reals, or ints and truth values as whole numbers */
+    /* scratch of the pass at work; it has no meaning between passes */
     int mark;
     void *aux;
 };
 
-typedef enum { COMMIT_ASSIGN, COMMIT_PUSH /* ring: rows of value at the head of the queue */, COMMIT_ROWS /* state[rows[i]] = value[i], later i wins */ } CommitKind;
+/* How a commit renews a state. PUSH writes the rows of the value at the head of the queue, a ring.
+ * ROWS sets state[rows[i]] = value[i] for each i in order. */
+typedef enum { COMMIT_ASSIGN, COMMIT_PUSH, COMMIT_ROWS } CommitKind;
 typedef struct GCommit {
     CommitKind kind;
     GNode *state, *value, *rows;
-    GNode *head; /* PUSH: the int state "<queue>.head"; "<queue>.fill" goes with it */
-    GNode *fill;
+    GNode *head; /* PUSH: the state "<queue>.head", an int */
+    GNode *fill; /* PUSH: the state "<queue>.fill", an int */
 } GCommit;
 
 typedef struct GOutput {
@@ -135,89 +165,111 @@ typedef struct GOutput {
     GNode *node;
 } GOutput;
 
-/* What a pass did to a formula, for those who want to know: `couplet check --numerics`. */
+/* What a pass did to a formula. `couplet check --numerics` prints it. */
 typedef struct GNote {
     Span span;
     const char *text;
 } GNote;
 
-/* What the stream pass decided about a large array that a contraction makes: `couplet check --memory`. Times are the model's (compiler/passes/stream/cost.c). */
+/* What the stream pass decided about a large array that a contraction makes. `couplet check
+ * --memory` prints it. Times are those of the model (compiler/passes/stream/cost.c). */
 typedef struct GChoice {
     Span span;
     int rank;
-    int64_t shape[GRAPH_MAX_RANK], bytes; /* bytes: of the array and of what is made of it, stored */
-    int passes;              /* over the pairs, streamed */
+    /* Bytes: what the array and what is made of it take, stored. */
+    int64_t shape[GRAPH_MAX_RANK], bytes;
+    int passes;              /* the sweeps over the pairs, if it is streamed */
     double stored, streamed; /* milliseconds of a step; 0: not compared, since there is no choice */
     bool is_streamed;
-    const char *reason; /* why it is stored although there is no room for it, or cannot be streamed; NULL: the faster of the two */
-    Span where;         /* of the formula that the reason speaks of */
+    /* Why the array is stored although there is no room for it, or cannot be streamed. NULL: the
+     * faster way was taken. */
+    const char *reason;
+    Span where; /* the formula that the reason speaks of */
 } GChoice;
 
-/* An array that is computed again instead of kept. */
+/* An array that is rematerialised: computed again instead of kept. */
 typedef struct GAgain {
     Span span;
     int64_t bytes;
 } GAgain;
 
-/* The largest array that the chunks of a batch must leave whole, and the formula that looks at more than one sample at a time and so asks for it. */
+/* The largest array that must stay whole when the batch is taken in microbatches, and the formula
+ * that asks for it because it looks at several samples at a time. */
 typedef struct GMix {
     Span span;
-    int64_t bytes; /* 0: there is none */
+    int64_t bytes; /* 0: there is no such array */
 } GMix;
 
-/* What whoever asks for a graph leaves to its passes, or does not. */
+/* What the passes of a graph may do, by the command line and the budget of memory. */
 typedef struct GraphSettings {
     bool no_stream;       /* large products of pairs are stored */
     bool no_fuse;         /* every node has a kernel of its own */
-    bool apart;           /* it has one, fused or not, on this target: a sum reads memory by itself, whatever the one before it read (PlanTarget.together) */
-    int64_t stream_bytes; /* products of pairs from this size on are streamed, whatever is faster; 0: the pass decides */
-    bool is_bounded;      /* `stored_bytes` holds; else the pass has a bound of its own */
-    int64_t kept_bytes;   /* above 0: arrays are computed again until about so much is alive at once */
-    int64_t chunks;       /* above 1: the batch goes through the network in so many parts */
-    int64_t stored_bytes; /* what the products of pairs that are faster stored may take together */
+    /* On this target every node has a kernel of its own, fused or not (PlanTarget.together is
+     * false). So a sum reads memory by itself, whatever the one before it read. */
+    bool apart;
+    /* Products of pairs from this size on are streamed, whatever is faster. 0: the pass decides. */
+    int64_t stream_bytes;
+    bool is_bounded;    /* `stored_bytes` holds; else the pass has a bound of its own */
+    /* Above 0: arrays are rematerialised until about so much is alive at once. */
+    int64_t kept_bytes;
+    int64_t chunks;     /* above 1: the batch goes through the network in so many microbatches */
+    /* What the products of pairs that are faster stored may take together. */
+    int64_t stored_bytes;
 } GraphSettings;
 
 typedef struct Graph {
     Arena *arena;
     const char *name; /* "init", "step", "embed", ... */
     ARRAY(GNode *) nodes;
-    ARRAY(GOutput) outputs; /* what the caller reads: "loss", "features", "grad_z" ... */
+    /* The results that the caller reads: "loss", "features", "grad_z" ... */
+    ARRAY(GOutput) outputs;
     ARRAY(GCommit) commits; /* done together, after the finite check */
-    uint64_t meaning; /* hash of what was lowered, ahead of the passes that serve a back end: what a checkpoint must agree with */
+    /* The hash of what was lowered, ahead of the passes that serve a back end. A checkpoint must
+     * agree with it, and may go on with another plan, device or budget. */
+    uint64_t meaning;
     ARRAY(GNote) notes;
     ARRAY(GChoice) choices;
     ARRAY(GAgain) again;
-    int64_t chunks; /* that the batch goes through the network in; 0: as a whole */
+    int64_t chunks; /* the microbatches of the batch; 0: it goes through the network as a whole */
     GMix mix;
-    ARRAY(Span) loss; /* the formulas of the loss, behind the networks: `couplet check --memory` says what they need */
+    /* The formulas of the loss, behind the networks. `couplet check --memory` says what they
+     * need. */
+    ARRAY(Span) loss;
     GraphSettings settings;
-    ARRAY(signed char) marks; /* scratch of the pass at work, by expression id */
-    const GPlace *place; /* that new expressions get */
+    ARRAY(signed char) marks; /* by expression id: scratch of the pass at work */
+    const GPlace *place;      /* the place that new expressions get */
     struct GraphTables *tables; /* hash-consing; private to graph.c */
 } Graph;
 
-/* ---- building --------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------- */
 Graph *graph_new(Arena *arena, const char *name);
-GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span); /* same name: same node */
-GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape, Span span); /* same name: same node */
-GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data, Span span);
+/* An input or a state. The same name gives the same node. */
+GNode *graph_input(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
+                   Span span);
+GNode *graph_state(Graph *g, const char *name, GType type, int rank, const int64_t *shape,
+                   Span span);
+GNode *graph_constant(Graph *g, GType type, int rank, const int64_t *shape, const double *data,
+                      Span span);
 GNode *graph_stop(Graph *g, GNode *operand, Span span);
 GNode *graph_topk(Graph *g, GNode *operand, int64_t count, Span span);
-/* `count`: entries of a result's row when the call leaves that open (select), else 0. Operands are real arrays. */
+/* A library call of real arrays. `count` is the number of entries in a row of the result if the
+ * call leaves that open (select), else 0. */
 GNode *graph_call(Graph *g, CoupletCallKind call, GNode *const *operands, int64_t count, Span span);
-/* The same call of other operands. */
+/* The call of `node` with other operands. */
 GNode *graph_call_again(Graph *g, const GNode *node, GNode *const *operands);
-/* The sizes of a row of it; returns how many rows there are. */
+/* Sets the sizes of a row of a call, and returns the number of rows. */
 int64_t graph_call_size(const GNode *node, CoupletCallSize *size);
 
 /* A fresh index of the given extent, for use in expressions until graph_compute renumbers it. */
 const GExpr *graph_fresh_index(Graph *g, int64_t extent);
-/* The same, with the name that messages say; NULL: it has none. */
+/* A fresh index with a name for messages, which may be NULL. */
 const GExpr *graph_named_index(Graph *g, int64_t extent, const char *name);
 int64_t graph_index_extent(Graph *g, const GExpr *fresh);
-/* Names the first indices of a node that a call or a top-k makes as those that it was asked for with. */
+/* Gives the first indices of a node, a call or a top-k, the names of the indices that it was asked
+ * for with. */
 void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count);
-const char *graph_index_name(const Graph *g, const GExpr *fresh); /* NULL: it has none */
+/* The name of a fresh index; NULL: it has none. */
+const char *graph_index_name(const Graph *g, const GExpr *fresh);
 
 typedef struct ComputeSpec {
     GReducer reducer;
@@ -230,91 +282,111 @@ typedef struct ComputeSpec {
     const char *name;
     Span span;
 } ComputeSpec;
-/* Every index in the expressions must be one of out or red. Returns an equal existing node if there is one. */
+/* Makes a compute node, or returns an equal node that exists. Every index in the expressions must
+ * be one of out or red. */
 GNode *graph_compute(Graph *g, const ComputeSpec *spec);
-/* The reverse: fresh indices in place of a compute node's own, for rewriting it. */
+/* Takes a compute node apart for rewriting, with fresh indices in place of its own. */
 void graph_open(Graph *g, const GNode *node, ComputeSpec *spec);
 
 void graph_output(Graph *g, const char *name, GNode *node);
 uint32_t graph_expr_count(const Graph *g); /* ids of expressions are 1 .. this */
 
-/* Expressions. Constructors fold constants and apply the exact identities (x + 0, x * 1, select on a constant,
- * integer div and mod of known ranges); they never apply one that changes a NaN or an infinity. */
+/* Expressions. Constructors fold constants and apply the exact identities (x + 0, x * 1, select on
+ * a constant, integer div and mod of known ranges); they never apply one that changes a NaN or an
+ * infinity. */
 const GExpr *gx_real(Graph *g, double value);
 const GExpr *gx_int(Graph *g, int64_t value);
 const GExpr *gx_bool(Graph *g, bool value);
-const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices, const GExpr *otherwise /* or NULL */);
+/* `otherwise` is the value of a read outside the array, or NULL. */
+const GExpr *gx_load(Graph *g, GNode *tensor, int count, const GExpr *const *indices,
+                     const GExpr *otherwise);
 const GExpr *gx_random(Graph *g, int64_t site, const GExpr *element, int lane);
 const GExpr *gx_op(Graph *g, GOp op, int count, const GExpr *const *args);
 const GExpr *gx1(Graph *g, GOp op, const GExpr *a);
 const GExpr *gx2(Graph *g, GOp op, const GExpr *a, const GExpr *b);
 const GExpr *gx_select(Graph *g, const GExpr *condition, const GExpr *then, const GExpr *otherwise);
-const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b); /* NULL means true, in and out */
+/* The conjunction of two conditions. NULL stands for true, as an argument and as the result. */
+const GExpr *gx_and(Graph *g, const GExpr *a, const GExpr *b);
 
-/* Rewrites an expression, memoised over the DAG: `visit` gets each sub-expression with its arguments already
- * rewritten and returns its replacement (itself, to leave it). */
+/* Rewrites an expression, memoised over the DAG: `visit` gets each sub-expression with its
+ * arguments already rewritten and returns its replacement (itself, to leave it). */
 typedef const GExpr *(*GVisit)(void *context, Graph *g, const GExpr *expr);
 const GExpr *gx_rewrite(Graph *g, const GExpr *expr, GVisit visit, void *context);
 /* Replaces indices: from[i] (G_INDEX) becomes to[i]. */
-const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from, const GExpr *const *to);
-/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the count (<= GRAPH_MAX_FREE). */
+const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *const *from,
+                           const GExpr *const *to);
+/* Collects the distinct fresh indices of an expression in order of first occurrence; returns the
+ * count (<= GRAPH_MAX_FREE). */
 int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices);
-/* What an operation makes of whole numbers and truth values (0, 1): `values` has one for each argument, at least two. False when it is no operation of
- * these, or divides by 0. */
+/* Computes an operation on whole numbers and truth values (0, 1). `values` has one for each
+ * argument, and at least two. False if it is no operation on these, or divides by 0. */
 bool gx_of_ints(GOp op, const int64_t *values, int64_t *out);
-/* What a whole real is as an int of 32 bits; false for one beyond them, an infinity and a NaN, which stop the run (COUPLET_FAULT_WHOLE): `out` is 0 then. */
+/* Converts a whole real to an int of 32 bits. False for a real beyond them, an infinity and a NaN,
+ * which stop the run (COUPLET_FAULT_WHOLE); *out is then 0. */
 bool gx_to_int(double value, int32_t *out);
-/* Integer range of an int expression, indices ranging over their extents (min and max inclusive); false if unknown
- * (data dependent). `extents` are of node indices; fresh ones know their own. */
+/* The range of an int expression, min and max included, while indices go over their extents.
+ * `extents` are those of a node's indices; fresh ones know their own. False if the range depends on
+ * data. */
 bool gx_range(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
-/* Whether 32 bits hold a whole number, whatever the data are. */
+/* True if 32 bits hold a whole number, whatever the data are. */
 bool gx_fits_32_bits(Graph *g, const GExpr *expr, const int64_t *extents);
-/* Whether an operation of whole numbers may leave the 64 bits that it is computed in, or divide by 0, for data of any kind; whether a sum of whole numbers may. A back end
- * then checks each result (COUPLET_FAULT_WHOLE). */
+/* True if an operation on whole numbers, or a sum of them, may leave the 64 bits that it is
+ * computed in, or divide by 0, for some data. A back end then checks each result
+ * (COUPLET_FAULT_WHOLE). */
 bool gx_may_wrap(Graph *g, const GExpr *expr, const int64_t *extents);
 bool gx_sum_may_wrap(Graph *g, const GNode *n);
-/* Whether 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells. A back end checks the others as it stores them. */
+/* True if 32 bits hold every entry of a compute node of whole numbers, as far as its formula tells.
+ * A back end checks the entries of other nodes as it stores them. */
 bool gx_entries_fit(Graph *g, const GNode *n);
-/* What an operation costs for one element, in multiply-adds; GX_COSTLY: an exponential and the like. */
+/* The price of an operation for one element, in multiply-adds. From GX_COSTLY on it is an
+ * exponential or the like. */
 enum { GX_COSTLY = 16 };
 int gx_price(GOp op);
-/* Where an index lies in an axis, as a condition; NULL: that is known. */
+/* The condition that an index lies in an axis of this extent; NULL: it is known to. */
 const GExpr *gx_inside(Graph *g, const GExpr *index, int64_t extent);
-/* The same, with what is known of the entries of arrays: counts, places of a maximum, stored indices. For back ends and what serves them; a formula is not judged by it. */
-bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min, int64_t *max);
+/* The range with what is known of the entries of arrays: counts, places of a maximum, stored
+ * indices. It is for back ends and what serves them; a formula is not judged by it. */
+bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64_t *min,
+                      int64_t *max);
 
-/* ---- text, checks ------------------------------------------------------------------------------ */
-/* The text form, one node a line or a few, for --print-after; described in text.c. */
+/* ---- text, checks ---------------------------------------------------------------------------- */
+/* Prints the text form for --print-after, a line or a few for each node. text.c describes it. */
 void graph_print(const Graph *g, FILE *out);
-/* Of that text, without places in the source. */
+/* The hash of that text without places in the source. */
 uint64_t graph_hash(const Graph *g);
-/* The graph that such a text says: printed again it is the same text. NULL after errors, which are in diag. */
+/* Reads the graph that such a text says. Printed again, it is the same text. NULL after errors,
+ * which are in diag. */
 Graph *graph_read(Arena *arena, Diag *diag, const Source *source);
-/* Shapes, index numbers, types, order, in-range loads where provable, names. Returns NULL, or the first violation as a sentence. */
+/* Checks shapes, index numbers, types, order, names, and that loads stay inside where that can be
+ * proved. Returns NULL, or the first violation as a sentence. */
 const char *graph_verify(const Graph *g);
 /* Drops what neither an output nor a commit reaches, and puts the rest in topological order. */
 void graph_prune(Graph *g);
-/* The same, those nodes first, in their order, each with what it reads right ahead of it. */
+/* Does so with those nodes first, in their order, each with what it reads right ahead of it. */
 void graph_arrange(Graph *g, GNode *const *first, int count);
-/* Whether it is an array of the step's samples, a row for each: "train.image", "train.label", not "train.all.image" (runtime/abi.h). */
+/* True if the node is an array of the step's samples with a row for each: "train.image" and
+ * "train.label", and not "train.all.image" (runtime/abi.h). */
 bool graph_is_batch(const GNode *node);
-/* Sets `mark` of those nodes to 1, of all others to 0. */
+/* Sets `mark` of the nodes that an output or a commit reaches to 1, and of all others to 0. */
 void graph_mark_reached(Graph *g);
-/* Of an index of a compute node: the axes of its result come first, then those that are reduced. */
+/* The extent of an index of a compute node. The axes of its result come first, then the reduced
+ * ones. */
 int64_t graph_extent(const GNode *n, int index);
 int64_t graph_element_count(const GNode *n);
-int64_t graph_bytes(const GNode *n); /* of its array in memory */
+int64_t graph_bytes(const GNode *n); /* of the node's array in memory */
 
-/* What a method is lowered to: graphs over one set of named states. */
+/* A named state. A method is lowered to graphs over one set of these. */
 typedef enum { ROLE_PARAM, ROLE_OPTIMISER, ROLE_STATE, ROLE_QUEUE, ROLE_COUNTER } StateRole;
 typedef struct ProgramState {
-    const char *name; /* "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v", "Q", "Q.head", ... : keys of the checkpoint */
+    /* The key in a checkpoint: "online.trunk.conv1.K", "optimiser.online.trunk.conv1.K.v", "Q",
+     * "Q.head". */
+    const char *name;
     StateRole role;
     GType type;
     int rank;
     int64_t shape[GRAPH_MAX_RANK];
     Span span;
-    const char *origin; /* of a copy: the state that it starts as; NULL: it is none */
+    const char *origin; /* of a copy: the state that it starts as; NULL: it is no copy */
 } ProgramState;
 
 #endif

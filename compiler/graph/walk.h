@@ -1,18 +1,20 @@
-/* In which direction a node's reads walk memory. */
+/* In which direction the reads of a node walk memory, and how long its sums are. */
 #ifndef COUPLET_COMPILER_WALK_H
 #define COUPLET_COMPILER_WALK_H
 
 #include "compiler/graph/graph.h"
 
-/* Whether a reduction's results, along the last axis, lie side by side in the arrays it reads, rather than its terms: it is then done for a row of
- * results at once, a row of terms at a time. */
+/* True if a reduction's results, along the last axis, lie side by side in the arrays that it reads,
+ * rather than its terms. A whole row of results is then summed at once, a row of terms at a
+ * time. */
 bool sums_columns(const GNode *node);
 
-/* Terms of each result; a guard may leave out some. */
+/* The number of terms of each result. A guard may leave out some of them. */
 int64_t reduced_terms(const GNode *node);
-/* A log-sum-exp, with its largest term or without. */
+/* True for a log-sum-exp, with its largest term or without. */
 bool sums_exponentials(const GNode *node);
-/* Whether a result is summed from so many reals that a float would not keep within 1e-6 of the sum of their magnitudes: more than 16, fifteen roundings of 2^-24 each in whatever order. */
+/* True if a result is the sum of so many reals that additions in float, one after the other, would
+ * not keep it within 1e-6 of the sum of their magnitudes: more than 64. */
 bool sums_many(const GNode *node);
 
 #endif
