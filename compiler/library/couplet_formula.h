@@ -1,6 +1,6 @@
-/* Formulas compiled in the process that uses them: a function of a `.cpl` text becomes machine code
- * for the shapes that it is given, and runs on arrays of the caller. For programs in C99 or C++;
- * the library is libcouplet_formula.so.
+/* Formulas and methods compiled in the process that uses them. A function of a `.cpl` text becomes
+ * machine code for the shapes that it is given, and runs on arrays of the caller. For programs in
+ * C99 or C++; the library is libcouplet_formula.so.
  *
  *     CoupletFile *file;
  *     CoupletFormula *formula;
@@ -94,6 +94,37 @@ const char *couplet_file_hyper(const CoupletFile *file, int number);
  * ("losses.nt_xent"). False (0) behind the last, and where there is no such function. */
 int couplet_file_parameter(const CoupletFile *file, const char *function, int number,
                            CoupletParameter *parameter);
+
+/* ---- methods --------------------------------------------------------------------------------- */
+
+/* Reads, checks and compiles a method: a file with a `loss` and a `train { .. }`. What comes of it
+ * is for the functions of couplet.h, which this library has, too: couplet_model_new, _step, _embed.
+ * A source of data whose file is not there needs a claim of its fields; the arrays of a step are
+ * the caller's anyway. Arguments are those of couplet_file_open. */
+CoupletStatus couplet_method_open(const char *path, const char *text, const CoupletValue *hypers,
+                                  int hyper_count, const CoupletMethod **method,
+                                  CoupletProblem **problem);
+/* Behind the last of its models. NULL is fine; a method of `couplet build` is none to close. */
+void couplet_method_close(const CoupletMethod *method);
+
+/* Features [count, width] and their labels, 0 .. classes - 1. */
+typedef struct CoupletRows {
+    const float *values;
+    const int32_t *labels;
+    int64_t count, width;
+} CoupletRows;
+
+/* Percent of the queries whose label the k nearest rows of the bank vote for, each with the weight
+ * exp(cosine / temperature), as `eval { knn(..) }` has it (Wu et al., CVPR 2018, section 3.4). k is
+ * 1 to the rows of the bank, the temperature above 0. Negative when something is outside its range,
+ * or memory runs out. `threads` as in CoupletFormulaOptions. */
+double couplet_score_knn(const CoupletRows *bank, const CoupletRows *query, int classes, int64_t k,
+                         double temperature, int threads);
+/* Percent of the queries that a multinomial logistic regression on the bank classifies rightly, as
+ * `eval { linear(..) }` has it: mean cross-entropy + decay * sum of the squared weights. Negative
+ * as above. */
+double couplet_score_linear(const CoupletRows *bank, const CoupletRows *query, int classes,
+                            double decay, int threads);
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 

@@ -15,8 +15,10 @@ from . import _library
 from ._arrays import Function
 from ._formula import File, declared
 from .errors import CoupletError
+from .method import Method, Model, knn, linear_probe
 
-__all__ = ["CoupletError", "Formulas", "load", "load_text", "version"]
+__all__ = ["CoupletError", "Formulas", "Method", "Model", "compile", "knn", "linear_probe"]
+__all__ += ["load", "load_text", "version"]
 
 
 def version():
@@ -79,6 +81,12 @@ def load(path, threads=0, seed=0, memory=0, **hypers):
 def load_text(text, name="<text>", threads=0, seed=0, memory=0, **hypers):
     """The same of a text; `name` stands for the file in messages."""
     return Formulas(File(name, text, hypers), threads, seed, memory)
+
+
+def compile(path, **hypers):
+    """A whole method of a spec, to be trained, embedded with and evaluated on arrays: a file with a
+    `loss` and a `train { .. }`. Keywords are values of its hypers."""
+    return Method(path, None, hypers)
 
 
 def __getattr__(name):

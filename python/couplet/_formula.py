@@ -131,16 +131,12 @@ class File:
         lib = c.library()
         self.path = os.fspath(path)
         self.hypers = dict(hypers or {})
-        self.text = _read(self.path) if text is None else text
-        if self.text is not None and "\0" in self.text:
-            raise CoupletError("%s: a NUL stands in the text, which is no text then" % self.path)
-        values = (c.Value * max(1, len(self.hypers)))()
-        for value, (name, number) in zip(values, self.hypers.items()):
-            value.name, value.value = name.encode(), float(number)
+        self.text = read_text(self.path) if text is None else text
+        values, count = values_of(self.hypers)
         handle, problem = c.c_handle(), c.c_handle()
-        raw = None if self.text is None else self.text.encode("utf-8", "surrogateescape")
+        raw = raw_text(self.path, self.text)
         status = lib.couplet_file_open(
-            os.fsencode(self.path), raw, values, len(self.hypers), handle, problem
+            os.fsencode(self.path), raw, values, count, handle, problem
         )
         if status != c.OK:
             raise c.problem_error(status, problem)
@@ -171,6 +167,24 @@ class File:
         return found
 
 
+def raw_text(path, text):
+    """The bytes of a text for the library; None where it reads the path itself."""
+    if text is None:
+        return None
+    if "\0" in text:
+        raise CoupletError("%s: a NUL stands in the text, which is no text then" % path)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def values_of(hypers):
+    """Hypers as the library takes them, and how many they are."""
+    hypers = hypers or {}
+    values = (c.Value * max(1, len(hypers)))()
+    for value, (name, number) in zip(values, hypers.items()):
+        value.name, value.value = name.encode(), float(number)
+    return values, len(hypers)
+
+
 def declared(file, function):
     """The parameters of a function, which is there."""
     found = file.parameters(function)
@@ -181,7 +195,7 @@ def declared(file, function):
     raise AttributeError("`%s` has no function `%s`%s" % (file.path, function, hint))
 
 
-def _read(path):
+def read_text(path):
     """The text of a file; None for a folder, and for what is not there and may be a module of the
     library."""
     try:

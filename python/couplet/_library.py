@@ -49,6 +49,39 @@ class Options(ctypes.Structure):
     ]
 
 
+class Shape(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("element", ctypes.c_int),
+        ("rank", ctypes.c_int),
+        ("extent", ctypes.c_int64 * MOST_AXES),
+    ]
+
+
+class ModelOptions(ctypes.Structure):
+    _fields_ = [
+        ("threads", ctypes.c_int),
+        ("seed", ctypes.c_uint64),
+        ("total_steps", ctypes.c_int64),
+        ("steps_per_epoch", ctypes.c_int64),
+        ("arena", ctypes.c_void_p),
+        ("arena_bytes", ctypes.c_size_t),
+    ]
+
+
+class Input(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("data", ctypes.c_void_p), ("count", ctypes.c_int64)]
+
+
+class Rows(ctypes.Structure):
+    _fields_ = [
+        ("values", ctypes.c_void_p),
+        ("labels", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("width", ctypes.c_int64),
+    ]
+
+
 _handle_out = ctypes.POINTER(c_handle)
 _text = ctypes.c_char_p
 _functions = {
@@ -88,6 +121,47 @@ _functions = {
     "couplet_formula_kernels": (ctypes.c_int, [c_handle]),
     "couplet_formula_was_cached": (ctypes.c_int, [c_handle]),
     "couplet_formula_free": (None, [c_handle]),
+    "couplet_method_open": (
+        ctypes.c_int,
+        [_text, _text, ctypes.POINTER(Value), ctypes.c_int, _handle_out, _handle_out],
+    ),
+    "couplet_method_close": (None, [c_handle]),
+    "couplet_score_knn": (
+        ctypes.c_double,
+        [ctypes.POINTER(Rows), ctypes.POINTER(Rows), ctypes.c_int, ctypes.c_int64]
+        + [ctypes.c_double, ctypes.c_int],
+    ),
+    "couplet_score_linear": (
+        ctypes.c_double,
+        [ctypes.POINTER(Rows), ctypes.POINTER(Rows), ctypes.c_int, ctypes.c_double, ctypes.c_int],
+    ),
+    # Of couplet.h.
+    "couplet_method_name": (_text, [c_handle]),
+    "couplet_method_batch": (ctypes.c_int64, [c_handle]),
+    "couplet_method_feature_width": (ctypes.c_int64, [c_handle]),
+    "couplet_method_parameter_count": (ctypes.c_int64, [c_handle]),
+    "couplet_method_input_count": (ctypes.c_int, [c_handle]),
+    "couplet_method_input": (ctypes.c_int, [c_handle, ctypes.c_int, ctypes.POINTER(Shape)]),
+    "couplet_method_field_count": (ctypes.c_int, [c_handle]),
+    "couplet_method_field": (ctypes.c_int, [c_handle, ctypes.c_int, ctypes.POINTER(Shape)]),
+    "couplet_model_new": (
+        ctypes.c_int,
+        [c_handle, ctypes.POINTER(ModelOptions), _handle_out, _text, ctypes.c_size_t],
+    ),
+    "couplet_model_free": (None, [c_handle]),
+    "couplet_model_load": (ctypes.c_int, [c_handle, _text]),
+    "couplet_model_save": (ctypes.c_int, [c_handle, _text]),
+    "couplet_model_step": (
+        ctypes.c_int,
+        [c_handle, ctypes.POINTER(Input), ctypes.c_int, ctypes.POINTER(ctypes.c_float)],
+    ),
+    "couplet_model_steps": (ctypes.c_int64, [c_handle]),
+    "couplet_model_embed_fields": (
+        ctypes.c_int,
+        [c_handle, ctypes.POINTER(Input), ctypes.c_int, ctypes.c_int64]
+        + [ctypes.POINTER(ctypes.c_float)],
+    ),
+    "couplet_model_error": (_text, [c_handle]),
 }
 
 _NAME = "libcouplet_formula.so"
