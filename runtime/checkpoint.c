@@ -12,7 +12,7 @@
 
 static const char format_now[] = "couplet checkpoint 2", format_first[] = "couplet checkpoint 1";
 
-static const char codes_prefix[] = "codes:"; /* of a source: "codes:train" */
+static const char codes_prefix[] = "codes:", classes_prefix[] = "classes:"; /* of a source: "codes:train" */
 
 enum { FIXED_PAIRS = 9, VALUE_BYTES = 40 };
 
@@ -56,15 +56,24 @@ static void fill_fixed(Metadata *m, const CoupletSession *s) {
     snprintf(m->values[8], VALUE_BYTES, "%016" PRIx64, s->program->plan_hash);
 }
 
+/* Writes the key to `at`, and returns where the next one goes. */
+static char *add_text(Metadata *m, char *at, const char *prefix, const char *source,
+                      const char *text) {
+    if (!text) return at;
+    m->pairs[m->count++] = (CoupletTensorPair){at, text};
+    return at + sprintf(at, "%s%s", prefix, source) + 1;
+}
+
 static bool make_metadata(Metadata *m, const CoupletSession *s) {
     static const char prefix[] = "hyper.";
     const CoupletProgram *p = s->program;
     size_t name_bytes = 1;
     for (int i = 0; i < p->hyper_count; i++) name_bytes += sizeof prefix + strlen(p->hypers[i].name);
-    for (int i = 0; i < p->source_count; i++) name_bytes += sizeof codes_prefix + strlen(p->sources[i].name);
+    for (int i = 0; i < p->source_count; i++)
+        name_bytes += sizeof codes_prefix + sizeof classes_prefix + 2 * strlen(p->sources[i].name);
     for (int i = 0; i < p->loss_count; i++) name_bytes += 2 * (sizeof "loss_count." + strlen(p->losses[i].name));
     m->count = FIXED_PAIRS + p->hyper_count + 2 * p->loss_count;
-    m->pairs = calloc((size_t)(m->count + p->source_count), sizeof *m->pairs);
+    m->pairs = calloc((size_t)(m->count + 2 * p->source_count), sizeof *m->pairs);
     m->values = calloc((size_t)m->count, sizeof *m->values);
     m->names = calloc(name_bytes, 1);
     if (!m->pairs || !m->values || !m->names) return false;
@@ -85,9 +94,8 @@ static bool make_metadata(Metadata *m, const CoupletSession *s) {
         snprintf(m->values[k + 1], VALUE_BYTES, "%" PRId64, s->named[i].count);
     }
     for (int i = 0; i < p->source_count; i++) {
-        if (!s->codes[i]) continue;
-        m->pairs[m->count++] = (CoupletTensorPair){at, s->codes[i]};
-        at += sprintf(at, "%s%s", codes_prefix, p->sources[i].name) + 1;
+        at = add_text(m, at, codes_prefix, p->sources[i].name, s->codes[i]);
+        at = add_text(m, at, classes_prefix, p->sources[i].name, s->classes[i]);
     }
     return true;
 }
@@ -280,17 +288,23 @@ static bool send_states(CoupletSession *s, const CoupletTensorFile *file) {
     return d->calls->wait(d);
 }
 
-/* How the sources of the run turned words into codes. */
+static bool take_text(const CoupletTensorFile *file, const char *prefix, const char *source,
+                      char **out) {
+    char key[NAME_BYTES];
+    snprintf(key, sizeof key, "%s%.256s", prefix, source);
+    const char *found = couplet_tensors_metadata(file, key);
+    free(*out);
+    *out = found ? strdup(found) : NULL;
+    return !found || *out;
+}
+
+/* How the sources of the run turned words into codes, and what their classes were called. */
 static bool take_codes(CoupletSession *s, const CoupletTensorFile *file) {
     const CoupletProgram *p = s->program;
-    for (int i = 0; i < p->source_count; i++) {
-        char key[NAME_BYTES];
-        snprintf(key, sizeof key, "%s%.256s", codes_prefix, p->sources[i].name);
-        const char *found = couplet_tensors_metadata(file, key);
-        free(s->codes[i]);
-        s->codes[i] = found ? strdup(found) : NULL;
-        if (found && !s->codes[i]) return false;
-    }
+    for (int i = 0; i < p->source_count; i++)
+        if (!take_text(file, codes_prefix, p->sources[i].name, &s->codes[i]) ||
+            !take_text(file, classes_prefix, p->sources[i].name, &s->classes[i]))
+            return false;
     return true;
 }
 

@@ -41,7 +41,7 @@ static int32_t *read_column(const CoupletTable *table, int number, char *error, 
         memcpy(values, table->columns[number], (size_t)table->held * sizeof *values);
         return values;
     }
-    if (table->reader && table->reader->column && table->reader->column(table, number, values, error, error_bytes)) return values;
+    if (couplet_table_column(table, number, values, error, error_bytes)) return values;
     free(values);
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include "runtime/embed.h"
 
 #include "runtime/data/guard.h"
+#include "runtime/data/kept.h"
 #include "runtime/data/place.h"
 #include "runtime/data/reader.h"
 #include "runtime/method.h"
@@ -117,6 +118,7 @@ static bool make_request(const CoupletSession *s, const CoupletEmbedding *what, 
     if (what->split && !out->split) return fail(error, error_bytes, "--split is for sources that have splits, and `%s` is data.%s", source->name, source->reader);
     if (what->split) out->split = what->split;
     out->codes = s->codes[number];
+    out->classes = s->classes[number];
     if (what->data && out->path && !read_alike(out, place, error, error_bytes)) return false;
     if (what->data) out->path = what->data;
     out->claim_count = 0; /* new samples need the fields of the features alone */
@@ -130,7 +132,11 @@ static bool has_fields(const CoupletPlan *plan, const CoupletTable *table, char 
     for (int i = 0; (b = couplet_features_field(plan, i, &name)); i++) {
         CoupletField claim = {.name = name, .type = b->type, .rank = b->rank - 1};
         memcpy(claim.shape, b->shape + 1, (size_t)claim.rank * sizeof *claim.shape);
+        int number;
         if (!couplet_table_claims(table, &claim, 1, error, error_bytes)) return false;
+        if (couplet_table_field(table, name, &number) &&
+            !couplet_kept_may_read(table, number, name, error, error_bytes))
+            return false;
     }
     return true;
 }

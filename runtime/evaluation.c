@@ -8,6 +8,7 @@
 #include "runtime/evaluation.h"
 
 #include "runtime/classes.h"
+#include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
 #include "runtime/evaluate.h"
 
@@ -98,8 +99,13 @@ static const CoupletPlan *plan_of(const CoupletProgram *program, const CoupletEv
 
 /* Codes that go through the network mean the same in bank and query; classes of labels are told by their names, and may differ. */
 static bool codes_of_field_fit(const CoupletEval *e, const char *name, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
-    const CoupletField *bank = couplet_table_field(&data[e->bank], name, NULL), *query = couplet_table_field(&data[e->query], name, NULL);
+    int in_bank_at, in_query_at;
+    const CoupletField *bank = couplet_table_field(&data[e->bank], name, &in_bank_at),
+                       *query = couplet_table_field(&data[e->query], name, &in_query_at);
     int64_t code;
+    if (!couplet_kept_may_read(&data[e->bank], in_bank_at, name, error, error_bytes) ||
+        !couplet_kept_may_read(&data[e->query], in_query_at, name, error, error_bytes))
+        return false;
     if (couplet_field_same_classes(bank, query, &code)) return true;
     const char *in_bank = code < bank->classes ? bank->class_names[code] : "nothing", *in_query = code < query->classes ? query->class_names[code] : "nothing";
     const bool alike = couplet_reader_has_setting(program->sources[e->query].reader, "like");

@@ -123,6 +123,25 @@ static json_t *make_data(const CoupletRecorded *from) {
     return data;
 }
 
+/* For whoever reads the record: {"train": {"label": ["bird", "cat"]}}. A checkpoint has them, too. */
+static json_t *make_classes(const CoupletRecorded *from) {
+    const CoupletProgram *p = from->program;
+    json_t *classes = json_object();
+    for (int i = 0; i < p->source_count; i++) {
+        const CoupletTable *t = &from->sources->data[i];
+        json_t *fields = json_object();
+        for (int f = 0; f < t->field_count; f++) {
+            const CoupletField *field = &t->fields[f];
+            json_t *names = field->class_names && field->rank == 0 ? json_array() : NULL;
+            for (int64_t c = 0; names && c < field->classes; c++)
+                json_array_append_new(names, text_of(field->class_names[c]));
+            if (names) json_object_set_new(fields, field->name, names);
+        }
+        json_object_set_new(classes, p->sources[i].name, fields);
+    }
+    return classes;
+}
+
 static json_t *make_options(const CoupletRecorded *from) {
     const CoupletOrigin *origin = from->program->origin;
     return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o}", "device", from->device,
@@ -169,6 +188,7 @@ bool couplet_record_make(const CoupletRecorded *from, CoupletRecord *out, char *
                           "hypers", make_hypers(p), "written", make_written(p), "data", make_data(from), "options", make_options(from),
                           "versions", make_versions(from), "method_hash", hash_of(p->method_hash), "plan_hash", hash_of(p->plan_hash), "changes");
     if (out->json && p->stage_count) json_object_set_new(out->json, "stages", make_stages(p));
+    if (out->json) json_object_set_new(out->json, "classes", make_classes(from));
     if (out->json && from->start) json_object_set_new(out->json, "start", text_of(from->start));
     if (!out->json) snprintf(error, error_bytes, "out of memory for the record of the run");
     return out->json != NULL;

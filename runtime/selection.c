@@ -76,10 +76,10 @@ static bool compares(double value, const CoupletCondition *condition) {
 
 /* A column of numbers that the reader knows without the samples; NULL: it does not, or there is no memory. */
 static int32_t *ask_for(const Choosing *c, int number, const CoupletField *field) {
-    const CoupletReader *reader = c->table->reader;
-    if (c->table->columns || field->type != COUPLET_I32 || !reader || !reader->column) return NULL;
+    if (c->table->columns || field->type != COUPLET_I32) return NULL;
     int32_t *values = malloc(((size_t)c->table->held + 1) * sizeof *values);
-    if (values && reader->column(c->table, number, values, c->error, c->error_bytes)) return values;
+    if (values && couplet_table_column(c->table, number, values, c->error, c->error_bytes))
+        return values;
     free(values);
     return NULL;
 }

@@ -64,7 +64,8 @@ static bool allocate(CoupletSession *s) {
         s->hyper_words[i] = (int32_t)p->hypers[i].value;
     }
     s->codes = calloc((size_t)p->source_count + 1, sizeof *s->codes);
-    return s->codes && allocate_weights(s);
+    s->classes = calloc((size_t)p->source_count + 1, sizeof *s->classes);
+    return s->codes && s->classes && allocate_weights(s);
 }
 
 const CoupletPhase *couplet_program_phase(const CoupletProgram *p, int stage, int64_t epoch, int64_t step) {
@@ -270,8 +271,12 @@ void couplet_session_free(CoupletSession *s) {
         if (s->states[i]) s->device->calls->release(s->device, s->states[i]);
     free(s->states);
     for (int i = 0; s->weights && i < s->program->source_count; i++) free(s->weights[i]);
-    for (int i = 0; s->codes && i < s->program->source_count; i++) free(s->codes[i]);
+    for (int i = 0; i < s->program->source_count; i++) {
+        if (s->codes) free(s->codes[i]);
+        if (s->classes) free(s->classes[i]);
+    }
     free(s->codes);
+    free(s->classes);
     free(s->weights);
     free(s->hyper_reals);
     free(s->named);

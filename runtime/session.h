@@ -33,6 +33,9 @@ typedef struct CoupletSession {
     int32_t seed_words[2], step_word, steps_word, epoch_word; /* what kernels read */
     float *hyper_reals;
     int32_t *hyper_words;
+    /* By source: the names of its classes (data/kept.h), which the checkpoint keeps. NULL: the
+     * source has none. */
+    char **classes;
     /* By source: how it turns words into codes (data/codes.h), which the checkpoint keeps. NULL:
      * the source has no words. */
     char **codes;

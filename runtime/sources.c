@@ -5,7 +5,9 @@
  * sent batch by batch. Both ways give the same values, so nothing above needs to know. */
 #include "runtime/sources.h"
 
+#include "runtime/data/kept.h"
 #include "runtime/data/reader.h"
+#include "runtime/data/words.h"
 #include "runtime/selection.h"
 
 #include <stdio.h>
@@ -60,18 +62,32 @@ void couplet_opened_close(CoupletOpenedTables *opened) {
     opened->count = 0;
 }
 
-bool couplet_sources_codes(const CoupletSources *s, char **codes) {
-    for (int i = 0; i < s->program->source_count; i++) {
-        const CoupletTable *table = &s->data[i];
-        size_t length;
-        free(codes[i]);
-        codes[i] = NULL;
-        if (!table->reader || !table->reader->codes) continue;
-        FILE *text = open_memstream(&codes[i], &length);
-        if (!text) return false;
-        table->reader->codes(table, text);
-        if (fclose(text) != 0) return false;
-    }
+static bool write_codes(const CoupletTable *table, FILE *out) {
+    if (!table->reader || !table->reader->codes) return false;
+    table->reader->codes(table, out);
+    return true;
+}
+
+/* What `write` makes of the table, in place of *out; NULL where it writes nothing. */
+static bool take_text(const CoupletTable *table, bool (*write)(const CoupletTable *, FILE *),
+                      char **out) {
+    size_t length;
+    free(*out);
+    *out = NULL;
+    FILE *text = open_memstream(out, &length);
+    if (!text) return false;
+    const bool some = write(table, text), good = fclose(text) == 0;
+    if (some && good) return true;
+    free(*out);
+    *out = NULL;
+    return good;
+}
+
+bool couplet_sources_codes(const CoupletSources *s, char **codes, char **classes) {
+    for (int i = 0; i < s->program->source_count; i++)
+        if (!take_text(&s->data[i], write_codes, &codes[i]) ||
+            !take_text(&s->data[i], couplet_kept_write, &classes[i]))
+            return false;
     return true;
 }
 
@@ -140,6 +156,45 @@ static int64_t row_bytes(const CoupletSources *s, const Reading *r) {
     return r->field == t->field_count ? (int64_t)sizeof(int32_t) : couplet_field_bytes(&t->fields[r->field]);
 }
 
+/* The first name that both fields have, with another number in each; NULL: they number alike. */
+static const char *numbered_twice(const CoupletField *a, const CoupletField *b, int64_t *in_a,
+                                  int64_t *in_b) {
+    CoupletWords names = {.count = 0};
+    const char *found = NULL;
+    for (int64_t c = 0; c < a->classes; c++)
+        if (couplet_words_add(&names, a->class_names[c], strlen(a->class_names[c])) != c) break;
+    for (int64_t c = 0; !found && c < b->classes; c++) {
+        *in_b = c;
+        *in_a = couplet_words_find(&names, b->class_names[c], strlen(b->class_names[c]));
+        if (*in_a >= 0 && *in_a != c) found = b->class_names[c];
+    }
+    couplet_words_free(&names);
+    return found;
+}
+
+/* Formulas that read the numbers of a class from two sources take them for the same class. */
+static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error,
+                          size_t error_bytes) {
+    const CoupletField *here = &s->data[r->source].fields[r->field];
+    for (int i = 0; here->class_names && i < s->program->source_count; i++) {
+        int64_t number, other;
+        int field;
+        const CoupletField *there = couplet_table_field(&s->data[i], here->name, &field);
+        if (i == r->source || !there || !there->class_names || !s->shelves[i][field].read) continue;
+        const char *name = numbered_twice(here, there, &number, &other);
+        if (!name) continue;
+        snprintf(error, error_bytes,
+                 "%s: `%s` is number %lld of `%s`, and number %lld in %s; the method reads both, and "
+                 "would take them for two classes. With the same names in both places, or in a file "
+                 "that names = \"FILE\" reads, they are numbered alike",
+                 s->data[r->source].name, name, (long long)number, here->name, (long long)other,
+                 s->data[i].name);
+        return false;
+    }
+    s->shelves[r->source][r->field].read = true;
+    return true;
+}
+
 /* Whether the field is what the plan was compiled for. */
 static bool fits(const CoupletSources *s, const Reading *r, const char *input, const CoupletBuffer *b, char *error, size_t error_bytes) {
     static const CoupletField index = {.name = "index", .type = COUPLET_I32};
@@ -151,7 +206,10 @@ static bool fits(const CoupletSources *s, const Reading *r, const char *input, c
     }
     bool same = b->type == f->type && b->rank == f->rank + 1 && (!r->whole || b->shape[0] == t->count);
     for (int i = 0; same && i < f->rank; i++) same = b->shape[i + 1] == f->shape[i];
-    if (same) return true;
+    if (same)
+        return f == &index ||
+               (couplet_kept_may_read(t, r->field, input, error, error_bytes) &&
+                numbers_agree(s, r, error, error_bytes));
     CoupletField compiled = {.type = b->type, .rank = b->rank - 1};
     char found[128], wanted[128];
     memcpy(compiled.shape, b->shape + 1, sizeof compiled.shape - sizeof *compiled.shape);

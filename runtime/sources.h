@@ -16,6 +16,7 @@ typedef struct CoupletShelf {
     void *copy;        /* the memory of `whole`, if rows were copied; NULL: it lies in the table */
     void *part;        /* the rows of a sweep, if they were copied */
     int64_t part_rows;
+    bool read; /* by a formula of a plan that was attached */
 } CoupletShelf;
 
 typedef struct CoupletSources {
@@ -47,9 +48,10 @@ bool couplet_sources_open(const CoupletProgram *program, const CoupletPlaces *pl
                           const CoupletLoading *loading, CoupletOpenedTables *opened,
                           CoupletSources *out, char *error, size_t error_bytes);
 void couplet_opened_close(CoupletOpenedTables *opened); /* those that nobody took */
-/* Replaces the texts in `codes` (data/codes.h) by how each source turns words into codes; NULL for
- * a source without words. False when memory is out. */
-bool couplet_sources_codes(const CoupletSources *sources, char **codes);
+/* Replaces the texts in `codes` (data/codes.h) by how each source turns words into codes, and those
+ * in `classes` (data/kept.h) by the names of its classes; NULL for a source that has none. False
+ * when memory is out. */
+bool couplet_sources_codes(const CoupletSources *sources, char **codes, char **classes);
 /* Makes ready what the plan reads of each source. It compares fields with the plan's inputs and
  * brings whole columns together. On a device other than the host it puts large fields there once,
  * so that a step only sends numbers of rows; a field that the device has no room for is sent batch

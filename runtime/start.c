@@ -179,11 +179,28 @@ static bool same_codes(const Start *s) {
     return true;
 }
 
+/* Classes may be others, where only an encoder is taken; a head for them must not be. */
+static void say_other_classes(const Start *s) {
+    const CoupletProgram *p = s->session->program;
+    char line[LINE_BYTES], key[300];
+    for (int i = 0; i < p->source_count; i++) {
+        snprintf(key, sizeof key, "classes:%.256s", p->sources[i].name);
+        const char *there = couplet_tensors_metadata(&s->file, key), *here = s->session->classes[i];
+        if (!there || !here || strcmp(there, here) == 0) continue;
+        snprintf(line, sizeof line,
+                 "note: the classes of `%.80s` are not those of %.120s, or have other numbers: what "
+                 "was learned of their numbers there is of other classes here",
+                 p->sources[i].name, s->path);
+        s->say(s->context, line);
+    }
+}
+
 /* Looked at as a whole before anything is taken. */
 static bool is_fit(const Start *s) {
     const CoupletProgram *p = s->session->program;
     int taken = 0;
     if (!same_codes(s)) return false;
+    say_other_classes(s);
     for (int i = 0; i < p->state_count; i++) {
         const CoupletTensorEntry *entry = found_for(s, &p->states[i]);
         if (entry && !all_finite(s, entry)) return false;

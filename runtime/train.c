@@ -7,7 +7,9 @@
  * interrupts is done again, and is preceded by a checkpoint for that. */
 #include "runtime/train.h"
 
+#include "runtime/data/copies.h"
 #include "runtime/data/guard.h"
+#include "runtime/data/kept.h"
 #include "runtime/epoch.h"
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
@@ -95,8 +97,39 @@ static bool ended_by_signal(const Trainer *t) { return stopped(t) && !*t->error;
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
 
+/* The checkpoint of a run that was made says what its classes were called. One that cannot be read
+ * is refused later, where its arrays are taken. */
+static bool open_sources(Trainer *t) {
+    char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
+    CoupletPlaces places = t->options->places;
+    CoupletMapped kept = {.length = 0};
+    if (t->options->record &&
+        couplet_path_join(t->options->folder->path, couplet_checkpoint_name, path, why, sizeof why) &&
+        couplet_mapped_open(path, &kept, why, sizeof why))
+        places.kept = &kept.file;
+    const bool good = couplet_sources_open(t->program, &places, &t->options->loading, NULL,
+                                           &t->sources, t->error, t->error_bytes);
+    couplet_mapped_close(&kept);
+    return good;
+}
+
+/* Other data may name its classes otherwise: what became of their numbers. */
+static void say_classes(Trainer *t) {
+    for (int i = 0; i < t->program->source_count; i++) {
+        const CoupletTable *table = &t->sources.data[i];
+        for (int f = 0; f < table->field_count; f++) {
+            const char *stranger = couplet_kept_stranger(table, f);
+            if (stranger)
+                say(t, "note: %s: %s; they are numbered anew\n", table->name, stranger);
+            if (couplet_kept_is_renumbered(table, f))
+                say(t, "note: %s: the classes of `%s` have the numbers that their names had in "
+                       "training\n", table->name, table->fields[f].name);
+        }
+    }
+}
+
 static bool take_sources(Trainer *t) {
-    if (!t->options->sources) return couplet_sources_open(t->program, &t->options->places, &t->options->loading, NULL, &t->sources, t->error, t->error_bytes);
+    if (!t->options->sources) return open_sources(t);
     t->sources = *t->options->sources;
     *t->options->sources = (CoupletSources){0};
     for (int i = 0; i < t->program->source_count; i++) assert(strcmp(t->sources.program->sources[i].name, t->program->sources[i].name) == 0);
@@ -118,7 +151,9 @@ static bool open_data(Trainer *t) {
         snprintf(t->error, t->error_bytes, "out of memory");
         return false;
     }
-    if (!take_sources(t) || !couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes)) return false;
+    if (!take_sources(t)) return false;
+    say_classes(t);
+    if (!couplet_evaluations_fit(t->program, t->sources.data, t->error, t->error_bytes)) return false;
     warn_of_one_class(t);
     return true;
 }
@@ -537,7 +572,7 @@ static bool open_clock(Trainer *t, Clock *clock) {
 
 /* What checkpoints say of the words of the data. */
 static bool take_codes(Trainer *t) {
-    if (couplet_sources_codes(&t->sources, t->session->codes)) return true;
+    if (couplet_sources_codes(&t->sources, t->session->codes, t->session->classes)) return true;
     snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
     return false;
 }

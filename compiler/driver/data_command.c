@@ -86,7 +86,7 @@ static int pack(Arena *arena, const Options *o) {
 
 /* ---- packed copies ------------------------------------------------------------------------------------------------------- */
 
-static void show_copy(const CoupletCopy *copy) {
+static void show_copy(const CoupletPackedCopy *copy) {
     char size[32], used[32] = "";
     const time_t seconds = (time_t)copy->used;
     struct tm local;
@@ -99,11 +99,11 @@ static void show_copy(const CoupletCopy *copy) {
 }
 
 /* `about` is part of the path of a source, or NULL for all. */
-static bool is_about(const CoupletCopy *copy, const char *about) { return !about || strstr(copy->source, about) || strstr(copy->path, about); }
+static bool is_about(const CoupletPackedCopy *copy, const char *about) { return !about || strstr(copy->source, about) || strstr(copy->path, about); }
 
 static int list_copies(const Options *o) {
     char folder[COUPLET_PATH_BYTES], error[2048], size[32];
-    CoupletCopy *copies;
+    CoupletPackedCopy *copies;
     int count, removed = 0, shown = 0;
     int64_t bytes = 0;
     bool good = true;

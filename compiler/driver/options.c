@@ -255,5 +255,6 @@ CoupletPlaces options_places(const Options *o, const char *path) {
     if (!o->record) return places;
     places.was = (const char *const *)o->record->places;
     places.was_count = o->record->place_count;
+    places.kept = o->kept;
     return places;
 }

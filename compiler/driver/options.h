@@ -28,6 +28,7 @@ typedef struct Options {
     ARRAY(const char *) data; /* each --data: FOLDER, or NAME=PATH */
     const struct CoupletRecord *record; /* of the run that is gone on with or evaluated; NULL */
     bool trusts_record;                 /* what the run's own data held is taken from the record */
+    const struct CoupletTensorFile *kept; /* the checkpoint of that run; NULL */
     /* Where the tables that the check of a spec opens are kept; NULL: they are closed. */
     struct CoupletOpenedTables *opened;
 } Options;

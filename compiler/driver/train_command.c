@@ -3,6 +3,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/sources.h"
+#include "runtime/data/copies.h"
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
 #include "runtime/files.h"
@@ -33,6 +34,7 @@ typedef struct Job {
     Work work;
     CoupletRunFolder folder;
     CoupletRecord record; /* of a run that is gone on with or evaluated */
+    CoupletMapped kept;   /* its checkpoint, while its data is opened */
     bool data_was_named;
     DeviceChoice choice;
     CoupletDevice *device;
@@ -60,11 +62,25 @@ static void take_record(Job *j) {
     o->no_fuse |= couplet_record_true(r, "options.no_fuse");
 }
 
+/* A checkpoint that cannot be read is refused where its arrays are taken. */
+static void take_kept(Job *j) {
+    char path[COUPLET_PATH_BYTES], why[COUPLET_PATH_BYTES + 256];
+    if (couplet_path_join(j->folder.path, couplet_checkpoint_name, path, why, sizeof why) &&
+        couplet_mapped_open(path, &j->kept, why, sizeof why))
+        j->o->kept = &j->kept.file;
+}
+
+static void drop_kept(Job *j) {
+    j->o->kept = NULL;
+    couplet_mapped_close(&j->kept);
+}
+
 static bool open_run(Job *j, const char *folder, bool resume) {
     char error[COUPLET_PATH_BYTES + 512];
     if (!couplet_folder_open(&j->folder, folder, spec_name(j->arena, j->o->file), resume, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
     if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
     take_record(j);
+    take_kept(j);
     return true;
 }
 
@@ -108,6 +124,7 @@ static bool compile(Job *j, Assembled *out) {
     Method *method = load_method(j->arena, diag, j->spec, j->o);
     LoweredProgram *lowered = method && open_data(j, method) ? lower_checked(j->arena, j->o, diag, method, &j->choice) : NULL;
     report_messages(diag);
+    drop_kept(j);
     return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
 }
 
@@ -196,6 +213,7 @@ static void close_job(Job *j) {
     if (j->code) j->device->calls->forget(j->device, j->code);
     couplet_device_free(j->device);
     couplet_record_free(&j->record);
+    drop_kept(j);
     couplet_folder_release(&j->folder);
 }
 

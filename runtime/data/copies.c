@@ -208,7 +208,7 @@ void couplet_copies_tidy(const char *folder, const char *path) {
     if (open) closedir(open);
 }
 
-bool couplet_copy_remove(const CoupletCopy *copy, char *error, size_t error_bytes) {
+bool couplet_copy_remove(const CoupletPackedCopy *copy, char *error, size_t error_bytes) {
     errno = EWOULDBLOCK;
     if (remove_copy(copy->path, true)) return true;
     snprintf(error, error_bytes, "%s: %s", copy->path, errno == EWOULDBLOCK ? "a process is making this copy" : strerror(errno));
@@ -222,7 +222,7 @@ static void take_text(const CoupletTensorFile *file, const char *key, char *out,
     snprintf(out, bytes, "%s", text ? text : "");
 }
 
-static void look_into(CoupletCopy *copy) {
+static void look_into(CoupletPackedCopy *copy) {
     CoupletMapped mapped;
     char error[COUPLET_PATH_BYTES + 256];
     struct stat status;
@@ -237,11 +237,11 @@ static void look_into(CoupletCopy *copy) {
 }
 
 /* A partial file stands for its copy, which has no name yet. */
-static bool look_at(const char *folder, const char *name, CoupletCopy *copy) {
+static bool look_at(const char *folder, const char *name, CoupletPackedCopy *copy) {
     char error[COUPLET_PATH_BYTES + 64];
     struct stat status;
     const char *rest = rest_of(name);
-    *copy = (CoupletCopy){.rows = 0};
+    *copy = (CoupletPackedCopy){.rows = 0};
     if (!rest || strcmp(rest, lock_ending) == 0 || !couplet_path_join(folder, name, copy->path, error, sizeof error)) return false;
     if (stat(copy->path, &status) != 0) return false;
     copy->bytes = (int64_t)status.st_size;
@@ -251,17 +251,17 @@ static bool look_at(const char *folder, const char *name, CoupletCopy *copy) {
     return true;
 }
 
-static int by_path(const void *a, const void *b) { return strcmp(((const CoupletCopy *)a)->path, ((const CoupletCopy *)b)->path); }
+static int by_path(const void *a, const void *b) { return strcmp(((const CoupletPackedCopy *)a)->path, ((const CoupletPackedCopy *)b)->path); }
 
-bool couplet_copies_list(const char *folder, CoupletCopy **out, int *count) {
-    CoupletCopy copy;
+bool couplet_copies_list(const char *folder, CoupletPackedCopy **out, int *count) {
+    CoupletPackedCopy copy;
     bool good = true;
     *out = NULL;
     *count = 0;
     DIR *open = opendir(folder);
     for (struct dirent *entry; good && open && (entry = readdir(open));) {
         if (!look_at(folder, entry->d_name, &copy)) continue;
-        CoupletCopy *more = realloc(*out, ((size_t)*count + 1) * sizeof copy);
+        CoupletPackedCopy *more = realloc(*out, ((size_t)*count + 1) * sizeof copy);
         good = more != NULL;
         if (!good) break;
         *out = more;

@@ -51,7 +51,7 @@ void couplet_copy_unlock(const char *path, int lock);
 
 /* ---- what is there ------------------------------------------------------------------------------------------------------ */
 
-typedef struct CoupletCopy {
+typedef struct CoupletPackedCopy {
     char path[COUPLET_PATH_BYTES];
     char source[COUPLET_PATH_BYTES]; /* the path of what was packed */
     char reader[64];
@@ -59,11 +59,11 @@ typedef struct CoupletCopy {
     bool has_source; /* the source is still there */
     int64_t rows, bytes;
     int64_t used;   /* seconds since 1970 when it was last read */
-} CoupletCopy;
+} CoupletPackedCopy;
 
 /* Every copy in the folder, by path; *out is malloc'ed. A folder that is not there has none. False when memory is out. */
-bool couplet_copies_list(const char *folder, CoupletCopy **out, int *count);
+bool couplet_copies_list(const char *folder, CoupletPackedCopy **out, int *count);
 /* Removes it; who has it mapped keeps what is mapped. False with a sentence, also while it is being made. */
-bool couplet_copy_remove(const CoupletCopy *copy, char *error, size_t error_bytes);
+bool couplet_copy_remove(const CoupletPackedCopy *copy, char *error, size_t error_bytes);
 
 #endif

@@ -48,10 +48,14 @@ static const char *named_place(const char *const *list, int count, const char *s
     return NULL;
 }
 
+static const char *named_given(const CoupletPlaces *places, const char *source) {
+    return named_place(places->given, places->given_count, source);
+}
+
 /* A folder that is given holds all sources that have no place of their own. */
 static const char *place_of(const CoupletPlaces *places, const char *source) {
     if (!places) return NULL;
-    const char *given = named_place(places->given, places->given_count, source);
+    const char *given = named_given(places, source);
     return given || folder_of(places) ? given : named_place(places->was, places->was_count, source);
 }
 
@@ -111,11 +115,21 @@ static bool resolve(const CoupletPlaces *places, const char *written, char *out,
     return copy_path(spec ? spec : "", slash ? (size_t)(slash - spec) + 1 : 0, written, out, error, error_bytes);
 }
 
+static const char *kept_text(const CoupletPlaces *places, const char *prefix, const char *source) {
+    char key[300];
+    snprintf(key, sizeof key, "%s:%.256s", prefix, source);
+    return places && places->kept ? couplet_tensors_metadata(places->kept, key) : NULL;
+}
+
 bool couplet_place_request(const CoupletPlaces *places, const CoupletSource *source, char path[COUPLET_PATH_BYTES], CoupletRequest *out, char *error, size_t error_bytes) {
     const bool split = takes_split(source->reader);
     const char *named = place_of(places, source->name), *folder = named ? named : split ? folder_of(places) : NULL;
     *out = (CoupletRequest){.reader = source->reader, .settings = source->settings, .setting_count = source->setting_count, .claim = source->claim,
                             .claim_count = source->claim_count};
+    out->classes = kept_text(places, "classes", source->name);
+    /* The data that was trained on has its codes by itself. */
+    if (places && places->given_count && (named_given(places, source->name) || folder_of(places)))
+        out->codes = kept_text(places, "codes", source->name);
     if (split) out->split = source->path;
     if (split && !folder) return true;
     out->path = path;

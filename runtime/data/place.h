@@ -3,6 +3,7 @@
 #define COUPLET_RUNTIME_DATA_PLACE_H
 
 #include "runtime/data/table.h"
+#include "runtime/safetensors.h"
 
 typedef struct CoupletPlaces {
     const char *spec;         /* the file whose folder relative paths of the spec start from; NULL: the current folder */
@@ -10,6 +11,9 @@ typedef struct CoupletPlaces {
     int given_count;
     const char *const *was; /* where the record of a run says that its sources lay, "train=/photos/a": for those that --data does not place */
     int was_count;
+    /* The checkpoint of that run, which keeps the names of classes, and the codes of words for what
+     * --data places; NULL: nothing is kept. It outlives the tables' opening. */
+    const CoupletTensorFile *kept;
 } CoupletPlaces;
 
 /* False with a sentence when there are two folders, two places for one source, or a place for a source that is none. */

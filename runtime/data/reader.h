@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { COUPLET_READER_VERSION = 2 };
+enum { COUPLET_READER_VERSION = 3 };
 
 struct CoupletReader {
     const char *name; /* as in readers.def */

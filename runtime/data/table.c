@@ -7,6 +7,7 @@
 #include "runtime/data/table.h"
 
 #include "runtime/data/guard.h"
+#include "runtime/data/kept.h"
 #include "runtime/data/pack.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
@@ -156,6 +157,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
     out->asked = asked_of(out);
     const bool named = kind != COUPLET_PACKED_FITS || couplet_pack_take_rows(out, error, error_bytes);
     if (named && holds_rows(out, error, error_bytes) && names_differ(out, error, error_bytes) &&
+        (!request->classes || couplet_kept_apply(out, request->classes, error, error_bytes)) &&
         couplet_table_claims(out, request->claim, request->claim_count, error, error_bytes))
         return true;
     couplet_table_close(out);
@@ -163,6 +165,7 @@ bool couplet_table_open(const CoupletRequest *request, CoupletTable *out, char *
 }
 
 void couplet_table_close(CoupletTable *table) {
+    couplet_kept_free(table);
     if (table->release) table->release(table->storage);
     if (table->reader && table->reader->close) table->reader->close(table);
     free((void *)(uintptr_t)table->columns);
@@ -189,6 +192,22 @@ static bool load_columns(CoupletTable *table, const CoupletLoading *loading, cha
 
 /* A file that was cut short while it was read gave zeros, and whatever was said of these is not what is wrong. */
 bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes) {
-    const bool good = load_columns(table, loading, error, error_bytes);
+    couplet_kept_hide(table);
+    bool good = load_columns(table, loading, error, error_bytes);
+    couplet_kept_show(table);
+    good = good && couplet_kept_load(table, error, error_bytes);
     return couplet_guard_whole(error, error_bytes) && good;
+}
+
+bool couplet_table_column(const CoupletTable *table, int field, int32_t *out, char *error,
+                          size_t error_bytes) {
+    const CoupletReader *reader = table->reader;
+    CoupletTable given = *table; /* a reader sees the numbers that it gave */
+    *error = 0;
+    if (!reader || !reader->column) return false;
+    couplet_kept_hide(&given);
+    const bool good = reader->column(&given, field, out, error, error_bytes);
+    couplet_kept_show(&given);
+    if (good) couplet_kept_renumber(table, field, out, table->held);
+    return good;
 }

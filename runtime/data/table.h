@@ -9,6 +9,7 @@
 #include <signal.h>
 
 typedef struct CoupletReader CoupletReader;
+typedef struct CoupletKept CoupletKept; /* kept.h */
 
 /* What a table is opened from. */
 typedef struct CoupletRequest {
@@ -18,6 +19,7 @@ typedef struct CoupletRequest {
     const CoupletSetting *settings; /* those that were given; the others have the standard values of readers.def */
     int setting_count;
     const char *codes;              /* how the source that was trained on turns words into codes (codes.h), which holds for this one in place of `like`; NULL: nothing is said */
+    const char *classes;            /* the names that its classes had when it was trained on (kept.h); NULL: nothing is said */
     const char *beside;             /* the file whose folder relative paths of settings start at; NULL: `path` */
     const CoupletField *claim;      /* fields that the spec claims: they are compared, and choose types where the file leaves a choice */
     int claim_count;                /* 0: the spec claims nothing */
@@ -47,6 +49,7 @@ typedef struct CoupletTable {
 
     uint64_t *row_hashes;          /* [held]: of a packed file in the place of its source: of the names that the rows had there; NULL: it is none */
     void *state;                   /* the reader's own */
+    CoupletKept *kept;             /* [field_count]: what its classes were called when it was trained on; NULL: nobody said */
 } CoupletTable;
 
 /* Fields, their shapes and the number of rows, from names and headers alone; the claim is compared. Where the path is a file that couplet_pack_write made of a source
@@ -74,6 +77,12 @@ typedef struct CoupletLoading {
 /* Brings the columns: those that lie in their file as they are needed are mapped, small ones are read, what must be decoded is decoded once, on all cores,
  * into a packed copy that is mapped from then on (pack.h). False with a sentence; the table is then as it was. */
 bool couplet_table_load(CoupletTable *table, const CoupletLoading *loading, char *error, size_t error_bytes);
+
+/* The values of an int field of rank 0 for all rows, where the reader knows them without a look at
+ * the samples. False with an empty sentence: it does not; false with a sentence: what is there is
+ * wrong. */
+bool couplet_table_column(const CoupletTable *table, int field, int32_t *out, char *error,
+                          size_t error_bytes);
 
 /* Asks for rows of the source that are copied soon, all fields of each, and does not wait for the disk: for whoever gathers batches, as early as the rows are
  * known. Does nothing where the columns are not mapped. */

@@ -207,7 +207,7 @@ static void damaged_copies_are_made_anew(void **state) {
         CoupletTable t = open_table(&source, 40, 9);
         const CoupletLoading l = loading(2, 0);
         char path[COUPLET_PATH_BYTES];
-        CoupletCopy *copies;
+        CoupletPackedCopy *copies;
         int count;
         *reads = 0;
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
@@ -237,7 +237,7 @@ static void damaged_values_are_found(void **state) {
         Source source = {.bad = {0}, .bad_count = row_counts[c] > 1};
         CoupletTable t = open_table(&source, row_counts[c], 77 + c);
         const CoupletLoading l = loading(3, 1);
-        CoupletCopy *copies;
+        CoupletPackedCopy *copies;
         int count;
         assert_true(couplet_pack_load(&t, &l, error, sizeof error));
         assert_true(couplet_pack_check(&t, error, sizeof error));
@@ -515,7 +515,7 @@ static void no_place(void **state) {
 
 static void copies_are_listed_and_removed(void **state) {
     (void)state;
-    CoupletCopy *copies;
+    CoupletPackedCopy *copies;
     int count;
     assert_true(loads(50, 1));
     assert_true(couplet_copies_list(cache, &copies, &count));
@@ -533,7 +533,7 @@ static void copies_are_listed_and_removed(void **state) {
 /* What nobody has read for sixty days goes when another copy is made; what is another's stays. */
 static void old_copies_go(void **state) {
     (void)state;
-    CoupletCopy *copies;
+    CoupletPackedCopy *copies;
     int count;
     char other[128];
     snprintf(other, sizeof other, "%s/notes.safetensors", cache);
