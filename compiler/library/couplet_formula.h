@@ -23,10 +23,10 @@
  * An object is freed once, when no call for it is under way. A process that was forked may go on
  * with all objects: it starts threads of its own.
  *
- * Nothing here prints, exits or aborts. A function that fails returns a status other than
- * COUPLET_OK and, where `problem` is not NULL, sets *problem to what is wrong, for
- * couplet_problem_free; else *problem is NULL. Only where there is no memory is *problem NULL after
- * a failure, too. */
+ * Nothing here prints, exits or aborts; only LLVM ends the process when it meets no memory while it
+ * makes machine code. A function that fails returns a status other than COUPLET_OK and, where
+ * `problem` is not NULL, sets *problem to what is wrong, for couplet_problem_free; else *problem is
+ * NULL. Only where there is no memory is *problem NULL after a failure, too. */
 #ifndef COUPLET_FORMULA_H
 #define COUPLET_FORMULA_H
 

@@ -42,7 +42,8 @@ def array_of(value, parameter):
     wants_reals = parameter.kind == c.REAL
     is_list = isinstance(value, (list, tuple))
     array = np.asarray(value)
-    if is_list and wants_reals and array.dtype.kind in "iu":
+    is_number = array.ndim == 0 and parameter.is_number
+    if (is_list or is_number) and wants_reals and array.dtype.kind in "iu":
         array = array.astype(np.float32)
     kind = array.dtype.kind
     if kind == "f" or (kind == "V" and array.dtype.name == "bfloat16"):

@@ -141,11 +141,18 @@ def _slot(parameter, value):
     with torch.no_grad():
         memory = _memory(parameter, value.detach())
     element = c.FLOAT32 if memory.dtype == torch.float32 else c.INT32
-    return Slot(parameter.name, element, tuple(memory.shape), memory.data_ptr(), memory)
+    try:
+        address = memory.data_ptr()
+    except RuntimeError:  # torch.func hands over tensors without memory
+        words = "`%s` has no memory of its own: torch.func and vmap cannot look into compiled kernels"
+        raise TypeError(words % parameter.name) from None
+    return Slot(parameter.name, element, tuple(memory.shape), address, memory)
 
 
 def _memory(parameter, tensor):
     """The tensor as the library reads it: itself, where it is dense and of the right kind."""
+    if tensor.dtype in _WHOLES and parameter.kind == c.REAL and tensor.dim() == 0:
+        tensor = tensor.to(torch.float32)  # a number, as 1 is
     if tensor.dtype in _REALS:
         return tensor.to(torch.float32).resolve_neg().contiguous()
     if tensor.dtype == torch.bool and parameter.kind == c.BOOL:

@@ -99,11 +99,34 @@ class Formulas(unittest.TestCase):
     def test_another_number_compiles_nothing(self):
         x, y = arrays(9, 4)
         f = couplet.load_text(TEXT, "made.cpl").pairs
-        for tau in (0.1, 0.2, 0.3, np.float32(0.4), np.array(0.5), 1, np.int64(2)):
+        for tau in (0.1, 0.2, 0.3, np.float32(0.4), np.array(0.5), 1, np.int64(2), np.array(3)):
             self.assertAlmostEqual(f(x, y, tau=tau), pairs(x, y, float(tau)), places=4)
         self.assertEqual(len(f._kernels), 1)
         f(*arrays(10, 4))
         self.assertEqual(len(f._kernels), 2)
+
+    def test_few_shapes_are_kept(self):
+        f, most = couplet.load_text(TEXT, "made.cpl").pairs, couplet._formula.MOST_KEPT
+        couplet._formula.MOST_KEPT = 2
+        try:
+            values = [f(*[a[:n] for a in arrays(9, 4)]) for n in (7, 8, 9)]
+        finally:
+            couplet._formula.MOST_KEPT = most
+        self.assertEqual(len(f._kernels), 2)
+        self.assertTrue(np.isfinite(values).all())
+
+    def test_memory_is_given_back(self):
+        def held():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * 4096
+
+        x, y = arrays(100, 50)
+        f = couplet.load_text(TEXT, "made.cpl").pairs
+        f.value_and_grad(x, y)
+        before = held()
+        for _ in range(2000):
+            f.value_and_grad(x, y)
+        self.assertLess(held() - before, 10 << 20)
 
     def test_memory_is_read_where_it_lies(self):
         x, y = arrays(6, 4)

@@ -134,6 +134,7 @@ class Modules(unittest.TestCase):
             loss.tau = tau
             self.near(loss(x, y), wanted(x, y, tau))
             self.near(loss(x, y, tau=tau / 2), wanted(x, y, tau / 2))
+        self.near(loss(x, y, tau=torch.tensor(2)), wanted(x, y, 2))
         self.assertEqual(len(loss._kernels), 1)
 
     def test_labels_and_masks(self):
@@ -202,6 +203,9 @@ class Modules(unittest.TestCase):
         self.refused(TypeError, "on meta", self.loss, x.to("meta"), y)
         self.refused(TypeError, "torch.sparse_coo", self.loss, x.detach().to_sparse(), y)
         self.refused(TypeError, "given a str", self.loss, "x", y)
+        func = getattr(torch, "func", None)
+        if func is not None:  # torch 2
+            self.refused(TypeError, "torch.func", func.grad(lambda a: self.loss(a, y)), x)
         make = couplet.torch.loss
         self.refused(AttributeError, "did you mean `pairs`?", make, PATH, "pears")
         self.refused(couplet.CoupletError, "no hyper `tua`", make, PATH, "pairs", tua=1)
