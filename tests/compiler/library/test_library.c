@@ -344,6 +344,72 @@ static void numbers_that_go_wrong(void **state) {
     couplet_file_free(file);
 }
 
+/* ---- methods --------------------------------------------------------------------------------- */
+
+static const char method_text[] =
+    "use nn, columns, optim, losses\n"
+    "data train = data.arrays(\"nowhere.npz\") { row : real[6], label : int }\n"
+    "hyper tau = 0.5 | tau > 0\n"
+    "view a, b = columns.noise(train.row, deviation = 0.3)\n"
+    "net encoder = trunk: nn.linear(4) >> head: nn.linear(3)\n"
+    "loss losses.nt_xent(encoder(a), encoder(b), tau)\n"
+    "train { epochs 1, batch 8, optimiser optim.sgd(lr = 0.1) }\n"
+    "eval { knn(k = 2, features = encoder.trunk, of = train.row, bank = train, query = train) }\n";
+
+static void a_method(void **state) {
+    (void)state;
+    enum { BATCH = 8, WIDTH = 6, FEATURES = 4 };
+    const CoupletValue outside[] = {{"tau", -1}};
+    const CoupletMethod *method;
+    CoupletProblem *problem;
+    CoupletModel *model;
+    CoupletShape shape;
+    float rows[BATCH * WIDTH], features[BATCH * FEATURES], loss = 0;
+    int32_t numbers[BATCH];
+    assert_int_equal(couplet_method_open("m.cpl", method_text, outside, 1, &method, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_null(method);
+    assert_string_equal(couplet_problem_code(problem), "E510");
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_method_open("f.cpl", text, NULL, 0, &method, &problem),
+                     COUPLET_ERROR_TEXT);
+    assert_string_equal(couplet_problem_code(problem), "E506"); /* it has no loss */
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_method_open(NULL, NULL, NULL, 0, NULL, NULL), COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_method_open("m.cpl", method_text, NULL, 0, &method, NULL), COUPLET_OK);
+    assert_true(couplet_method_input(method, 0, &shape) && shape.extent[0] == BATCH);
+    fill(rows, BATCH * WIDTH, 5);
+    for (int i = 0; i < BATCH; i++) numbers[i] = i;
+    const CoupletModelOptions options = {.threads = 1, .seed = 3, .total_steps = 2};
+    assert_int_equal(couplet_model_new(method, &options, &model, NULL, 0), COUPLET_OK);
+    const CoupletInput inputs[] = {{"train.row", rows, BATCH * WIDTH},
+                                   {"train.index", numbers, BATCH}};
+    assert_int_equal(couplet_model_step(model, inputs, 2, &loss), COUPLET_OK);
+    assert_true(loss > 0);
+    assert_int_equal(couplet_model_embed(model, rows, BATCH, features), COUPLET_OK);
+    couplet_model_free(model);
+    couplet_method_close(method);
+    couplet_method_close(NULL);
+}
+
+static void what_features_are_worth(void **state) {
+    (void)state;
+    const float bank[] = {1, 0, 2, 0.1f, 0, 1, 0.1f, 3}, query[] = {5, 1, 1, 5};
+    const int32_t labels[] = {0, 0, 1, 1}, right[] = {0, 1}, half[] = {0, 0}, outside[] = {0, 2};
+    const CoupletRows known = {bank, labels, 4, 2}, narrow = {bank, labels, 4, 1};
+    CoupletRows asked = {query, right, 2, 2};
+    assert_true(couplet_score_knn(&known, &asked, 2, 2, 0.07, 1) == 100);
+    assert_true(couplet_score_linear(&known, &asked, 2, 1e-4, 0) == 100);
+    assert_true(couplet_score_knn(&narrow, &asked, 2, 2, 0.07, 1) < 0);
+    assert_true(couplet_score_knn(&known, &asked, 2, 5, 0.07, 1) < 0);
+    assert_true(couplet_score_linear(NULL, &asked, 2, 1e-4, 1) < 0);
+    assert_true(couplet_score_linear(&known, &asked, 2, -1, 1) < 0);
+    asked.labels = half;
+    assert_true(couplet_score_knn(&known, &asked, 2, 2, 0.07, 1) == 50);
+    asked.labels = outside;
+    assert_true(couplet_score_knn(&known, &asked, 2, 2, 0.07, 1) < 0);
+}
+
 /* ---- several at once ------------------------------------------------------------------------- */
 
 enum { ROWS = 96, WIDE = 16, CALLERS = 4 };
@@ -466,6 +532,8 @@ int main(void) {
                                        cmocka_unit_test(numbers_that_go_wrong),
                                        cmocka_unit_test(callers_at_once),
                                        cmocka_unit_test(a_fork),
-                                       cmocka_unit_test(an_early_end)};
+                                       cmocka_unit_test(an_early_end),
+        cmocka_unit_test(a_method),
+        cmocka_unit_test(what_features_are_worth)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
