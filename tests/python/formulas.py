@@ -305,27 +305,15 @@ class Formulas(unittest.TestCase):
         self.assertEqual(said[0], said[1])
 
     def test_the_lock_of_python_is_free_meanwhile(self):
-        x, y = arrays(3000, 64)
-        self.f.pairs.value_and_grad(x, y)
-        counted = []
-
-        def count():
-            while not done.is_set():
-                counted.append(time.monotonic())
-                time.sleep(0.001)
-
-        done = threading.Event()
-        other = threading.Thread(target=count)
+        x, y = arrays(6000, 64)
+        self.f.pairs.value_and_grad(x, y)  # compiled
+        other = threading.Thread(target=self.f.pairs.value_and_grad, args=(x, y))
         other.start()
-        for _ in range(3):
-            start = time.monotonic()
-            compiled = next(iter(self.f.pairs._kernels._kept.values()))
-            self.f.pairs.value_and_grad(x, y)
-            end = time.monotonic()
-        done.set()
-        other.join()
-        self.assertIsNotNone(compiled)
-        self.assertGreater(len([t for t in counted if start < t < end]), 2)
+        turns = 0
+        while other.is_alive():
+            turns += 1
+            time.sleep(0.001)
+        self.assertGreater(turns, 5)
 
     def test_control_c_ends_a_long_run(self):
         x, _ = arrays(30000, 128)
