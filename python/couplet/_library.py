@@ -172,7 +172,6 @@ def _candidates():
     named = os.environ.get("COUPLET_LIBRARY")
     if named:
         yield named
-        return
     here = os.path.dirname(os.path.abspath(__file__))
     yield os.path.join(here, _NAME)
     tree = os.path.dirname(os.path.dirname(here))
@@ -185,12 +184,18 @@ def _open():
     for path in _candidates():
         tried.append(path)
         if not os.path.exists(path):
+            if path == os.environ.get("COUPLET_LIBRARY"):
+                raise ImportError("COUPLET_LIBRARY names `%s`, which is not there" % path)
             continue
         try:
             return ctypes.CDLL(path)
         except OSError as error:
             words = "%s cannot be loaded: %s. The library needs LLVM 19 (Debian's libllvm19)."
             raise ImportError(words % (path, error)) from None
+    try:
+        return ctypes.CDLL(_NAME + ".0")  # installed for the whole machine
+    except OSError:
+        pass
     raise ImportError(
         "%s is not there; looked for: %s. `pip install ./python` in Couplet's tree builds it, and "
         "the environment variable COUPLET_LIBRARY may name it." % (_NAME, ", ".join(tried))
@@ -199,7 +204,11 @@ def _open():
 
 def _declare(library):
     for name, (result, arguments) in _functions.items():
-        function = getattr(library, name)
+        try:
+            function = getattr(library, name)
+        except AttributeError:
+            words = "%s has no %s: it is older than this package, and has to be built anew"
+            raise ImportError(words % (library._name, name)) from None
         function.restype = result
         function.argtypes = arguments
     return library
