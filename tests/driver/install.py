@@ -48,7 +48,8 @@ with tempfile.TemporaryDirectory() as folder:
     prefix = os.path.join(folder, "usr")
     found = install(prefix)
     couplet = os.path.join(prefix, "bin", "couplet")
-    for name in ("couplet.1", "_couplet", "couplet.fish", "couplet.h", "libcouplet.a", "LICENSE",
+    for name in ("couplet.1", "_couplet", "couplet.fish", "couplet.h", "libcouplet.a", "couplet_formula.h",
+                 "libcouplet_formula.so", "LICENSE",
                  "CHANGELOG.md", "language.md", "simclr.cpl"):
         check(name in found, f"{name} is there")
     moved = shutil.move(prefix, os.path.join(folder, "moved"))
