@@ -1,6 +1,7 @@
 /* couplet doc: a page in Markdown from a module's own comments. In each file the comment on top is the section: its first line the title. The comment above a function is
  * what is said of it; lines that are indented in it are formulas. A README.md in the folder comes first. Behind a function's comment
  * stands its formula as LaTeX, which viewers of Markdown set. */
+#include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/picture/tex.h"
@@ -9,46 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct Lines { /* of a comment, without `# ` */
-    ARRAY(const char *) of;
-} Lines;
-
-static const char *comment_line(Arena *arena, const char *begin, const char *end) {
-    begin++;
-    if (begin < end && *begin == ' ') begin++;
-    return arena_strndup(arena, begin, (size_t)(end - begin));
-}
-
-static const char *line_end(const char *at) {
-    const char *end = strchr(at, '\n');
-    return end ? end : at + strlen(at);
-}
-
-/* The lines of the comment that begins at `at`. */
-static Lines comment_at(Arena *arena, const char *at) {
-    Lines lines = {{NULL, 0, 0}};
-    while (*at == '#') {
-        const char *end = line_end(at);
-        array_push(arena, &lines.of, comment_line(arena, at, end));
-        at = *end ? end + 1 : end;
-    }
-    return lines;
-}
-
-/* The comment that ends right above `at`, which begins a line. */
-static Lines comment_above(Arena *arena, const char *text, const char *at) {
-    const char *begin = at;
-    while (begin > text) {
-        const char *line = begin - 1;
-        while (line > text && line[-1] != '\n') line--;
-        if (*line != '#') break;
-        begin = line;
-    }
-    return begin == at ? (Lines){{NULL, 0, 0}} : comment_at(arena, begin);
-}
-
 /* A formula keeps its four spaces, which Markdown shows as it stands; words beside each other are one paragraph. */
-static void print_lines(const Lines *lines, int from, FILE *out) {
+static void print_lines(const CommentLines *lines, int from, FILE *out) {
     for (int i = from; i < lines->of.count; i++) fprintf(out, "%s\n", lines->of.items[i]);
     fprintf(out, "\n");
 }
@@ -56,21 +19,6 @@ static void print_lines(const Lines *lines, int from, FILE *out) {
 /* What has a name and a signature. */
 static bool is_listed(const Stmt *s) {
     return s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
-}
-
-/* "nt_xent(z[N, D], w[N, D], tau = 0.1)" */
-static void print_signature(const Stmt *fn, FILE *out) {
-    const char *at = fn->span.source->text + fn->name_span.begin, *end = strchr(at, '(');
-    for (int depth = 0; end && *end; end++) {
-        depth += (*end == '(') - (*end == ')');
-        if (depth == 0 && end[1] != '(') break; /* a net has two lists */
-    }
-    bool space = false;
-    for (; at <= end; at++) { /* on one line */
-        bool blank = *at == ' ' || *at == '\n';
-        if (!blank || !space) fputc(blank ? ' ' : *at, out);
-        space = blank;
-    }
 }
 
 /* A formula of more than this many characters in a line is a program, which no page sets well. */
@@ -96,9 +44,9 @@ static void print_formula(Arena *arena, const Stmt *fn, FILE *out) {
 /* `method` holds the function checked, which its formula needs. */
 static void print_function(Arena *arena, const Stmt *fn, const Method *method, FILE *out) {
     const Source *source = fn->span.source;
-    Lines said = comment_above(arena, source->text, source->text + fn->span.begin);
+    CommentLines said = comment_above(arena, source->text, source->text + fn->span.begin);
     fprintf(out, "### %s\n\n`", fn->name);
-    print_signature(fn, out);
+    comment_signature(fn, out);
     fprintf(out, "`\n\n");
     if (said.of.count) print_lines(&said, 0, out);
     const Stmt *checked = fn->kind == STMT_FN ? find_function(method, fn->name) : NULL;
@@ -109,7 +57,7 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
 
 /* What a comment says first: its first sentence, at most a line. */
 static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
-    Lines said = comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
+    CommentLines said = comment_above(arena, fn->span.source->text, fn->span.source->text + fn->span.begin);
     const char *text = said.of.count ? said.of.items[0] : "";
     const char *stop = strstr(text, ". "), *colon = strstr(text, ": ");
     const char *end = stop && (!colon || stop < colon) ? stop : colon ? colon : text + strlen(text);
@@ -118,7 +66,7 @@ static void print_gist(Arena *arena, const Stmt *fn, FILE *out) {
 }
 
 static const char *title(Arena *arena, const Module *file) {
-    Lines about = comment_at(arena, file->source->text);
+    CommentLines about = comment_at(arena, file->source->text);
     return about.of.count ? about.of.items[0] : file->source->path;
 }
 
@@ -133,7 +81,7 @@ static void print_contents(Arena *arena, const Module *file, FILE *out) {
 }
 
 static void print_file(Arena *arena, const Module *file, const Method *method, FILE *out) {
-    Lines about = comment_at(arena, file->source->text);
+    CommentLines about = comment_at(arena, file->source->text);
     fprintf(out, "## %s\n\n", title(arena, file));
     if (about.of.count > 1) print_lines(&about, 1 + (*about.of.items[1] == 0), out);
     for (int i = 0; i < file->stmt_count; i++)
