@@ -95,6 +95,12 @@ const char *couplet_file_hyper(const CoupletFile *file, int number);
 int couplet_file_parameter(const CoupletFile *file, const char *function, int number,
                            CoupletParameter *parameter);
 
+/* What the file says of a function: its head on one line, "nt_xent(z[N, D], w[N, D], tau = 0.1)",
+ * and below it, behind an empty line, the comment above it. At most bytes - 1 of it go into `text`,
+ * with a NUL; `text` may be NULL where bytes is 0. Gives the length of the whole; -1 where there is
+ * no such function. */
+int64_t couplet_file_about(const CoupletFile *file, const char *function, char *text, size_t bytes);
+
 /* ---- methods --------------------------------------------------------------------------------- */
 
 /* Reads, checks and compiles a method: a file with a `loss` and a `train { .. }`. What comes of it

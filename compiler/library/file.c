@@ -1,5 +1,6 @@
 #include "compiler/library/file.h"
 
+#include "compiler/driver/comment.h"
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/library/problem.h"
@@ -190,4 +191,39 @@ int couplet_file_parameter(const CoupletFile *file, const char *function, int nu
                                                            : 0,
                                     .has_default = p->value != NULL};
     return 1;
+}
+
+/* ---- what it says of a function -------------------------------------------------------------- */
+
+typedef struct About {
+    const Stmt *fn;
+    char *text; /* malloc'ed */
+} About;
+
+static void write_about(void *context) {
+    About *about = context;
+    const Source *source = about->fn->span.source;
+    size_t length;
+    Arena *arena = arena_new();
+    const char *at = source->text + about->fn->span.begin;
+    const CommentLines said = comment_above(arena, source->text, at);
+    FILE *out = open_memstream(&about->text, &length);
+    if (out) {
+        comment_signature(about->fn, out);
+        for (int i = 0; i < said.of.count; i++)
+            fprintf(out, "%s%s\n", i ? "" : "\n\n", said.of.items[i]);
+        fclose(out);
+    }
+    arena_free(arena);
+}
+
+int64_t couplet_file_about(const CoupletFile *file, const char *function, char *text,
+                           size_t bytes) {
+    About about = {file && function ? find_function(file->method, function) : NULL, NULL};
+    if (!about.fn || (bytes > 0 && !text)) return -1;
+    const bool good = arena_guard(write_about, &about) && about.text;
+    const int64_t length = good ? (int64_t)strlen(about.text) : -1;
+    if (good && bytes > 0) snprintf(text, bytes, "%s", about.text);
+    free(about.text);
+    return length;
 }

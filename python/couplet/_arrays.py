@@ -100,14 +100,11 @@ class Function:
         self.file = file
         self.name = self.__name__ = name
         self.parameters = file.parameters(name)
+        self.__doc__ = file.about(name)
         self._kernels = Kernels(file, name, threads, seed, memory)
 
     def __repr__(self):
-        return "<couplet function %s(%s) of %s>" % (
-            self.name,
-            ", ".join(str(p) + (" = .." if p.has_default else "") for p in self.parameters),
-            self.file.path,
-        )
+        return "<couplet function %s of %s>" % (self.__doc__.split("\n")[0], self.file.path)
 
     def _slots(self, args, kwargs):
         given = bind(self.parameters, self.name, args, kwargs)

@@ -30,9 +30,6 @@ class Parameter:
     def is_number(self):
         return self.rank == 0
 
-    def __str__(self):
-        return self.name + ("[%s]" % ", ".join("." * self.rank) if self.rank else "")
-
 
 class Slot:
     """What one parameter is given: a number that is compiled in, or memory of a shape."""
@@ -157,6 +154,14 @@ class File:
             if name is None:
                 return names
             names.append(name.decode())
+
+    def about(self, function):
+        """The head of a function, and below it the comment above it."""
+        ask = c.library().couplet_file_about
+        length = ask(self.handle, function.encode(), None, 0)
+        text = ctypes.create_string_buffer(max(1, length + 1))
+        ask(self.handle, function.encode(), text, len(text))
+        return text.value.decode("utf-8", "replace").rstrip("\n")
 
     def parameters(self, function):
         """Of a function of the file or of a module that it uses; empty where there is none."""

@@ -101,6 +101,7 @@ _functions = {
     "couplet_file_warnings": (_text, [c_handle]),
     "couplet_file_function": (_text, [c_handle, ctypes.c_int]),
     "couplet_file_hyper": (_text, [c_handle, ctypes.c_int]),
+    "couplet_file_about": (ctypes.c_int64, [c_handle, _text, _text, ctypes.c_size_t]),
     "couplet_file_parameter": (
         ctypes.c_int,
         [c_handle, _text, ctypes.c_int, ctypes.POINTER(Parameter)],

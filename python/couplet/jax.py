@@ -147,7 +147,7 @@ def loss(path, function, *, threads=0, seed=0, memory=0, **settings):
         return formula(formula.bind(args, kwargs, settings))
 
     call.__name__ = function
-    call.__doc__ = "`%s` of %s" % (function, file.path)
+    call.__doc__ = file.about(function)
     return call
 
 

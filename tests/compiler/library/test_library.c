@@ -189,6 +189,16 @@ static void names(void **state) {
     couplet_file_free(file);
     assert_int_equal(couplet_file_open("losses", NULL, NULL, 0, &file, NULL), COUPLET_OK);
     assert_true(couplet_file_parameter(file, "nt_xent", 0, &p));
+    const char *wanted = "nt_xent(z[N, D], w[N, D], tau = 0.1)\n\nNT-Xent (L02). Chen, ";
+    char about[4096], few[8];
+    const int64_t length = couplet_file_about(file, "nt_xent", about, sizeof about);
+    assert_int_equal(length, strlen(about));
+    assert_memory_equal(about, wanted, strlen(wanted));
+    assert_int_equal(couplet_file_about(file, "nt_xent", few, sizeof few), length);
+    assert_string_equal(few, "nt_xent");
+    assert_int_equal(couplet_file_about(file, "nt_xent", NULL, 0), length);
+    assert_int_equal(couplet_file_about(file, "nt_xint", NULL, 0), -1);
+    assert_int_equal(couplet_file_about(NULL, "nt_xent", NULL, 0), -1);
     couplet_file_free(file);
 }
 
