@@ -1,5 +1,6 @@
-/* Inside the checker. check.c: modules, scopes, bodies; check_method.c: statements of a method; check_memory.c: queues, banks, updates;
- * check_data.c: data; check_draw.c: draws; check_expr.c: expressions; check_scan.c: the loop; check_call.c: calls and networks. */
+/* Inside the checker. check.c checks modules, scopes and bodies; check_method.c statements of a
+ * method; check_memory.c queues, banks and updates; check_data.c data; check_draw.c draws;
+ * check_expr.c expressions; check_scan.c the loop; check_call.c calls and networks. */
 #ifndef COUPLET_LANG_CHECK_H
 #define COUPLET_LANG_CHECK_H
 
@@ -8,12 +9,15 @@
 typedef struct Scope {
     struct Scope *parent;
     ARRAY(Symbol *) symbols;
-    Map by_name; /* the last of each name; empty while a few symbols are found faster one by one */
+    /* The last symbol of each name. It is empty while the symbols are few, and found faster one by
+     * one. */
+    Map by_name;
 } Scope;
 
-/* What calling a function or applying a layer gives, in terms of the dimensions of its signature. */
+/* The type that calling a function or applying a layer gives, in the dimensions of its
+ * signature. */
 typedef struct Scheme {
-    int state; /* 0 not begun, 1 being checked, 2 done */
+    int state; /* 0: not begun, 1: being checked, 2: done */
     Type *result;
     Scope *scope;
 } Scheme;
@@ -29,13 +33,16 @@ typedef struct Check {
     Diag *diag;
     DimTable *dims;
     Scope *scope;
-    const Scope *outside; /* in the body of a function, network or optimiser: the scope around it, whose names an index may have; else NULL */
+    /* In the body of a function, network or optimiser: the scope around it, whose names an index
+     * may have; else NULL. */
+    const Scope *outside;
     Module *module;
     Method *method;
     const CheckHooks *hooks;
     bool in_view; /* data fields are those of one sample */
     Stmt *view;   /* in_view: the statement */
-    Dim *view_rows; /* in_view: how many samples it is of; NULL: nothing in it has the batch in front */
+    /* In_view: how many samples it is of; NULL: nothing in it has the batch in front. */
+    Dim *view_rows;
     const DataSource *seen; /* the source of the field met last */
     const DataSource *sweep; /* in `over`: the source, whose fields are those of a sweep's batch */
     int64_t sweep_rows;      /* so many at a time */
@@ -50,16 +57,17 @@ typedef struct Check {
     ARRAY(Scope *) module_scopes; /* parallel to modules */
     ARRAY(Module *) modules;
     Stmt *scan; /* the innermost scan whose body we are in, or NULL */
-    Type *result; /* of the return being looked for */
+    Type *result; /* the type of the return that is looked for */
     Span result_span;
     Span unknown;  /* the last name that was not known */
     bool in_index; /* between the brackets of x[..] */
     bool in_rule;  /* in the body of an optimiser, or of a function in it */
-    bool in_default;   /* in a read that has a value for what stands outside */
+    bool in_default;   /* in a read that has a value for places outside */
     bool in_signature; /* between the brackets of a parameter */
-    int calls;     /* functions and networks whose bodies are being checked, each called by the one before */
-    int nested;    /* expressions being checked, those in such bodies among them */
-    bool in_choice; /* in an arm of `if`, or behind a guard: the condition decides whether it is computed */
+    /* The functions and networks whose bodies are being checked, each called by the one before. */
+    int calls;
+    int nested; /* the expressions that are being checked, those in such bodies among them */
+    bool in_choice; /* in an arm of `if`, or behind a guard, which decides whether it is computed */
 } Check;
 
 /* check.c */
@@ -83,26 +91,32 @@ void suggest_name(Check *c, const char *name);
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
 Param *train_setting(Module *spec, const char *name);
-void check_trained_part(Check *c, Expr *part, bool optimiser); /* of `optimiser .. on` or `freeze` */
+/* Of `optimiser .. on` or `freeze`. */
+void check_trained_part(Check *c, Expr *part, bool optimiser);
 void check_condition(Check *c, Expr *condition, const char *of);
 
 /* check_view.c */
 void check_view(Check *c, Stmt *s);
-Type *sample_type(Check *c, Expr *name, Type *whole); /* of a name in a view: that of one sample, where it has the batch in front */
+/* Of a name in a view: that of one sample, where it has the batch in front. */
+Type *sample_type(Check *c, Expr *name, Type *whole);
 
 /* check_options.c */
 const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name);
-/* A number of a row, whose type was found: known now, and in its range. `name` is where the option is named; `of`: " of knn". False after a message. */
-bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code, const char *of);
+/* A number of a row, whose type was found: known now, and in its range. `name` is where the option
+ * is named; `of`: " of knn". False after a message. */
+bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code,
+                  const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
-void declare_stages(Check *c, Module *m); /* their names and batches, ahead of what speaks of them */
+/* Their names and batches, ahead of what speaks of them. */
+void declare_stages(Check *c, Module *m);
 void check_stage(Check *c, Stmt *s);
 
 /* check_eval.c */
 void check_eval(Check *c, Stmt *s);
 
 /* constant.c */
-void find_constant(Check *c, Expr *e); /* after its type: whether it is a number known now; reports what has no value */
+/* After its type: whether it is a number known now; reports what has no value. */
+void find_constant(Check *c, Expr *e);
 
 /* check_memory.c */
 void check_queue(Check *c, Stmt *s);
@@ -114,20 +128,25 @@ void check_update(Check *c, Stmt *s);
 void check_data(Check *c, Stmt *s);
 
 /* check_choice.c: which rows, and how batches are drawn */
-bool check_data_option(Check *c, DataSource *data, const Expr *call, int at); /* argument `at` of the call; false: no option has its name */
-const char *data_options_text(Check *c, const char **names, int *count);     /* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS */
+/* Argument `at` of the call; false: no option has its name. */
+bool check_data_option(Check *c, DataSource *data, const Expr *call, int at);
+/* "per_class, fraction and batch"; the names too, of room for MOST_DATA_OPTIONS. */
+const char *data_options_text(Check *c, const char **names, int *count);
 void check_choice(Check *c, Stmt *s);    /* after the fields are known */
 void check_weights(Check *c, Stmt *s);   /* after the method's states are */
 enum { MOST_DATA_OPTIONS = 32 };
 
 /* check_field.c */
 Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.image */
-/* The field that `train.image` names where no batch is meant; NULL after a message, and where the source is poisoned. */
+/* The field that `train.image` names where no batch is meant; NULL after a message, and where the
+ * source is poisoned. */
 const DataField *check_named_field(Check *c, Expr *e);
 const DataField *find_field(const DataSource *data, const char *name);
-const char *fields_text(Check *c, const DataSource *data); /* "image u8[1, 28, 28], label int and index int" */
+/* "image u8[1, 28, 28], label int and index int". */
+const char *fields_text(Check *c, const DataSource *data);
 const char *nearest_field(Check *c, const DataSource *data, const char *name);
-int64_t rows_of(Check *c, DataSource *data, Span span); /* of an array with a row for each sample; 1 after a message where nobody knows */
+/* Of an array with a row for each sample; 1 after a message where nobody knows. */
+int64_t rows_of(Check *c, DataSource *data, Span span);
 int64_t batch_of(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
@@ -144,13 +163,17 @@ Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 void report_dim_fault(Check *c, Span span);
 void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
 void open_binder(Check *c, Binder *binder);
-bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of); /* then it is reported; `of`: "a reduction" */
+/* Then it is reported; `of`: "a reduction". */
+bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of);
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
-/* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering, which knows the sizes, compares them then. Two names are not. */
+/* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,
+ * which knows the sizes, compares them then. Two names are not. */
 bool may_be_equal(Check *c, Dim *a, Dim *b);
-bool has_part(const Symbol *net, const char *name); /* one that is named where the network is composed */
-bool names_all_parts(const Symbol *net); /* every part of the composition has a name: there is nothing else inside */
+/* One that is named where the network is composed. */
+bool has_part(const Symbol *net, const char *name);
+/* Every part of the composition has a name: there is nothing else inside. */
+bool names_all_parts(const Symbol *net);
 bool is_numeric(const Type *t);
 
 /* check_draw.c */
@@ -162,7 +185,8 @@ void check_next(Check *c, Stmt *s);
 
 /* check_call.c */
 Type *check_call(Check *c, Expr *e);
-void check_part_of_chain(Check *c, const Expr *part); /* a >> part: reports a built-in of two or more arrays */
+/* A >> part: reports a built-in of two or more arrays. */
+void check_part_of_chain(Check *c, const Expr *part);
 Type *apply_net(Check *c, Expr *net, Type *argument, Span span);
 
 #endif

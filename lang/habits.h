@@ -1,10 +1,11 @@
-/* What a reader of papers, of Python or of C may have meant: the tables of habits.def. */
+/* Guesses what a reader of papers, of Python or of C may have meant, by the tables of
+ * habits.def. */
 #ifndef COUPLET_LANG_HABITS_H
 #define COUPLET_LANG_HABITS_H
 
 #include "lang/diag.h"
 
-/* Where the text does not fit the grammar. The spans are empty where there is no such token. */
+/* A place where the text does not fit the grammar. A span is empty if there is no such token. */
 typedef struct Misfit {
     Span first;  /* the first word of the statement */
     Span before; /* the token ahead of the one that does not fit */
@@ -23,7 +24,8 @@ const char *habit_of_syntax(const Misfit *misfit);
 /* What the language has in place of a name that nothing declares, or NULL. */
 const char *habit_of_name(const char *name);
 
-/* What an ASCII text stands for where a character is meant that is not ASCII: "-" for U+2212, or NULL. */
+/* What an ASCII text stands for where a character is meant that is not ASCII: "-" for U+2212, or
+ * NULL. */
 const char *habit_of_character(unsigned code);
 
 #endif

@@ -1,34 +1,44 @@
-/* Every limit of the language. What goes past a limit is refused with a code at its place; nothing is cut off without a word. What
- * has no line here has no limit but memory: parameters, settings, arguments, names, carries, queue columns, evaluations, phases,
- * losses, networks, data sets. tests/lang/limits.py tries each limit with one more than it allows.
+/* Every limit of the language. What goes past a limit is refused with a code at its place, and
+ * nothing is cut off in silence. What has no line here has no limit but memory: parameters,
+ * settings, arguments, names, carries, queue columns, evaluations, phases, losses, networks, data
+ * sets. tests/lang/limits.py tries each limit with one more than it allows.
  *
- * Three limits live beside what sets them: MOST_LOSSES (compiler/lower/method.c), MOST_APPLICATIONS (compiler/lower/unroll.c) and
- * MAX_KERNEL_OPERANDS (compiler/plan/kernel.h). Those named MOST_.. in compiler/passes bound how far a rewrite looks; past them the graph
- * stays as it is, and right.
+ * Three limits live beside what sets them: MOST_LOSSES (compiler/lower/method.c), MOST_APPLICATIONS
+ * (compiler/lower/unroll.c) and MAX_KERNEL_OPERANDS (compiler/plan/kernel.h). Limits named MOST_..
+ * in compiler/passes bound how far a rewrite looks; past them the graph stays as it is, and right.
  *
- * The compiler takes its own sizes from here (GRAPH_MAX_RANK of compiler/graph/graph.h); limits that a machine sets, as the memory
- * that a step may take, are checked where the machine is asked. */
+ * The compiler takes its own sizes from here (GRAPH_MAX_RANK in compiler/graph/graph.h). Limits
+ * that a machine sets, such as the memory that a step may take, are checked where the machine is
+ * asked. */
 #ifndef COUPLET_LANG_LIMITS_H
 #define COUPLET_LANG_LIMITS_H
 
 enum {
-    MOST_AXES = 8,             /* of an array; and indices of one reduction, whose results have that many, too */
-    MOST_OPEN_INDICES = 32,    /* bound around one place, those of the functions called on the way among them */
-    MOST_VIEWS = 64,           /* along one axis: view v[64] = .. */
-    MOST_ROUNDS = 256,         /* of a scan, which is unrolled */
-    MOST_PHASES = 64,          /* of a run: each is a step of its own, compiled for itself */
-    MOST_NESTED_BRACKETS = 1000, /* open at one place */
-    MOST_NESTED_TERMS = 2000,  /* one expression within another; a sum of n terms nests n deep. A level takes about 1 KiB of the stack */
-    MOST_NESTED_CALLS = 256,   /* of functions and networks, one in the body of the other */
-    MOST_DIMENSION_TERMS = 4096, /* of a dimension, multiplied out; and factors of one of its terms */
-    MOST_FILE_BYTES = 1 << 28  /* of one file */
+    MOST_AXES = 8, /* the axes of an array, and the indices of one reduction or of its results */
+    /* The indices that are bound around one place, those of the functions called on the way among
+     * them. */
+    MOST_OPEN_INDICES = 32,
+    MOST_VIEWS = 64,             /* the views along one axis: view v[64] = .. */
+    MOST_ROUNDS = 256,           /* the rounds of a scan, which is unrolled */
+    /* The phases of a run, each of which is a step compiled by itself. */
+    MOST_PHASES = 64,
+    MOST_NESTED_BRACKETS = 1000, /* the brackets that are open at one place */
+    /* The expressions within each other. A sum of n terms nests n deep. A level takes about 1 KiB
+     * of the stack. */
+    MOST_NESTED_TERMS = 2000,
+    MOST_NESTED_CALLS = 256, /* the functions and networks that are called within each other */
+    /* The terms of a dimension when it is multiplied out, and the factors of one term. */
+    MOST_DIMENSION_TERMS = 4096,
+    MOST_FILE_BYTES = 1 << 28 /* the bytes of one file */
 };
 
-/* Whole numbers in the text, and those that size something, are at most 2^53 - 1: up to there double precision holds each. */
+/* The largest whole number in the text, or that sizes something: 2^53 - 1. Up to there double
+ * precision holds each. */
 #define MOST_WHOLE 9007199254740991.0
-/* Elements of an array, and terms of one formula: results times what each is made of. */
+/* The elements of an array, and the terms of one formula, which are its results times the terms of
+ * each. */
 #define MOST_ELEMENTS ((int64_t)1 << 48)
-/* Reals are float32 where they are computed; a written one is 0 or between these. */
+/* Reals are computed in float32. A real in the text is 0, or lies between these in size. */
 #define MOST_REAL 3.402823466e+38
 #define LEAST_REAL 1.401298464e-45
 

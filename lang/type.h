@@ -18,8 +18,9 @@ typedef struct Dim {
     DimKind kind;
     int64_t value;         /* CONST */
     struct Symbol *symbol; /* NAME */
-    struct Dim *a, *b;     /* the others; ADD and MUL are left-leaning and sorted */
-    int id;                /* order of creation: the order of terms in a canonical form */
+    /* The operands of the others; ADD and MUL lean to the left and are sorted. */
+    struct Dim *a, *b;
+    int id;                /* the order of creation, which orders terms in a canonical form */
 } Dim;
 
 typedef struct DimTable DimTable; /* hash-consing; one a compilation */
@@ -27,14 +28,17 @@ DimTable *dim_table_new(Arena *arena);
 Dim *dim_const(DimTable *table, int64_t value);
 Dim *dim_name(DimTable *table, struct Symbol *symbol);
 Dim *dim_make(DimTable *table, DimKind kind, Dim *a, Dim *b); /* canonicalises: (N + N) is 2*N */
-/* What went wrong in dim_make and dim_substitute since the last time this was asked: a coefficient beyond 64 bits, or more than
- * MOST_DIMENSION_TERMS terms or factors. The dimension they gave then is not to be trusted, and whoever asks reports it. */
+/* What went wrong in dim_make and dim_substitute since dim_fault was asked last: a coefficient
+ * beyond 64 bits, or more than MOST_DIMENSION_TERMS terms or factors. The dimension that they
+ * returned is then not to be trusted, and whoever asks reports it. */
 typedef enum { DIM_FINE, DIM_OVERFLOW, DIM_TOO_LONG } DimFault;
 DimFault dim_fault(DimTable *table);
-Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to, int count);
+Dim *dim_substitute(DimTable *table, Dim *dim, struct Symbol *const *from, Dim *const *to,
+                    int count);
 const char *dim_text(Arena *arena, const Dim *dim); /* "2*N", "ceil(H / stride)" */
 
-/* Evaluates under bindings of names; `lookup` returns false when a name has no value. False then, for a division by 0 and beyond 64 bits. */
+/* Evaluates a dimension under bindings of names. `lookup` returns false when a name has no value.
+ * False then, for a division by 0, and beyond 64 bits. */
 typedef bool (*DimLookup)(void *context, const struct Symbol *symbol, int64_t *value);
 bool dim_eval(const Dim *dim, DimLookup lookup, void *context, int64_t *value);
 

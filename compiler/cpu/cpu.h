@@ -1,5 +1,6 @@
-/* The CPU back end, seen from outside: graphs in, plans out. Every plan of one program shares one table of states and one body of machine
- * code; equal kernels share code, and the code is kept on disk by content, so that the second start compiles nothing. */
+/* The CPU back end, seen from outside: graphs come in, plans go out. All plans of a program share
+ * one table of states and one body of machine code. Equal kernels share code, and the code is kept
+ * on disk by content, so that the second start compiles nothing. */
 #ifndef COUPLET_COMPILER_CPU_H
 #define COUPLET_COMPILER_CPU_H
 
@@ -13,47 +14,57 @@ typedef struct CpuOptions {
     const char *cache_folder; /* where objects are kept; NULL: nowhere */
 } CpuOptions;
 
-/* What plans are made for. */
+/* What plans are made for: a processor, and measured choices. */
 typedef struct CpuTarget {
     const char *processor;       /* a name that processor.h knows; NULL: this machine's */
-    const struct Tuning *tuning; /* how contractions are cut (plan/tuning.h); NULL: by the model of costs */
+    /* How contractions are cut (plan/tuning.h); NULL: by the model of costs. */
+    const struct Tuning *tuning;
 } CpuTarget;
 
-/* plans[i] runs graphs[i]; states are numbered as in `states`. A graph that draws random numbers gets the inputs "seed" and "step". Without a target
- * they are for this machine, with what was measured on it. NULL, with a sentence in *error (in the arena), on failure. */
-CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuTarget *wanted,
+/* Makes plans[i] to run graphs[i]. States are numbered as in `states`. A graph that draws random
+ * numbers gets the inputs "seed" and "step". Without a target the plans are for this machine, with
+ * what was measured on it. NULL on failure, with a sentence in *error, which lies in the arena. */
+CpuPlans *cpu_plans(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
+                    int state_count, const CpuTarget *wanted,
                     CoupletPlan **plans, const char **error);
-/* Machine code in this process; sets the kernels of the plans. */
+/* Makes machine code in this process, and sets the kernels of the plans. */
 CpuCode *cpu_jit(Arena *arena, CpuPlans *plans, const CpuOptions *options, const char **error);
-/* Both. */
-CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const CpuOptions *options,
+/* Makes plans and their machine code. */
+CpuCode *cpu_compile(Arena *arena, Graph *const *graphs, int graph_count,
+                     const ProgramState *states, int state_count, const CpuOptions *options,
                      CoupletPlan **plans, const char **error);
 
-/* What was done, for those who wait: kernels in the code, and whether they came from the cache. */
+/* What was done, for those who wait: the number of kernels in the code, and whether it came from
+ * the cache. */
 int cpu_kernel_count(const CpuCode *code);
 bool cpu_was_cached(const CpuCode *code);
 const char *cpu_llvm_version(Arena *arena); /* "19.1.7" */
-/* The folder of couplet_cache_folder (runtime/data/cache.h), which is made; NULL when there is none or it cannot be made. */
+/* The folder of couplet_cache_folder (runtime/data/cache.h), which is made if need be. NULL when
+ * there is none, or it cannot be made. */
 const char *cpu_cache_folder(Arena *arena);
-PlanTarget cpu_plan_target(Arena *arena); /* what it asks of its kernels on this machine */
-/* Where the measured choices for this machine are, beside the objects; NULL: nowhere. */
+/* What the back end asks of its kernels on this machine. */
+PlanTarget cpu_plan_target(Arena *arena);
+/* The file of the measured choices for this machine, beside the objects; NULL: there is none. */
 const char *cpu_tuning_path(Arena *arena);
 /* The kernel of a step of graphs[plan]. */
 const Kernel *cpu_plan_kernel(const CpuPlans *plans, int plan, int step);
 void cpu_free(CpuCode *code);
 
-/* ---- ahead of time ------------------------------------------------------------------------------------------------ */
+/* ---- ahead of time --------------------------------------------------------------------------- */
 
-/* Writes kernels and program as an object, whose only visible name is the hidden `symbol` of the program. Can be done in several threads, each
- * with plans of its own. With `llvm`, writes LLVM's text instead. */
-bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program, const char *symbol, bool llvm, const char *path, const char **error);
+/* Writes kernels and program as an object, whose only visible name is the hidden `symbol` of the
+ * program. Several threads may do so at once, each with plans of its own. With `llvm`, writes
+ * LLVM's text instead. */
+bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram *program,
+                       const char *symbol, bool llvm, const char *path, const char **error);
 
 typedef struct CpuVariant {
     const char *processor, *symbol; /* as handed to cpu_write_program */
 } CpuVariant;
 
 typedef struct CpuBinding {
-    const char *name, *symbol; /* of the method; of its CoupletMethod, which programs that link the object see */
+    /* Of the method; of its CoupletMethod, which programs that link the object see. */
+    const char *name, *symbol;
     const CpuVariant *variants;
     int variant_count;
     const void *weights;
@@ -61,8 +72,9 @@ typedef struct CpuBinding {
     bool with_main; /* a `main` that hands the command line to couplet_command */
 } CpuBinding;
 /* Writes the object that holds the CoupletMethod of programs written before. */
-bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path, const char **error);
-/* NULL when `processor` is one to compile for; else a sentence. */
+bool cpu_write_binding(Arena *arena, const CpuBinding *binding, const char *path,
+                       const char **error);
+/* NULL if `processor` is one to compile for; else a sentence. */
 const char *cpu_refuses(Arena *arena, const char *processor);
 
 #endif

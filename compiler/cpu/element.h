@@ -1,10 +1,10 @@
-/* Inside the code of sinks: the element of a tile at hand. */
+/* Inside the code of sinks: the element of a tile that is at hand. */
 #ifndef COUPLET_COMPILER_CPU_ELEMENT_H
 #define COUPLET_COMPILER_CPU_ELEMENT_H
 
 #include "compiler/cpu/sink.h"
 
-/* A helper that goes over a tile while it is open, for a sink. */
+/* A helper that goes over a tile for a sink, while it is open. */
 typedef struct Element {
     OpenHelper open;
     TileReads tile;
@@ -14,11 +14,12 @@ typedef struct Element {
 } Element;
 
 void element_begin(Element *x, Frame *outer, SweepView view, const char *name, int number);
-/* The elements of a row of the tile, in the loop over its columns. They are counted twice, in 64 bits for addresses and in 32 for what formulas say of the column: a vector of
- * such places is one addition from turn to turn, and so many labels as floats are compared at once. */
+/* The loop over the columns of a row of the tile. Columns are counted twice: in 64 bits for
+ * addresses, and in 32 bits for what formulas say of the column. A vector of 32-bit places takes
+ * one addition from turn to turn, and as many labels as floats are compared at once. */
 typedef struct ElementLoop {
     Loop columns;
-    LLVMValueRef row, count; /* count: i32, of the column in the whole array */
+    LLVMValueRef row, count; /* count: an i32, the column in the whole array */
 } ElementLoop;
 ElementLoop element_loop_begin(Element *x, LLVMValueRef row);
 void element_loop_end(Element *x, ElementLoop *loop);

@@ -1,4 +1,4 @@
-/* From kernels to code: what the JIT and the compilation ahead of time share. */
+/* From kernels to code. The JIT and the compiler ahead of time share this. */
 #ifndef COUPLET_COMPILER_CPU_GENERATE_H
 #define COUPLET_COMPILER_CPU_GENERATE_H
 
@@ -6,13 +6,15 @@
 
 #include <llvm-c/TargetMachine.h>
 
-/* A context, an empty module and a builder; closed in one call. */
+/* Opens a context with an empty module and a builder, which are closed in one call. */
 void emitter_open(Emitter *e, Arena *arena);
 void emitter_close(Emitter *e);
 void emit_kernel(Emitter *e, Kernel *kernel);
-/* Verifies; false, with a sentence, when the emitted code is wrong. Then optimises. */
-bool optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char **error);
-/* An object or assembly of an optimised module; NULL, with a sentence. */
-LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType kind, const char **error);
+/* Verifies the emitted code, then optimises it. False with a sentence when the code is wrong. */
+bool optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
+                   const char **error);
+/* Makes an object or assembly of an optimised module. NULL with a sentence. */
+LLVMMemoryBufferRef generate_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine,
+                                  LLVMCodeGenFileType kind, const char **error);
 
 #endif

@@ -1,4 +1,4 @@
-/* Which blocks meet in a task of a round (compiler/plan/sweep.h). */
+/* Which blocks meet in a task of a round (compiler/plan/sweep.h). meeting.c has a drawing. */
 #ifndef COUPLET_COMPILER_CPU_MEETING_H
 #define COUPLET_COMPILER_CPU_MEETING_H
 
@@ -6,12 +6,15 @@
 
 /* One side of a tile: its rows, or its columns. */
 typedef struct Side {
-    LLVMValueRef block, first, count; /* the block's number, its first row in the whole array, how many there are */
-    LLVMValueRef starts, ends;        /* i1: this is the first, the last task of the block */
+    /* The number of the block, its first row in the whole array, and the number of its rows. */
+    LLVMValueRef block, first, count;
+    LLVMValueRef starts, ends; /* i1: this is the first task, or the last task, of the block */
 } Side;
 
-void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows, Side *columns);
-/* i1: there is such a task in this round. */
-LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows, Side *columns);
+void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows,
+                     Side *columns);
+/* Returns an i1 that is true if this round has such a task. */
+LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task,
+                                  Side *rows, Side *columns);
 
 #endif

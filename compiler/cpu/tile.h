@@ -1,5 +1,6 @@
-/* Blocks in a worker's scratch: copies into it in the order that the register blocks read, and products of blocks. Each is a function of its own in
- * the module, whose pointers are noalias and whose strides are constants, called from the kernel it helps. */
+/* Blocks in a worker's scratch: copies into it in the order that the register blocks read, and
+ * products of blocks. Each is a helper, which is a function of its own in the module, called from
+ * the kernel that it helps. Its pointers are noalias, and its strides are constants. */
 #ifndef COUPLET_COMPILER_CPU_TILE_H
 #define COUPLET_COMPILER_CPU_TILE_H
 
@@ -13,38 +14,45 @@ typedef struct Helper {
     int pointers, numbers;
 } Helper;
 
-/* While a helper is open, `inner` emits into it; helper_end goes back to where the caller was. */
+/* A helper that is open: `inner` emits into it. helper_end goes back to where the caller was. */
 typedef struct OpenHelper {
     Helper helper;
     Frame inner;
     LLVMBasicBlockRef back;
 } OpenHelper;
-void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers, int numbers);
+void helper_begin(OpenHelper *open, Frame *outer, const char *name, int number, int pointers,
+                  int numbers);
 LLVMValueRef helper_pointer(const OpenHelper *open, int i);
 LLVMValueRef helper_number(const OpenHelper *open, int i);
 Helper helper_end(OpenHelper *open);
-void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers, const LLVMValueRef *numbers);
+void helper_call(Frame *f, const Helper *helper, const LLVMValueRef *pointers,
+                 const LLVMValueRef *numbers);
 
-/* c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of `leaf` terms (0: in one): a at m * a_line + k * a_step; b in panels of 2 * lanes columns, each b_panel from the next, a row of
- * it for each k; c at m * c_line + n. Rows come in register blocks of `rows`: up to rows - 1 behind the last are written too. */
+/* The product c[m, n] (+)= sum over k of a[m, k] * b[k, n], in leaves of `leaf` terms (0: in one).
+ * a lies at m * a_line + k * a_step. b lies in panels of 2 * lanes columns, each b_panel from the
+ * next, with a row for each k. c lies at m * c_line + n. Rows come in register blocks of `rows`, so
+ * up to rows - 1 rows behind the last are written too. */
 typedef struct BlockShape {
     int64_t lanes, rows, a_line, a_step, b_panel, c_line;
     bool adds;
     int64_t leaf;
 } BlockShape;
-/* Pointers a, b, c; numbers m, panels, k. */
+/* The pointers are a, b, c; the numbers are m, panels, k. */
 Helper emit_block_product(Frame *f, const BlockShape *shape, int number);
 
-/* Element (x, y) of the source, at x * x_step + y * y_step, to panels over x: [x / panel][y][x mod panel], each `to_panel` from the next. What lies
- * behind the last x in its panel is anything. Pointers source, target; numbers count of x, of y. */
+/* A copy of a source into panels over x, [x / panel][y][x mod panel], each `to_panel` from the
+ * next. Element (x, y) of the source lies at x * x_step + y * y_step. What lies behind the last x
+ * in its panel is anything. The pointers are source and target; the numbers are the counts of x and
+ * y. */
 typedef struct PanelShape {
     int64_t lanes, x_step, y_step, to_panel;
 } PanelShape;
 Helper emit_panels(Frame *f, const PanelShape *shape, int number);
 
-/* target[x * to_line + y * to_step] (+)= source[x * line + y * step], the inner loop over y. Where `lost_line`
- * is not 0, what an addition rounds off is kept at x * lost_line + y, for the next one (Kahan). Pointers source, target, and
- * lost if there is such; numbers count of x, of y. */
+/* A copy or a sum, target[x * to_line + y * to_step] (+)= source[x * line + y * step], with the
+ * inner loop over y. If `lost_line` is not 0, what an addition rounds off is kept at x * lost_line
+ * + y for the next one (Kahan). The pointers are source, target, and lost if there is such; the
+ * numbers are the counts of x and y. */
 typedef struct CopyShape {
     int64_t line, step, to_line, to_step;
     bool adds;

@@ -1,4 +1,5 @@
-/* Explicit vectors and table look-ups, for the kernels of contractions. Alignment is that of a float. */
+/* Explicit vectors and table look-ups for the kernels of contractions. The alignment is that of a
+ * float. */
 #ifndef COUPLET_COMPILER_CPU_VECTOR_H
 #define COUPLET_COMPILER_CPU_VECTOR_H
 
@@ -13,18 +14,22 @@ LLVMValueRef table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t mo
 LLVMValueRef float_at(Frame *f, LLVMValueRef base, LLVMValueRef at);
 
 LLVMValueRef vector_load(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at);
-/* Lanes that the mask excludes are 0, and are not read. */
-LLVMValueRef vector_load_masked(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at, LLVMValueRef mask);
-void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at, LLVMValueRef mask /* or NULL */);
+/* Loads a vector. Lanes that the mask excludes are 0, and are not read. */
+LLVMValueRef vector_load_masked(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at,
+                                LLVMValueRef mask);
+void vector_store(Frame *f, LLVMValueRef value, LLVMValueRef base, int64_t at,
+                  LLVMValueRef mask /* or NULL */);
 LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar);
-/* Lane i: first + i < left. */
+/* A mask whose lane i is first + i < left. */
 LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first);
-/* Asks for a cache line, to be in the cache of that level, 1 or 2; an address that is nowhere does no harm. */
+/* Asks for a cache line in the cache of that level, 1 or 2. An address that is nowhere does no
+ * harm. */
 void prefetch(Frame *f, LLVMValueRef at, int level);
-/* As many words of a table as there are lanes. */
+/* Loads as many words of a table as there are lanes. */
 LLVMValueRef vector_table(Frame *f, LLVMTypeRef type, LLVMValueRef tables, LLVMValueRef at);
-void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRef offsets, LLVMValueRef mask);
-/* Rows become columns: as many vectors as there are lanes. */
+void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRef offsets,
+                    LLVMValueRef mask);
+/* Transposes as many vectors as there are lanes: rows become columns. */
 void vector_transpose(Frame *f, LLVMValueRef *rows, int64_t lanes);
 
 #endif

@@ -1,3 +1,9 @@
+/* Makes the program that the runtime trains out of graphs: states, hypers, sources, evaluations,
+ * actions and phases as runtime/abi.h has them, with a plan for each graph.
+ *
+ * All graphs of a method are compiled together, so that equal kernels of a step and an
+ * evaluation share code. The hash of the method covers what the text means, before any pass of a
+ * back end, so a checkpoint may go on with another plan or device. */
 #include "compiler/driver/assemble.h"
 
 #include "compiler/driver/load.h"

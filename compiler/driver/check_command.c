@@ -1,3 +1,7 @@
+/* `couplet check`: types and shapes, and on request numbers (--numerics), memory (--memory) and
+ * the graph after a pass (--print-after). A file with a loss is compiled up to its plans, since
+ * a read out of range only shows with concrete extents. In a file without one, each function
+ * that gives a number is taken for itself. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/device.h"
 #include "compiler/driver/function_arrays.h"

@@ -1,3 +1,6 @@
+/* What --device means: a word becomes a kind of device and a number, and the runtime's device is
+ * opened with the folder of caches. Whether a device is a GPU decides how large tiles are, so
+ * code for another machine (ANY_GPU) is made for one. */
 #include "compiler/driver/device.h"
 #include "compiler/driver/report.h"
 

@@ -1,3 +1,9 @@
+/* Holds a gradient against central differences in float64, entry by entry.
+ *
+ * Differences are taken of the graph as it was lowered, and the gradient of the finished one, so
+ * a wrong pass shows as a wrong gradient. A formula has kinks (a maximum, a hinge), next to
+ * which a difference says nothing; a much smaller step is tried there. What stands behind a stop
+ * is held fixed, as the gradient takes it. */
 #include "compiler/driver/gradcheck.h"
 
 #include <math.h>

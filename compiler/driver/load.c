@@ -1,3 +1,10 @@
+/* From a path to a checked method: a file, a folder of files, standard input, or a module of the
+ * library, which is embedded in the executable.
+ *
+ * The checker asks back for modules and for the fields of data (CheckHooks). To answer, the
+ * table of a source is opened here, by names and headers alone; it is opened once, and looked at
+ * again only when rows are chosen. A run that goes on has its fields in its record, and the data
+ * may be gone. */
 #include "compiler/driver/load.h"
 
 #include "compiler/cpu/cpu.h"

@@ -1,3 +1,5 @@
+/* `--print-after PASS`. Graphs are shown by the watch that compile/stage.c calls after each
+ * pass. `place` is the one pass that works on a plan, so it has a printer of its own. */
 #include "compiler/driver/print_after.h"
 
 #include "compiler/driver/assemble.h"

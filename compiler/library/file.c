@@ -1,3 +1,9 @@
+/* Opens a file or a text for other programs: the driver's road (driver/load.c) with messages
+ * collected instead of printed.
+ *
+ * A file is shared by its owner and by the formulas made of it, and is freed with the last of
+ * them. Running out of memory must not end the caller's process, so everything that takes memory
+ * runs where it can be caught. */
 #include "compiler/library/file.h"
 
 #include "compiler/driver/comment.h"

@@ -1,3 +1,6 @@
+/* Messages of a compilation or of a run as one object that the caller owns: the whole text, and
+ * the first message taken apart into code, file, line and sentence. If even that does not fit in
+ * memory, the problem is NULL, and its texts are empty. */
 #include "compiler/library/problem.h"
 
 #include <stdlib.h>

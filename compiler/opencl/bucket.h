@@ -1,11 +1,12 @@
-/* Between bucket.c and reduction.c. */
+/* What reduction.c takes from bucket.c. */
 #ifndef COUPLET_COMPILER_OPENCL_BUCKET_H
 #define COUPLET_COMPILER_OPENCL_BUCKET_H
 
 #include "compiler/opencl/emit.h"
 #include "compiler/plan/bucket.h"
 
-/* For the output element whose indices are set: its members are listed[begin] .. listed[end - 1], places among all terms in ascending order. */
+/* Writes the variables begin, end and listed for the output element whose indices are set. Its
+ * members are listed[begin] .. listed[end - 1], places among all terms in ascending order. */
 void write_members(Frame *f, const Bucket *bucket);
 
 #endif

@@ -1,4 +1,5 @@
-/* What a reducer does with a term, and with another's share of the terms: for reductions and sweeps alike. */
+/* What a reducer does with a term, and with the share of the terms that another work-item has.
+ * Reductions and sweeps use it alike. */
 #ifndef COUPLET_COMPILER_OPENCL_FOLD_H
 #define COUPLET_COMPILER_OPENCL_FOLD_H
 
@@ -7,19 +8,20 @@
 typedef struct Fold {
     Frame *f;
     const GNode *node;
-    const char *type; /* of the value so far */
-    bool is_sum;      /* terms are added, be it a sum or the exponentials of a log-sum-exp */
-    bool keeps_lost;  /* and what each addition rounds off is kept */
-    bool may_wrap;    /* 64 bits may not hold a sum of whole numbers: each addition is checked */
-    bool counts;      /* how many terms there were, where none is an error */
+    const char *type; /* the C type of the value so far */
+    bool is_sum;      /* terms are added: of a sum, or the exponentials of a log-sum-exp */
+    bool keeps_lost;  /* what each addition rounds off is kept */
+    bool may_wrap;    /* 64 bits may not hold a sum of whole numbers, so each addition is checked */
+    bool counts;      /* terms are counted, because having none is an error */
 } Fold;
 
-/* Where it is kept, as C: variables or elements of arrays. Only what the reducer needs is read. */
+/* Where the value so far is kept, as C text: variables or elements of arrays. Only what the reducer
+ * needs is read. */
 typedef struct Cells {
     Value best;   /* the value so far; of a log-sum-exp its largest term */
-    Value sum;    /* of a log-sum-exp in one pass: of the exponentials, shifted by `best` */
+    Value sum;    /* of a log-sum-exp in one pass: the sum of the exponentials, shifted by `best` */
     Value lost;   /* what the sum so far has lost by rounding */
-    Value winner; /* where the best is, -1 for nowhere */
+    Value winner; /* the place of the best term; -1: there is none yet */
     Value terms;
 } Cells;
 
@@ -27,15 +29,17 @@ bool takes_smallest(const GNode *n);
 bool takes_position(const GNode *n);
 Fold fold_of(Frame *f, const GNode *node);
 Value fold_neutral(const Fold *fold);
-/* `place` ascends from term to term. `holds` NULL: always; where it does not hold, the term is already neutral. */
+/* Adds a term. `place` ascends from term to term. `holds` is the guard, or NULL; a term whose guard
+ * does not hold is neutral already. */
 void fold_term(const Fold *fold, const Cells *cells, Value term, Value holds, Value place);
 /* The sum, with what it has lost. */
 Value fold_sum(const Fold *fold, const Cells *cells);
-/* A term joins the sum of a log-sum-exp in one pass. */
+/* Adds an exponential to the sum of a log-sum-exp in one pass. */
 void fold_exponential(const Fold *fold, const Cells *cells, Value term);
-/* Two shares become one; of equal values the lower place stays. */
+/* Joins two shares in `mine`. Of equal values the lower place stays. */
 void fold_join(const Fold *fold, const Cells *mine, const Cells *other);
-/* The same for the largest terms and shifted sums of a log-sum-exp, and its value. */
+/* Joins two shares of a log-sum-exp, each a largest term and a shifted sum. fold_log is the
+ * value. */
 void fold_join_exponentials(const Fold *fold, const Cells *mine, const Cells *other);
 Value fold_log(const Fold *fold, const Cells *cells);
 

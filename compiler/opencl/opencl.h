@@ -1,5 +1,6 @@
-/* The OpenCL back end, seen from outside: graphs in, plans out, with the source of one program that holds the kernels of all of them. Building it is
- * the runtime's business (runtime/opencl), since only the device at hand can. */
+/* The OpenCL back end, seen from outside. Graphs come in. Plans go out, with the source of one
+ * program that holds the kernels of all of them. The runtime builds that program (runtime/opencl),
+ * since only the device at hand can. */
 #ifndef COUPLET_COMPILER_OPENCL_H
 #define COUPLET_COMPILER_OPENCL_H
 
@@ -9,15 +10,18 @@
 typedef struct OpenclOptions {
     bool has_products; /* plain matrix products go to CLBlast */
     bool is_gpu;       /* tiles may be as large as a GPU's registers hold */
-    bool comments;     /* for readers: each kernel below the formulas it computes. The runtime is given none, so that a moved line builds nothing anew. */
+    /* Each kernel stands below the formulas that it computes, for readers. The runtime is given no
+     * comments, so that a line that has moved builds nothing anew. */
+    bool comments;
 } OpenclOptions;
 
-/* What its plans are made for. */
+/* The target of its plans. */
 PlanTarget opencl_plan_target(const OpenclOptions *options);
 
-/* plans[i] runs graphs[i]; states are numbered as in `states`. Everything lives in the arena; plans[i]->kernels is the source. False, with a
- * sentence in *error, on failure. */
-bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states, int state_count, const OpenclOptions *options,
+/* Makes plans[i] to run graphs[i]. States are numbered as in `states`. Everything lives in the
+ * arena, and plans[i]->kernels is the source. False on failure, with a sentence in *error. */
+bool opencl_compile(Arena *arena, Graph *const *graphs, int graph_count, const ProgramState *states,
+                    int state_count, const OpenclOptions *options,
                     CoupletPlan **plans, int *kernel_count, const char **error);
 
 #endif

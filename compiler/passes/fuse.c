@@ -1,15 +1,19 @@
-/* fuse: elementwise work is done where it is used. A node without a reducer is put into its consumers in place of their reads of it when that
- * saves memory traffic and repeats no work worth mentioning:
+/* fuse: elementwise work is done where it is used. A node without a reducer is put into its
+ * consumers in place of their reads of it when that saves memory traffic and repeats no work worth
+ * mentioning:
  *
- *  - a constant, or a plain read of another node, always; a read whose place is no multiple of indices, as at the mirrored edge of an image, only
- *    where it is not done over and over;
- *  - with one consumer that reads it once, whatever it costs;
- *  - with several, when it is cheap, they all take it, so that it is never stored, and they read no more than it would cost to store it.
+ *   - a constant, or a plain read of another node, always; a read whose place is no multiple of
+ *     indices, as at the mirrored edge of an image, only where it is not done over and over;
+ *   - with one consumer that reads it once, whatever it costs;
+ *   - with several, when it is cheap, they all take it, so that it is never stored, and they read
+ *     no more than it would cost to store it.
  *
- * A node that is stored for others is still computed anew where that is cheap and everything it reads is read there anyway (the activation, from the
- * convolution, in the gradient of batch normalisation).
+ * A node that is stored for others is still computed anew where that is cheap and everything it
+ * reads is read there anyway (the activation, from the convolution, in the gradient of batch
+ * normalisation).
  *
- * It is never computed more often than it has elements, unless it costs nothing. Sums of products keep plain reads (contract). */
+ * It is never computed more often than it has elements, unless it costs nothing. Sums of products
+ * keep plain reads (contract). */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/loads.h"
 #include "compiler/graph/pairs.h"
@@ -47,7 +51,8 @@ typedef struct Survey {
     bool depends; /* on an index of the space */
 } Survey;
 
-/* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division is. */
+/* Index arithmetic of reads is not counted: it is the loop's. Nor are sums of ints, but a division
+ * is. */
 static VisitStep survey_part(void *context, const GExpr *e) {
     Survey *s = context;
     s->cost += e->type == GT_INT && e->op != G_MOD && e->op != G_FLOORDIV ? 0 : gx_price(e->op);
@@ -150,7 +155,8 @@ static VisitStep is_uneven(void *context, const GExpr *e) {
     return VISIT_PAST;
 }
 
-/* `old` is the node as it was when uses were noted, `now` as it is after its own operands were put in. */
+/* `old` is the node as it was when uses were noted, `now` as it is after its own operands were put
+ * in. */
 static bool goes_everywhere(Graph *g, const Pass *p, const GNode *old, const GNode *now) {
     const Uses *uses = &p->of[old->id];
     if (now->kind != GN_COMPUTE || now->reducer != GR_NONE || now->active) return false;
@@ -194,7 +200,8 @@ static const GExpr *soften(void *context, Graph *g, const GExpr *e) {
     return gx_load(g, e->tensor, e->tensor->rank, e->args, otherwise);
 }
 
-/* A read that may fall outside: the expression inside, the other value elsewhere; the expression's own reads then stay inside too. */
+/* A read that may fall outside: the expression inside, the other value elsewhere; the expression's
+ * own reads then stay inside too. */
 static const GExpr *in_place_of_guarded(Graph *g, const GExpr *load, const GNode *node) {
     ComputeSpec spec;
     graph_open(g, node, &spec);
@@ -226,7 +233,8 @@ static GNode *as_it_is(void *context, GNode *node) { return ((const Insert *)con
 
 static GNode *renew(Graph *g, Insert *in, GNode *n) { return rewrite_node(g, n, as_it_is, insert, in); }
 
-/* A sum of products takes plain views of other arrays only as long as it stays one, and its regions stay wide; a streamed one, as long as its rows lie evenly. */
+/* A sum of products takes plain views of other arrays only as long as it stays one, and its regions
+ * stay wide; a streamed one, as long as its rows lie evenly. */
 static GNode *renew_product(Graph *g, Insert *in, GNode *n) {
     Product form;
     PairProduct pairs;
@@ -243,7 +251,8 @@ static bool reads_streamed(const Survey *s) {
     return false;
 }
 
-/* A sink is to stay one, so its rows must lie evenly: then only what reads a streamed product itself is put in. */
+/* A sink is to stay one, so its rows must lie evenly: then only what reads a streamed product
+ * itself is put in. */
 static GNode *renew_sink(Graph *g, Insert *in, GNode *n) {
     Survey s;
     for (uint32_t i = 0; i < in->count; i++) {
@@ -307,7 +316,8 @@ static GNode *renew_stored(Graph *g, GNode *made) {
     return graph_compute(g, &spec);
 }
 
-/* Many operands, each with operands of its own, can be more than one kernel reads: then all stay stored. */
+/* Many operands, each with operands of its own, can be more than one kernel reads: then all stay
+ * stored. */
 static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     GNode *made = renew(g, in, n);
     if (made->kind != GN_COMPUTE) return made;
@@ -323,8 +333,10 @@ static GNode *renew_compute(Graph *g, Insert *in, GNode *n) {
     return renew(g, in, n);
 }
 
-/* Of what is returned or committed: the node itself, or the one that it repeats element by element (the gradient of a factor is often all of a product), which
- * is spared a copy. What is returned of inputs, states and constants is one. */
+/* The node that an output or a commit may stand for in place of this one. An output is often a
+ * plain copy of another node: the gradient of a factor may be the whole product. The node that is
+ * copied is returned then, so that nothing is copied. A copy of an input, a state or a constant
+ * stays a copy. */
 static GNode *itself(GNode *node) {
     const GExpr *e = node->value;
     if (node->kind != GN_COMPUTE || node->reducer != GR_NONE || node->guard || node->active || e->op != G_LOAD || !load_is_at_own_place(e)) return node;

@@ -1,3 +1,14 @@
+/* Takes values apart into exp(shift) * scale, and puts logs and quotients of such values
+ * together without an overflow. stabilise.c asks for the rewrites; share.c and complement.c know
+ * special forms.
+ *
+ * A sum of terms is shifted by the largest of their shifts. That maximum carries no gradient,
+ * because the value does not depend on it: log e = m + log(e * exp(-m)) for every m. Where a
+ * scale may be 0, its shift does not count for the maximum, or a term of weight 0 could push all
+ * others below what float32 holds.
+ *
+ * The rewrites follow a value through the nodes that hold it, through at most REACH_OF_EXP
+ * reductions. Beyond that a formula stays as it is, and is right, but may overflow. */
 #include "compiler/passes/logform.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* The table of passes, made from the rows of passes.def, and questions about it. compile/stage.c
+ * runs them. */
 #include "compiler/passes/passes.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* Solving f_k(o, r) = m_k for the indices o and r: where an adjoint finds its way back through the subscripts of a read. */
+/* Solves f_k(o, r) = m_k for the indices o and r. So an adjoint finds its way back through the
+ * subscripts of a read. */
 #ifndef COUPLET_COMPILER_PASSES_SOLVE_H
 #define COUPLET_COMPILER_PASSES_SOLVE_H
 
@@ -9,12 +10,13 @@ enum { MOST_UNKNOWNS = 3 * GRAPH_MAX_RANK };
 typedef struct Solver {
     Graph *g;
     int count;
-    const GExpr *index[MOST_UNKNOWNS];  /* fresh; those that solving adds come last */
-    const GExpr *solved[MOST_UNKNOWNS]; /* in terms of m and unsolved indices, or NULL */
-    const GExpr *guard;                 /* where there is a solution at all; NULL: everywhere */
+    const GExpr *index[MOST_UNKNOWNS];  /* fresh indices; those that solving adds come last */
+    const GExpr *solved[MOST_UNKNOWNS]; /* each in terms of m and unsolved indices, or NULL */
+    const GExpr *guard; /* the condition that there is a solution at all; NULL: there always is */
 } Solver;
 
-/* The equations subscripts[k] = targets[k], each target a fresh index. An index that stays unsolved is one to reduce over. */
+/* Solves the equations subscripts[k] = targets[k], in which each target is a fresh index. An index
+ * that stays unsolved must be reduced over. */
 void solve(Solver *s, const GExpr *const *subscripts, const GExpr *const *targets, int count);
 /* The expression with the solution in place of the solved indices. */
 const GExpr *solver_apply(const Solver *s, const GExpr *e);

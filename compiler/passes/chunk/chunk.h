@@ -1,5 +1,5 @@
-/* A batch in parts: what the files of the chunk pass share. chunk.c says what becomes of a step, find.c which of its nodes are taken in blocks, build.c makes
- * the new ones. */
+/* Microbatches: what the files of the chunk pass share. chunk.c says what becomes of a step, find.c
+ * which of its nodes are taken in blocks, and build.c makes the new nodes. */
 #ifndef COUPLET_COMPILER_PASSES_CHUNK_H
 #define COUPLET_COMPILER_PASSES_CHUNK_H
 
@@ -7,28 +7,31 @@
 
 typedef enum {
     FORM_WHOLE,
-    FORM_GIVEN,  /* whole, and its samples are known: inputs of the step, and what whole work leaves for each sample */
+    /* Whole, with a known axis of samples: an input, or what whole work leaves for each. */
+    FORM_GIVEN,
     FORM_BLOCKS, /* made block by block */
-    FORM_SUM     /* over samples: a sum for each block, added up */
+    FORM_SUM     /* a sum over samples: a sum for each block, which are added up */
 } Form;
 
 typedef struct Part {
     GNode *node;
     Form form;
-    bool rigid;    /* stays as it is: a call, or made tile by tile */
-    bool depends;  /* on samples, in another way than an input does */
-    bool is_after; /* on what mixes samples: it cannot be made in the first loop */
+    bool rigid;    /* the node stays as it is: a call, or made tile by tile */
+    bool depends;  /* it depends on samples, in another way than an input does */
+    bool is_after; /* it depends on what mixes samples, so the first loop cannot make it */
     bool is_late;  /* nothing but the end of the step depends on it */
-    bool is_kept;  /* an output, or a commit */
-    bool is_cut;   /* made in the first loop, and read whole */
-    int index;     /* of the node: the samples' */
+    bool is_kept;  /* it is an output or a commit */
+    bool is_cut;   /* the first loop makes it, and it is read whole */
+    int index;     /* the node's index that counts samples */
     int64_t blocks;
     ARRAY(int) operands, users;
-    ComputeSpec *opened;   /* by block: its formula, once the index and the number of blocks are found */
-    GNode **made, **again; /* by block: in the loop that it belongs to; once more, in the second one */
+    /* By block: the formula, once the index and the number of blocks are known. */
+    ComputeSpec *opened;
+    /* By block: the node in its own loop, and once more in the second loop. */
+    GNode **made, **again;
     GNode **slices[2];     /* by block: copies out of the whole array, for each loop */
-    GNode **sums;          /* by chunk: all up to it */
-    GNode *now;            /* whole */
+    GNode **sums;          /* by chunk: the sum of all blocks up to it */
+    GNode *now;            /* the whole node */
 } Part;
 
 typedef struct Chunk {
@@ -43,27 +46,35 @@ typedef struct Chunk {
     ARRAY(GNode *) order;
 } Chunk;
 
-static inline Part *part_of(const Chunk *c, const GNode *n) { return &c->parts[c->position[n->id]]; }
-/* Whether it is known where its samples are. */
-static inline bool has_samples(const Part *p) { return p->form == FORM_BLOCKS || p->form == FORM_GIVEN; }
-static inline bool in_second_loop(const Part *p) { return p->is_after && (p->form == FORM_BLOCKS || p->form == FORM_SUM); }
-/* Of the samples' index. */
-static inline int64_t block_size(const Part *p) { return graph_extent(p->node, p->index) / p->blocks; }
+static inline Part *part_of(const Chunk *c, const GNode *n) {
+    return &c->parts[c->position[n->id]];
+}
+/* True if the axis of samples is known. */
+static inline bool has_samples(const Part *p) {
+    return p->form == FORM_BLOCKS || p->form == FORM_GIVEN;
+}
+static inline bool in_second_loop(const Part *p) {
+    return p->is_after && (p->form == FORM_BLOCKS || p->form == FORM_SUM);
+}
+/* The extent of the index of samples in one block. */
+static inline int64_t block_size(const Part *p) {
+    return graph_extent(p->node, p->index) / p->blocks;
+}
 
 /* ---- blocks.c ---- */
 
-/* The node's formula for one block: with the index of its samples held within it. */
+/* The node's formula for one block, with the index of its samples held within the block. */
 ComputeSpec open_block(Chunk *c, const Part *p, int64_t block);
-/* The block of its array that a read in such a formula stays in; -1: there is none. */
+/* The block of its array that a read in such a formula stays in; -1: it stays in none. */
 int64_t block_read(Chunk *c, const GExpr *load);
-/* Whether the node can be made in p->blocks blocks along p->index: arrays in blocks are read in blocks of the same chunk, and at least one read says where
- * the samples are. */
+/* True if the node can be made in p->blocks blocks along p->index. Arrays in blocks must be read in
+ * blocks of the same chunk, and at least one read must say where the samples are. */
 bool fits(Chunk *c, Part *p);
 
-/* find.c: the form of every node; what mixes the samples goes into graph->mix. */
+/* find.c: finds the form of every node. What mixes the samples goes into graph->mix. */
 void find_forms(Chunk *c);
 
-/* build.c: the nodes of the new graph, its outputs and commits, and their order. */
+/* build.c: makes the nodes of the new graph, its outputs and commits, and their order. */
 void build_chunks(Chunk *c);
 
 #endif

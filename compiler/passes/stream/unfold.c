@@ -1,6 +1,6 @@
-/* Rewrites the users of a streamed product so that each is a sink (graph/pairs.h). Elements are
- * put into the formulas that use them. Statistics and weighted sums get the canonical form, and
- * reads at few places become products of two rows.
+/* Rewrites the users of a streamed product so that each is a sink (graph/pairs.h). Elements are put
+ * into the formulas that use them. Statistics and weighted sums get the canonical form, and reads
+ * at few places become products of two rows.
  *
  * stream/find.c has decided beforehand what each user is, so nothing here can fail. An array of
  * pairs that reads no product, such as `y[i] == y[j]`, is put into its users as well, unless it is
@@ -36,8 +36,10 @@ static const GExpr *inside(Graph *g, const GExpr *load) {
     return all;
 }
 
-/* T[f, g] at places that few indices make: a product of two rows. The places are computed for all values of these indices, also where a guard or a choice keeps the
- * user from reading: there they may lie outside T. A user that does read outside reads the operands there, and so meets the fault that it would have met. */
+/* T[f, g] at places that few indices make, as a product of two rows. The places are computed for
+ * all values of these indices, also where a guard or a choice keeps the user from reading. There
+ * they may lie outside T. A user that really reads outside T reads outside the operands instead, so
+ * the same fault is raised. */
 static const GExpr *product_of_rows(Graph *g, const GExpr *load) {
     ComputeSpec product, places;
     graph_open(g, load->tensor, &product);
@@ -127,7 +129,8 @@ static GNode *make_statistic(Graph *g, ComputeSpec *spec) {
     return graph_compute(g, spec);
 }
 
-/* Over both indices: first along each row, then over the rows. Whether there is any term at all is asked of the rows that have one. */
+/* Over both indices: first along each row, then over the rows. Whether there is any term at all is
+ * asked of the rows that have one. */
 static GNode *make_total(Graph *g, const ComputeSpec *spec) {
     ComputeSpec row = *spec, total;
     row.out_rank = row.red_rank = 1;
@@ -220,7 +223,8 @@ static int64_t elements(const GNode *n) {
     return count;
 }
 
-/* A large array that is there anyway (a mask that was handed over), or takes less than what is made of it (truth values), is read instead. */
+/* A large array that is there anyway (a mask that was handed over), or takes less than what is made
+ * of it (truth values), is read instead. */
 static bool is_there(const GNode *read, const GNode *made) {
     return read->kind == GN_INPUT || read->kind == GN_STATE || read->kind == GN_CONST || (read->type == GT_BOOL && made->type != GT_BOOL);
 }
@@ -260,7 +264,8 @@ static GNode *renew_rows(Unfold *u, const GNode *n) {
     return stream_in_strips(u->g, n, &product);
 }
 
-/* How many pairs of a row a condition holds for, or what they add up to: it is asked again instead of being stored. */
+/* How many pairs of a row a condition holds for, or what they add up to: it is asked again instead
+ * of being stored. */
 static bool counts_pairs(const GNode *n) {
     if (n->reducer == GR_NONE || n->red_rank != 1 || n->rank > 1) return false;
     return n->type != GT_REAL || n->value->op != G_MUL;

@@ -10,19 +10,23 @@
 #include "compiler/graph/loads.h"
 #include "compiler/passes/passes.h"
 
+/* True if the expression reads one of the indices. */
 bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count);
 
-/* S[own.., x] = sum over r of amount[own.., r]  where key(own.., r) == x, x being axis `axis` of S. */
+/* A scatter: S[own.., x] = sum over r of amount[own.., r] where key(own.., r) == x. x is axis
+ * `axis` of S. */
 typedef struct Scatter {
     const GNode *node;
     int axis;
-    const GExpr *out[GRAPH_MAX_RANK], *place; /* fresh indices that the key is written in: out[axis] is in none of it */
+    /* Fresh indices: those of S, and r. `key` is written in them, and does not read out[axis], the
+     * axis that it scatters to. */
+    const GExpr *out[GRAPH_MAX_RANK], *place;
     const GExpr *key;
-    GNode *amount; /* axes: the own ones in order, then r */
-    bool refused;  /* something wants it whole */
+    GNode *amount; /* its axes are the own ones in order, then r */
+    bool refused;  /* some reader wants S whole */
 } Scatter;
 
-/* coefficient * S[at..] */
+/* The term coefficient * S[at..] of a linear form. */
 typedef struct Term {
     Scatter *scatter;
     const GExpr *at[GRAPH_MAX_RANK];
@@ -31,16 +35,17 @@ typedef struct Term {
 
 enum { MOST_TERMS = 8 };
 
-/* rest + the terms */
+/* An expression that is linear in scatters: rest + the terms. */
 typedef struct Linear {
     const GExpr *rest; /* NULL: 0 */
     Term terms[MOST_TERMS];
     int count;
 } Linear;
 
-/* What one term gives to a sum: `sum` has its indices, guard, name and span. */
+/* Makes what one term gives to a sum. `sum` has the indices, guard, name and span of that sum. */
 GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term);
 
+/* places.c: replaces sums over scatters by sums over their places. */
 void use_places(Graph *g);
 
 #endif
