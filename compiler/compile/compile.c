@@ -93,5 +93,6 @@ Graph *compile_function(Arena *arena, Diag *diag, const Method *method, const ch
                  .lower = lower_begin_function(arena, diag, method, fn, inputs, input_count),
                  .options = options ? options : &no_options};
     LoweredProgram *none;
+    if (c.options->may_give_array) lower_allow_array(c.lower);
     return compile_graphs(&c, &none) ? c.units.items[0]->graph : NULL;
 }

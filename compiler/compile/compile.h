@@ -13,6 +13,8 @@ typedef struct CompileOptions {
     GraphSettings settings;
     /* Of the device that plans are for; NULL: none is known, and no budget holds. */
     const PlanTarget *target;
+    /* Of a function: its value may be an array, where no gradient is wanted. */
+    bool may_give_array;
     int64_t memory; /* bytes that a step may take (budget.h), in place of what the spec says; 0: as that says */
 } CompileOptions;
 

@@ -162,7 +162,8 @@ typedef struct CoupletFormulaOptions {
 
 /* Compiles `function` for arguments of these shapes: checks each against its declaration,
  * differentiates, and makes machine code, or finds it in the cache on the disk. A parameter with a
- * default may be left out. The function's result is one number. `options` may be NULL, all zero. */
+ * default may be left out. The function's result is one number; where no argument is
+ * COUPLET_GRADIENT it may be an array. `options` may be NULL, all zero. */
 CoupletStatus couplet_formula_new(CoupletFile *file, const char *function,
                                   const CoupletArgument *arguments, int argument_count,
                                   const CoupletFormulaOptions *options, CoupletFormula **formula,
@@ -177,6 +178,13 @@ CoupletStatus couplet_formula_new(CoupletFile *file, const char *function,
 CoupletStatus couplet_formula_run(CoupletFormula *formula, const void *const *arrays,
                                   float *const *gradients, double *value,
                                   CoupletProblem **problem);
+/* Fills *shape with the element and the extents of the result; its rank is 0 for a number. Truth
+ * values are COUPLET_UINT8, 0 or 1. False (0) when a pointer is NULL. */
+int couplet_formula_result(const CoupletFormula *formula, CoupletShape *shape);
+/* The same for any result, which goes into `result`, dense and row major; the value of one number
+ * is a float there. */
+CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *const *arrays,
+                                        void *result, CoupletProblem **problem);
 /* Ends the runs that are under way, or wait to be: they return COUPLET_ERROR_STOPPED within
  * milliseconds. May be called at any time from any thread; without a run it does nothing. */
 void couplet_formula_stop(CoupletFormula *formula);

@@ -214,7 +214,9 @@ static void fill_tables(CoupletFormula *f, const Making *m) {
 static bool compile(Making *m, Diag *diag) {
     CoupletFormula *f = m->formula;
     const PlanTarget target = cpu_plan_target(f->arena);
-    const CompileOptions options = {.memory = f->options.memory_bytes, .target = &target};
+    const CompileOptions options = {.memory = f->options.memory_bytes,
+                                    .target = &target,
+                                    .may_give_array = true};
     const FunctionInput *inputs = function_inputs(f->arena, m);
     Graph *g = compile_function(f->arena, diag, m->file->method, m->function, inputs, m->count,
                                 &options);
@@ -320,7 +322,8 @@ typedef struct Running {
     CoupletFormula *f;
     const void *const *arrays;
     float *const *gradients;
-    double *value;
+    double *value; /* of one number; NULL: the result goes into `result` */
+    void *result;
     CoupletProblem *problem;
     CoupletStatus status;
 } Running;
@@ -362,7 +365,13 @@ static void take_inputs(CoupletFormula *f, const void *const *arrays) {
 
 static void give_results(const Running *r) {
     const CoupletFormula *f = r->f;
-    *r->value = (double)*(const float *)couplet_run_output(f->run, "value");
+    const void *value = couplet_run_output(f->run, "value");
+    const CoupletBuffer *of = couplet_plan_output(f->plan, "value");
+    const int64_t bytes = couplet_buffer_count(of) * couplet_type_bytes(of->type);
+    if (r->value)
+        *r->value = (double)*(const float *)value;
+    else
+        memcpy(r->result, value, (size_t)bytes);
     for (int i = 0; r->gradients && i < f->argument_count; i++) {
         if (!r->gradients[i]) continue;
         const CoupletBuffer *b = couplet_plan_output(f->plan, f->gradient[i]);
@@ -420,35 +429,48 @@ void couplet_formula_stop(CoupletFormula *f) {
     pthread_mutex_unlock(&f->callers_lock);
 }
 
-static const char *what_is_missing(const CoupletFormula *f, const void *const *arrays,
-                                   float *const *gradients, const double *value) {
-    if (!f || !value || (!arrays && f->argument_count > 0))
+static const char *what_is_missing(const Running *r) {
+    const CoupletFormula *f = r->f;
+    if (!f || (!r->value && !r->result) || (!r->arrays && f->argument_count > 0))
         return "couplet_formula_run: a pointer is NULL";
+    if (r->value && couplet_plan_output(f->plan, "value")->rank > 0)
+        return "couplet_formula_run gives one number, and the function gives an array: "
+               "couplet_formula_run_array";
     for (int i = 0; i < f->argument_count; i++) {
-        if (f->use[i] != COUPLET_CONSTANT && !arrays[i])
+        if (f->use[i] != COUPLET_CONSTANT && !r->arrays[i])
             return "couplet_formula_run: the array of an argument is NULL";
-        if (gradients && gradients[i] && f->use[i] != COUPLET_GRADIENT)
+        if (r->gradients && r->gradients[i] && f->use[i] != COUPLET_GRADIENT)
             return "couplet_formula_run: the gradient of an argument is wanted that was not given "
                    "as COUPLET_GRADIENT";
     }
     return NULL;
 }
 
+static CoupletStatus run(Running *r, CoupletProblem **problem) {
+    if (problem) *problem = NULL;
+    const char *missing = what_is_missing(r);
+    if (missing) return refuse(problem, missing);
+    count_callers(r->f, 1);
+    run_in_turn(r);
+    count_callers(r->f, -1);
+    if (problem)
+        *problem = r->problem;
+    else
+        couplet_problem_free(r->problem);
+    return r->status;
+}
+
 CoupletStatus couplet_formula_run(CoupletFormula *formula, const void *const *arrays,
                                   float *const *gradients, double *value,
                                   CoupletProblem **problem) {
-    if (problem) *problem = NULL;
-    const char *missing = what_is_missing(formula, arrays, gradients, value);
-    if (missing) return refuse(problem, missing);
-    Running r = {formula, arrays, gradients, value, NULL, COUPLET_ERROR_MEMORY};
-    count_callers(formula, 1);
-    run_in_turn(&r);
-    count_callers(formula, -1);
-    if (problem)
-        *problem = r.problem;
-    else
-        couplet_problem_free(r.problem);
-    return r.status;
+    Running r = {formula, arrays, gradients, value, NULL, NULL, COUPLET_ERROR_MEMORY};
+    return run(&r, problem);
+}
+
+CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *const *arrays,
+                                        void *result, CoupletProblem **problem) {
+    Running r = {formula, arrays, NULL, NULL, result, NULL, COUPLET_ERROR_MEMORY};
+    return run(&r, problem);
 }
 
 /* ---- about it -------------------------------------------------------------------------------- */
@@ -464,3 +486,20 @@ int64_t couplet_formula_bytes(const CoupletFormula *f) {
 }
 int couplet_formula_kernels(const CoupletFormula *f) { return f ? cpu_kernel_count(f->code) : 0; }
 int couplet_formula_was_cached(const CoupletFormula *f) { return f ? cpu_was_cached(f->code) : 0; }
+
+static CoupletElement element_of(CoupletType type) {
+    switch (type) {
+    case COUPLET_F32: return COUPLET_FLOAT32;
+    case COUPLET_I32: return COUPLET_INT32;
+    case COUPLET_U8: return COUPLET_UINT8;
+    }
+    return COUPLET_FLOAT32;
+}
+
+int couplet_formula_result(const CoupletFormula *f, CoupletShape *shape) {
+    if (!f || !shape) return 0;
+    const CoupletBuffer *of = couplet_plan_output(f->plan, "value");
+    *shape = (CoupletShape){.name = "value", .element = element_of(of->type), .rank = of->rank};
+    for (int i = 0; i < of->rank; i++) shape->extent[i] = of->shape[i];
+    return 1;
+}

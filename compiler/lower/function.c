@@ -1,6 +1,7 @@
 /* One function of the language on given arrays, with the gradient of its value: what `couplet grad` and the differential tests run. */
 #include "compiler/lower/internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct FunctionUnit {
     GNode **reals;
     const char **real_names;
     int real_count;
+    bool may_give_array;
 };
 
 static const Stmt *function_of(const Module *module, const char *name) {
@@ -123,8 +125,24 @@ static void check_inputs(Lower *l, const Stmt *fn) {
     }
 }
 
+/* An array that is the function's value; nobody asks for a gradient of it. */
+static void output_array(Lower *l, const Stmt *fn, const Value *array) {
+    const GExpr *free[GRAPH_MAX_RANK];
+    int free_count = 0;
+    GNode *node = materialise(l, array, free, &free_count, fn->name_span);
+    assert(free_count == 0); /* nothing is bound around a function's body */
+    graph_output(l->g, "value", node);
+    if (!diag_error_count(l->diag)) add_unit(l, UNIT_FUNCTION);
+}
+
 /* The function's value as the output "value". */
 static void output_value(Lower *l, const Stmt *fn, Value result) {
+    const FunctionUnit *f = l->function;
+    const bool is_array = result.kind == VALUE_ARRAY && value_rank(&result) > 0;
+    if (is_array && f->may_give_array && !f->real_count) {
+        output_array(l, fn, &result);
+        return;
+    }
     if (result.kind == VALUE_ARRAY && value_rank(&result) == 0)
         result = value_scalar(gx_load(l->g, result.tensor, result.prefix_count, result.prefix, NULL));
     if (result.kind != VALUE_SCALAR) {
@@ -170,6 +188,8 @@ Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, cons
     *l->function = (FunctionUnit){.name = name, .inputs = inputs, .input_count = input_count};
     return l;
 }
+
+void lower_allow_array(Lower *l) { l->function->may_give_array = true; }
 
 /* ---- its gradient ------------------------------------------------------------------------------------------ */
 

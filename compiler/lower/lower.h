@@ -151,6 +151,8 @@ typedef struct FunctionInput {
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
 const Stmt *find_function(const Method *method, const char *name);
 /* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted. */
+/* From here on the function's value may be an array, where no gradient is wanted. */
+void lower_allow_array(Lower *lower);
 Lower *lower_begin_function(Arena *arena, Diag *diag, const Method *method, const char *fn, const FunctionInput *inputs, int input_count);
 
 #endif

@@ -165,6 +165,62 @@ static void hypers(void **state) {
     couplet_file_free(file);
 }
 
+static void results_that_are_arrays(void **state) {
+    (void)state;
+    const float x[] = {3, 4, 0, 5, 5, 12};
+    const int32_t classes[] = {2, 1, 2};
+    float result[6];
+    int32_t counts[3];
+    double value;
+    uint8_t truths[3];
+    CoupletShape shape;
+    CoupletProblem *problem;
+    CoupletFile *file;
+    const char *several = "fn all(x[N, D]) = normalise(x)\n"
+                          "fn same(x[N, D]) = x\n"
+                          "fn many(c : int[N]) {\n"
+                          "  let k[i] = count[j | c[i] == c[j]]\n  return k\n}\n"
+                          "fn first(c : int[N]) {\n  let k[i] = c[i] > 1\n  return k\n}\n"
+                          "fn one(x[N, D]) = sum[i, d] x[i, d]\n";
+    assert_int_equal(couplet_file_open("a.cpl", several, NULL, 0, &file, NULL), COUPLET_OK);
+    const CoupletArgument rows = reals("x", 3, 2, COUPLET_PLAIN), c = wholes("c", 3);
+    const void *arrays[] = {x}, *labels[] = {classes};
+    CoupletFormula *formula = make(file, "all", &rows, 1);
+    assert_true(couplet_formula_result(formula, &shape));
+    assert_true(shape.rank == 2 && shape.extent[0] == 3 && shape.extent[1] == 2);
+    assert_int_equal(shape.element, COUPLET_FLOAT32);
+    assert_int_equal(couplet_formula_run_array(formula, arrays, result, NULL), COUPLET_OK);
+    assert_true(fabsf(result[0] - 0.6f) < 1e-6f && fabsf(result[5] - 12.0f / 13) < 1e-6f);
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &value, &problem),
+                     COUPLET_ERROR_ARGUMENT);
+    assert_non_null(strstr(couplet_problem_text(problem), "couplet_formula_run_array"));
+    couplet_problem_free(problem);
+    assert_int_equal(couplet_formula_run_array(formula, arrays, NULL, NULL),
+                     COUPLET_ERROR_ARGUMENT);
+    couplet_formula_free(formula);
+    formula = make(file, "same", &rows, 1);
+    assert_int_equal(couplet_formula_run_array(formula, arrays, result, NULL), COUPLET_OK);
+    assert_memory_equal(result, x, sizeof x);
+    couplet_formula_free(formula);
+    formula = make(file, "many", &c, 1);
+    assert_true(couplet_formula_result(formula, &shape) && shape.element == COUPLET_INT32);
+    assert_int_equal(couplet_formula_run_array(formula, labels, counts, NULL), COUPLET_OK);
+    assert_true(counts[0] == 2 && counts[1] == 1 && counts[2] == 2);
+    couplet_formula_free(formula);
+    formula = make(file, "first", &c, 1);
+    assert_true(couplet_formula_result(formula, &shape) && shape.element == COUPLET_UINT8);
+    assert_int_equal(couplet_formula_run_array(formula, labels, truths, NULL), COUPLET_OK);
+    assert_true(truths[0] == 1 && truths[1] == 0 && truths[2] == 1);
+    couplet_formula_free(formula);
+    formula = make(file, "one", &rows, 1);
+    assert_true(couplet_formula_result(formula, &shape) && shape.rank == 0);
+    assert_int_equal(couplet_formula_run_array(formula, arrays, result, NULL), COUPLET_OK);
+    assert_true(result[0] == 29);
+    assert_false(couplet_formula_result(NULL, &shape));
+    couplet_formula_free(formula);
+    couplet_file_free(file);
+}
+
 /* ---- what is there --------------------------------------------------------------------------- */
 
 static void names(void **state) {
@@ -269,7 +325,8 @@ static void arguments_that_do_not_fit(void **state) {
     refused(file, "same", half, 4, "E601", "`k` is a whole number, and 1.5 was given");
     const CoupletArgument one[] = {number("x", COUPLET_CONSTANT, 1)};
     refused(file, "all", one, 1, "E601", "`x` is an array, and one number was given");
-    refused(file, "all", &x, 1, "E601", "must give one number");
+    const CoupletArgument learns = reals("x", N, D, COUPLET_GRADIENT);
+    refused(file, "all", &learns, 1, "E601", "must give one number");
     refused(file, "nearr", &x, 1, "E601", "did you mean `near`?");
     CoupletArgument huge = reals("x", INT64_MAX / 2, 8, COUPLET_PLAIN);
     refused(file, "all", &huge, 1, "E601", "`x` has more elements than an array may have");
@@ -535,6 +592,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(value_and_gradient),
                                        cmocka_unit_test(whole_numbers_and_constants),
                                        cmocka_unit_test(hypers),
+        cmocka_unit_test(results_that_are_arrays),
                                        cmocka_unit_test(names),
                                        cmocka_unit_test(a_text_with_mistakes),
                                        cmocka_unit_test(arguments_that_do_not_fit),
