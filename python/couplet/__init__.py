@@ -30,9 +30,9 @@ class Formulas:
     """The functions of a file, as attributes; those of a module that it uses by
     formulas["losses.nt_xent"]."""
 
-    def __init__(self, file, threads=0, seed=0, memory=0):
+    def __init__(self, file, threads=0, seed=0, memory=0, finite=True):
         self._file = file
-        self._options = (threads, seed, memory)
+        self._options = (threads, seed, memory, finite)
         self._functions = {}
 
     def __getitem__(self, name):
@@ -66,21 +66,22 @@ def _again(path, text, hypers, options):
     return Formulas(File(path, text, hypers), *options)
 
 
-def load(path, threads=0, seed=0, memory=0, **hypers):
+def load(path, threads=0, seed=0, memory=0, finite=True, **hypers):
     """The functions of a file of formulas, of a folder of such files, or of a module of the
     library ("losses").
 
     The file is read and checked once, now; what it says later is seen by the next `load`. Other
     keywords are values of its hypers. `threads` is how many a run uses (0: one for each core),
     `seed` that of what formulas draw at random, `memory` the bytes that the arrays of a run may
-    take (0: any number).
+    take (0: any number). A result that is not finite is a CoupletError that says where it arose;
+    with finite=False it is returned.
     """
-    return Formulas(File(path, None, hypers), threads, seed, memory)
+    return Formulas(File(path, None, hypers), threads, seed, memory, finite)
 
 
-def load_text(text, name="<text>", threads=0, seed=0, memory=0, **hypers):
+def load_text(text, name="<text>", threads=0, seed=0, memory=0, finite=True, **hypers):
     """The same of a text; `name` stands for the file in messages."""
-    return Formulas(File(name, text, hypers), threads, seed, memory)
+    return Formulas(File(name, text, hypers), threads, seed, memory, finite)
 
 
 def compile(path, **hypers):

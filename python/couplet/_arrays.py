@@ -88,18 +88,26 @@ def bind(parameters, function, args, kwargs):
     return given
 
 
+def make_result(element, shape):
+    """An array of truth values is made of bytes of 0 and 1, as numpy's are."""
+    dtype = {c.FLOAT32: np.float32, c.INT32: np.int32}.get(element, np.bool_)
+    array = np.empty(shape, dtype)
+    return array, array.ctypes.data
+
+
 class Function:
     """A formula as a function of arrays.
 
     Call it with arrays in the order of its parameters, or by name; numbers may be Python's. The
-    value is a float. `value_and_grad` gives the gradients, too. It is compiled for the shapes that
-    it is called with, once for each.
+    value is a float, or an array where the formula gives one. `value_and_grad` gives the gradients,
+    too. It is compiled for the shapes that it is called with, once for each.
     """
 
-    def __init__(self, file, name, threads=0, seed=0, memory=0):
+    def __init__(self, file, name, threads=0, seed=0, memory=0, finite=True):
         self.file = file
         self.name = self.__name__ = name
         self.parameters = file.parameters(name)
+        self._finite = finite
         self.__doc__ = file.about(name)
         self._kernels = Kernels(file, name, threads, seed, memory)
 
@@ -144,4 +152,5 @@ class Function:
             reals = [s.keep for s in slots if s.element == c.FLOAT32 and s.keep is not None]
             return any(np.isinf(array).any() for array in reals)
 
-        return self._kernels.run(slots, gradients, has_infinity=has_infinity)
+        finite = self._finite
+        return self._kernels.run(slots, gradients, not finite, has_infinity, make_result)

@@ -4,6 +4,7 @@ torch come on top."""
 import ctypes
 import difflib
 import os
+import signal
 import threading
 import weakref
 from collections import OrderedDict
@@ -70,43 +71,80 @@ class Compiled:
             raise c.problem_error(status, problem)
         self._handle = handle
         self._free = weakref.finalize(self, lib.couplet_formula_free, handle)
+        result = c.Shape()
+        lib.couplet_formula_result(handle, result)
+        self.element = result.element
+        self.shape = tuple(result.extent[: result.rank])  # of the result; () of a number
         self.operations = lib.couplet_formula_operations(handle)
         self.bytes = lib.couplet_formula_bytes(handle)
         self.kernels = lib.couplet_formula_kernels(handle)
         self.was_cached = bool(lib.couplet_formula_was_cached(handle))
 
-    def run(self, slots, gradients):
-        """The value; gradients is by slot the address that its gradient goes to, or None."""
+    def run(self, slots, gradients, result=None):
+        """The value; gradients is by slot the address that its gradient goes to, or None. A result
+        that is an array goes to the address `result`."""
+        lib, handle = c.library(), self._handle
         addresses = (ctypes.c_void_p * max(1, len(slots)))(*[slot.address for slot in slots])
         places = (ctypes.c_void_p * max(1, len(slots)))(*gradients)
         value, problem = ctypes.c_double(), c.c_handle()
 
         def work():
-            return c.library().couplet_formula_run(self._handle, addresses, places, value, problem)
+            if result is not None:
+                return lib.couplet_formula_run_array(handle, addresses, result, problem)
+            return lib.couplet_formula_run(handle, addresses, places, value, problem)
 
         is_main = threading.current_thread() is threading.main_thread()
         long = is_main and self.operations >= LONG_RUN
-        status = self._interruptibly(work) if long else work()
+        status = _interruptibly(work, lambda: lib.couplet_formula_stop(handle)) if long else work()
         if status != c.OK:
             raise Failure(status, problem)
         return value.value
 
-    def _interruptibly(self, work):
-        """Signals reach the main thread between its own steps, so another one makes the call."""
-        answer = []
-        thread = threading.Thread(target=lambda: answer.append(work()), name="couplet", daemon=True)
-        thread.start()
-        interrupt = None
-        while thread.is_alive():
-            try:
-                thread.join(None if interrupt is None else 0.01)
-            except BaseException as error:  # KeyboardInterrupt, or what another handler raises
-                interrupt = interrupt or error
-            if interrupt is not None:
-                c.library().couplet_formula_stop(self._handle)
-        if interrupt is not None:
-            raise interrupt
-        return answer[0]
+
+def _interruptibly(work, stop):
+    """What `work` gives. Signals reach the main thread between steps of Python alone, so another
+    thread does the work. What the handler of Ctrl-C raises ends it early, and is raised here when
+    it has ended: until then nobody may give back the memory that the work is about."""
+    old, raised = signal.getsignal(signal.SIGINT), []
+
+    def handle(number, frame):
+        try:
+            old(number, frame)
+        except BaseException as error:
+            raised.append(error)
+            stop()
+
+    if callable(old):
+        signal.signal(signal.SIGINT, handle)
+    try:
+        answer = _in_a_thread(work, stop, raised)
+    finally:
+        if callable(old):
+            signal.signal(signal.SIGINT, old)
+    if raised:
+        raise raised[0]
+    return answer
+
+
+def _in_a_thread(work, stop, raised):
+    """`raised` is not empty once the work shall end. So it shall when an exception arrives here, by
+    another signal for instance, which is raised when it has ended."""
+    answer, error = [], None
+    thread = threading.Thread(target=lambda: answer.append(work()), name="couplet", daemon=True)
+    started = False
+    while not started or thread.is_alive():
+        try:
+            if not started:
+                started = True
+                thread.start()
+            thread.join(0.05)
+            if raised or error is not None:
+                stop()
+        except BaseException as other:
+            error = error or other
+    if error is not None:
+        raise error
+    return answer[0]
 
 
 class Failure(Exception):
@@ -241,22 +279,29 @@ class Kernels:
                 self._kept.popitem(last=False)
         return made
 
-    def run(self, slots, gradients, allows_infinity=False, has_infinity=None):
+    def run(self, slots, gradients, allows_infinity=False, has_infinity=None, make_result=None):
         """The value. `gradients` is by name the address for a gradient. `has_infinity` tells, if a
         run gave no number, whether its arrays hold infinities: logs and softmaxes are then guarded
-        for them."""
+        for them. `make_result` is given the element and the shape of a result that is an array, and
+        gives that array and its address; without it such a result is refused."""
         wanted = frozenset(gradients)
         places = [gradients.get(slot.name) for slot in slots]
+        compiled = self.compiled(slots, wanted, allows_infinity, False)
+        if compiled.shape and make_result is None:
+            words = "`%s` gives an array, and one number is expected here"
+            raise CoupletError(words % self.function)
+        array, address = None, None
+        if compiled.shape:
+            array, address = make_result(compiled.element, compiled.shape)
         try:
-            compiled = self.compiled(slots, wanted, allows_infinity, False)
-            value = compiled.run(slots, places)
+            value = compiled.run(slots, places, address)
         except Failure as failure:
             if failure.status != c.NUMBERS or has_infinity is None or not has_infinity():
                 raise failure.error() from None
             c.library().couplet_problem_free(failure.problem)
             compiled = self.compiled(slots, wanted, allows_infinity, True)
             try:
-                value = compiled.run(slots, places)
+                value = compiled.run(slots, places, address)
             except Failure as failure:
                 raise failure.error() from None
-        return value
+        return value if array is None else array

@@ -116,6 +116,11 @@ _functions = {
         [c_handle, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_void_p)]
         + [ctypes.POINTER(ctypes.c_double), _handle_out],
     ),
+    "couplet_formula_result": (ctypes.c_int, [c_handle, ctypes.POINTER(Shape)]),
+    "couplet_formula_run_array": (
+        ctypes.c_int,
+        [c_handle, ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p, _handle_out],
+    ),
     "couplet_formula_stop": (None, [c_handle]),
     "couplet_formula_operations": (ctypes.c_double, [c_handle]),
     "couplet_formula_bytes": (ctypes.c_int64, [c_handle]),

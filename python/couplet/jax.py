@@ -18,6 +18,7 @@ import numpy as np
 
 from . import _library as c
 from ._formula import File, Kernels, Slot, declared
+from .errors import CoupletError
 
 # ---- XLA's interface in C (xla/ffi/api/c_api.h), as far as it is needed ------------------------
 
@@ -230,7 +231,10 @@ class _Plan:
         """[value, gradients of the operands in `wanted`..], which the kernels compute."""
         shapes = [v.shape for v in values]
         names = [self.parameters[i].name for i in wanted]
-        self.formula.kernels.compiled(self.slots(shapes), frozenset(names))  # mistakes are said now
+        kernels = self.formula.kernels
+        if kernels.compiled(self.slots(shapes), frozenset(names)).shape:  # mistakes are said now
+            words = "`%s` gives an array, and one number is expected here"
+            raise CoupletError(words % self.formula.function)
         target = self._register(shapes, names)
         results = [jax.ShapeDtypeStruct((), jnp.float32)]
         results += [jax.ShapeDtypeStruct(shapes[i], jnp.float32) for i in wanted]

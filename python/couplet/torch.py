@@ -144,7 +144,7 @@ def _slot(parameter, value):
     try:
         address = memory.data_ptr()
     except RuntimeError:  # torch.func hands over tensors without memory
-        words = "`%s` has no memory of its own: torch.func and vmap cannot look into compiled kernels"
+        words = "`%s` has no memory of its own: torch.func cannot look into compiled kernels"
         raise TypeError(words % parameter.name) from None
     return Slot(parameter.name, element, tuple(memory.shape), address, memory)
 

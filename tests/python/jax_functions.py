@@ -19,6 +19,7 @@ with open(PATH, "w") as made:
 fn pairs(x[N, D], y[N, D], tau = 0.5) =
   scale * (mean[i] (-dot(x[i], y[i]) / tau + log(sum[j] exp(dot(x[i], y[j]) / tau))))
 fn same(x[N, D], c : int[N], w : bool[N]) = mean[i, j | c[i] == c[j] and w[i]] dot(x[i], x[j])
+fn rows(x[N, D]) = normalise(x)
 fn power(x[N], k : int = 2) = sum[i] x[i]^k
 """)
 rng = np.random.default_rng(5)
@@ -101,6 +102,8 @@ class Functions(unittest.TestCase):
             self.loss(x, y, tua=2)
         with self.assertRaisesRegex(TypeError, "made of reals"):
             self.loss(x.astype(int), y)
+        with self.assertRaisesRegex(couplet.CoupletError, "`rows` gives an array"):
+            couplet.jax.loss(PATH, "rows")(x)
         with self.assertRaisesRegex(AttributeError, "did you mean `pairs`?"):
             couplet.jax.loss(PATH, "pears")
         with self.assertRaisesRegex(Exception, r"x\[1, 2\] is nan"):

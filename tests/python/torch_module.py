@@ -21,6 +21,7 @@ fn pairs(x[N, D], y[N, D], tau = 0.5) =
   scale * (mean[i] (-dot(x[i], y[i]) / tau + log(sum[j] exp(dot(x[i], y[j]) / tau))))
 fn same(x[N, D], c : int[N], w : bool[N]) = mean[i, j | c[i] == c[j] and w[i]] dot(x[i], x[j])
 fn forward(x[N], training = 1) = training * sum[i] x[i]
+fn rows(x[N, D]) = normalise(x)
 fn soft(x[N], m[N]) = log(sum[i] exp(x[i] + m[i]))
 """
 with open(PATH, "w") as made:
@@ -203,14 +204,16 @@ class Modules(unittest.TestCase):
         self.refused(TypeError, "on meta", self.loss, x.to("meta"), y)
         self.refused(TypeError, "torch.sparse_coo", self.loss, x.detach().to_sparse(), y)
         self.refused(TypeError, "given a str", self.loss, "x", y)
-        func = getattr(torch, "func", None)
-        if func is not None:  # torch 2
-            self.refused(TypeError, "torch.func", func.grad(lambda a: self.loss(a, y)), x)
         make = couplet.torch.loss
+        self.refused(couplet.CoupletError, "`rows` gives an array", make(PATH, "rows"), x.detach())
+        self.refused(couplet.CoupletError, "must give one number", make(PATH, "rows"), x)
         self.refused(AttributeError, "did you mean `pairs`?", make, PATH, "pears")
         self.refused(couplet.CoupletError, "no hyper `tua`", make, PATH, "pairs", tua=1)
         self.refused(TypeError, "a member of this name", make, PATH, "forward", training=2)
         self.near(make(PATH, "forward")(torch.ones(3), 2), torch.tensor(6.0))
+        func = getattr(torch, "func", None)
+        if func is not None:  # torch 2
+            self.refused(TypeError, "torch.func", func.grad(lambda a: self.loss(a, y)), x)
 
     def test_copies(self):
         x, y = draw(9, 4)
