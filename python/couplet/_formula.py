@@ -13,6 +13,7 @@ from . import _library as c
 from .errors import CoupletError
 
 MOST_KEPT = 32  # compiled shapes of a function; the one that was not used for longest goes
+MOST_BYTES = 1 << 30  # that their arrays take together, where they are several
 LONG_RUN = 2e9  # operations, some 20 milliseconds, from which on Ctrl-C ends a run in its middle
 
 
@@ -275,9 +276,13 @@ class Kernels:
         made = Compiled(self.file, self.function, slots, wanted, holds_infinity, options)
         with self._lock:
             self._kept[key] = made
-            while len(self._kept) > MOST_KEPT:
+            while self._holds_too_much():
                 self._kept.popitem(last=False)
         return made
+
+    def _holds_too_much(self):
+        held = sum(compiled.bytes for compiled in self._kept.values())
+        return len(self._kept) > MOST_KEPT or (len(self._kept) > 1 and held > MOST_BYTES)
 
     def run(self, slots, gradients, allows_infinity=False, has_infinity=None, make_result=None):
         """The value. `gradients` is by name the address for a gradient. `has_infinity` tells, if a

@@ -114,6 +114,12 @@ class Formulas(unittest.TestCase):
             couplet._formula.MOST_KEPT = most
         self.assertEqual(len(f._kernels), 2)
         self.assertTrue(np.isfinite(values).all())
+        most, couplet._formula.MOST_BYTES = couplet._formula.MOST_BYTES, 1
+        try:
+            f(*arrays(5, 4))
+        finally:
+            couplet._formula.MOST_BYTES = most
+        self.assertEqual(len(f._kernels), 1)
 
     def test_memory_is_given_back(self):
         def held():
