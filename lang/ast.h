@@ -130,7 +130,8 @@ typedef enum {
     STMT_WHEN,      /* when value { body } else { otherwise } */
     STMT_EVERY,     /* every epoch { body }, every `value` epochs { body }: NULL is 1 */
     STMT_OVER,      /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
-    STMT_REPORT     /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
+    STMT_REPORT,    /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
+    STMT_GIVE       /* give name = value, of a step; fields as of STMT_LET */
 } StmtKind;
 
 /* Whether a read of a queue sees this step's push. */

@@ -70,7 +70,7 @@ void check_condition(Check *c, Expr *condition, const char *of) {
 }
 
 static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
-    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_REPORT, STMT_WHEN};
+    static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_REPORT, STMT_GIVE, STMT_WHEN};
     push_scope(c);
     for (int i = 0; i < count; i++) {
         bool fits = false;
@@ -91,6 +91,20 @@ static void check_when(Check *c, Module *m, Stmt *s) {
     check_branch(c, m, s->body, s->body_count);
     c->stage = outer;
     check_branch(c, m, s->otherwise, s->otherwise_count);
+}
+
+/* ---- what a step gives ------------------------------------------------------------------------- */
+
+static void check_give(Check *c, const Stmt *s) {
+    if (s->is_function || s->binder_count || s->has_dims) {
+        diag_report(c->diag, CODE_GIVE, s->span, "what a step gives is a name and a value: `give %s = ..`", s->name);
+        diag_suggest(c->diag, "a `let` makes the array: `let %s[..] = ..`, then `give %s = %s`", s->name, s->name, s->name);
+        return;
+    }
+    const Type *t = check_expr(c, s->value);
+    if (t->kind == KIND_POISON || is_numeric(t)) return;
+    diag_report(c->diag, CODE_GIVE, s->value->span, "a step gives numbers, reals or ints; this is %s", type_text(c->arena, t));
+    if (t->kind == KIND_BOOL) diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
 }
 
 /* ---- training -------------------------------------------------------------------------------------------- */
@@ -122,6 +136,7 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_EVERY: check_every(c, s); break;
     case STMT_OVER: diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep over a data set is no part of a step: it stands in `every epoch { .. }` or in `eval { .. }`"); break;
     case STMT_REPORT: misplace_report(c, s); break;
+    case STMT_GIVE: check_give(c, s); break;
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);

@@ -72,6 +72,9 @@ static void print_stmt(Arena *arena, FILE *out, const Stmt *s) {
     case STMT_LOSS:
         if (s->value->type) fprintf(out, "loss   %s%s%s\n", s->name ? s->name : "", s->name ? " : " : "", type_text(arena, s->value->type));
         break;
+    case STMT_GIVE:
+        if (s->value->type) fprintf(out, "give   %s : %s\n", s->name, type_text(arena, s->value->type));
+        break;
     case STMT_STAGE: fprintf(out, "stage  %s\n", s->name); break;
     case STMT_EVAL:
     case STMT_EVERY:

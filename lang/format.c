@@ -144,7 +144,7 @@ static const char *const reducers[] = {"sum", "mean", "max", "min", "argmax", "a
 static const char *const prefixes[] = {"if", "then", "else", "and", "or", "not", "mod", "div", "copy", NULL};
 static const char *const soft[] = {"rate", "trains", "with", "init", "on", "while", "over", "where", NULL};
 static const char *const firsts[] = {"use", "data", "hyper", "view", "net", "ema", "let", "fn", "loss", "train", "eval", "queue", "state", "bank", "update",
-                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", "report", "stage", NULL};
+                                     "param", "draw", "return", "optimiser", "scan", "next", "when", "every", "over", "report", "give", "stage", NULL};
 
 
 typedef struct Bracket {

@@ -35,7 +35,7 @@
 %token IF "if" THEN "then" ELSE "else" AND "and" OR "or" NOT "not" MOD "mod" DIV "div" STOP "stop" COPY "copy" TRUE "true" FALSE "false"
 %token <name> USE "use" DATA "data" HYPER "hyper" VIEW "view" NET "net" EMA "ema" LET "let" FN "fn" LOSS "loss" TRAIN "train" EVAL "eval"
 %token <name> QUEUE "queue" BANK "bank" WHEN "when" EVERY "every" OVER "over" STATE "state" UPDATE "update" PARAM "param" DRAW "draw" RETURN "return" OPTIMISER "optimiser"
-%token <name> SCAN "scan" NEXT "next" REPORT "report" STAGE "stage"
+%token <name> SCAN "scan" NEXT "next" REPORT "report" GIVE "give" STAGE "stage"
 %token WHERE "where" DOTS ".."
 %token RATE "rate" WITH "with" BEFORE "before" ON "on" WHILE "while" TRAINS "trains" INIT "init" READ "read"
 %token ARROW "<-" COMPOSE ">>" LE "<=" GE ">=" EQ "==" NE "!=" COUNT "count"
@@ -113,6 +113,7 @@ statement : simple                       { $1->span = @1; $$ = ast_one(p, $1); }
         | LET lets                       { $$ = $2; }
         | NEXT lets                      { $$ = ast_as(STMT_NEXT, $2); }
         | REPORT lets                    { $$ = ast_as(STMT_REPORT, $2); }
+        | GIVE lets                      { $$ = ast_as(STMT_GIVE, $2); }
         ;
 lets    : let                            { $$ = ast_one(p, $1); }
         | lets ',' let                   { $$ = ast_stmts(p, $1, ast_one(p, $3)); }

@@ -291,6 +291,8 @@ typedef enum {
      * states. */
     COUPLET_ACTION_KMEANS
 } CoupletActionKind;
+/* The beginning of the name of a step's output that is handed out: `give`. */
+#define COUPLET_GIVEN "given "
 #define COUPLET_REPORT "report " /* the beginning of the name of an output that is reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;

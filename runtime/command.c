@@ -50,11 +50,12 @@ static bool text(const CommandLine *c, const char *name, const char **out) {
     return false;
 }
 
-enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, START, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
+enum { DATA = 1, OUT, SEED, THREADS, EPOCHS, MAX_STEPS, CHECKPOINT_EVERY, GIVE_EVERY, START, RESUME, CHANGE, QUIET, SKIP_BAD, SET, WEIGHTS, SAMPLES, IMAGES, SPLIT };
 static const struct option options[] = {
     {"data", 1, NULL, DATA},           {"out", 1, NULL, OUT},         {"seed", 1, NULL, SEED},
     {"threads", 1, NULL, THREADS},     {"epochs", 1, NULL, EPOCHS},   {"max-steps", 1, NULL, MAX_STEPS},
-    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"start", 1, NULL, START}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
+    {"checkpoint-every", 1, NULL, CHECKPOINT_EVERY}, {"give-every", 1, NULL, GIVE_EVERY},
+    {"start", 1, NULL, START}, {"resume", 0, NULL, RESUME}, {"change", 1, NULL, CHANGE}, {"quiet", 0, NULL, QUIET}, {"skip-bad", 1, NULL, SKIP_BAD},
     {"set", 1, NULL, SET},             {"weights", 1, NULL, WEIGHTS}, {"samples", 1, NULL, SAMPLES}, {"images", 1, NULL, IMAGES},
     {"split", 1, NULL, SPLIT},         {NULL, 0, NULL, 0}};
 
@@ -67,6 +68,7 @@ static bool take(CommandLine *c, int option, const char *name) {
     case THREADS: return whole(c, name, optarg, 1, COUPLET_MOST_THREADS, &value) && (c->train.threads = (int)value, true);
     case MAX_STEPS: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.max_steps = value, true);
     case CHECKPOINT_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.checkpoint_every = value, true);
+    case GIVE_EVERY: return whole(c, name, optarg, 1, COUPLET_MOST_STEPS, &value) && (c->train.give_every = value, true);
     case SKIP_BAD: return whole(c, name, optarg, 0, INT32_MAX, &c->train.loading.skip_bad);
     case RESUME: return c->resume = true;
     case START: return text(c, name, &c->train.start);
@@ -275,7 +277,7 @@ static int usage(const CommandLine *c, FILE *out) {
     fprintf(out,
             "%s: the method %s, compiled by Couplet.\n\n"
             "%s [train] [--data PLACE] [--out FOLDER] [--start RUN] [--resume [--change tau,..]] [--seed n] [--threads n] [--epochs n] [--set tau=0.1]\n"
-            "    [--max-steps n] [--checkpoint-every n] [--quiet]     trains and evaluates\n"
+            "    [--max-steps n] [--checkpoint-every n] [--give-every n] [--quiet]     trains and evaluates\n"
             "%s eval --out FOLDER [--data PLACE] [--threads n]        evaluates the checkpoint in a run folder\n"
             "%s embed [--weights CHECKPOINT] (--samples FILE.npy | [--data PATH] [--split test]) --out FEATURES.npy\n"
             "                                                         features of samples, [count, width] in float32\n"
@@ -295,7 +297,7 @@ static int train(CommandLine *c) { return run(c, couplet_train); }
 static int evaluate(CommandLine *c) { return c->out ? run(c, couplet_evaluate) : fail(c, "eval needs --out FOLDER, the folder of a run"); }
 
 static const Command commands[] = {
-    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every start resume change quiet set ", train},
+    {"train", " data skip-bad out seed threads epochs max-steps checkpoint-every give-every start resume change quiet set ", train},
     {"eval", " data skip-bad out threads quiet ", evaluate},
     {"embed", " data skip-bad out seed threads quiet weights samples images split ", embed},
 };

@@ -57,6 +57,9 @@ typedef struct CoupletShape {
 int couplet_method_input_count(const CoupletMethod *method);
 /* Fills *shape. False (0) when there is no such input. */
 int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *shape);
+/* Arrays that steps give by a name, `give NAME = E`, numbered from 0; -1 as above. A method with phases may give some in some of its steps alone. */
+int couplet_method_given_count(const CoupletMethod *method);
+int couplet_method_given(const CoupletMethod *method, int number, CoupletShape *shape);
 const char *couplet_method_name(const CoupletMethod *method);
 int64_t couplet_method_batch(const CoupletMethod *method);         /* samples of a step */
 /* The fields of a sample that features are made of, numbered from 0: most methods have one. Fills *shape with the name of the field ("image"), its element, and the
@@ -103,6 +106,9 @@ typedef struct CoupletInput {
  * Inputs may come in any order, each once, under the names "SOURCE.FIELD" and "SOURCE.index" of the method's sources;
  * those that its step does not read need not be given and are not looked at. */
 CoupletStatus couplet_model_step(CoupletModel *model, const CoupletInput *inputs, int input_count, float *loss);
+/* What the last step gave as `name`, into out[count]: float32 or int32, dense, row major, of the shape that couplet_method_given says; `count` is checked.
+ * Before the first step, behind one that failed and after a checkpoint was loaded there is nothing. */
+CoupletStatus couplet_model_given(CoupletModel *model, const char *name, void *out, int64_t count);
 int64_t couplet_model_steps(const CoupletModel *model); /* completed */
 
 /* Features of `count` samples, in evaluation mode, into out[count, feature width]. Element and shape of a sample are what couplet_method_sample says:

@@ -2,8 +2,10 @@
 #include "runtime/couplet.h"
 
 #include "runtime/files.h"
+#include "runtime/given.h"
 #include "runtime/method.h"
 #include "runtime/numbers.h"
+#include "runtime/run.h"
 #include "runtime/session.h"
 
 #include <stdarg.h>
@@ -20,6 +22,7 @@ struct CoupletModel {
     CoupletRun *run;
     void **inputs;
     int64_t per_epoch; /* steps; 0: not known */
+    bool has_given;    /* the arrays of the last step are there */
     char error[1024];
 };
 
@@ -48,6 +51,24 @@ int couplet_method_input(const CoupletMethod *method, int number, CoupletShape *
     if (!input || !shape) return 0;
     const CoupletBuffer *buffer = &program->train->buffers[input->buffer];
     *shape = (CoupletShape){.name = input->name, .element = (CoupletElement)buffer->type, .rank = buffer->rank}; /* the enums agree */
+    memcpy(shape->extent, buffer->shape, sizeof shape->extent);
+    return 1;
+}
+
+int couplet_method_given_count(const CoupletMethod *method) {
+    const CoupletProgram *program = couplet_method_program(method);
+    if (!program) return -1;
+    int count = 0;
+    while (couplet_given(program, count, NULL)) count++;
+    return count;
+}
+
+int couplet_method_given(const CoupletMethod *method, int number, CoupletShape *shape) {
+    const CoupletProgram *program = couplet_method_program(method);
+    const CoupletBuffer *buffer;
+    const char *name = program && number >= 0 ? couplet_given(program, number, &buffer) : NULL;
+    if (!name || !shape) return 0;
+    *shape = (CoupletShape){.name = name, .element = (CoupletElement)buffer->type, .rank = buffer->rank};
     memcpy(shape->extent, buffer->shape, sizeof shape->extent);
     return 1;
 }
@@ -135,6 +156,7 @@ static CoupletStatus fail(CoupletModel *m, CoupletStatus status, const char *for
 static CoupletStatus load_bytes(CoupletModel *m, const char *name, const void *bytes, size_t length) {
     CoupletLoaded loaded;
     int64_t total = m->session->total_steps;
+    m->has_given = false;
     bool good = couplet_session_load_bytes(m->session, name, bytes, length, &loaded, m->error, sizeof m->error);
     m->session->total_steps = total;
     return good ? COUPLET_OK : COUPLET_ERROR_WEIGHTS;
@@ -309,6 +331,7 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
     const int64_t done = m->session->step, total = m->session->total_steps;
     if (total < 1) return fail(m, COUPLET_ERROR_ARGUMENT, "total_steps of the model's options is needed to train: schedules span it");
     if (done >= total) return fail(m, COUPLET_ERROR_ARGUMENT, "all %lld of total_steps are made, %lld in all: schedules end there", (long long)total, (long long)done);
+    m->has_given = false;
     CoupletStatus status = enter_phase(m);
     if (status == COUPLET_OK) status = bind(m, inputs, input_count);
     if (status != COUPLET_OK) return status;
@@ -328,6 +351,30 @@ CoupletStatus couplet_model_step(CoupletModel *m, const CoupletInput *inputs, in
     couplet_session_losses(s, m->run, m->phase->train);
     if (loss) *loss = value;
     couplet_session_count(s, value, m->per_epoch);
+    m->has_given = true;
+    return COUPLET_OK;
+}
+
+static bool is_given(const CoupletProgram *program, const char *name) {
+    const char *given;
+    for (int i = 0; (given = couplet_given(program, i, NULL)); i++)
+        if (strcmp(given, name) == 0) return true;
+    return false;
+}
+
+CoupletStatus couplet_model_given(CoupletModel *m, const char *name, void *out, int64_t count) {
+    if (!m) return COUPLET_ERROR_ARGUMENT;
+    m->error[0] = 0;
+    if (!name || !is_given(m->program, name)) return fail(m, COUPLET_ERROR_ARGUMENT, "the method gives nothing by the name `%.100s`", name ? name : "NULL");
+    if (!out) return fail(m, COUPLET_ERROR_ARGUMENT, "the array for `%.100s` is NULL", name);
+    if (!m->has_given) return fail(m, COUPLET_ERROR_ARGUMENT, "there is no step whose `%.100s` could be given: it is what the last step made", name);
+    const CoupletPlan *plan = m->phase->train;
+    const CoupletNamed *output = couplet_given_output(plan, name);
+    if (!output) return fail(m, COUPLET_ERROR_ARGUMENT, "the last step gives no `%.100s`: it belongs to another phase of the method", name);
+    const CoupletBuffer *b = &plan->buffers[output->buffer];
+    if (count != couplet_buffer_count(b))
+        return fail(m, COUPLET_ERROR_ARGUMENT, "`%.100s` has %lld elements, and room for %lld is there", name, (long long)couplet_buffer_count(b), (long long)count);
+    memcpy(out, couplet_run_output(m->run, output->name), (size_t)couplet_buffer_bytes(b));
     return COUPLET_OK;
 }
 

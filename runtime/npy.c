@@ -488,32 +488,26 @@ const char *couplet_npy_whole_text(const CoupletNpy *array, int64_t at, char *ou
 
 /* ---- writing ------------------------------------------------------------------------------------------------------- */
 
-static bool write_open(FILE *file, const double *values, int rank, const int64_t *shape) {
+static bool write_header(FILE *file, const char *type, int rank, const int64_t *shape) {
     char header[512];
-    int length = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-    int64_t count = 1;
-    for (int i = 0; i < rank; i++) {
+    int length = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
+    for (int i = 0; i < rank; i++)
         length += snprintf(header + length, sizeof header - (size_t)length, "%lld,%s", (long long)shape[i], i + 1 < rank ? " " : "");
-        count *= shape[i];
-    }
     length += snprintf(header + length, sizeof header - (size_t)length, "), }");
     while ((10 + length + 1) % 64) header[length++] = ' '; /* data is aligned to 64 bytes, as the format asks */
     header[length++] = '\n';
     unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(length & 255), (unsigned char)(length >> 8)};
-    if (fwrite(start, 1, 10, file) != 10 || fwrite(header, 1, (size_t)length, file) != (size_t)length) return false;
-    for (int64_t i = 0; i < count; i++) {
-        float v = (float)values[i];
-        if (fwrite(&v, sizeof v, 1, file) != 1) return false;
-    }
-    return fflush(file) == 0;
+    return fwrite(start, 1, 10, file) == 10 && fwrite(header, 1, (size_t)length, file) == (size_t)length;
 }
 
-bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape, char *error, size_t error_bytes) {
+bool couplet_npy_write(const char *path, bool is_integer, const void *entries, int rank, const int64_t *shape, char *error, size_t error_bytes) {
     char draft[4096];
     if (snprintf(draft, sizeof draft, "%s.part", path) >= (int)sizeof draft) return fail(error, error_bytes, "the path `%s` is too long", path);
     FILE *file = fopen(draft, "wb");
     if (!file) return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(errno));
-    bool good = write_open(file, values, rank, shape);
+    size_t count = 1;
+    for (int i = 0; i < rank; i++) count *= (size_t)shape[i];
+    bool good = write_header(file, is_integer ? "<i4" : "<f4", rank, shape) && fwrite(entries, 4, count, file) == count && fflush(file) == 0;
     int why = errno;
     if (fclose(file) != 0 && good) {
         good = false;
@@ -526,6 +520,17 @@ bool couplet_npy_write_f32(const char *path, const double *values, int rank, con
     if (good) return true;
     unlink(draft);
     return fail(error, error_bytes, "`%s` cannot be written: %s", path, strerror(why));
+}
+
+bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape, char *error, size_t error_bytes) {
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++) count *= shape[i];
+    float *entries = malloc((size_t)count * sizeof *entries + 1);
+    if (!entries) return fail(error, error_bytes, "`%s` cannot be written: out of memory", path);
+    for (int64_t i = 0; i < count; i++) entries[i] = (float)values[i];
+    const bool good = couplet_npy_write(path, false, entries, rank, shape, error, error_bytes);
+    free(entries);
+    return good;
 }
 
 void couplet_npy_free(CoupletNpy *array) {

@@ -1,6 +1,6 @@
 /* Arrays in NumPy's .npy format, versions 1 to 3, row by row or column by column, little or big
- * endian. float16, float32, float64, all widths of int and uint, and bool are read. float32 is
- * written. */
+ * endian. float16, float32, float64, all widths of int and uint, and bool are read. float32 and
+ * int32 are written. */
 #ifndef COUPLET_RUNTIME_NPY_H
 #define COUPLET_RUNTIME_NPY_H
 
@@ -77,6 +77,9 @@ const char *couplet_npy_whole_text(const CoupletNpy *array, int64_t at, char *ou
  * half-written. */
 bool couplet_npy_write_f32(const char *path, const double *values, int rank, const int64_t *shape,
                            char *error, size_t error_bytes);
+/* Writes entries that are float32 already, or ints of 32 bits, in the same way. */
+bool couplet_npy_write(const char *path, bool is_integer, const void *entries, int rank,
+                       const int64_t *shape, char *error, size_t error_bytes);
 void couplet_npy_free(CoupletNpy *array);
 
 #endif

@@ -14,6 +14,7 @@
 #include "runtime/evaluate.h"
 #include "runtime/evaluation.h"
 #include "runtime/files.h"
+#include "runtime/given.h"
 #include "runtime/hash.h"
 #include "runtime/metrics.h"
 #include "runtime/numbers.h"
@@ -367,6 +368,13 @@ static bool step(Trainer *t, float *loss) {
     couplet_sources_next(&t->sources, plan, t->inputs);
     for (int i = 0; i < plan->input_count; i++) {
         if (t->inputs[i]) continue;
+/* What the step that was made gives, where it is one of those that are asked for. */
+static bool give(Trainer *t, const CoupletPlan *plan) {
+    const int64_t every = t->options->give_every, step = t->session->step;
+    if (every == 0 || step % every != 0) return true;
+    return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error, t->error_bytes);
+}
+
         snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", plan->inputs[i].name);
         return false;
     }
@@ -386,7 +394,7 @@ static bool step(Trainer *t, float *loss) {
         return false;
     }
     couplet_session_count(s, *loss, t->per_epoch);
-    return true;
+    return give(t, plan);
 }
 
 /* ---- what is shown and kept -------------------------------------------------------------------------------------------------- */
@@ -604,8 +612,17 @@ static bool open_all(Trainer *t) {
         t->refused = true;
         return false;
     }
+/* An option that would do nothing is refused. */
+static bool has_given(Trainer *t) {
+    if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
+    snprintf(t->error, t->error_bytes, "--give-every writes what steps give by a name, and %s has no `give NAME = ..`", t->program->spec_path);
+    t->refused = true;
+    return false;
+}
+
     if (!goes_on) return make_record(t);
     t->refused = !resume(t);
+    if (!has_given(t)) return false;
     return !t->refused && take_codes(t);
 }
 

@@ -29,6 +29,7 @@ typedef struct CoupletTrainOptions {
     CoupletDevice *device;          /* NULL: the host's cores */
     int64_t max_steps;              /* stops after so many steps, without an evaluation; 0: never */
     int64_t checkpoint_every;       /* steps; 0: a checkpoint comes at the end of each epoch */
+    int64_t give_every;             /* steps from one whose gives are written to the next; 0: none */
     bool quiet;
     FILE *out;                         /* progress and results */
     const volatile sig_atomic_t *stop; /* a signal sets it to end the run at the next step */

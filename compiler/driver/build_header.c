@@ -54,7 +54,10 @@ bool write_header(Arena *arena, const CoupletProgram *program, const char *name,
     CoupletShape shape;
     for (int i = 0; couplet_method_input(method, i, &shape); i++)
         fprintf(file, " *     \"%s\"  %s[%s]\n", shape.name, c_types[shape.element], shape_text(arena, &shape));
-    fprintf(file, " * where bytes are 0 .. 255, classes and indices count from 0. Features are float[%" PRId64 "] for each sample. */\n", couplet_method_feature_width(method));
+    fprintf(file, " * where bytes are 0 .. 255, classes and indices count from 0. Features are float[%" PRId64 "] for each sample.", couplet_method_feature_width(method));
+    for (int i = 0; couplet_method_given(method, i, &shape); i++)
+        fprintf(file, "%s *     \"%s\"  %s[%s]\n", i ? "" : "\n *\n * The step gives, for couplet_model_given,\n", shape.name, c_types[shape.element], shape_text(arena, &shape));
+    fprintf(file, " */\n");
     fprintf(file, "#ifndef COUPLET_METHOD_%s_H\n#define COUPLET_METHOD_%s_H\n\n#include \"couplet.h\"\n\n", big, big);
     fprintf(file, "#define %s_BATCH %" PRId64 "          /* samples of a step */\n", big, couplet_method_batch(method));
     fprintf(file, "#define %s_SAMPLE_BYTES %" PRId64 "   /* of one sample that is embedded */\n", big, couplet_method_sample_bytes(method));
@@ -77,19 +80,20 @@ static json_t *shape_json(const CoupletShape *shape) {
 bool write_manifest(const CoupletProgram *program, const char *name, const char *const *targets, int target_count, const char *path) {
     Sizes sizes;
     const CoupletMethod *method = method_of(&sizes, program);
-    json_t *inputs = json_array(), *levels = json_array(), *hypers = json_object(), *ranges = json_object();
+    json_t *inputs = json_array(), *given = json_array(), *levels = json_array(), *hypers = json_object(), *ranges = json_object();
     CoupletShape shape;
     for (int i = 0; couplet_method_input(method, i, &shape); i++) json_array_append_new(inputs, shape_json(&shape));
+    for (int i = 0; couplet_method_given(method, i, &shape); i++) json_array_append_new(given, shape_json(&shape));
     for (int i = 0; i < target_count; i++) json_array_append_new(levels, json_string(targets[i]));
     for (int i = 0; i < program->hyper_count; i++) json_object_set_new(hypers, program->hypers[i].name, json_real(program->hypers[i].value));
     for (int i = 0; i < program->hyper_count; i++)
         if (program->hypers[i].range) json_object_set_new(ranges, program->hypers[i].name, json_string(program->hypers[i].range_text));
     char hash[24];
     snprintf(hash, sizeof hash, "%016" PRIx64, program->method_hash);
-    json_t *root = json_pack("{s:s, s:s+, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "name", program->name, "symbol", "couplet_", name, "method_hash", hash, "targets", levels,
+    json_t *root = json_pack("{s:s, s:s+, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", program->name, "symbol", "couplet_", name, "method_hash", hash, "targets", levels,
                              "batch", (json_int_t)couplet_method_batch(method), "inputs", inputs, "sample_bytes", (json_int_t)couplet_method_sample_bytes(method), "features",
                              (json_int_t)couplet_method_feature_width(method), "parameters", (json_int_t)couplet_method_parameter_count(method), "arena_bytes",
-                             (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers, "ranges", ranges);
+                             (json_int_t)couplet_method_arena_bytes(method), "hypers", hypers, "ranges", ranges, "given", given);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL, error[512] = "out of memory";
     bool good = text && couplet_text_write(path, text, error, sizeof error);
     if (!good) report_error(CODE_OUTPUT, error);

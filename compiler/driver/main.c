@@ -34,7 +34,7 @@ static const Command commands[] = {
      "    Arrays that are not given are made up."},
     {"train", train_command,
      "couplet train FILE [--set tau=0.1] [--epochs n] [--data FOLDER] [--skip-bad n] [--seed n] [--threads n] [--out FOLDER]\n"
-     "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
+     "              [--start RUN] [--resume [--change tau,epochs,data]] [--device cpu|opencl[:n]] [--max-steps n] [--checkpoint-every n] [--give-every n] [--memory 512MiB] [--no-stream] [--no-fuse] [--quiet]\n"
      "    Trains the method and evaluates it. The run folder (runs/NAME, or --out) gets metrics.jsonl, checkpoint.safetensors, spec.cpl and\n"
      "    settings.json; --resume goes on with it, by the settings and the data that it was made with, and refuses others that --change does not name. Ctrl-C\n"
      "    ends at the next step, with a checkpoint."},

@@ -18,7 +18,7 @@ typedef struct Options {
     const char *samples, *split; /* of embed: an array of samples; a split of the data */
     const char *start;  /* --start RUN: what a new run begins with */
     const char *change; /* --change tau,epochs: what --resume may find otherwise */
-    int64_t seed, seeds, threads, max_steps, checkpoint_every, steps, step, rows, batch, skip_bad;
+    int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
     bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;

@@ -149,7 +149,7 @@ static int run_compiled(Job *j, const Assembled *assembled) {
     char error[2048];
     const CoupletTrainOptions options = {.folder = &j->folder, .record = j->record.json ? &j->record : NULL, .start = o->start, .change = o->change, .places = options_places(o, j->spec),
                                          .loading = {.skip_bad = o->skip_bad}, .data_was_named = j->data_was_named, .sources = &j->sources, .seed = (uint64_t)o->seed, .threads = (int)o->threads,
-                                         .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .quiet = o->quiet, .out = stdout,
+                                         .max_steps = o->max_steps, .checkpoint_every = o->checkpoint_every, .give_every = o->give_every, .quiet = o->quiet, .out = stdout,
                                          .stop = couplet_catch_interrupts(), .device = j->device};
     CoupletRunEnd end = j->work(assembled->program, &options, error, sizeof error);
     switch (end) {
@@ -223,7 +223,7 @@ int train_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options o;
     int status = 2;
-    if (options_read(arena, &o, "train", "set epochs data skip-bad seed threads device out start resume change max-steps checkpoint-every memory no-stream no-fuse quiet", argc, argv)) {
+    if (options_read(arena, &o, "train", "set epochs data skip-bad seed threads device out start resume change max-steps checkpoint-every give-every memory no-stream no-fuse quiet", argc, argv)) {
         Job job = {.arena = arena, .o = &o, .spec = o.file, .work = couplet_train, .data_was_named = o.data.count > 0, .folder = {.lock = -1}};
         if (o.change && !o.resume) report(CODE_COMMAND_LINE, "--change goes with --resume: it names what may differ from the run that is gone on with");
         else if (o.start && o.resume) report(CODE_COMMAND_LINE, "--start begins a new run, and --resume goes on with one that has begun");

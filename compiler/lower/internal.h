@@ -93,11 +93,12 @@ typedef struct StateValue {
 } StateValue;
 
 /* A loss that has a column of its own. */
-typedef struct NamedLoss {
+/* A loss with a name, or what `give` hands out. */
+typedef struct NamedNode {
     const char *name;
     GNode *node;
     Span span;
-} NamedLoss;
+} NamedNode;
 
 /* Losses that train the same parts. */
 typedef struct LossTerm {
@@ -151,7 +152,8 @@ struct Lower {
     ARRAY(GNode *) applied; /* what networks and their layers gave */
     int64_t batch;    /* of the phase at hand */
     int drawn_first;  /* the source that the stage at hand drew from first; -1: none yet */
-    ARRAY(NamedLoss) named_losses; /* of the step */
+    ARRAY(NamedNode) named_losses; /* of the step */
+    ARRAY(NamedNode) given;        /* of the step: `give` */
     GNode *embedding; /* the first rows with a name */
     GNode *encoded;   /* the first rows that come out of a network: watched where no rows have a name */
     int indices;        /* open ones: of lets and reductions around the place at hand */
@@ -320,6 +322,10 @@ bool stage_holds(const Lower *l, const Symbol *stage); /* it is that of the phas
 GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
 
 /* loss.c */
+/* give.c: `give`; the outputs are made behind that of the loss, which is a step's first. */
+void lower_give(Lower *l, const Stmt *s);
+void show_given(Lower *l);
+
 void note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */

@@ -72,6 +72,15 @@ typedef struct LoweredView {
 } LoweredView;
 
 typedef struct LoweredProgram {
+/* What steps give by a name: the output "given NAME" of those that do. */
+typedef struct GivenArray {
+    const char *name;
+    bool is_integer;
+    int rank;
+    int64_t shape[GRAPH_MAX_RANK];
+    Span span;
+} GivenArray;
+
     Graph *init, *train; /* train: of the first phase */
     ARRAY(LoweredPhase) phases; /* stage by stage */
     ARRAY(LoweredStage) stages; /* none: the whole run is one */
@@ -81,6 +90,7 @@ typedef struct LoweredProgram {
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
     ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
+    ARRAY(GivenArray) given;
     ARRAY(LoweredEval) evals;
     LoweredActions measures; /* the statements of `eval` */
     ARRAY(LoweredView) shown; /* of METHOD_VIEWS: each name once */

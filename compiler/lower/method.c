@@ -19,7 +19,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->training = training;
     l->current.count = l->renewed.count = l->applied.count = 0;
     l->embedding = l->encoded = NULL;
-    l->named_losses.count = 0;
+    l->named_losses.count = l->given.count = 0;
     l->finishing = l->between = false;
     l->condition = l->draw_element = l->sample = NULL;
     l->site = "";
@@ -130,14 +130,14 @@ static const GExpr *name_loss(Lower *l, const Stmt *s, const char *name, const G
         diag_suggest(l->diag, "`loss NAME: ..` gives this one a name of its own");
         return value;
     }
-    const NamedLoss named = {name, scalar_node(l, value, name, s->span), s->span};
+    const NamedNode named = {name, scalar_node(l, value, name, s->span), s->span};
     array_push(l->arena, &l->named_losses, named);
     return gx_load(l->g, named.node, 0, NULL, NULL);
 }
 
 static void show_losses(Lower *l) {
     for (int i = 0; i < l->named_losses.count; i++) {
-        const NamedLoss *named = &l->named_losses.items[i];
+        const NamedNode *named = &l->named_losses.items[i];
         graph_output(l->g, arena_printf(l->arena, "loss %s", named->name), named->node);
         bool known = false;
         for (int k = 0; k < l->program->losses.count; k++) known |= strcmp(l->program->losses.items[k], named->name) == 0;
@@ -181,6 +181,7 @@ static void lower_statements(Lower *l) {
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_SCAN: lower_scan(l, s); break;
         case STMT_LOSS: add_loss(l, s); break;
+        case STMT_GIVE: lower_give(l, s); break;
         default: break;
         }
     }
@@ -204,6 +205,7 @@ static void output_losses(Lower *l) {
     GNode *embedding = l->embedding ? l->embedding : l->encoded;
     if (embedding) graph_output(g, "embedding", embedding);
     show_losses(l);
+    show_given(l);
     l->loss_outputs = g->outputs.count;
     for (int i = 0; i < count && count > 1; i++) {
         const LossTerm *term = &l->terms.items[i];

@@ -371,7 +371,7 @@ static void describe_names(Arena *arena, const Picture *p, FILE *out) {
     static const struct {
         StmtKind kind;
         const char *title;
-    } rows[] = {{STMT_STAGE, "stages      "}, {STMT_LOSS, "losses      "}, {STMT_REPORT, "reports     "}};
+    } rows[] = {{STMT_STAGE, "stages      "}, {STMT_LOSS, "losses      "}, {STMT_REPORT, "reports     "}, {STMT_GIVE, "gives       "}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *names = names_of(arena, p->method->spec->stmts, p->method->spec->stmt_count, rows[i].kind, "");
         if (*names) fprintf(out, "%s%s\n", rows[i].title, names);

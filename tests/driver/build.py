@@ -28,7 +28,9 @@ data test  = data.fashion_mnist("test")
 view a, b = augment.flip(train.image)
 net small(width) = nn.conv3(width, stride = 4) >> relu >> nn.global_average_pool()
 net encoder = trunk: small(6) >> head: nn.linear(8)
-loss losses.nt_xent(encoder(a), encoder(b), 0.5)
+let first = encoder(a)
+loss losses.nt_xent(first, encoder(b), 0.5)
+give z = first, rows = train.index
 train { epochs 1, batch 16, optimiser optim.sgd(lr = 0.1) }
 eval { knn(k = 5, features = encoder.trunk, bank = train, query = test) }
 """

@@ -168,6 +168,10 @@ static void null_pointers(CoupletModel *model) {
     check(couplet_method_sample(&couplet_small, &shape) && strcmp(shape.name, "image") == 0 && shape.element == COUPLET_UINT8 && shape.rank == 3 && shape.extent[0] == 1 &&
               shape.extent[1] == 28 && shape.extent[2] == 28 && couplet_method_sample_bytes(&couplet_small) == SMALL_IMAGE_BYTES,
           "the sample of a method is its field", "it is something else");
+    check(couplet_method_given_count(NULL) == -1 && !couplet_method_given(NULL, 0, &shape) && !couplet_method_given(&couplet_small, 0, NULL), "what steps of no method give", "there is some");
+    check(couplet_model_given(NULL, "z", out, 1) == COUPLET_ERROR_ARGUMENT, "what is given by no model", "it was given");
+    expect(model, couplet_model_given(model, NULL, out, 1), COUPLET_ERROR_ARGUMENT, "NULL", "what is given by no name");
+    expect(model, couplet_model_given(model, "z", NULL, 1), COUPLET_ERROR_ARGUMENT, "`z` is NULL", "what is given into a NULL");
     check(!*couplet_method_name(NULL) && !couplet_method_batch(NULL) && !couplet_method_image_bytes(NULL) && !couplet_method_feature_width(NULL) && !couplet_method_parameter_count(NULL) &&
               !couplet_method_arena_bytes(NULL), "numbers of no method", "they are not 0");
     check(couplet_model_load(NULL, "saved.safetensors") == COUPLET_ERROR_ARGUMENT && couplet_model_save(NULL, "x") == COUPLET_ERROR_ARGUMENT, "files of no model", "they were taken");
@@ -200,6 +204,29 @@ static void null_pointers(CoupletModel *model) {
     check(strcmp(couplet_version(), COUPLET_VERSION) == 0, "the library is of the header's version", couplet_version());
     couplet_model_free(NULL);
     free(out);
+}
+
+/* What a step gives, by name and shape; nothing where there was no step. */
+static void given_arrays(CoupletModel *model, CoupletModel *fresh) {
+    enum { WIDTH = 8 };
+    static float z[SMALL_BATCH * WIDTH];
+    static int32_t rows[SMALL_BATCH];
+    CoupletShape shape;
+    check(couplet_method_given_count(&couplet_small) == 2 && couplet_method_given(&couplet_small, 0, &shape), "two arrays are given", "there are others");
+    check(strcmp(shape.name, "z") == 0 && shape.element == COUPLET_FLOAT32 && shape.rank == 2 && shape.extent[0] == SMALL_BATCH && shape.extent[1] == WIDTH, "the first is z", shape.name);
+    check(couplet_method_given(&couplet_small, 1, &shape) && strcmp(shape.name, "rows") == 0 && shape.element == COUPLET_INT32 && shape.rank == 1, "the second has ints", shape.name);
+    check(!couplet_method_given(&couplet_small, 2, &shape) && !couplet_method_given(&couplet_small, -1, &shape), "there is no third", shape.name);
+    expect(fresh, couplet_model_given(fresh, "z", z, SMALL_BATCH * WIDTH), COUPLET_ERROR_ARGUMENT, "no step", "before the first step there is nothing");
+    expect(model, step(model, sizeof images, NULL), COUPLET_OK, "", "a step");
+    expect(model, couplet_model_given(model, "z", z, SMALL_BATCH * WIDTH), COUPLET_OK, "", "what it gives");
+    expect(model, couplet_model_given(model, "rows", rows, SMALL_BATCH), COUPLET_OK, "", "and what it gives beside");
+    float size = 0;
+    for (int i = 0; i < SMALL_BATCH * WIDTH; i++) size += z[i] * z[i];
+    check(size > 0 && memcmp(rows, indices, sizeof rows) == 0, "both are what the step was made of", "they are not");
+    expect(model, couplet_model_given(model, "y", z, SMALL_BATCH * WIDTH), COUPLET_ERROR_ARGUMENT, "`y`", "a name that is not given");
+    expect(model, couplet_model_given(model, "z", z, SMALL_BATCH), COUPLET_ERROR_ARGUMENT, "elements", "too little room");
+    expect(model, step(model, 17, NULL), COUPLET_ERROR_ARGUMENT, "train.image", "a step that fails");
+    expect(model, couplet_model_given(model, "z", z, SMALL_BATCH * WIDTH), COUPLET_ERROR_ARGUMENT, "no step", "gives nothing");
 }
 
 /* Steps end where schedules do. */
@@ -282,6 +309,7 @@ int main(void) {
     check(couplet_model_new(&couplet_small, &options, &twin, error, sizeof error) == COUPLET_OK, "the same model on two threads", error);
     if (twin) expect(twin, step(twin, sizeof images, &again), COUPLET_OK, "", "its step");
     check(loss == again, "the same seed gives the same loss", "it differs");
+    if (twin) given_arrays(model, other);
     CoupletShape shape;
     check(couplet_method_input(&couplet_small, 0, &shape) && !couplet_method_input(&couplet_small, 99, &shape), "inputs are listed", "they are not");
     couplet_model_free(twin);

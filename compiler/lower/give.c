@@ -1,0 +1,57 @@
+/* `give NAME = E`: arrays that a step hands out, the outputs "given NAME" of its graph. */
+#include "compiler/lower/internal.h"
+#include "runtime/abi.h"
+
+#include <string.h>
+
+void lower_give(Lower *l, const Stmt *s) {
+    for (int i = 0; i < l->given.count; i++) {
+        if (strcmp(l->given.items[i].name, s->name) != 0) continue;
+        diag_report(l->diag, CODE_GIVE, s->name_span, "a step gives `%s` twice", s->name);
+        diag_note(l->diag, l->given.items[i].span, "the first time is here");
+        return;
+    }
+    const NamedNode given = {s->name, lower_tensor(l, s->value), s->name_span};
+    array_push(l->arena, &l->given, given);
+}
+
+/* An array of the step's own: what is kept is renewed at the step's end, and inputs are the caller's. */
+static GNode *own_array(Lower *l, GNode *node, Span span) {
+    if (node->kind == GN_COMPUTE) return node;
+    ComputeSpec spec = {.out_rank = node->rank, .span = span, .name = "given"};
+    for (int i = 0; i < node->rank; i++) spec.out[i] = graph_fresh_index(l->g, node->shape[i]);
+    spec.value = gx_load(l->g, node, node->rank, spec.out, NULL);
+    if (node->type != GT_INT) spec.value = as_real(l, spec.value);
+    return graph_compute(l->g, &spec);
+}
+
+static bool is_like(const GivenArray *a, const GNode *node) {
+    return a->is_integer == (node->type == GT_INT) && a->rank == node->rank &&
+           memcmp(a->shape, node->shape, (size_t)a->rank * sizeof *a->shape) == 0;
+}
+
+/* A name has one type and shape in all phases that give it. */
+static void note_array(Lower *l, const NamedNode *given) {
+    const GNode *node = given->node;
+    for (int i = 0; i < l->program->given.count; i++) {
+        const GivenArray *a = &l->program->given.items[i];
+        if (strcmp(a->name, given->name) != 0) continue;
+        if (is_like(a, node)) return;
+        diag_report(l->diag, CODE_GIVE, given->span, "`%s` is of another type or shape in an earlier phase", given->name);
+        diag_note(l->diag, a->span, "that one is here");
+        diag_suggest(l->diag, "give it another name");
+        return;
+    }
+    GivenArray made = {.name = given->name, .is_integer = node->type == GT_INT, .rank = node->rank, .span = given->span};
+    memcpy(made.shape, node->shape, (size_t)made.rank * sizeof *made.shape);
+    array_push(l->arena, &l->program->given, made);
+}
+
+void show_given(Lower *l) {
+    for (int i = 0; i < l->given.count; i++) {
+        NamedNode *given = &l->given.items[i];
+        given->node = own_array(l, given->node, given->span);
+        note_array(l, given);
+        graph_output(l->g, arena_printf(l->arena, COUPLET_GIVEN "%s", given->name), given->node);
+    }
+}
