@@ -128,7 +128,7 @@ typedef enum {
     STMT_STAGE,     /* stage name { settings }: params as of STMT_TRAIN */
     STMT_EVAL,      /* eval { calls, and statements }: targets and body */
     STMT_WHEN,      /* when value { body } else { otherwise } */
-    STMT_EVERY,     /* every epoch { body }, every `value` epochs { body }: NULL is 1 */
+    STMT_EVERY,     /* every epoch { body }, every `value` epochs { body }: NULL is 1; or steps, as of_steps says */
     STMT_OVER,      /* over value { body }: a sweep of a data set, in `every epoch` and `eval` */
     STMT_REPORT,    /* report name = value, in `every epoch` and `eval`; fields as of STMT_LET */
     STMT_GIVE       /* give name = value, of a step; fields as of STMT_LET */
@@ -160,6 +160,7 @@ struct Stmt {
     const char *init_name; /* queue or bank .. init unit_normal, or NULL */
     QueueOrder order;      /* queue .. read after push */
     bool before_forward; /* ema .. before forward */
+    bool of_steps;       /* every .. steps */
     Stmt **body; /* { statements }, or NULL when written `= value` */
     int body_count;
     Stmt **carry; /* scan: what goes from round to round, each a STMT_LET with its start */

@@ -280,13 +280,16 @@ Stmt *ast_when(Parser *p, Expr *condition, StmtList *body, StmtList *otherwise, 
     return s;
 }
 
-/* `every epoch`, `every 2 epochs`. */
+/* `every epoch`, `every 2 epochs`, `every 100 steps`. */
 Stmt *ast_every(Parser *p, Expr *count, const char *what, Span what_span, StmtList *body, Span span) {
-    const bool fits = count ? strcmp(what, "epochs") == 0 || (count->number == 1 && strcmp(what, "epoch") == 0) : strcmp(what, "epoch") == 0;
-    if (!fits && count) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every %.9g epochs`, and found is `%s`", count->number, what);
-    else if (!fits) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch`, and found is `every %s`", what);
+    const bool is_one = !count || count->number == 1, of_steps = count && (strcmp(what, "steps") == 0 || (is_one && strcmp(what, "step") == 0));
+    const bool fits = of_steps || (count && strcmp(what, "epochs") == 0) || (is_one && strcmp(what, "epoch") == 0);
+    if (!fits && count)
+        diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every %.9g epochs` or `every %.9g steps`, and found is `%s`", count->number, count->number, what);
+    else if (!fits) diag_report(p->diag, CODE_SYNTAX, what_span, "work between steps is done `every epoch` or `every 100 steps`, and found is `every %s`", what);
     Stmt *s = ast_when(p, count, body, NULL, span);
     s->kind = STMT_EVERY;
+    s->of_steps = of_steps;
     return s;
 }
 

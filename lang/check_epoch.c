@@ -138,7 +138,7 @@ static void check_over(Check *c, Stmt *s) {
 
 bool is_key_of_log(const char *name) {
     static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "loss", "epoch_loss", "embedding_deviation", "views_per_second", "of", "evaluation",
-                                       "percent", "value", "data", "hash", "time"};
+                                       "before_step", "percent", "value", "data", "hash", "time"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (strcmp(keys[i], name) == 0) return true;
     return false;
@@ -158,7 +158,7 @@ static void check_report(Check *c, const Stmt *s) {
 }
 
 void misplace_report(Check *c, const Stmt *s) {
-    diag_report(c->diag, CODE_REPORT, s->span, "a report stands in `eval { .. }`, or in `every epoch { .. }`");
+    diag_report(c->diag, CODE_REPORT, s->span, "a report stands in `eval { .. }`, in `every epoch { .. }`, or in `every 100 steps { .. }`");
     diag_suggest(c->diag, "of a step the log has the losses: `loss %s: ..` has a column of its own", s->name);
 }
 
@@ -184,10 +184,11 @@ static void check_between(Check *c, Stmt *const *body, int count, const char *wh
 
 void check_every(Check *c, Stmt *s) {
     const Expr *count = s->value;
+    const char *what = s->of_steps ? "steps" : "epochs";
     if (count && !(count->is_integer && count->number >= 1 && count->number <= 1e6))
-        diag_report(c->diag, CODE_EVERY_EPOCH, count->span, "the epochs from one time to the next are a whole number from 1 to 1000000, and this is %.9g", count->number);
+        diag_report(c->diag, CODE_EVERY_EPOCH, count->span, "the %s from one time to the next are a whole number from 1 to 1000000, and this is %.9g", what, count->number);
     c->in_epoch = true;
-    check_between(c, s->body, s->body_count, "every epoch");
+    check_between(c, s->body, s->body_count, s->of_steps ? "every .. steps" : "every epoch");
     c->in_epoch = false;
 }
 

@@ -279,9 +279,9 @@ typedef struct CoupletEval {
     const char *place;    /* "examples/pcl.cpl:20:9" */
 } CoupletEval;
 
-/* A thing that `every epoch` does before the first step of an epoch, or that `eval` does where it
- * measures. Actions follow each other. An output "report NAME", f32[], of a plan is a number that
- * is reported. */
+/* A thing that `every epoch` or `every 100 steps` does before the first step of an epoch, or before
+ * such a step, or that `eval` does where it measures. Actions follow each other. An output
+ * "report NAME", f32[], of a plan is a number that is reported. */
 typedef enum {
     COUPLET_ACTION_ONCE, /* runs the plan and commits */
     /* Does so for each batch of a source in order. The last batch reaches back so that it is
@@ -296,12 +296,15 @@ typedef enum {
 #define COUPLET_REPORT "report " /* the beginning of the name of an output that is reported */
 typedef struct CoupletAction {
     CoupletActionKind kind;
-    int64_t every; /* the action is done before the first epoch, and then after each so many */
+    /* Epochs, or steps of the stage: the action is done before the first, and then after each so
+     * many. */
+    int64_t every;
     CoupletPlan *plan;
     int source;           /* SWEEP: the source whose fields are inputs, in the plan's batch */
     int centres, members; /* KMEANS: the states f32[clusters, width] and i32[rows] */
     int64_t iterations;
     bool spherical, sampled;
+    bool of_steps;        /* `every` counts steps */
     uint32_t site;
     const char *place;    /* "examples/pcl.cpl:20" */
 } CoupletAction;

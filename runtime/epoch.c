@@ -115,7 +115,7 @@ static bool tell_reports(Work *w) {
             snprintf(w->error, w->error_bytes, "%s: error: %s", w->action->place, w->session->device->fault.sentence);
             return false;
         }
-        if (!w->reports->tell(w->reports->context, name, (double)*value)) return false;
+        if (!w->reports->tell(w->reports->context, w->action, name, (double)*value)) return false;
     }
     return true;
 }
@@ -161,12 +161,24 @@ static bool act(Work *w) {
     return good;
 }
 
-bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
-    char when[40];
-    snprintf(when, sizeof when, "before epoch %" PRId64, session->epoch);
+static bool is_due(const CoupletSession *session, const CoupletAction *action, int64_t into, int64_t per_epoch) {
+    if (action->of_steps) return into % action->every == 0;
+    return into % per_epoch == 0 && session->epoch % action->every == 0;
+}
+
+bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phase, int64_t into, int64_t per_epoch) {
+    for (int i = 0; i < phase->action_count; i++)
+        if (is_due(session, &phase->actions[i], into, per_epoch)) return true;
+    return false;
+}
+
+bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t into, int64_t per_epoch, CoupletSources *sources, const CoupletReports *reports, char *error, size_t error_bytes) {
     for (int i = 0; i < phase->action_count; i++) {
-        if (session->epoch % phase->actions[i].every != 0) continue;
-        Work w = {.session = session, .sources = sources, .action = &phase->actions[i], .reports = reports, .when = when, .error = error, .error_bytes = error_bytes};
+        const CoupletAction *action = &phase->actions[i];
+        char when[40];
+        if (!is_due(session, action, into, per_epoch)) continue;
+        snprintf(when, sizeof when, "before %s %" PRId64, action->of_steps ? "step" : "epoch", action->of_steps ? session->step : session->epoch);
+        Work w = {.session = session, .sources = sources, .action = action, .reports = reports, .when = when, .error = error, .error_bytes = error_bytes};
         if (!act(&w)) return false;
     }
     return true;

@@ -9,16 +9,20 @@
 /* Hears each number that is reported, as it is made. `tell` returns false to end the work, and has
  * then left the sentence. */
 typedef struct CoupletReports {
-    bool (*tell)(void *context, const char *name, double value);
+    bool (*tell)(void *context, const CoupletAction *action, const char *name, double value);
     void *context;
 } CoupletReports;
 
-/* Does the phase's actions in order, each upon the states that the action before left. False with a
- * sentence, or with an empty one if a signal ended the work. Each state is then whole, old or
- * new. */
-bool couplet_epoch_begin(CoupletSession *session, const CoupletPhase *phase,
-                         CoupletSources *sources, const CoupletReports *reports, char *error,
-                         size_t error_bytes);
+/* Whether actions of the phase are due before the step that the session has come to. `into` steps
+ * of its stage were made, and an epoch has `per_epoch`. */
+bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phase, int64_t into,
+                         int64_t per_epoch);
+/* Does the actions that are due in order, each upon the states that the action before left. False
+ * with a sentence, or with an empty one if a signal ended the work. Each state is then whole, old
+ * or new. */
+bool couplet_work_do(CoupletSession *session, const CoupletPhase *phase, int64_t into,
+                     int64_t per_epoch, CoupletSources *sources, const CoupletReports *reports,
+                     char *error, size_t error_bytes);
 /* Does the program's measures likewise. Afterwards every state is what it was. */
 bool couplet_measures_make(CoupletSession *session, CoupletSources *sources,
                            const CoupletReports *reports, char *error, size_t error_bytes);

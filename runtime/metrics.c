@@ -85,7 +85,8 @@ FILE *couplet_metrics_begin(const char *path, char *error, size_t error_bytes) {
 
 static bool is_kept(const Row *row, int64_t step, const CoupletMetricsSeen *seen) {
     int subject = subject_of(row, step);
-    if (step_of(row) == step && json_object_get(row->json, "before_epoch")) return false;
+    const bool of_work = json_object_get(row->json, "before_epoch") || json_object_get(row->json, "before_step");
+    if (step_of(row) == step && of_work) return false; /* it is done anew */
     return step_of(row) <= step && (subject == COUPLET_SUBJECTS || seen->complete[subject]);
 }
 

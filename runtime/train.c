@@ -290,6 +290,10 @@ static bool save(Trainer *t) {
 
 /* ---- one step ---------------------------------------------------------------------------------------------------------- */
 
+static void erase_line(Trainer *t) {
+    if (t->terminal) say(t, "\r\033[K");
+}
+
 enum { NAME_COLUMN = 14 };
 
 /* A number under the percentages of evaluations, whatever its size. */
@@ -299,23 +303,34 @@ static void say_number(Trainer *t, const char *of, const char *name, double valu
     say(t, is_plain ? "%-16s %-*s %8.4f\n" : "%-16s %-*s %8.2e\n", of, NAME_COLUMN, name, value);
 }
 
-static bool tell_of_epoch(void *context, const char *name, double value) {
+/* Epochs and steps that begin are counted from 1. */
+static bool tell_of_work(void *context, const CoupletAction *action, const char *name, double value) {
     Trainer *t = context;
     const CoupletSession *s = t->session;
+    const int64_t begins = (action->of_steps ? s->step : s->epoch) + 1;
     char when[40];
-    snprintf(when, sizeof when, "before epoch %" PRId64, s->epoch + 1);
+    snprintf(when, sizeof when, "before %s %" PRId64, action->of_steps ? "step" : "epoch", begins);
+    erase_line(t);
     say_number(t, when, name, value);
-    const CoupletMetric row[] = {{"step", (double)s->step, NULL}, {"before_epoch", (double)(s->epoch + 1), NULL}, {name, value, NULL}};
+    const CoupletMetric row[] = {{"step", (double)s->step, NULL}, {action->of_steps ? "before_step" : "before_epoch", (double)begins, NULL}, {name, value, NULL}};
     return couplet_metrics_row(t->metrics, t->metrics_path, row, 3, t->error, t->error_bytes);
 }
 
-/* Batches that are drawn in proportion to a state go by what it is once `every epoch` is done. */
-static bool begin_epoch(Trainer *t, const CoupletPhase *phase) {
+/* Batches that are drawn in proportion to a state go by what it is when an epoch begins. */
+static bool weigh_epoch(Trainer *t, int64_t into) {
     CoupletSession *s = t->session;
-    const CoupletReports reports = {tell_of_epoch, t};
-    if (phase->action_count > 0 && t->saved != s->step && !save(t)) return false; /* what a signal interrupts here is begun anew */
-    return couplet_epoch_begin(s, phase, &t->sources, &reports, t->error, t->error_bytes) && couplet_session_weigh(s, t->error, t->error_bytes) &&
-           couplet_sources_weigh(&t->sources, s->weights, s->step - s->stage_first + t->per_epoch, t->error, t->error_bytes);
+    return couplet_session_weigh(s, t->error, t->error_bytes) && couplet_sources_weigh(&t->sources, s->weights, into + t->per_epoch, t->error, t->error_bytes);
+}
+
+/* Ahead of a step, of which `into` were made in its stage. */
+static bool work_ahead(Trainer *t, const CoupletPhase *phase, int64_t into) {
+    CoupletSession *s = t->session;
+    const CoupletReports reports = {tell_of_work, t};
+    if (couplet_work_is_due(s, phase, into, t->per_epoch)) {
+        if (t->saved != s->step && !save(t)) return false; /* what a signal interrupts here is begun anew */
+        if (!couplet_work_do(s, phase, into, t->per_epoch, &t->sources, &reports, t->error, t->error_bytes)) return false;
+    }
+    return into % t->per_epoch != 0 || weigh_epoch(t, into);
 }
 
 static int clock_count(const Trainer *t) { return t->program->stage_count ? t->program->stage_count : 1; }
@@ -353,21 +368,6 @@ static bool go_on_in_stages(Trainer *t) {
     return begin_sources(t);
 }
 
-static bool step(Trainer *t, float *loss) {
-    CoupletSession *s = t->session;
-    CoupletFault fault;
-    if (!go_on_in_stages(t)) return false;
-    const int64_t done = s->step - s->stage_first;
-    s->epoch = done / t->per_epoch;
-    const CoupletPhase *phase = couplet_program_phase(t->program, s->stage, s->epoch, done);
-    if (done % t->per_epoch == 0 && !begin_epoch(t, phase)) return false;
-    if (!enter_phase(t, phase)) return false;
-    const CoupletPlan *plan = t->phase->train;
-    couplet_session_scalars(s, plan, t->inputs);
-    couplet_sources_whole(&t->sources, plan, t->inputs);
-    couplet_sources_next(&t->sources, plan, t->inputs);
-    for (int i = 0; i < plan->input_count; i++) {
-        if (t->inputs[i]) continue;
 /* What the step that was made gives, where it is one of those that are asked for. */
 static bool give(Trainer *t, const CoupletPlan *plan) {
     const int64_t every = t->options->give_every, step = t->session->step;
@@ -375,6 +375,21 @@ static bool give(Trainer *t, const CoupletPlan *plan) {
     return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error, t->error_bytes);
 }
 
+static bool step(Trainer *t, float *loss) {
+    CoupletSession *s = t->session;
+    CoupletFault fault;
+    if (!go_on_in_stages(t)) return false;
+    const int64_t done = s->step - s->stage_first;
+    s->epoch = done / t->per_epoch;
+    const CoupletPhase *phase = couplet_program_phase(t->program, s->stage, s->epoch, done);
+    if (!work_ahead(t, phase, done)) return false;
+    if (!enter_phase(t, phase)) return false;
+    const CoupletPlan *plan = t->phase->train;
+    couplet_session_scalars(s, plan, t->inputs);
+    couplet_sources_whole(&t->sources, plan, t->inputs);
+    couplet_sources_next(&t->sources, plan, t->inputs);
+    for (int i = 0; i < plan->input_count; i++) {
+        if (t->inputs[i]) continue;
         snprintf(t->error, t->error_bytes, "a fault of the compiler: the step reads `%s`, which nothing provides", plan->inputs[i].name);
         return false;
     }
@@ -398,10 +413,6 @@ static bool give(Trainer *t, const CoupletPlan *plan) {
 }
 
 /* ---- what is shown and kept -------------------------------------------------------------------------------------------------- */
-
-static void erase_line(Trainer *t) {
-    if (t->terminal) say(t, "\r\033[K");
-}
 
 /* Of the epoch, or of its part since a resume. */
 static double views_per_second(const Trainer *t) {
@@ -510,8 +521,9 @@ static bool show_results(Trainer *t, CoupletSubject subject) {
     return was_heard(t);
 }
 
-static bool tell_of_measure(void *context, const char *name, double value) {
+static bool tell_of_measure(void *context, const CoupletAction *action, const char *name, double value) {
     Trainer *t = context;
+    (void)action;
     erase_line(t);
     say_number(t, subject_name(t, t->subject), name, value);
     return result_row(t, t->subject, name, "value", value);
@@ -601,8 +613,17 @@ static bool open_schedule(Trainer *t) {
     return t->clocks != NULL;
 }
 
+/* An option that would do nothing is refused. */
+static bool has_given(Trainer *t) {
+    if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
+    snprintf(t->error, t->error_bytes, "--give-every writes what steps give by a name, and %s has no `give NAME = ..`", t->program->spec_path);
+    t->refused = true;
+    return false;
+}
+
 static bool open_all(Trainer *t) {
     bool goes_on = t->options->record != NULL;
+    if (!has_given(t)) return false;
     if (!open_data(t) || !open_schedule(t) || !open_paths(t, couplet_metrics_name) || !open_session(t)) return false;
     const Clock *last = &t->clocks[clock_count(t) - 1];
     t->session->total_steps = last->first + last->steps;
@@ -612,17 +633,8 @@ static bool open_all(Trainer *t) {
         t->refused = true;
         return false;
     }
-/* An option that would do nothing is refused. */
-static bool has_given(Trainer *t) {
-    if (t->options->give_every == 0 || couplet_given(t->program, 0, NULL)) return true;
-    snprintf(t->error, t->error_bytes, "--give-every writes what steps give by a name, and %s has no `give NAME = ..`", t->program->spec_path);
-    t->refused = true;
-    return false;
-}
-
     if (!goes_on) return make_record(t);
     t->refused = !resume(t);
-    if (!has_given(t)) return false;
     return !t->refused && take_codes(t);
 }
 

@@ -144,7 +144,7 @@ static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, 
     for (int i = 0; i < lowered->count; i++) {
         const LoweredAction *from = &lowered->items[i];
         actions[i] = (CoupletAction){.kind = (CoupletActionKind)from->kind, /* the two enums list the same kinds in the same order */
-                                     .every = from->every, .plan = plans[i], .source = from->source, .centres = find_state(program, from->centres), .members = find_state(program, from->members),
+                                     .every = from->every, .of_steps = from->of_steps, .plan = plans[i], .source = from->source, .centres = find_state(program, from->centres), .members = find_state(program, from->members),
                                      .iterations = from->iterations, .spherical = from->spherical, .sampled = from->sampled, .site = (uint32_t)from->site,
                                      .place = arena_printf(arena, "%s:%d", from->span.source->path, from->span.line)};
     }

@@ -29,6 +29,7 @@ static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) 
         add_unit(l, UNIT_ACTION);
         action.g = l->g;
         action.every = l->every;
+        action.of_steps = l->every_of_steps;
         array_push(l->arena, actions, action);
     }
     l->between = false;
@@ -105,6 +106,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
 /* Statements in order; lets and updates that follow one another are one action. */
 static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, Reported *seen) {
     l->every = block->kind == STMT_EVERY && block->value ? (int64_t)block->value->number : 1;
+    l->every_of_steps = block->of_steps;
     begin_action(l);
     for (int i = 0; i < block->body_count && !diag_error_count(l->diag); i++) {
         const Stmt *s = block->body[i];

@@ -142,7 +142,8 @@ struct Lower {
     ARRAY(const Stmt *) edges;      /* every `ema`, of all phases */
     const LoweredPhase *phase;      /* the one at hand; while a condition on it is read, `epoch` and `step` are its first */
     bool in_condition;
-    int64_t every;           /* epochs, from one time to the next */
+    int64_t every;           /* epochs or steps, from one time to the next */
+    bool every_of_steps;
     bool between;            /* in `every epoch` */
     const DataSource *sweep; /* in `over`, and in an evaluation: fields of this source are those of a sweep's batch */
     int64_t sweep_rows;      /* of so many samples */
@@ -321,11 +322,11 @@ bool stage_holds(const Lower *l, const Symbol *stage); /* it is that of the phas
 /* method.c */
 GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
 
-/* loss.c */
 /* give.c: `give`; the outputs are made behind that of the loss, which is a step's first. */
 void lower_give(Lower *l, const Stmt *s);
 void show_given(Lower *l);
 
+/* loss.c */
 void note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */

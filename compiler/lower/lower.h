@@ -36,7 +36,8 @@ typedef struct LoweredEval {
 typedef enum { ACTION_ONCE, ACTION_SWEEP, ACTION_KMEANS } LoweredActionKind;
 typedef struct LoweredAction {
     LoweredActionKind kind;
-    int64_t every;                 /* epochs: it is done before the first, and then before each of so many */
+    int64_t every;                 /* epochs or steps: it is done before the first, and then before each of so many */
+    bool of_steps;
     Graph *g;                      /* KMEANS: its output "points" */
     int source;                    /* SWEEP */
     const char *centres, *members; /* KMEANS: states */
@@ -71,7 +72,6 @@ typedef struct LoweredView {
     int64_t copies; /* views along a leading axis, as in `g[2]`; 0: one, without that axis */
 } LoweredView;
 
-typedef struct LoweredProgram {
 /* What steps give by a name: the output "given NAME" of those that do. */
 typedef struct GivenArray {
     const char *name;
@@ -81,6 +81,7 @@ typedef struct GivenArray {
     Span span;
 } GivenArray;
 
+typedef struct LoweredProgram {
     Graph *init, *train; /* train: of the first phase */
     ARRAY(LoweredPhase) phases; /* stage by stage */
     ARRAY(LoweredStage) stages; /* none: the whole run is one */
@@ -89,8 +90,8 @@ typedef struct GivenArray {
     ARRAY(ProgramState) states;
     ARRAY(LoweredHyper) hypers;
     ARRAY(LoweredSource) sources;
-    ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
     ARRAY(GivenArray) given;
+    ARRAY(const char *) losses; /* that have names: the outputs "loss NAME" of steps */
     ARRAY(LoweredEval) evals;
     LoweredActions measures; /* the statements of `eval` */
     ARRAY(LoweredView) shown; /* of METHOD_VIEWS: each name once */
