@@ -40,6 +40,8 @@ def whole_numbers(array, name):
 def array_of(value, parameter):
     """The array as the library reads it; the caller's own memory where that is as it must be."""
     wants_reals = parameter.kind == c.REAL
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("`%s` is a masked array, and masks are not heeded" % parameter.name)
     is_list = isinstance(value, (list, tuple))
     array = np.asarray(value)
     is_number = array.ndim == 0 and parameter.is_number
@@ -58,7 +60,7 @@ def array_of(value, parameter):
     else:
         words = "`%s` is given an array of %s; numbers are expected"
         raise TypeError(words % (parameter.name, array.dtype))
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    return np.require(array, None, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _kind_text(parameter):

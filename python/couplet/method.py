@@ -31,13 +31,15 @@ class Array:
 
     def take(self, value, shape):
         """The value as the library reads it."""
+        if isinstance(value, np.ma.MaskedArray):
+            raise CoupletError("`%s` is a masked array, and masks are not heeded" % self.name)
         array = np.asarray(value)
         if array.dtype != self.dtype:
             array = _as(array, self.dtype, self.name)
         if array.shape != tuple(shape):
             words = "`%s` has the shape %s, and %s is expected"
             raise CoupletError(words % (self.name, list(array.shape), list(shape)))
-        return np.ascontiguousarray(array)
+        return np.require(array, None, ["C_CONTIGUOUS", "ALIGNED"])
 
 
 def _as(array, dtype, name):

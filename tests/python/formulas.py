@@ -12,6 +12,7 @@ import unittest
 import numpy as np
 
 import couplet
+from couplet._arrays import array_of
 
 sys.argv.pop()
 folder = tempfile.TemporaryDirectory()
@@ -156,6 +157,11 @@ class Formulas(unittest.TestCase):
         half = x.astype(np.float16)
         self.assertEqual(self.f.pairs(half, y), self.f.pairs(half.astype(np.float32), y))
         self.assertEqual(self.f.pairs([[1, 2]], [[3.0, 4]]), 0)
+        bytes_of = b"-" + x.tobytes()
+        odd = np.frombuffer(bytes_of, np.float32, x.size, 1).reshape(x.shape)
+        self.assertFalse(odd.flags.aligned)
+        self.assertEqual(self.f.pairs(odd, y), want)
+        self.assertIs(array_of(x, self.f.pairs.parameters[0]), x)
         x.flags.writeable = False
         self.assertEqual(self.f.pairs(x, y), want)
 
@@ -243,6 +249,7 @@ class Formulas(unittest.TestCase):
             ("complex", (x.astype(complex), y), {}),
             ("object", (np.array([None]), y), {}),
             ("truth values were given", (x > 0, y), {}),
+            ("masked array", (np.ma.masked_less(x, 0), y), {}),
         ):
             with self.assertRaisesRegex(TypeError, words):
                 self.f.pairs(*args, **kwargs)
