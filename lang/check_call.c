@@ -425,6 +425,15 @@ static bool is_read(const Stmt *fn) {
     return true;
 }
 
+/* Numbers that the call leaves out, by their defaults, which may be made of what it gives. */
+static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Bindings *b) {
+    for (int i = 0; i < fn->param_count; i++) {
+        const Param *param = &fn->params[i];
+        Dim *number = placed[i] || !param->value || param->has_shape ? NULL : dim_of(c, param->value);
+        if (number) bind(c, b, param->symbol, replaced(c, number, b));
+    }
+}
+
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
     Scheme *scheme = scheme_of(c, symbol);
@@ -459,6 +468,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         if (number) bind(c, &b, fn->params[i].symbol, number);
     }
     if (!good || !scheme->result || poisoned(scheme->result)) return type_poison(c);
+    bind_defaults(c, fn, placed, &b);
     Type *result = substituted(c, scheme->result, &b);
     return shape ? type_make(c, result->kind, shape->rank, shape->dims) : result;
 }
