@@ -1,4 +1,5 @@
 /* Evaluation: a graph for each network whose features are asked for, and what to do with them. */
+#include "compiler/graph/samples.h"
 #include "compiler/graph/visit.h"
 #include "compiler/lower/internal.h"
 #include "lang/evals.h"
@@ -73,6 +74,18 @@ static bool draws(const Graph *g) {
     return false;
 }
 
+/* Samples come in groups whose cut means nothing, so a row that is made of several is made of
+ * whichever happen to stand beside it. */
+static bool keeps_samples_apart(Lower *l, Span features) {
+    const GNode *mixing = graph_mixing(l->g);
+    if (!mixing) return true;
+    diag_report(l->diag, CODE_EVALUATION, mixing->span,
+                "features of a sample are made of this sample alone, and this looks at several");
+    diag_note(l->diag, features, "these features are made of it");
+    diag_suggest(l->diag, "a mean over all samples is a `state` that `every epoch` renews");
+    return false;
+}
+
 /* What is asked of features beyond their type, where the graph says it. */
 static bool are_features(Lower *l, const Expr *call, const Value *value) {
     const Expr *features = named_argument(call, "features"), *of = named_argument(call, "of");
@@ -92,6 +105,8 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
         diag_report(l->diag, CODE_EVALUATION, span, "features are the same whenever they are made, and this formula draws");
     else if (!reads_samples(l->g))
         diag_report(l->diag, CODE_EVALUATION, span, "these features are the same for every sample: no field of the data comes through");
+    else
+        keeps_samples_apart(l, span);
     return !diag_error_count(l->diag);
 }
 

@@ -32,6 +32,35 @@ fn noisy(x[D]) {
   return y
 }
 fn joined(a[N, D], b[N, E]) = concat(a, b, axis = 2)
+fn centred(x[N, D]) {
+  let y[n, d] = x[n, d] - mean[m] x[m, d]
+  return y
+}
+fn with_next(x[N, D]) {
+  let y[n, d] = x[n, d] + (x[n + 1, d] else 0)
+  return y
+}
+fn in_pairs(x[N, D]) {
+  let y[n, d] = x[n, d] + x[2 * (n div 2), d]
+  return y
+}
+fn ranks(x[N, D]) {
+  let t = argsort(transpose(x))
+  let y[n, d] = real(t[d, n])
+  return y
+}
+# These look at one sample, however they put samples together and take them apart.
+fn in_halves(x[N, D]) {
+  let h[k < 2*N, d < D div 2] = x[k div 2, d + (D div 2) * (k mod 2)]
+  let g[k, d] = h[k, d] - mean[b] h[k, b]
+  let y[n < N, d < D div 2] = g[2*n, d] + g[2*n + 1, d]
+  return y
+}
+fn twice(x[N, D]) {
+  let both = concat(x, 2 * x), order = argsort(x)
+  let y[n < N, d] = both[n, order[n, d]] + both[n + N, d]
+  return y
+}
 state seen = 0
 update seen <- seen + 1
 loss mean[i] (z[i, 0] - 1)^2 + mean[i] w[i, 1]
@@ -143,12 +172,18 @@ with tempfile.TemporaryDirectory() as folder:
         check(status == 4 and b"couplet_model_embed_fields" in library.couplet_model_error(model), "one array for two fields is refused")
         library.couplet_model_free(model)
 
+    for options in ("features = in_halves(train.wave)", "features = twice(waves(train.wave))"):
+        done = command.run(couplet, "check", spec("alone", options))
+        check(done.returncode == 0, options + " looks at one sample", done.stderr)
+
     # What is none.
     for options, words in (
             ("features = waves, of = noisy(train.wave)", "this formula draws"), ("features = joined(waves(train.wave), codes(test.code))", "`test.code` is no field of the bank"),
             ("features = waves(z)", "`z` belongs to a step"), ("features = waves, of = train.wave * seen", "`seen` belongs to a step"), ("features = waves(train.all.wave)", "`train.all` is the whole source"),
             ("features = waves, of = train.index * 2", "number of a row"), ("features = waves, of = 3", "reads no field"), ("features = waves(train.wave), of = train.wave", "names its fields itself"),
             ("features = waves(train.wav)", "did you mean `train.wave`"), ("features = train.label", "real[60, D]; this is int[60]"), ("features = train", "a whole source"),
+            ("features = centred(waves(train.wave))", "looks at several"), ("features = with_next(train.wave)", "looks at several"),
+            ("features = in_pairs(waves(train.wave))", "let y[n, d] = x[n, d] + x[2 * (n div 2), d]"), ("features = ranks(train.wave)", "these features are made of it"),
             ("features = nn.linear(3)", "reads no field"), ("features = waves, of = train.code * 1.0", "6 entries"), ("features = joined(waves(train.wave), codes(train.code", "")):
         done = command.run(couplet, "check", spec("wrong", options.replace("bank = train", "bank = test")))
         check.refused(options, done, words.replace("60", str(ROWS)))
