@@ -1,11 +1,13 @@
 """Files, their functions, and functions compiled for shapes. Knows memory by address: numpy and
 torch come on top."""
 
+import atexit
 import ctypes
 import difflib
 import os
 import signal
 import threading
+import time
 import weakref
 from collections import OrderedDict
 
@@ -72,6 +74,7 @@ class Compiled:
             raise c.problem_error(status, problem)
         self._handle = handle
         self._free = weakref.finalize(self, lib.couplet_formula_free, handle)
+        self._free.atexit = False  # what the process holds, goes with it
         result = c.Shape()
         lib.couplet_formula_result(handle, result)
         self.element = result.element
@@ -96,10 +99,34 @@ class Compiled:
 
         is_main = threading.current_thread() is threading.main_thread()
         long = is_main and self.operations >= LONG_RUN
-        status = _interruptibly(work, lambda: lib.couplet_formula_stop(handle)) if long else work()
+        _under_way.append(self)
+        try:
+            status = _interruptibly(work, self.stop) if long else work()
+        finally:
+            _under_way.remove(self)
         if status != c.OK:
             raise Failure(status, problem)
         return value.value
+
+
+    def stop(self):
+        """Ends the runs that are under way."""
+        c.library().couplet_formula_stop(self._handle)
+
+
+_under_way = []  # a run in each
+
+
+def end_runs():
+    """Ends all runs, and waits until they have ended: a thread that comes back from one when the
+    interpreter is gone finds nothing to come back to."""
+    while _under_way:
+        for compiled in list(_under_way):
+            compiled.stop()
+        time.sleep(0.001)
+
+
+atexit.register(end_runs)
 
 
 def _interruptibly(work, stop):
@@ -178,6 +205,7 @@ class File:
             raise c.problem_error(status, problem)
         self.handle = handle
         self._free = weakref.finalize(self, lib.couplet_file_free, handle)
+        self._free.atexit = False  # what the process holds, goes with it
         self.warnings = lib.couplet_file_warnings(handle).decode("utf-8", "replace").rstrip("\n")
 
     def functions(self):

@@ -8,16 +8,18 @@ the arrays. Shapes are checked while JAX traces. vmap makes one call after the o
 derivative is refused by JAX.
 """
 
+import atexit
 import ctypes
 import hashlib
 import math
+import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from . import _library as c
-from ._formula import File, Kernels, Slot, declared
+from ._formula import File, Kernels, Slot, declared, end_runs
 from .errors import CoupletError
 
 # ---- XLA's interface in C (xla/ffi/api/c_api.h), as far as it is needed ------------------------
@@ -94,6 +96,19 @@ _handler_type = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(_Frame))
 _handlers = {}  # by name: XLA keeps their addresses
 
 
+_calls, _is_ending = [], []  # one entry for each call that is under way; one once the program ends
+
+
+@atexit.register
+def _end_calls():
+    """XLA's threads call Python, which must be there until they are done."""
+    _is_ending.append(True)
+    while _calls:
+        end_runs()
+        time.sleep(0.001)
+    time.sleep(0.01)  # for their way out
+
+
 def _answers_metadata(frame):
     """XLA asks each handler once for the version that it was made for: that of whoever asks."""
     extension = frame.extension_start
@@ -119,11 +134,16 @@ def _handler(call):
         frame = frame.contents
         if _answers_metadata(frame) or frame.stage != _EXECUTE:
             return None
+        _calls.append(None)
         try:
+            if _is_ending:
+                raise RuntimeError("the program ends")
             sides = (frame.arguments, frame.results)
             call(*[[side.items[i].contents.data for i in range(side.size)] for side in sides])
         except BaseException as error:  # nothing may leave a callback
             return _error(frame, str(error) or type(error).__name__)
+        finally:
+            _calls.pop()
         return None
 
     return _handler_type(handle)

@@ -70,6 +70,7 @@ class Method:
             raise c.problem_error(status, problem)
         self.handle = handle
         self._free = weakref.finalize(self, lib.couplet_method_close, handle)
+        self._free.atexit = False  # what the process holds, goes with it
         self.name = lib.couplet_method_name(handle).decode()
         self.batch = lib.couplet_method_batch(handle)
         self.feature_width = lib.couplet_method_feature_width(handle)
@@ -170,6 +171,7 @@ class Model:
             raise CoupletError(words.value.decode("utf-8", "replace"))
         self.handle = handle
         self._free = weakref.finalize(self, _free_model, lib, handle, method)
+        self._free.atexit = False  # what the process holds, goes with it
 
     def _check(self, status):
         if status == c.OK:

@@ -364,6 +364,21 @@ class Formulas(unittest.TestCase):
         timer.join()
         self.assertGreater(small(*arrays(4, 3)), -100)  # and the next one is not ended
 
+    def test_an_end_in_the_middle(self):
+        text = """import couplet, numpy, threading, time
+x = numpy.random.randn(40000, 128)
+loss = couplet.load("losses").nt_xent
+threading.Thread(target=loss.value_and_grad, args=(x, x), daemon=True).start()
+while not couplet._formula._under_way:
+    time.sleep(0.01)
+time.sleep(0.1)
+print("begun")
+"""
+        start = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, "begun\n"), done.stderr)
+        self.assertLess(time.monotonic() - start, 60)
+
     def test_many_signals(self):
         """No run is left behind that writes into memory which is gone."""
         x, _ = arrays(5000, 64)

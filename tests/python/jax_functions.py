@@ -1,7 +1,9 @@
 """jax_functions.py ROOT: formulas as functions of JAX arrays."""
 import os
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import jax
@@ -92,6 +94,18 @@ class Functions(unittest.TestCase):
         x, y = draw(12, 4)
         several = x.reshape(3, 4, 4), y.reshape(3, 4, 4)
         self.near(jax.vmap(self.loss)(*several), jax.vmap(wanted)(*several))
+
+    def test_an_end_in_the_middle(self):
+        text = """import jax, couplet, sys
+loss = jax.jit(jax.value_and_grad(couplet.jax.loss(sys.argv[1], "pairs")))
+x, y = jax.random.normal(jax.random.PRNGKey(0), (2, 40000, 128))
+found = loss(x, y)
+print("begun")
+"""
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", text, PATH], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, "begun\n"), done.stderr)
+        self.assertLess(time.monotonic() - started, 60)
 
     def test_mistakes(self):
         x, y = draw(6, 3)
