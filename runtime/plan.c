@@ -278,6 +278,16 @@ void couplet_run_feed_resident(CoupletRun *run, int input, void *memory) {
     run->feeds[input].kind = FEED_RESIDENT;
 }
 
+/* What is queued is waited for, so that the flag is looked at between two kernels, and not ahead of
+ * all that a device's compiler has still to do. */
+static bool is_stopped(CoupletRun *run) {
+    CoupletDevice *d = run->device;
+    run->stopped = false;
+    if (!run->stop) return false;
+    if (!d->is_host && !d->calls->wait(d)) return false; /* its fault is met at the next launch */
+    return run->stopped = *run->stop != 0;
+}
+
 bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states, CoupletFault *fault) {
     CoupletDevice *d = run->device;
     run->inputs = inputs;
@@ -286,6 +296,7 @@ bool couplet_run_steps(CoupletRun *run, void *const *inputs, void *const *states
     if (!couplet_run_send_inputs(run)) return couplet_run_fail(run, fault);
     for (int i = 0, count; i < run->plan->step_count; i += count) {
         count = launch_size(run, i);
+        if (is_stopped(run)) return false;
         if (!run_launch(run, i, count)) return couplet_run_fail(run, fault);
     }
     return d->calls->wait(d) || couplet_run_fail(run, fault);
@@ -313,6 +324,9 @@ int couplet_plan_input(const CoupletPlan *plan, const char *name) {
 }
 
 void couplet_run_profile(CoupletRun *run, double *milliseconds) { run->milliseconds = milliseconds; }
+
+void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop) { run->stop = stop; }
+bool couplet_run_stopped(const CoupletRun *run) { return run->stopped; }
 
 void couplet_run_watch(CoupletRun *run, CoupletWatch watch, void *context) {
     run->watch = watch;

@@ -6,6 +6,8 @@
 #include "runtime/abi.h"
 #include "runtime/device.h"
 
+#include <signal.h>
+
 typedef struct CoupletRun CoupletRun; /* a plan with its arena; the plan must outlive it */
 
 /* What stopped a run. The texts are valid until the next call for the run. */
@@ -65,6 +67,12 @@ int couplet_plan_input(const CoupletPlan *plan, const char *name);
 /* Milliseconds spent in each step so far, for profiles; `milliseconds` has plan->step_count
  * entries. NULL turns it off. */
 void couplet_run_profile(CoupletRun *run, double *milliseconds);
+/* Gives the run a flag that a signal sets. The steps then end ahead of the next launch, as where a
+ * device's compiler is asked for a kernel when that is launched for the first time. States are what
+ * they were. NULL: nothing ends the steps. */
+void couplet_run_heed(CoupletRun *run, const volatile sig_atomic_t *stop);
+/* True if the flag ended the last couplet_run_steps, which was false then, without a fault. */
+bool couplet_run_stopped(const CoupletRun *run);
 /* Sets a function that is called after each step with its number and the arrays that it worked on,
  * outputs last. It serves to compare intermediate values. The arrays are copies if the device is
  * not the host. NULL turns it off. */

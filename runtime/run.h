@@ -25,6 +25,8 @@ struct CoupletRun {
     Feed *feeds;    /* by input */
     void *const *inputs, *const *states;
     double *milliseconds;
+    const volatile sig_atomic_t *stop; /* NULL: nothing ends the steps half way */
+    bool stopped;
     CoupletWatch watch;
     void *watch_context;
     CoupletFinding finding; /* what stopped the run */

@@ -154,9 +154,11 @@ static bool run_init(CoupletSession *s, char *error, size_t error_bytes) {
         CoupletFault fault;
         couplet_session_scalars(s, plan, inputs);
         good = all_bound(plan, inputs, error, error_bytes);
+        couplet_run_heed(run, couplet_threads_flag(s->threads));
         if (good && (!couplet_run_steps(run, inputs, s->states, &fault) || !couplet_run_finite(run, &fault) ||
                      !couplet_run_commit(run, s->states, s->program->states, &fault))) {
-            couplet_fault_text(&fault, "at the start of a state", error, error_bytes);
+            if (couplet_run_stopped(run)) *error = 0;
+            else couplet_fault_text(&fault, "at the start of a state", error, error_bytes);
             good = false;
         }
     }

@@ -118,6 +118,11 @@ CoupletThreads *couplet_threads_new(int count) {
 }
 
 void couplet_threads_heed(CoupletThreads *pool, const volatile sig_atomic_t *stop) { pool->stop = stop; }
+
+const volatile sig_atomic_t *couplet_threads_flag(const CoupletThreads *pool) {
+    return pool ? pool->stop : NULL;
+}
+
 bool couplet_threads_stopped(const CoupletThreads *pool) { return pool && pool->stop && *pool->stop; }
 
 int couplet_threads_count(const CoupletThreads *pool) { return pool ? pool->count : 1; }

@@ -26,6 +26,7 @@ void couplet_threads_free(CoupletThreads *threads);
 /* Sets the flag that a signal raises. Work of many parts looks at it between the parts and ends
  * early, without a result. NULL: nothing ends it. */
 void couplet_threads_heed(CoupletThreads *threads, const volatile sig_atomic_t *stop);
+const volatile sig_atomic_t *couplet_threads_flag(const CoupletThreads *threads);
 bool couplet_threads_stopped(const CoupletThreads *threads); /* false for NULL */
 
 #endif

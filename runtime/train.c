@@ -64,6 +64,7 @@ typedef struct Trainer {
     int64_t saved;   /* the step of the checkpoint in the folder; -1: there is none */
     bool terminal, warned, refused;
     bool cut, torn;  /* a signal ended an evaluation, or the work ahead of an epoch: states are between two steps then */
+    bool halted;     /* a signal ended a step half way: states are those ahead of it */
     int output_fault; /* errno of the first line that could not be written; 0: all were */
     char *error;
     size_t error_bytes;
@@ -276,6 +277,7 @@ static bool enter_phase(Trainer *t, const CoupletPhase *phase) {
     t->phase = phase;
     t->run = couplet_run_on(t->device, plan);
     t->inputs = calloc((size_t)plan->input_count + 1, sizeof *t->inputs);
+    if (t->run) couplet_run_heed(t->run, t->options->stop); /* kernels may be compiled in its first step */
     if (t->run && t->inputs) return couplet_sources_attach(&t->sources, t->device, plan, t->run, t->error, t->error_bytes);
     snprintf(t->error, t->error_bytes, "a step of this method needs %.0f MB: %s", (double)plan->arena_bytes / 1e6, t->device->fault.sentence);
     return false;
@@ -375,13 +377,23 @@ static bool give(Trainer *t, const CoupletPlan *plan) {
     return couplet_given_write(t->run, plan, step, t->options->folder->path, t->error, t->error_bytes);
 }
 
+/* The step is done again, and so is the work ahead of it (`worked`), whose states are not kept. */
+static bool halt(Trainer *t, bool worked, int64_t epoch_before) {
+    t->halted = true;
+    t->torn = worked;
+    t->session->epoch = epoch_before;
+    return false;
+}
+
 static bool step(Trainer *t, float *loss) {
     CoupletSession *s = t->session;
+    const int64_t epoch_before = s->epoch;
     CoupletFault fault;
     if (!go_on_in_stages(t)) return false;
     const int64_t done = s->step - s->stage_first;
     s->epoch = done / t->per_epoch;
     const CoupletPhase *phase = couplet_program_phase(t->program, s->stage, s->epoch, done);
+    const bool works = couplet_work_is_due(s, phase, done, t->per_epoch);
     if (!work_ahead(t, phase, done)) return false;
     if (!enter_phase(t, phase)) return false;
     const CoupletPlan *plan = t->phase->train;
@@ -394,6 +406,8 @@ static bool step(Trainer *t, float *loss) {
         return false;
     }
     bool good = couplet_run_steps(t->run, t->inputs, s->states, &fault) && couplet_run_finite(t->run, &fault);
+    if (!good && couplet_run_stopped(t->run)) return halt(t, works, epoch_before);
+    couplet_run_heed(t->run, NULL);
     const float *value = good ? couplet_run_output(t->run, "loss") : NULL;
     if (good && !value) fault = (CoupletFault){.sentence = t->device->fault.sentence, .source = t->device->name, .kind = t->device->fault.kind};
     if (value) *loss = *value;
@@ -556,6 +570,7 @@ static bool train_steps(Trainer *t, int64_t last) {
     while (s->step < last && !stopped(t) && !t->output_fault) {
         float loss;
         if (!step(t, &loss)) {
+            if (t->halted) break;
             t->torn = ended_by_signal(t);
             if (t->torn) break;
             return couplet_guard_whole(t->error, t->error_bytes) && false; /* a file that was cut short explains what went wrong */
@@ -755,7 +770,9 @@ static bool train_whole(Trainer *t) {
     return was_heard(t);
 }
 
+/* Without a sentence, a signal ended what comes ahead of the run, of which nothing is written then. */
 static CoupletRunEnd end_of(const Trainer *t, bool good, bool was_stopped) {
+    if (!good && ended_by_signal(t)) return COUPLET_RUN_STOPPED;
     if (good) return was_stopped ? COUPLET_RUN_STOPPED : COUPLET_RUN_DONE;
     return t->refused ? COUPLET_RUN_REFUSED : COUPLET_RUN_FAILED;
 }
@@ -771,6 +788,7 @@ CoupletRunEnd couplet_train(const CoupletProgram *program, const CoupletTrainOpt
         good = was_heard(&t);
     } else good = good && begin_writing(&t) && train_whole(&t);
     bool was_stopped = good && !is_finished && stopped(&t);
+    if (!good && ended_by_signal(&t)) say(&t, "stopped before its first step; nothing is written\n");
     close_all(&t);
     return end_of(&t, good, was_stopped);
 }

@@ -3,6 +3,7 @@
 #include "compiler/driver/load.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/sources.h"
+#include "compiler/driver/watch.h"
 #include "runtime/data/copies.h"
 #include "runtime/data/progress.h"
 #include "runtime/embed.h"
@@ -41,6 +42,7 @@ typedef struct Job {
     void *code; /* that the device made of the method; NULL on the host */
     CoupletOpenedTables opened; /* while the spec was checked */
     CoupletSources sources;
+    bool watched;                      /* a signal ends the process at once (watch.h) */
     const CoupletEmbedding *embedding; /* what is embedded with the run; NULL: it is trained or evaluated on its own data */
 } Job;
 
@@ -103,6 +105,21 @@ static const CoupletProgram *program_of_sources(Arena *arena, const Method *meth
     return program;
 }
 
+static const char interrupted[] = "interrupted before its first step; nothing is written";
+
+/* Ahead of the first step nothing of the run has been written, and the folder is as it was. */
+static void leave_run(void *context) {
+    Job *j = context;
+    couplet_folder_release(&j->folder);
+    report(CODE_RUN_STOPPED, "%s", interrupted);
+}
+
+static void watch_job(Job *j, bool on) {
+    if (on == j->watched) return;
+    if (!on) watch_end();
+    j->watched = on && watch_begin(leave_run, j);
+}
+
 /* The data is looked at before minutes of compiling. */
 static bool open_data(Job *j, const Method *method) {
     char error[COUPLET_PATH_BYTES + 512];
@@ -122,7 +139,12 @@ static bool open_data(Job *j, const Method *method) {
 static bool compile(Job *j, Assembled *out) {
     Diag *diag = diag_new(j->arena);
     Method *method = load_method(j->arena, diag, j->spec, j->o);
-    LoweredProgram *lowered = method && open_data(j, method) ? lower_checked(j->arena, j->o, diag, method, &j->choice) : NULL;
+    watch_job(j, false); /* what reads the data looks at a flag */
+    const bool is_open = method && open_data(j, method);
+    if (couplet_interrupt_status()) return report(CODE_RUN_STOPPED, "%s", interrupted);
+    watch_job(j, true);
+    LoweredProgram *lowered = is_open ? lower_checked(j->arena, j->o, diag, method, &j->choice)
+                                      : NULL;
     report_messages(diag);
     drop_kept(j);
     return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
@@ -197,9 +219,11 @@ static int run_job(Job *j) {
     Assembled assembled = {0};
     if (!j->embedding) j->o->opened = &j->opened;
     if (!device_choose(j->o->device, false, &j->choice)) return 2;
-    if (!open_device(j) || !compile(j, &assembled)) return 1;
-    int status = 1;
-    if (make_ready(j, assembled.program)) {
+    watch_job(j, true);
+    const bool made = open_device(j) && compile(j, &assembled) && make_ready(j, assembled.program);
+    watch_job(j, false);
+    int status = couplet_interrupt_status() ? couplet_interrupt_status() : 1;
+    if (made) {
         if (!j->embedding) say_compiled(j, &assembled, now() - start);
         status = j->embedding ? embed_compiled(j, assembled.program) : run_compiled(j, &assembled);
     }

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""signals.py COUPLET ROOT: a signal ends an evaluation and the work ahead of an epoch before they are done, and --resume goes on as if there had been none."""
+"""signals.py COUPLET ROOT [DEVICE]: a signal ends an evaluation and the work ahead of an epoch before they are done, and --resume goes on as if there had been none.
+One that comes while kernels are compiled ends the run at once and leaves no folder; with a DEVICE, that alone."""
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 import command
 
 couplet = sys.argv[1]
+device = sys.argv[3] if len(sys.argv) > 3 else "cpu"
 check = command.Checks()
 HEAD = """
 use nn, augment, optim
@@ -38,6 +41,17 @@ train { epochs 1, batch 512, optimiser optim.sgd(lr = 0.1) }
 eval {
 """ + "  linear(features = encoder.trunk, bank = train, query = test, decay = 1e-6)\n  knn(k = 5, features = encoder.trunk, bank = train, query = test)\n}\n"
 
+# Seconds of LLVM, and on PoCL a minute.
+DEEP = """
+use nn, augment, optim
+data train = data.fashion_mnist("train")
+view a = augment.simclr(train.image)
+net encoder = trunk: nn.resnet18() >> head: nn.mlp_bn(64, 32)
+let q = normalise(encoder(a))
+loss mean[i, j] dot(q[i], q[j])
+train { epochs 1, batch 32, optimiser optim.sgd(lr = 0.1) }
+"""
+
 
 def run(spec, out, *more):
     return [couplet, "train", spec, "--data", data, "--out", out, "--seed", "3", "--threads", "1", *more]
@@ -58,9 +72,32 @@ def interrupt(spec, out, how, seconds):
         return process.returncode, log.read(), time.time() - sent
 
 
+def interrupt_compiler(folder, how, seconds):
+    """The folder appears when the data is opened, and compiling comes next."""
+    spec, out = command.write(f"{folder}/deep.cpl", DEEP), f"{folder}/runs/deep"
+    cache = f"{folder}/cache_{how.name}_{seconds}"
+    os.makedirs(cache)
+    cold = {**os.environ, "COUPLET_CACHE": cache, "POCL_CACHE_DIR": cache}
+    process = subprocess.Popen(run(spec, out, "--device", device), stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env=cold)
+    deadline = time.time() + 300
+    while process.poll() is None and time.time() < deadline and not os.path.exists(out):
+        time.sleep(0.005)
+    time.sleep(seconds)
+    process.send_signal(how)
+    said = process.communicate(timeout=900)[0]
+    what = f"compiling for {device}, {how.name} after {seconds} s"
+    check(process.returncode == 128 + how, f"{what}: exits {128 + how} ({process.returncode})", said)
+    check("before its first step" in said, f"{what}: says so", said)
+    check(not os.path.exists(f"{folder}/runs"), f"{what}: leaves no folder", said)
+
+
 with tempfile.TemporaryDirectory() as folder:
     data = command.small_data(folder + "/data", train=1536, test=256)
-    for name, text, how in (("sweeps", SWEPT, signal.SIGTERM), ("evaluations", EVALUATED, signal.SIGINT)):
+    interrupt_compiler(folder, signal.SIGINT, 0.7)
+    interrupt_compiler(folder, signal.SIGTERM, 1.2)
+    cut = (("sweeps", SWEPT, signal.SIGTERM), ("evaluations", EVALUATED, signal.SIGINT))
+    for name, text, how in cut if device == "cpu" else ():
         spec = command.write(f"{folder}/{name}.cpl", text)
         began = time.time()
         done = subprocess.run(run(spec, f"{folder}/{name}"), capture_output=True, text=True)
