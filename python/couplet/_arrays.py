@@ -21,6 +21,9 @@ def number_slot(parameter, value):
 
 
 def is_number(value):
+    """Whether it is one number, also as an array without axes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "fiub"
     return isinstance(value, (numbers.Real, np.generic))
 
 
@@ -44,8 +47,7 @@ def array_of(value, parameter):
         raise TypeError("`%s` is a masked array, and masks are not heeded" % parameter.name)
     is_list = isinstance(value, (list, tuple))
     array = np.asarray(value)
-    is_number = array.ndim == 0 and parameter.is_number
-    if (is_list or is_number) and wants_reals and array.dtype.kind in "iu":
+    if is_list and wants_reals and array.dtype.kind in "iu":
         array = array.astype(np.float32)
     kind = array.dtype.kind
     if kind == "f" or (kind == "V" and array.dtype.name == "bfloat16"):

@@ -199,7 +199,8 @@ class _Formula:
             if p.name not in given:
                 continue
             value = given.pop(p.name)
-            if p.kind != c.REAL and p.is_number and not isinstance(value, jax.Array):
+            is_known = not isinstance(value, jax.core.Tracer)
+            if p.kind != c.REAL and p.is_number and is_known and np.ndim(value) == 0:
                 constants.append((p.name, float(value)))
             else:
                 operands.append((p, _operand(p, value)))

@@ -133,6 +133,9 @@ def _slot(parameter, value):
         if parameter.kind != c.REAL:
             return Slot(parameter.name, constant=float(value))
         value = torch.tensor(value, dtype=torch.float32)
+    if parameter.is_number and parameter.kind != c.REAL and value.dtype in (*_WHOLES, torch.bool):
+        if value.numel() == 1 and value.dim() == 0:
+            return Slot(parameter.name, constant=float(value))
     if value.layout != torch.strided or value.device.type != "cpu":
         dense = value.layout == torch.strided
         where = "on %s" % value.device if dense else "of layout %s" % value.layout

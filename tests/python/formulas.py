@@ -178,6 +178,7 @@ class Formulas(unittest.TestCase):
         self.assertAlmostEqual(self.f.nearest(x), best[:, 0].sum(), places=4)
         self.assertAlmostEqual(self.f.nearest(x, k=2), best[:, :2].sum(), places=4)
         c[3] = 5 * 10**9
+        self.assertEqual(self.f.nearest(x, k=np.array(2)), self.f.nearest(x, k=np.int8(2)))
         error = self.refused(None, "c[3] is 5000000000", self.f.same, x, c, w)
         self.assertIn("32 bits", error.message)
 

@@ -89,6 +89,7 @@ class Functions(unittest.TestCase):
         self.near(jax.grad(loss)(x, c, w), jax.grad(by_hand)(x))
         power = couplet.jax.loss(PATH, "power", k=3)
         self.near(jax.grad(power)(x[0]), 3 * x[0] ** 2)
+        self.near(couplet.jax.loss(PATH, "power")(x[0], jnp.array(3)), (x[0] ** 3).sum())
 
     def test_vmap(self):
         x, y = draw(12, 4)

@@ -22,6 +22,7 @@ fn pairs(x[N, D], y[N, D], tau = 0.5) =
 fn same(x[N, D], c : int[N], w : bool[N]) = mean[i, j | c[i] == c[j] and w[i]] dot(x[i], x[j])
 fn forward(x[N], training = 1) = training * sum[i] x[i]
 fn rows(x[N, D]) = normalise(x)
+fn power(x[N], k : int = 2) = sum[i] x[i]^k
 fn soft(x[N], m[N]) = log(sum[i] exp(x[i] + m[i]))
 """
 with open(PATH, "w") as made:
@@ -147,6 +148,9 @@ class Modules(unittest.TestCase):
             found = loss(x, labels, w)
             self.near(found, want)
         self.near(gradients(found, x)[0], gradients(want, x)[0])
+        power, three = couplet.torch.loss(PATH, "power"), torch.tensor(3)
+        self.near(power(x[0], three), (x[0] ** 3).sum())
+        self.near(power(x[0], 3), (x[0] ** 3).sum())
         self.refused(couplet.CoupletError, "`c` holds 5000000002", loss, x, c + 5 * 10**9, w)
         self.refused(couplet.CoupletError, "an array of reals was given", loss, x, c.float(), w)
         self.refused(TypeError, "torch.complex64", loss, x, c + 0j, w)
