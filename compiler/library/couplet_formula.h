@@ -185,6 +185,11 @@ int couplet_formula_result(const CoupletFormula *formula, CoupletShape *shape);
  * is a float there. */
 CoupletStatus couplet_formula_run_array(CoupletFormula *formula, const void *const *arrays,
                                         void *result, CoupletProblem **problem);
+/* The step that runs from here on are of, 0 at first and at most 2147483647. What a function draws
+ * at random depends on the seed and the step: one step draws the same numbers at each run. */
+CoupletStatus couplet_formula_set_step(CoupletFormula *formula, int64_t step);
+/* Not 0: the function draws at random. */
+int couplet_formula_draws(const CoupletFormula *formula);
 /* Ends the runs that are under way, or wait to be: they return COUPLET_ERROR_STOPPED within
  * milliseconds. May be called at any time from any thread; without a run it does nothing. */
 void couplet_formula_stop(CoupletFormula *formula);

@@ -28,7 +28,8 @@ struct CoupletFormula {
     CoupletRun *run;
     unsigned process;
     void **inputs;
-    int32_t seed[2], zero;
+    int32_t seed[2], step_word, zero;
+    _Atomic int32_t step;
     /* who asks for runs, and whether they are to end */
     pthread_mutex_t callers_lock;
     int callers;
@@ -355,12 +356,15 @@ static bool make_ready(CoupletFormula *f, CoupletThreads *threads, unsigned proc
 static void take_inputs(CoupletFormula *f, const void *const *arrays) {
     for (int i = 0; i < f->plan->input_count; i++) {
         const int from = f->argument[i];
-        const bool is_seed = from < 0 && strcmp(f->plan->inputs[i].name, "seed") == 0;
+        const char *name = f->plan->inputs[i].name;
         if (from >= 0)
             f->inputs[i] = (void *)(uintptr_t)arrays[from];
+        else if (strcmp(name, "seed") == 0)
+            f->inputs[i] = f->seed;
         else
-            f->inputs[i] = is_seed ? f->seed : &f->zero;
+            f->inputs[i] = strcmp(name, "step") == 0 ? &f->step_word : &f->zero;
     }
+    f->step_word = atomic_load(&f->step);
 }
 
 static void give_results(const Running *r) {
@@ -420,6 +424,18 @@ static void count_callers(CoupletFormula *f, int more) {
     f->callers += more;
     if (f->callers == 0) atomic_store(&f->stop, false);
     pthread_mutex_unlock(&f->callers_lock);
+}
+
+CoupletStatus couplet_formula_set_step(CoupletFormula *f, int64_t step) {
+    if (!f || step < 0 || step > INT32_MAX) return COUPLET_ERROR_ARGUMENT;
+    atomic_store(&f->step, (int32_t)step);
+    return COUPLET_OK;
+}
+
+int couplet_formula_draws(const CoupletFormula *f) {
+    for (int i = 0; f && i < f->plan->input_count; i++)
+        if (f->argument[i] < 0 && strcmp(f->plan->inputs[i].name, "seed") == 0) return 1;
+    return 0;
 }
 
 void couplet_formula_stop(CoupletFormula *f) {

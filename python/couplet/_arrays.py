@@ -115,6 +115,16 @@ class Function:
         self.__doc__ = file.about(name)
         self._kernels = Kernels(file, name, threads, seed, memory)
 
+    @property
+    def step(self):
+        """What the formula draws at random depends on the seed and this number: a call with the
+        same two draws the same."""
+        return self._kernels.step
+
+    @step.setter
+    def step(self, step):
+        self._kernels.step = step
+
     def __repr__(self):
         return "<couplet function %s of %s>" % (self.__doc__.split("\n")[0], self.file.path)
 

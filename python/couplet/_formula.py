@@ -79,15 +79,18 @@ class Compiled:
         lib.couplet_formula_result(handle, result)
         self.element = result.element
         self.shape = tuple(result.extent[: result.rank])  # of the result; () of a number
+        self.draws = bool(lib.couplet_formula_draws(handle))
         self.operations = lib.couplet_formula_operations(handle)
         self.bytes = lib.couplet_formula_bytes(handle)
         self.kernels = lib.couplet_formula_kernels(handle)
         self.was_cached = bool(lib.couplet_formula_was_cached(handle))
 
-    def run(self, slots, gradients, result=None):
+    def run(self, slots, gradients, result=None, step=0):
         """The value; gradients is by slot the address that its gradient goes to, or None. A result
-        that is an array goes to the address `result`."""
+        that is an array goes to the address `result`. What is drawn is that of `step`."""
         lib, handle = c.library(), self._handle
+        if self.draws and lib.couplet_formula_set_step(handle, step) != c.OK:
+            raise CoupletError("the step is %s, and 0 to 2147483647 is expected" % step)
         addresses = (ctypes.c_void_p * max(1, len(slots)))(*[slot.address for slot in slots])
         places = (ctypes.c_void_p * max(1, len(slots)))(*gradients)
         value, problem = ctypes.c_double(), c.c_handle()
@@ -284,6 +287,7 @@ class Kernels:
         self.file = file
         self.function = function
         self.options = (threads, seed, memory)
+        self.step = 0  # of the runs to come: what they draw at random depends on it
         self._kept = OrderedDict()
         self._lock = threading.Lock()
 
@@ -327,14 +331,14 @@ class Kernels:
         if compiled.shape:
             array, address = make_result(compiled.element, compiled.shape)
         try:
-            value = compiled.run(slots, places, address)
+            value = compiled.run(slots, places, address, self.step)
         except Failure as failure:
             if failure.status != c.NUMBERS or has_infinity is None or not has_infinity():
                 raise failure.error() from None
             c.library().couplet_problem_free(failure.problem)
             compiled = self.compiled(slots, wanted, allows_infinity, True)
             try:
-                value = compiled.run(slots, places, address)
+                value = compiled.run(slots, places, address, self.step)
             except Failure as failure:
                 raise failure.error() from None
         return value if array is None else array

@@ -121,6 +121,8 @@ _functions = {
         ctypes.c_int,
         [c_handle, ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p, _handle_out],
     ),
+    "couplet_formula_set_step": (ctypes.c_int, [c_handle, ctypes.c_int64]),
+    "couplet_formula_draws": (ctypes.c_int, [c_handle]),
     "couplet_formula_stop": (None, [c_handle]),
     "couplet_formula_operations": (ctypes.c_double, [c_handle]),
     "couplet_formula_bytes": (ctypes.c_int64, [c_handle]),

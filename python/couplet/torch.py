@@ -48,6 +48,7 @@ class Loss(torch.nn.Module):
         self._function = function
         self._options = (threads, seed, memory)
         self.finite = finite
+        self.step = 0  # counts the calls in training: each draws anew
         names = {p.name for p in declared(File(path), function)}
         self._open(File(path, None, {n: v for n, v in settings.items() if n not in names}))
         self._settings = [name for name in settings if name in names]
@@ -69,6 +70,9 @@ class Loss(torch.nn.Module):
         slots += [Slot(name, constant=0.0) for name in given]  # which the library refuses
         records = torch.is_grad_enabled()
         needed = [records and isinstance(t, torch.Tensor) and t.requires_grad for t in tensors]
+        self._kernels.step = self.step
+        if self.training:
+            self.step += 1
         if any(needed):
             return _Streamed.apply(self, slots, needed, *tensors)
         return _result(self._run(slots, {}), tensors)

@@ -206,6 +206,19 @@ class Formulas(unittest.TestCase):
         lets = couplet.load_text(text, finite=False).logs(np.array([1.0, 0, 2]))
         self.assertEqual(lets[1], -np.inf)
 
+    def test_draws(self):
+        text = "fn f(x[N]) {\n  draw e[N] ~ normal(0, 1)\n  return sum[i] x[i] * e[i]\n}\n"
+        f, x = couplet.load_text(text, seed=3).f, np.ones(5)
+        first = f(x)
+        self.assertEqual(f(x), first)
+        f.step = 1
+        self.assertNotEqual(f(x), first)
+        f.step = 0
+        self.assertEqual(f(x), first)
+        f.step = -1
+        self.refused(None, "0 to 2147483647", f, x)
+        self.assertNotEqual(couplet.load_text(text, seed=4).f(x), first)
+
     def test_hypers(self):
         x, y = arrays(5, 3)
         three = couplet.load_text(TEXT, "made.cpl", scale=3)

@@ -22,6 +22,10 @@ fn pairs(x[N, D], y[N, D], tau = 0.5) =
 fn same(x[N, D], c : int[N], w : bool[N]) = mean[i, j | c[i] == c[j] and w[i]] dot(x[i], x[j])
 fn forward(x[N], training = 1) = training * sum[i] x[i]
 fn rows(x[N, D]) = normalise(x)
+fn drawn(x[N]) {
+  draw e[N] ~ normal(0, 1)
+  return sum[i] x[i] * e[i]
+}
 fn power(x[N], k : int = 2) = sum[i] x[i]^k
 fn soft(x[N], m[N]) = log(sum[i] exp(x[i] + m[i]))
 """
@@ -138,6 +142,18 @@ class Modules(unittest.TestCase):
             self.near(loss(x, y, tau=tau / 2), wanted(x, y, tau / 2))
         self.near(loss(x, y, tau=torch.tensor(2)), wanted(x, y, 2))
         self.assertEqual(len(loss._kernels), 1)
+
+    def test_each_call_draws_anew(self):
+        loss, x = couplet.torch.loss(PATH, "drawn", seed=5), torch.ones(4)
+        values = [float(loss(x)) for _ in range(3)]
+        self.assertEqual(len(set(values)), 3)
+        loss.step = 1
+        self.assertEqual(float(loss(x)), values[1])
+        loss.eval()
+        self.assertEqual(float(loss(x)), float(loss(x)))
+        self.assertEqual(float(copy.deepcopy(loss)(x)), values[2])
+        other = couplet.torch.loss(PATH, "drawn", seed=6)
+        self.assertNotEqual(float(other(x)), values[0])
 
     def test_labels_and_masks(self):
         loss = couplet.torch.loss(PATH, "same")

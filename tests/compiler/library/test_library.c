@@ -165,6 +165,31 @@ static void hypers(void **state) {
     couplet_file_free(file);
 }
 
+static void draws(void **state) {
+    (void)state;
+    const float x[] = {1, 1, 1, 1};
+    double first, second, again;
+    CoupletFile *file;
+    const char *drawn = "fn f(x[N]) {\n  draw e[N] ~ normal(0, 1)\n  return sum[i] x[i] * e[i]\n}\n"
+                        "fn g(x[N]) = sum[i] x[i]\n";
+    assert_int_equal(couplet_file_open("d.cpl", drawn, NULL, 0, &file, NULL), COUPLET_OK);
+    const CoupletArgument argument = reals("x", 4, 0, COUPLET_PLAIN);
+    const void *arrays[] = {x};
+    CoupletFormula *formula = make(file, "f", &argument, 1), *plain = make(file, "g", &argument, 1);
+    assert_true(couplet_formula_draws(formula) && !couplet_formula_draws(plain));
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &first, NULL), COUPLET_OK);
+    assert_int_equal(couplet_formula_set_step(formula, 1), COUPLET_OK);
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &second, NULL), COUPLET_OK);
+    assert_int_equal(couplet_formula_set_step(formula, 0), COUPLET_OK);
+    assert_int_equal(couplet_formula_run(formula, arrays, NULL, &again, NULL), COUPLET_OK);
+    assert_true(first == again && first != second);
+    assert_int_equal(couplet_formula_set_step(formula, -1), COUPLET_ERROR_ARGUMENT);
+    assert_int_equal(couplet_formula_set_step(NULL, 1), COUPLET_ERROR_ARGUMENT);
+    couplet_formula_free(formula);
+    couplet_formula_free(plain);
+    couplet_file_free(file);
+}
+
 static void results_that_are_arrays(void **state) {
     (void)state;
     const float x[] = {3, 4, 0, 5, 5, 12};
@@ -592,6 +617,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(value_and_gradient),
                                        cmocka_unit_test(whole_numbers_and_constants),
                                        cmocka_unit_test(hypers),
+        cmocka_unit_test(draws),
         cmocka_unit_test(results_that_are_arrays),
                                        cmocka_unit_test(names),
                                        cmocka_unit_test(a_text_with_mistakes),
