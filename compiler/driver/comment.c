@@ -1,3 +1,6 @@
+/* Reads what the text of a file says about a function: the comment above it, and its head on one
+ * line. Comments are no part of the tree, so they are taken from the text itself. `couplet doc`
+ * and the library for other programs both show them. */
 #include "compiler/driver/comment.h"
 
 #include <string.h>
