@@ -31,7 +31,7 @@ static bool fail(char *error, size_t bytes, const char *format, ...) {
 
 /* ---- from an array ------------------------------------------------------------------------------------------------- */
 
-/* Whether the axes behind the first are those of one sample; one channel need not be written. */
+/* True if the axes behind the first are those of one sample; one channel need not be written. */
 static bool has_shape_of(const CoupletNpy *array, const CoupletBuffer *sample) {
     const int left_out = sample->rank - array->rank;
     if (left_out < 0 || left_out > 1 || (left_out == 1 && (sample->rank < 3 || sample->shape[1] != 1))) return false;

@@ -13,7 +13,7 @@ typedef struct CoupletReports {
     void *context;
 } CoupletReports;
 
-/* Whether actions of the phase are due before the step that the session has come to. `into` steps
+/* True if actions of the phase are due before the step that the session has come to. `into` steps
  * of its stage were made, and an epoch has `per_epoch`. */
 bool couplet_work_is_due(const CoupletSession *session, const CoupletPhase *phase, int64_t into,
                          int64_t per_epoch);

@@ -60,7 +60,7 @@ static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32
     return found;
 }
 
-/* Whether another evaluation measures the same of other features. */
+/* True if another evaluation measures the same of other features. */
 static bool has_namesake(const CoupletProgram *program, int number) {
     const CoupletEval *eval = &program->evals[number];
     for (int i = 0; i < program->eval_count; i++) {

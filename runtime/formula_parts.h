@@ -108,12 +108,12 @@ void couplet_formula_work_end(Work *w);
  * the formula reduces. */
 double couplet_formula_eval(Point *p, int number);
 double couplet_formula_element_of(Point *p);
-/* Whether the subscript of a read leaves its array along an axis; *index is that subscript. */
+/* True if the subscript of a read leaves its array along an axis; *index is that subscript. */
 bool couplet_formula_leaves(Point *p, const Expr *e, int axis, double *index);
 bool couplet_formula_fits_int(double a);
 /* The next of the indices from `from` on; false after the last. */
 bool couplet_formula_advance(int64_t *index, const int64_t *extent, int from, int count);
-/* Whether a condition holds at the point; -1: there is none. */
+/* True if a condition holds at the point; -1: there is none. */
 bool couplet_formula_holds(Point *p, int condition);
 /* Sets the first `axes` indices to those of a row, by its number. */
 void couplet_formula_set_row(Point *p, int axes, int64_t row);

@@ -152,7 +152,7 @@ static void gather(CoupletLoader *l, int64_t number) {
     }
 }
 
-/* Whether the next batch may be gathered now. */
+/* True if the next batch may be gathered now. */
 static bool may_fill(const CoupletLoader *l) {
     const int64_t kept = l->holding ? l->taken - 1 : l->taken;
     return l->filled - kept < SLOTS && l->filled < l->until;

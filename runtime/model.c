@@ -270,7 +270,7 @@ static bool source_has(const CoupletProgram *p, int source, const char *field) {
     return found;
 }
 
-/* Whether the method knows of such an array, read by this step or not. */
+/* True if the method knows of such an array, read by this step or not. */
 static bool is_known(const CoupletModel *m, const char *name) {
     const CoupletProgram *p = m->program;
     for (int i = 0; i < p->phase_count; i++)

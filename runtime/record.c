@@ -428,7 +428,7 @@ typedef struct Comparing {
     bool never;
 } Comparing;
 
-/* Whether a list "tau,epochs" has the word. */
+/* True if a list "tau,epochs" has the word. */
 static bool has_word(const char *list, const char *word) {
     size_t length = strlen(word);
     while (list && *list) {

@@ -195,7 +195,7 @@ static bool numbers_agree(const CoupletSources *s, const Reading *r, char *error
     return true;
 }
 
-/* Whether the field is what the plan was compiled for. */
+/* True if the field is what the plan was compiled for. */
 static bool fits(const CoupletSources *s, const Reading *r, const char *input, const CoupletBuffer *b, char *error, size_t error_bytes) {
     static const CoupletField index = {.name = "index", .type = COUPLET_I32};
     const CoupletTable *t = &s->data[r->source];
@@ -288,7 +288,7 @@ static bool is_large(const CoupletSources *s, const Reading *r) {
     return r->field < t->field_count && t->fields[r->field].rank > 0;
 }
 
-/* Whether a batch of the field is given by the numbers of its rows. A field of one number is not, also where the whole of it lies on the device. */
+/* True if a batch of the field is given by the numbers of its rows. A field of one number is not, also where the whole of it lies on the device. */
 static bool goes_by_number(const CoupletSources *s, const Reading *r) {
     return r->field == s->data[r->source].field_count || (is_large(s, r) && s->shelves[r->source][r->field].device);
 }

@@ -73,7 +73,7 @@ static bool same_owner(const char *a, const char *b) {
     return length == owner_length(b) && strncmp(a, b, length) == 0;
 }
 
-/* Whether a state is the first of its owner among those that may be taken. */
+/* True if a state is the first of its owner among those that may be taken. */
 static bool is_first(const CoupletProgram *p, int slot) {
     for (int i = 0; i < slot; i++)
         if (is_learned(&p->states[i]) && same_owner(p->states[i].name, p->states[slot].name))

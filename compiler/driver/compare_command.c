@@ -266,7 +266,7 @@ static bool train_one(const Comparison *c, const Request *r, int variant, long s
     return status == 0;
 }
 
-/* Whether the files of the spec are those that a run was made from, and its seed and settings those of the variant. What differs is for `couplet train --resume` to
+/* True if the files of the spec are those that a run was made from, and its seed and settings those of the variant. What differs is for `couplet train --resume` to
  * judge. */
 static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, const char *folder) {
     char error[COUPLET_PATH_BYTES + 512];

@@ -22,7 +22,7 @@ typedef struct FunctionArrays {
 /* --in NAME=FILE.npy, --in NAME=FILE.npz (its array NAME) and --set NAME=NUMBER. False after a message on stderr. */
 bool arrays_read(FunctionArrays *arrays, const Options *options);
 
-/* Whether each dimension of --size is one of the function that --fn names, or of some function; false after a message on stderr. A function that is not there is for others to report. */
+/* True if each dimension of --size is one of the function that --fn names, or of some function; false after a message on stderr. A function that is not there is for others to report. */
 bool arrays_know_sizes(const Method *method, const Options *options);
 
 /* Adds what is not there yet of the function's parameters, as random numbers of the kind that the parameter is likely to be:
@@ -38,7 +38,7 @@ bool arrays_make_up(FunctionArrays *arrays, const Stmt *fn, const Options *optio
 /* Makes made-up ints valid: what indexes an axis is taken modulo its extent, the rest become classes. `g` is the function as lowered. */
 void arrays_fit_indices(FunctionArrays *arrays, const Graph *g);
 
-/* Whether an array holds what is no finite number, or none in float32, as a sentence: "z.npy: z[3, 7] is nan". */
+/* True if an array holds what is no finite number, or none in float32, as a sentence: "z.npy: z[3, 7] is nan". */
 bool arrays_not_finite(const FunctionArrays *arrays, const Options *options, char *text, size_t bytes);
 
 int64_t arrays_elements(const FunctionArrays *arrays, int i);

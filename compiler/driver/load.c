@@ -79,7 +79,7 @@ typedef struct Seeker {
     CoupletOpenedTables *opened; /* where tables are kept; NULL */
 } Seeker;
 
-/* Whether some rows may be left out; else they are those that were there at the first look. */
+/* True if some rows may be left out; else they are those that were there at the first look. */
 static bool chooses(const Seeker *seeker, const CoupletSelection *s) {
     return seeker->loading.skip_bad > 0 || s->per_class > 0 || s->fraction > 0 || s->imbalance > 0 || s->part_to > 0 || s->classes > 0 || s->where_count > 0;
 }
@@ -188,7 +188,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     return good ? SCHEMA_READ : of_preset ? SCHEMA_ABSENT : SCHEMA_REFUSED;
 }
 
-/* Whether each --data means something to the spec. */
+/* True if each --data means something to the spec. */
 static bool places_fit(Arena *arena, const Module *spec, const CoupletPlaces *places) {
     CoupletSource *sources = arena_array(arena, CoupletSource, spec->stmt_count + 1);
     int count = 0;

@@ -13,7 +13,7 @@ bool settings_write(Arena *arena, Module *spec, const Options *options, bool for
  * none. */
 const char *settings_text(Arena *arena, const Module *spec, StmtKind kind, const char *name);
 
-/* Whether each --set and --in is a hyper or a parameter of the function that --fn names, or without --fn of some function, and each number is of the parameter's kind.
+/* True if each --set and --in is a hyper or a parameter of the function that --fn names, or without --fn of some function, and each number is of the parameter's kind.
  * A function that is not there is for others to report. False after a message. */
 bool settings_fit_functions(Arena *arena, const Method *method, const Options *options);
 

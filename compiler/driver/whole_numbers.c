@@ -130,7 +130,7 @@ static bool wide_new(Fitting *f, const GExpr *e) {
     return false;
 }
 
-/* Whether the value may be a stand-in; each expression is looked at once a node. */
+/* True if the value may be a stand-in; each expression is looked at once a node. */
 static bool wide_value(Fitting *f, const GExpr *e) {
     if (!e) return false;
     uint32_t *seen = &f->seen[e->id];

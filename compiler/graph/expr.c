@@ -97,9 +97,10 @@ bool gx_of_ints(GOp op, const int64_t *v, int64_t *out) {
     }
 }
 
-/* Only what is exact in float32 as in float64 is folded among the transcendentals: none is. Arithmetic of constants is. */
-/* Nor an exponential that float32 may not hold: in a formula that is finite it meets another one, and
- * stabilise takes the two together. */
+/* Only what is exact in float32 as in float64 is folded among the transcendentals: none is.
+ * Arithmetic of constants is. */
+/* Nor an exponential that float32 may not hold: in a formula that is finite it meets another one,
+ * and stabilise takes the two together. */
 enum { LARGEST_FOLDED_EXPONENT = 60 };
 
 static bool fold_real(GOp op, double a, double b, double *out) {
@@ -189,7 +190,8 @@ static const GExpr *fold_compare_ranges(Graph *g, GOp op, const GExpr *a, const 
     return NULL;
 }
 
-/* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine indices stay readable. */
+/* Integer sums are kept as (terms) + constant, the constant last: x + 1 - 1 is x, and affine
+ * indices stay readable. */
 static const GExpr *fold_int_sum(Graph *g, GOp op, const GExpr *a, const GExpr *b) {
     if (op == G_SUB && b->op == G_CONST && b->integer != INT64_MIN) return gx2(g, G_ADD, a, gx_int(g, -b->integer));
     if (op == G_SUB && a == b) return gx_int(g, 0);
@@ -220,7 +222,8 @@ static const GExpr *fold_div_mod(Graph *g, GOp op, const GExpr *a, const GExpr *
     return NULL;
 }
 
-/* A real that is whole, infinite or no number: as a real again it keeps all three, which an int does not hold. */
+/* A real that is whole, infinite or no number: as a real again it keeps all three, which an int
+ * does not hold. */
 static bool is_whole(const GExpr *e) { return e->op == G_FLOOR || e->op == G_CEIL || e->op == G_ROUND; }
 
 static const GExpr *fold_identity(Graph *g, GOp op, int count, const GExpr *const *args) {
@@ -384,8 +387,9 @@ const GExpr *gx_substitute(Graph *g, const GExpr *expr, int count, const GExpr *
     return gx_rewrite(g, expr, substitute_index, &s);
 }
 
-/* Folding ranges of a node's own indices would need their extents, which an expression does not know; constructors leave
- * such indices alone (gx_range answers false), so renumbering is a plain substitution that folds nothing new. */
+/* Folding ranges of a node's own indices would need their extents, which an expression does not
+ * know; constructors leave such indices alone (gx_range answers false), so renumbering is a plain
+ * substitution that folds nothing new. */
 const GExpr *graph_renumber(Graph *g, const GExpr *e, int count, const GExpr *const *from, const GExpr *const *to) {
     return gx_substitute(g, e, count, from, to);
 }
@@ -417,7 +421,8 @@ int gx_free_indices(Graph *g, const GExpr *expr, const GExpr **indices) {
 static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two terms share. */
+/* An affine form over indices, so that i - i and 2*i - i are seen: intervals alone lose what two
+ * terms share. */
 typedef struct Affine {
     int count;
     const GExpr *index[GRAPH_MAX_INDICES];
@@ -503,7 +508,8 @@ static bool range(Ranges *r, const GExpr *e, int64_t *low, int64_t *high);
 static bool range_of(Graph *g, const GExpr *e, const int64_t *extents, int depth, int64_t *low,
                      int64_t *high);
 
-/* What the making of an array says of its entries, which 32 bits hold. */
+/* The range of an array's entries, as far as the node that makes it tells. 32 bits hold each of
+ * them. */
 static bool range_of_entries(Graph *g, const GNode *n, int depth, int64_t *low, int64_t *high) {
     int64_t extents[2 * GRAPH_MAX_RANK], terms = 1;
     if (depth == 0 || n->kind != GN_COMPUTE || n->type != GT_INT) return false;
@@ -546,7 +552,8 @@ static bool range_of_product(int64_t al, int64_t ah, int64_t bl, int64_t bh, int
     return true;
 }
 
-/* An entry of an array has 32 bits, and so has a real made whole; what is computed may have more. */
+/* An entry of an array has 32 bits, and so has a real made whole; what is computed may have
+ * more. */
 static bool is_stored(const GExpr *e) { return (e->op == G_LOAD && !e->has_else) || e->op == G_TO_INT; }
 
 /* Of what the data decides, whatever it is. */
@@ -563,7 +570,8 @@ static bool range_of_any_data(Ranges *r, const GExpr *e, int64_t *low, int64_t *
     return true;
 }
 
-/* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than the divisor. */
+/* A quotient and a remainder are no larger than what is divided, and a remainder is smaller than
+ * the divisor. */
 static bool range_of_division(const GExpr *e, bool a, int64_t al, int64_t ah, bool b, int64_t bl, int64_t bh, int64_t *low, int64_t *high) {
     const bool is_known = e->op == G_MOD ? b : a;
     const int64_t least = e->op == G_MOD ? bl : al, most = e->op == G_MOD ? bh : ah;
@@ -612,7 +620,8 @@ static bool range_new(Ranges *r, const GExpr *e, int64_t *low, int64_t *high) {
         }
         return true;
     case G_MAX:
-        /* One known side bounds from below only; both are needed for a range, unless clamped by a min around. */
+        /* One known side bounds from below only; both are needed for a range, unless clamped by a
+         * min around. */
         if (a && b) {
             *low = max_of(al, bl);
             *high = max_of(ah, bh);

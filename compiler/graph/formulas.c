@@ -2,8 +2,8 @@
  * (runtime/formula.h describes the layout).
  *
  * Strings, places and expressions are stored once and named by number, and an expression names its
- * arguments by how far back they stand. Nothing reads the bytes while all goes well, so they cost
- * a run only their size. The runtime knows no header of the compiler; its enums repeat those of
+ * arguments by how far back they stand. Nothing reads the bytes while all goes well, so they cost a
+ * run only their size. The runtime knows no header of the compiler; its enums repeat those of
  * graph.h, and the assertions at the top hold the two together. */
 #include "compiler/graph/formulas.h"
 
@@ -22,7 +22,8 @@ typedef struct Bytes {
     ARRAY(unsigned char) items;
 } Bytes;
 
-/* A place with the number of its call's + 1: equal ones are one, however often they were lowered. */
+/* A place with the number of its call's + 1: equal ones are one, however often they were
+ * lowered. */
 typedef struct Place {
     Span span;
     uint64_t call;
@@ -38,11 +39,11 @@ struct Formulas {
     ARRAY(Place) places;
     int *string_slots, *place_slots; /* open addressing: numbers + 1 */
     int string_capacity, place_capacity;
-    Bytes out; /* of the steps so far */
-    ARRAY(int) ends; /* of each step, in them */
-    ARRAY(const GNode *) nodes; /* of the step */
-    ARRAY(const GExpr *) order; /* of the node at hand */
-    int *number_of;             /* by expression id: where it stands in `order`, + 1 */
+    Bytes out; /* the bytes of the steps so far */
+    ARRAY(int) ends; /* by step: where its bytes end */
+    ARRAY(const GNode *) nodes; /* the nodes of the step */
+    ARRAY(const GExpr *) order; /* the expressions of the node at hand */
+    int *number_of;             /* by expression id: its place in `order`, + 1 */
 };
 
 static void put_byte(Formulas *w, unsigned char byte) { array_push(w->arena, &w->out.items, byte); }
@@ -66,7 +67,8 @@ static uint64_t place_hash(const Place *p) { return mix(mix(mix(1, (uint64_t)p->
 
 static uint64_t string_hash(const char *string) { return mix(1, (uint64_t)(uintptr_t)string); }
 
-/* The number of a string + 1; 0: there is none. Strings are told apart by where they are: most are interned. */
+/* The number of a string + 1; 0: there is none. Strings are told apart by where they are: most are
+ * interned. */
 static uint64_t string_of(Formulas *w, const char *string) {
     if (!string) return 0;
     if (2 * w->strings.count >= w->string_capacity) {

@@ -19,15 +19,16 @@ enum {
     SMALLEST_SIDE = 4,
     MAX_CONDITIONS = 32,
     MAX_GRID = 1 << 16, /* pairs of index values that a condition is tried on */
-    MAX_CLASSES = 24,   /* of the values of one output index */
+    MAX_CLASSES = 24,   /* classes of the values of one output index */
     MAX_REGIONS = 64
 };
 
 /* ---- conditions --------------------------------------------------------------------------------------------------- */
 
-/* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read that is 0 elsewhere. */
+/* A truth value over index values: a conjunct of the guard, or 0 <= subscript < extent of a read
+ * that is 0 elsewhere. */
 typedef struct Condition {
-    const GExpr *truth;     /* or NULL: */
+    const GExpr *truth;     /* the truth value, or NULL: */
     const GExpr *subscript;
     int64_t extent;
     int out, red; /* the indices it joins; -1: none */
@@ -39,7 +40,7 @@ typedef struct Conditions {
     const GNode *node;
     Condition items[MAX_CONDITIONS];
     int count;
-    int partner[GRAPH_MAX_INDICES]; /* of a reduced index: the output index it is joined with, or -1 */
+    int partner[GRAPH_MAX_INDICES]; /* by reduced index: the output index that it is joined with, or -1 */
 } Conditions;
 
 /* Index arithmetic, by value. False for anything that reads data. */
@@ -129,7 +130,7 @@ static bool add_edges(Conditions *c, const GExpr *load) {
 
 typedef struct Class {
     Progression values;
-    Progression partners[GRAPH_MAX_INDICES]; /* by reduced index joined with it: the values that take part */
+    Progression partners[GRAPH_MAX_INDICES]; /* by reduced index that is joined with it: its values */
 } Class;
 
 typedef struct Classes {
@@ -254,7 +255,8 @@ static bool affine_in(const GExpr *e, const ProductRegion *r, int64_t by, Affine
     }
 }
 
-/* The position of a load, and whether it stays inside its array throughout the region: of one without terms nothing is read, but all regions step through b alike. */
+/* The position of a load, and whether it stays inside its array throughout the region: of one
+ * without terms nothing is read, but all regions step through b alike. */
 static bool place_load(const GNode *node, const GExpr *load, const ProductRegion *r, Affine *out) {
     int64_t stride = 1;
     bool inside = true, is_read = true;
@@ -287,7 +289,7 @@ static void place_output(const GNode *node, const ProductRegion *r, Affine *out)
     }
 }
 
-/* One region for each choice of a class for every output index. */
+/* Makes a region for each choice of a class for every output index. */
 static bool make_regions(Arena *arena, const Conditions *c, Product *p) {
     const GNode *n = c->node;
     Classes *classes = arena_array(arena, Classes, n->rank + 1);
@@ -406,13 +408,14 @@ static void swap_operands(Product *p) {
 /* A vector side that needs no packing. */
 static bool is_side_by_side(const Product *p) { return p->n_count == 1 && p->n_size >= 16 && p->regions[0].at_b.factor[p->n[0]] == 1; }
 
-/* To pack p's vector side, which the other does not ask for, costs more than to write y in another order. */
+/* To pack p's vector side, which the other does not ask for, costs more than to write y in another
+ * order. */
 static bool packs_too_much(const Product *p, const Product *other) {
     return is_side_by_side(other) && !is_side_by_side(p) && 4 * p->m_size * p->n_size * p->z_size < p->n_size * p->k_size * p->z_size;
 }
 
-/* The vector side had better be the one whose elements lie side by side in y, unless that is a small array and the other needs no packing; else the smaller one,
- * packed more cheaply. */
+/* The vector side had better be the one whose elements lie side by side in y, unless that is a
+ * small array and the other needs no packing; else the smaller one, packed more cheaply. */
 static bool prefers_other(const GNode *node, const Product *p, const Product *other) {
     bool first = p->n_count > 0 && p->n[p->n_count - 1] == node->rank - 1, second = other->n_count > 0 && other->n[other->n_count - 1] == node->rank - 1;
     if (packs_too_much(p, other)) return true;
@@ -445,6 +448,7 @@ bool product_of(Arena *arena, const GNode *node, Product *p) {
     return true;
 }
 
-enum { MOST_THIN_ROWS = 6 /* of a region, so that its blocks of sums are too small for the multiply-add units */ };
+/* Rows of a region, below which its blocks of sums are too small for the multiply-add units. */
+enum { MOST_THIN_ROWS = 6 };
 
 bool product_is_thin(const Product *p) { return p->region_count > 1 && p->m_size < MOST_THIN_ROWS * p->region_count; }

@@ -20,7 +20,7 @@ typedef struct Mixing {
 
 /* ---- formulas -------------------------------------------------------------------------------- */
 
-/* Whether the read stays with sample `row`. */
+/* True if the read stays with sample `row`. */
 static bool stays(const Mixing *m, const GExpr *load, int64_t row) {
     const Place *p = &m->of[load->tensor->id];
     int64_t low, high;

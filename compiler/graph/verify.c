@@ -1,4 +1,5 @@
-/* What must hold of every graph, after every pass, and of every text that graph_read takes. */
+/* Checks what must hold of every graph, after every pass, and of every text that graph_read
+ * takes. */
 #include "compiler/graph/private.h"
 
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static bool wrong(Verify *v, const char *what) {
 
 /* ---- expressions ------------------------------------------------------------------------------------------------- */
 
-/* What an operation takes, as sets of types. */
+/* The types that an operation takes, as sets. */
 enum { REAL = 1 << GT_REAL, INT = 1 << GT_INT, BOOL = 1 << GT_BOOL, NUMBER = REAL | INT, ANY_TYPE = NUMBER | BOOL };
 
 static int taken_types(GOp op) {

@@ -1,6 +1,6 @@
-/* Decides whether a reduction goes along its terms or across its results. When the last axis of
- * the result is also the last axis of what is read, neighbouring results lie side by side in
- * memory: a whole row of results is then summed at once, and every access walks memory.
+/* Decides whether a reduction goes along its terms or across its results. When the last axis of the
+ * result is also the last axis of what is read, neighbouring results lie side by side in memory: a
+ * whole row of results is then summed at once, and every access walks memory.
  *
  * The same file counts the terms of a sum, by which back ends choose how it must be added to stay
  * within 1e-6 of the sum of magnitudes. */
@@ -21,7 +21,8 @@ typedef struct Reads {
     int columns, rows;
 } Reads;
 
-/* True if a few terms are the neighbours of the result in memory, x[.., j + u]: then results lie side by side as well as terms. */
+/* True if a few terms are the neighbours of the result in memory, x[.., j + u]: then results lie
+ * side by side as well as terms. */
 static bool is_stencil(const GNode *n, const GExpr *last) {
     Affine at;
     return reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) && at.factor[n->rank - 1] == 1;
@@ -54,7 +55,8 @@ int64_t reduced_terms(const GNode *n) {
     return terms;
 }
 
-/* One chain of so many float additions is off by at most 1e-6 of the sum of magnitudes, with the worst of equal terms. */
+/* The terms that one chain of float additions may have. The chain is then off by at most 1e-6 of
+ * the sum of magnitudes, with the worst of equal terms. */
 enum { FEW_TERMS = 64 };
 
 bool sums_exponentials(const GNode *n) {

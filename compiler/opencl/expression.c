@@ -284,7 +284,7 @@ static Value write_new(Frame *f, const GExpr *e, Value mask) {
     }
 }
 
-/* Whether an index read from data may leave its array, a real may not fit as an int, or an int may leave 64 bits: nothing else is said under a mask. */
+/* True if an index read from data may leave its array, a real may not fit as an int, or an int may leave 64 bits: nothing else is said under a mask. */
 static bool may_fault(Frame *f, const GExpr *e) {
     static const char no[] = "no", yes[] = "yes";
     if (e->arg_count == 0) return false;

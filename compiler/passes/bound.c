@@ -15,7 +15,7 @@ enum { DEEPEST = 12 };
 
 /* ---- unit vectors ------------------------------------------------------------------------------------------------ */
 
-/* The sum of squares behind a length: sqrt, where it is of an ordinary size. */
+/* The sum of squares behind a length, whose root is taken plainly if it is of an ordinary size. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
     const GExpr *e = value_behind(l, length);
     if (e->op == G_ROOT) e = value_behind(l, e->args[1]);
@@ -51,7 +51,7 @@ static bool is_unit_value(Logs *l, const ComputeSpec *spec, const GExpr *e, int 
     return is_over_length(l, spec, e);
 }
 
-/* Whether the vectors along the last axis are no longer than 1. */
+/* True if the vectors along the last axis are no longer than 1. */
 static bool is_unit_array(Logs *l, const GNode *node, int depth) {
     if (depth > DEEPEST) return false;
     if (node->kind == GN_STOP) return is_unit_array(l, node->operand, depth + 1);

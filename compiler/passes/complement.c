@@ -1,6 +1,6 @@
-/* 1 - v, where the difference would lose its digits. A probability p close to 1 has none left for 1
- * - p in float32: from a logit of 17 on 1 - sigmoid(x) is 0, and its log infinite. What p is made
- * of says what 1 - p is without a difference:
+/* Computes 1 - v where the difference would lose its digits. A probability p close to 1 leaves none
+ * for 1 - p in float32: from a logit of 17 on, 1 - sigmoid(x) is 0 and its log infinite. The
+ * formula of p says what 1 - p is without a difference:
  *
  *     1 - sigmoid(x) = sigmoid(-x)              1 - exp(u) = -expm1(u)
  *     1 - tanh(x) = 2 sigmoid(-2x)              1 - n / (n + r) = r / (n + r)
@@ -13,8 +13,9 @@
  * term, serves all j: work for each row, not for each pair of terms.
  *
  * Note [Some of a softmax]
- * A sum of entries of one row, each by a weight, is 1 less what the weights leave of each: all p[j] of
- * the row are 1 together, so 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1) p[j]. */
+ * A sum of entries of one row, each by a weight, is 1 less what the weights leave of each: all p[j]
+ * of the row are 1 together, so 1 - sum[j | g] w[j] p[j] = sum[j] (if g then 1 - w[j] else 1)
+ * p[j]. */
 #include "compiler/passes/logform.h"
 
 #include <math.h>
@@ -52,8 +53,8 @@ static const GExpr *read_of(Graph *g, const ComputeSpec *spec, const GExpr *like
     return gx_load(g, graph_compute(g, spec), like->tensor->rank, like->args, NULL);
 }
 
-/* Where p is above 1/2, the others' share; else the difference, which is then exact to a rounding.
- */
+/* Where p is above 1/2, the others' share; else the difference, which is then exact to a
+ * rounding. */
 static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *others,
                                     const Softmax *s) {
     const GExpr *share = gx1(g, G_EXP, gx2(g, G_SUB, others, s->total));
@@ -154,7 +155,8 @@ static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
     return false;
 }
 
-/* Whether the entries are those of one row, each once: `place` is the index that is summed over, and the row does not depend on it. */
+/* True if the entries are those of one row, each once: `place` is the index that is summed over,
+ * and the row does not depend on it. */
 static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry *e) {
     const GExpr *lse = e->softmax.lse, *place = place_of_term(l, lse, value_behind(l, e->softmax.exponent));
     if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0])) return false;
@@ -163,7 +165,8 @@ static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry 
     return true;
 }
 
-/* See the note. The entries that are summed have to be among those that the row's log-sum-exp takes. */
+/* See the note. The entries that are summed have to be among those that the row's log-sum-exp
+ * takes. */
 static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     if (!is_sum_over_one_index(v)) return NULL;
@@ -251,7 +254,7 @@ static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
     return negated(g, gx1(g, G_EXPM1, times(g, v->args[1], log)));
 }
 
-/* Of two arms, what is known of either. */
+/* The complement of a choice, if that of either arm is known. */
 static const GExpr *arm_complement(Logs *l, const GExpr *arm, int depth, bool *known) {
     const GExpr *found = complement(l, arm, depth);
     *known |= found && !is_number(arm);

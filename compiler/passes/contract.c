@@ -1,11 +1,14 @@
-/* contract: brings sums of products into a form that the register-blocked kernels take (compiler/graph/product.h). Those that fall into regions are
- * left as they are, unless the regions have few rows and a padded copy of one operand makes them one. Of the others:
+/* contract: brings sums of products into a form that the register-blocked kernels take
+ * (compiler/graph/product.h). Those that fall into regions are left as they are, unless the regions
+ * have few rows and a padded copy of one operand makes them one. Of the others:
  *
- *  - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is split by the remainder of the output
- *    index: each piece is a dense product over the taps that fit, and no piece looks at the others' taps.
- *  - A guard that leaves rows of the result out, as in the gradient of a similarity of some rows of an array with all of them, makes a sum of the other rows alone.
- *  - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
- *  - A read with the value 0 outside becomes a plain read of a padded copy. */
+ *   - A sum whose guard asks for a whole quotient, as in the gradient of a strided convolution, is
+ *     split by the remainder of the output index: each piece is a dense product over the taps that
+ *     fit, and no piece looks at the others' taps.
+ *   - A guard that leaves rows of the result out, as in the gradient of a similarity of some rows
+ *     of an array with all of them, makes a sum of the other rows alone.
+ *   - A guard that only keeps a read inside its array becomes a read with the value 0 outside.
+ *   - A read with the value 0 outside becomes a plain read of a padded copy. */
 #include "compiler/graph/product.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
@@ -161,7 +164,8 @@ static GNode *split_by_remainder(Graph *g, const ComputeSpec *spec, const Split 
     for (int64_t remainder = split->stride - 1; remainder >= 0; remainder--) {
         GNode *part = piece(g, spec, split, remainder);
         if (part) part = contract_node(g, part);
-        /* The last pieces may be a row shorter: the read stays inside because only rows of this remainder take it. */
+        /* The last pieces may be a row shorter: the read stays inside because only rows of this
+         * remainder take it. */
         const GExpr *value = part ? gx_load(g, part, whole.out_rank, indices, gx_real(g, 0)) : gx_real(g, 0);
         const GExpr *here = gx2(g, G_EQ, gx2(g, G_MOD, at, by), gx_int(g, remainder));
         whole.value = whole.value ? gx_select(g, here, value, whole.value) : value;
@@ -189,7 +193,7 @@ static int row_of(const ComputeSpec *spec, const GExpr *e, int64_t *shift) {
     return -1;
 }
 
-/* What is left of the guard when it has told the rows. */
+/* The part of the guard that is left once the rows are taken from it. */
 static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *guard, Rows *rows) {
     if (!guard) return NULL;
     if (guard->op == G_AND) {
@@ -214,7 +218,8 @@ static const GExpr *take_rows(Graph *g, const ComputeSpec *spec, const GExpr *gu
     return guard;
 }
 
-/* The sum of the rows that the guard leaves, read with the value 0 elsewhere; NULL when it leaves all, or none. */
+/* The sum of the rows that the guard leaves, read with the value 0 elsewhere; NULL when it leaves
+ * all, or none. */
 static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
     Rows rows;
     for (int i = 0; i < spec->out_rank; i++) {
@@ -247,7 +252,8 @@ static GNode *of_some_rows(Graph *g, const ComputeSpec *spec) {
 
 /* ---- guards into reads -------------------------------------------------------------------------------------------- */
 
-/* Whether `condition` says no more than that the subscript of one of the factors is inside its array. */
+/* True if `condition` says no more than that the subscript of one of the factors is inside its
+ * array. */
 static bool keeps_inside(const GExpr *condition, const GExpr *load, bool *used) {
     if (load->op != G_LOAD) return false;
     for (int i = 0; i < load->tensor->rank; i++) {
@@ -271,7 +277,8 @@ static const GExpr *zero_outside(Graph *g, const GExpr *load) {
 
 /* ---- padding -------------------------------------------------------------------------------------------------------- */
 
-/* A read with the value 0 outside, as a plain read of a copy that has the zeros; NULL when its subscripts have no known range. */
+/* A read with the value 0 outside, as a plain read of a copy that has the zeros; NULL when its
+ * subscripts have no known range. */
 static const GExpr *padded(Graph *g, const ComputeSpec *spec, const GExpr *load) {
     if (!load->has_else) return load;
     const GExpr *otherwise = load->args[load->arg_count - 1];
@@ -308,8 +315,9 @@ static bool is_affine(const GExpr *load) {
     return true;
 }
 
-/* The regions of the weight gradient of a convolution are its taps, and with few channels in the image there are few rows to each. A copy of the image with zeros
- * around it makes one region of all. */
+/* The regions of the weight gradient of a convolution are its taps, and with few channels in the
+ * image there are few rows to each. A copy of the image with zeros around it makes one region of
+ * all. */
 static GNode *without_regions(Graph *g, GNode *node, const Product *p) {
     ComputeSpec spec;
     graph_open(g, node, &spec);

@@ -1,5 +1,5 @@
-/* The derivative of every scalar operation, built of ordinary expressions. The table of rules
- * comes from scalars.def, so that a row without a rule does not compile.
+/* The derivative of every scalar operation, built of ordinary expressions. The table of rules comes
+ * from scalars.def, so that a row without a rule does not compile.
  *
  * Two choices are not in the textbooks. At 0 the slope of sqrt, log and powers below 1 is 0 where
  * it would be infinite, so that equal rows have a gradient of 0 and not NaN. And slopes near
@@ -42,12 +42,14 @@ static const GExpr *d_neg(Graph *g, const GExpr *e, int i) {
     (void)e, (void)i;
     return real(g, -1);
 }
-/* The slope, or 0 where it stands at 0 and would be infinite there: a root of what is 0 has slope 0, as norm has. The gradient of a distance of equal rows is then 0, and
- * not the NaN of 0 times infinity. */
+/* The slope, or 0 where it stands at 0 and would be infinite there: a root of what is 0 has slope
+ * 0, as norm has. The gradient of a distance of equal rows is then 0, and not the NaN of 0 times
+ * infinity. */
 static const GExpr *unless_zero(Graph *g, const GExpr *x, const GExpr *slope) {
     return gx_select(g, gx2(g, G_EQ, x, real(g, 0)), real(g, 0), slope);
 }
-/* Of the log of 0 too: its value is -inf, which a finite result weighs by 0 if at all. */
+/* The slope of a log, which is 0 for the log of 0, too: the value is -inf then, which a finite
+ * result weighs by 0 if at all. */
 static const GExpr *d_log(Graph *g, const GExpr *e, int i) {
     (void)i;
     return unless_zero(g, e->args[0], quotient(g, real(g, 1), e->args[0]));
@@ -57,7 +59,8 @@ static const GExpr *d_log1p(Graph *g, const GExpr *e, int i) {
     const GExpr *x = gx2(g, G_ADD, real(g, 1), e->args[0]);
     return unless_zero(g, x, quotient(g, real(g, 1), x));
 }
-/* At 0 a power below 1 has an infinite slope, and so has the log behind the slope by the exponent. */
+/* At 0 a power below 1 has an infinite slope, and so has the log behind the slope by the
+ * exponent. */
 static const GExpr *d_pow(Graph *g, const GExpr *e, int i) {
     const GExpr *x = e->args[0], *power = e->args[1];
     if (i == 1) return unless_zero(g, x, mul(g, e, gx1(g, G_LOG, x)));
@@ -93,8 +96,9 @@ static const GExpr *d_rsqrt(Graph *g, const GExpr *e, int i) {
     (void)i;
     return mul(g, real(g, -0.5), quotient(g, e, e->args[0]));
 }
-/* 1 - e^2 would be 0, or rounding alone, where the function is close to 1 in size. With s the logistic function
- * of -2 |x|, which is at most one half, the slope is 4 s (1 - s) to the last digits. */
+/* 1 - e^2 would be 0, or rounding alone, where the function is close to 1 in size. With s the
+ * logistic function of -2 |x|, which is at most one half, the slope is 4 s (1 - s) to the last
+ * digits. */
 static const GExpr *d_tanh(Graph *g, const GExpr *e, int i) {
     (void)i;
     const GExpr *size = gx1(g, G_ABS, e->args[0]);

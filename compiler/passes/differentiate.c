@@ -1,7 +1,13 @@
-/* Reverse-mode derivative of a graph. There is one rule: for a compute node y[o] = R over r of e(o, r), each load T[f(o, r)] in e gets
- *     dT[m] += sum over (o, r) with f(o, r) = m of  gy[o] * weight of the reducer * de/dload,
- * which is again a compute node over m. Equations f_k(o, r) = m_k are solved for an index where they can be (solve.c), and the index disappears
- * from the sum; what depends on data stays as a guard EQ(f_k, m_k), which a back end does by counting sort (plan/bucket.h). Contributions are added in source order of the consumers: no atomics, one result. */
+/* differentiate: the reverse-mode derivative of a graph. There is one rule. For a compute node y[o]
+ * = R over r of e(o, r), each load T[f(o, r)] in e gets
+ *
+ *     dT[m] += sum over (o, r) with f(o, r) = m of  gy[o] * weight of the reducer * de/dload
+ *
+ * which is again a compute node over m. An equation f_k(o, r) = m_k is solved for an index where it
+ * can be (solve.c), and the index disappears from the sum. An equation that depends on data stays
+ * as a guard EQ(f_k, m_k), which a back end does by counting sort (plan/bucket.h). Contributions
+ * are added in the source order of the consumers, so there is one result and there are no
+ * atomics. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/derivative.h"
 #include "compiler/passes/passes.h"
@@ -53,7 +59,8 @@ static const GExpr *flat_position(Graph *g, const ComputeSpec *y) {
     return flat;
 }
 
-/* What a change of the reducer's term does to y[o]: 1 for sums, the softmax weight, or being the winner. */
+/* The effect on y[o] of a change of one term: 1 for sums, the softmax weight for a log-sum-exp, and
+ * 1 for the winner of an extremum. */
 static const GExpr *reducer_weight(Graph *g, GNode *node, const ComputeSpec *y, const GExpr *gradient, const GExpr **condition) {
     const GExpr *result = gx_load(g, node, y->out_rank, y->out, NULL);
     switch (node->reducer) {
@@ -113,7 +120,8 @@ static const GExpr *reach_of(Reach *r, const GExpr *e) {
     return found;
 }
 
-/* A read of a place that the data decide, a real made whole, or arithmetic that may stop the run. */
+/* A read of a place that the data decide, a real made whole, or arithmetic that may stop the
+ * run. */
 static bool may_stop(const void *context, const GExpr *e) {
     Graph *g = *(Graph *const *)context;
     if (e->op == G_TO_INT || gx_may_wrap(g, e, NULL)) return true;
@@ -122,7 +130,8 @@ static bool may_stop(const void *context, const GExpr *e) {
     return false;
 }
 
-/* The subscripts of a read, which stop no run where the read is not made: -1 is the place of nothing there. `guard`: what else the read is made under. */
+/* The subscripts of a read, which stop no run where the read is not made: -1 is the place of
+ * nothing there. `guard`: what else the read is made under. */
 static void subscripts_of(Graph *g, const ComputeSpec *y, const GExpr *load, const GExpr *guard, const GExpr **out) {
     bool stops[GRAPH_MAX_RANK], any = false;
     for (int k = 0; k < load->tensor->rank; k++) {
@@ -194,7 +203,8 @@ static GNode *add_parts(Graph *g, GNode *first, GNode *const *parts, int count) 
     return graph_compute(g, &sum);
 }
 
-/* Collected from the last consumer backwards: added from the first, a few at a time, since a kernel reads only so many arrays. */
+/* Collected from the last consumer backwards: added from the first, a few at a time, since a kernel
+ * reads only so many arrays. */
 static GNode *sum_of(Graph *g, GNode *const *parts, int count) {
     enum { AT_ONCE = 16 };
     if (count == 1) return parts[0];
@@ -248,7 +258,8 @@ static void differentiate_solve(Pass *p, GNode *node, GNode *gradient) {
     }
 }
 
-/* Of the calls only solve has a derivative; positions have none, and draws are constants. */
+/* The derivative of a library call. Only solve has one; positions have none, and draws are
+ * constants. */
 static bool call_needed(const Pass *p, const GNode *node) {
     bool needed = false;
     for (int i = 0; node->call == COUPLET_CALL_SOLVE && i < node->operand_count; i++) {

@@ -1,7 +1,10 @@
-/* hoist: what does not depend on every index of a large space is computed once for those it depends on: the root of a channel's variance for the
- * channel, not for every pixel. Only what costs something: roots, quotients, transcendental functions; and a quotient by such a value becomes a product
- * with its reciprocal, computed once too (a rounding more). So are places that are rounded to whole numbers, in subscripts too: the row of an image that is
- * resized is computed for the row, not for each of its pixels, and what is left of the place is taken from the same whole number. Nothing is taken out from under a guard or an `if`, where it might not be defined. */
+/* hoist: what does not depend on every index of a large space is computed once for those it depends
+ * on: the root of a channel's variance for the channel, not for every pixel. Only what costs
+ * something: roots, quotients, transcendental functions; and a quotient by such a value becomes a
+ * product with its reciprocal, computed once too (a rounding more). So are places that are rounded
+ * to whole numbers, in subscripts too: the row of an image that is resized is computed for the row,
+ * not for each of its pixels, and what is left of the place is taken from the same whole number.
+ * Nothing is taken out from under a guard or an `if`, where it might not be defined. */
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
@@ -59,7 +62,8 @@ static bool is_draw(const void *context, const GExpr *e) {
     return e->op == G_RANDOM;
 }
 
-/* In the order of the node's own indices, so that its innermost loop walks along what was taken out. */
+/* Orders the indices as the node has them, so that its innermost loop walks along what was taken
+ * out. */
 static void put_in_order(const Hoist *h, const GExpr **indices, int count) {
     int done = 0;
     for (int i = 0; i < h->spec->out_rank + h->spec->red_rank; i++) {

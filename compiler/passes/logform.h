@@ -76,7 +76,7 @@ bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerat
 /* A sum, or a log-sum-exp, without the term of the given value, which is one of its own by its
  * place in the row; NULL when it is not provably one. */
 const GExpr *without_term(Logs *l, const GExpr *load, const GExpr *term);
-/* Whether every conjunct of the other guard (NULL: none) is one of this. */
+/* True if every conjunct of the other guard (NULL: none) is one of this. */
 bool implies(const GExpr *guard, const GExpr *other);
 /* What the one reduced index of the node must be for its term to become `term`; NULL. */
 const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term);

@@ -1,9 +1,11 @@
-/* recompute: where memory is short, what the forward pass made and only the gradient reads once more is computed again there, instead of being kept from
- * one to the other.
+/* recompute: where memory is short, what the forward pass made and only the gradient reads once
+ * more is computed again there, instead of being kept from one to the other.
  *
- * When an array is alive is told from the order of the nodes. At the fullest moment the pass looks for the array that frees most: one that is read before
- * and after, less what must be kept longer for it to be computed again. Elementwise work goes first (activations, normalised values, whose operands are
- * kept anyway); sums and products follow. The same formula of the same operands gives the same bits. */
+ * When an array is alive is told from the order of the nodes. At the fullest moment the pass looks
+ * for the array that frees most: one that is read before and after, less what must be kept longer
+ * for it to be computed again. Elementwise work goes first (activations, normalised values, whose
+ * operands are kept anyway); sums and products follow. The same formula of the same operands gives
+ * the same bits. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/passes.h"
 
@@ -129,7 +131,8 @@ static int measure(Recompute *r) {
 
 /* ---- the choice ---------------------------------------------------------------------------------------------------------- */
 
-/* What is freed at a position when the array is computed again behind it; at most 0: nothing. */
+/* The bytes that are freed at a position if the array is computed again behind it. At most 0:
+ * nothing is freed. */
 static int64_t freed(const Recompute *r, int number, int at) {
     const Array *a = &r->arrays[number];
     if (a->stays || a->cut >= 0 || a->bytes < SMALLEST || number >= at) return 0;

@@ -1,5 +1,12 @@
-/* In this order: mixed radix, where one index is told from the others by its digits; a strided index; a unit one; a rotation; one digit of an index, the
- * other digits being what is summed over. What none of them solves becomes the guard EQ(f, m). */
+/* Solves the equations that an adjoint meets (solve.h). The forms are tried in this order:
+ *
+ *   - mixed radix, where one index is told from the others by its digits;
+ *   - an index with a stride;
+ *   - an index alone;
+ *   - a rotation;
+ *   - one digit of an index, whose other digits are summed over.
+ *
+ * An equation that none of them solves becomes the guard EQ(f, m). */
 #include "compiler/passes/solve.h"
 
 #include "compiler/graph/visit.h"
@@ -64,7 +71,8 @@ static void settle(Solver *s, int at, const GExpr *value) {
         if (s->solved[i]) s->solved[i] = gx_substitute(g, s->solved[i], 1, &s->index[at], &value);
     if (s->guard) s->guard = gx_substitute(g, s->guard, 1, &s->index[at], &value);
     s->solved[at] = value;
-    /* In front: what the other conditions read at this index is read only where the index is one. */
+    /* In front: what the other conditions read at this index is read only where the index is
+     * one. */
     s->guard = gx_and(g, in_range(g, value, graph_index_extent(g, s->index[at])), s->guard);
 }
 
@@ -86,7 +94,8 @@ static bool solve_unit(Solver *s, const GExpr *f, const GExpr *m) {
     return true;
 }
 
-/* factor * index + rest = m with |factor| > 1 (a strided convolution): the index is (m - rest) / factor where that is whole. */
+/* factor * index + rest = m with |factor| > 1 (a strided convolution): the index is (m - rest) /
+ * factor where that is whole. */
 static bool solve_strided(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     for (int i = 0; i < s->count; i++) {
@@ -126,7 +135,8 @@ static const GExpr *new_unknown(Solver *s, int64_t extent) {
     return s->index[s->count++] = graph_fresh_index(s->g, extent);
 }
 
-/* sum of factor * index + rest = m, each factor a multiple of all that the smaller ones reach: every index is a digit of m - rest. */
+/* sum of factor * index + rest = m, each factor a multiple of all that the smaller ones reach:
+ * every index is a digit of m - rest. */
 static bool solve_radix(Solver *s, const GExpr *f, const GExpr *m) {
     Graph *g = s->g;
     int digits[MOST_UNKNOWNS], count = 0;
@@ -188,7 +198,8 @@ typedef struct Equation {
     const GExpr *f, *m;
 } Equation;
 
-/* e div W = q and e mod W = r say e = q * W + r; so do e div (V W) and (e div V) mod W of e div V. */
+/* e div W = q and e mod W = r say e = q * W + r; so do e div (V W) and (e div V) mod W of e div
+ * V. */
 static bool is_whole(const GExpr *quotient, const GExpr *remainder) {
     if (quotient->op != G_FLOORDIV || remainder->op != G_MOD || quotient->args[1]->op != G_CONST || remainder->args[1]->op != G_CONST) return false;
     const GExpr *e = remainder->args[0];
@@ -218,7 +229,8 @@ static void solve_one(Solver *s, const GExpr *f, const GExpr *m) {
     f = solver_apply(s, f);
     const bool is_looked_into = expr_is_small_tree(f);
     if (f->op == G_INDEX && solve_unit(s, f, m)) return;
-    /* A strided index leaves a small loop (the taps); solving for the tap instead would leave the large one. */
+    /* A strided index leaves a small loop (the taps); solving for the tap instead would leave the
+     * large one. */
     if (is_looked_into && (solve_radix(s, f, m) || solve_strided(s, f, m) || solve_unit(s, f, m) ||
                            solve_rotation(s, f, m)))
         return;

@@ -1,6 +1,8 @@
-/* split: a large sum with few results is taken in two levels, so that there are enough tiles for every thread and the first level stays in a cache:
- * the statistics of a batch are sums of those of its samples (Note [About the mean of a part]). The first level keeps the leading reduced axes, as long as they make few enough parts,
- * and blocks of the next one. What the parts are depends on the sum alone, never on the machine. */
+/* split: a large sum with few results is taken in two levels, so that there are enough tiles for
+ * every thread and the first level stays in a cache: the statistics of a batch are sums of those of
+ * its samples (Note [About the mean of a part]). The first level keeps the leading reduced axes, as
+ * long as they make few enough parts, and blocks of the next one. What the parts are depends on the
+ * sum alone, never on the machine. */
 #include "compiler/graph/key.h"
 #include "compiler/graph/pairs.h"
 #include "compiler/graph/product.h"
@@ -29,8 +31,8 @@ static int64_t extents(const int64_t *shape, int count) {
     return size;
 }
 
-/* How the reduced space is cut: the first `kept` axes are indices of the parts, and the next one goes in blocks of `length`; what is left of it behind
- * the last whole block is one more part. */
+/* How the reduced space is cut. The first `kept` axes are indices of the parts, and the next axis
+ * goes in blocks of `length`. What is left of it behind the last whole block is one more part. */
 typedef struct Cut {
     int kept;
     int64_t length; /* 0: the axis is not cut */
@@ -87,11 +89,13 @@ static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
 /* ---- sums of squares about a mean ---------------------------------------------------------------------------------------- */
 
 /* Note [About the mean of a part]
- * sum of (x - m)^2 over a part of K terms is sum of (x - p)^2 + (p - m) (2 sum of (x - p) + K (p - m)), whatever p is. The right side needs p alone for its pass
- * over memory, not m, which waits for all parts. With p the part's own mean (Chan, Golub and LeVeque, 1979) a part is summed, and summed about its mean while it is
- * still in the cache (compiler/plan/together.h), and the variance of a batch takes one pass over memory instead of two. All terms are distances from a mean, so
- * nothing cancels that two passes would keep; sum of (x - p) is what p has lost by rounding, without which values at 1e4 with a deviation of 1 would lose two
- * digits. */
+ * sum of (x - m)^2 over a part of K terms is sum of (x - p)^2 + (p - m) (2 sum of (x - p) + K (p -
+ * m)), whatever p is. The right side needs p alone for its pass over memory, not m, which waits for
+ * all parts. With p the part's own mean (Chan, Golub and LeVeque, 1979) a part is summed, and
+ * summed about its mean while it is still in the cache (compiler/plan/together.h), and the variance
+ * of a batch takes one pass over memory instead of two. All terms are distances from a mean, so
+ * nothing cancels that two passes would keep; sum of (x - p) is what p has lost by rounding,
+ * without which values at 1e4 with a deviation of 1 would lose two digits. */
 
 /* (x - centre)^2, the centre the same for all terms. */
 static bool is_square_about(const ComputeSpec *sum, const GExpr **x, const GExpr **centre) {
@@ -125,8 +129,9 @@ static bool is_made_of(const GExpr *e, const GNode *part, int steps) {
     return expr_any(e, reads_maker, &maker);
 }
 
-/* In place of the squares about the centre of all, those about the mean of each part; *rest is what is then missing at the second level, at the indices that
- * `at` has for the first level's results. False: the centre is no mean of these terms. */
+/* In place of the squares about the centre of all, those about the mean of each part; *rest is what
+ * is then missing at the second level, at the indices that `at` has for the first level's results.
+ * False: the centre is no mean of these terms. */
 static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at, const GExpr **rest) {
     const GExpr *x, *centre;
     if (g->settings.apart || g->settings.no_fuse || !is_square_about(first, &x, &centre)) return false;
@@ -151,12 +156,14 @@ static bool centre_on_parts(Graph *g, ComputeSpec *first, const GExpr *const *at
 
 /* ---- two levels ------------------------------------------------------------------------------------------------------------ */
 
-/* Parts of a sum: `blocks` of so many terms along the axis that is cut, the first of them at `begin`; 0 blocks: one part, that has no index for it. */
+/* Parts of a sum: `blocks` of so many terms along the axis that is cut, the first of them at
+ * `begin`; 0 blocks: one part, that has no index for it. */
 typedef struct Region {
     int64_t begin, blocks, length;
 } Region;
 
-/* The first level of a region, its results' indices first those that are kept, then the block's, then the node's own. */
+/* The first level of a region, its results' indices first those that are kept, then the block's,
+ * then the node's own. */
 static void open_region(Graph *g, const GNode *node, const Cut *cut, const Region *r, ComputeSpec *out) {
     ComputeSpec whole;
     graph_open(g, node, &whole);
@@ -179,7 +186,8 @@ static void open_region(Graph *g, const GNode *node, const Cut *cut, const Regio
     for (int i = cut->kept + (cut->length > 0); i < whole.red_rank; i++) out->red[out->red_rank++] = whole.red[i];
 }
 
-/* What a region gives to the second level, at these indices. With other parts behind the region (`otherwise`) there is nothing to centre on. */
+/* The term that a region gives to the second level at these indices. With other parts behind the
+ * region (`otherwise`) there is nothing to centre on. */
 static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
     const GExpr *rest = NULL;
     bool centred = !otherwise && centre_on_parts(g, first, at, &rest);
@@ -187,7 +195,7 @@ static const GExpr *part_of(Graph *g, ComputeSpec *first, const GExpr *const *at
     return centred ? gx2(g, G_ADD, part, rest) : part;
 }
 
-/* Whether a part has a term. */
+/* The condition that a part has a term. */
 static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExpr *const *at, const GExpr *otherwise) {
     ComputeSpec any = *first;
     any.reducer = GR_ANY;
@@ -195,7 +203,8 @@ static const GExpr *holds_in_part(Graph *g, const ComputeSpec *first, const GExp
     return gx_load(g, graph_compute(g, &any), any.out_rank, at, otherwise);
 }
 
-/* The indices of the second level, as the first level's results have them: with that of the blocks, and without. */
+/* The indices of the second level, as the first level's results have them: with that of the blocks,
+ * and without. */
 typedef struct Indices {
     const GExpr *with[GRAPH_MAX_RANK], *without[GRAPH_MAX_RANK], *block;
 } Indices;

@@ -1,12 +1,17 @@
-/* weigh: what weighs nothing is not computed into a result, where its log is infinite. It runs before stabilise, and so before the gradient is taken.
+/* weigh: what weighs nothing is not computed into a result, where its log is infinite. It runs
+ * before stabilise, and so before the gradient is taken.
  *
- *  - A product of a factor without a log and one with a log is 0 where the first is 0 and the second infinite. t * log t at t = 0 is 0, and so is the term of a cross-entropy
- *    whose target is 0 and whose logit is -inf. A log that is a NaN stays one, whatever its weight.
- *  - exp(v - logsumexp v), a softmax, is 0 where the whole row is -inf, as the terms of the log-sum-exp weigh 0 there.
+ *   - A product of a factor without a log and one with a log is 0 where the first is 0 and the
+ *     second infinite. t * log t at t = 0 is 0, and so is the term of a cross-entropy whose target
+ *     is 0 and whose logit is -inf. A log that is a NaN stays one, whatever its weight.
+ *   - exp(v - logsumexp v), a softmax, is 0 where the whole row is -inf, as the terms of the
+ *     log-sum-exp weigh 0 there.
  *
- * The slope by such a log is the weight, with or without the choice, which simplify therefore drops there: a gradient need not wait for the log.
+ * The slope by such a log is the weight, with or without the choice, which simplify therefore drops
+ * there: a gradient need not wait for the log.
  *
- * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials, of sums of these, or of a similarity. */
+ * Both cost a comparison, so they are left alone where the log is provably finite: of exponentials,
+ * of sums of these, or of a similarity. */
 #include "compiler/passes/passes.h"
 #include "compiler/passes/rewrite.h"
 
@@ -58,7 +63,7 @@ static const GNode *maker(const GExpr *load) {
     return n;
 }
 
-/* Whether the value is a log, or a sum, product, choice or reduction of one. */
+/* True if the value is a log, or a sum, product, choice or reduction of one. */
 static bool finds_log(Graph *g, const GExpr *e) {
     if (e->op == G_LOG || e->op == G_LOG1P) return true;
     if (is_arithmetic(e->op)) return any_argument(g, e, 0, holds_log);
@@ -68,7 +73,8 @@ static bool finds_log(Graph *g, const GExpr *e) {
     return n->kind == GN_COMPUTE && n->value->type == GT_REAL && (n->reducer == GR_LSE || holds_log(g, n->value));
 }
 
-/* Whether a value of finite parameters and images may be infinite without an overflow: a log of 0, a constant, an array that holds an infinity. A sum of products is taken to be finite. */
+/* True if a value of finite parameters and data may be infinite without an overflow: a log of 0, a
+ * constant, an array that holds an infinity. A sum of products is taken to be finite. */
 static bool finds_endless(Graph *g, const GExpr *e) {
     if (e->op == G_CONST) return isinf(e->real);
     if (e->op == G_LOG || e->op == G_LOG1P) return !is_positive(g, e->args[0]);
@@ -83,7 +89,8 @@ static bool finds_endless(Graph *g, const GExpr *e) {
     return is_endless(g, n->value);
 }
 
-/* Whether the value is above 0, up to underflow: exponentials and what is made of them. A positive addend is taken to keep its sum off 0. */
+/* True if the value is above 0, up to underflow: exponentials and what is made of them. A positive
+ * addend is taken to keep its sum off 0. */
 static bool finds_positive(Graph *g, const GExpr *e) {
     const GExpr *a = e->arg_count > 0 ? e->args[0] : NULL, *b = e->arg_count > 1 ? e->args[1] : NULL;
     if (e->op == G_CONST) return e->real > 0;

@@ -12,16 +12,20 @@
 
 enum { MOST_DEEP = 16 /* late nodes that read each other: each depth is a launch */ };
 
-/* Bytes that it may cost. */
+/* The bytes that launch groups and waiting may cost. */
 typedef struct Limits {
-    int64_t small; /* of a kernel's arrays: what lives a few kernels longer, because others go abreast of its own, takes no more */
-    int64_t tiny;  /* of an array that may live to the end of the step in any case */
-    int64_t kept;  /* that a node may keep alive; with more than it makes up for it is large enough for a launch of its own */
+    /* The arrays of a kernel take at most so much, if they live a few kernels longer because others
+     * go abreast of it. */
+    int64_t small;
+    int64_t tiny; /* an array of so much may live to the end of the step in any case */
+    /* A node may keep so much alive. One that keeps more, and more than it makes up for, is large
+     * enough for a launch of its own. */
+    int64_t kept;
 } Limits;
 
 static const Limits ample = {256 << 10, 16 << 10, 1 << 20}, tight = {0, 256, 0};
 
-/* Where memory is short, nothing is kept for the sake of fewer launches. */
+/* The limits for a graph. If memory is short, nothing is kept for the sake of fewer launches. */
 static const Limits *limits_of(const Graph *g) { return g->settings.is_bounded || g->settings.kept_bytes > 0 || g->settings.chunks > 1 ? &tight : &ample; }
 
 /* ---- what can wait ---------------------------------------------------------------------------------------------- */
@@ -30,9 +34,9 @@ typedef struct Late {
     Arena *arena;
     Graph *g;
     const Limits *limits;
-    bool *is_kept;       /* by node id: a commit or an output */
-    bool *lives_on;      /* by node id: is kept, or read by late elementwise work */
-    bool *is_read_early; /* by node id */
+    bool *is_kept;       /* by node id: it is a commit or an output */
+    bool *lives_on;      /* by node id: it is kept, or late elementwise work reads it */
+    bool *is_read_early; /* by node id: a node that does not wait reads it */
     unsigned char *depths;
     uint32_t ids;
 } Late;
@@ -61,7 +65,8 @@ static void mark_operands_early(Late *l, const GNode *n) {
     mark_early(l, n->active);
 }
 
-/* Bytes that live longer when the node waits: what lives to the end in any case is not counted, nor what is tiny. */
+/* Bytes that live longer when the node waits: what lives to the end in any case is not counted, nor
+ * what is tiny. */
 static int64_t kept_longer(const Late *l, const Loads *loads) {
     int64_t bytes = 0;
     for (int i = 0; i < loads->items.count; i++) {
@@ -73,7 +78,8 @@ static int64_t kept_longer(const Late *l, const Loads *loads) {
     return bytes;
 }
 
-/* Elementwise work may keep what it makes up for: a gradient in two parts becomes a moment and a parameter. Sums wait with the arrays that they sum: norms of gradients. */
+/* Elementwise work may keep what it makes up for: a gradient in two parts becomes a moment and a
+ * parameter. Sums wait with the arrays that they sum: norms of gradients. */
 static bool can_wait(Late *l, const GNode *n) {
     if (n->kind != GN_COMPUTE || n->streamed || n->again || l->is_read_early[n->id]) return false;
     const Loads loads = loads_of(l->arena, n);
@@ -86,7 +92,8 @@ static bool can_wait(Late *l, const GNode *n) {
     return true;
 }
 
-/* Scalars wait only for what waits itself: with the learning rate at hand, what is renewed from a sum's own results is done with the sum. */
+/* Scalars wait only for what waits itself: with the learning rate at hand, what is renewed from a
+ * sum's own results is done with the sum. */
 static void set_depth(Late *l, const GNode *n) {
     const Loads loads = loads_of(l->arena, n);
     int depth = 0;
@@ -142,7 +149,7 @@ static bool reads_results(const Kernel *reader, const Kernel *writer) {
     return false;
 }
 
-/* Whether the kernel can go abreast of those from `first` up to it. */
+/* True if the kernel can be in one launch with those from `first` up to it. */
 static bool joins_launch(const KernelList *kernels, const Limits *limits, int first, int number) {
     const Kernel *k = &kernels->items.items[number], *before = &kernels->items.items[number - 1];
     if (k->rounds > 1 || before->rounds > 1 || number - first == COUPLET_MAX_ABREAST) return false;

@@ -9,7 +9,7 @@
 
 enum { SMALLEST_SWEEP = 1 << 12 /* terms that a plain sweep would look at */, FEWEST_TARGETS = 3, TILES = 256 };
 
-/* One key a target; a second one is left to the sum. */
+/* Takes a key for each target. A second key of a target is left to the sum. */
 static void take_keys(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         int target;
@@ -21,7 +21,7 @@ static void take_keys(Bucket *b) {
     }
 }
 
-/* A key may not read another key's target: then that equality is left to the sum. */
+/* Drops keys that read another key's target. Their equalities are left to the sum. */
 static void drop_entangled(Bucket *b) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         if (b->targets[i] < 0) continue;
@@ -46,7 +46,8 @@ static void find_roles(Bucket *b) {
     for (int i = 0; i < b->node->red_rank; i++) b->members *= b->node->red_shape[i];
 }
 
-/* Conditions of segments and members alone decide who is listed; the others are asked of each term. */
+/* Conditions of segments and members alone decide who is listed; the others are asked of each
+ * term. */
 static void find_filters(Bucket *b, Graph *g) {
     uint32_t known = ~((1u << b->node->rank) - 1);
     for (int a = 0; a < b->node->rank; a++)

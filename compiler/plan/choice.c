@@ -1,36 +1,44 @@
-/* How a contraction is cut: the block of sums in registers, the ranges of k, the rows and panels of a task. A small model of costs, its numbers from measurements. What it says for a
- * contraction can be replaced by what was measured for it (tuning.h). */
+/* Chooses how a contraction is cut: the block of sums in registers, the ranges of k, the rows and
+ * panels of a task. A small model of costs decides, whose numbers come from measurements. What was
+ * measured for a contraction replaces what the model says of it (tuning.h). */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
 #include <stdlib.h>
 
 enum {
-    ENOUGH_TASKS = 24,        /* for a few threads to share */
+    ENOUGH_TASKS = 24, /* tasks that are enough for a few threads to share */
     MOST_TASK_ROWS = 192,
-    FEWEST_BLOCKS = 3,        /* in a task */
-    PART_FLOATS = 128 * 1024, /* of a and b together, so that a part of k stays in the second-level cache through all regions */
+    FEWEST_BLOCKS = 3, /* blocks in a task */
+    /* Floats of a and b together in a part of k, which then stays in the second-level cache through
+     * all regions. */
+    PART_FLOATS = 128 * 1024,
     MAX_PARTS = 64,
     MIN_PART_K = 64,
-    LONGEST_PART = 4096,      /* of k, where the parts take no more memory than what is read: 8 or 16 chunks one after the other */
-    SMALLEST_TRIED = 8,       /* sums in a block */
-    CACHE_FLOATS = 256 * 1024, /* of the second-level cache */
-    PANEL_FLOATS = 64 * 1024, /* of the panels in a task, for a chunk of k: a quarter of the second-level cache */
-    FEW_PANELS = 2,           /* with fewer in a task, its rows of a pass by too often */
-    CHUNK = 512,              /* of k, where so few panels do not fit with all of it */
-    STRIDED_CHUNK = 256,      /* where each k of a is in another cache line */
+    /* The longest part of k, if the parts take no more memory than what is read: 8 or 16 chunks,
+     * one after the other. */
+    LONGEST_PART = 4096,
+    SMALLEST_TRIED = 8,        /* sums in a block */
+    CACHE_FLOATS = 256 * 1024, /* floats that the second-level cache holds */
+    /* Floats of the panels in a task, for a chunk of k: a quarter of the second-level cache. */
+    PANEL_FLOATS = 64 * 1024,
+    FEW_PANELS = 2,      /* with fewer panels in a task, its rows of a pass by too often */
+    CHUNK = 512,         /* a chunk of k, if so few panels do not fit with all of k */
+    STRIDED_CHUNK = 256, /* a chunk of k, if each k of a is in another cache line */
     LINE_FLOATS = 16,
-    JOIN_COST = 32,           /* multiply-adds in the time of adding the lanes of a sum */
-    PACK_COST = 16,           /* ... of turning over a float into a panel */
-    DOT_FLOATS = 128 * 1024   /* of a, which passes by for each panel */
+    JOIN_COST = 32, /* multiply-adds in the time of adding the lanes of a sum */
+    PACK_COST = 16, /* multiply-adds in the time of turning over a float into a panel */
+    DOT_FLOATS = 128 * 1024 /* floats of a, which passes by for each panel */
 };
 
-static const double FLOAT_COST = 2 /* multiply-adds in the time of reading a float from the third-level cache */, PART_COST = 8 /* that many times for a float of a part */,
-                    UNEVEN = 2 /* tasks that are waited for at the end */;
+/* Multiply-adds in the time of reading a float from the third-level cache, and in that of a float
+ * of a part; tasks that are waited for at the end. */
+static const double FLOAT_COST = 2, PART_COST = 8, UNEVEN = 2;
 
 /* ---- the block ---------------------------------------------------------------------------------------------------------------- */
 
-/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones on 16); the small ones are for thin sides. */
+/* The large ones reach the peak of the multiply-add units on 32 vector registers (the narrow ones
+ * on 16); the small ones are for thin sides. */
 static const ContractionBlock wide_shapes[] = {{6, 4}, {8, 3}, {9, 2}, {8, 2}, {14, 1}, {8, 1}, {4, 2}, {2, 2}, {1, 2}}, narrow_shapes[] = {{4, 2}, {6, 2}, {8, 1}, {2, 2}, {1, 2}};
 
 const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
@@ -39,8 +47,10 @@ const ContractionBlock *contraction_shapes(int64_t lanes, int *count) {
     return wide ? wide_shapes : narrow_shapes;
 }
 
-/* How much longer a block of this shape takes for each multiply-add: loads beside the sums, from measurements, and sums that wait for themselves: narrow vectors have two
- * units that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the time of twelve). */
+/* How much longer a block of this shape takes for each multiply-add. There are loads beside the
+ * sums, whose costs are measured, and sums that wait for themselves. Narrow vectors have two units
+ * that take four cycles each, and eight sums leave them no slack (measured: 1.2 times the time of
+ * twelve). */
 static double shape_price(const Contraction *c, ContractionBlock s) {
     double loads = 1 + 0.12 / s.vectors + 0.2 / s.rows, latency = (c->lanes >= MASKED_LANES ? 4.0 : 10.5) / (s.rows * s.vectors);
     return loads > latency ? loads : latency;
@@ -58,7 +68,8 @@ static double padded_rows(int64_t rows, int64_t block) {
     return task ? (double)round_up(task, block) * (double)rows / (double)task : 0;
 }
 
-/* Columns of a row of blocks, each at what it takes; the last panel has no more vectors than it needs. */
+/* Columns of a row of blocks, each at what it takes; the last panel has no more vectors than it
+ * needs. */
 static double priced_columns(const Contraction *c, ContractionBlock shape) {
     int64_t panel = shape.vectors * c->lanes, left = c->form.n_size % panel;
     ContractionBlock last = {shape.rows, (int)divide_up(left, c->lanes)};
@@ -105,7 +116,8 @@ static double read_by_regions(const Contraction *c) {
     return floats;
 }
 
-/* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts are written and added, which must cost less. */
+/* Regions that read a and b again do so from the cache when k is in parts that fit there. The parts
+ * are written and added, which must cost less. */
 static int64_t fewest_parts(const Contraction *c) {
     const Product *p = &c->form;
     double outputs = (double)(p->m_size * p->n_size) * (double)p->z_size, read = (double)graph_element_count(p->a->tensor) + (double)graph_element_count(p->b->tensor);
@@ -130,7 +142,8 @@ static int64_t row_tasks(const Contraction *c, int64_t rows) {
     return c->choice.parts * c->form.z_size * tasks;
 }
 
-/* The innermost index of k that takes more than one value: how far a goes from one k to the next. */
+/* The innermost index of k that takes more than one value: how far a goes from one k to the
+ * next. */
 static int64_t step_in_a(const Product *p) {
     for (int i = p->k_count - 1; i >= 0; i--)
         if (p->regions[0].index[p->k[i]].count > 1) return p->regions[0].at_a.factor[p->k[i]];
@@ -141,14 +154,16 @@ bool contraction_strides_a(const Contraction *c) { return llabs(step_in_a(&c->fo
 
 bool contraction_misses_a(const Contraction *c) { return graph_element_count(c->form.a->tensor) > CACHE_FLOATS; }
 
-/* Where a lies with its rows side by side, each k is another cache line, which the next block wants too: with few k at a time it is still near then. */
+/* The chunk of k. If the rows of a lie side by side, each k is another cache line, which the next
+ * block wants too. With few k at a time the line is still near then. */
 static int64_t choose_chunk(const Contraction *c) {
     int64_t k = divide_up(c->form.k_size, c->choice.parts), panel = c->choice.block.vectors * c->lanes, few = smaller(FEW_PANELS, divide_up(c->form.n_size, panel));
     if (contraction_strides_a(c)) return k > STRIDED_CHUNK ? STRIDED_CHUNK : c->form.k_size;
     return k > CHUNK && few * panel * k > PANEL_FLOATS ? CHUNK : c->form.k_size;
 }
 
-/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay in the cache while all rows of the task pass by. */
+/* Large tasks, unless there would be too few: then fewer rows, then fewer panels. The panels stay
+ * in the cache while all rows of the task pass by. */
 static void choose_tasks(Contraction *c) {
     ContractionChoice *choice = &c->choice;
     int64_t fewest = FEWEST_BLOCKS * choice->block.rows, panel = choice->block.vectors * c->lanes, panels = divide_up(c->form.n_size, panel);
@@ -160,7 +175,8 @@ static void choose_tasks(Contraction *c) {
     choice->task_panels = divide_up(panels, smaller(wanted, panels));
 }
 
-/* In multiply-adds: what is computed, unevenly shared when there are few tasks, and what is read and written beyond the second-level cache. */
+/* The cost of all tasks in multiply-adds: what is computed, unevenly shared when there are few
+ * tasks, and what is read and written beyond the second-level cache. */
 static double cost_of_tasks(const Contraction *c) {
     const Product *p = &c->form;
     const ContractionChoice *choice = &c->choice;

@@ -1,4 +1,5 @@
-/* How a sum of products is cut into blocks and tasks, and its tables. */
+/* Makes the tables of a contraction on a target with vector registers: its blocks, tasks, row lists
+ * and runs of k (contraction.h). tiled.c does so for devices with tiles, matrix.c for libraries. */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
@@ -6,11 +7,17 @@
 #include <string.h>
 
 enum {
-    FAR_APART = 512, /* floats between rows of b beyond which reading it in place thrashes the first-level cache, which costs a twentieth of the product ... */
-    FEW_ROWS = 512,  /* ... as packing does for so many rows of y */
-    FAR_APART_NARROW = 16, /* the same for narrow vectors, whose blocks do less with a row of b: measured, packing gains 3 to 15 parts of a hundred from here on ... */
-    FEW_ROWS_NARROW = 96,  /* ... and loses below so many rows of y */
-    FEW_GATHERED = 3       /* panels, for which a block of rows is copied first: measured, it gains a quarter for sixteen of them and nothing for four */
+    /* Floats between rows of b, beyond which reading b in place thrashes the first-level cache.
+     * That costs a twentieth of the product, as packing does for FEW_ROWS rows of y. */
+    FAR_APART = 512,
+    FEW_ROWS = 512,
+    /* The same for narrow vectors, whose blocks do less with a row of b. By measurements, packing
+     * gains 3 to 15 % beyond the one, and loses below the other. */
+    FAR_APART_NARROW = 16,
+    FEW_ROWS_NARROW = 96,
+    /* A block of rows is copied first for more panels than this. By measurements, that gains a
+     * quarter for sixteen panels and nothing for four. */
+    FEW_GATHERED = 3
 };
 
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
@@ -66,7 +73,8 @@ static int64_t store_list(Builder *b) {
 
 /* ---- walking indices -------------------------------------------------------------------------------------------------- */
 
-/* A counter over some indices of a region, the last one fastest, with the offset that each of two operands has there. */
+/* A counter over some indices of a region, the last one fastest, with the offset that each of two
+ * operands has there. */
 typedef struct Walk {
     int count;
     int64_t extent[GRAPH_MAX_RANK], value[GRAPH_MAX_RANK], first[GRAPH_MAX_RANK], second[GRAPH_MAX_RANK];
@@ -122,7 +130,8 @@ static void walk_merge(Walk *w) {
 
 /* ---- where things lie ----------------------------------------------------------------------------------------------------- */
 
-/* Offsets of b as the product reads it: in place, or in the packed panels, whose rows are all k in the order of the list. */
+/* Offsets of b as the product reads it: in place, or in the packed panels, whose rows are all k in
+ * the order of the list. */
 static Affine b_of(const Contraction *c, const ProductRegion *r) {
     if (!c->packed) return r->at_b;
     const Product *p = &c->form;
@@ -156,7 +165,8 @@ bool contraction_k_contiguous(const Contraction *c) {
     return k >= 0 && p->regions[0].at_b.factor[k] == 1 && graph_extent(c->node, k) % c->lanes == 0;
 }
 
-/* y along n, in the product's order: contiguous when n is the last axis, or a run of the last axes. */
+/* y along n, in the product's order: contiguous when n is the last axis, or a run of the last
+ * axes. */
 static bool y_contiguous(const Contraction *c) {
     const Product *p = &c->form;
     int64_t stride = 1;
@@ -167,8 +177,9 @@ static bool y_contiguous(const Contraction *c) {
     return true;
 }
 
-/* b is read in place when its columns are contiguous, fill vectors or can be masked, and when its rows are near each other or packing them would serve few rows of y, or take
- * more memory than b does. */
+/* True if b is read in place. Its columns must be contiguous, and fill vectors or be masked. And
+ * its rows must be near each other, or packing them would serve few rows of y, or would take more
+ * memory than b does. */
 static bool reads_in_place(const Contraction *c) {
     const Product *p = &c->form;
     if (!contraction_columns_contiguous(c)) return false;
@@ -177,11 +188,13 @@ static bool reads_in_place(const Contraction *c) {
     const bool narrow = c->lanes < MASKED_LANES;
     int k = innermost(p->k, p->k_count);
     if (k < 0 || at->factor[k] <= (narrow ? FAR_APART_NARROW : FAR_APART) || p->m_size <= (narrow ? FEW_ROWS_NARROW : FEW_ROWS)) return true;
-    /* A convolution reads each element for several taps: packed, an image would be there once for each. */
+    /* A convolution reads each element for several taps: packed, an image would be there once for
+     * each. */
     return narrow && p->z_size * p->n_size * p->k_size > graph_element_count(p->b->tensor);
 }
 
-/* b would be packed, and both operands lie with their k side by side in whole vectors, for all rows and columns alike. */
+/* b would be packed, and both operands lie with their k side by side in whole vectors, for all rows
+ * and columns alike. */
 static bool sums_along_k(const Contraction *c) {
     const Product *p = &c->form;
     if (p->region_count != 1 || p->k_count != 1 || p->n_count != 1 || !contraction_k_contiguous(c) || !y_contiguous(c)) return false;
@@ -200,7 +213,8 @@ static void end_leaf(Builder *b) {
     if (lists_leaves(b->c)) *length = -*length;
 }
 
-/* What was listed since `runs` runs is a chunk: where it begins, relative to the list, and its number of runs. The runs listed so far. */
+/* Makes a chunk of all runs that were listed after the first `runs`: where it begins, relative to
+ * the list, and its number of runs. Returns the number of runs listed so far. */
 static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     int64_t listed = b->list.count / 3;
     if (listed > runs) end_leaf(b);
@@ -208,7 +222,8 @@ static int64_t close_chunk(Builder *b, Words *chunks, int64_t runs) {
     return listed;
 }
 
-/* The runs of one part's k, relative to its first k, none longer than a chunk, and the chunks: how many of those runs each takes. */
+/* The runs of one part's k, relative to its first k, none longer than a chunk, and the chunks: how
+ * many of those runs each takes. */
 static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at_b, int64_t *chunk_count) {
     const Product *p = &b->c->form;
     Walk w = walk_of(r, p->k, p->k_count, &r->at_a, at_b);
@@ -242,7 +257,8 @@ static int64_t store_chunks(Builder *b, const ProductRegion *r, const Affine *at
     return store_list(b);
 }
 
-/* The walk's next `count` rows, relative to the first; the last block is filled up with its last row. */
+/* The walk's next `count` rows, relative to the first; the last block is filled up with its last
+ * row. */
 static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
     int64_t first_a = w->at_first, first_y = w->at_second;
     int32_t row[2] = {0, 0};
@@ -258,7 +274,8 @@ static int64_t store_rows(Builder *b, Walk *w, int64_t count, int64_t y_step) {
     return store_list(b);
 }
 
-/* Tasks are ranges of one index, with whole turns of those inside it, so that their relative lists agree. */
+/* Tasks are ranges of one index, with whole turns of those inside it, so that their relative lists
+ * agree. */
 typedef struct Cut {
     int64_t inside, extent, turns; /* rows of one turn; turns in all, and in a task */
 } Cut;
@@ -289,7 +306,8 @@ static void add_task(Builder *b, Place at, int64_t rows_at, int64_t rows, int64_
     for (int i = 0; i < TASK_WORDS; i++) array_push(b->arena, &b->tasks, (int32_t)task[i]);
 }
 
-/* One z of one region, for one range of k: `r` has only that range, `at` is where its first element lies. */
+/* Adds the tasks of one z of one region, for one range of k. `r` has only that range, and `at` is
+ * where its first element lies. */
 static void add_region_tasks(Builder *b, const ProductRegion *r, const Affine *at_b, Place at) {
     const Contraction *c = b->c;
     const Product *p = &c->form;
@@ -332,7 +350,8 @@ static void add_part_tasks(Builder *b, int64_t part, int64_t step) {
     }
 }
 
-/* By where they begin in a: what several regions read, as those of a strided convolution do, is then still near. Ties by all else, so that there is one order. */
+/* Orders tasks by where they begin in a. What several regions read, as those of a strided
+ * convolution do, is then still near. All else breaks ties, so that there is one order. */
 static int by_place(const void *first, const void *second) {
     const int32_t *x = first, *y = second;
     for (int i = TASK_A; i < TASK_WORDS; i++)
@@ -441,7 +460,8 @@ static void make_tables(Arena *arena, Contraction *c) {
 
 static bool addressable(double count) { return count < (double)INT32_MAX; }
 
-/* Packing reads b at every k, n and z, whatever the region: its strides and its start must be the same in all of them. */
+/* Packing reads b at every k, n and z, whatever the region: its strides and its start must be the
+ * same in all of them. */
 static bool can_pack(Contraction *c) {
     const Product *p = &c->form;
     bool known = false;
@@ -485,7 +505,8 @@ static bool is_known(const Contraction *c, ContractionBlock block) {
     return false;
 }
 
-/* A narrow target's blocks have few rows, and each panel would fetch a cache line for every k of them anew: many of these fall into one set of the first-level cache. */
+/* A narrow target's blocks have few rows, and each panel would fetch a cache line for every k of
+ * them anew: many of these fall into one set of the first-level cache. */
 static bool gathers_a(const Contraction *c) { return c->lanes < MASKED_LANES && !c->dots && contraction_strides_a(c) && c->choice.task_panels >= FEW_GATHERED; }
 
 static void take_choice(Contraction *c) {

@@ -1,4 +1,5 @@
-/* Where each buffer lies in the arena: what is never alive together shares memory, and elementwise work is done over an array that ends with it. */
+/* Gives each buffer its place in the arena. Buffers that are never alive together share memory, and
+ * elementwise work is done in place, over an array that ends with it. */
 #include "compiler/graph/visit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/together.h"
@@ -64,7 +65,8 @@ static bool is_read_abreast(const Plan *p, const Kernel *k, const GNode *array) 
     return false;
 }
 
-/* Every tile writes elements of its own and reads an array that is written over at these alone, so any number of threads may do them. */
+/* Every tile writes elements of its own and reads an array that is written over at these alone, so
+ * any number of threads may do them. */
 static void write_over(Plan *p, int step) {
     Kernel *k = &p->kernels.items.items[step];
     const GNode *n = k->node;
@@ -113,7 +115,8 @@ static int make_blocks(Plan *p, Block *blocks) {
     return block_count;
 }
 
-/* The lowest place that is free for as long as a block lives. `placed` are those that have one, by place. */
+/* The lowest place that is free for as long as a block lives. `placed` are those that have one, by
+ * place. */
 static int64_t free_place(const Block *block, Block *const *placed, int count) {
     int64_t offset = 0;
     for (int i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/* Which kernels a graph becomes, in which order, and what each reads. */
+/* Decides which kernels a graph becomes, in which order, and what each reads. */
 #include "compiler/graph/visit.h"
 #include "compiler/plan/abreast.h"
 #include "compiler/plan/arguments.h"
@@ -140,7 +140,8 @@ static bool bucket_kernels(Arena *arena, Graph *g, const Bucket *b, KernelList *
 
 /* ---- contractions ---------------------------------------------------------------------------------------------- */
 
-/* What contractions of one graph share: tables of equal shapes, and panels of one operand packed the same way (weights, used by every view). */
+/* What the contractions of a graph share: tables of equal shapes, and panels of one operand that is
+ * packed the same way, such as weights that every view uses. */
 typedef struct Shared {
     uint64_t hash;
     const GNode *b;
@@ -250,9 +251,9 @@ typedef struct Order {
     const PlanTarget *target;
     KernelList *kernels;
     SharedList shared;
-    PairSink **sinks;       /* by node id; NULL: none, or the target makes no sweeps */
-    bool *done;             /* by node id */
-    unsigned char *waits;   /* by node id: 1 no, 2 yes, 0 not known: whether a sink must come first */
+    PairSink **sinks;     /* by node id; NULL: it is no sink, or the target makes no sweeps */
+    bool *done;           /* by node id: it has a kernel */
+    unsigned char *waits; /* by node id: whether a sink must come first; 1 no, 2 yes, 0 not known */
     unsigned char *late;    /* by node id (abreast.h) */
     uint32_t ids;
     Alike alike;
@@ -289,7 +290,8 @@ static bool does_not_wait(Order *o, GNode *n) {
 
 static bool place(Order *o, GNode *node);
 
-/* The sweep of a sink, with every other sink that it can serve: what they read is computed first. None of them is done before the sweep is. */
+/* The sweep of a sink, with every other sink that it can serve: what they read is computed first.
+ * None of them is done before the sweep is. */
 static bool place_sweep(Order *o, GNode *seed) {
     Sweep *sweep = arena_new_of(o->arena, Sweep);
     ARRAY(GNode *) members = {0};
@@ -310,7 +312,7 @@ static bool place_sweep(Order *o, GNode *seed) {
 
 static bool place_kept(Order *o, GNode *node) { return node->again || place(o, node); }
 
-/* What is computed again comes last, right ahead of who reads it. */
+/* Places the operands of a node. A rematerialised one comes last, right ahead of who reads it. */
 static bool place_operands(Order *o, const GNode *node) {
     return (!o->g->again.count || each_operand_of(o, node, place_kept)) && each_operand_of(o, node, place);
 }
@@ -326,7 +328,8 @@ static bool waits_for_kernel(Order *o, GNode *n) {
     return !product_of(o->arena, n, &product) && !(o->target->buckets && bucket_of(o->arena, o->g, n));
 }
 
-/* Puts `node` beside those of the kernel, unless it would then read too many arrays, or lose what its code shares with other kernels. */
+/* Puts `node` beside those of the kernel, unless it would then read too many arrays, or lose what
+ * its code shares with other kernels. */
 static void join(Order *o, Collect *c, GNode *node) {
     Kernel joined = *c->kernel;
     Collect with = {.kernel = &joined, .draws = c->draws, .fits = true};
@@ -339,7 +342,8 @@ static void join(Order *o, Collect *c, GNode *node) {
     o->done[node->id] = true;
 }
 
-/* Nodes that read what the kernel reads or makes, in the order of the graph. Arrays of a node that joins bring more of them behind it. */
+/* Nodes that read what the kernel reads or makes, in the order of the graph. Arrays of a node that
+ * joins bring more of them behind it. */
 static void join_alike(Order *o, Collect *c, GNode *node) {
     const Kernel *k = c->kernel;
     Alike *alike = &o->alike;

@@ -1,8 +1,10 @@
-/* What the sinks of a sweep compute alike. Two formulas over a tile are alike when one is the other with its node's indices put in the place of the other's: the row of the
- * tile for the row, the column for the column.
+/* Common subexpressions of the sinks of a sweep. Two formulas over a tile are alike if one becomes
+ * the other when its node's indices take the place of the other's: the row of the tile for the row,
+ * the column for the column.
  *
- * A costly part (an exponential, a hyperbolic tangent) that is asked for more than once is made once, into a tile of its own, a map; all others read it there. Weights that
- * are alike are evaluated once for all their sums: the two gradients of a similarity have the same. */
+ * A costly part (an exponential, a hyperbolic tangent) that several sinks use is made once, into a
+ * tile of its own, a map, where all others read it. Weights that are alike are evaluated once for
+ * all their sums. The two gradients of a similarity have the same weights, for instance. */
 #include "compiler/graph/affine.h"
 #include "compiler/graph/visit.h"
 #include "compiler/graph/walk.h"

@@ -1,5 +1,6 @@
-/* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as the two views of a method, share code, and
- * an object in the cache on disk is found again by what it computes. Operands count by their place, not by their name. */
+/* The name of a kernel is a hash of all that its code depends on: two nodes of one shape, such as
+ * the two views of a method, share code, and an object in the cache on disk is found again by what
+ * it computes. Operands count by their place, not by their name. */
 #include "compiler/plan/arguments.h"
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/sweep.h"
@@ -15,7 +16,7 @@ typedef struct Hash {
 
 typedef struct Signing {
     const Kernel *kernel;
-    const GNode *node; /* of the kernel's, the one at hand */
+    const GNode *node; /* the node of the kernel that is at hand */
     const GExpr **keys;
     Hash *values;
     int capacity, count;
@@ -73,7 +74,8 @@ static void add_argument(Hash *h, const Arguments *a, const GExpr *constant) {
     add(h, (uint64_t)argument_find(a, constant));
 }
 
-/* What the code takes from the table counts by its place there. False: the expression counts by what it is. */
+/* Hashes a part that the code takes from the table by its place there. False: the code holds the
+ * part itself. */
 static bool sign_by_argument(Signing *s, Hash *h, const GExpr *e) {
     const Arguments *a = s->kernel->arguments;
     if (!a) return false;
@@ -162,7 +164,8 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
     snprintf(kernel->symbol, sizeof kernel->symbol, "k%016llx%016llx", (unsigned long long)h->a, (unsigned long long)h->b);
 }
 
-/* The loops of a node whose kernel takes their extents from a table: how many there are, which are in tiles, how each tile goes. */
+/* The loops of a node whose kernel takes their extents from a table: how many there are, which are
+ * in tiles, how each tile goes. */
 static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     collapse_axes(n, extents);

@@ -1,9 +1,9 @@
 /* Puts the sinks of one level into sweeps, and cuts a sweep into tasks and rounds (sweep.h).
  *
  * Blocks are as large as a core's second cache allows, because copying a block costs as much as
- * computing one row of it, and small enough that every thread has some in each round. On a device
- * a task is a block of rows with sums in registers. There, columns are cut into parts only when
- * rows alone would not fill the device. */
+ * computing one row of it, and small enough that every thread has some in each round. On a device a
+ * task is a block of rows with sums in registers. There, columns are cut into parts only when rows
+ * alone would not fill the device. */
 #include "compiler/plan/sweep.h"
 
 #include "compiler/graph/walk.h"
@@ -12,14 +12,15 @@
 #include <string.h>
 
 enum {
-    SCRATCH_FLOATS = 208 * 1024, /* what a task works on stays in a core's second cache */
-    ENOUGH_BLOCKS = 16,          /* so that every thread has some in each round */
+    SCRATCH_FLOATS = 208 * 1024, /* what a task works on then stays in a core's second cache */
+    ENOUGH_BLOCKS = 16,          /* every thread then has some in each round */
     LARGEST_BLOCK = 256,
     SMALLEST_BLOCK = 32,
     LARGEST_STRIP = 64,
     SHORT_CHAIN = 64, /* blocks whose sums are added without what they lose */
-    ENOUGH_TASKS = 256, /* groups of work-items that fill a device, with all the registers that weighted sums take */
-    ENOUGH_LIGHT_TASKS = 1024, /* the same for statistics, whose parts take no memory to speak of either */
+    /* Groups of work-items that fill a device, with all the registers that weighted sums take. */
+    ENOUGH_TASKS = 256,
+    ENOUGH_LIGHT_TASKS = 1024, /* groups of statistics, which take few registers, that fill one */
     MOST_PARTS = 16
 };
 
@@ -72,7 +73,8 @@ static bool fits(Graph *g, const Sweep *s, const PairSink *sink, bool by_column,
     return extents && (s->sink_count == 0 || *shared > 0) && s->source_count + fresh <= MOST_PAIR_SOURCES && s->sink_count < MOST_SINKS;
 }
 
-/* What a task of square tiles sums is kept in registers: one wide sum is cut into chunks, several share what there is. */
+/* True if there is room for the sink. What a task of square tiles sums is kept in registers. One
+ * wide sum is cut into chunks, and several share what there is. */
 static bool has_room(const Sweep *s, const PairSink *sink) {
     int64_t floats = 0;
     for (int i = 0; i < s->sink_count; i++) floats += round_up(s->sinks[i].payload, SWEEP_CHUNK_UNIT);
@@ -168,7 +170,8 @@ int64_t sweep_scratch(const Sweep *s) {
     return 4 * l.count;
 }
 
-/* The largest blocks that fit the cache and leave work for all threads: copies into the scratch cost as much for a block as its products cost for a row. */
+/* The largest blocks that fit the cache and leave work for all threads: copies into the scratch
+ * cost as much for a block as its products cost for a row. */
 static void choose_blocks(Sweep *s) {
     int64_t smaller = s->rows < s->columns ? s->rows : s->columns;
     for (int64_t block = LARGEST_BLOCK; block >= SMALLEST_BLOCK; block /= 2) {

@@ -1,14 +1,17 @@
-/* Sums of products cut into tiles, for a device of many work-items. One kernel does all that agree in the tile's sides and in how the operands lie: what else tells one contraction
- * from another is in its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
+/* Sums of products cut into tiles, for a device of many work-items. One kernel does all that agree
+ * in the tile's sides and in how the operands lie: what else tells one contraction from another is
+ * in its table, which begins with TiledHead and holds a TiledTask for each group of work-items. */
 #include "compiler/plan/contraction.h"
 #include "compiler/plan/whole.h"
 
 #include <string.h>
 
 enum {
-    ENOUGH_TILES = 512, /* of 256 work-items each: a few for each core of a large device */
-    AT_ONCE = 256,      /* that such a device works on at one time */
-    COST_OF_SUM = 50,   /* a part of a sum written and read again, in products of the smallest tile: an estimate from the bandwidth of memory */
+    ENOUGH_TILES = 512, /* tiles of 256 work-items, a few for each core of a large device */
+    AT_ONCE = 256,      /* tiles that such a device works on at one time */
+    /* The cost of a part of a sum that is written and read again, in products of the smallest tile.
+     * It is an estimate from the bandwidth of memory. */
+    COST_OF_SUM = 50,
     MAX_PARTS = 256,
     MIN_PART_K = 128,
     PART_UNIT = 16
@@ -29,7 +32,8 @@ static int64_t size_of(const ProductRegion *r, const int *list, int count) {
     return size;
 }
 
-/* The offsets of two operands over all values that the indices of a list take in a region, the last index fastest, as pairs; where they begin. */
+/* The offsets of two operands over all values that the indices of a list take in a region, the last
+ * index fastest, as pairs; where they begin. */
 static int64_t add_pairs(Cutting *t, const ProductRegion *r, const int *list, int count, const Affine *first, const Affine *second) {
     int64_t at = t->table.count, value[GRAPH_MAX_RANK] = {0}, one = 0, two = 0, size = size_of(r, list, count);
     for (int64_t i = 0; i < size; i++) {
@@ -78,8 +82,10 @@ typedef struct Tiling {
     double cost;
 } Tiling;
 
-/* What a product of two elements costs in a tile of these sides, as parts of what it costs in the smallest, measured on an H100. The more rows a work-item has, the fewer words
- * it reads from local memory for each; but where neighbours in k are far apart in a, each of them needs an offset of its own. */
+/* The sides of tiles, each with what a product of two elements costs in it, relative to the
+ * smallest tile, as measured on an H100. The more rows a work-item has, the fewer words it reads
+ * from local memory for each. But if neighbours in k are far apart in a, each of them needs an
+ * offset of its own. */
 static const struct { int rows, columns; double along_k, across_k; } sides[] = {{64, 64, 1, 1}, {128, 64, 0.8, 1.2}};
 
 static int64_t tiles_of(const Product *p, const ProductRegion *r, const Tiling *t) {

@@ -1,5 +1,5 @@
-/* Loops and tiles of a compute node. Tiles are slices of the outermost axes, so they write disjoint memory and any split over threads gives
- * the same bits. */
+/* Loops and tiles of a compute node. Tiles are slices of the outermost axes, so they write disjoint
+ * memory and any split over threads gives the same bits. */
 #include "compiler/graph/visit.h"
 #include "compiler/plan/kernel.h"
 
@@ -8,7 +8,7 @@
 
 enum {
     TILE_WORK = 2048, /* scalar evaluations that make a tile worth its start */
-    COLUMNS = 16      /* of a column sum, in a tile: a multiple of these */
+    COLUMNS = 16      /* a tile has a multiple of so many columns of a column sum */
 };
 
 static bool is_index(const GExpr *e, int index) { return e->op == G_INDEX && e->index == index; }
@@ -65,7 +65,7 @@ static bool walks_together(const GNode *node, const GExpr *e, int p, const int64
 
 void collapse_axes(const GNode *n, int64_t *extents) {
     int64_t shape[2 * GRAPH_MAX_RANK];
-    int last[2 * GRAPH_MAX_RANK]; /* of the run of axes that an axis has been joined to */
+    int last[2 * GRAPH_MAX_RANK]; /* by axis: the last axis of the run that it has been joined to */
     for (int i = 0; i < n->rank + n->red_rank; i++) last[i] = i;
     for (int i = 0; i < n->rank; i++) shape[i] = extents[i] = n->shape[i];
     for (int i = 0; i < n->red_rank; i++) shape[n->rank + i] = extents[n->rank + i] = n->red_shape[i];

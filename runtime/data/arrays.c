@@ -303,7 +303,7 @@ static bool open_arrays(const CoupletRequest *request, CoupletTable *out, char *
 static const CoupletReader by_rows = {.name = "arrays", .open = open_arrays, .read = read_row, .column = column, .close = close_arrays};
 const CoupletReader couplet_reader_arrays = {.name = "arrays", .open = open_arrays, .load = load, .column = column, .close = close_arrays};
 
-/* Whether so much is to be converted that a packed copy is worth its place. What is deflated has no rows, and is unpacked into memory whatever its size. */
+/* True if so much is to be converted that a packed copy is worth its place. What is deflated has no rows, and is unpacked into memory whatever its size. */
 static bool is_for_packing(const CoupletTable *t) {
     const State *s = t->state;
     int64_t converted = 0;

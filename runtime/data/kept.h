@@ -39,11 +39,11 @@ void couplet_kept_free(CoupletTable *table);
 /* The sentence about the field, where its numbers mean other classes than they did when the method
  * was trained: whatever was learned of these numbers is of no use to it. NULL: they do not. */
 const char *couplet_kept_stranger(const CoupletTable *table, int field);
-/* Whether a formula of the method may read the field; `input` is what the formula calls it. False
+/* True if a formula of the method may read the field; `input` is what the formula calls it. False
  * with a sentence where there is a stranger. */
 bool couplet_kept_may_read(const CoupletTable *table, int field, const char *input, char *error,
                            size_t error_bytes);
-/* Whether the field's classes have other numbers in the file than the kept ones. */
+/* True if the field's classes have other numbers in the file than the kept ones. */
 bool couplet_kept_is_renumbered(const CoupletTable *table, int field);
 
 #endif

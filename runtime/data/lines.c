@@ -137,7 +137,7 @@ static bool take_label(const Reading *r, Row *row, const char **text, const char
     return row->label >= 0 || out_of_memory(r->table, r->error, r->error_bytes);
 }
 
-/* Whether there is anything but spaces. */
+/* True if there is anything but spaces. */
 static bool has_text(const Reading *r, const char *text, const char *end) {
     if (r->rules->kind == COUPLET_TOKEN_BYTES) return text < end;
     CoupletTokens tokens;

@@ -30,7 +30,7 @@ static const char *path_of(const char *given, const char *name) {
     return strncmp(given, name, length) == 0 && given[length] == '=' ? given + length + 1 : NULL;
 }
 
-/* Whether a text is "name=..", with a name as a spec may have it. A folder that is called so can be given as "./name=..". */
+/* True if a text is "name=..", with a name as a spec may have it. A folder that is called so can be given as "./name=..". */
 static bool is_named(const char *given) {
     const size_t length = strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     return length > 0 && given[length] == '=';

@@ -79,7 +79,7 @@ static bool same_place(const double *points, int32_t a, int32_t b) {
     return p[0] == q[0] && p[1] == q[1] && p[2] == q[2];
 }
 
-/* Whether the corner at `i` can be cut off: it turns the right way, and no other lies inside. */
+/* True if the corner at `i` can be cut off: it turns the right way, and no other lies inside. */
 static bool is_ear(const double *points, Plane plane, const int32_t *corners, int64_t count,
                    int64_t i) {
     const int32_t a = corners[(i + count - 1) % count], b = corners[i];

@@ -107,7 +107,7 @@ static bool is_last_page(const uint8_t *bytes, size_t count) {
     return length <= count;
 }
 
-/* Whether an Ogg file ends with a last page; a file that was cut does not. */
+/* True if an Ogg file ends with a last page; a file that was cut does not. */
 static bool has_last_page(int descriptor, int64_t bytes) {
     enum { TAIL = 1 << 17 }; /* two of the longest pages */
     const int64_t from = bytes > TAIL ? bytes - TAIL : 0;
@@ -124,7 +124,7 @@ static bool has_last_page(int descriptor, int64_t bytes) {
     return is_last;
 }
 
-/* Whether the head of an MP3 file says how many samples there are, so that the library knows. */
+/* True if the head of an MP3 file says how many samples there are, so that the library knows. */
 static bool says_length(int descriptor) {
     enum { HEAD = 4096 };
     uint8_t tag[10] = {0}, head[HEAD];

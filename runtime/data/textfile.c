@@ -26,7 +26,7 @@ static size_t character(const unsigned char *at, size_t left) {
     return length;
 }
 
-/* Whether each of the eight bytes is 1 to 127. */
+/* True if each of the eight bytes is 1 to 127. */
 static bool is_plain(const unsigned char *at) {
     uint64_t word;
     memcpy(&word, at, sizeof word);

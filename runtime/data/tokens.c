@@ -95,7 +95,7 @@ static Class class_behind(const CoupletTokens *t, size_t length) {
     return t->at + length < t->end ? class_of(decode(t->at + length, t->end, &next)) : SPACE;
 }
 
-/* Whether a mark within a word belongs to it; `before` is the class of what stands before it. */
+/* True if a mark within a word belongs to it; `before` is the class of what stands before it. */
 static bool joins(const CoupletTokens *t, uint32_t c, size_t length, Class before) {
     const Class behind = class_behind(t, length);
     if (c == '\'' || c == 0x2019) return before == LETTER && behind == LETTER;

@@ -1,4 +1,6 @@
-/* Which nodes of a step are made for each sample by itself, and in which of the two loops. */
+/* Finds which nodes of a step are made for each sample by itself, and in which of the two loops
+ * (chunk.c). A node is tried by its formula: with the index of its samples held within a block,
+ * each of its reads of an array in blocks must stay within a block, too. */
 #include "compiler/passes/chunk/chunk.h"
 
 enum { SMALL = 16 /* elements a sample that are not worth blocks */, MOST_COUNTS = 16 };
@@ -34,8 +36,8 @@ static void survey(Chunk *c) {
 
 /* ---- how many blocks ------------------------------------------------------------------------------------------------- */
 
-/* How many blocks an index may be cut into beside an array of so many: as many, or as many of the same length (views put one after another, and one of
- * these taken out again). */
+/* How many blocks an index may be cut into beside an array of so many: as many, or as many of the
+ * same length (views put one after another, and one of these taken out again). */
 static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int count) {
     const int64_t length = block_size(beside), candidates[2] = {beside->blocks, extent % length == 0 ? extent / length : beside->blocks};
     for (int i = 0; i < 2; i++) {
@@ -46,7 +48,7 @@ static int add_counts(const Part *beside, int64_t extent, int64_t *counts, int c
     return count;
 }
 
-/* Whether the samples run along one of the indices [from, to). */
+/* True if the samples run along one of the indices [from, to). */
 static bool find_index(Chunk *c, Part *p, int from, int to) {
     for (p->index = from; p->index < to; p->index++) {
         int64_t counts[MOST_COUNTS];
@@ -93,7 +95,8 @@ static void propose(Chunk *c, Part *p) {
     else if (p->depends && adds && find_index(c, p, n->rank, n->rank + n->red_rank)) p->form = FORM_SUM;
 }
 
-/* Users first: what is made in the second loop is for nobody else, and what comes of its sums is for the end alone. */
+/* Users first: what is made in the second loop is for nobody else, and what comes of its sums is
+ * for the end alone. */
 static void settle(Chunk *c, Part *p) {
     bool all_second = p->users.count > 0 && !p->is_kept, all_late = true;
     for (int i = 0; i < p->users.count; i++) {
@@ -122,7 +125,8 @@ static bool users_fit(Chunk *c, const Part *p) {
     return true;
 }
 
-/* Whether the second loop's reads of a whole array stay with the samples of a chunk; then it is known where these are. */
+/* True if the second loop's reads of a whole array stay with the samples of a chunk. The axis of
+ * these samples is then known. */
 static bool find_samples(Chunk *c, Part *p) {
     const Part before = *p;
     p->form = FORM_BLOCKS;
@@ -143,7 +147,8 @@ static bool find_samples(Chunk *c, Part *p) {
     return false;
 }
 
-/* Users first. What whole work makes large and only the second loop reads is made there: a gradient spread over the places that a mean was taken of. */
+/* Users first. What whole work makes large and only the second loop reads is made there: a gradient
+ * spread over the places that a mean was taken of. */
 static void take_in(Chunk *c, Part *p) {
     bool any = false, all = !p->is_kept;
     for (int i = 0; i < p->users.count; i++) {
@@ -157,7 +162,8 @@ static void take_in(Chunk *c, Part *p) {
     p->is_after |= taken;
 }
 
-/* Operands first: what the second loop would make of whole arrays alone, and no larger than these, is whole work. */
+/* Operands first: what the second loop would make of whole arrays alone, and no larger than these,
+ * is whole work. */
 static void leave_out(Chunk *c, Part *p) {
     if (!in_second_loop(p) || reads(c, p, FORM_BLOCKS)) return;
     if (p->form == FORM_SUM) p->form = FORM_WHOLE;
@@ -175,7 +181,8 @@ static void choose_cut(const Chunk *c, Part *p) {
 
 /* ---- what mixes the samples ------------------------------------------------------------------------------------------- */
 
-/* Of whole work that reads an array which could have been in blocks: the first formula on the way to it that looks at more than one sample. */
+/* Of whole work that reads an array which could have been in blocks: the first formula on the way
+ * to it that looks at more than one sample. */
 static const Part *mixer(const Chunk *c, const Part *reader) {
     for (;;) {
         const Part *next = NULL;

@@ -1,24 +1,26 @@
-/* What it costs to stream a product of pairs, and what it costs to store it.
+/* A model of what it costs to stream a product of pairs, and to store it.
  *
- * Streamed, every pass makes the product again, half of it when it is symmetric, and waits for all threads after each round. Stored, it is made
- * once, but written, and read by each of its users; a sum of rows has its weights written and read as well. Elementwise work is the same both ways.
- * So a deep product that several levels of statistics read is faster stored, and a large shallow one faster streamed: memory is slower than the
- * caches. The constants are those of two cores with 1 MiB of second cache each; what matters is their ratio. */
+ * Streamed, every pass makes the product again, half of it if it is symmetric, and waits for all
+ * threads after each round. Stored, it is made once, but it is written, and each of its users reads
+ * it; a sum of rows has its weights written and read as well. Elementwise work is the same both
+ * ways. So a deep product that several levels of statistics read is faster stored. A large shallow
+ * one is faster streamed, since memory is slower than the caches. The constants are those of two
+ * cores with 1 MiB of second cache each; only their ratio matters. */
 #include "compiler/graph/visit.h"
 #include "compiler/passes/stream/internal.h"
 
 #include <stdlib.h>
 
 static const struct {
-    double product;       /* operations in a nanosecond: of a stored product */
-    double tiles;         /* of the same, in tiles */
+    double product;       /* operations of a stored product in a nanosecond */
+    double tiles;         /* operations of a product in tiles in a nanosecond */
     double cache, memory; /* bytes in a nanosecond */
-    double round;         /* nanoseconds: for a round's start and end */
+    double round;         /* nanoseconds for the start and end of a round */
 } machine = {180, 150, 60, 14, 2500};
 
 enum {
     IN_CACHE = 2 << 20,             /* bytes that stay there from one kernel to the next */
-    STORED_BY_DEFAULT = 64 << 20,   /* what may be stored where no budget is stated */
+    STORED_BY_DEFAULT = 64 << 20,   /* bytes that may be stored if no budget is stated */
     PAIRS_IN_ROUND = 1 << 14
 };
 

@@ -37,7 +37,8 @@ static bool is_pair(const GExpr *load) {
     return !load->has_else && load->args[0]->op == G_INDEX && load->args[1]->op == G_INDEX && load->args[0] != load->args[1];
 }
 
-/* A place is computed on its own, as a product of two rows: worth it when there are not many more of them than rows. */
+/* A place is computed on its own, as a product of two rows: worth it when there are not many more
+ * of them than rows. */
 static bool few_places(const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
@@ -57,8 +58,8 @@ static VisitStep reads_product(void *context, const GExpr *e) {
     return is_made && is_pair(e) && is_computed(s, e->tensor) ? VISIT_END : VISIT_INSIDE;
 }
 
-/* Whether each of its elements reads rows of a product at both of its indices, and so meets the fault
- * of a place outside; one that a choice leaves out does not. */
+/* True if each element of the array reads rows of a product at both of its indices, and so meets
+ * the fault of a place outside. An element that a choice leaves out does not. */
 static bool is_computed(const Stream *s, const GNode *array) {
     if (s->root_of[array->id] >= 0) return true;
     ExprMap met;
@@ -79,7 +80,8 @@ static bool place_is_data(const GExpr *load) {
 
 /* ---- weighted sums ---------------------------------------------------------------------------------------------- */
 
-/* Whether every factor reads either the pair or the rows: with `payload` an index, not the one that the sum keeps of the pair. */
+/* True if every factor reads either the pair or the rows. A factor that reads the index `payload`
+ * is one of the rows, and must not read the index that the sum keeps of the pair. */
 static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
     uint32_t mask = index_mask(e);
     if (!(mask & payload)) return true;
@@ -222,7 +224,8 @@ static void forget(Stream *s) {
     for (uint32_t i = 0; i < s->ids; i++) s->root_of[i] = -1;
 }
 
-/* A refusal can leave elements that were made of two products with one: looked at again without the refused, until nothing changes. */
+/* A refusal can leave elements that were made of two products with one: looked at again without the
+ * refused, until nothing changes. */
 void stream_find(Stream *s) {
     Graph *g = s->g;
     for (uint64_t refused = 1; refused;) {

@@ -1,10 +1,12 @@
-/* What few chosen places of a row send back (the gradient of s[i, near[i, r]]), and which pairs are among them, are arrays of pairs with r entries in a row:
+/* Arrays of pairs that a few chosen places of each row make: what these places send back (the
+ * gradient of s[i, near[i, r]]), and which pairs are among them. They have r entries in a row:
  *
  *     S[i, j] = sum over r of v[i, r]  where near[i, r] == j
  *     M[i, j] = any over r of (near[i, r] == j and c(i, r, j))
  *
- * Stored, they are as large as the product itself. Put into the users of pairs, each is r comparisons for an element of the tile, and v, and where c holds, are arrays of
- * their own: there j is near[i, r]. (Sums that S ends in as it is have none of it: passes/zeros.) */
+ * Stored, they are as large as the product itself. Put into the users of pairs, each takes r
+ * comparisons for an element of the tile. v, and the truth of c, are arrays of their own, in which
+ * j is near[i, r]. If S only ends in sums, passes/zeros has taken it out before. */
 #include "compiler/graph/key.h"
 #include "compiler/passes/stream/internal.h"
 

@@ -1,15 +1,17 @@
-/* stream: a large array that a contraction makes, and that reductions and further contractions use up, is made tile by tile where it is used and
- * never stored. Which arrays those are is read off the graph: no loss is known here.
+/* stream: a large array that a contraction makes, and that reductions and further contractions use
+ * up, is made tile by tile where it is used, and never stored. The pass reads off the graph which
+ * arrays these are; it knows no loss.
  *
- * A product T[i, j] is streamed when every user is served by a tile (find.c), elements of T being put into their users, and reads at few chosen
- * places (s[i, pos(i)]) being computed on their own, and when that is faster than storing it, or there is no room (cost.c). What cannot be is stored;
- * the reason is kept for `couplet check --memory`. */
+ * A product T[i, j] is streamed if a tile serves every user (find.c). Elements of T are put into
+ * their users, and reads at few chosen places (s[i, pos(i)]) are computed by themselves. It must
+ * also be faster than storing T, or there must be no room (cost.c). A product that cannot be
+ * streamed is stored, and the reason is kept for `couplet check --memory`. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
 
 enum {
-    SMALLEST = 1 << 20,         /* bytes: less stays in the caches, and is stored without a word */
-    SMALLEST_IN_NEED = 1 << 17  /* the same where memory is short */
+    SMALLEST = 1 << 20,        /* bytes; a smaller product stays in the caches, and is stored */
+    SMALLEST_IN_NEED = 1 << 17 /* bytes, if memory is short */
 };
 
 int64_t stream_threshold(const Graph *g) {
@@ -30,8 +32,8 @@ static int find_mirror(const Stream *s, const PairProduct *p) {
     return -1;
 }
 
-/* A product of pairs is large against its operands: making it again costs little against storing and reading it. A layer's output, or the gradient of its
- * weights, is none. */
+/* A product of pairs is large against its operands: making it again costs little against storing
+ * and reading it. A layer's output, or the gradient of its weights, is none. */
 static bool is_of_pairs(const PairProduct *p) { return p->rows * p->columns >= (p->rows + p->columns) * p->depth; }
 
 static void find_roots(Stream *s) {

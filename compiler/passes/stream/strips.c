@@ -1,5 +1,6 @@
-/* What wants whole rows of an array of pairs (the r largest of each, their order) gets them a strip of rows at a time: a strip is made, its rows are
- * used up, and the next one takes its place. */
+/* Serves nodes that want whole rows of an array of pairs (the r largest of each row, their order).
+ * They get a strip of rows at a time. A strip is made, its rows are used up, and the next strip
+ * takes its place in memory. */
 #include "compiler/graph/loads.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/stream/internal.h"
@@ -8,9 +9,11 @@
 
 enum {
     STRIP_BYTES = 4 << 20,
-    LEAST_ROWS = 64,   /* so that the product of a strip is worth its start */
-    MOST_STRIPS = 48, /* that one formula puts together */
-    LEAST_GAIN = 4     /* results of a row that are as many as its entries would only be another array of pairs */
+    LEAST_ROWS = 64,  /* rows of a strip, so that its product is worth its start */
+    MOST_STRIPS = 48, /* strips that one formula puts together */
+    /* A row must have so many times fewer results than entries; else the results would only be
+     * another array of pairs. */
+    LEAST_GAIN = 4
 };
 
 static const GNode *rows_of(const GNode *n) { return n->kind == GN_TOPK ? n->operand : n->operands[0]; }

@@ -1,10 +1,12 @@
-/* What few chosen places of each row send back (the gradient of s[i, near[i, r]]) is an array of pairs with r entries in a row,
+/* Takes scatters out of sums. What few chosen places of each row send back (the gradient of s[i,
+ * near[i, r]]) is an array of pairs with r entries in a row:
  *
  *     S[i, x] = sum over r of v[i, r]  where near[i, r] == x
  *
- * and it is added to what other users of s send. Where everything that reads it does so linearly and ends in sums (the gradients of both operands of s), it
- * is taken out of them: they are taken without it, and what it gives to each is a sum over the chosen places (gather.c). It is then neither stored nor swept,
- * however many places there are. Where something else reads it, it is left alone. */
+ * It is added to what other users of s send. If all that reads it does so linearly and ends in sums
+ * (the gradients of both operands of s), the sums are taken without it. What it gives to each of
+ * them is a sum over the chosen places (gather.c). It is then neither stored nor swept, however
+ * many places there are. If anything else reads it, it is left alone. */
 #include "compiler/graph/key.h"
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/zeros/internal.h"
@@ -76,7 +78,8 @@ static GNode *of_places(Places *p, const ComputeSpec *spec, int axis, const GExp
     return graph_compute(g, &made);
 }
 
-/* Key and amount apart, of operands in their new form. Conditions ahead of the key's say where it may be read: elsewhere it is -1. */
+/* Key and amount apart, of operands in their new form. Conditions ahead of the key's say where it
+ * may be read: elsewhere it is -1. */
 static void open_scatter(Places *p, Scatter *s) {
     Graph *g = p->g;
     ComputeSpec spec;
@@ -241,7 +244,7 @@ static void carry_scatter(Places *p, const GNode *n, Scatter *s) {
     add_carrier(p, n, &spec, &form, (uint64_t)1 << (s - p->scatters));
 }
 
-/* Whether it is elementwise, or a sum that may be taken apart; *scatters: that it reads. */
+/* True if it is elementwise, or a sum that may be taken apart; *scatters: that it reads. */
 static bool is_linear(Places *p, const GNode *n, uint64_t *scatters, ComputeSpec *spec, Linear *form) {
     const GExpr *const outside[2] = {n->guard, n->active};
     if (n->kind != GN_COMPUTE) return false;
@@ -278,7 +281,8 @@ static int refused(const Places *p) {
     return count;
 }
 
-/* A refusal can leave elements that were made of two with one: looked at again without the refused, until nothing changes. */
+/* A refusal can leave elements that were made of two with one: looked at again without the refused,
+ * until nothing changes. */
 static void find_users(Places *p) {
     Graph *g = p->g;
     for (int before = -1; before != refused(p);) {

@@ -1,10 +1,13 @@
 /* zeros: sums are not taken where they are known to be 0.
  *
- *  - A condition that only indices of the result decide leaves the sum: `where i < n` narrows the result to the first n, with zeros behind; `where i == f(j)`
- *    makes one sum for each j instead of one for each i and j. The gradient of s[i, i] inside a sum over j has this form, and so has that of a part of an array.
- *  - A condition that picks one value of a reduced index, `where j == f(i)`, leaves one term.
- *  - `where f(j) == c` in a sum over i and j that are no part of c: first the sum over i, for each j, then those of each c (two-level sums by key).
- *  - What few chosen places of an array of pairs send back is no array of pairs: places.c. */
+ *   - A condition that only indices of the result decide leaves the sum: `where i < n` narrows the
+ *     result to the first n, with zeros behind; `where i == f(j)` makes one sum for each j instead
+ *     of one for each i and j. The gradient of s[i, i] inside a sum over j has this form, and so
+ *     has that of a part of an array.
+ *   - A condition that picks one value of a reduced index, `where j == f(i)`, leaves one term.
+ *   - `where f(j) == c` in a sum over i and j that are no part of c: first the sum over i, for each
+ *     j, then those of each c (two-level sums by key).
+ *   - What few chosen places of an array of pairs send back is no array of pairs: places.c. */
 #include "compiler/passes/rewrite.h"
 #include "compiler/passes/zeros/internal.h"
 
@@ -89,7 +92,8 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
     return false;
 }
 
-/* A place may be no place where the conditions ahead of it do not hold: they go with it, so none may be the sum's own. */
+/* A place may be no place where the conditions ahead of it do not hold: they go with it, so none
+ * may be the sum's own. */
 static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number) {
     for (int i = 0; i < number; i++)
         if (reads_one_of(g, c->items[i], spec->red, spec->red_rank)) return false;
@@ -117,7 +121,7 @@ static GNode *at_place(Graph *g, const ComputeSpec *spec, GType type, const Conj
 
 /* ---- where j == f(i), j being reduced ------------------------------------------------------------------------------- */
 
-/* What the condition says the reduced index is, if the sum is of that term alone. */
+/* The value of the reduced index by a condition that leaves this term alone in the sum; or NULL. */
 static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e, int *at) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
@@ -150,7 +154,8 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
 
 enum { LARGE_SUM = 1 << 16 /* terms */ };
 
-/* Which of two reduced indices the key reads, the other one being summed over first; -1: it is no such sum. */
+/* Which of two reduced indices the key reads, the other one being summed over first; -1: it is no
+ * such sum. */
 static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExpr **read) {
     const GExpr *guard = spec->guard;
     if (spec->red_rank != 2 || guard->op != G_EQ || guard->args[0]->type != GT_INT) return -1;
