@@ -1,30 +1,43 @@
-/* What a plan's steps compute, as formulas: for the message behind a fault or a value that is not finite. A kernel only says that there is one. The formulas say which array is read outside,
- * at which index and with which value, without a cost to the kernels: nobody looks at them as long as all goes well.
+/* The formulas of a plan's steps, for the message behind a fault or a value that is not finite. A
+ * kernel only says that there is one. The formulas say which array is read outside, at which index
+ * and with which value. That costs the kernels nothing, since nobody looks at the formulas as long
+ * as all goes well.
  *
- * compiler/graph/formulas.c writes the bytes, formula_read.c reads them. All numbers are of 7 bits a byte, the lowest first; signed ones have their sign in the lowest bit. A count stands
+ * compiler/graph/formulas.c writes the bytes, and formula_read.c reads them. All numbers have 7
+ * bits a byte, the lowest first; signed ones have their sign in the lowest bit. A count stands
  * ahead of what it counts, and `number + 1` stands for a number that may be missing (0).
  *
- *     plan     seed + 1, step + 1 (buffers); strings; places; for each step its length in bytes; the steps
+ *     plan     seed + 1, step + 1 (buffers); strings; places; for each step its length in bytes;
+ *              the steps
  *     string   length, bytes
- *     place    string of the path, line, column, place of the call + 1, 1 if it is the slope of what stands there
- *     step     nodes, how many of them are results of the step (the others are arrays of pairs that they read); the nodes
+ *     place    string of the path, line, column, place of the call + 1,
+ *              1 if it is the slope of what stands there
+ *     step     nodes, how many of them are results of the step (the others are arrays of pairs
+ *              that they read); the nodes
  *     node     CoupletFormulaKind, buffer, string of the name + 1, place + 1, then
  *       all      rank, its extents and, for each, the string of the index + 1
- *       COMPUTE  CoupletFormulaReducer, whether no term is a fault, rank reduced, extents and strings as above, expressions, then guard + 1, active + 1, value + 1
+ *       COMPUTE  CoupletFormulaReducer, 1 if having no term is a fault, rank reduced, extents and
+ *                strings as above, expressions, then guard + 1, active + 1, value + 1
  *       TOPK     buffer of the candidates, how many of them a row has
  *       CALL     CoupletCallKind, rows, the three CoupletCallSize, operands: a buffer each
- *     expression  2 * operation, + 1 if it is real; place + 1, arguments: each the distance back to an earlier expression, then
+ *     expression  2 * operation, + 1 if it is real; place + 1, arguments, each the distance back
+ *                 to an earlier expression, then
  *       REAL     8 bytes, a double
  *       INT      signed
  *       INDEX    its number
- *       LOAD     array: 2 * buffer, or 2 * node + 1; string of the name + 1; 1: is worth x / 255; 1: its last argument is what a read outside is worth;
- *                extents, and for each 1 if a read may fall outside */
+ *       LOAD     array: 2 * buffer, or 2 * node + 1; string of the name + 1; 1 if it is worth
+ *                x / 255; 1 if its last argument is the value of a read outside; extents, and for
+ *                each 1 if a read may fall outside */
 #ifndef COUPLET_RUNTIME_FORMULA_H
 #define COUPLET_RUNTIME_FORMULA_H
 
 #include "runtime/abi.h"
 
-typedef enum { COUPLET_FORMULA_COMPUTE, COUPLET_FORMULA_TOPK, COUPLET_FORMULA_CALL } CoupletFormulaKind;
+typedef enum {
+    COUPLET_FORMULA_COMPUTE,
+    COUPLET_FORMULA_TOPK,
+    COUPLET_FORMULA_CALL
+} CoupletFormulaKind;
 
 /* In the order of GReducer (compiler/graph/graph.h). */
 typedef enum {
@@ -40,9 +53,10 @@ typedef enum {
     COUPLET_REDUCE_LSE_REST
 } CoupletFormulaReducer;
 
-/* In the order of GOp: the four that are no scalar function, then the rows of compiler/graph/scalars.def. */
+/* In the order of GOp: the four that are no scalar function, then the rows of
+ * compiler/graph/scalars.def. */
 typedef enum {
-    COUPLET_OP_CONST, /* read as COUPLET_OP_REAL or COUPLET_OP_INT, which stand behind the others */
+    COUPLET_OP_CONST, /* it is read as COUPLET_OP_REAL or COUPLET_OP_INT, behind the others */
     COUPLET_OP_INDEX,
     COUPLET_OP_LOAD,
     COUPLET_OP_RANDOM,
@@ -90,31 +104,41 @@ typedef enum {
     COUPLET_OP_COUNT
 } CoupletFormulaOp;
 
-/* Where the arrays are. `read` returns an element of a buffer, as it lies in memory (a byte is 0 to 255). */
+/* Where the arrays are. `read` returns an element of a buffer as it lies in memory; a byte is 0 to
+ * 255. */
 typedef struct CoupletArrays {
     double (*read)(void *context, int buffer, int64_t element);
     void *context;
-    bool exact; /* formulas are worked out in double; else every real operation is rounded to float32, as in a kernel */
+    /* Formulas are worked out in double. Else every real operation is rounded to float32, as in a
+     * kernel. */
+    bool exact;
 } CoupletArrays;
 
 typedef struct CoupletFinding {
     CoupletFaultKind kind;
     char sentence[500]; /* what was found: "y[1] is -1, and axis 2 of `o` has 0 to 3" */
-    char place[400];    /* "f.cpl:7:12", outside the library where a call of it led there; "": unknown */
+    /* The place, "f.cpl:7:12", which is outside the library if a call of it led there; "":
+     * unknown. */
+    char place[400];
     char inner[400];    /* the line of the library; "": there is none */
     const char *advice; /* how to mend it; NULL: nothing is known */
-    int buffer;         /* of a value that is not finite: the array it was read from, or -1: it arose here */
+    /* Of a value that is not finite: the array that it was read from; -1: the formula made it. */
+    int buffer;
     int64_t element;
 } CoupletFinding;
 
-/* What a fault in a step was: the first result of the step that meets one, the first element of it, the first read in its formula. False when none is found (memory runs out, or there are
- * too many elements to look through). `from` and `count`: of the step's results. */
-bool couplet_formula_fault(const CoupletPlan *plan, int step, int from, int count, const CoupletArrays *arrays, CoupletFinding *out);
-/* How many results of the step have a formula. */
+/* Finds what a fault in a step was: the first result of the step that meets one, its first element,
+ * and the first read in its formula. `from` and `count` are those of the step's results. False when
+ * none is found, because memory runs out, or there are too many elements to look through. */
+bool couplet_formula_fault(const CoupletPlan *plan, int step, int from, int count,
+                           const CoupletArrays *arrays, CoupletFinding *out);
+/* The number of results of the step that have a formula. */
 int couplet_formula_count(const CoupletPlan *plan, int step);
-/* Why element number `element` of a result, which lies in `buffer`, is not finite. */
-bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64_t element, const CoupletArrays *arrays, CoupletFinding *out);
-/* "grad_z[3, 7]": an element of an array of this shape. */
-void couplet_element_text(const char *name, int rank, const int64_t *shape, int64_t element, char *text, size_t bytes);
+/* Finds why element number `element` of a result, which lies in `buffer`, is not finite. */
+bool couplet_formula_origin(const CoupletPlan *plan, int step, int buffer, int64_t element,
+                            const CoupletArrays *arrays, CoupletFinding *out);
+/* Writes an element of an array of this shape: "grad_z[3, 7]". */
+void couplet_element_text(const char *name, int rank, const int64_t *shape, int64_t element,
+                          char *text, size_t bytes);
 
 #endif

@@ -1,3 +1,6 @@
+/* Finds the arrays that steps give by a name, and writes those of the last step into the folder
+ * of a run. Phases of a method may give different arrays, so the names of a program are those of
+ * all its phases, each once. */
 #include "runtime/given.h"
 
 #include "runtime/files.h"

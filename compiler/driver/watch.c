@@ -1,3 +1,9 @@
+/* Lets Ctrl-C end a process while kernels are compiled, which LLVM would otherwise hold up for
+ * seconds. A thread waits for the signal, puts away what lies on the disk, and ends the process
+ * at once.
+ *
+ * Nothing of the compiler is freed on the way, since other threads still use it. The handler
+ * itself only posts a semaphore, which is all that a handler may do. */
 #include "compiler/driver/watch.h"
 
 #include <pthread.h>

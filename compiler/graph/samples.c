@@ -1,3 +1,10 @@
+/* Finds a node that mixes samples where each row of an output should be made of one
+ * (graph_mixing).
+ *
+ * Where the samples of an array lie is followed from node to node, by trying blocks of the
+ * result: a block that belongs to one sample may read nothing but what is that sample's. A
+ * formula says the same of every sample, so a few are tried: the first ones, one in the middle,
+ * the last one. */
 #include "compiler/graph/samples.h"
 
 #include "compiler/graph/loads.h"
