@@ -11,11 +11,15 @@
  * reductions. Beyond that a formula stays as it is, and is right, but may overflow. */
 #include "compiler/passes/logform.h"
 
+#include "compiler/passes/bound.h"
+
 #include <math.h>
 #include <string.h>
 
 enum {
     MOST_TERMS = 24,
+    DEEPEST_DRAW = 8,
+    SAFE_DRAW = 20, /* the exponent of a factor below 5e8 */
     MOST_BEHIND_NODES = 8 /* of a sum, and of it and the sums that it reads */
 };
 
@@ -100,7 +104,27 @@ static bool has_bound(Logs *l, const GExpr *exp) {
     return is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
 }
 
+/* A number that is drawn, and what is made of draws and constants alone. */
+static bool is_drawn(Logs *l, const GExpr *e, int depth) {
+    const GExpr *v = value_behind(l, e);
+    if (v->op == G_CONST || v->op == G_RANDOM) return true;
+    if (v->op != G_ADD && v->op != G_SUB && v->op != G_MUL && v->op != G_DIV && v->op != G_NEG)
+        return false;
+    for (int i = 0; i < v->arg_count; i++)
+        if (depth == DEEPEST_DRAW || !is_drawn(l, v->args[i], depth + 1)) return false;
+    return true;
+}
+
+/* A ratio or a loudness that an augmentation draws evenly in its log: an ordinary factor. Taken for
+ * an exponential, all that the augmented array goes through would be opened on the way to it. */
+static bool is_drawn_factor(Logs *l, const GExpr *exp) {
+    Bound bound;
+    return is_drawn(l, exp->args[0], 0) && bound_of(l, exp->args[0], &bound) && !bound.over &&
+           bound.size < SAFE_DRAW;
+}
+
 static Reach find_reach(Logs *l, const GExpr *e) {
+    if (e->op == G_EXP && is_drawn_factor(l, e)) return nowhere;
     switch (e->op) {
     case G_EXP: return has_bound(l, e) ? (Reach){OUT_OF_REACH, 0} : (Reach){0, OUT_OF_REACH};
     case G_EXPM1: return (Reach){0, OUT_OF_REACH};

@@ -53,6 +53,9 @@ KINDS = {
         "a0[i] = exp(x[i])", "a{i}[i] = 0.5 * a{p}[i] + 0.4 * a{p}[i] * exp(-x[i]^2)", "mean[i] log(a{n}[i])", n),
     "quotients of exponentials": lambda n: PLAIN + body(
         "a0[i] = exp(x[i])", "a{i}[i] = a{p}[i] / (1 + a{p}[i])", "mean[i] a{n}[i]", n),
+    "neighbours of a drawn factor": lambda n: PLAIN + body(
+        "s0 = 1\n  draw s ~ log_uniform(0.75, 1.3)\n  let a0[i] = x[i] * s",
+        "a{i}[i] = (a{p}[(i + 1) mod N] + a{p}[(i + N - 1) mod N]) / (1 + a0[i]^2 + a{p}[i]^2)", "mean[i] a{n}[i]", n),
     "bounded exponents": lambda n: "fn f(x[N]) " + body(
         "a0 = cos(x, x)", "a{i} = a{p} * a{p} * 0.5 + 0.1", "log(1 + exp(a{n}))", n),
     "logs of sigmoids": lambda n: PLAIN + body(
