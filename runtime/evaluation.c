@@ -2,9 +2,9 @@
  * Features are also made of the raw samples, because a figure means little without that one
  * beside it.
  *
- * Bank and query must mean the same. Codes that go through the network are compared by their
- * words, and labels are matched by class names where both sides have them. A query that stands
- * in the bank does not vote for itself (find_own). */
+ * Bank and query must mean the same. Codes that go through the network are compared by their words,
+ * and labels are matched by class names where both sides have them. A query that stands in the bank
+ * does not vote for itself (find_own). */
 #include "runtime/evaluation.h"
 
 #include "runtime/classes.h"
@@ -42,10 +42,11 @@ CoupletSubject couplet_subject_of(const char *name) {
 
 /* ---- samples that are asked for and stand in the bank ------------------------------------------------------------------ */
 
-/* One source of rows: the same reader, place and settings. */
+/* True if bank and query are of one source of rows: the same reader, place and settings. */
 static bool of_one_source(const CoupletTable *bank, const CoupletTable *query) { return bank->asked == query->asked && bank->hash == query->hash; }
 
-/* The number of queries that stand in the bank. own[q], if `own` is not NULL, is the row of the bank that query q is, or -1. */
+/* The number of queries that stand in the bank. own[q], if `own` is not NULL, is the row of the
+ * bank that query q is, or -1. */
 static int64_t find_own(const CoupletEval *eval, const CoupletTable *data, int32_t *own) {
     const CoupletTable *bank = &data[eval->bank], *query = &data[eval->query];
     const bool can_be = of_one_source(bank, query);
@@ -97,7 +98,8 @@ static bool neighbours_fit(const CoupletProgram *program, const CoupletEval *e, 
 
 static const CoupletPlan *plan_of(const CoupletProgram *program, const CoupletEval *e) { return couplet_program_features(program, e->features); }
 
-/* Codes that go through the network mean the same in bank and query; classes of labels are told by their names, and may differ. */
+/* Codes that go through the network mean the same in bank and query; classes of labels are told by
+ * their names, and may differ. */
 static bool codes_of_field_fit(const CoupletEval *e, const char *name, const CoupletProgram *program, const CoupletTable *data, char *error, size_t error_bytes) {
     int in_bank_at, in_query_at;
     const CoupletField *bank = couplet_table_field(&data[e->bank], name, &in_bank_at),
@@ -211,7 +213,8 @@ typedef struct Labels {
     int64_t count;
 } Labels;
 
-/* The class of the bank that class `c` of the query is: of the same name where both have names, of the same value else. -1: the bank has none. */
+/* The class of the bank that class `c` of the query is: of the same name where both have names, of
+ * the same value else. -1: the bank has none. */
 static int64_t class_of_bank(const Labels *l, const char *const *bank_names, const char *const *query_names, int64_t c) {
     const bool by_name = bank_names && query_names;
     for (int64_t b = 0; by_name && b < l->bank.count; b++)
@@ -225,7 +228,8 @@ static int64_t class_of_bank(const Labels *l, const char *const *bank_names, con
     return -1;
 }
 
-/* Gives the query the bank's classes, and further ones, which are never told rightly, for what the bank does not have. */
+/* Gives the query the bank's classes, and further ones, which are never told rightly, for what the
+ * bank does not have. */
 static bool count_alike(Labels *l, const CoupletField *bank, const CoupletField *query, int64_t queries) {
     int32_t *now = malloc(((size_t)l->query.count + 1) * sizeof *now);
     l->count = l->bank.count;
@@ -280,7 +284,7 @@ static double classify(CoupletSession *s, const CoupletEval *eval, const Couplet
     return percent;
 }
 
-/* What evaluations that follow each other may share. */
+/* The features that evaluations which follow each other may share. */
 typedef struct Made {
     const CoupletEval *eval; /* that the features are of; NULL: none */
     float *bank, *query;

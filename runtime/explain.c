@@ -1,4 +1,5 @@
-/* What stopped a run, said by element: steps are run again, so that the arrays are what they were, and the formulas of the one that failed are worked out (runtime/formula.h). */
+/* Says by element what stopped a run. Steps are run again, so that the arrays are what they were,
+ * and the formulas of the step that failed are worked out (runtime/formula.h). */
 #include "runtime/run.h"
 
 #include <math.h>
@@ -43,7 +44,8 @@ static double read_element(void *context, int number, int64_t element) {
 
 /* ---- steps again --------------------------------------------------------------------------------------------------------- */
 
-/* The arrays as they were ahead of a step. What no later step reads was written over, so all of it is made again. */
+/* The arrays as they were ahead of a step. What no later step reads was written over, so all of it
+ * is made again. */
 static bool run_up_to(CoupletRun *run, int step) {
     couplet_device_clear(run->device);
     if (!couplet_run_send_inputs(run)) return false;
@@ -97,7 +99,8 @@ static int64_t first_bad(Trace *t, int buffer, bool infinite) {
     return -1;
 }
 
-/* A result that is written over what it is made of has the number of both (compiler/plan/plan.c). */
+/* A result that is written over what it is made of has the number of both
+ * (compiler/plan/plan.c). */
 static bool same_memory(const CoupletPlan *plan, int a, int b) {
     const CoupletBuffer *x = &plan->buffers[a], *y = &plan->buffers[b];
     return a == b || (x->place == COUPLET_IN_ARENA && y->place == COUPLET_IN_ARENA && x->offset == y->offset);
@@ -111,8 +114,8 @@ static int maker_of(const CoupletPlan *plan, int buffer, int before) {
     return -1;
 }
 
-/* Of the steps after `after` that lead to `step` by bad results alone, the first. A NaN that a condition keeps out of
- * what reads it is nobody's fault. */
+/* The first of the steps after `after` that lead to `step` by bad results alone. A NaN that a
+ * condition keeps out of what reads it is nobody's fault. */
 static int next_that_leads_to(const Trace *t, int step, CoupletHealth bad, int after) {
     const CoupletPlan *plan = t->run->plan;
     bool *reached = calloc((size_t)plan->step_count + 1, sizeof *reached);
@@ -179,7 +182,7 @@ static void follow(Trace *t, int before, CoupletFinding *found) {
     }
 }
 
-/* What is not finite at the end: an output, or a state as it would become. */
+/* A result that is not finite: an output, or a state as it would become. */
 typedef struct End {
     int step, buffer; /* that makes it, -1: it comes from outside */
     char name[160];   /* "grad_z[3, 7]" */

@@ -2,7 +2,7 @@
  * not hold. */
 #include "runtime/formula_parts.h"
 
-/* What must hold for an expression to be worked out, the innermost first. */
+/* The conditions that must hold for an expression to be worked out, the innermost first. */
 typedef struct Condition {
     int expr; /* -1: nothing */
     bool truth;
@@ -89,7 +89,7 @@ static void report_index(Search *s, int number, int axis, double index) {
     s->found = true;
 }
 
-/* Whether a read leaves its array anywhere where its conditions hold. */
+/* True if a read leaves its array at some point at which its conditions hold. */
 static void check_load(Search *s, int number, const Condition *c) {
     Point *p = &s->point;
     Formula *f = p->formula;
@@ -186,7 +186,7 @@ static void check_read(Search *s, int number, const Condition *c) {
         report_real(s, number);
 }
 
-/* Of a whole number that 64 bits do not hold, or of a divisor that is 0. */
+/* Describes a whole number that 64 bits do not hold, or a divisor that is 0. */
 static void report_wrapped(Search *s, int number, double value) {
     Point *p = &s->point;
     Text t = couplet_formula_begin_finding(s->out, COUPLET_FAULT_WHOLE);

@@ -1,4 +1,5 @@
-/* Where a value that is not finite arose. */
+/* Finds where in a formula a value that is not finite arose: at an operation whose own operands are
+ * all finite, or at an element that was read. */
 #include "runtime/formula_parts.h"
 
 /* Why an operation's result is not finite although what it got is. */

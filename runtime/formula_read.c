@@ -1,4 +1,5 @@
-/* A formula as a plan has it, in bytes. */
+/* Reads the formulas of a step from the bytes of a plan (formula.h). No count is believed before
+ * there are bytes for it. */
 #include "runtime/formula_parts.h"
 
 static const int64_t PATIENCE = 200000000; /* operations: a few seconds */

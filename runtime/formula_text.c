@@ -1,4 +1,4 @@
-/* Values, places and parts of a formula, as text. */
+/* Writes values, places and parts of a formula as the language has them, for messages. */
 #include "runtime/formula_parts.h"
 
 void couplet_formula_add(Text *t, const char *format, ...) {

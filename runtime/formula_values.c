@@ -1,4 +1,5 @@
-/* The value of an element, and of its parts. */
+/* Works out an element of a formula, and its parts, as a kernel would: rounded to float32 after
+ * each operation, unless CoupletArrays.exact asks for doubles. */
 #include "runtime/formula_parts.h"
 
 static double rounded(const Work *w, double value) {
@@ -138,8 +139,8 @@ static double apply(Point *p, const Expr *e) {
     return 0;
 }
 
-/* What is not asked for is not worked out: the other arm, and what stands behind a condition that
- * does not hold. */
+/* Parts that are not asked for are not worked out: the other arm of a choice, and what stands behind
+ * a condition that does not hold. */
 static double eval_new(Point *p, const Expr *e) {
     switch (e->op) {
     case COUPLET_OP_REAL:

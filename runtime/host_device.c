@@ -1,4 +1,5 @@
-/* The host as a device: memory is plain pointers, kernels are functions that a pool of threads runs tile by tile. */
+/* The host as a device: memory is plain pointers, kernels are functions that a pool of threads runs
+ * tile by tile. */
 #include "runtime/device.h"
 #include "runtime/pieces.h"
 
@@ -28,7 +29,8 @@ typedef struct Host {
     char **scratch; /* by worker */
     int64_t scratch_bytes;
     int64_t *faults; /* by worker */
-    /* The caller's arena, used as a stack: what is released last on top makes room again. NULL: malloc. */
+    /* The caller's arena, used as a stack: what is released last on top makes room again. NULL:
+     * malloc. */
     char *region;
     int64_t region_bytes, region_top;
     /* the launch being run */
@@ -42,8 +44,9 @@ static Host *host_of(CoupletDevice *device) { return (Host *)device; }
 
 /* ---- memory ---------------------------------------------------------------------------------------------------- */
 
-/* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows that a convolution reads side by side are otherwise more
- * pages than the processor keeps addresses of. */
+/* aligned_alloc wants a multiple of the alignment. Large arrays ask for large pages: the many rows
+ * that a convolution reads side by side are otherwise more pages than the processor keeps addresses
+ * of. */
 void *couplet_host_memory(int64_t bytes) {
     size_t size = (size_t)couplet_device_round(bytes);
     if (size < 2 * LARGE_PAGE) return aligned_alloc(COUPLET_DEVICE_ALIGNMENT, size);
@@ -153,7 +156,8 @@ static void forget(CoupletDevice *device, void *code) {
     (void)code;
 }
 
-/* Of all faults that a launch meets the one of its lowest step counts, and of that step's the lowest kind, whichever thread met it. */
+/* Keeps the fault of a launch that counts: that of its lowest step, and of that step's faults the
+ * lowest kind, whichever thread met it. */
 static void keep_fault(int64_t *kept, int64_t fault) {
     if (fault && (!*kept || fault < *kept)) *kept = fault;
 }

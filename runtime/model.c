@@ -387,7 +387,7 @@ static CoupletStatus embed_samples(CoupletModel *m, const CoupletPlan *plan, con
     return COUPLET_ERROR_NUMBERS;
 }
 
-/* Whether the method has features, of so many samples. */
+/* True if the method has features, of so many samples. */
 static CoupletStatus may_embed(CoupletModel *m, const CoupletPlan *plan, int64_t count) {
     if (!plan) return fail(m, COUPLET_ERROR_ARGUMENT, "the method has no `eval` block, and so no features");
     if (count < 0) return fail(m, COUPLET_ERROR_ARGUMENT, "%lld samples were given, and 0 or more are expected", (long long)count);

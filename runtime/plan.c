@@ -1,9 +1,9 @@
-/* The executor: memory for a plan's buffers, then its steps in order on a device. results.c
- * checks and commits what they leave, explain.c finds out what stopped them; run.h is what the
- * three share.
+/* The executor: memory for a plan's buffers, then its steps in order on a device. results.c checks
+ * and commits what they leave, explain.c finds out what stopped them; run.h is what the three
+ * share.
  *
- * All memory is asked for when the run is made. On the host, inputs and states are read where
- * they lie; on another device, inputs are sent, or gathered there by the numbers of their rows. */
+ * All memory is asked for when the run is made. On the host, inputs and states are read where they
+ * lie; on another device, inputs are sent, or gathered there by the numbers of their rows. */
 #include "runtime/run.h"
 
 #include "runtime/packed.h"
@@ -25,7 +25,8 @@ int64_t couplet_buffer_bytes(const CoupletBuffer *b) { return couplet_buffer_cou
 
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
-/* Values to be committed that are not in the arena (a state copied into another) are set aside first. */
+/* Values to be committed that are not in the arena (a state copied into another) are set aside
+ * first. */
 static int64_t staging_bytes(const CoupletPlan *plan) {
     int64_t bytes = 0;
     for (int i = 0; i < plan->commit_count; i++) {
@@ -46,7 +47,8 @@ int64_t couplet_run_bytes(const CoupletPlan *plan) {
     return couplet_device_round(plan->arena_bytes) + couplet_device_round(staging_bytes(plan)) + couplet_device_round(tables_bytes(plan));
 }
 
-/* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the buffer's place. */
+/* A packed table into `at`; what is there for good afterwards, on the device or in `at`, is the
+ * buffer's place. */
 static bool unpack(CoupletRun *run, int number, char *at) {
     const CoupletBuffer *b = &run->plan->buffers[number];
     CoupletDevice *d = run->device;
@@ -56,7 +58,7 @@ static bool unpack(CoupletRun *run, int number, char *at) {
     return d->is_host || d->calls->write(d, run->places[number], 0, at, couplet_buffer_bytes(b));
 }
 
-/* Where the device is not the host, the tables are only on their way here. */
+/* Unpacks all tables. If the device is not the host, they are here only on their way to it. */
 static bool unpack_all(CoupletRun *run) {
     CoupletDevice *d = run->device;
     int64_t bytes = tables_bytes(run->plan), at = 0;
@@ -74,7 +76,8 @@ static bool unpack_all(CoupletRun *run) {
     return good;
 }
 
-/* Buffers that are allocations of their own where the device is not the host, and those that are parts of the arena. */
+/* Buffers that are allocations of their own where the device is not the host, and those that are
+ * parts of the arena. */
 static bool is_separate(const CoupletBuffer *b) { return b->place == COUPLET_IN_CONST || (b->place == COUPLET_IN_INPUT && b->offset < 0); }
 static bool is_part(const CoupletDevice *d, const CoupletBuffer *b) { return b->place == COUPLET_IN_ARENA || (!d->is_host && b->place == COUPLET_IN_INPUT && b->offset >= 0); }
 
@@ -212,7 +215,8 @@ bool couplet_run_launch_steps(CoupletRun *run, int first, int count) {
     return d->calls->launch(d, run->plan, run->code, first, count, buffers);
 }
 
-/* The time of steps that go abreast is one. Each is given the share that its bytes are: what goes abreast is small, or waits for memory. */
+/* The time of steps that go abreast is one. Each is given the share that its bytes are: what goes
+ * abreast is small, or waits for memory. */
 static void share_time(CoupletRun *run, int first, int count, double milliseconds) {
     const CoupletStep *steps = run->plan->steps + first;
     double bytes = 0;
@@ -230,7 +234,8 @@ static bool run_launch(CoupletRun *run, int first, int count) {
     return !run->watch || show_step(run, first);
 }
 
-/* How many steps are launched together at this one. Under watch each is alone, since its arrays are looked at when it is done. */
+/* The number of steps that are launched together from this one on. Under watch each step is alone,
+ * since its arrays are looked at when it is done. */
 static int launch_size(const CoupletRun *run, int first) {
     const int count = run->plan->steps[first].abreast;
     return count > 1 && !run->watch ? count : 1;

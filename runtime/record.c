@@ -63,7 +63,7 @@ static json_t *make_hypers(const CoupletProgram *p) {
     return hypers;
 }
 
-/* What the spec says where --set and --epochs may say otherwise. */
+/* The values in the text of the spec that --set and --epochs may replace. */
 static json_t *make_written(const CoupletProgram *p) {
     json_t *hypers = json_object();
     for (int i = 0; i < p->hyper_count; i++) json_object_set_new(hypers, p->hypers[i].name, text_of(p->hypers[i].written));
@@ -123,7 +123,8 @@ static json_t *make_data(const CoupletRecorded *from) {
     return data;
 }
 
-/* For whoever reads the record: {"train": {"label": ["bird", "cat"]}}. A checkpoint has them, too. */
+/* For whoever reads the record: {"train": {"label": ["bird", "cat"]}}. A checkpoint has them,
+ * too. */
 static json_t *make_classes(const CoupletRecorded *from) {
     const CoupletProgram *p = from->program;
     json_t *classes = json_object();
@@ -206,7 +207,8 @@ static int digits_of(double value) {
     return 17;
 }
 
-/* The digits that all real numbers of the value need: 0.3 is written as 0.3, and read back as it is. */
+/* The digits that all real numbers of the value need: 0.3 is written as 0.3, and read back as it
+ * is. */
 static int digits_in(const json_t *value) {
     int most = json_is_real(value) ? digits_of(json_real_value(value)) : 1;
     const char *name;
@@ -237,7 +239,8 @@ static void rename_entry(json_t *object, const char *old, const char *name) {
     json_object_del(object, old);
 }
 
-/* Up to version 0.1 every source was of labelled pictures: their shape stood in the place of the fields. */
+/* Up to version 0.1 every source was of labelled pictures: their shape stood in the place of the
+ * fields. */
 static void renew_data(json_t *data) {
     const char *name;
     json_t *source;
@@ -398,7 +401,8 @@ typedef enum {
     NOTED     /* it may differ, and is said: the method is the same, and the numbers are to the bit, or to rounding */
 } Verdict;
 
-/* What is compared. `word` is what --change calls it; NULL: as the entry is called. A path that ends in a dot stands for all entries below. */
+/* The entries that are compared. `word` is what --change calls one; NULL: its own name. A path that
+ * ends in a dot stands for all entries below. */
 static const struct {
     const char *path, *word;
     Verdict verdict;
@@ -474,7 +478,7 @@ static void differ(Comparing *c, const char *path, const char *word, Verdict ver
     } else refuse(c, word, verdict, sentence);
 }
 
-/* Whether an entry is the same; where data lies is no matter as long as it is the same data. */
+/* Compares an entry. Where data lies does not matter as long as it is the same data. */
 static void compare(Comparing *c, const char *path, const char *word, Verdict verdict, json_t *was, json_t *now) {
     if (json_is_object(was) || json_is_object(now)) {
         const char *name;

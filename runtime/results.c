@@ -1,4 +1,6 @@
-/* What a step leaves behind: all of it is finite, or nothing is written. */
+/* Checks and commits what a step leaves behind. All of it is finite, or nothing is written. The
+ * check looks at a few arrays at a time, and so do the copies, so that a launch of the device has a
+ * bounded number of them. */
 #include "runtime/run.h"
 
 #include <stdio.h>

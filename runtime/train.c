@@ -1,10 +1,10 @@
-/* Training from a program to a run folder: open data and session, go on or begin, step, log,
- * save, evaluate. couplet_train and couplet_evaluate at the end read as the table of contents.
+/* Training from a program to a run folder: open data and session, go on or begin, step, log, save,
+ * evaluate. couplet_train and couplet_evaluate at the end read as the table of contents.
  *
- * The order of writing is what makes a run safe to kill. The record comes first, then a
- * checkpoint, and the log is flushed line by line; a resumed run drops the lines behind its
- * checkpoint. A signal ends the run between two steps. Work ahead of an epoch that a signal
- * interrupts is done again, and is preceded by a checkpoint for that. */
+ * The order of writing is what makes a run safe to kill. The record comes first, then a checkpoint,
+ * and the log is flushed line by line; a resumed run drops the lines behind its checkpoint. A
+ * signal ends the run between two steps. Work ahead of an epoch that a signal interrupts is done
+ * again, and is preceded by a checkpoint for that. */
 #include "runtime/train.h"
 
 #include "runtime/data/copies.h"
@@ -86,7 +86,8 @@ static void say(Trainer *t, const char *format, ...) {
     va_end(args);
 }
 
-/* False with a sentence when what was said could not be written: a line that is lost is an error. */
+/* False with a sentence when what was said could not be written: a line that is lost is an
+ * error. */
 static bool was_heard(Trainer *t) {
     if (t->output_fault) snprintf(t->error, t->error_bytes, "standard output cannot be written: %s", strerror(t->output_fault));
     return !t->output_fault;
@@ -94,7 +95,7 @@ static bool was_heard(Trainer *t) {
 
 static bool stopped(const Trainer *t) { return t->options->stop && *t->options->stop; }
 
-/* What fails without a sentence once a signal has come was ended by it. */
+/* True if a signal ended the work: one has come, and there is no sentence about a failure. */
 static bool ended_by_signal(const Trainer *t) { return stopped(t) && !*t->error; }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------- */
@@ -199,7 +200,7 @@ enum { EVAL_NAME_BYTES = 160 };
 
 static const char *subject_name(const Trainer *t, CoupletSubject subject) { return couplet_subject_name(t->program, t->sources.data, subject); }
 
-/* What the rows of the run say up to the checkpoint. */
+/* Reads what the rows of the run say up to the checkpoint. */
 static bool survey(Trainer *t) {
     const int count = t->program->eval_count, reports = couplet_measures_count(t->program);
     char(*texts)[EVAL_NAME_BYTES] = calloc((size_t)count + 1, sizeof *texts);
@@ -224,7 +225,8 @@ static bool resume(Trainer *t) {
     const CoupletLeave leave = {.change = o->change, .note = note, .context = t};
     int64_t steps = t->session->total_steps;
     uint64_t seed = t->session->seed, recorded;
-    /* The settings first: a checkpoint of another batch would only be said to be of another method. */
+    /* The settings first: a checkpoint of another batch would only be said to be of another
+     * method. */
     if (!make_record(t) || !couplet_record_agrees(o->record, &t->now, o->folder->path, &leave, t->error, t->error_bytes)) return false;
     if (!couplet_session_load(t->session, t->checkpoint, &t->loaded, t->error, t->error_bytes)) return false;
     if (!t->loaded.whole_state) {
@@ -428,7 +430,7 @@ static bool step(Trainer *t, float *loss) {
 
 /* ---- what is shown and kept -------------------------------------------------------------------------------------------------- */
 
-/* Of the epoch, or of its part since a resume. */
+/* The rate of the epoch, or of its part since a resume. */
 static double views_per_second(const Trainer *t) {
     double seconds = now() - t->rate_started;
     return seconds > 0 ? (double)((t->session->step - t->rate_step) * (stage_at_hand(t) ? stage_at_hand(t)->views : t->program->views)) / seconds : 0;
@@ -460,7 +462,8 @@ static void progress_line(Trainer *t, float loss) {
         s->total_steps, (double)loss, named_losses(t, false, named, sizeof named), views_per_second(t), floor(seconds / 60), floor(fmod(seconds, 60)));
 }
 
-/* A row of the log, and behind it the losses with names: of the last step by their names, over the epoch with "epoch_" before them. */
+/* A row of the log, and behind it the losses with names: of the last step by their names, over the
+ * epoch with "epoch_" before them. */
 static bool row_with_losses(Trainer *t, const CoupletMetric *row, int count, bool of_epoch) {
     enum { KEY_BYTES = 300 };
     const int named = t->program->loss_count;
@@ -516,7 +519,8 @@ static bool end_epoch(Trainer *t) {
     return row_with_losses(t, row, 5, true);
 }
 
-/* Of an evaluation, in percent, or a number that is reported: its `kind` is "percent" or "value". */
+/* Writes a row for an evaluation, in percent, or for a number that is reported. `kind` is "percent"
+ * or "value". */
 static bool result_row(Trainer *t, CoupletSubject subject, const char *name, const char *kind, double value) {
     const CoupletMetric row[] = {{"step", (double)t->session->step, NULL}, {"of", 0, subject_name(t, subject)}, {"evaluation", 0, name}, {kind, value, NULL},
                                  {"data", 0, t->data_folder},              {"hash", 0, t->data_hash},                 {"time", 0, t->time}};
@@ -605,7 +609,7 @@ static bool open_clock(Trainer *t, Clock *clock) {
     return false;
 }
 
-/* What checkpoints say of the words of the data. */
+/* Gathers what checkpoints are to say about the words of the data. */
 static bool take_codes(Trainer *t) {
     if (couplet_sources_codes(&t->sources, t->session->codes, t->session->classes)) return true;
     snprintf(t->error, t->error_bytes, "out of memory for the codes of the data");
@@ -669,7 +673,8 @@ static bool open_start(Trainer *t, uint64_t seed, int64_t total_steps) {
     return t->session != NULL;
 }
 
-/* A run that was stopped by --max-steps has not been measured at its start. Its rows are what a whole run has: these come first. */
+/* A run that was stopped by --max-steps has not been measured at its start. Its rows are what a
+ * whole run has: these come first. */
 static bool measure_late(Trainer *t, char **rows) {
     size_t length;
     CoupletSession *trained = t->session;
@@ -696,7 +701,8 @@ static bool go_on_with_metrics(Trainer *t) {
     return t->metrics != NULL;
 }
 
-/* All that is written before the first step. A new run is saved at once, so that it can be gone on with from whatever step it ends at. */
+/* All that is written before the first step. A new run is saved at once, so that it can be gone on
+ * with from whatever step it ends at. */
 static bool begin_writing(Trainer *t) {
     CoupletSession *s = t->session;
     set_stage(t);
@@ -739,8 +745,9 @@ static void open_trainer(Trainer *t, const CoupletProgram *program, const Couple
     t->terminal = !options->quiet && isatty(fileno(options->out));
 }
 
-/* What the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a step, 2 threads, run folder ..`. Batches are those of the sources that the
- * step draws from, the one that sets the epoch first: `batch 256, 64 of few`. */
+/* Says what the run is about to do: `simclr: 60000 samples, batch 256, 1170 steps, 207 MB for a
+ * step, 2 threads, run folder ..`. Batches are those of the sources that the step draws from. The
+ * source that sets the epoch comes first: `batch 256, 64 of few`. */
 static void say_size(Trainer *t) {
     const int64_t steps = t->session->total_steps;
     const int threads = couplet_threads_count(t->threads);
@@ -770,7 +777,8 @@ static bool train_whole(Trainer *t) {
     return was_heard(t);
 }
 
-/* Without a sentence, a signal ended what comes ahead of the run, of which nothing is written then. */
+/* Without a sentence, a signal ended what comes ahead of the run, of which nothing is written
+ * then. */
 static CoupletRunEnd end_of(const Trainer *t, bool good, bool was_stopped) {
     if (!good && ended_by_signal(t)) return COUPLET_RUN_STOPPED;
     if (good) return was_stopped ? COUPLET_RUN_STOPPED : COUPLET_RUN_DONE;
@@ -806,7 +814,8 @@ static void describe_data(Trainer *t) {
     strftime(t->time, sizeof t->time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 
-/* The trained states, the record, and the file for the results; a damaged checkpoint and other data are said before minutes of work. */
+/* The trained states, the record, and the file for the results; a damaged checkpoint and other data
+ * are said before minutes of work. */
 static CoupletSession *open_trained(Trainer *t) {
     const CoupletTrainOptions *o = t->options;
     const CoupletLeave leave = {.change = o->data_was_named ? "data" : NULL, .only_data = true, .note = note, .context = t};
