@@ -232,10 +232,10 @@ static const GExpr *scale_for(Graph *g, const GExpr *top) {
     return scale;
 }
 
-/* A number as a node of its own. */
+/* A number as a node of its own, through which no gradient goes. */
 static const GExpr *kept(Graph *g, const GExpr *number, Span span) {
     ComputeSpec spec = {.value = number, .span = span};
-    return gx_load(g, graph_compute(g, &spec), 0, NULL, NULL);
+    return gx_load(g, graph_stop(g, graph_compute(g, &spec), span), 0, NULL, NULL);
 }
 
 /* The sum of scaled squares of all pairs; NULL: its terms are no plain differences. */
@@ -256,19 +256,80 @@ static const GExpr *root_of_pairs(Graph *g, const GExpr *load, const GExpr *coun
     const GExpr *scale, *squares = scaled_pairs(g, load, &scale);
     if (!squares) return NULL;
     if (count) squares = gx2(g, G_DIV, squares, count);
-    return unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+    const GExpr *value = unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+    /* The slope goes by the scaled squares: by the plain ones it may be beyond float32 itself. */
+    const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
+    return gx_op(g, G_ROOT, 3, args);
+}
+
+/* ---- squares of entries, one by one ------------------------------------------------------------ */
+
+static bool is_square(const GExpr *e) {
+    return e->op == G_MUL && e->args[0] == e->args[1] && e->type == GT_REAL;
+}
+
+typedef struct Addends {
+    const GExpr *top; /* the largest of what is squared */
+    int squares, others;
+} Addends;
+
+static void collect_addends(Graph *g, const GExpr *read, Addends *a) {
+    const GExpr *e = value_behind_reads(g, read);
+    if (e->op == G_ADD) {
+        collect_addends(g, e->args[0], a);
+        collect_addends(g, e->args[1], a);
+    } else if (is_square(e)) {
+        a->top = larger(g, a->top, gx1(g, G_ABS, e->args[0]));
+        a->squares++;
+    } else {
+        a->others++;
+    }
+}
+
+static const GExpr *scaled_squares(Graph *g, const GExpr *read, const GExpr *scale) {
+    const GExpr *e = value_behind_reads(g, read);
+    if (e->op == G_ADD) {
+        const GExpr *a = scaled_squares(g, e->args[0], scale);
+        return gx2(g, G_ADD, a, scaled_squares(g, e->args[1], scale));
+    }
+    const GExpr *entry = gx2(g, G_MUL, e->args[0], scale);
+    return gx2(g, G_MUL, entry, entry);
+}
+
+/* sqrt(a^2) is |a|, and sqrt(a^2 + b^2) is a length of two entries. With anything else beside the
+ * squares there is no scale for all, and what overflows is no number. NULL: there are no squares. */
+static const GExpr *root_of_entries(Graph *g, const GExpr *e) {
+    Addends a = {0};
+    collect_addends(g, e, &a);
+    if (a.squares == 0) return NULL;
+    const GExpr *plain = value_behind_reads(g, e), *squares = e, *scale = real(g, 1), *value;
+    if (is_square(plain)) return gx1(g, G_ABS, plain->args[0]);
+    if (a.others) {
+        value = gx1(g, G_SQRT, unless_infinite(g, e));
+    } else {
+        scale = scale_for(g, a.top);
+        squares = scaled_squares(g, e, scale);
+        value = unless_infinite(g, gx2(g, G_DIV, gx1(g, G_SQRT, squares), scale));
+    }
+    const GExpr *args[3] = {squares, value, slope_of(g, value, scale)};
+    return gx_op(g, G_ROOT, 3, args);
 }
 
 const GExpr *lower_root(Lower *l, const GExpr *e) {
     Graph *g = l->g;
     const GExpr *v = value_behind_reads(g, e), *count = NULL;
-    if (!holds_squares(g, e, DEEPEST) || is_of_exps(g, e)) return gx1(g, G_SQRT, e);
+    if (is_of_exps(g, e)) return gx1(g, G_SQRT, e);
+    if (!holds_squares(g, e, DEEPEST)) {
+        const GExpr *root = root_of_entries(g, e);
+        return root ? root : gx1(g, G_SQRT, e);
+    }
     if (v->op == G_DIV) count = v->args[1], v = value_behind_reads(g, v->args[0]);
     const bool squares = is_sum_of_squares(v);
     const bool pairs = squares && is_of_pairs(g, v->tensor, DEEPEST);
     if (squares && !pairs) return length(g, v, count);
-    const GExpr *value = pairs ? root_of_pairs(g, v, count) : NULL;
-    if (!value) value = gx1(g, G_SQRT, unless_infinite(g, e));
+    const GExpr *root = pairs ? root_of_pairs(g, v, count) : NULL;
+    if (root) return root;
+    const GExpr *value = gx1(g, G_SQRT, unless_infinite(g, e));
     const GExpr *args[3] = {e, value, slope_of(g, value, real(g, 1))};
     return gx_op(g, G_ROOT, 3, args);
 }
