@@ -62,7 +62,7 @@ static Attempt attempt(const Work *w, GraphSettings settings) {
         Arena *arena = arena_new();
         Graph *g = graph_copy(arena, w->units[i]->graph);
         g->settings = settings;
-        good = !stage_run(g, PASS_after, NULL, NULL);
+        good = !stage_run(g, PASS_after, NULL, NULL, NULL);
         if (good) measure(w, &a, g);
         arena_free(arena);
     }

@@ -28,7 +28,8 @@ static void pass_done(Compile *c, GraphUnit *unit, const char *pass) {
 
 static void run_stage(Compile *c, GraphUnit *unit, PassStage stage) {
     if (diag_error_count(c->diag)) return;
-    report_fault(c, stage_run(unit->graph, stage, c->options->after, c->options->context));
+    report_fault(c, stage_run(unit->graph, stage, c->options->after, c->options->context,
+                              c->options->log));
 }
 
 /* Networks that are only evaluated, and starts, are computed as they are written. */
@@ -37,6 +38,7 @@ static bool has_formulas_to_stabilise(const GraphUnit *unit) {
 }
 
 static void differentiate(Compile *c, GraphUnit *unit) {
+    const PassFigures figures = figures_begin(unit->graph, "differentiate");
     lower_losses(c->lower, unit);
     for (int i = 0; i < unit->loss_count; i++) {
         UnitLoss *loss = &unit->losses[i];
@@ -44,7 +46,9 @@ static void differentiate(Compile *c, GraphUnit *unit) {
         pass_differentiate(unit->graph, loss->value, loss->wanted, loss->count, loss->gradients);
     }
     lower_optimisers(c->lower, unit);
-    if (unit->loss_count) pass_done(c, unit, "differentiate");
+    if (!unit->loss_count) return;
+    figures_end(c->options->log, figures, unit->graph);
+    pass_done(c, unit, "differentiate");
 }
 
 /* What the text says: forward, backward, and what the step leaves behind. */
@@ -62,13 +66,19 @@ static void compile_for_device(Compile *c, GraphUnit *unit, const GraphSettings 
     run_stage(c, unit, PASS_after);
 }
 
+static GraphUnit *next_unit(Compile *c) {
+    const PassFigures figures = figures_begin(NULL, "lower");
+    GraphUnit *unit = lower_next(c->lower);
+    if (!unit) return NULL;
+    figures_end(c->options->log, figures, unit->graph);
+    array_push(c->arena, &c->units, unit);
+    return unit;
+}
+
 /* All graphs of a method, or the one of a function. The settings that fit a budget are those of the
  * whole program, so the first part ends for every graph before the second begins for any. */
 static bool compile_graphs(Compile *c, LoweredProgram **program) {
-    for (GraphUnit *unit; (unit = lower_next(c->lower));) {
-        array_push(c->arena, &c->units, unit);
-        compile_meaning(c, unit);
-    }
+    for (GraphUnit *unit; (unit = next_unit(c));) compile_meaning(c, unit);
     *program = lower_end(c->lower);
     if (diag_error_count(c->diag)) return false;
     const Fit fit = budget_fit(c->units.items, c->units.count, *program, c->options);

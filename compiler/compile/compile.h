@@ -10,6 +10,7 @@
 typedef struct CompileOptions {
     PassWatch after; /* called with each graph when it is lowered ("lower") and after each pass; NULL: nobody watches */
     void *context;
+    PassLog *log; /* figures of each pass over each graph are added; NULL: nobody asks */
     GraphSettings settings;
     /* Of the device that plans are for; NULL: none is known, and no budget holds. */
     const PlanTarget *target;

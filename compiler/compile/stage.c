@@ -1,21 +1,57 @@
-/* Passes are run in one place, so that each graph that a pass leaves is shown to whoever watches and is
- * verified: a pass at fault is named, not the one behind it that meets the graph. */
+/* Passes are run in one place, so that each graph that a pass leaves is shown to whoever watches, is
+ * verified, and has what its row promises: a pass at fault is named, not the one behind it that meets
+ * the graph. What a pass needs is looked for where the pass ahead of it has not promised it. */
 #include "compiler/compile/stage.h"
 
-const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context) {
-    if (watch) watch(context, g, pass);
-    const char *wrong = graph_verify(g);
-    return wrong ? arena_printf(g->arena, "a fault of the compiler: after %s, %s", pass, wrong) : NULL;
+#include <time.h>
+
+static double processor_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context) {
+PassFigures figures_begin(const Graph *g, const char *pass) {
+    return (PassFigures){.pass = pass, .seconds = -processor_seconds(),
+                         .nodes_before = g ? g->nodes.count : 0,
+                         .exprs = g ? -(int64_t)graph_expr_count(g) : 0};
+}
+
+void figures_end(PassLog *log, PassFigures figures, const Graph *g) {
+    if (!log) return;
+    figures.graph = g->name;
+    figures.seconds += processor_seconds();
+    figures.nodes = g->nodes.count;
+    figures.exprs += graph_expr_count(g);
+    array_push(g->arena, log, figures);
+}
+
+static const char *fault(Graph *g, const char *when, const char *pass, const char *wrong) {
+    return wrong ? arena_printf(g->arena, "a fault of the compiler: %s %s, %s", when, pass, wrong) : NULL;
+}
+
+const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context) {
+    const PassRow *row = pass_find(pass); /* NULL: lower */
+    if (watch) watch(context, g, pass);
+    const char *wrong = graph_verify(g);
+    if (!wrong && row) wrong = graph_lacks(g, row->gives);
+    return fault(g, "after", pass, wrong);
+}
+
+const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context, PassLog *log) {
     int count;
     const PassRow *rows = passes_table(&count);
+    unsigned given = HAS_nothing;
     for (int i = 0; i < count; i++) {
         if (rows[i].stage != stage || !rows[i].run) continue;
-        rows[i].run(g);
-        const char *wrong = stage_pass_done(g, rows[i].name, watch, context);
+        const char *wrong = fault(g, "ahead of", rows[i].name, graph_lacks(g, rows[i].needs & ~given));
         if (wrong) return wrong;
+        const PassFigures figures = figures_begin(g, rows[i].name);
+        rows[i].run(g);
+        figures_end(log, figures, g);
+        wrong = stage_pass_done(g, rows[i].name, watch, context);
+        if (wrong) return wrong;
+        given = rows[i].gives;
     }
     return NULL;
 }

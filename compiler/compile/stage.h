@@ -7,8 +7,23 @@
 /* Called with the graph after each pass; may be NULL. */
 typedef void (*PassWatch)(void *context, const Graph *g, const char *pass);
 
-/* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder. */
-const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context);
+/* What one pass took, and what it made. */
+typedef struct PassFigures {
+    const char *graph, *pass;
+    double seconds; /* of the processor */
+    int nodes_before, nodes;
+    int64_t exprs; /* expressions that no one had made before */
+} PassFigures;
+typedef ARRAY(PassFigures) PassLog;
+
+/* Between the two lies the work of the pass. `g` is NULL where the pass makes the graph, and `log` is
+ * NULL where nobody asks. */
+PassFigures figures_begin(const Graph *g, const char *pass);
+void figures_end(PassLog *log, PassFigures figures, const Graph *g);
+
+/* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or was
+ * given one that lacks what it needs. */
+const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context, PassLog *log);
 /* What stage_run does after each pass, for whoever changed the graph without one: lowering is the
  * pass "lower", the gradient "differentiate". */
 const char *stage_pass_done(Graph *g, const char *pass, PassWatch watch, void *context);

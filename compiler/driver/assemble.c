@@ -273,14 +273,14 @@ PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
     return opencl_plan_target(&opencl);
 }
 
-CompileOptions compile_options(const Options *options, const PlanTarget *target) {
-    return (CompileOptions){.after = print_after_pass, .context = (void *)(uintptr_t)options->print_after, .target = target, .memory = options->memory_bytes,
+CompileOptions compile_options(Arena *arena, const Options *options, const PlanTarget *target) {
+    return (CompileOptions){.after = print_after_pass, .context = print_after_new(arena, options->print_after), .target = target, .memory = options->memory_bytes,
                             .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
 }
 
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device) {
     const PlanTarget target = device_target(arena, device);
-    const CompileOptions lower = compile_options(options, &target);
+    const CompileOptions lower = compile_options(arena, options, &target);
     return compile_method(arena, diag, method, METHOD_STEPS, &lower);
 }
 

@@ -9,6 +9,7 @@
 #include "compiler/driver/memory_report.h"
 #include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
+#include "compiler/plan/plan.h"
 
 #include <string.h>
 
@@ -31,6 +32,39 @@ static void print_numerics(const Graph *g, FILE *out) {
     }
 }
 
+static void print_figures(const PassFigures *f) {
+    printf("%-16s %-14s %9.2f %8d %8d %12lld\n", f->graph, f->pass, 1e3 * f->seconds, f->nodes_before, f->nodes, (long long)f->exprs);
+}
+
+/* The plans that a back end would make; their "nodes" are kernels. */
+static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log) {
+    int count;
+    Graph **graphs = program_graphs(arena, program, &count);
+    const PlanTarget target = device_target(arena, &host);
+    for (int i = 0; i < count; i++) {
+        Plan plan;
+        const char *error;
+        const PassFigures figures = figures_begin(graphs[i], "place");
+        if (!plan_make(&plan, arena, graphs[i], program->states.items, program->states.count, &target, &error)) continue;
+        figures_end(log, figures, graphs[i]);
+        log->items[log->count - 1].nodes = plan.kernels.items.count;
+    }
+}
+
+/* A line for each pass over each graph, and their sum. */
+static void print_passes(Arena *arena, const LoweredProgram *program, PassLog *log) {
+    double seconds = 0;
+    int64_t exprs = 0;
+    log_plans(arena, program, log);
+    printf("%-16s %-14s %9s %8s %8s %12s\n", "graph", "pass", "ms", "before", "after", "expressions");
+    for (int i = 0; i < log->count; i++) {
+        print_figures(&log->items[i]);
+        seconds += log->items[i].seconds;
+        exprs += log->items[i].exprs;
+    }
+    printf("%-16s %-14s %9.2f %8s %8s %12lld\n", "all", "", 1e3 * seconds, "", "", (long long)exprs);
+}
+
 static bool report_memory(Arena *arena, Method *method, const LoweredProgram *program, int64_t asked) {
     const CompileOptions options = {.settings = {.no_stream = true}};
     return memory_report(arena, program, compile_method(arena, diag_new(arena), method, METHOD_STEPS, &options), asked, stdout);
@@ -49,7 +83,7 @@ static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->resu
 /* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
-    const CompileOptions lower = compile_options(o, &target);
+    const CompileOptions lower = compile_options(arena, o, &target);
     bool any = false, good = true;
     if (o->fn && !find_function(method, o->fn)) {
         report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
@@ -73,14 +107,21 @@ int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set data skip-bad in fn size seed epochs print-after numerics memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
+    if (options_read(arena, &options, "check", "set data skip-bad in fn size seed epochs print-after numerics passes memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
         Diag *diag = diag_new(arena);
         Method *method = load_method(arena, diag, options.file, &options);
+        if (method && options.passes && !is_method(method)) {
+            report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss", options.file);
+            return 2;
+        }
         if (method) {
-            const CompileOptions lower = compile_options(&options, NULL);
+            PassLog log = {0};
+            CompileOptions lower = compile_options(arena, &options, NULL);
+            if (options.passes) lower.log = &log;
             LoweredProgram *program = load_lowered(arena, diag, method, &lower);
             if (diag_error_count(diag) == 0 && !fits_options(&options, program != NULL)) return 2;
             for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
+            if (program && options.passes) print_passes(arena, program, &log);
             if (program) print_placements(arena, options.print_after, program);
             if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
             if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) {
@@ -90,7 +131,7 @@ int check_command(int argc, char **argv) {
         }
         report_messages(diag);
         bool good = method && diag_error_count(diag) == 0;
-        if (good && !options.print_after && !options.numerics && !options.memory) check_print(method, stdout);
+        if (good && !options.print_after && !options.numerics && !options.memory && !options.passes) check_print(method, stdout);
         status = good ? 0 : 1;
     }
     arena_free(arena);

@@ -287,6 +287,8 @@ static bool has_loss(const Module *spec) {
     return false;
 }
 
+bool is_method(const Method *method) { return has_loss(method->spec); }
+
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
     static const Options none = {.file = NULL};
     if (!options) options = &none;

@@ -29,6 +29,9 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
 /* The same for a text in memory, without settings. Never NULL: diag tells whether it may be lowered. */
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 
+/* Whether it trains something: else it is a file of functions. */
+bool is_method(const Method *method);
+
 /* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete extents can tell (a read out of range) is
  * found by lowering it. NULL after errors and for a file without a loss. The plans are for the CPU, whatever options->target is. */
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const CompileOptions *options);

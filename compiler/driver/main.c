@@ -16,7 +16,7 @@ typedef struct Command {
 
 static const Command commands[] = {
     {"check", check_command,
-     "couplet check FILE [--print-after PASS] [--numerics] [--memory [512MiB]] [--fn NAME] [--size N=8,D=5]\n"
+     "couplet check FILE [--print-after PASS] [--numerics] [--passes] [--memory [512MiB]] [--fn NAME] [--size N=8,D=5]\n"
      "              [--no-stream] [--no-fuse] [--diagnostics json]\n"
      "    Types and shapes of every name; all errors at once. PASS is lower, or one of the passes in docs/hacking.md;\n"
      "    --numerics says which formulas are computed in another form, so that they neither overflow nor lose digits.\n"

@@ -21,7 +21,7 @@ typedef struct Options {
     int64_t seed, seeds, threads, max_steps, checkpoint_every, give_every, steps, step, rows, batch, skip_bad;
     double epochs;        /* 0: as the spec says */
     int64_t memory_bytes; /* --memory 512MiB; 0: as the spec says */
-    bool all_errors, resume, quiet, numerics, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;
+    bool all_errors, resume, quiet, numerics, passes, by_kernel, bench, no_stream, no_fuse, check, write, json, cache, clear;
     bool has_seed;
     bool memory; /* --memory was given, with a size or alone */
     SettingList sets, inputs, sizes;

@@ -16,8 +16,30 @@ bool print_after_exists(const char *pass) {
     return false;
 }
 
-void print_after_pass(void *pass, const Graph *g, const char *done) {
-    if (pass && strcmp(pass, done) == 0) graph_print(g, stdout);
+/* What is known of the graph, from the passes before. */
+static GraphForm *form_of(PrintAfter *p, const Graph *g) {
+    for (int i = 0; i < p->forms.count; i++)
+        if (p->forms.items[i].graph == g) return &p->forms.items[i];
+    const GraphForm none = {.graph = g};
+    array_push(p->arena, &p->forms, none);
+    return &p->forms.items[p->forms.count - 1];
+}
+
+PrintAfter *print_after_new(Arena *arena, const char *pass) {
+    PrintAfter *p = arena_new_of(arena, PrintAfter);
+    *p = (PrintAfter){.arena = arena, .pass = pass};
+    return p;
+}
+
+void print_after_pass(void *context, const Graph *g, const char *done) {
+    PrintAfter *p = context;
+    if (!p->pass) return;
+    GraphForm *known = form_of(p, g);
+    const uint64_t hash = graph_form_hash(g), before = known->hash;
+    known->hash = hash;
+    if (strcmp(p->pass, done) != 0) return;
+    if (hash == before) printf("# %s leaves this graph unchanged\n", done);
+    graph_print(g, stdout);
 }
 
 void print_after_place(Arena *arena, const char *pass, Graph *g, const ProgramState *states, int state_count, const DeviceChoice *device) {

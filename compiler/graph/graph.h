@@ -354,6 +354,8 @@ bool gx_range_of_data(Graph *g, const GExpr *expr, const int64_t *extents, int64
 void graph_print(const Graph *g, FILE *out);
 /* The hash of that text without places in the source. */
 uint64_t graph_hash(const Graph *g);
+/* Equal for graphs that differ in the numbers of their nodes alone. */
+uint64_t graph_form_hash(const Graph *g);
 /* Reads the graph that such a text says. Printed again, it is the same text. NULL after errors,
  * which are in diag. */
 Graph *graph_read(Arena *arena, Diag *diag, const Source *source);

@@ -271,3 +271,31 @@ uint64_t graph_hash(const Graph *g) {
     free(text);
     return hash;
 }
+
+/* The place of a node in the order in which the text first names them. */
+static uint32_t place_of(const Graph *g, uint32_t *places, uint32_t *last, unsigned long id) {
+    if (id > g->tables->last_node) return 0;
+    if (!places[id]) places[id] = ++*last;
+    return places[id];
+}
+
+uint64_t graph_form_hash(const Graph *g) {
+    uint64_t hash = 1469598103934665603u;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *memory = open_memstream(&text, &length);
+    uint32_t *places = calloc((size_t)g->tables->last_node + 1, sizeof *places), last = 0;
+    if (memory) {
+        graph_print(g, memory);
+        fclose(memory);
+    }
+    for (char *at = text; places && at && *at;) {
+        uint32_t value = (unsigned char)*at++;
+        if (value == '#') at += strcspn(at, "\n");
+        if (value == '%') value += 256 * place_of(g, places, &last, strtoul(at, &at, 10));
+        hash = (hash ^ value) * 1099511628211u;
+    }
+    free(places);
+    free(text);
+    return hash;
+}

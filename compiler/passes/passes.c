@@ -4,8 +4,11 @@
 
 #include <string.h>
 
+#define PASS_POINTER_graph(name) pass_##name
+#define PASS_POINTER_called(name) NULL
 static const PassRow rows[] = {
-#define PASS(name, stage, function, sentence) {#name, PASS_##stage, function, sentence},
+#define PASS(name, stage, how, needs, gives, sentence)                                             \
+    {#name, PASS_##stage, PASS_POINTER_##how(name), needs, gives, sentence},
 #include "compiler/passes/passes.def"
 #undef PASS
 };
@@ -17,11 +20,13 @@ const PassRow *passes_table(int *count) {
     return rows;
 }
 
-bool pass_exists(const char *name) {
-    bool exists = strcmp(name, "lower") == 0;
-    for (int i = 0; i < ROWS; i++) exists |= strcmp(rows[i].name, name) == 0;
-    return exists;
+const PassRow *pass_find(const char *name) {
+    for (int i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0) return &rows[i];
+    return NULL;
 }
+
+bool pass_exists(const char *name) { return strcmp(name, "lower") == 0 || pass_find(name); }
 
 const char *passes_list(Arena *arena) {
     const char *list = "lower";

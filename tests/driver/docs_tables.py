@@ -9,7 +9,7 @@ root = sys.argv[2]
 
 def passes():
     with open(os.path.join(root, "compiler", "passes", "passes.def")) as file:
-        rows = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*"([^"]*)"\)', file.read(), re.MULTILINE)
+        rows = re.findall(r'^PASS\((\w+),\s*(\w+),\s*\w+,\s*\w+,\s*\w+,\s*"([^"]*)"\)', file.read(), re.MULTILINE)
     return ["| pass | stage | what it does |", "| --- | --- | --- |"] + [f"| {name} | {stage} | {sentence} |" for name, stage, sentence in rows]
 
 

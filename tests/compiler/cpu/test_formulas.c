@@ -96,7 +96,7 @@ static void compare_pass(void *context, const Graph *g, const char *pass) {
 }
 
 static bool run_passes(Formula *f, PassStage stage) {
-    const char *wrong = stage_run(f->g, stage, compare_pass, f);
+    const char *wrong = stage_run(f->g, stage, compare_pass, f, NULL);
     if (!f->fault) f->fault = wrong;
     return !f->fault;
 }

@@ -82,16 +82,16 @@ static void try_formula(uint32_t seed) {
     Graph *g = formula_make(arena, seed, inputs);
     char *name = arena_printf(arena, "formula %u", seed);
     round_trip(name, g, "lower");
-    stage_run(g, PASS_before, round_trip, name);
+    stage_run(g, PASS_before, round_trip, name, NULL);
     pass_differentiate(g, g->outputs.items[g->outputs.count - 1].node, inputs, FORMULA_INPUTS, grads);
     for (int i = 0; i < FORMULA_INPUTS; i++)
         if (grads[i]) graph_output(g, arena_printf(arena, "grad_%s", inputs[i]->name), grads[i]);
     round_trip(name, g, "differentiate");
     char *before = printed(g);
     Graph *copy = graph_copy(arena_new(), g);
-    stage_run(copy, PASS_after, NULL, NULL);
+    stage_run(copy, PASS_after, NULL, NULL, NULL);
     compare_texts(name, "passes of a copy leave the original alone", before, printed(g));
-    stage_run(g, PASS_after, round_trip, name);
+    stage_run(g, PASS_after, round_trip, name, NULL);
     compare_texts(name, "passes make of a copy what they make of the original", printed(copy), printed(g));
     arena_free(copy->arena);
     arena_free(arena);

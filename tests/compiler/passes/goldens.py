@@ -46,7 +46,8 @@ def graphs(name, given):
             run = subprocess.run(command, capture_output=True, text=True, cwd=root)
             if run.returncode != 0:
                 sys.exit(f"{' '.join(command)}: {run.stderr}")
-            text += f"# after {done}\n" + re.sub(r"^value: .*\n", "", run.stdout, flags=re.MULTILINE) + "\n"
+            now = re.sub(r"^value: .*\n", "", run.stdout, flags=re.MULTILINE)
+            text += now.split("\n", 1)[0] + "\n\n" if "leaves this graph unchanged" in now else f"# after {done}\n{now}\n"
     return text
 
 

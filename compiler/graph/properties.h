@@ -1,0 +1,28 @@
+/* Properties of graphs that passes need and give, as sets. */
+#ifndef COUPLET_COMPILER_GRAPH_PROPERTIES_H
+#define COUPLET_COMPILER_GRAPH_PROPERTIES_H
+
+#include "compiler/graph/graph.h"
+
+enum {
+#define PROPERTY(name, sentence) PROPERTY_NUMBER_##name,
+#include "compiler/graph/properties.def"
+#undef PROPERTY
+    GRAPH_PROPERTIES
+};
+enum {
+#define PROPERTY(name, sentence) HAS_##name = 1 << PROPERTY_NUMBER_##name,
+#include "compiler/graph/properties.def"
+#undef PROPERTY
+    HAS_nothing = 0
+};
+
+typedef struct PropertyRow {
+    const char *name, *sentence;
+} PropertyRow;
+extern const PropertyRow graph_properties[GRAPH_PROPERTIES];
+
+/* NULL, or a sentence about the first of the set that does not hold, and a node that is in its way. */
+const char *graph_lacks(Graph *g, unsigned properties);
+
+#endif
