@@ -49,6 +49,7 @@ typedef struct Check {
     const Stmt *stage;       /* in `when NAME` of a stage: that one */
     bool in_epoch;           /* in `every epoch`, or among the statements of `eval` */
     bool in_eval;            /* in the latter */
+    bool misses_declaration; /* of a name that stands in what the parser passed over */
     bool is_broken;          /* the parser reported errors: statements may be missing */
     int64_t batch;
     bool names_batch; /* `train` does, or all stages do */
@@ -165,6 +166,8 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
 void open_binder(Check *c, Binder *binder);
 /* Then it is reported; `of`: "a reduction". */
 bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of);
+/* Whether a name stands in what the parser passed over: it was most likely declared there. */
+bool was_broken(Check *c, const char *name);
 void close_binders(Check *c, Binder **binders, int count, bool quiet);
 bool same_shape(const Type *a, const Type *b);
 /* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,

@@ -157,7 +157,7 @@ static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     const DataSource *data = s->data;
     const DataField *field = find_field(data, name->name);
     if (strcmp(name->name, "index") == 0 || (field && field->rank == 0 && field->type != DATA_U8)) return true;
-    if (data->poisoned) return false;
+    if (data->poisoned || (!field && was_broken(c, name->name))) return false;
     if (field) {
         diag_report(c->diag, CODE_DATA_OPTION, name->span, "rows are kept by a field that is a number, and `%s` is none; `%s` has %s", name->name, s->name, fields_text(c, data));
         return false;

@@ -113,12 +113,13 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
     diag_suggest(c->diag, "axes of one length have one name in the signature; axes of two lengths have an index each");
 }
 
-/* `quiet`: something in the body is wrong already, and it may be the array that would have told. */
+/* `quiet`: something in the body is wrong already, and it may be the array that would have told. So
+ * may what a statement declares that does not fit the grammar. */
 void close_binders(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
-        if (!quiet) {
+        if (!quiet && !c->misses_declaration) {
             diag_report(c->diag, CODE_ENDLESS_INDEX, b->span, "nothing says how far the index `%s` runs: it is the plain index of no array", b->name);
             diag_suggest(c->diag, "write its end: `%s < N`", b->name);
         }
@@ -138,7 +139,8 @@ void open_binder(Check *c, Binder *b) {
     if (b->bound) {
         check_expr(c, b->bound);
         b->extent = dim_of(c, b->bound);
-        if (!b->extent) {
+        const bool is_known = b->bound->type && b->bound->type->kind != KIND_POISON;
+        if (!b->extent && is_known) {
             diag_report(c->diag, CODE_DIMENSION_UNKNOWN, b->bound->span, "the end of the index `%s` is no dimension known at compile time", b->name);
             b->extent = dim_const(c->dims, 1);
         }
@@ -244,8 +246,7 @@ static const Span *declared_later(const Check *c, const char *name) {
 
 /* Help costs a look at every name that there is, and is given to the first errors only: more than are shown. */
 enum { ENOUGH_ERRORS = 100 };
-/* Whether a name stands in what the parser passed over: it was most likely declared there. */
-static bool was_broken(const Check *c, const char *name) {
+bool was_broken(Check *c, const char *name) {
     const size_t length = strlen(name);
     for (int i = 0; i < c->module->broken_count; i++) {
         const Span span = c->module->broken[i];
@@ -253,7 +254,7 @@ static bool was_broken(const Check *c, const char *name) {
         for (int at = span.begin; at + (int)length <= span.end; at++) {
             const bool begins = at == 0 || !(isalnum((unsigned char)text[at - 1]) || text[at - 1] == '_');
             const bool ends = !(isalnum((unsigned char)text[at + (int)length]) || text[at + (int)length] == '_');
-            if (begins && ends && memcmp(text + at, name, length) == 0) return true;
+            if (begins && ends && memcmp(text + at, name, length) == 0) return c->misses_declaration = true;
         }
     }
     return false;
@@ -378,6 +379,7 @@ static Type *check_member(Check *c, Expr *e) {
         const int item = part_of(whole, e->name);
         s->item = item;
         if (item < 0) {
+            if (was_broken(c, e->name)) return type_poison(c);
             const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
             int count = 0;
             for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
@@ -399,6 +401,7 @@ static Type *check_member(Check *c, Expr *e) {
             return p->type ? p->type : type_poison(c);
         }
     }
+    if (was_broken(c, e->name)) return type_poison(c);
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
     const char *meant = habit_of_name(e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);

@@ -36,7 +36,7 @@ const char *nearest_field(Check *c, const DataSource *data, const char *name) {
 
 static Type *unknown_field(Check *c, const Expr *e, const Symbol *symbol) {
     const DataSource *data = symbol->stmt->data;
-    if (data->poisoned) return type_poison(c);
+    if (data->poisoned || was_broken(c, e->name)) return type_poison(c);
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s", symbol->stmt->name, e->name, fields_text(c, data));
     const char *near = nearest_field(c, data, e->name);
     if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);

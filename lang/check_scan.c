@@ -59,7 +59,7 @@ void check_scan(Check *c, Stmt *s) {
     c->scan = outer;
     pop_scope(c);
     for (int i = 0; i < s->carry_count; i++) {
-        if (may_have_next(s, s->carry[i])) continue;
+        if (may_have_next(s, s->carry[i]) || was_broken(c, s->carry[i]->name)) continue;
         diag_report(c->diag, CODE_SCAN, s->carry[i]->name_span, "`%s` would stay as it starts: the scan has no `next %s = ..`", s->carry[i]->name, s->carry[i]->name);
         diag_suggest(c->diag, "what does not change from round to round is named by a `let` before the scan");
     }

@@ -228,6 +228,8 @@ claim   : %empty                         { $$ = NULL; }
         ;
 claimlist : claimed                      { $$ = ast_params(p, NULL, $1); }
         | claimlist separators claimed   { $$ = ast_params(p, $1, $3); }
+        | error                          { $$ = NULL; }
+        | claimlist separators error     { $$ = $1; }
         ;
 claimed : NAME ':' NAME                  { $$ = named($1, @1); $$.kind_name = $3; }
         | NAME ':' NAME '[' exprs ']'    { $$ = shaped(named($1, @1), $5); $$.kind_name = $3; }
@@ -242,6 +244,8 @@ columns : columnlist separators
         ;
 columnlist : column                      { $$ = ast_params(p, NULL, $1); }
         | columnlist separators column   { $$ = ast_params(p, $1, $3); }
+        | error                          { $$ = NULL; }
+        | columnlist separators error    { $$ = $1; }
         ;
 column  : NAME ARROW expr                { $$ = valued(named($1, @1), $3); }
         | NAME '[' exprs ']' ARROW expr  { $$ = valued(shaped(named($1, @1), $3), $6); }
@@ -258,8 +262,11 @@ settings : %empty                        { $$ = NULL; }
         | separators settinglist         { $$ = $2; }
         | separators settinglist separators { $$ = $2; }
         ;
+/* A line that does not fit is passed over, and the list goes on behind it. */
 settinglist : setting                    { $$ = ast_setting(p, NULL, $1); }
         | settinglist separators setting { $$ = ast_setting(p, $1, $3); }
+        | error                          { $$ = NULL; }
+        | settinglist separators error   { $$ = $1; }
         ;
 /* `optimiser A on encoder, head` and `freeze C, head while epoch < 1`: a part that stands alone goes on with the list of the setting before it. */
 setting : setname expr                   { $$ = valued(named($1, @1), $2); }
@@ -402,9 +409,23 @@ static void suggest_habit(Parser *p, const Misfit *m) {
     if (meant) diag_suggest(p->diag, "%s", meant);
 }
 
+/* The block of a head that does not fit belongs to the statement, and what the head left open does not count. */
+static void take_block(Parser *p, Span from) {
+    int outside = p->level;
+    while (outside > 0 && p->open[outside].begin >= from.begin) outside--;
+    if (outside + 1 < p->level) {
+        p->open[outside + 1] = p->open[p->level];
+        p->opener[outside + 1] = p->opener[p->level];
+        p->depth[outside + 1] = 0;
+    }
+    if (outside < p->level) p->level = outside + 1;
+    p->base = outside;
+}
+
 /* The rest of the statement is passed over, with the blocks that belong to it. */
 static void skip_statement(Parser *p, const Misfit *m) {
     const Span from = m->first.source ? m->first : m->found;
+    if (!m->at_end && p->source->text[m->found.begin] == '{') take_block(p, from);
     array_push(p->arena, &p->broken, from);
     p->broken.items[p->broken.count - 1].end = p->offset;
     const char *next = p->source->text + p->offset;
