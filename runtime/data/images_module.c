@@ -1,4 +1,5 @@
-/* What libcouplet_images.so shows. */
+/* The one function that libcouplet_images.so shows: it finds the reader of a folder of pictures, or
+ * that of tar shards, by name. A module of another version of the interface has none. */
 #include "runtime/data/images.h"
 
 #include <string.h>
