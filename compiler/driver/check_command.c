@@ -70,12 +70,20 @@ static bool report_memory(Arena *arena, Method *method, const LoweredProgram *pr
     return memory_report(arena, program, compile_method(arena, diag_new(arena), method, METHOD_STEPS, &options), asked, stdout);
 }
 
-/* What says whose memory is meant says something: false after a message on stderr. */
-static bool fits_options(const Options *o, bool is_method) {
+/* True if what is asked is about what the file holds; false after a message on stderr. */
+static bool fits_options(const Options *o, bool trains) {
+    if (o->passes && !trains) {
+        report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss", o->file);
+        return false;
+    }
     if (!o->fn && o->sizes.count == 0) return true;
-    if (!o->memory) report(CODE_SETTING, "--fn and --size say which function's memory is meant, and go with --memory");
-    else if (is_method) report(CODE_SETTING, "--fn and --size are for a file of functions; `%s` trains a method, and --memory is about its step", o->file);
-    return o->memory && !is_method;
+    if (!o->memory)
+        report(CODE_SETTING, "--fn and --size say which function's memory is meant, and go with "
+                             "--memory");
+    else if (trains)
+        report(CODE_SETTING, "--fn and --size are for a file of functions; `%s` trains a method, and "
+                             "--memory is about its step", o->file);
+    return o->memory && !trains;
 }
 
 static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->result && s->result->kind == KIND_REAL && s->result->rank == 0; }
@@ -103,37 +111,47 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
     return good && (any || !o->fn);
 }
 
+/* What is asked of a method or of functions that check; false after a message, some of them in diag. */
+static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
+    PassLog log = {0};
+    CompileOptions lower = compile_options(arena, o, NULL);
+    if (o->passes) lower.log = &log;
+    LoweredProgram *program = load_lowered(arena, diag, method, &lower);
+    const bool sound = diag_error_count(diag) == 0;
+    for (int i = 0; program && o->numerics && i < program->phases.count; i++)
+        print_numerics(program->phases.items[i].train, stdout);
+    if (program && o->passes) print_passes(arena, program, &log);
+    if (program) print_placements(arena, o->print_after, program);
+    if (!o->memory) return true;
+    if (program) return report_memory(arena, method, program, o->memory_bytes);
+    return !sound || report_functions(arena, diag, o, method);
+}
+
+/* True unless an option asks for more than names, types and shapes. */
+static bool asks_for_types(const Options *o) {
+    return !o->print_after && !o->numerics && !o->memory && !o->passes;
+}
+
+static int check(Arena *arena, const Options *o) {
+    Diag *diag = diag_new(arena);
+    Method *method = load_method(arena, diag, o->file, o);
+    if (method && diag_error_count(diag) == 0 && !fits_options(o, is_method(method))) return 2;
+    const bool reported = method && report_checked(arena, diag, o, method);
+    report_messages(diag);
+    if (!reported || diag_error_count(diag)) return 1;
+    if (asks_for_types(o)) check_print(method, stdout);
+    return 0;
+}
+
 int check_command(int argc, char **argv) {
     Arena *arena = arena_new();
     Options options;
     int status = 2;
-    if (options_read(arena, &options, "check", "set data skip-bad in fn size seed epochs print-after numerics passes memory [memory] no-stream no-fuse", argc, argv) && print_after_exists(options.print_after)) {
-        Diag *diag = diag_new(arena);
-        Method *method = load_method(arena, diag, options.file, &options);
-        if (method && options.passes && !is_method(method)) {
-            report(CODE_SETTING, "--passes is about the graphs of a method, and `%s` has no loss", options.file);
-            return 2;
-        }
-        if (method) {
-            PassLog log = {0};
-            CompileOptions lower = compile_options(arena, &options, NULL);
-            if (options.passes) lower.log = &log;
-            LoweredProgram *program = load_lowered(arena, diag, method, &lower);
-            if (diag_error_count(diag) == 0 && !fits_options(&options, program != NULL)) return 2;
-            for (int i = 0; program && options.numerics && i < program->phases.count; i++) print_numerics(program->phases.items[i].train, stdout);
-            if (program && options.passes) print_passes(arena, program, &log);
-            if (program) print_placements(arena, options.print_after, program);
-            if (program && options.memory && !report_memory(arena, method, program, options.memory_bytes)) return 1;
-            if (!program && options.memory && diag_error_count(diag) == 0 && !report_functions(arena, diag, &options, method)) {
-                report_messages(diag);
-                return 1;
-            }
-        }
-        report_messages(diag);
-        bool good = method && diag_error_count(diag) == 0;
-        if (good && !options.print_after && !options.numerics && !options.memory && !options.passes) check_print(method, stdout);
-        status = good ? 0 : 1;
-    }
+    const char *const taken = "set data skip-bad in fn size seed epochs print-after numerics passes "
+                              "memory [memory] no-stream no-fuse";
+    if (options_read(arena, &options, "check", taken, argc, argv) &&
+        print_after_exists(options.print_after))
+        status = check(arena, &options);
     arena_free(arena);
     return status;
 }
