@@ -48,7 +48,7 @@ bool couplet_mapped_open(const char *path, CoupletMapped *out, char *error, size
     }
     out->bytes = bytes;
     out->length = (size_t)status.st_size;
-    couplet_guard_begin(bytes, out->length, path, false);
+    couplet_guard_begin(bytes, out->length, path);
     if (couplet_tensors_parse(path, bytes, out->length, &out->file, error, error_bytes)) return true;
     couplet_guard_end(bytes);
     munmap(bytes, out->length);
@@ -185,7 +185,7 @@ static bool remove_copy(const char *path, bool whole) {
 
 static int64_t seconds_unused(const char *path) {
     struct stat status;
-    return stat(path, &status) == 0 ? (int64_t)time(NULL) - (int64_t)status.st_mtime : 0;
+    return stat(path, &status) == 0 ? (int64_t)time(NULL) - (int64_t)status.st_atime : 0;
 }
 
 /* `name`: of a copy, of its partial file, or of its lock. */
@@ -245,7 +245,7 @@ static bool look_at(const char *folder, const char *name, CoupletPackedCopy *cop
     if (!rest || strcmp(rest, lock_ending) == 0 || !couplet_path_join(folder, name, copy->path, error, sizeof error)) return false;
     if (stat(copy->path, &status) != 0) return false;
     copy->bytes = (int64_t)status.st_size;
-    copy->used = (int64_t)status.st_mtime;
+    copy->used = (int64_t)status.st_atime;
     copy->path[strlen(copy->path) - strlen(rest)] = 0;
     if (!*rest) look_into(copy);
     return true;

@@ -24,7 +24,6 @@ typedef struct Watched {
     _Atomic uintptr_t begin; /* 0: free. Set last, and cleared first: a signal sees whole entries */
     size_t length;
     atomic_bool cut;
-    bool by_time;
     char *path;
     struct stat about; /* as the file was mapped */
 } Watched;
@@ -83,7 +82,7 @@ static void install(void) {
 
 /* ---- what is watched ------------------------------------------------------------------------- */
 
-void couplet_guard_begin(const void *bytes, size_t length, const char *path, bool by_time) {
+void couplet_guard_begin(const void *bytes, size_t length, const char *path) {
     struct stat about;
     char *copy = bytes && stat(path, &about) == 0 ? strdup(path) : NULL;
     if (!copy) return;
@@ -97,7 +96,6 @@ void couplet_guard_begin(const void *bytes, size_t length, const char *path, boo
         w->length = length;
         w->path = copy;
         w->about = about;
-        w->by_time = by_time;
         atomic_store(&w->cut, false);
         atomic_store(&w->begin, (uintptr_t)bytes);
         if (at >= atomic_load(&used)) atomic_store(&used, at + 1);
@@ -131,7 +129,7 @@ static const char *change_of(const Watched *w) {
     if (now.st_size < w->about.st_size) return "was cut short";
     const bool same_time = now.st_mtim.tv_sec == w->about.st_mtim.tv_sec &&
                            now.st_mtim.tv_nsec == w->about.st_mtim.tv_nsec;
-    return now.st_size == w->about.st_size && (same_time || !w->by_time) ? NULL : "was written to";
+    return now.st_size == w->about.st_size && same_time ? NULL : "was written to";
 }
 
 bool couplet_guard_whole(char *error, size_t error_bytes) {

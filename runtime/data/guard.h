@@ -9,10 +9,8 @@
 #include <stddef.h>
 
 /* Watches `length` mapped bytes of the file until couplet_guard_end, which comes before they are
- * unmapped. If `by_time`, the file's time of change says whether it was written to; the time of a
- * packed copy says when it was last read instead. A copy of the runtime watches up to 4096 files at
- * once. */
-void couplet_guard_begin(const void *bytes, size_t length, const char *path, bool by_time);
+ * unmapped. A copy of the runtime watches up to 4096 files at once. */
+void couplet_guard_begin(const void *bytes, size_t length, const char *path);
 void couplet_guard_end(const void *bytes);
 
 /* True if a look at these bytes went past the file's end. */

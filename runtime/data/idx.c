@@ -26,7 +26,8 @@ enum {
     FASHION_CLASSES = 10,
     FASHION_SIDE = 28
 };
-static const int64_t least_mapped = INT64_C(1) << 26; /* smaller files are read: a mapped file that is cut meanwhile ends the program */
+/* Smaller files are read, and then are whole whatever becomes of them. */
+static const int64_t least_mapped = INT64_C(1) << 26;
 
 /* ---- types ------------------------------------------------------------------------------------------------------------ */
 
@@ -341,7 +342,7 @@ static bool map_samples(const File *f, Storage *storage, const void **column) {
     if (mapped == MAP_FAILED) return false;
     storage->mapped = mapped;
     storage->mapped_bytes = (size_t)f->bytes;
-    couplet_guard_begin(mapped, storage->mapped_bytes, f->path, true);
+    couplet_guard_begin(mapped, storage->mapped_bytes, f->path);
     *column = (const char *)mapped + f->offset;
     return true;
 }

@@ -31,7 +31,7 @@ static bool map(int file, const char *path, CoupletMapping *out, char *error, si
     void *bytes = mmap(NULL, out->length, PROT_READ, MAP_PRIVATE, file, 0);
     if (bytes == MAP_FAILED) return fail(path, errno, error, error_bytes);
     out->bytes = bytes;
-    couplet_guard_begin(bytes, out->length, path, true);
+    couplet_guard_begin(bytes, out->length, path);
     return true;
 }
 

@@ -81,11 +81,13 @@ static bool fits(Copy *copy, CoupletTable *table, const void **columns) {
     return true;
 }
 
-/* When it was last read is the time of the file. */
+/* When it was last read is the file's time of access; that of its change tells those who have it
+ * mapped that somebody wrote to it. */
 static void mark_used(const char *path) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return;
-    futimens(file, NULL);
+    const struct timespec now[] = {{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}};
+    futimens(file, now);
     close(file);
 }
 
