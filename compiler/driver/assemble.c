@@ -11,10 +11,8 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/settings.h"
 #include "compiler/driver/sources.h"
-#include "compiler/opencl/opencl.h"
 #include "runtime/data/reader.h"
 #include "runtime/hash.h"
-#include "runtime/opencl/opencl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -120,23 +118,23 @@ static void fill_tables(Arena *arena, const Method *method, const LoweredProgram
 }
 
 /* Every graph of the program in one list, so that all are compiled together and equal kernels are shared. */
-Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count) {
+GraphList program_graphs(Arena *arena, const LoweredProgram *lowered) {
     int most = 1 + lowered->features.count + lowered->measures.count;
     for (int i = 0; i < lowered->phases.count; i++) most += 1 + lowered->phases.items[i].actions.count;
     Graph **graphs = arena_array(arena, Graph *, most);
-    *count = 0;
-    graphs[(*count)++] = lowered->init;
+    int count = 0;
+    graphs[count++] = lowered->init;
     for (int i = 0; i < lowered->phases.count; i++) {
         const LoweredPhase *phase = &lowered->phases.items[i];
-        graphs[(*count)++] = phase->train;
-        for (int k = 0; k < phase->actions.count; k++) graphs[(*count)++] = phase->actions.items[k].g;
+        graphs[count++] = phase->train;
+        for (int k = 0; k < phase->actions.count; k++) graphs[count++] = phase->actions.items[k].g;
     }
-    for (int i = 0; i < lowered->measures.count; i++) graphs[(*count)++] = lowered->measures.items[i].g;
+    for (int i = 0; i < lowered->measures.count; i++) graphs[count++] = lowered->measures.items[i].g;
     for (int i = 0; i < lowered->features.count; i++) {
         lowered->features.items[i]->name = lowered->feature_names.items[i];
-        graphs[(*count)++] = lowered->features.items[i];
+        graphs[count++] = lowered->features.items[i];
     }
-    return graphs;
+    return (GraphList){graphs, count, lowered->states.items, lowered->states.count};
 }
 
 static CoupletAction *take_actions(Arena *arena, const LoweredActions *lowered, CoupletPlan **plans, const CoupletProgram *program) {
@@ -239,39 +237,27 @@ static CoupletProgram *make_program(Arena *arena, const Method *method, const Lo
 }
 
 bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const CpuTarget *wanted, Assembled *out, const char **error) {
-    int graph_count;
-    Graph **graphs = program_graphs(arena, lowered, &graph_count);
-    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    *out = (Assembled){.plans = cpu_plans(arena, graphs, graph_count, lowered->states.items, lowered->states.count, wanted, plans, error)};
+    const GraphList list = program_graphs(arena, lowered);
+    CoupletPlan **plans = arena_array(arena, CoupletPlan *, list.count);
+    *out = (Assembled){.plans = cpu_plans(arena, list.graphs, list.count, list.states, list.state_count, wanted, plans, error)};
     if (!out->plans) return false;
     out->program = make_program(arena, method, lowered, plans);
     return true;
 }
 
-static bool assemble_opencl(Arena *arena, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out, const char **error) {
-    int graph_count;
-    Graph **graphs = program_graphs(arena, lowered, &graph_count);
-    CoupletPlan **plans = arena_array(arena, CoupletPlan *, graph_count);
-    const OpenclOptions options = device_opencl_options(device);
+bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out, const char **error) {
+    const GraphList list = program_graphs(arena, lowered);
     *out = (Assembled){.plans = NULL};
-    if (!opencl_compile(arena, graphs, graph_count, lowered->states.items, lowered->states.count, &options, plans, &out->kernel_count, error)) return false;
-    out->program = make_program(arena, method, lowered, plans);
+    if (!device->backend->compile(arena, &list, device->number, &out->code, error)) return false;
+    out->program = make_program(arena, method, lowered, out->code.plans);
     return true;
 }
 
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error) {
-    const CpuOptions options = {cpu_cache_folder(arena)};
-    if (!assemble_for(arena, method, lowered, NULL, out, error)) return false;
-    out->code = cpu_jit(arena, out->plans, &options, error);
-    if (out->code) out->kernel_count = cpu_kernel_count(out->code);
-    return out->code != NULL;
+    return assemble_on(arena, method, lowered, &(DeviceChoice){.backend = &cpu_backend}, out, error);
 }
 
-PlanTarget device_target(Arena *arena, const DeviceChoice *device) {
-    if (device->kind != ON_OPENCL) return cpu_plan_target(arena);
-    const OpenclOptions opencl = device_opencl_options(device);
-    return opencl_plan_target(&opencl);
-}
+PlanTarget device_target(Arena *arena, const DeviceChoice *device) { return device->backend->target(arena, device->number); }
 
 CompileOptions compile_options(Arena *arena, const Options *options, const PlanTarget *target) {
     return (CompileOptions){.after = print_after_pass, .context = print_after_new(arena, options->print_after), .target = target, .memory = options->memory_bytes,
@@ -294,7 +280,7 @@ LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *pat
 
 bool assemble_lowered(Arena *arena, const Options *options, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out) {
     const char *failed = "out of memory";
-    bool good = device->kind == ON_OPENCL ? assemble_opencl(arena, method, lowered, device, out, &failed) : assemble(arena, method, lowered, out, &failed);
+    bool good = assemble_on(arena, method, lowered, device, out, &failed);
     if (good) assemble_origin(arena, options, out);
     else report_error(CODE_RUN_STOPPED, failed);
     return good;

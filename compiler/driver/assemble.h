@@ -9,10 +9,9 @@
 #include "runtime/abi.h"
 
 typedef struct Assembled {
-    CpuPlans *plans;
-    CpuCode *code; /* owns the plans' machine code: cpu_free after the program's last use; both NULL when they are for an OpenCL device */
+    CpuPlans *plans;  /* of assemble_for alone */
+    BackEndCode code; /* backend_free after the program's last use */
     CoupletProgram *program;
-    int kernel_count;
 } Assembled;
 
 /* What the command line asks of a compilation for the target; NULL: none is known. */
@@ -24,11 +23,13 @@ LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, 
 /* What plans for it ask of their kernels. */
 PlanTarget device_target(Arena *arena, const DeviceChoice *device);
 /* All graphs that a program runs, in the order of its plans. */
-Graph **program_graphs(Arena *arena, const LoweredProgram *lowered, int *count);
+GraphList program_graphs(Arena *arena, const LoweredProgram *lowered);
 /* The program without code, for a target (NULL: this machine, as it was tuned). False, with a sentence in *error. */
 bool assemble_for(Arena *arena, const Method *method, const LoweredProgram *lowered, const CpuTarget *wanted, Assembled *out, const char **error);
 
-/* With the code for this machine. False, with a sentence in *error, when the back end fails. */
+/* With the code for a device. False, with a sentence in *error, when its back end fails. */
+bool assemble_on(Arena *arena, const Method *method, const LoweredProgram *lowered, const DeviceChoice *device, Assembled *out, const char **error);
+/* The same for this machine. False, with a sentence in *error, when the back end fails. */
 bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered, Assembled *out, const char **error);
 
 /* Says in the program how it was compiled. */

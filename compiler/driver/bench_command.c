@@ -7,7 +7,6 @@
 #include "compiler/driver/report.h"
 #include "compiler/driver/step_bench.h"
 #include "compiler/driver/yardstick.h"
-#include "runtime/opencl/opencl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,9 +101,9 @@ static bool bench_step(Bench *b, Arena *arena, const Options *o, const DeviceCho
     if (b->device->is_host) measure_machine(b);
     const CoupletProgram *p = assembled.program;
     bool good = step_measure(p, b->device, (int)(o->steps ? o->steps : STEPS), false, &times, error, sizeof error);
-    if (good) print_step(b, p, &times, ready, b->device->is_host ? cpu_was_cached(assembled.code) : couplet_opencl_was_cached(b->device));
+    if (good) print_step(b, p, &times, ready, assembled.code.backend->was_cached(&assembled.code, b->device));
     else report_error(CODE_RUN_STOPPED, error);
-    cpu_free(assembled.code);
+    backend_free(&assembled.code);
     return good;
 }
 
@@ -112,11 +111,11 @@ static bool bench(Arena *arena, const Options *o) {
     Bench b = {.threads = couplet_threads_new((int)o->threads), .good = true};
     DeviceChoice choice;
     b.good = device_choose(o->device, false, &choice);
-    if (b.good && choice.kind == ON_OPENCL && !o->file) {
+    if (b.good && !choice.backend->is_host && !o->file) {
         report(CODE_COMMAND_LINE, "products and convolutions by themselves are measured on the CPU only; tools/bench_opencl.py measures a device");
         b.good = false;
     }
-    if (b.good) b.device = choice.kind == ON_OPENCL ? device_open(arena, &choice) : couplet_host_device_new(b.threads);
+    if (b.good) b.device = device_open(arena, &choice, b.threads);
     b.good = b.device != NULL;
     if (b.good && o->file) b.good = bench_step(&b, arena, o, &choice);
     if (b.good && !o->file) {

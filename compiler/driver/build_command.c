@@ -1,7 +1,6 @@
 /* couplet build: a spec to a program or a library that needs the runtime only. */
 #include "compiler/driver/assemble.h"
 #include "compiler/driver/build_header.h"
-#include "compiler/driver/build_opencl.h"
 #include "compiler/driver/link.h"
 #include "compiler/driver/report.h"
 #include "lang/diag.h"
@@ -32,6 +31,7 @@ typedef struct Build {
     int object_count;
     char *weights; /* to be built in; NULL: none */
     size_t weight_bytes;
+    const BackEnd *writer; /* whose text is asked for; NULL: a program for processors */
 } Build;
 
 static bool fail(const char *sentence) { return report_error(CODE_RUN_STOPPED, sentence); }
@@ -171,27 +171,59 @@ static bool make_llvm(Build *b) {
     return cpu_write_program(b->arena, b->programs[0].plans, b->programs[0].program, program_symbol(b, 0), true, arena_printf(b->arena, "%s.ll", b->out), &error) || fail(error);
 }
 
-static bool make_opencl(Build *b) { return build_opencl(b->arena, b->method, b->lowered, b->options->out ? b->options->out : arena_printf(b->arena, "%s.cl", b->out)); }
+/* The kernels as they run, in the order of their first step, each below the places in the spec that it comes from. */
+static bool make_text(Build *b) {
+    const char *text = NULL, *failed = "out of memory";
+    const char *path = b->options->out ? b->options->out : arena_printf(b->arena, "%s%s", b->out, b->writer->suffix);
+    char error[512];
+    int kernel_count = 0;
+    const GraphList list = program_graphs(b->arena, b->lowered);
+    const Module *spec = b->method->spec;
+    if (!b->writer->write(b->arena, &list, spec->name, spec->source->path, &text, &kernel_count, &failed)) return report_error(CODE_OUTPUT, failed);
+    if (!couplet_text_write(path, text, error, sizeof error)) return report_error(CODE_OUTPUT, error);
+    printf("%s: %d kernels\n", path, kernel_count);
+    return true;
+}
 
 typedef struct Emit {
     const char *name;
     bool (*make)(Build *b);
-    bool from_graphs; /* needs no code for a processor */
 } Emit;
 
 static const Emit emits[] = {
-    {"exe", make_executable, false}, {"lib", make_library, false}, {"object", make_object, false}, {"header", make_header, false}, {"llvm", make_llvm, false}, {"opencl", make_opencl, true},
+    {"exe", make_executable}, {"lib", make_library}, {"object", make_object}, {"header", make_header}, {"llvm", make_llvm},
 };
 
-static const Emit *find_emit(Arena *arena, const char *name) {
-    const char *names[sizeof emits / sizeof *emits];
-    for (size_t i = 0; i < sizeof emits / sizeof *emits; i++) {
-        if (strcmp(emits[i].name, name) == 0) return &emits[i];
-        names[i] = emits[i].name;
+enum { EMITS = sizeof emits / sizeof *emits, MOST_EMITS = EMITS + 8 };
+
+/* The words of --emit: those of programs for processors, then back ends that have a text. */
+static int emit_names(const char *names[MOST_EMITS]) {
+    int count = EMITS, backend_count;
+    const BackEnd *const *all = backends(&backend_count);
+    for (int i = 0; i < EMITS; i++) names[i] = emits[i].name;
+    for (int i = 0; i < backend_count && count < MOST_EMITS; i++)
+        if (all[i]->write) names[count++] = all[i]->name;
+    return count;
+}
+
+static void refuse_emit(Arena *arena, const char *name) {
+    const char *names[MOST_EMITS], *list = "";
+    const int count = emit_names(names);
+    for (int i = 0; i < count; i++) list = arena_printf(arena, "%s%s%s", list, i == 0 ? "" : i + 1 < count ? ", " : " or ", names[i]);
+    const char *near = diag_nearest(name, names, count);
+    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "--emit is %s, and `%s` was given", list, name);
+}
+
+static bool find_emit(Build *b, const char *name, Emit *out) {
+    for (int i = 0; i < EMITS; i++) {
+        *out = emits[i];
+        if (strcmp(emits[i].name, name) == 0) return true;
     }
-    const char *near = diag_nearest(name, names, (int)(sizeof emits / sizeof *emits));
-    report_with_help(CODE_COMMAND_LINE, near ? arena_printf(arena, "did you mean `%s`?", near) : NULL, "--emit is exe, lib, object, header, llvm or opencl, and `%s` was given", name);
-    return NULL;
+    b->writer = backend_find(name);
+    *out = (Emit){name, make_text};
+    if (b->writer && b->writer->write) return true;
+    refuse_emit(b->arena, name);
+    return false;
 }
 
 /* A C name: of a file "my-method.cpl", my_method. */
@@ -212,7 +244,7 @@ static void remove_folder(const Build *b) {
 static bool can_write(const Build *b, const Emit *emit) {
     char error[512];
     struct stat info;
-    bool as_named = emit->make == make_executable || emit->from_graphs;
+    bool as_named = emit->make == make_executable || b->writer;
     if (as_named && stat(b->out, &info) == 0 && S_ISDIR(info.st_mode)) return report(CODE_OUTPUT, "%s is a folder: -o names the file that is made", b->out);
     FILE *probe = couplet_file_begin(b->out, error, sizeof error);
     if (!probe) return report_error(CODE_OUTPUT, error);
@@ -224,12 +256,12 @@ static bool build(Build *b, const Emit *emit) {
     const char *place = getenv("TMPDIR");
     snprintf(b->folder, sizeof b->folder, "%.40s/couplet-XXXXXX", place && *place ? place : "/tmp");
     if (!read_targets(b) || !read_weights(b)) return false;
-    b->lowered = lower_spec(b->arena, b->options, b->options->file, &(DeviceChoice){emit->from_graphs ? ON_OPENCL : ON_CPU, ANY_GPU}, &b->method);
+    b->lowered = lower_spec(b->arena, b->options, b->options->file, &(DeviceChoice){.backend = b->writer ? b->writer : &cpu_backend, .number = ANY_DEVICE}, &b->method);
     if (!b->lowered) return false;
     b->name = c_name(b->arena, b->method->spec->name);
     b->out = b->options->out ? b->options->out : b->method->spec->name;
     if (!can_write(b, emit)) return false;
-    if (emit->from_graphs) return emit->make(b);
+    if (b->writer) return emit->make(b); /* no code for a processor */
     if (!assemble_all(b) || !weights_fit(b)) return false;
     if (!mkdtemp(b->folder)) return report(CODE_OUTPUT, "no folder for the objects can be made; the environment variable TMPDIR can name a place");
     bool good = emit->make(b);
@@ -242,9 +274,9 @@ int build_command(int argc, char **argv) {
     Options o;
     int status = 2;
     if (options_read(arena, &o, "build", "out data skip-bad emit target embed-weights set epochs memory", argc, argv)) {
-        const Emit *emit = find_emit(arena, o.emit ? o.emit : "exe");
+        Emit emit;
         Build b = {.arena = arena, .options = &o};
-        if (emit) status = build(&b, emit) ? 0 : 1;
+        if (find_emit(&b, o.emit ? o.emit : "exe", &emit)) status = build(&b, &emit) ? 0 : 1;
         free(b.weights);
     }
     arena_free(arena);

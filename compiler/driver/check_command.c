@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static const DeviceChoice host = {.kind = ON_CPU};
+static const DeviceChoice host = {.backend = &cpu_backend};
 
 static void print_placements(Arena *arena, const char *pass, const LoweredProgram *program) {
     for (int i = 0; i < program->phases.count; i++) print_after_place(arena, pass, program->phases.items[i].train, program->states.items, program->states.count, &host);
@@ -38,15 +38,14 @@ static void print_figures(const PassFigures *f) {
 
 /* The plans that a back end would make; their "nodes" are kernels. */
 static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log) {
-    int count;
-    Graph **graphs = program_graphs(arena, program, &count);
+    const GraphList list = program_graphs(arena, program);
     const PlanTarget target = device_target(arena, &host);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < list.count; i++) {
         Plan plan;
         const char *error;
-        const PassFigures figures = figures_begin(graphs[i], "place");
-        if (!plan_make(&plan, arena, graphs[i], program->states.items, program->states.count, &target, &error)) continue;
-        figures_end(log, figures, graphs[i]);
+        const PassFigures figures = figures_begin(list.graphs[i], "place");
+        if (!plan_make(&plan, arena, list.graphs[i], program->states.items, program->states.count, &target, &error)) continue;
+        figures_end(log, figures, list.graphs[i]);
         log->items[log->count - 1].nodes = plan.kernels.items.count;
     }
 }

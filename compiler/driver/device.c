@@ -1,43 +1,57 @@
-/* What --device means: a word becomes a kind of device and a number, and the runtime's device is
- * opened with the folder of caches. Whether a device is a GPU decides how large tiles are, so
- * code for another machine (ANY_GPU) is made for one. */
+/* What --device means: a word becomes a back end and the number of one of its devices. Which back ends
+ * there are is asked of their table (compiler/backend/backend.c). */
 #include "compiler/driver/device.h"
 #include "compiler/driver/report.h"
-
-#include "compiler/cpu/cpu.h"
-#include "runtime/opencl/opencl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* "cpu, reference or opencl (opencl:1 for the second device)" */
+static const char *list_devices(Arena *arena, bool with_reference) {
+    int count;
+    const BackEnd *const *all = backends(&count);
+    const char *list = "";
+    for (int i = 0; i < count; i++) {
+        const char *between = i == 0 ? "" : i + 1 < count ? ", " : " or ";
+        list = arena_printf(arena, "%s%s%s", list, between, all[i]->name);
+        if (i == 0 && with_reference) list = arena_printf(arena, "%s, reference", list);
+        if (all[i]->most_devices > 1)
+            list = arena_printf(arena, "%s (%s:1 for the second device)", list, all[i]->name);
+    }
+    return list;
+}
+
+/* "opencl:1" of the back end `opencl`, which has several devices. */
+static bool read_number(const char *text, const BackEnd *backend, int *number) {
+    char *end;
+    if (backend->most_devices < 2 || text[0] != ':' || text[1] < '0' || text[1] > '9') return false;
+    const long n = strtol(text + 1, &end, 10);
+    *number = (int)n;
+    return !*end && n < backend->most_devices;
+}
+
 bool device_choose(const char *text, bool with_reference, DeviceChoice *out) {
-    static const char opencl[] = "opencl";
-    *out = (DeviceChoice){ON_CPU, 0};
-    if (!text || strcmp(text, "cpu") == 0) return true;
-    if (with_reference && strcmp(text, "reference") == 0) {
-        out->kind = ON_REFERENCE;
-        return true;
+    *out = (DeviceChoice){.backend = &cpu_backend};
+    if (!text) return true;
+    out->is_reference = with_reference && strcmp(text, "reference") == 0;
+    if (out->is_reference) return true;
+    int count;
+    const BackEnd *const *all = backends(&count);
+    for (int i = 0; i < count; i++) {
+        const size_t length = strlen(all[i]->name);
+        if (strncmp(text, all[i]->name, length) != 0) continue;
+        out->backend = all[i];
+        if (!text[length] || read_number(text + length, all[i], &out->number)) return true;
     }
-    if (strncmp(text, opencl, sizeof opencl - 1) == 0) {
-        const char *rest = text + sizeof opencl - 1;
-        char *end;
-        out->kind = ON_OPENCL;
-        if (!*rest) return true;
-        long number = strtol(rest + 1, &end, 10);
-        out->number = (int)number;
-        if (*rest == ':' && rest[1] >= '0' && rest[1] <= '9' && !*end && number < COUPLET_OPENCL_MAX_DEVICES) return true;
-    }
-    report(CODE_COMMAND_LINE, "--device is cpu%s or opencl (opencl:1 for the second device), and `%s` was given", with_reference ? ", reference" : "", text);
+    Arena *arena = arena_new();
+    report(CODE_COMMAND_LINE, "--device is %s, and `%s` was given", list_devices(arena, with_reference), text);
+    arena_free(arena);
     return false;
 }
 
-OpenclOptions device_opencl_options(const DeviceChoice *choice) {
-    return (OpenclOptions){.has_products = couplet_opencl_has_products(), .is_gpu = choice->number == ANY_GPU || couplet_opencl_is_gpu(choice->number)};
-}
-
-CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice) {
+CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads) {
     char error[640];
-    CoupletDevice *device = couplet_opencl_open(choice->number, cpu_cache_folder(arena), error, sizeof error);
+    CoupletDevice *device = choice->backend->open(arena, choice->number, threads, error, sizeof error);
     if (!device) report_error(CODE_DEVICE, error);
     return device;
 }

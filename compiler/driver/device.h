@@ -2,24 +2,19 @@
 #ifndef COUPLET_DRIVER_DEVICE_H
 #define COUPLET_DRIVER_DEVICE_H
 
-#include "compiler/opencl/opencl.h"
+#include "compiler/backend/backend.h"
 #include "lang/support.h"
-#include "runtime/device.h"
-
-typedef enum { ON_CPU, ON_OPENCL, ON_REFERENCE } DeviceKind;
 
 typedef struct DeviceChoice {
-    DeviceKind kind;
-    int number; /* of opencl:n */
+    const BackEnd *backend; /* of the reference evaluator, the CPU's */
+    int number;             /* of opencl:n */
+    bool is_reference;
 } DeviceChoice;
 
-enum { ANY_GPU = -1 /* the number of a device that need not be here */ };
-
-/* `text` is cpu, opencl, opencl:n, or (where allowed) reference; NULL is cpu. False after a message on stderr. */
+/* `text` is the name of a back end, with :n where it has numbers, or (where allowed) reference; NULL is
+ * cpu. False after a message on stderr. */
 bool device_choose(const char *text, bool with_reference, DeviceChoice *out);
-/* What its kernels are written for. */
-OpenclOptions device_opencl_options(const DeviceChoice *choice);
-/* The chosen OpenCL device, its built programs cached beside the CPU's objects. NULL after a message on stderr. */
-CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice);
+/* The chosen device; `threads` are those of a host. NULL after a message on stderr. */
+CoupletDevice *device_open(Arena *arena, const DeviceChoice *choice, CoupletThreads *threads);
 
 #endif

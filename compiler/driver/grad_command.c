@@ -9,10 +9,8 @@
 #include "compiler/driver/print_after.h"
 #include "compiler/driver/report.h"
 #include "compiler/driver/whole_numbers.h"
-#include "compiler/opencl/opencl.h"
 #include "compiler/reference/reference.h"
 #include "runtime/npy.h"
-#include "runtime/opencl/opencl.h"
 #include "runtime/plan.h"
 
 #include <errno.h>
@@ -146,44 +144,39 @@ static int run_kernels(Arena *arena, const Options *options, const Graph *g, con
     return status;
 }
 
-static int evaluate_cpu(Arena *arena, const Options *options, Graph *g, FunctionArrays *arrays) {
-    CoupletPlan *plan;
-    const char *error = "out of memory";
-    CpuOptions cpu = {cpu_cache_folder(arena)};
-    CpuCode *code = cpu_compile(arena, &g, 1, NULL, 0, &cpu, &plan, &error);
+static int evaluate_on_host(Arena *arena, const Options *options, Graph *g, const BackEndCode *code, FunctionArrays *arrays) {
     CoupletThreads *threads = couplet_threads_new(options->threads ? (int)options->threads : options->bench ? 0 : 1);
-    CoupletRun *run = code ? couplet_run_new(plan, threads) : NULL;
-    int status = 1;
-    if (run) status = run_kernels(arena, options, g, plan, run, threads, NULL, arrays);
-    else report_error(CODE_RUN_STOPPED, error);
+    CoupletRun *run = couplet_run_new(code->plans[0], threads);
+    const int status = run ? run_kernels(arena, options, g, code->plans[0], run, threads, NULL, arrays) : 1;
+    if (!run) report_error(CODE_RUN_STOPPED, "out of memory");
     couplet_run_free(run);
     couplet_threads_free(threads);
-    cpu_free(code);
     return status;
 }
 
-static int evaluate_opencl(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g, FunctionArrays *arrays) {
-    CoupletPlan *plan;
-    const char *error = "out of memory";
-    const OpenclOptions opencl = device_opencl_options(choice);
-    int status = 1, kernel_count;
-    CoupletDevice *device = device_open(arena, choice);
-    if (!device) return 1;
-    bool good = opencl_compile(arena, &g, 1, NULL, 0, &opencl, &plan, &kernel_count, &error);
-    CoupletRun *run = good ? couplet_run_on(device, plan) : NULL;
-    if (run) status = run_kernels(arena, options, g, plan, run, NULL, device, arrays);
-    else report_error(CODE_RUN_STOPPED, good ? device->fault.sentence : error);
+static int evaluate_on_device(Arena *arena, const Options *options, CoupletDevice *device, Graph *g, const BackEndCode *code, FunctionArrays *arrays) {
+    CoupletRun *run = couplet_run_on(device, code->plans[0]);
+    const int status = run ? run_kernels(arena, options, g, code->plans[0], run, NULL, device, arrays) : 1;
+    if (!run) report_error(CODE_RUN_STOPPED, device->fault.sentence);
     couplet_run_free(run);
-    couplet_device_free(device);
     return status;
 }
 
 static int evaluate(Arena *arena, const Options *options, const DeviceChoice *choice, Graph *g, FunctionArrays *arrays) {
-    switch (choice->kind) {
-    case ON_REFERENCE: return evaluate_reference(options, g, diag_new(arena), arrays);
-    case ON_OPENCL: return evaluate_opencl(arena, options, choice, g, arrays);
-    default: return evaluate_cpu(arena, options, g, arrays);
-    }
+    if (choice->is_reference) return evaluate_reference(options, g, diag_new(arena), arrays);
+    const GraphList list = {.graphs = &g, .count = 1};
+    const bool is_host = choice->backend->is_host;
+    const char *error = "out of memory";
+    BackEndCode code = {0};
+    CoupletDevice *device = is_host ? NULL : device_open(arena, choice, NULL);
+    int status = 1;
+    if (!is_host && !device) return status;
+    if (!choice->backend->compile(arena, &list, choice->number, &code, &error)) report_error(CODE_RUN_STOPPED, error);
+    else if (is_host) status = evaluate_on_host(arena, options, g, &code, arrays);
+    else status = evaluate_on_device(arena, options, device, g, &code, arrays);
+    couplet_device_free(device);
+    backend_free(&code);
+    return status;
 }
 
 static int grad(Arena *arena, const Options *options) {

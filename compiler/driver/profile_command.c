@@ -98,7 +98,7 @@ static int profile(Arena *arena, const Options *o) {
     char error[512] = "out of memory";
     StepTimes times = {0};
     CoupletThreads *threads = couplet_threads_new((int)o->threads);
-    CoupletDevice *device = choice.kind == ON_OPENCL ? device_open(arena, &choice) : couplet_host_device_new(threads);
+    CoupletDevice *device = device_open(arena, &choice, threads);
     Yardstick best = {0};
     if (device && device->is_host) best = yardstick_measure(threads);
     bool good = device && step_measure(assembled.program, device, (int)(o->steps ? o->steps : 11), true, &times, error, sizeof error);
@@ -111,7 +111,7 @@ static int profile(Arena *arena, const Options *o) {
     free(times.kernels);
     couplet_device_free(device);
     couplet_threads_free(threads);
-    cpu_free(assembled.code);
+    backend_free(&assembled.code);
     return good ? 0 : 1;
 }
 

@@ -9,7 +9,6 @@
 #include "runtime/embed.h"
 #include "runtime/files.h"
 #include "runtime/interrupt.h"
-#include "runtime/opencl/opencl.h"
 #include "runtime/train.h"
 
 #include <stdlib.h>
@@ -150,7 +149,8 @@ static bool compile(Job *j, Assembled *out) {
     return lowered && assemble_lowered(j->arena, j->o, method, lowered, &j->choice, out);
 }
 
-static bool open_device(Job *j) { return j->choice.kind != ON_OPENCL || (j->device = device_open(j->arena, &j->choice)); }
+/* The host's is made by the runtime, with its threads. */
+static bool open_device(Job *j) { return j->choice.backend->is_host || (j->device = device_open(j->arena, &j->choice, NULL)); }
 
 /* The method's program built on the device, before anything is said or written; without a device it is the host's turn. */
 static bool make_ready(Job *j, const CoupletProgram *program) {
@@ -159,10 +159,10 @@ static bool make_ready(Job *j, const CoupletProgram *program) {
 }
 
 static void say_compiled(const Job *j, const Assembled *assembled, double seconds) {
-    bool cached = j->device ? couplet_opencl_was_cached(j->device) : cpu_was_cached(assembled->code);
+    const bool cached = assembled->code.backend->was_cached(&assembled->code, j->device);
     if (j->o->quiet) return;
     printf("%s in %.2f s (%d kernels%s%s%s; data in %.2f s)\n", cached ? "loaded" : "compiled",
-           seconds, assembled->kernel_count, cached ? " from the cache" : "",
+           seconds, assembled->code.kernel_count, cached ? " from the cache" : "",
            j->device ? " for " : "", j->device ? j->device->name : "", j->opened.seconds);
 }
 
@@ -227,7 +227,7 @@ static int run_job(Job *j) {
         if (!j->embedding) say_compiled(j, &assembled, now() - start);
         status = j->embedding ? embed_compiled(j, assembled.program) : run_compiled(j, &assembled);
     }
-    if (assembled.code) cpu_free(assembled.code);
+    backend_free(&assembled.code);
     return status;
 }
 

@@ -67,8 +67,8 @@ static bool run_round(Tuner *t, int round) {
     Assembled a = {0};
     StepTimes times = {0};
     if (!assemble_for(t->arena, t->method, t->lowered, &target, &a, &error)) return fail(error);
-    a.code = cpu_jit(t->arena, a.plans, &options, &error);
-    if (!a.code) return fail(error);
+    CpuCode *code = cpu_jit(t->arena, a.plans, &options, &error);
+    if (!code) return fail(error);
     int steps = t->options->steps ? (int)t->options->steps : STEPS;
     bool good = step_measure(a.program, t->device, steps, true, &times, sentence, sizeof sentence) || fail(sentence);
     for (int i = 0; good && i < a.program->train->step_count; i++) {
@@ -78,7 +78,7 @@ static bool run_round(Tuner *t, int round) {
         if (round < m->count) m->seconds[round] += times.kernels[i];
     }
     free(times.kernels);
-    cpu_free(a.code);
+    cpu_free(code);
     return good;
 }
 
@@ -107,7 +107,7 @@ static bool keep_best(Tuner *t) {
 }
 
 static bool tune(Tuner *t) {
-    t->lowered = lower_spec(t->arena, t->options, t->options->file, &(DeviceChoice){.kind = ON_CPU}, &t->method);
+    t->lowered = lower_spec(t->arena, t->options, t->options->file, &(DeviceChoice){.backend = &cpu_backend}, &t->method);
     if (!t->lowered) return false;
     CoupletThreads *threads = couplet_threads_new((int)t->options->threads);
     t->device = couplet_host_device_new(threads);

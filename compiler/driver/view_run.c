@@ -133,7 +133,7 @@ static LoweredProgram *lower(DataSets *sets, const Options *o) {
 }
 
 bool view_run(DataSets *sets, const Options *o, int32_t *const *rows, const int *row_counts, ViewRun *out) {
-    static const DeviceChoice host = {.kind = ON_CPU};
+    static const DeviceChoice host = {.backend = &cpu_backend};
     *out = (ViewRun){.train_source = -1};
     LoweredProgram *lowered = lower(sets, o);
     if (!lowered) return false;
@@ -155,7 +155,7 @@ void view_run_free(ViewRun *out) {
     couplet_session_free(in->session);
     couplet_device_free(in->device);
     couplet_threads_free(in->threads);
-    cpu_free(in->assembled.code);
+    backend_free(&in->assembled.code);
     for (int i = 0; in->made && i < in->input_count; i++) free(in->made[i]);
     free(in->made);
     free(in->inputs);

@@ -30,7 +30,7 @@ typedef struct Opening {
 
 static bool compile(Opening *o, Arena *arena, Diag *diag) {
     const char *path = arena_strndup(arena, o->path, strlen(o->path)), *error = "out of memory";
-    const DeviceChoice cpu = {ON_CPU, 0};
+    const DeviceChoice cpu = {.backend = &cpu_backend};
     Options options = {.file = path, .text = o->text, .quiet = true};
     for (int i = 0; i < o->hyper_count; i++) {
         const char *name = arena_strndup(arena, o->hypers[i].name, strlen(o->hypers[i].name));
@@ -64,7 +64,7 @@ static void open_method(void *context) {
 void couplet_method_close(const CoupletMethod *method) {
     Compiled *c = (Compiled *)(uintptr_t)method;
     if (!c) return;
-    if (c->assembled.code) cpu_free(c->assembled.code);
+    backend_free(&c->assembled.code);
     arena_free(c->arena);
     free(c);
 }

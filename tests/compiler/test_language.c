@@ -223,11 +223,11 @@ static void compare_cpu(Case *c, Graph *g, bool must_fault) {
 }
 
 static void compare_opencl(Case *c, Graph *g, bool must_fault) {
-    CoupletPlan *plan = NULL;
     const char *error = "?";
-    int kernels;
-    const OpenclOptions options = device_opencl_options(&(DeviceChoice){ON_OPENCL, as_gpu ? ANY_GPU : 0});
-    bool compiled = opencl_compile(c->arena, &g, 1, NULL, 0, &options, &plan, &kernels, &error);
+    const GraphList list = {.graphs = &g, .count = 1};
+    BackEndCode code;
+    const bool compiled = opencl_backend.compile(c->arena, &list, as_gpu ? ANY_DEVICE : 0, &code, &error);
+    const CoupletPlan *plan = compiled ? code.plans[0] : NULL;
     CoupletRun *run = compiled ? couplet_run_on(opencl, plan) : NULL, *again = run ? couplet_run_on(opencl, plan) : NULL;
     compare_runs(c, g, plan, run, again, must_fault, compiled ? opencl->fault.sentence : error);
     couplet_run_free(run);

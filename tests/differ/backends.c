@@ -162,11 +162,10 @@ static bool run_jit(Round *r, Result *results[BACKENDS]) {
 }
 
 static bool run_device(Round *r, Result *results) {
-    const OpenclOptions options = device_opencl_options(&(DeviceChoice){.kind = ON_OPENCL});
-    CoupletPlan **plans = arena_array(r->arena, CoupletPlan *, r->count);
-    int kernels;
-    if (!opencl_compile(r->arena, r->graphs, r->count, r->states.items, r->states.count, &options, plans, &kernels, &r->error)) return false;
-    for (int i = 0; i < r->count; i++) run_plan(r, r->b->devices[ON_A_DEVICE], r->subjects[i], plans[i], &results[i]);
+    const GraphList list = {r->graphs, r->count, r->states.items, r->states.count};
+    BackEndCode code;
+    if (!opencl_backend.compile(r->arena, &list, 0, &code, &r->error)) return false;
+    for (int i = 0; i < r->count; i++) run_plan(r, r->b->devices[ON_A_DEVICE], r->subjects[i], code.plans[i], &results[i]);
     return true;
 }
 

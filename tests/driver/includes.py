@@ -17,9 +17,13 @@ OF_RUNTIME = {"abi.h", "abi_pointers.def", "calls.h", "data/cache.h", "device.h"
 
 # Which other folders a folder of the compiler may include, beside the graph. Only `compile` runs passes over what lowering made.
 OF_COMPILER = {"graph": set(), "passes": set(), "lower": set(), "plan": set(), "reference": set(),
-               "compile": {"lower", "passes", "plan"}, "cpu": {"plan"}, "opencl": {"plan"}}
+               "compile": {"lower", "passes", "plan"}, "cpu": {"plan"}, "opencl": {"plan"},
+               "backend": {"cpu", "opencl", "plan"}}
 # Questions about formulas that a pass and lowering both ask.
 SHARED = {"compiler/passes/logform.h"}
+
+# What a folder may know of the runtime beyond that: a back end opens its device.
+OF_FOLDER = {"compiler/backend": {"runtime/opencl/opencl.h"}}
 
 
 def within_compiler(file, included):
@@ -33,7 +37,7 @@ def allowed(file, included):
         return other == own
     if file.startswith(("compiler/driver/", "compiler/library/")):
         return other in ("compiler", "lang") or (other == "runtime" and not included.endswith(".c"))
-    return (other == "compiler" and not included.startswith("compiler/driver/") and within_compiler(file, included)) or other == "lang" or included.removeprefix("runtime/") in OF_RUNTIME
+    return (other == "compiler" and not included.startswith("compiler/driver/") and within_compiler(file, included)) or other == "lang" or included.removeprefix("runtime/") in OF_RUNTIME or included in OF_FOLDER.get(file.rsplit("/", 1)[0], ())
 
 
 def wrong(file, text):

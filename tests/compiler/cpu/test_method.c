@@ -221,7 +221,7 @@ static int compare(const char *path, GraphSettings settings) {
         good = false;
     }
     for (int i = 0; i < program.program->phase_count; i++) good &= compare_phase(&t, path, lowered, program.program, i);
-    cpu_free(program.code);
+    backend_free(&program.code);
     arena_free(t.arena);
     return !good;
 }

@@ -104,23 +104,22 @@ static bool read_spec(Test *t, const char *path, const char *data, const char *f
 
 static bool compile_all(Test *t) {
     Graph **graphs = arena_array(t->arena, Graph *, 2 * t->count);
-    CoupletPlan **plans = arena_array(t->arena, CoupletPlan *, 2 * t->count);
-    const OpenclOptions options = device_opencl_options(&(DeviceChoice){.kind = ON_OPENCL});
+    const GraphList list = {graphs, 2 * t->count, t->states.items, t->states.count};
+    BackEndCode code;
     const char *error = "out of memory";
-    int kernels;
     for (int i = 0; i < t->count; i++) {
         graphs[2 * i] = t->specs[i].lowered->init;
         graphs[2 * i + 1] = t->specs[i].lowered->phases.items[0].train;
     }
-    if (!opencl_compile(t->arena, graphs, 2 * t->count, t->states.items, t->states.count, &options, plans, &kernels, &error)) {
+    if (!opencl_backend.compile(t->arena, &list, 0, &code, &error)) {
         printf("%s\n", error);
         return false;
     }
     for (int i = 0; i < t->count; i++) {
-        t->specs[i].init = plans[2 * i];
-        t->specs[i].train = plans[2 * i + 1];
+        t->specs[i].init = code.plans[2 * i];
+        t->specs[i].train = code.plans[2 * i + 1];
     }
-    printf("%d specs, %d kernels\n", t->count, kernels);
+    printf("%d specs, %d kernels\n", t->count, code.kernel_count);
     return true;
 }
 
@@ -300,7 +299,7 @@ int main(int argc, char **argv) {
     rmdir(folder);
     good = good && compile_all(&t);
     for (int i = 0; good && i < t.count; i++) wrong += test_spec(&t, &t.specs[i]);
-    for (int i = 0; i < t.count; i++) cpu_free(t.specs[i].cpu.code);
+    for (int i = 0; i < t.count; i++) backend_free(&t.specs[i].cpu.code);
     couplet_device_free(t.device);
     couplet_device_free(t.host);
     couplet_threads_free(t.threads);

@@ -1,0 +1,57 @@
+/* A back end, as everything ahead of it sees it: a name, what it asks of its kernels, and what becomes
+ * of graphs on one kind of device. A new one is a folder with such a struct and a line in backend.c;
+ * the driver finds it by its name. The device itself is the runtime's (runtime/device.h). */
+#ifndef COUPLET_COMPILER_BACKEND_H
+#define COUPLET_COMPILER_BACKEND_H
+
+#include "compiler/plan/kernel.h"
+#include "runtime/device.h"
+
+typedef struct BackEnd BackEnd;
+
+/* What is compiled together: equal kernels are shared, and states are numbered as in `states`. */
+typedef struct GraphList {
+    Graph *const *graphs;
+    int count;
+    const ProgramState *states;
+    int state_count;
+} GraphList;
+
+/* Plans that a device can run. They live in the arena; backend_free gives back the rest. */
+typedef struct BackEndCode {
+    const BackEnd *backend;
+    CoupletPlan **plans; /* of each graph */
+    int kernel_count;
+    void *own; /* of the back end */
+} BackEndCode;
+
+enum { ANY_DEVICE = -1 /* the number of a device that need not be here */ };
+
+struct BackEnd {
+    const char *name;     /* of --device and --emit */
+    const char *sentence; /* what it runs on */
+    bool is_host;         /* its device is the cores of this machine, on threads of the caller */
+    int most_devices;     /* `NAME:1` is the second; 1: there is one, without a number */
+    PlanTarget (*target)(Arena *arena, int number);
+    /* False, with a sentence in *error (in the arena), on failure. */
+    bool (*compile)(Arena *arena, const GraphList *list, int number, BackEndCode *out, const char **error);
+    void (*free)(BackEndCode *code); /* NULL: all of it is in the arena */
+    /* NULL with a sentence in `error`. `threads` are those of a host. */
+    CoupletDevice *(*open)(Arena *arena, int number, CoupletThreads *threads, char *error, size_t error_bytes);
+    /* Whether nothing had to be built: the code was there from an earlier run. */
+    bool (*was_cached)(const BackEndCode *code, const CoupletDevice *device);
+    /* The kernels as text for readers, made for any device of its kind; NULL: it has none. */
+    bool (*write)(Arena *arena, const GraphList *list, const char *name, const char *path, const char **text,
+                  int *kernel_count, const char **error);
+    const char *suffix; /* of a file with that text */
+};
+
+extern const BackEnd cpu_backend, opencl_backend;
+
+/* All, the one that is meant where none is named first. */
+const BackEnd *const *backends(int *count);
+const BackEnd *backend_find(const char *name); /* NULL: there is none of that name */
+/* Of zeroed code, nothing. */
+void backend_free(BackEndCode *code);
+
+#endif
