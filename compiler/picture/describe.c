@@ -168,6 +168,7 @@ typedef struct LossFacts {
     const Picture *picture;
     bool exponentials, hinge, library_clusters, in_batch, assigns, transposes, classifies;
     ARRAY(const char *) memory; /* whose rows are candidates: "the queue `Q`" */
+    ARRAY(const char *) prototypes; /* parameters whose rows samples are assigned to */
     const char *function;     /* the library's or the spec's function that the loss calls */
 } LossFacts;
 
@@ -272,6 +273,35 @@ static bool reads_class(const LossFacts *f, const FlowVisit *v) {
     return found;
 }
 
+/* ---- prototypes ------------------------------------------------------------------------------ */
+
+static bool find_prototypes(void *context, const FlowVisit *v) {
+    LossFacts *f = context;
+    const char *part;
+    const Symbol *s = v->e->symbol;
+    const bool is_matrix = s && s->kind == SYMBOL_PARAM && s->type && s->type->rank == 2;
+    if (flow_applied(v->e, &part)) return false;
+    if (is_matrix && !holds_name(f->prototypes.items, f->prototypes.count, s->name)) array_push(f->arena, &f->prototypes, s->name);
+    return true;
+}
+
+/* A sample belongs to one of the rows, or in parts to all of them: an argument of the library's
+ * cluster functions or of `assignment`, or what a softmax, an argmax or a top-k is taken of. */
+static bool assigns(const Expr *e) {
+    static const char *const assigning[] = {"assignment", NULL};
+    if (e->kind == EXPR_REDUCE) return e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_ARGMAX || e->reduce == REDUCE_ARGMIN || e->reduce == REDUCE_TOPK;
+    if (e->kind != EXPR_CALL || !e->callee->symbol) return false;
+    const Module *module = e->callee->symbol->module;
+    return is_named(e, assigning) || (module && strcmp(module->name, "cluster") == 0);
+}
+
+/* A prototype is a row of a trained matrix that samples are assigned to. A matrix that maps
+ * features, as CPC's and CURL's do, has none. */
+static void collect_prototypes(LossFacts *f, const FlowVisit *v) {
+    for (int i = 0; assigns(v->e) && i < v->e->arg_count; i++)
+        flow_walk(flow_new(f->arena, f->picture->method), v->e->args[i], v->frame, find_prototypes, f);
+}
+
 static bool collect(void *context, const FlowVisit *v) {
     LossFacts *f = context;
     static const char *const exponential[] = {"exp", "softplus", NULL}, *const larger[] = {"max", "relu", NULL};
@@ -282,6 +312,7 @@ static bool collect(void *context, const FlowVisit *v) {
         find_candidates(f, v);
     }
     f->classifies |= reads_class(f, v);
+    collect_prototypes(f, v);
     if (e->kind == EXPR_CALL) {
         static const char *const transposing[] = {"transpose", NULL};
         const Symbol *s = e->callee->symbol;
@@ -294,25 +325,40 @@ static bool collect(void *context, const FlowVisit *v) {
     return true;
 }
 
-static bool has_box(const Picture *p, BoxKind kind) {
-    for (int i = 0; i < p->boxes.count; i++)
-        if (p->boxes.items[i].kind == kind) return true;
-    return false;
-}
-
-/* What the loss reads of the data beside views: labels, and whatever else a sample has. */
-static void describe_fields(const Picture *p, FILE *out) {
+/* What the loss reads of the data beside views: labels, an int for each sample, and what else a
+ * sample has. */
+static int describe_fields(const Picture *p, bool labels, const char *title, FILE *out) {
     int count = 0;
     for (int i = 0; i < p->boxes.count; i++) {
         const Box *b = &p->boxes.items[i];
-        if (b->kind == BOX_FIELD) fprintf(out, "%s%s", count++ ? ", " : "labels      used: the loss reads ", b->name);
+        if (b->kind != BOX_FIELD || b->is_label != labels) continue;
+        fprintf(out, "%s%s", count++ ? ", " : title, b->name);
     }
-    fprintf(out, "%s\n", count ? "" : "labels      not used");
+    if (count) fprintf(out, "\n");
+    return count;
+}
+
+static void describe_data(const Picture *p, FILE *out) {
+    if (!describe_fields(p, true, "labels      used: the loss reads ", out)) fprintf(out, "labels      not used\n");
+    describe_fields(p, false, "fields      the loss reads ", out);
+}
+
+/* The arrow of k-means, from what is clustered; NULL: there is none. */
+static const Arrow *find_means(const Picture *p) {
+    for (int i = 0; i < p->arrows.count; i++)
+        if (p->arrows.items[i].clusters) return &p->arrows.items[i];
+    return NULL;
+}
+
+/* Samples agree with the clusters that they are assigned to, and are not compared with each other. */
+static bool agrees_with_clusters(const Picture *p, const LossFacts *f, const Separation *s) {
+    const bool clustered = f->prototypes.count || find_means(p), compared = f->memory.count || (f->in_batch && s->pairs);
+    return f->library_clusters || (clustered && !compared);
 }
 
 static void describe_loss(const Picture *p, const LossFacts *f, const Separation *s, FILE *out) {
     const char *family;
-    bool codes = f->library_clusters || (has_box(p, BOX_PARAM) && !f->memory.count && !(f->in_batch && s->pairs));
+    const bool codes = agrees_with_clusters(p, f, s);
     bool in_batch = f->in_batch && s->pairs && !codes, negatives = f->memory.count || in_batch;
     if (codes) family = "agreement of cluster assignments";
     else if (negatives && f->exponentials && f->classifies) family = "mixed: contrastive, of the InfoNCE family, and a cross-entropy on labels";
@@ -322,19 +368,16 @@ static void describe_loss(const Picture *p, const LossFacts *f, const Separation
     else if (f->assigns) family = "agreement of distributions";
     else family = "regression of one branch on the other";
     fprintf(out, "loss        %s%s%s%s\n", family, f->function ? " (" : "", f->function ? f->function : "", f->function ? ")" : "");
-    describe_fields(p, out);
+    describe_data(p, out);
     describe_negatives(f, in_batch, codes, s, out);
 }
 
 static void describe_clusters(const Picture *p, const LossFacts *f, FILE *out) {
-    for (int i = 0; i < p->boxes.count; i++)
-        if (p->boxes.items[i].kind == BOX_PARAM) {
-            fprintf(out, "clusters    yes: trained prototypes `%s`\n", p->boxes.items[i].name);
-            return;
-        }
-    const Arrow *means = NULL;
-    for (int i = 0; i < p->arrows.count && !means; i++)
-        if (p->arrows.items[i].clusters) means = &p->arrows.items[i];
+    if (f->prototypes.count) {
+        fprintf(out, "clusters    yes: trained prototypes `%s`\n", f->prototypes.items[0]);
+        return;
+    }
+    const Arrow *means = find_means(p);
     if (means) fprintf(out, "clusters    yes: k-means over `%s` between epochs\n", p->boxes.items[means->from].name);
     else if (f->library_clusters) fprintf(out, "clusters    yes: assignments from the library's cluster module\n");
     else if (f->assigns && f->transposes) fprintf(out, "clusters    yes: a softmax assigns them, and its columns are contrasted as its rows are\n");

@@ -112,6 +112,14 @@ static int box_of_chosen_view(Drawing *d, const Expr *e) {
     return box_of_view(d, arena_printf(d->arena, "%s[%.0f]", s->name, e->args[0]->number), s->stmt);
 }
 
+/* A field of a batch; the number of a row is none. */
+static int field_box(Drawing *d, const Symbol *s) {
+    if (strcmp(s->name, "index") == 0) return -1;
+    const bool is_label = s->type && s->type->kind == KIND_INT && s->type->rank <= 1;
+    const char *name = arena_printf(d->arena, "%s.%s", s->stmt->name, s->name);
+    return find_or_add(d, (Box){.kind = BOX_FIELD, .name = name, .stmt = s->stmt, .is_label = is_label});
+}
+
 /* The box that a name stands for, or -1: a value that is made of others. */
 static int box_of_name(Drawing *d, const Expr *e) {
     if (e->kind == EXPR_INDEX) return box_of_chosen_view(d, e);
@@ -122,7 +130,7 @@ static int box_of_name(Drawing *d, const Expr *e) {
     case SYMBOL_QUEUE:
     case SYMBOL_COLUMN: return find_or_add(d, (Box){.kind = BOX_QUEUE, .name = s->stmt->name, .stmt = s->stmt, .type = s->type});
     case SYMBOL_STATE: return find_or_add(d, (Box){.kind = BOX_STATE, .name = s->name, .stmt = s->stmt, .type = s->type});
-    case SYMBOL_FIELD: return strcmp(s->name, "index") == 0 ? -1 : find_or_add(d, (Box){.kind = BOX_FIELD, .name = arena_printf(d->arena, "%s.%s", s->stmt->name, s->name), .stmt = s->stmt});
+    case SYMBOL_FIELD: return field_box(d, s);
     case SYMBOL_PARAM:
         return is_trained_param(s) ? find_or_add(d, (Box){.kind = BOX_PARAM, .name = s->name, .stmt = s->stmt, .type = s->type}) : -1;
     default: return -1;

@@ -19,6 +19,7 @@ typedef struct Box {
     const Stmt *stmt;
     const char *part; /* of a network, or NULL */
     const Type *type; /* memory: its shape */
+    bool is_label;    /* a field of the data that is an int for each sample */
     bool trained;     /* a gradient comes to it */
     bool hidden;      /* the mirror image of another box */
 } Box;

@@ -18,6 +18,16 @@ SYSTEMS = ["ref", "method", "paper", "spec", "loss", "update", "structure", "clu
 LOSSES = ["loss in the survey", "paper", "spec", "loss"]
 COUNTS = {"Its table 1: losses": 6, "Its table 2: systems": 45, "Systems named in its text alone": 15}
 MISSING = "not there yet"
+# A prototype is a row of a matrix that samples are assigned to; a label is an int for each sample.
+SAID = {
+    "cpc": {"clusters": "no"},
+    "curl": {"clusters": "no", "labels": "used: the loss reads replay.action", "fields": "the loss reads replay.reward, replay.done"},
+    "tcl": {"clusters": "no", "labels": "not used", "fields": "the loss reads train.word"},
+    "m5product": {"clusters": "no", "labels": "not used"},
+    "tot": {"clusters": "yes: trained prototypes `C`", "labels": "not used", "fields": "the loss reads train.frames"},
+    "deep_cluster": {"clusters": "yes: k-means over `F` between epochs", "labels": "not used", "loss": "agreement of cluster assignments (losses.deep_cluster)"},
+    "swav": {"clusters": "yes: trained prototypes `C`", "labels": "not used"},
+}
 
 
 def read_page(text):
@@ -48,6 +58,9 @@ def describe(path):
     check(done.returncode == 0, f"describe {os.path.relpath(path, root)}", done.stderr)
     row = dict(line.split(None, 1) for line in done.stdout.splitlines() if line.split(None, 1)[1:])
     first = lambda name: row.get(name, "").split(":")[0]
+    said = SAID.get(os.path.basename(path)[:-4], {})
+    wrong = {key: row.get(key) for key, text in said.items() if row.get(key, "").strip() != text}
+    check(not wrong, f"what describe says of {os.path.relpath(path, root)}", wrong)
     return [first("update"), first("structure"), first("clusters"), "yes" if row.get("loss", "").startswith("mixed") else "no"]
 
 
