@@ -63,6 +63,7 @@ typedef struct LoweredPhase {
     int stage; /* 0 in a method without stages */
     Graph *train;
     LoweredActions actions; /* before an epoch's first step */
+    ARRAY(const char *) renewed; /* states that its steps renew, where ema edges may need to know */
 } LoweredPhase;
 
 /* A view as an output of a graph of METHOD_VIEWS: "view NAME". */

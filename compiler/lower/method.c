@@ -335,18 +335,32 @@ static void leave_stage(Lower *l, const LoweredPhase *phase, const Stmt *setting
     read_epoch(l, settings, stage->train_source, &stage->epoch_steps);
 }
 
-static bool has_work_outside(const Lower *l) {
+/* Whether networks may be applied behind an ema edge: in updates and pushes, between epochs, in
+ * `eval`, in a later phase. */
+static bool has_later_work(const Lower *l) {
     const Module *spec = l->method->spec;
-    for (int i = 0; i < spec->stmt_count; i++)
-        if (spec->stmts[i]->kind == STMT_EVERY || (spec->stmts[i]->kind == STMT_EVAL && spec->stmts[i]->body_count)) return true;
+    for (int i = 0; i < spec->stmt_count; i++) {
+        const StmtKind kind = spec->stmts[i]->kind;
+        if (kind == STMT_EVERY || kind == STMT_UPDATE || kind == STMT_QUEUE) return true;
+        if (kind == STMT_EVAL && spec->stmts[i]->body_count) return true;
+    }
     return l->program->phases.count > 1;
+}
+
+/* The right sides of updates and pushes, which come behind the edges of a step. */
+static void foresee_updates(Lower *l, LoweredPhase *phase) {
+    l->finishing = true;
+    update_parameters(l);
+    update_states(l);
+    each_statement(l, STMT_QUEUE, push_queues);
+    for (int i = 0; i < l->current.count; i++) array_push(l->arena, &phase->renewed, l->current.items[i].name);
 }
 
 /* The states of a network are known once it is applied. An ema edge moves them all, from the first step on, wherever that is: so where it may be later than the edge, everything is lowered
  * once to see which there are. */
 static void foresee_states(Lower *l) {
     const int known = l->records.count;
-    if (!l->edges.count || !has_work_outside(l)) return;
+    if (!l->edges.count || !has_later_work(l)) return;
     l->foresees = true;
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
         LoweredPhase *phase = &l->program->phases.items[i];
@@ -354,6 +368,7 @@ static void foresee_states(Lower *l) {
         enter_phase(l, phase);
         enter_stage(l, phase, true);
         lower_statements(l);
+        if (!diag_error_count(l->diag)) foresee_updates(l, phase);
         if (!diag_error_count(l->diag)) lower_epochs(l, phase);
     }
     if (!diag_error_count(l->diag)) lower_measures(l);

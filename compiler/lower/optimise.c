@@ -172,6 +172,8 @@ static void check_statistics(Lower *l, const Stmt *edge, const StateRecord *reco
     if (edge->with_state || record->state.role != ROLE_STATE || !target || !under(record->state.name, target)) return;
     for (int i = 0; i < l->current.count; i++)
         if (strcmp(l->current.items[i].name, record->state.name) == 0) return;
+    for (int i = 0; i < l->phase->renewed.count; i++)
+        if (strcmp(l->phase->renewed.items[i], record->state.name) == 0) return;
     diag_report(l->diag, CODE_EMA_STATE, edge->span, "`%s` is not applied in training, so its state `%s` would stay as it starts", target, record->state.name);
     diag_suggest(l->diag, "write `with state` behind the rate, so that the average takes the state too");
 }
