@@ -19,7 +19,7 @@ enum {
      * them. */
     MOST_OPEN_INDICES = 32,
     MOST_VIEWS = 64,             /* the views along one axis: view v[64] = .. */
-    MOST_ROUNDS = 256,           /* the rounds of a scan, which is unrolled */
+    MOST_ROUNDS = 1024,          /* the rounds of a scan, which is unrolled */
     /* The phases of a run, each of which is a step compiled by itself. */
     MOST_PHASES = 64,
     MOST_NESTED_BRACKETS = 1000, /* the brackets that are open at one place */

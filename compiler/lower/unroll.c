@@ -34,6 +34,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
     if (u->total <= MOST_APPLICATIONS) return;
     diag_report(l->diag, CODE_NETWORK_ARGUMENT, s->span, "this applies its networks %lld times; at most %d applications are written out", (long long)u->total,
                 MOST_APPLICATIONS);
+    diag_suggest(l->diag, "`reshape(x, A * B, ..)` puts both axes into one batch, to which the network is applied once");
     u->total = 1; /* of the right shape, so that the rest is checked too */
 }
 

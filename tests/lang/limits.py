@@ -213,7 +213,7 @@ def refused(kind, n, text, wanted):
 LIMITED = [
     ("places of topk", topk, 4, "E412"),
     ("indices of a reduction", reduction, 8, "E307"), ("axes of a let", axes_of_a_let, 8, "E307"), ("axes of a draw", axes_of_a_draw, 8, "E307"),
-    ("axes of reshape", reshape, 8, "E307"), ("open indices", open_indices, 32, "E307"), ("rounds", rounds, 256, "E410"),
+    ("axes of reshape", reshape, 8, "E307"), ("open indices", open_indices, 32, "E307"), ("rounds", rounds, 1024, "E410"),
     ("terms", terms, 1998, "E003"), ("signs", signs, 1997, "E003"), ("brackets", brackets, 1000, "E003"), ("nested calls", calls, 254, "E003"),
     ("as a whole number", whole, 2 ** 53 - 1, "E004"),
 ]
