@@ -243,14 +243,15 @@ const GExpr *graph_node_index(Graph *g, int number) {
 bool graph_index_is_fresh(const GExpr *e) { return e->index >= FIRST_FRESH; }
 
 static GType reduced_type(GReducer reducer, GType value) {
-    switch (reducer) {
-    case GR_ARGMAX:
-    case GR_ARGMIN: return GT_INT;
-    case GR_ANY:
-    case GR_ALL: return GT_BOOL;
-    case GR_SUM: return value == GT_BOOL ? GT_INT : value;
-    default: return value;
-    }
+    enum { same, counted, place, truth };
+    static const int gives[GRAPH_REDUCERS] = {
+#define REDUCER(name, word, label, takes, result) result,
+#include "compiler/graph/reducers.def"
+#undef REDUCER
+    };
+    if (gives[reducer] == place) return GT_INT;
+    if (gives[reducer] == truth) return GT_BOOL;
+    return gives[reducer] == counted && value == GT_BOOL ? GT_INT : value;
 }
 
 void graph_name_indices(Graph *g, GNode *node, const GExpr *const *indices, int count) {

@@ -79,15 +79,12 @@ struct GExpr {
     const GPlace *place;
 };
 
+/* compiler/graph/reducers.def, one row each. */
 typedef enum {
-    GR_NONE, GR_SUM, GR_MAX, GR_MIN,
-    GR_ARGMAX, /* an int, the flat position in the reduced space; of equal ones the lowest */
-    GR_ARGMIN, GR_ANY, GR_ALL,
-    GR_LSE, /* log(sum(exp(value))), shifted by the maximum; a term of -inf weighs 0 */
-    /* The same without the maximum: log(sum(exp(value - maximum))). If the maximum is infinite, it
-     * is as GR_LSE. Only the pass shift makes it, so it has no derivative. */
-    GR_LSE_REST
-    /* A count is a GR_SUM of int 1, a mean is a sum divided, and a variance is two nodes. */
+#define REDUCER(name, ...) GR_##name,
+#include "compiler/graph/reducers.def"
+#undef REDUCER
+    GRAPH_REDUCERS
 } GReducer;
 
 typedef enum {

@@ -35,8 +35,16 @@ const int graph_op_arity[G_OP_COUNT] = {
 #undef SCALAR
 };
 const char *const graph_type_words[GRAPH_TYPES] = {"real", "int", "bool", "u8"};
-const char *const graph_reducer_words[GRAPH_REDUCERS] = {"none", "sum", "max", "min", "argmax", "argmin", "any", "all", "lse",
-                                                           "lse_rest"};
+const char *const graph_reducer_words[GRAPH_REDUCERS] = {
+#define REDUCER(name, word, label, takes, gives) word,
+#include "compiler/graph/reducers.def"
+#undef REDUCER
+};
+const char *const graph_reducer_labels[GRAPH_REDUCERS] = {
+#define REDUCER(name, word, label, takes, gives) label,
+#include "compiler/graph/reducers.def"
+#undef REDUCER
+};
 const char *const graph_commit_words[GRAPH_COMMITS] = {"assign", "push", "rows"};
 
 typedef struct Printer {

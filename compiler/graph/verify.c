@@ -97,15 +97,13 @@ static bool check_condition(Verify *v, const GExpr *e, int index_count) {
 /* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 static int reduced_types(GReducer reducer) {
-    switch (reducer) {
-    case GR_NONE:
-    case GR_SUM: return ANY_TYPE;
-    case GR_ANY:
-    case GR_ALL: return BOOL;
-    case GR_LSE:
-    case GR_LSE_REST: return REAL;
-    default: return NUMBER;
-    }
+    enum { any = ANY_TYPE, number = NUMBER, real = REAL, truth = BOOL };
+    static const int types[GRAPH_REDUCERS] = {
+#define REDUCER(name, word, label, takes, gives) takes,
+#include "compiler/graph/reducers.def"
+#undef REDUCER
+    };
+    return types[reducer];
 }
 
 static bool check_compute(Verify *v, const GNode *n) {

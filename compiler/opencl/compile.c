@@ -1,6 +1,7 @@
 /* Plans, the launch of each step, and the text of the program. */
 #include "compiler/opencl/opencl.h"
 
+#include "compiler/graph/text.h"
 #include "compiler/opencl/emit.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/sweep.h"
@@ -104,15 +105,15 @@ static void write_places(Program *p, const Emitted *e) {
     if (more) text_printf(&p->text, " and %d more", more);
 }
 
-static const char *const reducers[] = {[GR_NONE] = "elements", [GR_SUM] = "sum", [GR_MAX] = "max", [GR_MIN] = "min", [GR_ARGMAX] = "argmax", [GR_ARGMIN] = "argmin",
-                                       [GR_ANY] = "any", [GR_ALL] = "all", [GR_LSE] = "logsumexp",
-                                       [GR_LSE_REST] = "logsumexp_rest"};
+static const char *reducer_word(GReducer reducer) {
+    return reducer == GR_NONE ? "elements" : graph_reducer_labels[reducer];
+}
 
 /* A word for a kernel's name; and what is said of it. */
 static const char *word_of(const Kernel *k) {
     static const char *const words[] = {[KERNEL_TOPK] = "topk", [KERNEL_ORDER] = "order", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "parts",
                                         [KERNEL_SWEEP] = "sweep", [KERNEL_SWEEP_JOIN] = "join", [KERNEL_BUCKET_SORT] = "members"};
-    return k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET ? reducers[k->node->reducer] : words[k->kind];
+    return k->kind == KERNEL_COMPUTE || k->kind == KERNEL_BUCKET ? reducer_word(k->node->reducer) : words[k->kind];
 }
 
 static const char *what_it_does(const Kernel *k) {
@@ -124,7 +125,7 @@ static const char *what_it_does(const Kernel *k) {
     case KERNEL_BUCKET_SORT: return "members listed by key, for";
     case KERNEL_GATHER_PARTIALS: return "parts of a sum of products, added in order";
     case KERNEL_PRODUCT: return k->contraction->plain ? "matrix product, done by CLBlast" : "sum of products, in tiles";
-    default: return reducers[k->node->reducer];
+    default: return reducer_word(k->node->reducer);
     }
 }
 
@@ -145,7 +146,7 @@ static void write_operands(Program *p, const Kernel *k) {
 
 /* " `name` [rows, columns] over [terms]"; after `before` with the reducer's word first. */
 static void write_result(Program *p, const char *before, const GNode *n, bool with_terms) {
-    if (before) text_printf(&p->text, "%s%s", before, reducers[n->reducer]);
+    if (before) text_printf(&p->text, "%s%s", before, reducer_word(n->reducer));
     if (n->name) text_printf(&p->text, " `%s`", n->name);
     text_printf(&p->text, " [");
     write_extents(p, n->rank, n->shape);

@@ -2,6 +2,7 @@
 #include "compiler/plan/plan.h"
 
 #include "compiler/graph/formulas.h"
+#include "compiler/graph/text.h"
 #include "compiler/graph/visit.h"
 #include "compiler/plan/bucket.h"
 #include "compiler/plan/contraction.h"
@@ -127,8 +128,6 @@ static double step_work(const Kernel *k) {
 
 /* "product 1 x 512 x 64 x 576", "sum [64] over [256, 28, 28]": a contraction's sides (z, m, n, k), or a node's space. */
 static const char *label_of(Arena *arena, const Kernel *k) {
-    static const char *const reducers[] = {"map", "sum", "max", "min", "argmax", "argmin", "any", "all", "logsumexp",
-                                             "logsumexp_rest"};
     static const char *const kinds[] = {[KERNEL_PACK] = "pack for", [KERNEL_PRODUCT] = "product", [KERNEL_GATHER_PARTIALS] = "add parts of"};
     if (k->kind == KERNEL_SWEEP_JOIN) return arena_printf(arena, "join of %lld parts of a sweep", (long long)k->sweep->parts);
     if (k->sweep)
@@ -139,7 +138,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
     }
     Text text = {0};
     if (k->bucket) text_printf(&text, k->kind == KERNEL_BUCKET_SORT ? "sort for " : "by key: ");
-    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name : reducers[k->node->reducer]);
+    text_printf(&text, "%s [", k->kind == KERNEL_TOPK ? "topk" : k->node->kind == GN_CALL ? couplet_calls[k->node->call].name : graph_reducer_labels[k->node->reducer]);
     for (int i = 0; i < k->node->rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->shape[i]);
     text_printf(&text, k->node->red_rank ? "] over [" : "]");
     for (int i = 0; i < k->node->red_rank; i++) text_printf(&text, i ? ", %lld" : "%lld", (long long)k->node->red_shape[i]);
