@@ -250,9 +250,9 @@ typedef struct CheckHooks {
 Method *check_method(Arena *arena, Diag *diag, Module *spec, const CheckHooks *hooks);
 
 /* concat(a, b, axis = 2): the axis, counted from 0 (-1: no number), and how many arrays are joined. */
-int concat_axis(const Expr *call, int *arrays);
+int call_concat_axis(const Expr *call, int *arrays);
 /* Is it a call of a distribution, as after `~`? */
-bool is_distribution(const Expr *expr);
+bool call_is_distribution(const Expr *expr);
 
 /* Whether a network in the (checked) expression is applied to something that speaks of the index: such a let is unrolled. */
 bool net_takes_index(const Expr *e, const Binder *binder);

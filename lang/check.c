@@ -20,26 +20,26 @@ Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims) {
 
 Type *type_poison(Check *c) { return type_make(c, KIND_POISON, 0, NULL); }
 
-Scope *push_scope(Check *c) {
+Scope *scope_push(Check *c) {
     Scope *scope = arena_new_of(c->arena, Scope);
     scope->parent = c->scope;
     return c->scope = scope;
 }
 
-void pop_scope(Check *c) { c->scope = c->scope->parent; }
+void scope_pop(Check *c) { c->scope = c->scope->parent; }
 
 enum { FEW_SYMBOLS = 12 };
 
-Symbol *find_in(const Scope *scope, const char *name) {
+Symbol *scope_find_in(const Scope *scope, const char *name) {
     if (scope->by_name.count) return map_get(&scope->by_name, name);
     for (int i = scope->symbols.count - 1; i >= 0; i--)
         if (strcmp(scope->symbols.items[i]->name, name) == 0) return scope->symbols.items[i];
     return NULL;
 }
 
-Symbol *find_symbol(const Scope *scope, const char *name) {
+Symbol *scope_find(const Scope *scope, const char *name) {
     Symbol *found = NULL;
-    for (; scope && !found; scope = scope->parent) found = find_in(scope, name);
+    for (; scope && !found; scope = scope->parent) found = scope_find_in(scope, name);
     return found;
 }
 
@@ -51,8 +51,8 @@ static void add_symbol(Arena *arena, Scope *scope, Symbol *s) {
         map_put(arena, &scope->by_name, scope->symbols.items[i]->name, scope->symbols.items[i]);
 }
 
-Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
-    const Symbol *other = find_in(c->scope, name);
+Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param) {
+    const Symbol *other = scope_find_in(c->scope, name);
     if (other) {
         diag_report(c->diag, CODE_DECLARED_TWICE, span, "`%s` is declared twice", name);
         diag_note(c->diag, other->span, "the first time is here");
@@ -72,14 +72,14 @@ static const char *nearest_name(Check *c, const char *name) {
     return diag_nearest(name, names, count);
 }
 
-void suggest_name(Check *c, const char *name) {
+void scope_suggest(Check *c, const char *name) {
     const char *near = nearest_name(c, name);
     if (near) {
         diag_suggest(c->diag, "did you mean `%s`?", near);
         return;
     }
     for (int m = 0; m < c->modules.count; m++) {
-        if (c->modules.items[m] == c->module || !find_in(c->module_scopes.items[m], name)) continue;
+        if (c->modules.items[m] == c->module || !scope_find_in(c->module_scopes.items[m], name)) continue;
         diag_suggest(c->diag, "the module %s has it: `%s.%s`", c->modules.items[m]->name, c->modules.items[m]->name, name);
         return;
     }
@@ -98,9 +98,9 @@ static Scope *builtin_scope(Check *c) {
 #undef BUILTIN
     };
     c->scope = NULL;
-    Scope *scope = push_scope(c);
+    Scope *scope = scope_push(c);
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        Symbol *s = declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])), (Span){0}, NULL, NULL);
+        Symbol *s = scope_declare(c, SYMBOL_BUILTIN, arena_intern(c->arena, names[i], strlen(names[i])), (Span){0}, NULL, NULL);
         s->builtin = i;
         TypeKind kind = KIND_FN;
         if (strcmp(s->name, "training") == 0) kind = KIND_BOOL;
@@ -129,26 +129,26 @@ static TypeKind kind_named(Check *c, const Param *p) {
 /* Whether a name in a signature's shape is one already: of the signature itself, or a dimension or a number of a function around it. Names of the method do not reach into
  * signatures: a hyper F or a bank M says nothing of the F and M of a function. */
 static bool is_of_function(const Check *c, const char *name) {
-    const Symbol *known = find_in(c->scope, name);
+    const Symbol *known = scope_find_in(c->scope, name);
     if (known) return true;
-    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent) known = find_in(scope, name);
+    for (const Scope *scope = c->scope->parent; scope && !known; scope = scope->parent) known = scope_find_in(scope, name);
     return known && (known->kind == SYMBOL_DIMENSION || known->kind == SYMBOL_CONFIG || known->kind == SYMBOL_ARGUMENT);
 }
 
 /* An axis that is a name introduces it. In a formula, `x[2 * N]`, it is introduced when nothing else has the name. */
 static void declare_dimensions(Check *c, Expr *dim, bool is_axis) {
     if (dim->kind == EXPR_NAME) {
-        const Symbol *known = is_axis ? NULL : find_symbol(c->scope, dim->name);
+        const Symbol *known = is_axis ? NULL : scope_find(c->scope, dim->name);
         if (is_of_function(c, dim->name) || (known && known->kind != SYMBOL_BUILTIN)) return;
         if (dim->name[0] < 'A' || dim->name[0] > 'Z') return;
-        Symbol *s = declare(c, SYMBOL_DIMENSION, dim->name, dim->span, NULL, NULL);
+        Symbol *s = scope_declare(c, SYMBOL_DIMENSION, dim->name, dim->span, NULL, NULL);
         s->type = type_make(c, KIND_INT, 0, NULL);
         return;
     }
     for (int i = 0; i < dim->arg_count; i++) declare_dimensions(c, dim->args[i], false);
 }
 
-Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
+Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count) {
     Dim *dims[MAX_RANK];
     if (count > MAX_RANK) {
         diag_report(c->diag, CODE_TOO_MANY_AXES, exprs[MAX_RANK]->span, "an array has at most %d axes", MAX_RANK);
@@ -157,7 +157,7 @@ Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
     for (int i = 0; i < count; i++) {
         Type *t = check_expr(c, exprs[i]);
         dims[i] = t->kind == KIND_POISON ? NULL : dim_of(c, exprs[i]);
-        report_dim_fault(c, exprs[i]->span);
+        dim_report_fault(c, exprs[i]->span);
         if (dims[i]) continue;
         if (t->kind != KIND_POISON) {
             const Symbol *other = exprs[i]->kind == EXPR_NAME ? exprs[i]->symbol : NULL;
@@ -175,7 +175,7 @@ Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count) {
 static Type *signature_type(Check *c, const Param *p) {
     const bool was = c->in_signature;
     c->in_signature = true;
-    Type *t = shape_type(c, kind_named(c, p), p->dims, p->dim_count);
+    Type *t = type_of_shape(c, kind_named(c, p), p->dims, p->dim_count);
     c->in_signature = was;
     return t;
 }
@@ -191,7 +191,7 @@ static void declare_params(Check *c, Stmt *s, SymbolKind kind, Param *params, in
         bool counts = kind == SYMBOL_CONFIG && s->kind == STMT_NET && !p->kind_name && !(p->value && p->value->kind == EXPR_NUMBER && !p->value->is_integer);
         p->type = counts ? type_make(c, KIND_INT, 0, NULL) : p->has_shape ? signature_type(c, p) : type_make(c, ints && !p->kind_name ? KIND_INT : kind_named(c, p), 0, NULL);
         if (p->value) check_expr(c, p->value);
-        p->symbol = declare(c, kind, p->name, p->span, s, p);
+        p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }
 }
@@ -241,14 +241,14 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     c->scope = outer;
     c->module = module;
     c->result = NULL;
-    push_scope(c);
+    scope_push(c);
     scheme->state = 1;
     c->calls++;
     if (s->has_config) declare_params(c, s, SYMBOL_CONFIG, s->config, s->config_count, false);
     if (s->kind == STMT_OPTIMISER) {
         for (int i = 0; i < s->param_count; i++) {
             s->params[i].type = type_make(c, KIND_ANY_SHAPE, 0, NULL);
-            s->params[i].symbol = declare(c, SYMBOL_ARGUMENT, s->params[i].name, s->params[i].span, s, &s->params[i]);
+            s->params[i].symbol = scope_declare(c, SYMBOL_ARGUMENT, s->params[i].name, s->params[i].span, s, &s->params[i]);
             s->params[i].symbol->type = s->params[i].type;
         }
         if (s->param_count != 2) diag_report(c->diag, CODE_OPTIMISER, s->name_span, "an optimiser is a rule for one parameter and its gradient: `optimiser %s(..)(p, g)`", s->name);
@@ -277,7 +277,7 @@ static void check_scheme(Check *c, Scheme *scheme, Stmt *s, Scope *outer, Module
     c->scan = scan;
 }
 
-Scheme *scheme_of(Check *c, Symbol *symbol) {
+Scheme *type_scheme_of(Check *c, Symbol *symbol) {
     Scheme *scheme = find_scheme(c, symbol->stmt);
     if (scheme->state == 1) {
         diag_report(c->diag, CODE_RECURSION, symbol->span, "`%s` uses itself; functions and networks here do not recurse", symbol->name);
@@ -297,14 +297,14 @@ Scheme *scheme_of(Check *c, Symbol *symbol) {
 
 /* The elements of `s[i, j] = E`. */
 static Type *elements_type(Check *c, Stmt *s) {
-    if (too_many_binders(c, s->binders, s->binder_count, "an array")) return type_poison(c);
-    push_scope(c);
-    for (int i = 0; i < s->binder_count; i++) open_binder(c, s->binders[i]);
+    if (binders_too_many(c, s->binders, s->binder_count, "an array")) return type_poison(c);
+    scope_push(c);
+    for (int i = 0; i < s->binder_count; i++) binder_open(c, s->binders[i]);
     Type *value = check_expr(c, s->value);
-    pop_scope(c);
+    scope_pop(c);
     bool endless = false;
     for (int i = 0; i < s->binder_count; i++) endless |= !s->binders[i]->extent;
-    close_binders(c, s->binders, s->binder_count, value->kind == KIND_POISON);
+    binders_close(c, s->binders, s->binder_count, value->kind == KIND_POISON);
     if (value->kind == KIND_POISON || endless) return type_poison(c); /* said already: what reads it is not to be blamed */
     bool unrolls = false; /* `let z[v] = encoder(g[v])` stacks what the network gives */
     for (int i = 0; i < s->binder_count; i++) unrolls |= net_takes_index(s->value, s->binders[i]);
@@ -323,14 +323,14 @@ static Type *elements_type(Check *c, Stmt *s) {
     return type_make(c, value->kind, s->binder_count + value->rank, dims);
 }
 
-Type *let_type(Check *c, Stmt *s) {
+Type *type_of_let(Check *c, Stmt *s) {
     if (s->binder_count) return elements_type(c, s);
     Type *t = check_expr(c, s->value);
     if (!s->has_dims) return t;
-    Type *claim = shape_type(c, t->kind, s->dims, s->dim_count);
-    if (claim->kind == KIND_POISON || t->kind == KIND_POISON || same_shape(claim, t)) return t;
+    Type *claim = type_of_shape(c, t->kind, s->dims, s->dim_count);
+    if (claim->kind == KIND_POISON || t->kind == KIND_POISON || type_same_shape(claim, t)) return t;
     bool fits = claim->rank == t->rank;
-    for (int i = 0; fits && i < t->rank; i++) fits = may_be_equal(c, claim->dims[i], t->dims[i]);
+    for (int i = 0; fits && i < t->rank; i++) fits = dim_may_be_equal(c, claim->dims[i], t->dims[i]);
     if (fits) return claim; /* compared once the sizes are known */
     diag_report(c->diag, CODE_CLAIM_FALSE, s->name_span, "`%s` is claimed to be %s", s->name, type_text(c->arena, claim));
     diag_note(c->diag, s->value->span, "and this is %s", type_text(c->arena, t));
@@ -346,13 +346,13 @@ static void refuse_reserved(Check *c, const char *name, Span span) {
 
 void check_let(Check *c, Stmt *s) {
     if (s->is_function) {
-        s->symbol = declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
+        s->symbol = scope_declare(c, SYMBOL_LET_FN, s->name, s->name_span, s, NULL);
         s->symbol->type = type_make(c, KIND_FN, 0, NULL);
         check_scheme(c, find_scheme(c, s), s, c->scope, c->module);
         return;
     }
-    Type *t = let_type(c, s);
-    s->symbol = declare(c, SYMBOL_LET, s->name, s->name_span, s, NULL);
+    Type *t = type_of_let(c, s);
+    s->symbol = scope_declare(c, SYMBOL_LET, s->name, s->name_span, s, NULL);
     s->symbol->type = t;
     if (t->rank) refuse_reserved(c, s->name, s->name_span);
 }
@@ -368,12 +368,12 @@ void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser) {
         Param *p = &s->params[i];
         Type *value = p->value ? check_expr(c, p->value) : type_make(c, KIND_REAL, 0, NULL);
         TypeKind element = owned_kind(c, p, kind);
-        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : shape_type(c, element, p->dims, p->dim_count);
-        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !same_shape(value, p->type))
+        p->type = optimiser ? type_make(c, KIND_ANY_SHAPE, 0, NULL) : type_of_shape(c, element, p->dims, p->dim_count);
+        if (value->kind != KIND_POISON && p->type->kind != KIND_POISON && !optimiser && value->rank && !type_same_shape(value, p->type))
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` is %s, and starts as %s", p->name, type_text(c->arena, p->type), type_text(c->arena, value));
         if (element == KIND_INT && value->kind == KIND_REAL)
             diag_report(c->diag, CODE_START_SHAPE, p->value->span, "`%s` holds whole numbers, and its start is %s", p->name, type_text(c->arena, value));
-        p->symbol = declare(c, kind, p->name, p->span, s, p);
+        p->symbol = scope_declare(c, kind, p->name, p->span, s, p);
         p->symbol->type = p->type;
     }
 }
@@ -395,7 +395,7 @@ void check_body(Check *c, Stmt **body, int count) {
         case STMT_UPDATE: check_update(c, s); break;
         case STMT_NET:
             check_net(c, s);
-            s->symbol = declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
+            s->symbol = scope_declare(c, SYMBOL_NET, s->name, s->name_span, s, NULL);
             s->symbol->type = type_make(c, KIND_NET, 0, NULL);
             break;
         case STMT_SCAN: check_scan(c, s); break;
@@ -415,7 +415,7 @@ static Module *load_module(Check *c, const char *name, Span span);
 
 /* A module that another file of the same folder uses already: each of them says what it needs. */
 static const Symbol *used_in_another_file(const Check *c, const Param *p) {
-    const Symbol *s = find_symbol(&(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
+    const Symbol *s = scope_find(&(Scope){.symbols = {c->scope->symbols.items, c->scope->symbols.count, 0}}, p->name);
     return s && s->kind == SYMBOL_MODULE && s->span.source != p->span.source ? s : NULL;
 }
 
@@ -428,13 +428,13 @@ static void declare_module_names(Check *c, Module *m) {
                 Module *used = load_module(c, s->params[p].name, s->params[p].span);
                 const Symbol *before = used_in_another_file(c, &s->params[p]);
                 if (before) continue;
-                Symbol *symbol = declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
+                Symbol *symbol = scope_declare(c, SYMBOL_MODULE, s->params[p].name, s->params[p].span, s, NULL);
                 symbol->module = used;
                 symbol->type = used ? type_make(c, KIND_MODULE, 0, NULL) : type_poison(c);
             }
         }
         if (kind == SYMBOL_POISON) continue;
-        s->symbol = declare(c, kind, s->name, s->name_span, s, NULL);
+        s->symbol = scope_declare(c, kind, s->name, s->name_span, s, NULL);
         s->symbol->type = type_make(c, s->kind == STMT_FN ? KIND_FN : s->kind == STMT_NET ? KIND_NET : KIND_OPTIMISER, 0, NULL);
     }
 }
@@ -453,7 +453,7 @@ static int64_t batch_of_stages(const Module *m) {
 
 /* The batch of lines that belong to no stage: that of `train`, or of all stages where `train` names none. */
 static int64_t method_batch(Check *c, Module *m) {
-    const Param *batch = train_setting(m, "batch");
+    const Param *batch = setting_of_train(m, "batch");
     const int64_t of_stages = batch ? 0 : batch_of_stages(m);
     c->names_batch = batch || of_stages;
     if (of_stages) return of_stages;
@@ -468,14 +468,14 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
     Module *was = c->module;
     c->scope = builtins;
     c->module = m;
-    Scope *scope = push_scope(c);
+    Scope *scope = scope_push(c);
     array_push(c->arena, &c->modules, m);
     array_push(c->arena, &c->module_scopes, scope);
     declare_module_names(c, m);
     /* Hypers and data first: functions may use them, wherever they stand. */
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_HYPER || m->stmts[i]->kind == STMT_DATA) check_statement(c, m, m->stmts[i]);
-    declare_stages(c, m);
+    check_declare_stages(c, m);
     c->batch = method_batch(c, m);
     for (int i = 0; i < m->stmt_count; i++) {
         DataSource *data = m->stmts[i]->kind == STMT_DATA ? m->stmts[i]->data : NULL;
@@ -492,7 +492,7 @@ static void check_module(Check *c, Module *m, Scope *builtins) {
         Stmt *s = m->stmts[i];
         if (s->kind == STMT_QUEUE) check_push(c, s);
         bool own_body = s->kind == STMT_FN || s->kind == STMT_OPTIMISER || (s->kind == STMT_NET && s->has_config);
-        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0) scheme_of(c, s->symbol);
+        if (own_body && s->symbol && s->symbol->stmt == s && find_scheme(c, s)->state == 0) type_scheme_of(c, s->symbol);
     }
     for (int i = 0; i < m->stmt_count; i++)
         if (m->stmts[i]->kind == STMT_DATA) check_weights(c, m->stmts[i]);

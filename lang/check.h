@@ -74,24 +74,24 @@ typedef struct Check {
 /* check.c */
 Type *type_make(Check *c, TypeKind kind, int rank, Dim *const *dims);
 Type *type_poison(Check *c);
-Symbol *declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param);
-Symbol *find_symbol(const Scope *scope, const char *name);
-Symbol *find_in(const Scope *scope, const char *name); /* in this one, and not in those around it */
-Scope *push_scope(Check *c);
-void pop_scope(Check *c);
-Scheme *scheme_of(Check *c, Symbol *symbol);
+Symbol *scope_declare(Check *c, SymbolKind kind, const char *name, Span span, Stmt *stmt, Param *param);
+Symbol *scope_find(const Scope *scope, const char *name);
+Symbol *scope_find_in(const Scope *scope, const char *name); /* in this one, and not in those around it */
+Scope *scope_push(Check *c);
+void scope_pop(Check *c);
+Scheme *type_scheme_of(Check *c, Symbol *symbol);
 void check_body(Check *c, Stmt **body, int count);
 void check_let(Check *c, Stmt *s);
 void check_net(Check *c, Stmt *s);
 void check_owned(Check *c, Stmt *s, SymbolKind kind, bool optimiser); /* param, state */
-Type *shape_type(Check *c, TypeKind kind, Expr **exprs, int count);
-Type *let_type(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
+Type *type_of_shape(Check *c, TypeKind kind, Expr **exprs, int count);
+Type *type_of_let(Check *c, Stmt *s); /* of what a let (or a carry, or a next) names */
 Scope *module_scope(Check *c, const Module *module);
-void suggest_name(Check *c, const char *name);
+void scope_suggest(Check *c, const char *name);
 
 /* check_method.c */
 void check_statement(Check *c, Module *m, Stmt *s);
-Param *train_setting(Module *spec, const char *name);
+Param *setting_of_train(Module *spec, const char *name);
 /* Of `optimiser .. on` or `freeze`. */
 void check_trained_part(Check *c, Expr *part, bool optimiser);
 void check_condition(Check *c, Expr *condition, const char *of);
@@ -99,17 +99,17 @@ void check_condition(Check *c, Expr *condition, const char *of);
 /* check_view.c */
 void check_view(Check *c, Stmt *s);
 /* Of a name in a view: that of one sample, where it has the batch in front. */
-Type *sample_type(Check *c, Expr *name, Type *whole);
+Type *type_of_sample(Check *c, Expr *name, Type *whole);
 
 /* check_options.c */
-const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name);
+const OptionRow *option_find(const OptionRow *rows, int count, const char *owner, const char *name);
 /* A number of a row, whose type was found: known now, and in its range. `name` is where the option
  * is named; `of`: " of knn". False after a message. */
 bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, DiagCode code,
                   const char *of);
 void check_train(Check *c, const Module *m, Stmt *s);
 /* Their names and batches, ahead of what speaks of them. */
-void declare_stages(Check *c, Module *m);
+void check_declare_stages(Check *c, Module *m);
 void check_stage(Check *c, Stmt *s);
 
 /* check_eval.c */
@@ -117,7 +117,7 @@ void check_eval(Check *c, Stmt *s);
 
 /* constant.c */
 /* After its type: whether it is a number known now; reports what has no value. */
-void find_constant(Check *c, Expr *e);
+void constant_find(Check *c, Expr *e);
 
 /* check_memory.c */
 void check_queue(Check *c, Stmt *s);
@@ -142,42 +142,42 @@ Type *check_field(Check *c, Expr *e, Symbol *data); /* train.image, train.all.im
 /* The field that `train.image` names where no batch is meant; NULL after a message, and where the
  * source is poisoned. */
 const DataField *check_named_field(Check *c, Expr *e);
-const DataField *find_field(const DataSource *data, const char *name);
+const DataField *source_find_field(const DataSource *data, const char *name);
 /* "image u8[1, 28, 28], label int and index int". */
-const char *fields_text(Check *c, const DataSource *data);
-const char *nearest_field(Check *c, const DataSource *data, const char *name);
+const char *source_fields_text(Check *c, const DataSource *data);
+const char *source_nearest_field(Check *c, const DataSource *data, const char *name);
 /* Of an array with a row for each sample; 1 after a message where nobody knows. */
-int64_t rows_of(Check *c, DataSource *data, Span span);
-int64_t batch_of(const Check *c, const DataSource *data);
+int64_t source_rows(Check *c, DataSource *data, Span span);
+int64_t source_batch(const Check *c, const DataSource *data);
 
 /* check_epoch.c */
 void check_every(Check *c, Stmt *s);
 void check_measures(Check *c, const Stmt *eval); /* its statements */
-void misplace_report(Check *c, const Stmt *s);
-bool is_key_of_log(const char *name); /* of rows of metrics.jsonl that every run has */
+void check_misplaced_report(Check *c, const Stmt *s);
+bool check_is_key_of_log(const char *name); /* of rows of metrics.jsonl that every run has */
 
 /* check_expr.c */
 Type *check_expr(Check *c, Expr *e);
-Span argument_span(const Expr *call, int at); /* of its name, or of an argument without one */
+Span call_argument_span(const Expr *call, int at); /* of its name, or of an argument without one */
 Dim *dim_of(Check *c, const Expr *e); /* NULL when it is no dimension */
 /* Reports what dim_fault tells of the dimensions made since the last time, if anything. */
-void report_dim_fault(Check *c, Span span);
-void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
-void open_binder(Check *c, Binder *binder);
+void dim_report_fault(Check *c, Span span);
+void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what);
+void binder_open(Check *c, Binder *binder);
 /* Then it is reported; `of`: "a reduction". */
-bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of);
+bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of);
 /* Whether a name stands in what the parser passed over: it was most likely declared there. */
-bool was_broken(Check *c, const char *name);
-void close_binders(Check *c, Binder **binders, int count, bool quiet);
-bool same_shape(const Type *a, const Type *b);
+bool parse_was_broken(Check *c, const char *name);
+void binders_close(Check *c, Binder **binders, int count, bool quiet);
+bool type_same_shape(const Type *a, const Type *b);
 /* Whether two dimensions are equal, or may be, as 2*ceil(H / 2) and H are for some H: lowering,
  * which knows the sizes, compares them then. Two names are not. */
-bool may_be_equal(Check *c, Dim *a, Dim *b);
+bool dim_may_be_equal(Check *c, Dim *a, Dim *b);
 /* One that is named where the network is composed. */
-bool has_part(const Symbol *net, const char *name);
+bool net_has_part(const Symbol *net, const char *name);
 /* Every part of the composition has a name: there is nothing else inside. */
-bool names_all_parts(const Symbol *net);
-bool is_numeric(const Type *t);
+bool net_names_all_parts(const Symbol *net);
+bool type_is_numeric(const Type *t);
 
 /* check_draw.c */
 void check_draw(Check *c, Stmt *s);
@@ -190,6 +190,6 @@ void check_next(Check *c, Stmt *s);
 Type *check_call(Check *c, Expr *e);
 /* A >> part: reports a built-in of two or more arrays. */
 void check_part_of_chain(Check *c, const Expr *part);
-Type *apply_net(Check *c, Expr *net, Type *argument, Span span);
+Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span);
 
 #endif

@@ -40,7 +40,7 @@ static bool unify(Check *c, const Param *param, const Type *given, Bindings *b, 
         diag_note(c->diag, param->span, "`%s` is declared here", param->name);
         return false;
     }
-    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && is_numeric(given)) || want->kind == KIND_ANY_SHAPE ||
+    bool kinds = want->kind == given->kind || (want->kind == KIND_REAL && type_is_numeric(given)) || want->kind == KIND_ANY_SHAPE ||
                  (want->kind == KIND_BOOL && given->kind == KIND_INT && want->rank > 0);
     if (!kinds) {
         diag_report(c->diag, CODE_ARGUMENT_KIND, span, "`%s` is %s, and this is %s", param->name, type_text(c->arena, want), type_text(c->arena, given));
@@ -116,14 +116,14 @@ static Expr **place(Check *c, const Expr *call, const char *callee, const Param 
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
         int at = name ? find_param(params, count, name) : position++;
         if (name && at < 0) {
-            unknown_argument(c, argument_span(call, i), name, callee, params, count);
+            unknown_argument(c, call_argument_span(call, i), name, callee, params, count);
             good = false;
         } else if (at >= count) {
             diag_report(c->diag, CODE_ARGUMENT_COUNT, call->args[i]->span, "`%s` takes %d %s, and %d are given", callee, count, count == 1 ? "argument" : "arguments", call->arg_count);
             if (declared.source) diag_note(c->diag, declared, "it is declared here");
             return NULL;
         } else if (placed[at]) {
-            diag_report(c->diag, CODE_ARGUMENT_TWICE, argument_span(call, i), "the argument `%s` is given twice", params[at].name);
+            diag_report(c->diag, CODE_ARGUMENT_TWICE, call_argument_span(call, i), "the argument `%s` is given twice", params[at].name);
             good = false;
         } else {
             placed[at] = call->args[i];
@@ -159,14 +159,14 @@ static Type *map_type(Check *c, const Expr *e, Rule rule) {
     bool whole = true;
     for (int i = 0; i < e->arg_count; i++) {
         Type *t = e->args[i]->type;
-        if (!is_numeric(t) && !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
+        if (!type_is_numeric(t) && !(strcmp(e->callee->name, "real") == 0 && t->kind == KIND_BOOL)) {
             diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[i]->span, "`%s` needs numbers, and this is %s", e->callee->name, type_text(c->arena, t));
             return type_poison(c);
         }
         if (t->kind == KIND_ANY_SHAPE) return t;
         whole &= t->kind == KIND_INT;
         if (t->rank == 0) continue;
-        if (shape->rank && !same_shape(shape, t)) {
+        if (shape->rank && !type_same_shape(shape, t)) {
             diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` works element by element, and the shapes differ: %s and %s", e->callee->name,
                        type_text(c->arena, shape), type_text(c->arena, t));
             return type_poison(c);
@@ -187,7 +187,7 @@ static Type *pair_type(Check *c, const Expr *e) {
         return type_poison(c);
     }
     if (a->kind == KIND_ANY_SHAPE && b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_REAL, 0, NULL);
-    if (!same_shape(a, b)) {
+    if (!type_same_shape(a, b)) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "`%s` needs two vectors of one length: %s and %s", e->callee->name, type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
@@ -196,7 +196,7 @@ static Type *pair_type(Check *c, const Expr *e) {
     return type_make(c, KIND_REAL, 0, NULL);
 }
 
-int concat_axis(const Expr *e, int *arrays) {
+int call_concat_axis(const Expr *e, int *arrays) {
     const Expr *last = e->args[e->arg_count - 1];
     bool named = e->arg_names && e->arg_names[e->arg_count - 1] && strcmp(e->arg_names[e->arg_count - 1], "axis") == 0;
     *arrays = named ? e->arg_count - 1 : e->arg_count;
@@ -207,7 +207,7 @@ int concat_axis(const Expr *e, int *arrays) {
 static Type *concat_type(Check *c, const Expr *e) {
     Type *first = e->args[0]->type;
     Dim *total = NULL;
-    int arrays, axis = concat_axis(e, &arrays);
+    int arrays, axis = call_concat_axis(e, &arrays);
     if (arrays < e->arg_count && (axis < 0 || axis >= first->rank)) {
         diag_report(c->diag, CODE_NEEDS_AXES, e->args[arrays]->span, "the axis along which concat joins is a number in 1 .. %d here, the first array being %s", first->rank, type_text(c->arena, first));
         return type_poison(c);
@@ -215,7 +215,7 @@ static Type *concat_type(Check *c, const Expr *e) {
     for (int i = 0; i < arrays; i++) {
         Type *t = e->args[i]->type;
         bool fits = t->rank == first->rank && t->rank > 0 && t->kind == first->kind;
-        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || may_be_equal(c, t->dims[a], first->dims[a]);
+        for (int a = 0; fits && a < t->rank; a++) fits = a == axis || dim_may_be_equal(c, t->dims[a], first->dims[a]);
         if (!fits) {
             diag_report(c->diag, CODE_SHAPES_DIFFER, e->args[i]->span, "concat joins arrays along axis %d, all other axes equal: %s and %s", axis + 1, type_text(c->arena, first),
                        type_text(c->arena, t));
@@ -276,7 +276,7 @@ static Type *filled_type(Check *c, Expr *e) {
     if (row->type->kind != KIND_INT || row->type->rank)
         diag_report(c->diag, CODE_INDEX_KIND, row->span, "a row of a queue is a whole number, and this is %s", type_text(c->arena, row->type));
     else if (row->kind == EXPR_NAME && row->symbol && row->symbol->kind == SYMBOL_INDEX && queue->type->rank)
-        give_extent(c, row->symbol->binder, queue->type->dims[0], row->span, arena_printf(c->arena, "the rows of `%s`", queue->name));
+        binder_give_extent(c, row->symbol->binder, queue->type->dims[0], row->span, arena_printf(c->arena, "the rows of `%s`", queue->name));
     return type_make(c, KIND_BOOL, 0, NULL);
 }
 
@@ -346,7 +346,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
     if (strcmp(name, "bilinear") == 0) {
         if (!(t = need_rank(c, e, 3, 3))) return type_poison(c);
         if (e->args[1]->kind == EXPR_NAME && e->args[1]->symbol && e->args[1]->symbol->kind == SYMBOL_INDEX)
-            give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span, "the channels of the image");
+            binder_give_extent(c, e->args[1]->symbol->binder, t->dims[0], e->args[1]->span, "the channels of the image");
         return type_make(c, KIND_REAL, 0, NULL);
     }
     if (strcmp(name, "filled") == 0) return filled_type(c, e);
@@ -361,7 +361,7 @@ static Type *own_type(Check *c, Expr *e, const char *name) {
 
 /* `sum(x)`: what is meant is a reduction, with an index for each axis of its argument. */
 static bool is_reduction(Check *c, const Expr *e) {
-    if (e->callee->kind != EXPR_NAME || find_symbol(c->scope, e->callee->name)) return false;
+    if (e->callee->kind != EXPR_NAME || scope_find(c->scope, e->callee->name)) return false;
     for (int i = 0; i < REDUCE_KINDS; i++)
         if (strcmp(reduce_names[i], e->callee->name) == 0) return true;
     return false;
@@ -436,7 +436,7 @@ static void bind_defaults(Check *c, const Stmt *fn, Expr *const *placed, Binding
 
 static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
     const Stmt *fn = symbol->stmt;
-    Scheme *scheme = scheme_of(c, symbol);
+    Scheme *scheme = type_scheme_of(c, symbol);
     if (!is_read(fn)) return type_poison(c);
     Expr **placed = place(c, e, fn->name, fn->params, fn->param_count, fn->name_span);
     if (!placed) return type_poison(c);
@@ -454,7 +454,7 @@ static Type *check_function(Check *c, Expr *e, Symbol *symbol) {
         }
         if (given->kind == KIND_ANY_SHAPE) return given;
         if (scalars && given->rank > 0) {
-            if (shape && !same_shape(shape, given)) {
+            if (shape && !type_same_shape(shape, given)) {
                 diag_report(c->diag, CODE_SHAPES_DIFFER, placed[i]->span, "`%s` acts element by element, and the shapes differ: %s and %s", fn->name, type_text(c->arena, shape),
                            type_text(c->arena, given));
                 return type_poison(c);
@@ -493,10 +493,10 @@ static void bind_config(Check *c, const Stmt *net, Expr *call, Bindings *b) {
 static Type *apply_definition(Check *c, Symbol *symbol, Expr *call, Type *argument, Span span) {
     const Stmt *net = symbol->stmt;
     Bindings b = {0};
-    Scheme *scheme = scheme_of(c, symbol); /* its names have meanings before it is applied, wherever it stands */
+    Scheme *scheme = type_scheme_of(c, symbol); /* its names have meanings before it is applied, wherever it stands */
     bind_config(c, net, call, &b);
     if (!net->has_params) {
-        Type *result = net->value ? apply_net(c, net->value, argument, span) : type_poison(c);
+        Type *result = net->value ? net_typed_apply(c, net->value, argument, span) : type_poison(c);
         return poisoned(result) ? result : substituted(c, result, &b);
     }
     if (!is_read(net)) return type_poison(c);
@@ -536,14 +536,14 @@ static Type *apply_function(Check *c, Expr *name, Type *argument, Span span) {
     return takes_one(c, name) ? check_builtin(c, call) : type_poison(c);
 }
 
-Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
+Type *net_typed_apply(Check *c, Expr *net, Type *argument, Span span) {
     if (poisoned(argument)) return argument;
     Symbol *s = net->symbol;
     switch (net->kind) {
     case EXPR_COMPOSE:
-        for (int i = 0; i < net->arg_count && !poisoned(argument); i++) argument = apply_net(c, net->args[i], argument, span);
+        for (int i = 0; i < net->arg_count && !poisoned(argument); i++) argument = net_typed_apply(c, net->args[i], argument, span);
         return argument;
-    case EXPR_COPY: return apply_net(c, net->args[0], argument, span);
+    case EXPR_COPY: return net_typed_apply(c, net->args[0], argument, span);
     case EXPR_CALL:
         s = net->callee->symbol;
         if (s && s->kind == SYMBOL_NET) return apply_definition(c, s, net, argument, span);
@@ -555,9 +555,9 @@ Type *apply_net(Check *c, Expr *net, Type *argument, Span span) {
             const Expr *whole = net->args[0];
             for (int hop = 0; whole && whole->kind != EXPR_COMPOSE && hop <= 2 * c->module->stmt_count; hop++)
                 whole = whole->kind == EXPR_COPY ? whole->args[0] : whole->symbol && whole->symbol->stmt ? whole->symbol->stmt->value : NULL;
-            return whole && s->item < whole->arg_count ? apply_net(c, whole->args[s->item], argument, span) : type_poison(c);
+            return whole && s->item < whole->arg_count ? net_typed_apply(c, whole->args[s->item], argument, span) : type_poison(c);
         }
-        if (s->kind == SYMBOL_NET) return s->stmt->has_config ? apply_definition(c, s, net, argument, span) : apply_net(c, s->stmt->value, argument, span);
+        if (s->kind == SYMBOL_NET) return s->stmt->has_config ? apply_definition(c, s, net, argument, span) : net_typed_apply(c, s->stmt->value, argument, span);
         if (s->kind == SYMBOL_BUILTIN || s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN) return apply_function(c, net, argument, span);
         return type_poison(c);
     default: return type_poison(c);
@@ -595,12 +595,12 @@ Type *check_call(Check *c, Expr *e) {
     if (s && (s->kind == SYMBOL_FN || s->kind == SYMBOL_LET_FN)) return check_function(c, e, s);
     if (s && s->kind == SYMBOL_OPTIMISER) {
         place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span);
-        scheme_of(c, s);
+        type_scheme_of(c, s);
         return type_make(c, KIND_OPTIMISER, 0, NULL);
     }
     if (s && s->kind == SYMBOL_NET && s->stmt->has_config) {
         if (!place(c, e, s->name, s->stmt->config, s->stmt->config_count, s->stmt->name_span)) return type_poison(c);
-        if (s->stmt->has_params) scheme_of(c, s);
+        if (s->stmt->has_params) type_scheme_of(c, s);
         return type_make(c, KIND_NET, 0, NULL);
     }
     if (callee->kind == KIND_NET) {
@@ -609,7 +609,7 @@ Type *check_call(Check *c, Expr *e) {
             if (e->arg_count > 1) diag_suggest(c->diag, "%s", "two views are two applications, which share the weights: `let z = encoder(a), w = encoder(b)`");
             return type_poison(c);
         }
-        return apply_net(c, e->callee, e->args[0]->type, e->args[0]->span);
+        return net_typed_apply(c, e->callee, e->args[0]->type, e->args[0]->span);
     }
     diag_report(c->diag, CODE_NOT_CALLABLE, e->callee->span, "this is %s and cannot be called", type_text(c->arena, callee));
     return type_poison(c);

@@ -76,7 +76,7 @@ static int64_t episode_number(Check *c, const Expr *call, int at) {
     const OptionRow row = {.name = call->arg_names[at], .wants = WANTS_WHOLE, .low = 1, .high = 1e6, .range = "a whole number from 1 to 1000000"};
     Expr *value = call->args[at];
     check_expr(c, value);
-    return check_number(c, &row, value, argument_span(call, at), CODE_DATA_OPTION, " of episodes") ? (int64_t)value->constant : 0;
+    return check_number(c, &row, value, call_argument_span(call, at), CODE_DATA_OPTION, " of episodes") ? (int64_t)value->constant : 0;
 }
 
 static void read_episodes(Check *c, DataSource *data, const Expr *call) {
@@ -92,7 +92,7 @@ static void read_episodes(Check *c, DataSource *data, const Expr *call) {
             continue;
         }
         good = false;
-        diag_report(c->diag, CODE_DATA_OPTION, argument_span(call, i), "an episode has so many `ways` and so many rows of `each`: `episodes(ways = 5, each = 6)`");
+        diag_report(c->diag, CODE_DATA_OPTION, call_argument_span(call, i), "an episode has so many `ways` and so many rows of `each`: `episodes(ways = 5, each = 6)`");
         const char *near = name ? diag_nearest(name, names, 2) : NULL;
         if (near && at < 0) diag_suggest(c->diag, "did you mean `%s`?", near);
     }
@@ -107,13 +107,13 @@ static void read_episodes(Check *c, DataSource *data, const Expr *call) {
 bool check_data_option(Check *c, DataSource *data, const Expr *call, int at) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     Expr *value = call->args[at];
-    const Span span = argument_span(call, at);
+    const Span span = call_argument_span(call, at);
     if (!name && is_episodes(value)) {
         if (data->ways) diag_report(c->diag, CODE_DATA_OPTION, span, "`episodes` is given twice");
         else read_episodes(c, data, value);
         return true;
     }
-    const OptionRow *row = name ? find_option(options, OPTION_COUNT, "data", name) : NULL;
+    const OptionRow *row = name ? option_find(options, OPTION_COUNT, "data", name) : NULL;
     if (!row) return false;
     switch (row->wants) {
     case WANTS_WHOLE: case WANTS_NUMBER: case WANTS_ABOVE: read_number(c, data, row, value, span); break;
@@ -155,15 +155,15 @@ static bool comparison_of(Operator op, DataComparison *out) {
 /* Whether rows may be chosen by the field: it is a number, or `index`. Reports the others. */
 static bool is_number_field(Check *c, const Stmt *s, const Expr *name) {
     const DataSource *data = s->data;
-    const DataField *field = find_field(data, name->name);
+    const DataField *field = source_find_field(data, name->name);
     if (strcmp(name->name, "index") == 0 || (field && field->rank == 0 && field->type != DATA_U8)) return true;
-    if (data->poisoned || (!field && was_broken(c, name->name))) return false;
+    if (data->poisoned || (!field && parse_was_broken(c, name->name))) return false;
     if (field) {
-        diag_report(c->diag, CODE_DATA_OPTION, name->span, "rows are kept by a field that is a number, and `%s` is none; `%s` has %s", name->name, s->name, fields_text(c, data));
+        diag_report(c->diag, CODE_DATA_OPTION, name->span, "rows are kept by a field that is a number, and `%s` is none; `%s` has %s", name->name, s->name, source_fields_text(c, data));
         return false;
     }
-    diag_report(c->diag, CODE_UNKNOWN_MEMBER, name->span, "the data `%s` has no field `%s`; it has %s", s->name, name->name, fields_text(c, data));
-    const char *near = nearest_field(c, data, name->name);
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, name->span, "the data `%s` has no field `%s`; it has %s", s->name, name->name, source_fields_text(c, data));
+    const char *near = source_nearest_field(c, data, name->name);
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
     return false;
 }
@@ -183,7 +183,7 @@ static void read_condition(Check *c, const Stmt *s, const Expr *e, Conditions *l
     }
     const Type *t = check_expr(c, e->args[1]);
     if (t->kind == KIND_POISON || !is_number_field(c, s, e->args[0])) return;
-    if (t->rank || !is_numeric(t) || !e->args[1]->is_constant || e->args[1]->is_named) {
+    if (t->rank || !type_is_numeric(t) || !e->args[1]->is_constant || e->args[1]->is_named) {
         diag_report(c->diag, CODE_DATA_OPTION, e->args[1]->span, "a field is compared with a number that is known at compile time: made of numbers and hypers");
         return;
     }
@@ -204,18 +204,18 @@ static const char *class_option(const DataSource *data) {
 static void check_class_field(Check *c, const Stmt *s) {
     const DataSource *data = s->data;
     const char *by = data->selection.by ? data->selection.by : "label", *option = class_option(data);
-    const DataField *field = find_field(data, by);
+    const DataField *field = source_find_field(data, by);
     const bool fits = field && field->type == DATA_INT && field->rank == 0;
     if (data->poisoned || fits || (!option && !data->selection.by)) return;
     const Expr *given = find_argument(s->value, "by");
     if (given) {
         diag_report(c->diag, field ? CODE_DATA_OPTION : CODE_UNKNOWN_MEMBER, given->span, "`by` is the name of an int field, and `%s` is none; `%s` has %s", by, s->name,
-                    fields_text(c, data));
-        const char *near = field ? NULL : nearest_field(c, data, by);
+                    source_fields_text(c, data));
+        const char *near = field ? NULL : source_nearest_field(c, data, by);
         if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
         return;
     }
-    diag_report(c->diag, CODE_DATA_OPTION, option_span(s->value, option), "`%s` goes by classes, and `%s` has no int field `label`; it has %s", option, s->name, fields_text(c, data));
+    diag_report(c->diag, CODE_DATA_OPTION, option_span(s->value, option), "`%s` goes by classes, and `%s` has no int field `label`; it has %s", option, s->name, source_fields_text(c, data));
     diag_suggest(c->diag, "`by = FIELD` names the int field that says the class of a sample; a share of all rows is `part = 0.0 .. 0.1`");
 }
 
@@ -252,7 +252,7 @@ void check_weights(Check *c, Stmt *s) {
     Expr *name = (Expr *)(uintptr_t)data->weights;
     const Type *t = check_expr(c, name);
     const int errors = diag_error_count(c->diag);
-    Dim *rows = t->kind == KIND_POISON ? NULL : dim_const(c->dims, rows_of(c, data, name->span));
+    Dim *rows = t->kind == KIND_POISON ? NULL : dim_const(c->dims, source_rows(c, data, name->span));
     if (!rows || diag_error_count(c->diag) > errors) return;
     const bool state = name->symbol && name->symbol->kind == SYMBOL_STATE;
     if (state && t->kind == KIND_REAL && t->rank == 1 && t->dims[0] == rows) return;

@@ -77,7 +77,7 @@ static void add_setting(Check *c, DataSource *data, DataSetting setting) {
 
 static void read_setting(Check *c, DataSource *data, const OptionRow *row, const Expr *call, int at) {
     Expr *value = call->args[at];
-    const Span span = argument_span(call, at);
+    const Span span = call_argument_span(call, at);
     const char *of = arena_printf(c->arena, " of %s", data->reader);
     DataSetting setting = {.name = row->name};
     bool good = row->wants == WANTS_TEXT ? value->kind == EXPR_STRING && *value->text : value->kind == EXPR_BOOL;
@@ -116,7 +116,7 @@ static void unknown_setting(Check *c, const DataSource *data, const Expr *call, 
     const DataCatalogue *known = catalogue_of(c);
     const char *name = call->arg_names ? call->arg_names[at] : NULL, *own = "";
     const char **names = arena_array(c->arena, const char *, known->setting_count + MOST_DATA_OPTIONS);
-    const Span span = argument_span(call, at);
+    const Span span = call_argument_span(call, at);
     int count = 0;
     if (!name) {
         diag_report(c->diag, CODE_DATA_OPTION, span, "an option of a data source needs its name: `fraction = 0.01`");
@@ -140,8 +140,8 @@ static bool is_again(Check *c, const Expr *call, int at) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
     for (int i = 0; name && i < at; i++) {
         if (!call->arg_names[i] || strcmp(call->arg_names[i], name) != 0) continue;
-        diag_report(c->diag, CODE_DATA_OPTION, argument_span(call, at), "`%s` is given twice", name);
-        diag_note(c->diag, argument_span(call, i), "the first time is here");
+        diag_report(c->diag, CODE_DATA_OPTION, call_argument_span(call, at), "`%s` is given twice", name);
+        diag_note(c->diag, call_argument_span(call, i), "the first time is here");
         return true;
     }
     return false;
@@ -151,7 +151,7 @@ static void read_settings(Check *c, DataSource *data, const Expr *call) {
     const DataCatalogue *known = catalogue_of(c);
     for (int i = first_argument(call) ? 1 : 0; i < call->arg_count; i++) {
         const char *name = call->arg_names ? call->arg_names[i] : NULL;
-        const OptionRow *row = name ? find_option(known->settings, known->setting_count, data->reader, name) : NULL;
+        const OptionRow *row = name ? option_find(known->settings, known->setting_count, data->reader, name) : NULL;
         if (is_again(c, call, i)) continue;
         if (row) read_setting(c, data, row, call, i);
         else if (!check_data_option(c, data, call, i)) unknown_setting(c, data, call, i);
@@ -254,7 +254,7 @@ static void take_claim(Check *c, const DataReader *reader, const Stmt *s, const 
     data->fields = data->claim;
     data->field_count = data->claim_count;
     take_preset(c, reader, data, &held);
-    const DataField *by = find_field(data, data->selection.by ? data->selection.by : "label");
+    const DataField *by = source_find_field(data, data->selection.by ? data->selection.by : "label");
     data->rows = data->claimed_rows;
     if (held && !data->rows && c->hooks->kept) data->rows = c->hooks->kept(c->hooks->context, data, held, by && by->classes ? by->classes : 1);
     if (data->field_count || data->poisoned) return;
@@ -303,6 +303,6 @@ void check_data(Check *c, Stmt *s) {
         check_choice(c, s);
         count_rows(c, s, diag_error_count(c->diag) == errors);
     }
-    s->symbol = declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
+    s->symbol = scope_declare(c, SYMBOL_DATA, s->name, s->name_span, s, NULL);
     s->symbol->type = type_make(c, KIND_DATA, 0, NULL);
 }

@@ -9,7 +9,7 @@ static const char kmeans_form[] = "update centres, members <- kmeans(points, 100
 
 static bool is_kmeans(const Check *c, const Stmt *s) {
     const Expr *v = s->value;
-    const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME && strcmp(v->callee->name, "kmeans") == 0 ? find_symbol(c->scope, "kmeans") : NULL;
+    const Symbol *callee = v->kind == EXPR_CALL && v->callee->kind == EXPR_NAME && strcmp(v->callee->name, "kmeans") == 0 ? scope_find(c->scope, "kmeans") : NULL;
     return callee && callee->kind == SYMBOL_BUILTIN;
 }
 
@@ -106,7 +106,7 @@ static bool adds_up(const Stmt *over) {
 static int64_t rows_at_a_time(Check *c, const Stmt *over, DataSource *data) {
     enum { FEWEST = 50, MOST = 5000 };
     if (!adds_up(over)) return sweep_rows(data);
-    const int64_t rows = rows_of(c, data, over->value->span);
+    const int64_t rows = source_rows(c, data, over->value->span);
     if (rows <= SWEEP_ROWS) return rows;
     for (int64_t n = SWEEP_ROWS; n >= FEWEST; n--)
         if (rows % n == 0) return n;
@@ -128,15 +128,15 @@ static void check_over(Check *c, Stmt *s) {
     s->sweep_rows = c->sweep_rows = rows_at_a_time(c, s, data);
     if (s->sweep_rows == 0) return;
     c->sweep = data;
-    push_scope(c);
+    scope_push(c);
     for (int i = 0; i < s->body_count; i++) check_sweep_statement(c, s->body[i]);
-    pop_scope(c);
+    scope_pop(c);
     c->sweep = NULL;
 }
 
 /* ---- reports ------------------------------------------------------------------------------------------------ */
 
-bool is_key_of_log(const char *name) {
+bool check_is_key_of_log(const char *name) {
     static const char *const keys[] = {"step", "epoch", "epochs", "before_epoch", "loss", "epoch_loss", "embedding_deviation", "views_per_second", "of", "evaluation",
                                        "before_step", "percent", "value", "data", "hash", "time"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -150,14 +150,14 @@ static void check_report(Check *c, const Stmt *s) {
         return;
     }
     const Type *t = check_expr(c, s->value);
-    if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) {
+    if (t->kind != KIND_POISON && (t->rank || !type_is_numeric(t))) {
         diag_report(c->diag, CODE_REPORT, s->value->span, "a report is one number; this is %s", type_text(c->arena, t));
         if (t->rank == 1) diag_suggest(c->diag, "a mean, a sum or one of its entries is: `report %s = mean[i] ..`", s->name);
     }
-    if (is_key_of_log(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
+    if (check_is_key_of_log(s->name)) diag_report(c->diag, CODE_REPORT, s->name_span, "the log has a key `%s` already; a report has a name of its own", s->name);
 }
 
-void misplace_report(Check *c, const Stmt *s) {
+void check_misplaced_report(Check *c, const Stmt *s) {
     diag_report(c->diag, CODE_REPORT, s->span, "a report stands in `eval { .. }`, in `every epoch { .. }`, or in `every 100 steps { .. }`");
     diag_suggest(c->diag, "of a step the log has the losses: `loss %s: ..` has a column of its own", s->name);
 }
@@ -165,7 +165,7 @@ void misplace_report(Check *c, const Stmt *s) {
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
 static void check_between(Check *c, Stmt *const *body, int count, const char *where) {
-    push_scope(c);
+    scope_push(c);
     for (int i = 0; i < count; i++) {
         Stmt *part = body[i];
         switch (part->kind) {
@@ -179,7 +179,7 @@ static void check_between(Check *c, Stmt *const *body, int count, const char *wh
         default: diag_report(c->diag, CODE_STATEMENT_PLACE, part->span, "`%s` is made of over, let, update and report", where); break;
         }
     }
-    pop_scope(c);
+    scope_pop(c);
 }
 
 void check_every(Check *c, Stmt *s) {

@@ -16,7 +16,7 @@ static const OptionRow evals[] = {
 enum { EVAL_ROWS = sizeof evals / sizeof *evals };
 
 double eval_standard(const char *evaluation, const char *option) {
-    const OptionRow *row = find_option(evals, EVAL_ROWS, evaluation, option);
+    const OptionRow *row = option_find(evals, EVAL_ROWS, evaluation, option);
     return row ? row->standard : 0;
 }
 
@@ -45,7 +45,7 @@ static void unknown_option(Check *c, const Expr *call, int at, const char *evalu
     for (int i = 0; i < EVAL_ROWS; i++)
         if (strcmp(evals[i].owner, evaluation) == 0) names[count++] = evals[i].name;
     const char *near = diag_nearest(name, names, count);
-    diag_report(c->diag, CODE_EVALUATION, argument_span(call, at),
+    diag_report(c->diag, CODE_EVALUATION, call_argument_span(call, at),
                 "`%s` has no option `%s`; it has %s", evaluation, name,
                 options_text(c, evaluation));
     if (near) diag_suggest(c->diag, "did you mean `%s`?", near);
@@ -108,7 +108,7 @@ static const DataField *only_field(const DataSource *bank, bool (*fits)(const Da
 
 const DataField *eval_field(const DataSource *bank, const char *option) {
     const bool labels = strcmp(option, "labels") == 0;
-    const DataField *named = find_field(bank, labels ? "label" : "image"),
+    const DataField *named = source_find_field(bank, labels ? "label" : "image"),
                     *bytes = labels ? NULL : only_field(bank, is_of_bytes);
     if (named && (!labels || is_label(named))) return named;
     return labels ? only_field(bank, is_label) : bytes ? bytes : only_field(bank, is_array);
@@ -117,14 +117,14 @@ const DataField *eval_field(const DataSource *bank, const char *option) {
 /* Whether both sources have the field, alike. */
 static void compare_sources(Check *c, const DataField *field, const DataSource *bank,
                             const DataSource *query, Span span) {
-    const DataField *other = find_field(query, field->name);
+    const DataField *other = source_find_field(query, field->name);
     const bool same =
         other && other->type == field->type && other->rank == field->rank &&
         memcmp(other->shape, field->shape, sizeof *field->shape * (size_t)field->rank) == 0;
     if (same || query->poisoned) return;
     diag_report(c->diag, CODE_EVALUATION, span,
                 "bank and query have the field `%s` alike; `%s` has %s, and `%s` has %s",
-                field->name, bank->name, fields_text(c, bank), query->name, fields_text(c, query));
+                field->name, bank->name, source_fields_text(c, bank), query->name, source_fields_text(c, query));
 }
 
 static void check_eval_field(Check *c, const Expr *call, const char *option, const DataSource *bank,
@@ -140,7 +140,7 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
         if (bank->poisoned) return;
         diag_report(c->diag, CODE_EVALUATION, call->span,
                     "`%s` does not say which field it is %s: `%s` has %s", call->callee->name,
-                    strcmp(option, "of") == 0 ? "of" : "to tell", bank->name, fields_text(c, bank));
+                    strcmp(option, "of") == 0 ? "of" : "to tell", bank->name, source_fields_text(c, bank));
         diag_suggest(c->diag, "name it: `%s`", form);
         return;
     }
@@ -148,7 +148,7 @@ static void check_eval_field(Check *c, const Expr *call, const char *option, con
         diag_report(
             c->diag, CODE_EVALUATION, given ? given->span : call->span,
             "`labels` is an int field with a number for each sample, and `%s` is none; `%s` has %s",
-            field->name, bank->name, fields_text(c, bank));
+            field->name, bank->name, source_fields_text(c, bank));
         return;
     }
     compare_sources(c, field, bank, query, given ? given->span : call->span);
@@ -217,14 +217,14 @@ static void read_field(Reading *r, const Expr *e, const DataSource *source) {
                arena_printf(c->arena, "`%s` is the whole source", span_text(c->arena, e->span)));
     else if (strcmp(e->name, "index") == 0)
         refuse(r, e->span, "the number of a row says nothing about a new sample");
-    else if (find_field(source, e->name))
-        compare_sources(c, find_field(source, e->name), r->bank, r->query, e->span);
+    else if (source_find_field(source, e->name))
+        compare_sources(c, source_find_field(source, e->name), r->bank, r->query, e->span);
 }
 
 static bool read_name(void *context, Expr *e) {
     Reading *r = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : e->kind == EXPR_NAME ? e : NULL;
-    const Symbol *s = base && base->kind == EXPR_NAME ? find_symbol(r->c->scope, base->name) : NULL;
+    const Symbol *s = base && base->kind == EXPR_NAME ? scope_find(r->c->scope, base->name) : NULL;
     if (!s) return true;
     if (e->kind == EXPR_MEMBER && s->kind == SYMBOL_DATA)
         read_field(r, e, s->stmt->data);
@@ -261,7 +261,7 @@ static const Type *formula_type(Reading *r, Expr *formula, bool of_sample) {
 /* `of = waves.mel(train.wave)`: what the network is given, of one sample. */
 static void check_recipe(Reading *r, Expr *recipe) {
     const Type *type = formula_type(r, recipe, true);
-    if (type->kind == KIND_POISON || (is_numeric(type) && type->rank < MAX_RANK)) return;
+    if (type->kind == KIND_POISON || (type_is_numeric(type) && type->rank < MAX_RANK)) return;
     diag_report(r->c->diag, CODE_EVALUATION, recipe->span,
                 "`of` is a field of the bank, or a formula of its fields that gives a number or an "
                 "array of at most %d axes for one sample; this is %s",
@@ -286,7 +286,7 @@ static void check_rows(Reading *r, Expr *formula, const Type *type) {
 static bool names_net(Check *c, const Expr *e) {
     while (e->kind == EXPR_MEMBER)
         e = e->args[0];
-    const Symbol *s = e->kind == EXPR_NAME ? find_symbol(c->scope, e->name) : NULL;
+    const Symbol *s = e->kind == EXPR_NAME ? scope_find(c->scope, e->name) : NULL;
     return !s || s->kind == SYMBOL_NET || s->kind == SYMBOL_MODULE || s->kind == SYMBOL_POISON;
 }
 
@@ -336,8 +336,8 @@ static bool is_given_twice(const Expr *call, int at) {
 /* Sources and numbers; features and fields, which are read in the light of these, come behind. */
 static void check_option(Check *c, const Expr *call, int at, const char *evaluation) {
     const char *name = call->arg_names ? call->arg_names[at] : NULL;
-    const OptionRow *row = name ? find_option(evals, EVAL_ROWS, evaluation, name) : NULL;
-    const Span span = argument_span(call, at);
+    const OptionRow *row = name ? option_find(evals, EVAL_ROWS, evaluation, name) : NULL;
+    const Span span = call_argument_span(call, at);
     if (!row) {
         check_expr(c, call->args[at]);
         unknown_option(c, call, at, evaluation);

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-bool same_shape(const Type *a, const Type *b) {
+bool type_same_shape(const Type *a, const Type *b) {
     if (a->rank != b->rank) return false;
     for (int i = 0; i < a->rank; i++)
         if (a->dims[i] != b->dims[i]) return false;
@@ -23,13 +23,13 @@ static bool is_opaque(const Dim *d) {
     return false;
 }
 
-bool may_be_equal(Check *c, Dim *a, Dim *b) {
+bool dim_may_be_equal(Check *c, Dim *a, Dim *b) {
     if (a == b) return true;
     if (!is_opaque(a) && !is_opaque(b)) return false;
     return dim_make(c->dims, DIM_ADD, a, dim_make(c->dims, DIM_MUL, dim_const(c->dims, -1), b))->kind != DIM_CONST;
 }
 
-bool is_numeric(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE; }
+bool type_is_numeric(const Type *t) { return t->kind == KIND_REAL || t->kind == KIND_INT || t->kind == KIND_ANY_SHAPE; }
 
 static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
 
@@ -40,12 +40,12 @@ Dim *dim_of(Check *c, const Expr *e) {
     switch (e->kind) {
     case EXPR_NUMBER: return e->number == floor(e->number) && fabs(e->number) <= MOST_WHOLE ? dim_const(c->dims, (int64_t)e->number) : NULL;
     case EXPR_NAME: {
-        Symbol *s = e->symbol ? e->symbol : find_symbol(c->scope, e->name);
+        Symbol *s = e->symbol ? e->symbol : scope_find(c->scope, e->name);
         if (!s) return NULL;
         if (s->kind == SYMBOL_HYPER && s->param && s->param->value) return dim_of(c, s->param->value);
-        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, rows_of(c, s->stmt->data, e->span));
+        if (s->kind == SYMBOL_DATA && s->stmt && s->stmt->data) return dim_const(c->dims, source_rows(c, s->stmt->data, e->span));
         bool number = s->kind == SYMBOL_DIMENSION || s->kind == SYMBOL_CONFIG ||
-                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && is_numeric(s->type));
+                      (s->kind == SYMBOL_ARGUMENT && s->type && s->type->rank == 0 && type_is_numeric(s->type));
         return number ? dim_name(c->dims, s) : NULL;
     }
     case EXPR_BINARY:
@@ -79,7 +79,7 @@ Dim *dim_of(Check *c, const Expr *e) {
     }
 }
 
-void report_dim_fault(Check *c, Span span) {
+void dim_report_fault(Check *c, Span span) {
     switch (dim_fault(c->dims)) {
     case DIM_FINE: break;
     case DIM_OVERFLOW: diag_report(c->diag, CODE_DIMENSION_RANGE, span, "a dimension here goes beyond 64 bits"); break;
@@ -98,7 +98,7 @@ static const Occurrence *occurrence_of(const Check *c, const Binder *binder) {
     return NULL;
 }
 
-void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what) {
+void binder_give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what) {
     if (binder->same) binder = binder->same;
     if (!binder->extent) {
         binder->extent = dim;
@@ -115,7 +115,7 @@ void give_extent(Check *c, Binder *binder, Dim *dim, Span span, const char *what
 
 /* `quiet`: something in the body is wrong already, and it may be the array that would have told. So
  * may what a statement declares that does not fit the grammar. */
-void close_binders(Check *c, Binder **binders, int count, bool quiet) {
+void binders_close(Check *c, Binder **binders, int count, bool quiet) {
     for (int i = 0; i < count; i++) {
         Binder *b = binders[i];
         if (b->extent || b->same) continue;
@@ -130,11 +130,11 @@ void close_binders(Check *c, Binder **binders, int count, bool quiet) {
 /* What an index of this name would hide. A function has its own names: those of the method around it are free. */
 static const Symbol *hidden_by(const Check *c, const char *name) {
     const Symbol *found = NULL;
-    for (const Scope *scope = c->scope; scope && scope != c->outside && !found; scope = scope->parent) found = find_in(scope, name);
+    for (const Scope *scope = c->scope; scope && scope != c->outside && !found; scope = scope->parent) found = scope_find_in(scope, name);
     return found;
 }
 
-void open_binder(Check *c, Binder *b) {
+void binder_open(Check *c, Binder *b) {
     const Symbol *visible = hidden_by(c, b->name);
     if (b->bound) {
         check_expr(c, b->bound);
@@ -149,7 +149,7 @@ void open_binder(Check *c, Binder *b) {
         diag_report(c->diag, CODE_INDEX_HIDES, b->span, "the index `%s` hides another `%s`", b->name, b->name);
         diag_note(c->diag, visible->span, "which is declared here");
     }
-    Symbol *s = declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
+    Symbol *s = scope_declare(c, SYMBOL_INDEX, b->name, b->span, NULL, NULL);
     s->binder = b;
     s->type = type_make(c, KIND_INT, 0, NULL);
 }
@@ -169,27 +169,27 @@ static Type *check_kept(Check *c, Expr *e) {
         return type_poison(c);
     }
     Binder *outer = e->binders[kept];
-    Symbol *s = find_symbol(c->scope, outer->name);
+    Symbol *s = scope_find(c->scope, outer->name);
     if (!s || s->kind != SYMBOL_INDEX) {
         diag_report(c->diag, CODE_KEPT_INDEX, outer->span, "`%s` must be an index bound outside, as in `let p[i, %s] = %s`", outer->name, outer->name, kept ? "topk[j, r] s[i, j]" : "softmax[k] s[i, k]");
         return type_poison(c);
     }
     outer->same = s->binder->same ? s->binder->same : s->binder;
-    push_scope(c);
-    if (kept) open_binder(c, e->binders[0]);
+    scope_push(c);
+    if (kept) binder_open(c, e->binders[0]);
     if (e->guard) check_guard(c, e->guard);
     Type *body = check_expr(c, e->args[0]);
-    pop_scope(c);
-    if (kept) close_binders(c, e->binders, 1, poisoned(body));
+    scope_pop(c);
+    if (kept) binders_close(c, e->binders, 1, poisoned(body));
     if (poisoned(body)) return body;
-    if (body->rank > 0 || !is_numeric(body)) {
+    if (body->rank > 0 || !type_is_numeric(body)) {
         diag_report(c->diag, CODE_NEEDS_NUMBER, e->args[0]->span, "%s needs a number for each index; this is %s", kept ? "topk" : "softmax", type_text(c->arena, body));
         return type_poison(c);
     }
     return type_make(c, kept ? KIND_INT : KIND_REAL, 0, NULL);
 }
 
-bool too_many_binders(Check *c, Binder *const *binders, int count, const char *of) {
+bool binders_too_many(Check *c, Binder *const *binders, int count, const char *of) {
     if (count <= MOST_AXES) return false;
     diag_report(c->diag, CODE_TOO_MANY_AXES, binders[MOST_AXES]->span, "%s has at most %d indices, and here are %d", of, MOST_AXES, count);
     return true;
@@ -197,13 +197,13 @@ bool too_many_binders(Check *c, Binder *const *binders, int count, const char *o
 
 static Type *check_reduce(Check *c, Expr *e) {
     if (e->reduce == REDUCE_SOFTMAX || e->reduce == REDUCE_TOPK) return check_kept(c, e);
-    if (too_many_binders(c, e->binders, e->binder_count, "a reduction")) return type_poison(c);
-    push_scope(c);
-    for (int i = 0; i < e->binder_count; i++) open_binder(c, e->binders[i]);
+    if (binders_too_many(c, e->binders, e->binder_count, "a reduction")) return type_poison(c);
+    scope_push(c);
+    for (int i = 0; i < e->binder_count; i++) binder_open(c, e->binders[i]);
     if (e->guard) check_guard(c, e->guard);
     Type *body = e->arg_count ? check_expr(c, e->args[0]) : type_make(c, KIND_INT, 0, NULL);
-    pop_scope(c);
-    close_binders(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
+    scope_pop(c);
+    binders_close(c, e->binders, e->binder_count, poisoned(body) || (e->guard && poisoned(e->guard->type)));
     if (poisoned(body)) return body;
     if (body->rank > 0) {
         diag_report(c->diag, CODE_INDEX_MISSING, e->args[0]->span, "each term of a reduction is a number, and this is %s: an index is missing", type_text(c->arena, body));
@@ -246,7 +246,7 @@ static const Span *declared_later(const Check *c, const char *name) {
 
 /* Help costs a look at every name that there is, and is given to the first errors only: more than are shown. */
 enum { ENOUGH_ERRORS = 100 };
-bool was_broken(Check *c, const char *name) {
+bool parse_was_broken(Check *c, const char *name) {
     const size_t length = strlen(name);
     for (int i = 0; i < c->module->broken_count; i++) {
         const Span span = c->module->broken[i];
@@ -266,7 +266,7 @@ static bool is_foreign(Span span) { return (unsigned char)span.source->text[span
 /* Once a line for each name: the second time would say nothing new. */
 static void unknown_name(Check *c, const Expr *e) {
     if (is_foreign(e->span)) return;
-    if (diag_error_count(c->diag) <= ENOUGH_ERRORS && was_broken(c, e->name)) return;
+    if (diag_error_count(c->diag) <= ENOUGH_ERRORS && parse_was_broken(c, e->name)) return;
     Span last = c->unknown;
     bool again = last.source == e->span.source && last.line == e->span.line && last.end - last.begin == e->span.end - e->span.begin &&
                  memcmp(last.source->text + last.begin, e->name, strlen(e->name)) == 0;
@@ -275,7 +275,7 @@ static void unknown_name(Check *c, const Expr *e) {
     diag_report(c->diag, CODE_UNKNOWN_NAME, e->span, "the name `%s` is not known here", e->name);
     if (diag_error_count(c->diag) > ENOUGH_ERRORS) return;
     const char *meant = habit_of_name(e->name);
-    suggest_name(c, e->name);
+    scope_suggest(c, e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);
     else if (c->in_signature) diag_suggest(c->diag, "the dimensions of a signature begin with a capital letter: `x[N, D]`");
     else if (c->in_index && !e->name[1]) diag_suggest(c->diag, "an index is bound by a reduction, `sum[%s] ..`, or by the head of a let, `let y[%s] = ..`", e->name, e->name);
@@ -284,7 +284,7 @@ static void unknown_name(Check *c, const Expr *e) {
 }
 
 static Type *check_name(Check *c, Expr *e) {
-    Symbol *s = find_symbol(c->scope, e->name);
+    Symbol *s = scope_find(c->scope, e->name);
     const Span *later = s || diag_error_count(c->diag) > ENOUGH_ERRORS ? NULL : declared_later(c, e->name);
     if (later && later->begin > e->span.begin) {
         diag_report(c->diag, CODE_USED_EARLY, e->span, "`%s` is used before it is defined", e->name);
@@ -302,7 +302,7 @@ static Type *check_name(Check *c, Expr *e) {
         diag_note(c->diag, s->span, "its definition is here");
         return type_poison(c);
     }
-    return sample_type(c, e, s->type);
+    return type_of_sample(c, e, s->type);
 }
 
 /* The composition that the network stands for; NULL: it is a single layer. */
@@ -326,9 +326,9 @@ static int part_of(const Expr *composition, const char *name) {
     return -1;
 }
 
-bool has_part(const Symbol *net, const char *name) { return part_of(composition_of(net), name) >= 0; }
+bool net_has_part(const Symbol *net, const char *name) { return part_of(composition_of(net), name) >= 0; }
 
-bool names_all_parts(const Symbol *net) {
+bool net_names_all_parts(const Symbol *net) {
     const Expr *whole = composition_of(net);
     bool all = whole && whole->arg_names;
     for (int i = 0; all && i < whole->arg_count; i++) all = whole->arg_names[i] != NULL;
@@ -356,7 +356,7 @@ static Type *check_member(Check *c, Expr *e) {
     Symbol *b = base->symbol;
     if (b && b->kind == SYMBOL_MODULE) {
         Scope *scope = module_scope(c, b->module);
-        Symbol *found = scope ? find_in(scope, e->name) : NULL;
+        Symbol *found = scope ? scope_find_in(scope, e->name) : NULL;
         if (!found) {
             int count = 0;
             const char **names = arena_array(c->arena, const char *, scope ? scope->symbols.count : 0);
@@ -379,7 +379,7 @@ static Type *check_member(Check *c, Expr *e) {
         const int item = part_of(whole, e->name);
         s->item = item;
         if (item < 0) {
-            if (was_broken(c, e->name)) return type_poison(c);
+            if (parse_was_broken(c, e->name)) return type_poison(c);
             const char **names = arena_array(c->arena, const char *, (whole ? whole->arg_count : 0) + 1);
             int count = 0;
             for (int i = 0; whole && whole->arg_names && i < whole->arg_count; i++)
@@ -401,7 +401,7 @@ static Type *check_member(Check *c, Expr *e) {
             return p->type ? p->type : type_poison(c);
         }
     }
-    if (was_broken(c, e->name)) return type_poison(c);
+    if (parse_was_broken(c, e->name)) return type_poison(c);
     diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "%s has no parts to pick `%s` from", type_text(c->arena, t), e->name);
     const char *meant = habit_of_name(e->name);
     if (meant) diag_suggest(c->diag, "%s", meant);
@@ -444,7 +444,7 @@ static Type *check_index(Check *c, Expr *e) {
             continue;
         }
         if (index->kind == EXPR_NAME && index->symbol && index->symbol->kind == SYMBOL_INDEX)
-            give_extent(c, index->symbol->binder, base->dims[i], index->span,
+            binder_give_extent(c, index->symbol->binder, base->dims[i], index->span,
                         arena_printf(c->arena, "axis %d of `%s`", i + 1, e->callee->name ? e->callee->name : "the array"));
     }
     return type_make(c, base->kind, base->rank - e->arg_count, base->dims + e->arg_count);
@@ -454,7 +454,7 @@ static Type *check_index(Check *c, Expr *e) {
 
 static Type *join(Check *c, Expr *e, Type *a, Type *b, TypeKind kind) {
     if (a->kind == KIND_ANY_SHAPE || b->kind == KIND_ANY_SHAPE) return type_make(c, KIND_ANY_SHAPE, 0, NULL);
-    if (a->rank && b->rank && !same_shape(a, b)) {
+    if (a->rank && b->rank && !type_same_shape(a, b)) {
         diag_report(c->diag, CODE_SHAPES_DIFFER, e->span, "the two sides differ in shape: %s and %s", type_text(c->arena, a), type_text(c->arena, b));
         diag_note(c->diag, e->args[0]->span, "this is %s", type_text(c->arena, a));
         diag_note(c->diag, e->args[1]->span, "this is %s", type_text(c->arena, b));
@@ -474,7 +474,7 @@ static Type *check_binary(Check *c, Expr *e) {
     bool equality = e->op == OP_EQ || e->op == OP_NE;
     for (int i = 0; i < 2; i++) {
         Type *t = i ? b : a;
-        bool fits = logic ? t->kind == KIND_BOOL : is_numeric(t) || (equality && t->kind == KIND_BOOL);
+        bool fits = logic ? t->kind == KIND_BOOL : type_is_numeric(t) || (equality && t->kind == KIND_BOOL);
         if (fits) continue;
         diag_report(c->diag, logic ? CODE_NEEDS_CONDITION : CODE_NEEDS_NUMBER, e->args[i]->span,
                     logic ? "`and` and `or` join conditions, and this is %s" : "a number is needed here, and this is %s", type_text(c->arena, t));
@@ -543,7 +543,7 @@ static Type *infer(Check *c, Expr *e) {
     case EXPR_UNARY: {
         Type *t = check_expr(c, e->args[0]);
         if (poisoned(t)) return t;
-        bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : is_numeric(t);
+        bool fits = e->op == OP_NOT ? t->kind == KIND_BOOL : type_is_numeric(t);
         if (fits) return t;
         diag_report(c->diag, CODE_NEEDS_CONDITION, e->args[0]->span, e->op == OP_NOT ? "`not` needs a condition, and this is %s" : "a number is needed after the minus, and this is %s", type_text(c->arena, t));
         return type_poison(c);
@@ -560,7 +560,7 @@ static Type *infer(Check *c, Expr *e) {
         }
         if (poisoned(t) || poisoned(other)) return type_poison(c);
         if (e->args[0]->kind == EXPR_REDUCE && t->kind == KIND_INT && other->kind == KIND_REAL) t = type_make(c, KIND_REAL, 0, NULL);
-        if (other->rank == 0 && (other->kind == t->kind || (t->kind == KIND_REAL && is_numeric(other)))) return t;
+        if (other->rank == 0 && (other->kind == t->kind || (t->kind == KIND_REAL && type_is_numeric(other)))) return t;
         diag_report(c->diag, CODE_ELSE_PLACE, e->args[1]->span, "the value for `else` is %s, and takes the place of %s", type_text(c->arena, other),
                     type_text(c->arena, type_make(c, t->kind, 0, NULL)));
         return type_poison(c);
@@ -569,7 +569,7 @@ static Type *infer(Check *c, Expr *e) {
     return type_poison(c);
 }
 
-Span argument_span(const Expr *call, int at) {
+Span call_argument_span(const Expr *call, int at) {
     return call->arg_names && call->arg_names[at] ? call->arg_spans[at] : call->args[at]->span;
 }
 
@@ -582,7 +582,7 @@ Type *check_expr(Check *c, Expr *e) {
     c->nested++;
     e->type = infer(c, e);
     c->nested--;
-    report_dim_fault(c, e->span);
-    find_constant(c, e);
+    dim_report_fault(c, e->span);
+    constant_find(c, e);
     return e->type;
 }

@@ -5,7 +5,7 @@
 
 static const char index_name[] = "index", all_name[] = "all";
 
-const DataField *find_field(const DataSource *data, const char *name) {
+const DataField *source_find_field(const DataSource *data, const char *name) {
     for (int i = 0; i < data->field_count; i++)
         if (strcmp(data->fields[i].name, name) == 0) return &data->fields[i];
     return NULL;
@@ -18,7 +18,7 @@ static const char *field_text(Check *c, const DataField *field) {
     return text;
 }
 
-const char *fields_text(Check *c, const DataSource *data) {
+const char *source_fields_text(Check *c, const DataSource *data) {
     enum { MOST = 12 };
     const char *text = "";
     for (int i = 0; i < data->field_count && i < MOST; i++) text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", field_text(c, &data->fields[i]));
@@ -26,7 +26,7 @@ const char *fields_text(Check *c, const DataSource *data) {
     return arena_printf(c->arena, "%s%sindex int", text, *text ? " and " : "");
 }
 
-const char *nearest_field(Check *c, const DataSource *data, const char *name) {
+const char *source_nearest_field(Check *c, const DataSource *data, const char *name) {
     const char **names = arena_array(c->arena, const char *, data->field_count + 1);
     int count = 0;
     for (int i = 0; i < data->field_count; i++) names[count++] = data->fields[i].name;
@@ -36,9 +36,9 @@ const char *nearest_field(Check *c, const DataSource *data, const char *name) {
 
 static Type *unknown_field(Check *c, const Expr *e, const Symbol *symbol) {
     const DataSource *data = symbol->stmt->data;
-    if (data->poisoned || was_broken(c, e->name)) return type_poison(c);
-    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s", symbol->stmt->name, e->name, fields_text(c, data));
-    const char *near = nearest_field(c, data, e->name);
+    if (data->poisoned || parse_was_broken(c, e->name)) return type_poison(c);
+    diag_report(c->diag, CODE_UNKNOWN_MEMBER, e->span, "the data `%s` has no field `%s`; it has %s", symbol->stmt->name, e->name, source_fields_text(c, data));
+    const char *near = source_nearest_field(c, data, e->name);
     if (near) diag_suggest(c->diag, "did you mean `%s.%s`?", symbol->stmt->name, near);
     return type_poison(c);
 }
@@ -58,7 +58,7 @@ static Type *field_type(Check *c, const DataField *field, int64_t rows /* 0: of 
     return type_make(c, !field || field->type == DATA_INT ? KIND_INT : KIND_REAL, rank, dims);
 }
 
-int64_t rows_of(Check *c, DataSource *data, Span span) {
+int64_t source_rows(Check *c, DataSource *data, Span span) {
     data->sized = true;
     if (data->rows || data->poisoned) return data->rows ? data->rows : 1;
     diag_report(c->diag, CODE_DATA_ABSENT, span, "how many rows `%s` has is not known, and an array here has one for each: its data is not there: %s", data->name,
@@ -69,7 +69,7 @@ int64_t rows_of(Check *c, DataSource *data, Span span) {
     return 1;
 }
 
-int64_t batch_of(const Check *c, const DataSource *data) {
+int64_t source_batch(const Check *c, const DataSource *data) {
     if (c->sweep == data) return c->sweep_rows;
     return c->stage && c->stage->batch && data->follows ? c->stage->batch : data->batch;
 }
@@ -93,16 +93,16 @@ static void report_stages(Check *c, const DataSource *data, Span span) {
 /* A training batch is full, so it cannot be larger than the data that it is drawn from. Said once, where the source is read. */
 static void report_small(Check *c, DataSource *data, Span span) {
     const bool repeats = data->balanced || data->weights || data->ways;
-    if (!data->rows || batch_of(c, data) <= data->rows || data->said_small || repeats) return;
+    if (!data->rows || source_batch(c, data) <= data->rows || data->said_small || repeats) return;
     data->said_small = true;
-    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)batch_of(c, data), (long long)data->rows, data->name);
+    diag_report(c->diag, CODE_DATA_OPTION, span, "the batch of %lld is larger than the %lld samples of `%s`", (long long)source_batch(c, data), (long long)data->rows, data->name);
     diag_suggest(c->diag, "a smaller batch: `batch %lld` in `train`, or an option of the source, `batch = %lld`", (long long)data->rows, (long long)data->rows);
 }
 
 Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     const bool whole = symbol->kind == SYMBOL_FIELD; /* train.all */
     DataSource *data = symbol->stmt->data;
-    const DataField *field = find_field(data, e->name);
+    const DataField *field = source_find_field(data, e->name);
     const bool is_all = !whole && strcmp(e->name, all_name) == 0;
     if (!field && !is_all && strcmp(e->name, index_name) != 0) return unknown_field(c, e, symbol);
     Symbol *s = field_symbol(c, e, symbol);
@@ -111,7 +111,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
         diag_report(c->diag, CODE_TOO_MANY_AXES, e->span, "an array has at most %d axes, and a batch of `%s` would have %d", MAX_RANK, e->name, field->rank + 1);
         return s->type = type_poison(c);
     }
-    if (whole) return s->type = field_type(c, field, rows_of(c, data, e->span));
+    if (whole) return s->type = field_type(c, field, source_rows(c, data, e->span));
     c->seen = data;
     if (c->in_epoch && c->sweep != data) {
         diag_report(c->diag, CODE_EVERY_EPOCH, e->span, "%s there is no batch of `%s`", c->in_eval ? "in `eval`" : "between two epochs", symbol->name);
@@ -120,7 +120,7 @@ Type *check_field(Check *c, Expr *e, Symbol *symbol) {
     }
     if (c->sweep != data) report_small(c, data, e->span);
     if (c->sweep != data) report_stages(c, data, e->span);
-    return s->type = field_type(c, field, c->in_view ? 0 : batch_of(c, data));
+    return s->type = field_type(c, field, c->in_view ? 0 : source_batch(c, data));
 }
 
 const DataField *check_named_field(Check *c, Expr *e) {
@@ -131,7 +131,7 @@ const DataField *check_named_field(Check *c, Expr *e) {
         if (!base || !base->type || base->type->kind != KIND_POISON) diag_report(c->diag, CODE_EVALUATION, e->span, "a field of data is named here, like `train.image`");
         return NULL;
     }
-    const DataField *field = find_field(base->symbol->stmt->data, e->name);
+    const DataField *field = source_find_field(base->symbol->stmt->data, e->name);
     if (field) field_symbol(c, e, base->symbol)->type = e->type;
     else unknown_field(c, e, base->symbol);
     return field;

@@ -21,7 +21,7 @@ static bool same_row(const Type *value, const Type *array) {
 /* ---- queues ------------------------------------------------------------------------------------------------- */
 
 static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
-    Type *value = check_expr(c, p->value), *row = shape_type(c, KIND_REAL, p->dims, p->dim_count);
+    Type *value = check_expr(c, p->value), *row = type_of_shape(c, KIND_REAL, p->dims, p->dim_count);
     Dim *dims[MAX_RANK] = {rows->rank ? rows->dims[0] : NULL};
     bool good = rows->rank == 1 && !poisoned(row) && row->rank < MAX_RANK;
     if (row->rank == MAX_RANK)
@@ -36,8 +36,8 @@ static void check_column(Check *c, Stmt *s, Param *p, const Type *rows) {
 }
 
 void check_queue(Check *c, Stmt *s) {
-    Type *rows = shape_type(c, KIND_REAL, s->dims, s->dim_count);
-    s->symbol = declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
+    Type *rows = type_of_shape(c, KIND_REAL, s->dims, s->dim_count);
+    s->symbol = scope_declare(c, SYMBOL_QUEUE, s->name, s->name_span, s, NULL);
     s->symbol->type = rows;
     check_start(c, s);
     if (s->param_count && !poisoned(rows) && rows->rank != 1)
@@ -105,7 +105,7 @@ static void check_whole_update(Check *c, Stmt *s, Expr *target) {
         diag_report(c->diag, CODE_UPDATE, target->span, "only a state, a bank or a parameter is updated; `let` names a value once and for all");
         return;
     }
-    bool fits = array->kind == KIND_ANY_SHAPE || value->rank == 0 || same_shape(array, value);
+    bool fits = array->kind == KIND_ANY_SHAPE || value->rank == 0 || type_same_shape(array, value);
     if (!fits || !kind_fits(value, array)) wrong_value(c, s, symbol, array);
 }
 

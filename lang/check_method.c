@@ -7,10 +7,10 @@ static void check_hyper(Check *c, Stmt *s) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         Type *t = check_expr(c, p->value);
-        if (t->kind != KIND_POISON && (t->rank || (!is_numeric(t) && t->kind != KIND_BOOL)))
+        if (t->kind != KIND_POISON && (t->rank || (!type_is_numeric(t) && t->kind != KIND_BOOL)))
             diag_report(c->diag, CODE_HYPER, p->value->span, "a hyper is a number; this is %s", type_text(c->arena, t));
         p->type = t;
-        p->symbol = declare(c, SYMBOL_HYPER, p->name, p->span, s, p);
+        p->symbol = scope_declare(c, SYMBOL_HYPER, p->name, p->span, s, p);
         p->symbol->type = t;
         if (!p->guard) continue;
         Type *g = check_expr(c, p->guard);
@@ -25,7 +25,7 @@ static void check_ema(Check *c, Stmt *s) {
         diag_report(c->diag, CODE_EMA_ENDS, s->span, "an ema edge joins two networks, and `%s` stands on both sides", s->source->name);
         diag_suggest(c->diag, "`net target = copy %s` makes the second one: `ema target <- %s rate 0.99`", s->source->name, s->source->name);
     }
-    if (rate->kind != KIND_POISON && (!is_numeric(rate) || rate->rank)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
+    if (rate->kind != KIND_POISON && (!type_is_numeric(rate) || rate->rank)) diag_report(c->diag, CODE_EMA_RATE, s->value->span, "the rate is a number in 0..1; this is %s", type_text(c->arena, rate));
     if (target->kind != KIND_POISON && target->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->targets[0]->span, "an ema edge joins two networks; this is %s", type_text(c->arena, target));
     if (source->kind != KIND_POISON && source->kind != KIND_NET) diag_report(c->diag, CODE_EMA_ENDS, s->source->span, "an ema edge joins two networks; this is %s", type_text(c->arena, source));
 }
@@ -45,7 +45,7 @@ static bool check_path(Check *c, Expr *part) {
     Expr *base = part->args[0];
     if (!check_path(c, base)) return false;
     const bool composed = base->symbol && base->symbol->kind == SYMBOL_NET;
-    if (composed && (has_part(base->symbol, part->name) || names_all_parts(base->symbol)))
+    if (composed && (net_has_part(base->symbol, part->name) || net_names_all_parts(base->symbol)))
         return check_expr(c, part)->kind == KIND_NET;
     part->symbol = arena_new_of(c->arena, Symbol);
     *part->symbol = (Symbol){.kind = SYMBOL_NET_STATE, .name = part->name, .span = part->span};
@@ -71,7 +71,7 @@ void check_condition(Check *c, Expr *condition, const char *of) {
 
 static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
     static const StmtKind allowed[] = {STMT_LET, STMT_DRAW, STMT_VIEW, STMT_LOSS, STMT_UPDATE, STMT_EMA, STMT_QUEUE, STMT_SCAN, STMT_EVERY, STMT_REPORT, STMT_GIVE, STMT_WHEN};
-    push_scope(c);
+    scope_push(c);
     for (int i = 0; i < count; i++) {
         bool fits = false;
         for (size_t k = 0; k < sizeof allowed / sizeof *allowed; k++) fits |= body[i]->kind == allowed[k];
@@ -80,7 +80,7 @@ static void check_branch(Check *c, Module *m, Stmt *const *body, int count) {
     }
     for (int i = 0; i < count; i++)
         if (body[i]->kind == STMT_QUEUE) check_push(c, body[i]);
-    pop_scope(c);
+    scope_pop(c);
 }
 
 static void check_when(Check *c, Module *m, Stmt *s) {
@@ -102,14 +102,14 @@ static void check_give(Check *c, const Stmt *s) {
         return;
     }
     const Type *t = check_expr(c, s->value);
-    if (t->kind == KIND_POISON || is_numeric(t)) return;
+    if (t->kind == KIND_POISON || type_is_numeric(t)) return;
     diag_report(c->diag, CODE_GIVE, s->value->span, "a step gives numbers, reals or ints; this is %s", type_text(c->arena, t));
     if (t->kind == KIND_BOOL) diag_suggest(c->diag, "`real(..)` makes 1 and 0 of conditions");
 }
 
 /* ---- training -------------------------------------------------------------------------------------------- */
 
-Param *train_setting(Module *spec, const char *name) {
+Param *setting_of_train(Module *spec, const char *name) {
     for (int i = 0; i < spec->stmt_count; i++)
         for (int p = 0; spec->stmts[i]->kind == STMT_TRAIN && p < spec->stmts[i]->param_count; p++)
             if (strcmp(spec->stmts[i]->params[p].name, name) == 0) return &spec->stmts[i]->params[p];
@@ -135,17 +135,17 @@ void check_statement(Check *c, Module *m, Stmt *s) {
     case STMT_WHEN: check_when(c, m, s); break;
     case STMT_EVERY: check_every(c, s); break;
     case STMT_OVER: diag_report(c->diag, CODE_EVERY_EPOCH, s->span, "a sweep over a data set is no part of a step: it stands in `every epoch { .. }` or in `eval { .. }`"); break;
-    case STMT_REPORT: misplace_report(c, s); break;
+    case STMT_REPORT: check_misplaced_report(c, s); break;
     case STMT_GIVE: check_give(c, s); break;
     case STMT_NET: if (!s->has_config) check_net(c, s); break;
     case STMT_LOSS: {
         Type *t = check_expr(c, s->value);
-        if (t->kind != KIND_POISON && (t->rank || !is_numeric(t))) {
+        if (t->kind != KIND_POISON && (t->rank || !type_is_numeric(t))) {
             diag_report(c->diag, CODE_LOSS_KIND, s->value->span, "a loss is one number; this is %s", type_text(c->arena, t));
             if (t->rank == 1 && s->value->kind == EXPR_NAME) diag_suggest(c->diag, "take the mean over the samples: `loss mean[i] %s[i]`", s->value->name);
         }
         for (int i = 0; i < s->target_count; i++) check_part(c, s->targets[i]);
-        if (s->name && is_key_of_log(s->name)) diag_report(c->diag, CODE_LOSS_NAME, s->name_span, "the log has a key `%s` already; the column of a loss has a name of its own", s->name);
+        if (s->name && check_is_key_of_log(s->name)) diag_report(c->diag, CODE_LOSS_NAME, s->name_span, "the log has a key `%s` already; the column of a loss has a name of its own", s->name);
         break;
     }
     case STMT_SCAN: check_scan(c, s); break;

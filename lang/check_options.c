@@ -11,7 +11,7 @@ static const OptionRow settings[] = {
 };
 enum { SETTING_ROWS = sizeof settings / sizeof *settings };
 
-const OptionRow *find_option(const OptionRow *rows, int count, const char *owner, const char *name) {
+const OptionRow *option_find(const OptionRow *rows, int count, const char *owner, const char *name) {
     for (int i = 0; i < count; i++)
         if (strcmp(rows[i].owner, owner) == 0 && strcmp(rows[i].name, name) == 0) return &rows[i];
     return NULL;
@@ -28,7 +28,7 @@ bool check_number(Check *c, const OptionRow *row, const Expr *value, Span name, 
     const Type *t = value->type;
     if (t->kind == KIND_POISON) return false;
     const int errors = diag_error_count(c->diag);
-    if (t->rank || !is_numeric(t)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %s", row->name, of, row->range, type_text(c->arena, t));
+    if (t->rank || !type_is_numeric(t)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %s", row->name, of, row->range, type_text(c->arena, t));
     else if (!value->is_constant || value->is_named) diag_report(c->diag, code, name, "`%s`%s is %s, known at compile time: made of numbers and hypers", row->name, of, row->range);
     else if (!option_in_range(row, value->constant)) diag_report(c->diag, code, name, "`%s`%s is %s, and this is %.9g", row->name, of, row->range, value->constant);
     if (row->wants == WANTS_SIZE && value->is_constant && value->constant < row->low) diag_suggest(c->diag, "a size is a number with its unit: 512MiB, 1.5GiB");
@@ -61,7 +61,7 @@ static void check_parts(Check *c, const Param *p, const OptionRow *row) {
 
 static void check_setting(Check *c, const Stmt *s, int at) {
     const Param *p = &s->params[at];
-    const OptionRow *row = find_option(settings, SETTING_ROWS, "train", p->name);
+    const OptionRow *row = option_find(settings, SETTING_ROWS, "train", p->name);
     if (!row) {
         unknown_setting(c, s, p);
         return;
@@ -88,14 +88,14 @@ static const Param *setting_of(const Stmt *s, const char *name) {
     return NULL;
 }
 
-void declare_stages(Check *c, Module *m) {
+void check_declare_stages(Check *c, Module *m) {
     for (int i = 0; i < m->stmt_count; i++) {
         Stmt *s = m->stmts[i];
         if (s->kind != STMT_STAGE) continue;
         const Param *batch = setting_of(s, "batch");
         if (batch && batch->value && check_expr(c, batch->value)->kind != KIND_POISON && batch->value->is_constant && batch->value->constant >= 1 && batch->value->constant <= 1e6)
             s->batch = (int64_t)batch->value->constant;
-        s->symbol = declare(c, SYMBOL_STAGE, s->name, s->name_span, s, NULL);
+        s->symbol = scope_declare(c, SYMBOL_STAGE, s->name, s->name_span, s, NULL);
         s->symbol->type = type_make(c, KIND_BOOL, 0, NULL);
     }
 }
@@ -109,7 +109,7 @@ static const Stmt *first_stage(const Module *m) {
 void check_stage(Check *c, Stmt *s) {
     bool misnamed = false;
     for (int i = 0; i < s->param_count; i++) {
-        misnamed |= !find_option(settings, SETTING_ROWS, "train", s->params[i].name);
+        misnamed |= !option_find(settings, SETTING_ROWS, "train", s->params[i].name);
         check_setting(c, s, i);
         if (strcmp(s->params[i].name, "memory") == 0) diag_report(c->diag, CODE_STAGE, s->params[i].span, "`memory` bounds the steps of all stages: it stands in `train`");
     }

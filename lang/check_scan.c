@@ -8,7 +8,7 @@ static bool poisoned(const Type *t) { return t->kind == KIND_POISON; }
 
 /* As in `state v = 0`, a number written as the start is a real. */
 static Type *carry_type(Check *c, Stmt *carry) {
-    Type *t = let_type(c, carry);
+    Type *t = type_of_let(c, carry);
     return carry->value->kind == EXPR_NUMBER && t->kind == KIND_INT ? type_make(c, KIND_REAL, t->rank, t->dims) : t;
 }
 
@@ -18,14 +18,14 @@ static void declare_carries(Check *c, Stmt *scan) {
         Stmt *carry = scan->carry[i];
         if (carry->is_function) diag_report(c->diag, CODE_SCAN, carry->name_span, "a scan carries numbers and arrays, and `%s` is written as a function", carry->name);
         types[i] = carry->is_function ? type_poison(c) : carry_type(c, carry);
-        bool fits = is_numeric(types[i]) || types[i]->kind == KIND_BOOL;
+        bool fits = type_is_numeric(types[i]) || types[i]->kind == KIND_BOOL;
         if (fits || poisoned(types[i])) continue;
         diag_report(c->diag, CODE_SCAN, carry->value->span, "a scan carries numbers and arrays; this is %s", type_text(c->arena, types[i]));
         types[i] = type_poison(c);
     }
     for (int i = 0; i < scan->carry_count; i++) { /* the starts do not see each other */
         Stmt *carry = scan->carry[i];
-        carry->symbol = declare(c, SYMBOL_LET, carry->name, carry->name_span, carry, NULL);
+        carry->symbol = scope_declare(c, SYMBOL_LET, carry->name, carry->name_span, carry, NULL);
         carry->symbol->type = types[i];
     }
 }
@@ -47,8 +47,8 @@ static bool may_have_next(const Stmt *scan, const Stmt *carry) {
 
 void check_scan(Check *c, Stmt *s) {
     declare_carries(c, s);
-    push_scope(c);
-    open_binder(c, s->binders[0]);
+    scope_push(c);
+    binder_open(c, s->binders[0]);
     Stmt *outer = c->scan;
     c->scan = s;
     for (int i = 0; i < s->body_count; i++) {
@@ -57,9 +57,9 @@ void check_scan(Check *c, Stmt *s) {
         else diag_report(c->diag, CODE_STATEMENT_PLACE, s->body[i]->span, "the body of a scan is made of let, draw, scan and next; what it carries is there after it, under its name");
     }
     c->scan = outer;
-    pop_scope(c);
+    scope_pop(c);
     for (int i = 0; i < s->carry_count; i++) {
-        if (may_have_next(s, s->carry[i]) || was_broken(c, s->carry[i]->name)) continue;
+        if (may_have_next(s, s->carry[i]) || parse_was_broken(c, s->carry[i]->name)) continue;
         diag_report(c->diag, CODE_SCAN, s->carry[i]->name_span, "`%s` would stay as it starts: the scan has no `next %s = ..`", s->carry[i]->name, s->carry[i]->name);
         diag_suggest(c->diag, "what does not change from round to round is named by a `let` before the scan");
     }
@@ -76,11 +76,11 @@ static void unknown_carry(Check *c, const Stmt *s) {
 
 /* Any number may follow a real; else the type stays as it is. */
 static bool follows(const Type *next, const Type *carried) {
-    return same_shape(next, carried) && (next->kind == carried->kind || (carried->kind == KIND_REAL && next->kind == KIND_INT));
+    return type_same_shape(next, carried) && (next->kind == carried->kind || (carried->kind == KIND_REAL && next->kind == KIND_INT));
 }
 
 void check_next(Check *c, Stmt *s) {
-    Type *next = s->is_function ? type_poison(c) : let_type(c, s);
+    Type *next = s->is_function ? type_poison(c) : type_of_let(c, s);
     if (s->is_function) diag_report(c->diag, CODE_SCAN, s->name_span, "`next` gives a value, and `%s` is written as a function", s->name);
     if (!c->scan) {
         diag_report(c->diag, CODE_STATEMENT_PLACE, s->span, "`next` belongs into the body of a scan");

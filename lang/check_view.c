@@ -24,9 +24,9 @@ typedef struct Search {
 static bool find_rows(void *context, Expr *e) {
     Search *s = context;
     const Expr *base = e->kind == EXPR_MEMBER ? e->args[0] : NULL;
-    const Symbol *symbol = base && base->kind == EXPR_NAME ? find_symbol(s->c->scope, base->name) : e->kind == EXPR_NAME ? find_symbol(s->c->scope, e->name) : NULL;
+    const Symbol *symbol = base && base->kind == EXPR_NAME ? scope_find(s->c->scope, base->name) : e->kind == EXPR_NAME ? scope_find(s->c->scope, e->name) : NULL;
     if (base && symbol && symbol->kind == SYMBOL_DATA && strcmp(e->name, "all") != 0) {
-        Dim *rows = dim_const(s->c->dims, batch_of(s->c, symbol->stmt->data));
+        Dim *rows = dim_const(s->c->dims, source_batch(s->c, symbol->stmt->data));
         if (!s->of_field) s->field = e;
         else if (s->of_field != rows && !s->other) s->other = e;
         if (!s->of_field) s->of_field = rows;
@@ -41,13 +41,13 @@ static Dim *rows_of_view(Check *c, Stmt *s) {
     ast_walk_expr(s->value, find_rows, &search);
     if (search.other) {
         diag_report(c->diag, CODE_VIEW, search.other->span, "a view is of the samples of one batch, and this field comes in batches of another size, %s",
-                    dim_text(c->arena, dim_const(c->dims, batch_of(c, find_symbol(c->scope, search.other->args[0]->name)->stmt->data))));
+                    dim_text(c->arena, dim_const(c->dims, source_batch(c, scope_find(c->scope, search.other->args[0]->name)->stmt->data))));
         diag_note(c->diag, search.field->span, "this one in batches of %s", dim_text(c->arena, search.of_field));
     }
     return search.of_field ? search.of_field : search.of_name;
 }
 
-Type *sample_type(Check *c, Expr *name, Type *whole) {
+Type *type_of_sample(Check *c, Expr *name, Type *whole) {
     const Symbol *s = name->symbol;
     name->is_sample = false;
     if (!c->in_view || !c->view_rows || !may_be_sampled(s) || whole != s->type) return whole;
@@ -68,7 +68,7 @@ Type *sample_type(Check *c, Expr *name, Type *whole) {
 static const Stmt *recipe_of(Check *c, const Expr *call) {
     if (call->kind != EXPR_CALL || !call->arg_count) return NULL;
     const int errors = diag_error_count(c->diag);
-    if (call->callee->kind == EXPR_NAME && !find_symbol(c->scope, call->callee->name)) return NULL;
+    if (call->callee->kind == EXPR_NAME && !scope_find(c->scope, call->callee->name)) return NULL;
     check_expr(c, call->callee);
     const Symbol *s = call->callee->symbol;
     if (diag_error_count(c->diag) > errors || !s || s->kind != SYMBOL_FN) return NULL;
@@ -83,7 +83,7 @@ static int arrays_given(Check *c, const Expr *call) {
     while (count < call->arg_count && !(call->arg_names && call->arg_names[count])) {
         const Expr *e = call->args[count];
         if (e->kind != EXPR_MEMBER && e->kind != EXPR_NAME) break;
-        if (e->kind == EXPR_NAME && !find_symbol(c->scope, e->name)) break;
+        if (e->kind == EXPR_NAME && !scope_find(c->scope, e->name)) break;
         if (check_expr(c, call->args[count])->rank == 0) break;
         count++;
     }
@@ -187,7 +187,7 @@ void check_view(Check *c, Stmt *s) {
     for (int i = 0; i < s->param_count; i++) {
         Param *p = &s->params[i];
         p->type = named_type(c, s, p, s->each && !refused ? s->each[i] : s->value, types[i]);
-        p->symbol = declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
+        p->symbol = scope_declare(c, SYMBOL_VIEW, p->name, p->span, s, p);
         p->symbol->item = i;
         p->symbol->type = p->type;
         if (p->type->kind == KIND_POISON && !s->each) types[0] = p->type; /* said once */

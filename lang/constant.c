@@ -74,7 +74,7 @@ static void find_nonsense(Check *c, Expr *e) {
     if (strcmp(name, "sqrt") == 0 && last->constant < 0) diag_report(c->diag, CODE_NO_VALUE, last->span, "`sqrt` of %s is no real number", shown(c, last));
 }
 
-void find_constant(Check *c, Expr *e) {
+void constant_find(Check *c, Expr *e) {
     e->is_constant = e->is_tunable = e->is_named = false;
     if (e->kind == EXPR_NUMBER) known(e, e->number);
     if (e->kind == EXPR_NAME && e->symbol) fold_name(e);

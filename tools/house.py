@@ -15,14 +15,39 @@ of the folders lang, compiler, runtime and tests, and a row for the first three 
     comment     percent of the characters that stand in comments
 
 --names BUILD reads the object files of a build with nm, and prints how many functions that are seen
-outside their file begin with neither `couplet_` nor a word of the name of their file or folder.
+outside their file begin with no word that tells which file to open (PREFIXES); the exit status is 1
+where there is one.
 --list long, wide, headless, walkers or names prints the places behind a number."""
 import argparse
 import glob
 import os
 import re
 import subprocess
+import sys
 
+# The words that functions begin with which are seen outside their file: of each folder, those of its
+# types and of its files. The first word says which file to open.
+PREFIXES = {
+    "lang": "arena ast binder binders call check codes constant data diag dim flow format habit map "
+            "method module net option parse parser scope setting source span stage text type view "
+            "whole",
+    "compiler/backend": "backend backends",
+    "compiler/compile": "backend budget compile pass stage unit",
+    "compiler/cpu": "contraction cpu element emit emitter frame helper local loop vector",
+    "compiler/driver": "arrays bench compare comparison data device field formula gradient library "
+                       "link load lower memory method opencl options outcome print program report "
+                       "settings source tool train write",
+    "compiler/graph": "affine expr graph gx gx1 gx2 load node pair product reducer subscript",
+    "compiler/library": "couplet formula library",
+    "compiler/lower": "call draw frame function let load lower method net site stage state trail",
+    "compiler/opencl": "fold frame mask opencl write",
+    "compiler/passes": "bound chunk derivative log logs pass rewrite shift solver stream zeros",
+    "compiler/picture": "describe dot picture tex",
+    "compiler/plan": "alike argument compute contraction kernel life plan schedule sign sweep",
+    "compiler/reference": "reference",
+    "compiler/sheet": "couplet draw sheet",
+    "runtime/opencl": "opencl",
+}
 MOST_COLUMNS, MOST_LINES = 100, 40
 FOLDERS = ("lang", "compiler", "runtime", "tests")
 TOKEN = re.compile(
@@ -106,23 +131,24 @@ def print_row(name, row):
           f"{100 * row['comment'] / max(1, row['characters']):>9.1f}")
 
 
-def words_of_path(path):
-    """The words that a function of this object file may begin with."""
-    parts = path.replace(".c.o", "").split("/")
-    return {word for part in parts for word in re.split(r"[_.]", part) if word}
+def allowed_words(inside):
+    """The words that an external function of this object file may begin with, by its folder."""
+    folder = max((f for f in PREFIXES if inside.startswith(f + "/")), key=len, default=None)
+    stem = re.split(r"[_.]", os.path.basename(inside))
+    return {"couplet", *stem, *(PREFIXES[folder].split() if folder else [])}
 
 
 def unprefixed_names(build):
-    """`file name` of each external function whose first word is none of its file's."""
+    """`file name` of each external function whose first word tells no file to open."""
     for path in sorted(glob.glob(build + "/**/*.c.o", recursive=True)):
-        inside = os.path.relpath(path, build)
-        if inside.startswith("tests") or "_deps" in inside:
+        inside = re.sub(r"CMakeFiles/[^/]*/", "", os.path.relpath(path, build))
+        if inside.startswith("tests") or "/../" in inside or inside.startswith("__"):
             continue
-        own = words_of_path(re.sub(r"CMakeFiles/[^/]*/", "", inside)) | {"couplet"}
         listed = subprocess.run(["nm", "--defined-only", "-g", path], capture_output=True, text=True)
         for line in listed.stdout.splitlines():
             kind, name = line.split()[-2:]
-            if kind == "T" and name.split("_")[0] not in own:
+            known = name.split("_")[0] in allowed_words(inside) or name.endswith("_command")
+            if kind == "T" and not known and name != "main":
                 yield f"{inside} {name}"
 
 
@@ -153,8 +179,11 @@ def main():
         for name, row in rows.items():
             print_row(name, row)
         if names is not None:
-            print(f"{len(names)} functions seen outside their file begin with no word of its name")
+            print(f"{len(names)} functions seen outside their file tell by no word where they are")
+
+
+    return 1 if names else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

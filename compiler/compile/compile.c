@@ -38,7 +38,7 @@ static bool has_formulas_to_stabilise(const GraphUnit *unit) {
 }
 
 static void differentiate(Compile *c, GraphUnit *unit) {
-    const PassFigures figures = figures_begin(unit->graph, "differentiate");
+    const PassFigures figures = pass_figures_begin(unit->graph, "differentiate");
     lower_losses(c->lower, unit);
     for (int i = 0; i < unit->loss_count; i++) {
         UnitLoss *loss = &unit->losses[i];
@@ -47,7 +47,7 @@ static void differentiate(Compile *c, GraphUnit *unit) {
     }
     lower_optimisers(c->lower, unit);
     if (!unit->loss_count) return;
-    figures_end(c->options->log, figures, unit->graph);
+    pass_figures_end(c->options->log, figures, unit->graph);
     pass_done(c, unit, "differentiate");
 }
 
@@ -67,10 +67,10 @@ static void compile_for_device(Compile *c, GraphUnit *unit, const GraphSettings 
 }
 
 static GraphUnit *next_unit(Compile *c) {
-    const PassFigures figures = figures_begin(NULL, "lower");
+    const PassFigures figures = pass_figures_begin(NULL, "lower");
     GraphUnit *unit = lower_next(c->lower);
     if (!unit) return NULL;
-    figures_end(c->options->log, figures, unit->graph);
+    pass_figures_end(c->options->log, figures, unit->graph);
     array_push(c->arena, &c->units, unit);
     return unit;
 }

@@ -11,13 +11,13 @@ static double processor_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-PassFigures figures_begin(const Graph *g, const char *pass) {
+PassFigures pass_figures_begin(const Graph *g, const char *pass) {
     return (PassFigures){.pass = pass, .seconds = -processor_seconds(),
                          .nodes_before = g ? g->nodes.count : 0,
                          .exprs = g ? -(int64_t)graph_expr_count(g) : 0};
 }
 
-void figures_end(PassLog *log, PassFigures figures, const Graph *g) {
+void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g) {
     if (!log) return;
     figures.graph = g->name;
     figures.seconds += processor_seconds();
@@ -46,9 +46,9 @@ const char *stage_run(Graph *g, PassStage stage, PassWatch watch, void *context,
         if (rows[i].stage != stage || !rows[i].run) continue;
         const char *wrong = fault(g, "ahead of", rows[i].name, graph_lacks(g, rows[i].needs & ~given));
         if (wrong) return wrong;
-        const PassFigures figures = figures_begin(g, rows[i].name);
+        const PassFigures figures = pass_figures_begin(g, rows[i].name);
         rows[i].run(g);
-        figures_end(log, figures, g);
+        pass_figures_end(log, figures, g);
         wrong = stage_pass_done(g, rows[i].name, watch, context);
         if (wrong) return wrong;
         given = rows[i].gives;

@@ -18,8 +18,8 @@ typedef ARRAY(PassFigures) PassLog;
 
 /* Between the two lies the work of the pass. `g` is NULL where the pass makes the graph, and `log` is
  * NULL where nobody asks. */
-PassFigures figures_begin(const Graph *g, const char *pass);
-void figures_end(PassLog *log, PassFigures figures, const Graph *g);
+PassFigures pass_figures_begin(const Graph *g, const char *pass);
+void pass_figures_end(PassLog *log, PassFigures figures, const Graph *g);
 
 /* The passes of the stage. NULL, or a sentence about the first that left a graph in disorder, or was
  * given one that lacks what it needs. */

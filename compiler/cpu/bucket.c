@@ -4,7 +4,7 @@
 #include "compiler/plan/bucket.h"
 
 static LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
-static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, whole(f, b), ""); }
+static LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, b), ""); }
 
 /* ---- the sort -------------------------------------------------------------------------------------------------- */
 
@@ -14,14 +14,14 @@ static void set_axes(Frame *f, const Bucket *b, int role_bits, LLVMValueRef plac
     for (int a = b->node->rank - 1; a >= 0; a--) {
         if (!(role_bits & 1 << b->role[a])) continue;
         int64_t extent = b->node->shape[a];
-        f->indices[a] = LLVMBuildURem(build, place, whole(f, extent), "");
-        place = LLVMBuildUDiv(build, place, whole(f, extent), "");
+        f->indices[a] = LLVMBuildURem(build, place, emit_whole(f, extent), "");
+        place = LLVMBuildUDiv(build, place, emit_whole(f, extent), "");
     }
 }
 
 /* The place of the targets' values among their combinations. */
 static LLVMValueRef place_of(Frame *f, const Bucket *b, int role, LLVMValueRef *values) {
-    LLVMValueRef place = whole(f, 0);
+    LLVMValueRef place = emit_whole(f, 0);
     for (int a = 0; a < b->node->rank; a++)
         if ((int)b->role[a] == role) place = add(f, times(f, place, b->node->shape[a]), values[a]);
     return place;
@@ -34,9 +34,9 @@ static LLVMValueRef emit_key(Frame *f, const Bucket *b, LLVMValueRef *listed) {
     for (int i = 0; i < b->conjuncts.count; i++) {
         LLVMValueRef holds;
         if (b->targets[i] >= 0) {
-            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask), extent = whole(f, b->node->shape[b->targets[i]]);
+            LLVMValueRef key = emit_expr_where(f, b->keys[i], mask), extent = emit_whole(f, b->node->shape[b->targets[i]]);
             holds = LLVMBuildICmp(build, LLVMIntULT, key, extent, "");
-            values[b->targets[i]] = LLVMBuildSelect(build, holds, key, whole(f, 0), "");
+            values[b->targets[i]] = LLVMBuildSelect(build, holds, key, emit_whole(f, 0), "");
         } else if (b->filters[i]) {
             holds = emit_expr_where(f, b->conjuncts.items[i], mask);
         } else {
@@ -53,9 +53,9 @@ typedef void (*MemberVisit)(Frame *f, const Bucket *b, LLVMValueRef list, LLVMVa
 static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisit visit) {
     const GNode *n = b->node;
     Loop loops[GRAPH_MAX_RANK];
-    LLVMValueRef member = whole(f, 0), listed;
+    LLVMValueRef member = emit_whole(f, 0), listed;
     for (int i = 0; i < n->red_rank; i++) {
-        loops[i] = loop_begin(f, whole(f, 0), whole(f, n->red_shape[i]));
+        loops[i] = loop_begin(f, emit_whole(f, 0), emit_whole(f, n->red_shape[i]));
         f->indices[n->rank + i] = loops[i].index;
         member = add(f, times(f, member, n->red_shape[i]), loops[i].index);
     }
@@ -74,14 +74,14 @@ static void each_member(Frame *f, const Bucket *b, LLVMValueRef list, MemberVisi
 static void count_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
     (void)b, (void)member;
     LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1];
-    element_store(f, GT_INT, base, at, add(f, element_load(f, GT_INT, base, at), whole(f, 1)));
+    element_store(f, GT_INT, base, at, add(f, element_load(f, GT_INT, base, at), emit_whole(f, 1)));
 }
 
 /* The begin of each list moves to its end as it fills. */
 static void list_member(Frame *f, const Bucket *b, LLVMValueRef list, LLVMValueRef key, LLVMValueRef member) {
     LLVMValueRef at = add(f, list, key), base = f->bases[f->kernel->operand_count - 1], place = element_load(f, GT_INT, base, at);
-    element_store(f, GT_INT, base, add(f, add(f, list, whole(f, b->targets_size)), place), member);
-    element_store(f, GT_INT, base, at, add(f, place, whole(f, 1)));
+    element_store(f, GT_INT, base, add(f, add(f, list, emit_whole(f, b->targets_size)), place), member);
+    element_store(f, GT_INT, base, at, add(f, place, emit_whole(f, 1)));
 }
 
 void emit_bucket_sort(Emitter *e, Kernel *kernel) {
@@ -92,12 +92,12 @@ void emit_bucket_sort(Emitter *e, Kernel *kernel) {
     Loop segments = loop_begin(&f, f.begin, f.end);
     LLVMValueRef list = times(&f, segments.index, bucket_list_size(b));
     set_axes(&f, b, 1 << BUCKET_SEGMENT, segments.index);
-    Loop clear = loop_begin(&f, whole(&f, 0), whole(&f, b->targets_size));
-    element_store(&f, GT_INT, out, add(&f, list, clear.index), whole(&f, 0));
+    Loop clear = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
+    element_store(&f, GT_INT, out, add(&f, list, clear.index), emit_whole(&f, 0));
     loop_end(&f, &clear);
     each_member(&f, b, list, count_member);
-    local_set(&f, sum, whole(&f, 0));
-    Loop begins = loop_begin(&f, whole(&f, 0), whole(&f, b->targets_size));
+    local_set(&f, sum, emit_whole(&f, 0));
+    Loop begins = loop_begin(&f, emit_whole(&f, 0), emit_whole(&f, b->targets_size));
     LLVMValueRef at = add(&f, list, begins.index), count = element_load(&f, GT_INT, out, at), begin = local_get(&f, e->i64, sum);
     element_store(&f, GT_INT, out, at, begin);
     local_set(&f, sum, add(&f, begin, count));
@@ -113,30 +113,30 @@ static Members members_of(Frame *f, const Bucket *b, int sorted) {
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef key = place_of(f, b, BUCKET_TARGET, f->indices), base = f->bases[sorted];
     LLVMValueRef list = times(f, place_of(f, b, BUCKET_SEGMENT, f->indices), bucket_list_size(b));
-    LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, whole(f, 0), "");
-    LLVMValueRef before = LLVMBuildSelect(build, first, whole(f, 0), LLVMBuildSub(build, key, whole(f, 1), ""), "");
+    LLVMValueRef first = LLVMBuildICmp(build, LLVMIntEQ, key, emit_whole(f, 0), "");
+    LLVMValueRef before = LLVMBuildSelect(build, first, emit_whole(f, 0), LLVMBuildSub(build, key, emit_whole(f, 1), ""), "");
     Members m = {.base = base, .rest = b->rest};
-    m.begin = LLVMBuildSelect(build, first, whole(f, 0), element_load(f, GT_INT, base, add(f, list, before)), "");
+    m.begin = LLVMBuildSelect(build, first, emit_whole(f, 0), element_load(f, GT_INT, base, add(f, list, before)), "");
     m.end = element_load(f, GT_INT, base, add(f, list, key));
-    m.list = add(f, list, whole(f, b->targets_size));
+    m.list = add(f, list, emit_whole(f, b->targets_size));
     return m;
 }
 
-Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member) {
+Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member) {
     LLVMBuilderRef build = f->e->builder;
     const GNode *n = f->node;
     Loop loop = loop_begin(f, m->begin, m->end);
     LLVMValueRef place = *member = element_load(f, GT_INT, m->base, add(f, m->list, loop.index));
     for (int i = n->red_rank - 1; i >= 0; i--) {
         bool outermost = i == 0;
-        f->indices[n->rank + i] = outermost ? place : LLVMBuildURem(build, place, whole(f, n->red_shape[i]), "");
-        if (!outermost) place = LLVMBuildUDiv(build, place, whole(f, n->red_shape[i]), "");
+        f->indices[n->rank + i] = outermost ? place : LLVMBuildURem(build, place, emit_whole(f, n->red_shape[i]), "");
+        if (!outermost) place = LLVMBuildUDiv(build, place, emit_whole(f, n->red_shape[i]), "");
     }
     return loop;
 }
 
 static LLVMValueRef output_place(Frame *f) {
-    LLVMValueRef at = whole(f, 0);
+    LLVMValueRef at = emit_whole(f, 0);
     for (int a = 0; a < f->node->rank; a++) at = add(f, times(f, at, f->node->shape[a]), f->indices[a]);
     return at;
 }
@@ -145,7 +145,7 @@ static int payload_loops(Frame *f, const Bucket *b, Loop *loops) {
     int depth = 0;
     for (int a = 0; a < b->node->rank; a++) {
         if (b->role[a] != BUCKET_PAYLOAD) continue;
-        loops[depth] = loop_begin(f, whole(f, 0), whole(f, b->node->shape[a]));
+        loops[depth] = loop_begin(f, emit_whole(f, 0), emit_whole(f, b->node->shape[a]));
         f->indices[a] = loops[depth++].index;
     }
     return depth;
@@ -165,7 +165,7 @@ typedef struct Row {
 
 static LLVMValueRef total_of(const Row *row) {
     Frame *f = row->f;
-    LLVMValueRef at = whole(f, 0);
+    LLVMValueRef at = emit_whole(f, 0);
     for (int a = 0; a < row->b->node->rank; a++)
         if (row->b->role[a] == BUCKET_PAYLOAD) at = add(f, times(f, at, row->b->node->shape[a]), f->indices[a]);
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f64, f->scratch, &at, 1, "");
@@ -178,14 +178,14 @@ static void each_entry(const Row *row, void (*visit)(const Row *row)) {
     while (depth > 0) loop_end(row->f, &loops[--depth]);
 }
 
-static void clear_entry(const Row *row) { element_store(row->f, GT_REAL, row->out, output_place(row->f), number(row->f, 0)); }
+static void clear_entry(const Row *row) { element_store(row->f, GT_REAL, row->out, output_place(row->f), emit_number(row->f, 0)); }
 static void clear_total(const Row *row) { LLVMBuildStore(row->f->e->builder, LLVMConstNull(row->f->e->f64), total_of(row)); }
 
 static void add_entry(const Row *row) {
     Frame *f = row->f;
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef holds = row->members->rest ? emit_expr(f, row->members->rest) : NULL, value = emit_expr_where(f, row->b->node->value, holds), at = output_place(f);
-    if (holds) value = LLVMBuildSelect(build, holds, value, number(f, 0), "");
+    if (holds) value = LLVMBuildSelect(build, holds, value, emit_number(f, 0), "");
     element_store(f, GT_REAL, row->out, at, LLVMBuildFAdd(build, element_load(f, GT_REAL, row->out, at), value, ""));
 }
 
@@ -207,7 +207,7 @@ static void add_members(Row *row, LLVMValueRef begin, LLVMValueRef end) {
     Members m = *row->members;
     m.begin = begin;
     m.end = end;
-    Loop members = member_loop_begin(row->f, &m, &row->member);
+    Loop members = loop_begin_members(row->f, &m, &row->member);
     each_entry(row, add_entry);
     loop_end(row->f, &members);
 }
@@ -217,7 +217,7 @@ static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     Row row = {.f = f, .b = b, .out = f->bases[f->kernel->operand_count - 1], .members = m};
     LLVMBasicBlockRef few = frame_block(f, "few"), many = frame_block(f, "many"), after = frame_block(f, "added");
     each_entry(&row, clear_entry);
-    LLVMValueRef is_few = LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""), whole(f, LEAF_MEMBERS), "");
+    LLVMValueRef is_few = LLVMBuildICmp(build, LLVMIntSLE, LLVMBuildNSWSub(build, m->end, m->begin, ""), emit_whole(f, LEAF_MEMBERS), "");
     LLVMBuildCondBr(build, is_few, few, many);
     LLVMPositionBuilderAtEnd(build, few);
     add_members(&row, m->begin, m->end);
@@ -226,7 +226,7 @@ static void add_rows(Frame *f, const Bucket *b, const Members *m) {
     frame_forget(f);
     each_entry(&row, clear_total);
     Loop leaves = loop_begin_step(f, m->begin, m->end, LEAF_MEMBERS);
-    LLVMValueRef next = add(f, leaves.index, whole(f, LEAF_MEMBERS));
+    LLVMValueRef next = add(f, leaves.index, emit_whole(f, LEAF_MEMBERS));
     add_members(&row, leaves.index, LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, m->end, ""), next, m->end, ""));
     each_entry(&row, add_leaf);
     loop_end(f, &leaves);
@@ -240,7 +240,7 @@ static void reduce_elements(Frame *f, const Bucket *b, const Members *m) {
     Loop loops[GRAPH_MAX_RANK];
     int depth = payload_loops(f, b, loops);
     LLVMValueRef value = emit_reduction(f, NULL, m);
-    raise_if_wide(f, f->node, value);
+    frame_raise_if_wide(f, f->node, value);
     element_store(f, f->node->type, f->bases[f->kernel->operand_count - 1], output_place(f), value);
     while (depth > 0) loop_end(f, &loops[--depth]);
 }
@@ -254,8 +254,8 @@ void emit_bucket(Emitter *e, Kernel *kernel) {
     LLVMBuilderRef build = e->builder;
     int64_t rows = b->targets_size * b->segments;
     Loop tiles = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)), last = add(&f, first, whole(&f, bucket_chunk(b)));
-    LLVMValueRef end = LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, whole(&f, rows), ""), last, whole(&f, rows), "");
+    LLVMValueRef first = times(&f, tiles.index, bucket_chunk(b)), last = add(&f, first, emit_whole(&f, bucket_chunk(b)));
+    LLVMValueRef end = LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, last, emit_whole(&f, rows), ""), last, emit_whole(&f, rows), "");
     Loop row = loop_begin(&f, first, end);
     set_axes(&f, b, 1 << BUCKET_TARGET | 1 << BUCKET_SEGMENT, row.index);
     Members m = members_of(&f, b, kernel->sorted);

@@ -20,12 +20,12 @@ typedef struct Block {
 
 static LLVMValueRef position(Frame *f) {
     LLVMValueRef at = NULL;
-    for (int i = 0; i < f->node->rank; i++) at = step_along(f, at, i, f->node->shape[i]);
+    for (int i = 0; i < f->node->rank; i++) at = emit_step_along(f, at, i, f->node->shape[i]);
     return at;
 }
 
 static LLVMValueRef neutral(Frame *f) {
-    return f->node->reducer == GR_SUM ? number(f, 0) : number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
+    return f->node->reducer == GR_SUM ? emit_number(f, 0) : emit_number(f, f->node->reducer == GR_MIN ? INFINITY : -INFINITY);
 }
 
 static LLVMValueRef fold(Frame *f, LLVMValueRef old, LLVMValueRef term) {
@@ -39,30 +39,30 @@ static LLVMValueRef total_of(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     LLVMValueRef column = LLVMBuildNSWSub(build, f->indices[f->node->rank - 1], b->first, "");
-    LLVMValueRef at = LLVMBuildNSWAdd(build, LLVMBuildNSWMul(build, b->width, whole(f, i), ""), column, "");
+    LLVMValueRef at = LLVMBuildNSWAdd(build, LLVMBuildNSWMul(build, b->width, emit_whole(f, i), ""), column, "");
     return LLVMBuildInBoundsGEP2(build, f->e->f64, f->scratch, &at, 1, "");
 }
 
 static void begin_row(const Block *b, int i) {
     Frame *f = b->f;
     element_store(f, GT_REAL, frame_result(f), position(f), neutral(f));
-    if (sums_many(f->node)) LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
+    if (node_sums_many(f->node)) LLVMBuildStore(f->e->builder, LLVMConstNull(f->e->f64), total_of(b, i));
 }
 
 /* What y holds goes to the total. */
 static void add_leaf(const Block *b, int i) {
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
-    if (!sums_many(f->node)) return;
+    if (!node_sums_many(f->node)) return;
     LLVMValueRef y = frame_result(f), at = position(f), total = total_of(b, i);
     LLVMValueRef leaf = LLVMBuildFPExt(build, element_load(f, GT_REAL, y, at), f->e->f64, "");
     LLVMBuildStore(build, LLVMBuildFAdd(build, LLVMBuildLoad2(build, f->e->f64, total, ""), leaf, ""), total);
-    element_store(f, GT_REAL, y, at, number(f, 0));
+    element_store(f, GT_REAL, y, at, emit_number(f, 0));
 }
 
 static void end_row(const Block *b, int i) {
     Frame *f = b->f;
-    if (!sums_many(f->node)) return;
+    if (!node_sums_many(f->node)) return;
     LLVMValueRef total = LLVMBuildLoad2(f->e->builder, f->e->f64, total_of(b, i), "");
     element_store(f, GT_REAL, frame_result(f), position(f), LLVMBuildFPTrunc(f->e->builder, total, f->e->f32, ""));
 }
@@ -94,7 +94,7 @@ static LLVMValueRef each_column(const Block *b, LLVMValueRef begin, LLVMValueRef
 
 static LLVMValueRef each_of_block(const Block *b, LLVMValueRef begin, void (*visit)(const Block *b, int i)) {
     Frame *f = b->f;
-    Loop columns = loop_begin(f, whole(f, 0), whole(f, BLOCK_COLUMNS));
+    Loop columns = loop_begin(f, emit_whole(f, 0), emit_whole(f, BLOCK_COLUMNS));
     f->indices[b->nodes[0]->rank - 1] = LLVMBuildNSWAdd(f->e->builder, begin, columns.index, "");
     for_each_node(b, visit);
     return loop_end(f, &columns);
@@ -109,7 +109,7 @@ static Loop rows_begin(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
 
 static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef build = b->f->e->builder;
-    LLVMValueRef next = LLVMBuildNSWAdd(build, begin, whole(b->f, LEAF_ROWS), "");
+    LLVMValueRef next = LLVMBuildNSWAdd(build, begin, emit_whole(b->f, LEAF_ROWS), "");
     return LLVMBuildSelect(build, LLVMBuildICmp(build, LLVMIntSLT, next, end, ""), next, end, "");
 }
 
@@ -117,8 +117,8 @@ static LLVMValueRef end_of_leaf(const Block *b, LLVMValueRef begin, LLVMValueRef
 static void add_block(const Block *b, LLVMValueRef begin) {
     Frame *f = b->f;
     Loop leaves, rows;
-    if (b->is_long) leaves = loop_begin_step(f, whole(f, 0), b->row_end, LEAF_ROWS);
-    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end)) : rows_begin(b, whole(f, 0), b->row_end);
+    if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), b->row_end, LEAF_ROWS);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, b->row_end)) : rows_begin(b, emit_whole(f, 0), b->row_end);
     loop_take_vectors(f, each_of_block(b, begin, add_term), BLOCK_VECTORS);
     loop_keep_rolled(f, loop_end(f, &rows));
     if (!b->is_long) return;
@@ -130,9 +130,9 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
     Frame *f = b->f;
     LLVMBuilderRef build = f->e->builder;
     Loop leaves, rows;
-    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""), row_end = LLVMBuildSelect(build, some, b->row_end, whole(f, 0), ""); /* else no rows either */
-    if (b->is_long) leaves = loop_begin_step(f, whole(f, 0), row_end, LEAF_ROWS);
-    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end)) : rows_begin(b, whole(f, 0), row_end);
+    LLVMValueRef some = LLVMBuildICmp(build, LLVMIntSLT, begin, end, ""), row_end = LLVMBuildSelect(build, some, b->row_end, emit_whole(f, 0), ""); /* else no rows either */
+    if (b->is_long) leaves = loop_begin_step(f, emit_whole(f, 0), row_end, LEAF_ROWS);
+    rows = b->is_long ? rows_begin(b, leaves.index, end_of_leaf(b, leaves.index, row_end)) : rows_begin(b, emit_whole(f, 0), row_end);
     each_column(b, begin, end, add_term);
     loop_keep_rolled(f, loop_end(f, &rows)); /* a copy of the columns' loop for each turn would gain nothing */
     if (!b->is_long) return;
@@ -144,31 +144,31 @@ static void add_other_columns(const Block *b, LLVMValueRef begin, LLVMValueRef e
  * long been stored when the next row wants them. From the cache as many as there are. */
 static LLVMValueRef end_of_blocks(Frame *f, bool is_cached, LLVMValueRef begin, LLVMValueRef end) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""), blocks = LLVMBuildNSWAdd(b, begin, LLVMBuildAnd(b, count, whole(f, -BLOCK_COLUMNS), ""), "");
-    return is_cached ? blocks : LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, count, whole(f, 2 * BLOCK_COLUMNS), ""), blocks, begin, "");
+    LLVMValueRef count = LLVMBuildNSWSub(b, end, begin, ""), blocks = LLVMBuildNSWAdd(b, begin, LLVMBuildAnd(b, count, emit_whole(f, -BLOCK_COLUMNS), ""), "");
+    return is_cached ? blocks : LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, count, emit_whole(f, 2 * BLOCK_COLUMNS), ""), blocks, begin, "");
 }
 
 static void set_rows(Block *b, const int64_t *extents) {
     const GNode *n = b->nodes[0];
     b->row = -1;
     for (int i = n->rank; i < n->rank + n->red_rank; i++) {
-        b->f->indices[i] = whole(b->f, 0);
+        b->f->indices[i] = emit_whole(b->f, 0);
         if (extents[i] != 1) b->row = i;
     }
-    b->row_end = b->row >= 0 ? axis_count(b->f, extents, b->row) : whole(b->f, 1);
+    b->row_end = b->row >= 0 ? loop_axis_count(b->f, extents, b->row) : emit_whole(b->f, 1);
 }
 
 void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached, const int64_t *extents, LLVMValueRef begin, LLVMValueRef end) {
     const GNode *n = nodes[0];
     Loop loops[GRAPH_MAX_RANK];
     Block block = {.f = f, .nodes = nodes, .count = count, .first = begin, .width = LLVMBuildNSWSub(f->e->builder, end, begin, "")};
-    for (int i = 0; i < count; i++) block.is_long |= sums_many(nodes[i]);
+    for (int i = 0; i < count; i++) block.is_long |= node_sums_many(nodes[i]);
     set_rows(&block, extents);
     each_column(&block, begin, end, begin_row);
     int depth = 0;
     for (int i = n->rank; i < block.row; i++) {
         if (extents[i] == 1) continue;
-        loops[depth] = loop_begin(f, whole(f, 0), axis_count(f, extents, i));
+        loops[depth] = loop_begin(f, emit_whole(f, 0), loop_axis_count(f, extents, i));
         f->indices[i] = loops[depth++].index;
     }
     LLVMValueRef middle = end_of_blocks(f, is_cached, begin, end);

@@ -13,7 +13,7 @@ typedef struct Reduction {
     const GNode *node;
     const int64_t *extents;
     LLVMTypeRef type;                           /* of a term */
-    LLVMTypeRef kept;                           /* of `best`: sums of many reals are kept in double (sums_many) */
+    LLVMTypeRef kept;                           /* of `best`: sums of many reals are kept in double (node_sums_many) */
     LLVMValueRef best, count, position, winner; /* locals; NULL where the reducer needs none */
     bool may_wrap;                              /* a sum of whole numbers that 64 bits may not hold */
     bool exponentials;                          /* the second sweep of a log-sum-exp */
@@ -32,12 +32,12 @@ static bool is_wide_best(Frame *f, const GNode *n) { return (n->reducer == GR_MA
 static LLVMValueRef neutral(Frame *f, const Reduction *r) {
     const GNode *n = r->node;
     if (r->type == f->e->f32) {
-        if (n->reducer == GR_SUM || r->exponentials) return number(f, 0);
-        return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
+        if (n->reducer == GR_SUM || r->exponentials) return emit_number(f, 0);
+        return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     }
     if (r->type == f->e->i1) return LLVMConstInt(r->type, n->reducer == GR_ALL, 0);
-    if (n->reducer == GR_SUM) return whole(f, 0);
-    return is_wide_best(f, n) ? whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN) : whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
+    if (n->reducer == GR_SUM) return emit_whole(f, 0);
+    return is_wide_best(f, n) ? emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN) : emit_whole(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
 static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds) {
@@ -59,7 +59,7 @@ static void fold_best(Frame *f, Reduction *r, LLVMValueRef v, LLVMValueRef holds
     }
     if (takes_position(r->node)) {
         /* The first term wins against the neutral value even when it equals it. */
-        LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), whole(f, 0), "");
+        LLVMValueRef unset = LLVMBuildICmp(b, LLVMIntSLT, local_get(f, f->e->i64, r->winner), emit_whole(f, 0), "");
         better = LLVMBuildOr(b, better, unset, "");
         if (holds) better = LLVMBuildAnd(b, better, holds, "");
         LLVMValueRef position = local_get(f, f->e->i64, r->position);
@@ -72,17 +72,17 @@ static void add_term(Frame *f, const Reduction *r, LLVMValueRef v) {
     LLVMValueRef old = local_get(f, r->kept, r->best);
     if (r->kept == f->e->f64) v = LLVMBuildFPExt(f->e->builder, v, f->e->f64, "");
     if (r->may_wrap) {
-        LLVMValueRef wraps, sum = add_whole(f, old, v, &wraps);
+        LLVMValueRef wraps, sum = emit_add_whole(f, old, v, &wraps);
         frame_raise(f, wraps, COUPLET_FAULT_WHOLE);
         local_set(f, r->best, sum);
         return;
     }
-    local_set(f, r->best, r->type == f->e->f32 ? add_in_any_order(f, old, v) : LLVMBuildAdd(f->e->builder, old, v, ""));
+    local_set(f, r->best, r->type == f->e->f32 ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(f->e->builder, old, v, ""));
 }
 
 /* The sum begins: in double, where it is one of many reals. */
 static void begin_sum(Frame *f, Reduction *r) {
-    r->kept = sums_many(r->node) ? f->e->f64 : r->type;
+    r->kept = node_sums_many(r->node) ? f->e->f64 : r->type;
     r->may_wrap = gx_sum_may_wrap(f->e->graph, r->node);
     r->best = frame_local(f, r->kept);
     local_set(f, r->best, LLVMConstNull(r->kept));
@@ -101,9 +101,9 @@ static void fold_term(Frame *f, Reduction *r) {
     if (r->type == f->e->i64 && n->value->type == GT_BOOL) v = LLVMBuildZExt(b, v, f->e->i64, "");
     if (r->exponentials) {
         /* -inf - -inf is no number: such a term weighs nothing. */
-        LLVMValueRef weighs = LLVMBuildFCmp(b, LLVMRealUNE, v, number(f, -INFINITY), "");
+        LLVMValueRef weighs = LLVMBuildFCmp(b, LLVMRealUNE, v, emit_number(f, -INFINITY), "");
         v = math_exp(f, LLVMBuildFSub(b, v, local_get(f, f->e->f32, r->winner), ""));
-        v = LLVMBuildSelect(b, weighs, v, number(f, 0), "");
+        v = LLVMBuildSelect(b, weighs, v, emit_number(f, 0), "");
     }
     if (holds) v = LLVMBuildSelect(b, holds, v, neutral(f, r), "");
     LLVMValueRef old = local_get(f, r->kept, r->best);
@@ -119,15 +119,15 @@ static void fold_term(Frame *f, Reduction *r) {
     default: fold_best(f, r, v, holds); break;
     }
     if (r->count) {
-        LLVMValueRef one = holds ? LLVMBuildZExt(b, holds, f->e->i64, "") : whole(f, 1);
+        LLVMValueRef one = holds ? LLVMBuildZExt(b, holds, f->e->i64, "") : emit_whole(f, 1);
         local_set(f, r->count, LLVMBuildAdd(b, local_get(f, f->e->i64, r->count), one, ""));
     }
-    if (r->position) local_set(f, r->position, LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), whole(f, 1), ""));
+    if (r->position) local_set(f, r->position, LLVMBuildAdd(b, local_get(f, f->e->i64, r->position), emit_whole(f, 1), ""));
 }
 
 static void sweep_members(Frame *f, Reduction *r) {
     LLVMValueRef member;
-    Loop loop = member_loop_begin(f, r->members, &member);
+    Loop loop = loop_begin_members(f, r->members, &member);
     if (r->position) local_set(f, r->position, member);
     fold_term(f, r);
     loop_end(f, &loop);
@@ -138,9 +138,9 @@ static void sweep_all(Frame *f, Reduction *r) {
     Loop loops[GRAPH_MAX_RANK];
     int depth = 0;
     for (int i = 0; i < n->red_rank; i++) {
-        f->indices[n->rank + i] = whole(f, 0);
+        f->indices[n->rank + i] = emit_whole(f, 0);
         if (r->extents[n->rank + i] == 1) continue;
-        loops[depth] = loop_begin(f, whole(f, 0), axis_count(f, r->extents, n->rank + i));
+        loops[depth] = loop_begin(f, emit_whole(f, 0), loop_axis_count(f, r->extents, n->rank + i));
         f->indices[n->rank + i] = loops[depth++].index;
     }
     fold_term(f, r);
@@ -152,8 +152,8 @@ static void sweep_all(Frame *f, Reduction *r) {
 }
 
 static void sweep(Frame *f, Reduction *r) {
-    if (r->count) local_set(f, r->count, whole(f, 0));
-    if (r->position) local_set(f, r->position, whole(f, 0));
+    if (r->count) local_set(f, r->count, emit_whole(f, 0));
+    if (r->position) local_set(f, r->position, emit_whole(f, 0));
     if (frame_settled(f, r->node->guard) == 0) return;
     if (r->members) sweep_members(f, r);
     else sweep_all(f, r);
@@ -163,7 +163,7 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = f->node;
     Reduction r = {.node = n, .extents = extents, .members = members};
-    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : value_type(f->e, n->value->type);
+    r.type = n->reducer == GR_SUM && n->value->type == GT_BOOL ? f->e->i64 : element_value_type(f->e, n->value->type);
     if (n->reducer == GR_SUM) {
         begin_sum(f, &r);
     } else {
@@ -175,38 +175,38 @@ LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *mem
     if (takes_position(n)) {
         r.position = frame_local(f, f->e->i64);
         r.winner = frame_local(f, f->e->i64);
-        local_set(f, r.winner, whole(f, -1));
+        local_set(f, r.winner, emit_whole(f, -1));
     }
     sweep(f, &r);
-    if (sums_exponentials(n)) {
+    if (node_sums_exponentials(n)) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
         LLVMValueRef top = local_get(f, f->e->f32, r.best);
         LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &top, 1);
-        LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, number(f, INFINITY), "");
+        LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
         r.winner = frame_local(f, f->e->f32);
-        local_set(f, r.winner, LLVMBuildSelect(b, endless, number(f, 0), top, ""));
+        local_set(f, r.winner, LLVMBuildSelect(b, endless, emit_number(f, 0), top, ""));
         r.exponentials = true;
         begin_sum(f, &r);
         sweep(f, &r);
     }
-    if (r.count) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), whole(f, 0), ""), COUPLET_FAULT_EMPTY);
+    if (r.count) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, local_get(f, f->e->i64, r.count), emit_whole(f, 0), ""), COUPLET_FAULT_EMPTY);
     if (takes_position(n)) {
         LLVMValueRef winner = local_get(f, f->e->i64, r.winner);
-        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, whole(f, 0), ""), whole(f, 0), winner, "");
+        return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, winner, emit_whole(f, 0), ""), emit_whole(f, 0), winner, "");
     }
     if (n->reducer == GR_SUM) return end_sum(f, &r);
-    if (!sums_exponentials(n)) return local_get(f, r.type, r.best);
+    if (!node_sums_exponentials(n)) return local_get(f, r.type, r.best);
     LLVMValueRef rest = math_log(f, end_sum(f, &r));
     if (n->reducer == GR_LSE_REST) return rest;
     return LLVMBuildFAdd(b, local_get(f, f->e->f32, r.winner), rest, "");
 }
 
 /* Entries have 32 bits, and arithmetic 64. The neutral value of an empty maximum is not read. */
-void raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
+void frame_raise_if_wide(Frame *f, const GNode *n, LLVMValueRef value) {
     LLVMBuilderRef b = f->e->builder;
     if (n->type != GT_INT || takes_position(n) || gx_entries_fit(f->e->graph, n)) return;
     LLVMValueRef kept = LLVMBuildSExt(b, LLVMBuildTrunc(b, value, f->e->i32, ""), f->e->i64, ""), cut = LLVMBuildICmp(b, LLVMIntNE, kept, value, "");
-    if (is_wide_best(f, n)) cut = LLVMBuildAnd(b, cut, LLVMBuildICmp(b, LLVMIntNE, value, whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN), ""), "");
+    if (is_wide_best(f, n)) cut = LLVMBuildAnd(b, cut, LLVMBuildICmp(b, LLVMIntNE, value, emit_whole(f, takes_smallest(n) ? INT64_MAX : INT64_MIN), ""), "");
     frame_raise(f, cut, COUPLET_FAULT_WHOLE);
 }
 
@@ -217,14 +217,14 @@ static void emit_element(Frame *f, const int64_t *extents) {
     LLVMValueRef active = n->active && settled == UNSETTLED ? emit_expr(f, n->active) : NULL;
     LLVMValueRef value;
     if (settled == 0) {
-        value = LLVMConstNull(value_type(f->e, n->type));
+        value = LLVMConstNull(element_value_type(f->e, n->type));
     } else if (!active || n->reducer == GR_NONE) {
         value = n->reducer == GR_NONE ? emit_expr_where(f, n->value, active) : emit_reduction(f, extents, NULL);
-        if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(value_type(f->e, n->type)), "");
+        if (active) value = LLVMBuildSelect(b, active, value, LLVMConstNull(element_value_type(f->e, n->type)), "");
     } else { /* a reduction that is not wanted is not swept, and cannot be empty */
-        LLVMValueRef slot = frame_local(f, value_type(f->e, n->type));
+        LLVMValueRef slot = frame_local(f, element_value_type(f->e, n->type));
         LLVMBasicBlockRef then = frame_block(f, "active"), after = frame_block(f, "after");
-        local_set(f, slot, LLVMConstNull(value_type(f->e, n->type)));
+        local_set(f, slot, LLVMConstNull(element_value_type(f->e, n->type)));
         LLVMBuildCondBr(b, active, then, after);
         LLVMPositionBuilderAtEnd(b, then);
         frame_forget(f);
@@ -232,12 +232,12 @@ static void emit_element(Frame *f, const int64_t *extents) {
         LLVMBuildBr(b, after);
         LLVMPositionBuilderAtEnd(b, after);
         frame_forget(f);
-        value = local_get(f, value_type(f->e, n->type), slot);
+        value = local_get(f, element_value_type(f->e, n->type), slot);
     }
     LLVMValueRef at = NULL;
-    for (int i = 0; i < n->rank; i++) at = step_along(f, at, i, n->shape[i]);
-    raise_if_wide(f, n, value);
-    element_store(f, n->type, frame_result(f), at ? at : whole(f, 0), value);
+    for (int i = 0; i < n->rank; i++) at = emit_step_along(f, at, i, n->shape[i]);
+    frame_raise_if_wide(f, n, value);
+    element_store(f, n->type, frame_result(f), at ? at : emit_whole(f, 0), value);
 }
 
 /* ---- the kernel --------------------------------------------------------------------------------------------- */
@@ -248,17 +248,17 @@ static void set_tile(Frame *f, int axes, const int64_t *extents, LLVMValueRef ti
     for (int i = axes - 1; i >= 0; i--) {
         bool outermost = true;
         for (int k = 0; k < i; k++) outermost &= extents[k] == 1;
-        f->indices[i] = extents[i] == 1 ? whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, axis_count(f, extents, i), "");
-        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, axis_count(f, extents, i), "");
+        f->indices[i] = extents[i] == 1 ? emit_whole(f, 0) : outermost ? tile : LLVMBuildURem(b, tile, loop_axis_count(f, extents, i), "");
+        if (extents[i] != 1 && !outermost) tile = LLVMBuildUDiv(b, tile, loop_axis_count(f, extents, i), "");
     }
 }
 
 /* The values of an axis in the tile: all, or a chunk. */
 static void axis_range(Frame *f, const int64_t *extents, int axis, bool cut, int64_t chunk, LLVMValueRef tile, LLVMValueRef *begin, LLVMValueRef *end) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef size = f->chunk ? f->chunk : whole(f, chunk);
-    *begin = whole(f, 0);
-    *end = axis_count(f, extents, axis);
+    LLVMValueRef size = f->chunk ? f->chunk : emit_whole(f, chunk);
+    *begin = emit_whole(f, 0);
+    *end = loop_axis_count(f, extents, axis);
     if (!cut) return;
     *begin = LLVMBuildNSWMul(b, tile, size, "");
     LLVMValueRef next = LLVMBuildNSWAdd(b, *begin, size, "");
@@ -277,7 +277,7 @@ static void emit_axis(Frame *f, const Tile *t, int axis);
 
 /* Where indices below `axis` have their values: a branch for each condition that needs no others, then the loop of the axis. */
 static void emit_from(Frame *f, const Tile *t, int axis) {
-    const GExpr *condition = version_condition(f, &f->node, 1, axis);
+    const GExpr *condition = frame_version_condition(f, &f->node, 1, axis);
     if (!condition) {
         emit_axis(f, t, axis);
         return;
@@ -296,7 +296,7 @@ static void emit_axis(Frame *f, const Tile *t, int axis) {
         emit_element(f, t->extents);
         return;
     }
-    f->indices[axis] = whole(f, 0);
+    f->indices[axis] = emit_whole(f, 0);
     if (t->extents[axis] == 1) {
         emit_axis(f, t, axis + 1);
         return;
@@ -319,8 +319,8 @@ static int side_by_side(const Frame *f, int first, const GNode **nodes) {
     int count = 0;
     for (int i = first; i <= f->kernel->beside_count; i++) {
         const GNode *n = kernel_node(f->kernel, i);
-        bool joins = sums_columns(n);
-        for (int k = 0; k < count; k++) joins = joins && !reads_node(f->e->arena, n, nodes[k]);
+        bool joins = node_sums_columns(n);
+        for (int k = 0; k < count; k++) joins = joins && !kernel_reads_node(f->e->arena, n, nodes[k]);
         if (!joins) break;
         nodes[count++] = n;
     }
@@ -328,7 +328,7 @@ static int side_by_side(const Frame *f, int first, const GNode **nodes) {
 }
 
 static void emit_column_versions(Frame *f, const GNode *const *nodes, int count, bool is_cached, const Tile *t, LLVMValueRef begin, LLVMValueRef end) {
-    const GExpr *condition = version_condition(f, nodes, count, t->axes);
+    const GExpr *condition = frame_version_condition(f, nodes, count, t->axes);
     if (!condition) {
         emit_columns(f, nodes, count, is_cached, t->extents, begin, end);
         return;
@@ -343,8 +343,8 @@ static void emit_column_versions(Frame *f, const GNode *const *nodes, int count,
 void emit_compute(Emitter *e, Kernel *kernel) {
     Frame f;
     Tile t;
-    collapse_axes(kernel->node, t.extents);
-    t.axes = tile_axes(kernel->node, t.extents, &t.chunk);
+    compute_collapse_axes(kernel->node, t.extents);
+    t.axes = compute_tile_axes(kernel->node, t.extents, &t.chunk);
     t.cut = kernel->arguments ? kernel->arguments->chunk != 0 : t.chunk != 0;
     frame_begin(&f, e, kernel);
     frame_gather_faults(&f);

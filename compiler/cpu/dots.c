@@ -53,12 +53,12 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
     LLVMValueRef b[DOT_COLUMNS];
     for (int i = 0; i < rows * DOT_COLUMNS; i++) local_set(f, slot[i], LLVMConstNull(d->vector));
     Loop ks = loop_begin_step(f, begin, end, d->c->lanes);
-    for (int j = 0; j < DOT_COLUMNS; j++) b[j] = vector_load(f, d->vector, float_at(f, d->column[j], ks.index), 0);
+    for (int j = 0; j < DOT_COLUMNS; j++) b[j] = vector_load(f, d->vector, vector_float_at(f, d->column[j], ks.index), 0);
     for (int r = 0; r < rows; r++) {
-        LLVMValueRef values = vector_load(f, d->vector, float_at(f, row[r], ks.index), 0);
+        LLVMValueRef values = vector_load(f, d->vector, vector_float_at(f, row[r], ks.index), 0);
         for (int j = 0; j < DOT_COLUMNS; j++) {
             LLVMValueRef sum = slot[r * DOT_COLUMNS + j];
-            local_set(f, sum, multiply_add(f, values, b[j], local_get(f, d->vector, sum)));
+            local_set(f, sum, emit_multiply_add(f, values, b[j], local_get(f, d->vector, sum)));
         }
     }
     loop_keep_rolled(f, loop_end(f, &ks));
@@ -66,7 +66,7 @@ static void sum_leaf(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slot,
 
 /* In the worker's scratch, from the first to the last, and volatile: product.c says why. */
 static LLVMValueRef total_at(Dots *d, int i) {
-    LLVMValueRef at = whole(d->f, i * d->c->lanes);
+    LLVMValueRef at = emit_whole(d->f, i * d->c->lanes);
     LLVMTypeRef f64 = d->f->e->f64;
     return LLVMBuildInBoundsGEP2(d->f->e->builder, f64, d->f->scratch, &at, 1, "");
 }
@@ -111,13 +111,13 @@ static void sum_leaves(Dots *d, const LLVMValueRef *row, const LLVMValueRef *slo
     const int64_t leaf = DOT_LEAF * d->c->lanes;
     LLVMValueRef place = frame_local(f, f->e->i64);
     LLVMBasicBlockRef body = frame_block(f, "leaf"), after = frame_block(f, "leaves");
-    sum_leaf(d, row, slot, whole(f, 0), whole(f, leaf));
+    sum_leaf(d, row, slot, emit_whole(f, 0), emit_whole(f, leaf));
     keep_leaf(d, slot, true);
-    local_set(f, place, whole(f, leaf));
+    local_set(f, place, emit_whole(f, leaf));
     LLVMBuildBr(build, body);
     LLVMPositionBuilderAtEnd(build, body);
-    LLVMValueRef begin = local_get(f, f->e->i64, place), end = add(f, begin, whole(f, leaf));
-    sum_leaf(d, row, slot, begin, smaller(f, end, d->k));
+    LLVMValueRef begin = local_get(f, f->e->i64, place), end = vector_add(f, begin, emit_whole(f, leaf));
+    sum_leaf(d, row, slot, begin, vector_smaller(f, end, d->k));
     LLVMBasicBlockRef again = frame_block(f, "again");
     LLVMBuildCondBr(build, LLVMBuildICmp(build, LLVMIntSLT, end, d->k, ""), again, after);
     LLVMPositionBuilderAtEnd(build, again);
@@ -133,27 +133,27 @@ static void emit_block(Dots *d, LLVMValueRef a, LLVMValueRef rows_at) {
     Frame *f = d->f;
     int rows = d->c->rows;
     LLVMValueRef row[MAX_ROWS], slot[MAX_ROWS * DOT_COLUMNS], sums[DOT_COLUMNS];
-    for (int r = 0; r < rows; r++) row[r] = float_at(f, a, table_at(f, d->tables, rows_at, 2 * r));
+    for (int r = 0; r < rows; r++) row[r] = vector_float_at(f, a, vector_table_at(f, d->tables, rows_at, 2 * r));
     for (int i = 0; i < rows * DOT_COLUMNS; i++) slot[i] = frame_local(f, d->vector);
     if (d->c->leaves) sum_leaves(d, row, slot);
-    else sum_leaf(d, row, slot, whole(f, 0), d->k);
+    else sum_leaf(d, row, slot, emit_whole(f, 0), d->k);
     for (int r = 0; r < rows; r++) {
         for (int j = 0; j < DOT_COLUMNS; j++) sums[j] = local_get(f, d->vector, slot[r * DOT_COLUMNS + j]);
-        vector_store(f, join_lanes(d, sums), float_at(f, d->y, table_at(f, d->tables, rows_at, 2 * r + 1)), 0, d->mask);
+        vector_store(f, join_lanes(d, sums), vector_float_at(f, d->y, vector_table_at(f, d->tables, rows_at, 2 * r + 1)), 0, d->mask);
     }
 }
 
 /* Columns past the last repeat it, and no sum of theirs is kept. */
 static void set_panel(Dots *d, LLVMValueRef b, LLVMValueRef y, LLVMValueRef panel) {
     Frame *f = d->f;
-    LLVMValueRef head = whole(f, 0), columns = table_at(f, d->tables, head, HEAD_COLUMNS), step = table_at(f, d->tables, head, HEAD_COLUMN_STEP), first = times(f, panel, DOT_COLUMNS);
-    LLVMValueRef last = add(f, columns, whole(f, -1));
+    LLVMValueRef head = emit_whole(f, 0), columns = vector_table_at(f, d->tables, head, HEAD_COLUMNS), step = vector_table_at(f, d->tables, head, HEAD_COLUMN_STEP), first = vector_times(f, panel, DOT_COLUMNS);
+    LLVMValueRef last = vector_add(f, columns, emit_whole(f, -1));
     for (int j = 0; j < DOT_COLUMNS; j++) {
-        LLVMValueRef column = add(f, first, whole(f, j));
-        if (d->c->masked) column = smaller(f, column, last);
-        d->column[j] = float_at(f, b, LLVMBuildNSWMul(f->e->builder, column, step, ""));
+        LLVMValueRef column = vector_add(f, first, emit_whole(f, j));
+        if (d->c->masked) column = vector_smaller(f, column, last);
+        d->column[j] = vector_float_at(f, b, LLVMBuildNSWMul(f->e->builder, column, step, ""));
     }
-    d->y = float_at(f, y, first);
+    d->y = vector_float_at(f, y, first);
     d->mask = d->c->masked ? vector_mask(f, LLVMVectorType(f->e->f32, DOT_COLUMNS), LLVMBuildNSWSub(f->e->builder, columns, first, ""), 0) : NULL;
 }
 
@@ -162,17 +162,17 @@ void emit_dots(Emitter *e, Kernel *kernel) {
     const Contraction *c = kernel->contraction;
     frame_begin(&f, e, kernel);
     Dots d = {.f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .tables = f.bases[1]};
-    LLVMValueRef first_task = table_at(&f, d.tables, whole(&f, 0), HEAD_TASKS);
-    d.k = table_at(&f, d.tables, whole(&f, 0), HEAD_K);
+    LLVMValueRef first_task = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_TASKS);
+    d.k = vector_table_at(&f, d.tables, emit_whole(&f, 0), HEAD_K);
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = add(&f, first_task, times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
-    for (int i = 0; i < TASK_WORDS; i++) words[i] = table_at(&f, d.tables, task, i);
-    LLVMValueRef a = float_at(&f, f.bases[0], words[TASK_A]), b = float_at(&f, f.bases[2], words[TASK_B]), y = float_at(&f, f.bases[3], words[TASK_Y]);
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
+    for (int i = 0; i < TASK_WORDS; i++) words[i] = vector_table_at(&f, d.tables, task, i);
+    LLVMValueRef a = vector_float_at(&f, f.bases[0], words[TASK_A]), b = vector_float_at(&f, f.bases[2], words[TASK_B]), y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
     /* Rows inside panels: b is read once, a from the caches. */
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
     set_panel(&d, b, y, panels.index);
-    Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
-    emit_block(&d, a, add(&f, words[TASK_ROWS], times(&f, blocks.index, 2)));
+    Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
+    emit_block(&d, a, vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2)));
     loop_end(&f, &blocks);
     loop_end(&f, &panels);
     loop_end(&f, &tasks);

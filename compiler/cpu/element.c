@@ -42,9 +42,9 @@ static void element_at(Element *x, const ElementLoop *loop) {
     Frame *f = &x->open.inner;
     const PairSink *pair = &x->view.sink->pair;
     int of_row = x->view.columns ? pair->other : pair->own, of_column = x->view.columns ? pair->own : pair->other;
-    x->tile.at = sum_of(f, scaled(f, loop->row, x->sweep->line), loop->columns.index);
-    f->indices[of_row] = sum_of(f, x->first_row, loop->row);
-    f->indices[of_column] = sum_of(f, x->first_column, loop->columns.index);
+    x->tile.at = helper_sum_of(f, helper_scaled(f, loop->row, x->sweep->line), loop->columns.index);
+    f->indices[of_row] = helper_sum_of(f, x->first_row, loop->row);
+    f->indices[of_column] = helper_sum_of(f, x->first_column, loop->columns.index);
     f->narrow[of_row] = LLVMBuildTrunc(f->e->builder, f->indices[of_row], f->e->i32, "");
     f->narrow[of_column] = loop->count;
 }
@@ -53,7 +53,7 @@ ElementLoop element_loop_begin(Element *x, LLVMValueRef row) {
     Frame *f = &x->open.inner;
     LLVMValueRef first = LLVMBuildTrunc(f->e->builder, x->first_column, f->e->i32, "");
     LLVMBasicBlockRef before = LLVMGetInsertBlock(f->e->builder);
-    ElementLoop loop = {.columns = loop_begin(f, whole(f, 0), x->column_count), .row = row};
+    ElementLoop loop = {.columns = loop_begin(f, emit_whole(f, 0), x->column_count), .row = row};
     loop.count = LLVMBuildPhi(f->e->builder, f->e->i32, "column");
     LLVMAddIncoming(loop.count, &first, &before, 1);
     element_at(x, &loop);
@@ -77,9 +77,9 @@ Helper emit_weights(Frame *outer, SweepView view, int number) {
     Element x;
     element_begin(&x, outer, view, view.columns ? "column_weights" : "row_weights", number);
     Frame *f = &x.open.inner;
-    Loop rows = loop_begin(f, whole(f, 0), x.rows);
+    Loop rows = loop_begin(f, emit_whole(f, 0), x.rows);
     ElementLoop columns = element_loop_begin(&x, rows.index);
-    LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight), float_pointer(f, x.target, x.tile.at));
+    LLVMBuildStore(f->e->builder, emit_expr(f, view.sink->pair.weight), helper_float_pointer(f, x.target, x.tile.at));
     element_loop_end(&x, &columns);
     loop_end(f, &rows);
     return element_end(&x);
@@ -91,12 +91,12 @@ Helper emit_maps(Frame *outer, int number) {
     element_begin(&x, outer, sweep->maps[0].view, "maps", number);
     Frame *f = &x.open.inner;
     x.tile.makes_maps = true;
-    Loop rows = loop_begin(f, whole(f, 0), x.rows);
+    Loop rows = loop_begin(f, emit_whole(f, 0), x.rows);
     ElementLoop columns = element_loop_begin(&x, rows.index);
     for (int i = 0; i < sweep->map_count; i++) {
         element_view(&x, sweep->maps[i].view);
         element_at(&x, &columns);
-        LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr), float_pointer(f, x.tile.maps[i], x.tile.at));
+        LLVMBuildStore(f->e->builder, emit_expr(f, sweep->maps[i].expr), helper_float_pointer(f, x.tile.maps[i], x.tile.at));
     }
     element_loop_end(&x, &columns);
     loop_end(f, &rows);

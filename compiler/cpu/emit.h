@@ -91,8 +91,8 @@ typedef struct Loop {
  * tiles. */
 void frame_begin(Frame *f, Emitter *e, Kernel *kernel);
 void frame_end(Frame *f);
-LLVMValueRef whole(Frame *f, int64_t value);
-LLVMValueRef number(Frame *f, double value);
+LLVMValueRef emit_whole(Frame *f, int64_t value);
+LLVMValueRef emit_number(Frame *f, double value);
 LLVMBasicBlockRef frame_block(Frame *f, const char *name);
 Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end);
 Loop loop_begin_step(Frame *f, LLVMValueRef begin, LLVMValueRef end, int64_t step);
@@ -106,7 +106,7 @@ typedef struct Members {
 } Members;
 /* Opens a loop over members, which sets the reduced indices. *member is their place in row-major
  * order. */
-Loop member_loop_begin(Frame *f, const Members *m, LLVMValueRef *member);
+Loop loop_begin_members(Frame *f, const Members *m, LLVMValueRef *member);
 /* Asks LLVM not to unroll the loop whose branch back this is. */
 void loop_keep_rolled(Frame *f, LLVMValueRef branch);
 /* Asks LLVM for so many vectors in a turn. */
@@ -114,10 +114,10 @@ void loop_take_vectors(Frame *f, LLVMValueRef branch, int vectors);
 /* Asks LLVM for vectors of so many turns. */
 void loop_take_lanes(Frame *f, LLVMValueRef branch, int lanes);
 /* The number of turns of an axis: extents[axis], or what the table of arguments says. */
-LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis);
+LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis);
 /* Adds a subscript that walks along an axis of the node to the position `at`, which is NULL for the
  * first one. `extent` counts if the kernel has no arguments. */
-LLVMValueRef step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent);
+LLVMValueRef emit_step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent);
 /* A local that lives in the entry block, where LLVM turns it into a register. */
 LLVMValueRef frame_local(Frame *f, LLVMTypeRef type);
 LLVMValueRef local_get(Frame *f, LLVMTypeRef type, LLVMValueRef slot);
@@ -128,16 +128,16 @@ void frame_gather_faults(Frame *f);
 void frame_raise_gathered(Frame *f);
 /* The array that the results of the node at hand go to. */
 LLVMValueRef frame_result(Frame *f);
-LLVMTypeRef value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
+LLVMTypeRef element_value_type(Emitter *e, GType type);   /* of a value: float, i64, i1 */
 LLVMTypeRef element_type(Emitter *e, GType type); /* of an element in memory: float, i32, i8 */
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at);
 void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLVMValueRef value);
 /* Adds whole numbers of 64 bits. *wraps is true if these do not hold the sum. */
-LLVMValueRef add_whole(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef *wraps);
+LLVMValueRef emit_add_whole(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef *wraps);
 /* Adds reals so that LLVM may re-associate the sum and make vectors of it. The order is then the
  * code's, and does not change from run to run. */
-LLVMValueRef add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
+LLVMValueRef emit_add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c);
 
 /* Emits straight-line code for an expression: reals as float, ints as i64, truth values as i1. Both
  * arms of a select are evaluated. Reads of the arm that is not taken are kept inside their array,
@@ -158,7 +158,7 @@ int frame_assumed(const Frame *f, const GExpr *expr);
 int frame_settled(Frame *f, const GExpr *expr);
 /* A condition that is worth a branch around the loops of these nodes, once the indices below
  * `bound` have their values; or NULL. */
-const GExpr *version_condition(Frame *f, const GNode *const *nodes, int count, int bound);
+const GExpr *frame_version_condition(Frame *f, const GNode *const *nodes, int count, int bound);
 /* Such a branch. Code that is emitted after versions_begin runs where the condition holds, and code
  * after versions_otherwise where it does not. */
 typedef struct Versions {
@@ -193,7 +193,7 @@ void emit_columns(Frame *f, const GNode *const *nodes, int count, bool is_cached
  * output's indices are set. */
 LLVMValueRef emit_reduction(Frame *f, const int64_t *extents, const Members *members);
 /* Raises a fault if the entry that is about to be stored needs more than 32 bits. */
-void raise_if_wide(Frame *f, const GNode *node, LLVMValueRef value);
+void frame_raise_if_wide(Frame *f, const GNode *node, LLVMValueRef value);
 void emit_bucket_sort(Emitter *e, Kernel *kernel);
 void emit_bucket(Emitter *e, Kernel *kernel);
 void emit_topk(Emitter *e, Kernel *kernel);

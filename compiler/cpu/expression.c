@@ -99,8 +99,8 @@ static LLVMValueRef emit_tile_read(Frame *s, const GExpr *load) {
 /* Every subscript is an index that covers its axis, or a part of the array is read that begins where the table says (arguments.h). */
 static LLVMValueRef emit_walk(Frame *s, const GExpr *load, LLVMValueRef base) {
     LLVMValueRef at = NULL;
-    for (int i = 0; i < load->tensor->rank; i++) at = step_along(s, at, argument_subscript(load, i)->index, load->tensor->shape[i]);
-    if (!at) at = whole(s, 0);
+    for (int i = 0; i < load->tensor->rank; i++) at = emit_step_along(s, at, argument_subscript(load, i)->index, load->tensor->shape[i]);
+    if (!at) at = emit_whole(s, 0);
     int part = argument_find(s->kernel->arguments, load);
     if (part >= 0) at = LLVMBuildNSWAdd(s->e->builder, at, s->constants[part], "");
     return element_load(s, load->tensor->type, base, at);
@@ -119,15 +119,15 @@ static LLVMValueRef emit_load(Frame *s, const GExpr *load, LLVMValueRef mask) {
         int64_t low, high;
         bool safe = gx_range_of_data(s->e->graph, load->args[i], s->extents, &low, &high) && low >= 0 && high < tensor->shape[i];
         if (!safe) {
-            LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, whole(s, tensor->shape[i]), "");
+            LLVMValueRef fits = LLVMBuildICmp(b, LLVMIntULT, index, emit_whole(s, tensor->shape[i]), "");
             inside = inside ? LLVMBuildAnd(b, inside, fits, "") : fits;
-            index = LLVMBuildSelect(b, fits, index, whole(s, 0), "");
+            index = LLVMBuildSelect(b, fits, index, emit_whole(s, 0), "");
             if (subscript_may_fault(s->e->graph, load->args[i], s->extents, tensor->shape[i]))
                 checked = checked ? LLVMBuildAnd(b, checked, fits, "") : fits;
         }
-        at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, whole(s, tensor->shape[i]), ""), index, "") : index;
+        at = at ? LLVMBuildNSWAdd(b, LLVMBuildNSWMul(b, at, emit_whole(s, tensor->shape[i]), ""), index, "") : index;
     }
-    if (!at) at = whole(s, 0);
+    if (!at) at = emit_whole(s, 0);
     LLVMValueRef value = element_load(s, tensor->type, base, at);
     if (!inside) return value;
     if (load->has_else) {
@@ -256,20 +256,20 @@ static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
 /* The least of 64 bits has no negative, and its quotient by -1 stops a processor, as one by 0 does. */
 static LLVMValueRef emit_unary_or_quotient(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, whole(s, INT64_MIN), "");
+    LLVMValueRef wraps = LLVMBuildICmp(b, LLVMIntEQ, a, emit_whole(s, INT64_MIN), "");
     if (c) {
-        wraps = LLVMBuildAnd(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, whole(s, -1), ""), "");
-        wraps = LLVMBuildOr(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, whole(s, 0), ""), "");
+        wraps = LLVMBuildAnd(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, emit_whole(s, -1), ""), "");
+        wraps = LLVMBuildOr(b, wraps, LLVMBuildICmp(b, LLVMIntEQ, c, emit_whole(s, 0), ""), "");
     }
     frame_raise(s, masked(s, mask, wraps), COUPLET_FAULT_WHOLE);
-    a = LLVMBuildSelect(b, wraps, whole(s, 0), a, "");
+    a = LLVMBuildSelect(b, wraps, emit_whole(s, 0), a, "");
     return emit_int(s, e, a, c, mask);
 }
 
-LLVMValueRef add_whole(Frame *f, LLVMValueRef a, LLVMValueRef c, LLVMValueRef *wraps) {
+LLVMValueRef emit_add_whole(Frame *f, LLVMValueRef a, LLVMValueRef c, LLVMValueRef *wraps) {
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef sum = LLVMBuildAdd(b, a, c, ""), unlike = LLVMBuildAnd(b, LLVMBuildXor(b, a, sum, ""), LLVMBuildXor(b, c, sum, ""), "");
-    *wraps = LLVMBuildICmp(b, LLVMIntSLT, unlike, whole(f, 0), "");
+    *wraps = LLVMBuildICmp(b, LLVMIntSLT, unlike, emit_whole(f, 0), "");
     return sum;
 }
 
@@ -278,11 +278,11 @@ static LLVMValueRef emit_checked(Frame *s, const GExpr *e, LLVMValueRef a, LLVMV
     LLVMBuilderRef b = s->e->builder;
     LLVMValueRef result, wraps, pair[2] = {a, c};
     switch (e->op) {
-    case G_ADD: result = add_whole(s, a, c, &wraps); break;
+    case G_ADD: result = emit_add_whole(s, a, c, &wraps); break;
     case G_SUB: /* a - c is wrong where a and c are unlike, and a and the result, too */
         result = LLVMBuildSub(b, a, c, "");
         wraps = LLVMBuildAnd(b, LLVMBuildXor(b, a, c, ""), LLVMBuildXor(b, a, result, ""), "");
-        wraps = LLVMBuildICmp(b, LLVMIntSLT, wraps, whole(s, 0), "");
+        wraps = LLVMBuildICmp(b, LLVMIntSLT, wraps, emit_whole(s, 0), "");
         break;
     case G_MUL: {
         LLVMValueRef both = math_intrinsic(s, "llvm.smul.with.overflow", pair, 2);
@@ -306,10 +306,10 @@ static LLVMValueRef emit_int(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValue
     case G_NEG: return LLVMBuildNeg(b, a, "");
     case G_MAX: return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSGE, a, c, ""), a, c, "");
     case G_MIN: return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLE, a, c, ""), a, c, "");
-    case G_ABS: return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, a, whole(s, 0), ""), LLVMBuildNeg(b, a, ""), a, "");
+    case G_ABS: return LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, a, emit_whole(s, 0), ""), LLVMBuildNeg(b, a, ""), a, "");
     case G_SIGN: {
-        LLVMValueRef up = LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSGT, a, whole(s, 0), ""), i64, "");
-        return LLVMBuildSub(b, up, LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSLT, a, whole(s, 0), ""), i64, ""), "");
+        LLVMValueRef up = LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSGT, a, emit_whole(s, 0), ""), i64, "");
+        return LLVMBuildSub(b, up, LLVMBuildZExt(b, LLVMBuildICmp(b, LLVMIntSLT, a, emit_whole(s, 0), ""), i64, ""), "");
     }
     default: return emit_quotient(s, e, a, c, mask); /* G_FLOORDIV, G_MOD */
     }
@@ -341,7 +341,7 @@ static LLVMValueRef extreme(Frame *s, const GExpr *e, LLVMRealPredicate wins, LL
 static LLVMValueRef emit_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMValueRef c) {
     LLVMBuilderRef b = s->e->builder;
     LLVMTypeRef f32 = s->e->f32;
-    LLVMValueRef pair[2] = {a, c}, zero = number(s, 0), one = number(s, 1);
+    LLVMValueRef pair[2] = {a, c}, zero = emit_number(s, 0), one = emit_number(s, 1);
     switch (e->op) {
     case G_ADD: return fusible(LLVMBuildFAdd(b, a, c, ""));
     case G_SUB: return fusible(LLVMBuildFSub(b, a, c, ""));
@@ -384,18 +384,18 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
     LLVMValueRef site = arguments ? s->constants[argument_find(arguments, e->args[0])] : emit(s, e->args[0], mask), element = emit(s, e->args[1], mask), key[2], x[4];
     const int first = s->kernel->operand_count - s->kernel->output_count - 2;
     for (int i = 0; i < 2; i++) {
-        LLVMValueRef at = whole(s, i);
+        LLVMValueRef at = emit_whole(s, i);
         key[i] = LLVMBuildLoad2(b, i32, LLVMBuildInBoundsGEP2(b, i32, s->bases[first], &at, 1, ""), "");
     }
     x[0] = LLVMBuildTrunc(b, element, i32, "");
-    x[1] = LLVMBuildTrunc(b, LLVMBuildLShr(b, element, whole(s, 32), ""), i32, "");
+    x[1] = LLVMBuildTrunc(b, LLVMBuildLShr(b, element, emit_whole(s, 32), ""), i32, "");
     x[2] = LLVMBuildTrunc(b, site, i32, "");
     x[3] = LLVMBuildLoad2(b, i32, s->bases[first + 1], "");
     for (int round = 0; round < 10; round++) {
-        LLVMValueRef p = LLVMBuildMul(b, LLVMBuildZExt(b, x[0], i64, ""), whole(s, 0xD2511F53), "");
-        LLVMValueRef q = LLVMBuildMul(b, LLVMBuildZExt(b, x[2], i64, ""), whole(s, 0xCD9E8D57), "");
-        LLVMValueRef p_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, p, whole(s, 32), ""), i32, "");
-        LLVMValueRef q_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, q, whole(s, 32), ""), i32, "");
+        LLVMValueRef p = LLVMBuildMul(b, LLVMBuildZExt(b, x[0], i64, ""), emit_whole(s, 0xD2511F53), "");
+        LLVMValueRef q = LLVMBuildMul(b, LLVMBuildZExt(b, x[2], i64, ""), emit_whole(s, 0xCD9E8D57), "");
+        LLVMValueRef p_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, p, emit_whole(s, 32), ""), i32, "");
+        LLVMValueRef q_high = LLVMBuildTrunc(b, LLVMBuildLShr(b, q, emit_whole(s, 32), ""), i32, "");
         x[0] = LLVMBuildXor(b, LLVMBuildXor(b, q_high, x[1], ""), key[0], "");
         x[2] = LLVMBuildXor(b, LLVMBuildXor(b, p_high, x[3], ""), key[1], "");
         x[1] = LLVMBuildTrunc(b, q, i32, "");
@@ -404,7 +404,7 @@ static LLVMValueRef emit_random(Frame *s, const GExpr *e, LLVMValueRef mask) {
         key[1] = LLVMBuildAdd(b, key[1], LLVMConstInt(i32, 0xBB67AE85u, 0), "");
     }
     LLVMValueRef high = LLVMBuildLShr(b, x[e->args[2]->integer & 3], LLVMConstInt(i32, 8, 0), "");
-    return LLVMBuildFMul(b, LLVMBuildUIToFP(b, high, s->e->f32, ""), number(s, 0x1p-24), "");
+    return LLVMBuildFMul(b, LLVMBuildUIToFP(b, high, s->e->f32, ""), emit_number(s, 0x1p-24), "");
 }
 
 /* From 32 bits there are vectors of conversions. */
@@ -416,15 +416,15 @@ static LLVMValueRef emit_to_real(Frame *s, const GExpr *e, LLVMValueRef a, LLVMV
 /* In 32 bits, as gx_to_int. */
 static LLVMValueRef emit_to_int(Frame *s, LLVMValueRef a, LLVMValueRef mask) {
     LLVMBuilderRef b = s->e->builder;
-    LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, a, number(s, 0x1p31), "");
-    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, a, number(s, -0x1p31), ""), below, "");
+    LLVMValueRef below = LLVMBuildFCmp(b, LLVMRealOLT, a, emit_number(s, 0x1p31), "");
+    LLVMValueRef fits = LLVMBuildAnd(b, LLVMBuildFCmp(b, LLVMRealOGE, a, emit_number(s, -0x1p31), ""), below, "");
     frame_raise(s, masked(s, mask, LLVMBuildNot(b, fits, "")), COUPLET_FAULT_WHOLE);
-    return LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, a, number(s, 0), ""), s->e->i32, "");
+    return LLVMBuildFPToSI(b, LLVMBuildSelect(b, fits, a, emit_number(s, 0), ""), s->e->i32, "");
 }
 
 static LLVMValueRef emit_real_constant(Frame *s, const GExpr *e) {
     int number_of = s->kernel->arguments ? argument_find(s->kernel->arguments, e) : -1;
-    return number_of < 0 ? number(s, e->real) : s->constants[number_of];
+    return number_of < 0 ? emit_number(s, e->real) : s->constants[number_of];
 }
 
 static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
@@ -432,7 +432,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     switch (e->op) {
     case G_CONST:
         if (e->type == GT_REAL) return emit_real_constant(s, e);
-        return e->type == GT_INT ? whole(s, e->integer) : LLVMConstInt(s->e->i1, (unsigned long long)e->integer, 0);
+        return e->type == GT_INT ? emit_whole(s, e->integer) : LLVMConstInt(s->e->i1, (unsigned long long)e->integer, 0);
     case G_INDEX: return s->indices[e->index];
     case G_LOAD: return emit_load(s, e, mask);
     case G_RANDOM: return emit_random(s, e, mask);
@@ -463,7 +463,7 @@ static LLVMValueRef emit_new(Frame *s, const GExpr *e, LLVMValueRef mask) {
     case G_NE: return compare(s, e, a, c, mask);
     case G_TO_REAL: return emit_to_real(s, e, a, mask);
     case G_TO_INT: return LLVMBuildSExt(b, emit_to_int(s, a, mask), s->e->i64, "");
-    case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), number(s, HUGE_VAL), "");
+    case G_IS_FINITE: return LLVMBuildFCmp(b, LLVMRealOLT, intrinsic(s, "llvm.fabs", a), emit_number(s, HUGE_VAL), "");
     default: break;
     }
     if (e->type != GT_INT) return emit_real(s, e, a, c);

@@ -5,8 +5,8 @@
 #include <llvm-c/DebugInfo.h>
 #include <string.h>
 
-LLVMValueRef whole(Frame *f, int64_t value) { return LLVMConstInt(f->e->i64, (unsigned long long)value, 1); }
-LLVMValueRef number(Frame *f, double value) { return LLVMConstReal(f->e->f32, value); }
+LLVMValueRef emit_whole(Frame *f, int64_t value) { return LLVMConstInt(f->e->i64, (unsigned long long)value, 1); }
+LLVMValueRef emit_number(Frame *f, double value) { return LLVMConstReal(f->e->f32, value); }
 
 LLVMBasicBlockRef frame_block(Frame *f, const char *name) { return LLVMAppendBasicBlockInContext(f->e->context, f->function, name); }
 
@@ -43,22 +43,22 @@ static void load_arguments(Frame *f) {
     for (int i = 0; i < f->node->rank + f->node->red_rank; i++) {
         int loop = a->loop_of[i];
         if (loop < 0) continue;
-        f->counts[i] = argument_is_literal(a, loop) ? whole(f, a->extents[loop]) : element_load(f, GT_INT, f->bases[0], whole(f, loop));
+        f->counts[i] = argument_is_literal(a, loop) ? emit_whole(f, a->extents[loop]) : element_load(f, GT_INT, f->bases[0], emit_whole(f, loop));
     }
-    if (a->chunk) f->chunk = element_load(f, GT_INT, f->bases[0], whole(f, argument_of_chunk(a)));
+    if (a->chunk) f->chunk = element_load(f, GT_INT, f->bases[0], emit_whole(f, argument_of_chunk(a)));
     for (int i = 0; i < a->constant_count; i++) {
         bool real = a->constants[i]->op == G_CONST && a->constants[i]->type == GT_REAL;
         LLVMTypeRef type = real ? f->e->f32 : f->e->i32;
-        LLVMValueRef at = whole(f, argument_of_constant(a, i)), place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, ""), value = LLVMBuildLoad2(b, type, place, "");
+        LLVMValueRef at = emit_whole(f, argument_of_constant(a, i)), place = LLVMBuildInBoundsGEP2(b, type, f->bases[0], &at, 1, ""), value = LLVMBuildLoad2(b, type, place, "");
         f->constants[i] = real ? value : LLVMBuildZExt(b, value, f->e->i64, "");
     }
 }
 
-LLVMValueRef axis_count(Frame *f, const int64_t *extents, int axis) { return f->counts[axis] ? f->counts[axis] : whole(f, extents[axis]); }
+LLVMValueRef loop_axis_count(Frame *f, const int64_t *extents, int axis) { return f->counts[axis] ? f->counts[axis] : emit_whole(f, extents[axis]); }
 
-LLVMValueRef step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent) {
+LLVMValueRef emit_step_along(Frame *f, LLVMValueRef at, int axis, int64_t extent) {
     if (f->kernel->arguments && f->kernel->arguments->loop_of[axis] < 0) return at;
-    LLVMValueRef count = f->counts[axis] ? f->counts[axis] : whole(f, extent);
+    LLVMValueRef count = f->counts[axis] ? f->counts[axis] : emit_whole(f, extent);
     return at ? LLVMBuildNSWAdd(f->e->builder, LLVMBuildNSWMul(f->e->builder, at, count, ""), f->indices[axis], "") : f->indices[axis];
 }
 
@@ -122,7 +122,7 @@ Loop loop_begin(Frame *f, LLVMValueRef begin, LLVMValueRef end) { return loop_be
 
 LLVMValueRef loop_end(Frame *f, Loop *loop) {
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, whole(f, loop->step), "next");
+    LLVMValueRef next = LLVMBuildNSWAdd(b, loop->index, emit_whole(f, loop->step), "next");
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
     LLVMAddIncoming(loop->index, &next, &here, 1);
     LLVMValueRef back = LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, loop->end, ""), loop->body, loop->exit);
@@ -181,7 +181,7 @@ void frame_raise_gathered(Frame *f) {
     if (!f->raises) return;
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef met = LLVMBuildZExt(b, local_get(f, f->e->i32, f->met), f->e->i64, ""), old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
-    LLVMBuildStore(b, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntNE, met, whole(f, 0), ""), met, old, ""), f->fault);
+    LLVMBuildStore(b, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntNE, met, emit_whole(f, 0), ""), met, old, ""), f->fault);
 }
 
 void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
@@ -194,10 +194,10 @@ void frame_raise(Frame *f, LLVMValueRef condition, CoupletFaultKind kind) {
         return;
     }
     LLVMValueRef old = LLVMBuildLoad2(b, f->e->i64, f->fault, "");
-    LLVMBuildStore(b, LLVMBuildSelect(b, condition, whole(f, kind), old, ""), f->fault);
+    LLVMBuildStore(b, LLVMBuildSelect(b, condition, emit_whole(f, kind), old, ""), f->fault);
 }
 
-LLVMTypeRef value_type(Emitter *e, GType type) { return type == GT_REAL || type == GT_U8 ? e->f32 : type == GT_INT ? e->i64 : e->i1; }
+LLVMTypeRef element_value_type(Emitter *e, GType type) { return type == GT_REAL || type == GT_U8 ? e->f32 : type == GT_INT ? e->i64 : e->i1; }
 LLVMTypeRef element_type(Emitter *e, GType type) { return type == GT_REAL ? e->f32 : type == GT_INT ? e->i32 : e->i8; }
 
 LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at) {
@@ -206,7 +206,7 @@ LLVMValueRef element_load(Frame *f, GType type, LLVMValueRef base, LLVMValueRef 
     LLVMValueRef value = LLVMBuildLoad2(e->builder, memory, LLVMBuildInBoundsGEP2(e->builder, memory, base, &at, 1, ""), "");
     if (type == GT_INT) return LLVMBuildSExt(e->builder, value, e->i64, "");
     if (type == GT_BOOL) return LLVMBuildICmp(e->builder, LLVMIntNE, value, LLVMConstInt(e->i8, 0, 0), "");
-    if (type == GT_U8) return LLVMBuildFDiv(e->builder, LLVMBuildUIToFP(e->builder, value, e->f32, ""), number(f, 255), "");
+    if (type == GT_U8) return LLVMBuildFDiv(e->builder, LLVMBuildUIToFP(e->builder, value, e->f32, ""), emit_number(f, 255), "");
     return value;
 }
 
@@ -218,13 +218,13 @@ void element_store(Frame *f, GType type, LLVMValueRef base, LLVMValueRef at, LLV
     LLVMBuildStore(e->builder, value, LLVMBuildInBoundsGEP2(e->builder, memory, base, &at, 1, ""));
 }
 
-LLVMValueRef add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+LLVMValueRef emit_add_in_any_order(Frame *f, LLVMValueRef a, LLVMValueRef b) {
     LLVMValueRef sum = LLVMBuildFAdd(f->e->builder, a, b, "");
     if (LLVMIsAInstruction(sum)) LLVMSetFastMathFlags(sum, LLVMFastMathAllowReassoc | LLVMFastMathAllowContract);
     return sum;
 }
 
-LLVMValueRef multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
+LLVMValueRef emit_multiply_add(Frame *f, LLVMValueRef a, LLVMValueRef b, LLVMValueRef c) {
     LLVMValueRef args[3] = {a, b, c};
     return math_intrinsic(f, "llvm.fma", args, 3);
 }

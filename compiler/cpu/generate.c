@@ -63,7 +63,7 @@ void emit_kernel(Emitter *e, Kernel *k) {
 static const char passes[] = "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),loop(indvars,loop-unroll-full),"
                              "loop-vectorize<interleave-forced-only>,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),early-cse)";
 
-bool optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char **error) {
+bool cpu_optimise_code(Arena *arena, LLVMModuleRef module, LLVMTargetMachineRef machine, const char **error) {
     char *text = NULL;
     if (getenv("COUPLET_DUMP_IR")) LLVMPrintModuleToFile(module, getenv("COUPLET_DUMP_IR"), NULL);
     bool broken = LLVMVerifyModule(module, LLVMReturnStatusAction, &text);

@@ -14,7 +14,7 @@
  * `starts` and `ends` of a Side say when that is. */
 #include "compiler/cpu/meeting.h"
 
-static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, whole(f, b), ""); }
+static LLVMValueRef equals(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildICmp(f->e->builder, LLVMIntEQ, a, emit_whole(f, b), ""); }
 static LLVMValueRef either(Frame *f, LLVMValueRef c, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildSelect(f->e->builder, c, a, b, ""); }
 
 /* Block `task` of the smaller side meets block (task + round) mod more of the larger. The larger side's block b < less is met first in round 0, the others
@@ -28,24 +28,24 @@ void meeting_of_both(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef 
     small->block = task;
     small->starts = first_round;
     small->ends = last_round;
-    large->block = LLVMBuildURem(b, sum_of(f, task, round), whole(f, more), "");
-    large->starts = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less), ""), first_round, equals(f, task, less - 1));
-    large->ends = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, whole(f, less - 1), ""), last_round, equals(f, task, 0));
+    large->block = LLVMBuildURem(b, helper_sum_of(f, task, round), emit_whole(f, more), "");
+    large->starts = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less), ""), first_round, equals(f, task, less - 1));
+    large->ends = either(f, LLVMBuildICmp(b, LLVMIntSLT, large->block, emit_whole(f, less - 1), ""), last_round, equals(f, task, 0));
 }
 
 /* Blocks h + t and h - t meet, h being half the round; when the number of blocks is even, odd rounds pair h + 1 + t with h - t, and have one task less. */
 LLVMValueRef meeting_of_symmetric(Frame *f, const Sweep *s, LLVMValueRef round, LLVMValueRef task, Side *rows, Side *columns) {
     LLVMBuilderRef b = f->e->builder;
     int64_t blocks = s->row_blocks;
-    LLVMValueRef odd = LLVMBuildAnd(b, round, whole(f, 1), ""), half = LLVMBuildLShr(b, round, whole(f, 1), ""), exists = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef odd = LLVMBuildAnd(b, round, emit_whole(f, 1), ""), half = LLVMBuildLShr(b, round, emit_whole(f, 1), ""), exists = LLVMConstInt(f->e->i1, 1, 0);
     if (blocks % 2) {
-        half = LLVMBuildURem(b, scaled(f, round, (blocks + 1) / 2), whole(f, blocks), "");
-        odd = whole(f, 0);
+        half = LLVMBuildURem(b, helper_scaled(f, round, (blocks + 1) / 2), emit_whole(f, blocks), "");
+        odd = emit_whole(f, 0);
     } else {
         exists = LLVMBuildNot(b, LLVMBuildAnd(b, equals(f, odd, 1), equals(f, task, blocks / 2), ""), "");
     }
-    rows->block = LLVMBuildURem(b, sum_of(f, sum_of(f, half, odd), task), whole(f, blocks), "");
-    columns->block = LLVMBuildURem(b, LLVMBuildNSWSub(b, sum_of(f, half, whole(f, blocks)), task, ""), whole(f, blocks), "");
+    rows->block = LLVMBuildURem(b, helper_sum_of(f, helper_sum_of(f, half, odd), task), emit_whole(f, blocks), "");
+    columns->block = LLVMBuildURem(b, LLVMBuildNSWSub(b, helper_sum_of(f, half, emit_whole(f, blocks)), task, ""), emit_whole(f, blocks), "");
     rows->starts = columns->starts = equals(f, round, 0);
     rows->ends = columns->ends = equals(f, round, s->rounds - 1);
     return exists;

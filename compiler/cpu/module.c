@@ -40,7 +40,7 @@ static void part_compile(Part *part) {
     emitter_open(&e, part->arena);
     for (int i = 0; i < part->count; i++) emit_kernel(&e, part->kernels[i]);
     processor_prepare(part->processor, machine, e.module);
-    if (optimise_code(part->arena, e.module, machine, &part->error)) part->object = generate_code(part->arena, e.module, machine, LLVMObjectFile, &part->error);
+    if (cpu_optimise_code(part->arena, e.module, machine, &part->error)) part->object = generate_code(part->arena, e.module, machine, LLVMObjectFile, &part->error);
     emitter_close(&e);
     LLVMDisposeTargetMachine(machine);
 }

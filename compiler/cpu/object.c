@@ -80,7 +80,7 @@ bool cpu_write_program(Arena *arena, const CpuPlans *plans, const CoupletProgram
     }
     image_of_program(&e, program, symbol);
     processor_prepare(plans->processor, machine, e.module);
-    bool good = optimise_code(arena, e.module, machine, error);
+    bool good = cpu_optimise_code(arena, e.module, machine, error);
     if (good) good = llvm ? write_text(arena, e.module, path, error) : write_object(arena, e.module, machine, path, error);
     emitter_close(&e);
     LLVMDisposeTargetMachine(machine);

@@ -27,14 +27,14 @@ typedef struct Task {
 /* One k of a run: a row of the panel times a column of a, whose rows are in the cache line of the first. */
 static void multiply_column(Task *t, const LLVMValueRef *row, LLVMValueRef a_at, LLVMValueRef b, const LLVMValueRef *old, LLVMValueRef *sums) {
     LLVMValueRef column[MAX_SUMS];
-    if (t->c->ahead) prefetch(t->f, float_at(t->f, row[0], add(t->f, a_at, times(t->f, t->a_step, AHEAD))), 1);
-    for (int r = 0; t->next && r < t->rows; r++) prefetch(t->f, float_at(t->f, row[r], add(t->f, a_at, t->next)), 2);
+    if (t->c->ahead) vector_prefetch(t->f, vector_float_at(t->f, row[0], vector_add(t->f, a_at, vector_times(t->f, t->a_step, AHEAD))), 1);
+    for (int r = 0; t->next && r < t->rows; r++) vector_prefetch(t->f, vector_float_at(t->f, row[r], vector_add(t->f, a_at, t->next)), 2);
     for (int v = 0; v < t->vectors; v++)
         column[v] = t->masks[v] && !t->c->packed ? vector_load_masked(t->f, t->vector, b, v * t->c->lanes, t->masks[v]) : vector_load(t->f, t->vector, b, v * t->c->lanes);
     for (int r = 0; r < t->rows; r++) {
-        LLVMValueRef value = LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, float_at(t->f, row[r], a_at), "");
+        LLVMValueRef value = LLVMBuildLoad2(t->f->e->builder, t->f->e->f32, vector_float_at(t->f, row[r], a_at), "");
         LLVMValueRef all = vector_splat(t->f, t->vector, value);
-        for (int v = 0; v < t->vectors; v++) sums[r * t->vectors + v] = multiply_add(t->f, all, column[v], old[r * t->vectors + v]);
+        for (int v = 0; v < t->vectors; v++) sums[r * t->vectors + v] = emit_multiply_add(t->f, all, column[v], old[r * t->vectors + v]);
     }
 }
 
@@ -46,7 +46,7 @@ typedef struct SumLoop {
 
 static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef zero = whole(t->f, 0);
+    LLVMValueRef zero = emit_whole(t->f, 0);
     loop->before = LLVMGetInsertBlock(b);
     loop->body = frame_block(t->f, "sum");
     LLVMBuildBr(b, loop->body);
@@ -63,7 +63,7 @@ static void sum_loop_begin(Task *t, SumLoop *loop, LLVMValueRef *start) {
 static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRef count, LLVMValueRef more) {
     LLVMBuilderRef b = t->f->e->builder;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b), after = frame_block(t->f, "summed");
-    LLVMValueRef next = add(t->f, loop->turn, whole(t->f, 1));
+    LLVMValueRef next = vector_add(t->f, loop->turn, emit_whole(t->f, 1));
     if (!more) more = LLVMBuildICmp(b, LLVMIntSLT, next, count, "");
     LLVMAddIncoming(loop->turn, &next, &here, 1);
     for (int i = 0; i < t->rows * t->vectors; i++) LLVMAddIncoming(loop->sums[i], &sums[i], &here, 1);
@@ -75,8 +75,8 @@ static void sum_loop_end(Task *t, SumLoop *loop, LLVMValueRef *sums, LLVMValueRe
 /* The length of run number `turn`, and whether it ends a leaf (contraction.h). */
 static LLVMValueRef run_length(Task *t, LLVMValueRef run_at, LLVMValueRef *ends) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef word = table_at(t->f, t->tables, run_at, 2);
-    *ends = LLVMBuildICmp(b, LLVMIntSLT, word, whole(t->f, 0), "");
+    LLVMValueRef word = vector_table_at(t->f, t->tables, run_at, 2);
+    *ends = LLVMBuildICmp(b, LLVMIntSLT, word, emit_whole(t->f, 0), "");
     return t->c->leaves ? LLVMBuildSelect(b, *ends, LLVMBuildNeg(b, word, ""), word, "") : word;
 }
 
@@ -86,14 +86,14 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
     LLVMBuilderRef b = f->e->builder;
     LLVMTypeRef type = neighbours ? LLVMVectorType(f->e->f32, (unsigned)t->rows) : f->e->f32;
     LLVMValueRef place = frame_local(f, f->e->i64);
-    local_set(f, place, whole(f, 0));
-    Loop runs = loop_begin(f, whole(f, 0), t->run_count);
-    LLVMValueRef at = add(f, t->runs, times(f, runs.index, 3)), first = table_at(f, t->tables, at, 0);
+    local_set(f, place, emit_whole(f, 0));
+    Loop runs = loop_begin(f, emit_whole(f, 0), t->run_count);
+    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, runs.index, 3)), first = vector_table_at(f, t->tables, at, 0);
     LLVMValueRef ends;
-    Loop terms = loop_begin(f, whole(f, 0), run_length(t, at, &ends));
-    LLVMValueRef from = add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")), to = local_get(f, f->e->i64, place);
-    for (int r = 0; r < (neighbours ? 1 : t->rows); r++) vector_store(f, vector_load(f, type, float_at(f, row[r], from), 0), float_at(f, t->gathered, to), r, NULL);
-    local_set(f, place, add(f, to, whole(f, t->rows)));
+    Loop terms = loop_begin(f, emit_whole(f, 0), run_length(t, at, &ends));
+    LLVMValueRef from = vector_add(f, first, LLVMBuildNSWMul(b, terms.index, t->a_step, "")), to = local_get(f, f->e->i64, place);
+    for (int r = 0; r < (neighbours ? 1 : t->rows); r++) vector_store(f, vector_load(f, type, vector_float_at(f, row[r], from), 0), vector_float_at(f, t->gathered, to), r, NULL);
+    local_set(f, place, vector_add(f, to, emit_whole(f, t->rows)));
     loop_keep_rolled(f, loop_end(f, &terms));
     loop_end(f, &runs);
 }
@@ -101,11 +101,11 @@ static void gather_runs(Task *t, const LLVMValueRef *row, bool neighbours) {
 static void gather_rows(Task *t, LLVMValueRef rows_at) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef row[MAX_SUMS], first = table_at(f, t->tables, rows_at, 0), neighbours = LLVMConstInt(f->e->i1, 1, 0);
+    LLVMValueRef row[MAX_SUMS], first = vector_table_at(f, t->tables, rows_at, 0), neighbours = LLVMConstInt(f->e->i1, 1, 0);
     for (int r = 0; r < t->rows; r++) {
-        LLVMValueRef at = table_at(f, t->tables, rows_at, 2 * r);
-        row[r] = float_at(f, t->a, at);
-        neighbours = LLVMBuildAnd(b, neighbours, LLVMBuildICmp(b, LLVMIntEQ, at, add(f, first, whole(f, r)), ""), "");
+        LLVMValueRef at = vector_table_at(f, t->tables, rows_at, 2 * r);
+        row[r] = vector_float_at(f, t->a, at);
+        neighbours = LLVMBuildAnd(b, neighbours, LLVMBuildICmp(b, LLVMIntEQ, at, vector_add(f, first, emit_whole(f, r)), ""), "");
     }
     LLVMBasicBlockRef side_by_side = frame_block(f, "neighbours"), apart = frame_block(f, "apart"), after = frame_block(f, "gathered");
     LLVMBuildCondBr(b, neighbours, side_by_side, apart);
@@ -122,7 +122,7 @@ static void gather_rows(Task *t, LLVMValueRef rows_at) {
  * moves them to places of its own. They are written from the first to the last, which is five times
  * as fast on a Zen 4 as the other way round. */
 static LLVMValueRef total_at(Task *t, int i) {
-    return float_at(t->f, t->totals, whole(t->f, i * t->c->lanes));
+    return vector_float_at(t->f, t->totals, emit_whole(t->f, i * t->c->lanes));
 }
 
 static LLVMValueRef plus_total(Task *t, int i, LLVMValueRef sum) {
@@ -143,22 +143,22 @@ static void sum_runs(Task *t, const LLVMValueRef *row, LLVMValueRef first_run, L
     SumLoop runs, terms;
     sum_loop_begin(t, &runs, start);
     LLVMValueRef place = t->gathered ? LLVMBuildPhi(b, f->e->i64, "gathered") : NULL, next = NULL;
-    LLVMValueRef at = add(f, t->runs, times(f, add(f, first_run, runs.turn), 3)), first = table_at(f, t->tables, at, 0);
-    LLVMValueRef panel = float_at(f, t->panel, table_at(f, t->tables, at, 1)), ends, length = run_length(t, at, &ends);
+    LLVMValueRef at = vector_add(f, t->runs, vector_times(f, vector_add(f, first_run, runs.turn), 3)), first = vector_table_at(f, t->tables, at, 0);
+    LLVMValueRef panel = vector_float_at(f, t->panel, vector_table_at(f, t->tables, at, 1)), ends, length = run_length(t, at, &ends);
     if (t->gathered) first = place;
     sum_loop_begin(t, &terms, runs.sums);
     LLVMValueRef a_at = LLVMBuildPhi(b, f->e->i64, "a"), b_at = LLVMBuildPhi(b, f->e->ptr, "b");
     multiply_column(t, row, a_at, b_at, terms.sums, sums);
     LLVMBasicBlockRef here = LLVMGetInsertBlock(b);
-    LLVMValueRef a_next = add(f, a_at, t->gathered ? whole(f, t->rows) : t->a_step), b_next = float_at(f, b_at, t->b_step);
+    LLVMValueRef a_next = vector_add(f, a_at, t->gathered ? emit_whole(f, t->rows) : t->a_step), b_next = vector_float_at(f, b_at, t->b_step);
     LLVMAddIncoming(a_at, &first, &terms.before, 1);
     LLVMAddIncoming(b_at, &panel, &terms.before, 1);
     LLVMAddIncoming(a_at, &a_next, &here, 1);
     LLVMAddIncoming(b_at, &b_next, &here, 1);
     sum_loop_end(t, &terms, sums, length, NULL);
-    *done = add(f, runs.turn, whole(f, 1));
+    *done = vector_add(f, runs.turn, emit_whole(f, 1));
     if (t->gathered) {
-        next = add(f, place, times(f, length, t->rows));
+        next = vector_add(f, place, vector_times(f, length, t->rows));
         here = LLVMGetInsertBlock(b);
         LLVMAddIncoming(place, gathered, &runs.before, 1);
         LLVMAddIncoming(place, &next, &here, 1);
@@ -205,7 +205,7 @@ static void join_leaves(Task *t, LLVMValueRef is_first, LLVMValueRef *sums) {
 static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LLVMValueRef *sums) {
     LLVMBuilderRef b = t->f->e->builder;
     Frame *f = t->f;
-    LLVMValueRef done, none = whole(f, 0);
+    LLVMValueRef done, none = emit_whole(f, 0);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "leaf");
     LLVMBasicBlockRef again = frame_block(f, "again"), after = frame_block(f, "leaves");
     LLVMBuildBr(b, body);
@@ -213,7 +213,7 @@ static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LL
     LLVMValueRef run = LLVMBuildPhi(b, f->e->i64, "run"), place = LLVMBuildPhi(b, f->e->i64, "place");
     LLVMValueRef gathered = place;
     sum_runs(t, row, run, &gathered, zeros, sums, &done);
-    LLVMValueRef next = add(f, run, done), is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
+    LLVMValueRef next = vector_add(f, run, done), is_first = LLVMBuildICmp(b, LLVMIntEQ, run, none, "");
     if (!gathered) gathered = none;
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, next, t->run_count, ""), again, after);
     LLVMPositionBuilderAtEnd(b, again);
@@ -229,7 +229,7 @@ static void sum_leaves(Task *t, const LLVMValueRef *row, LLVMValueRef *zeros, LL
 }
 
 static LLVMValueRef row_of_y(Task *t, LLVMValueRef rows_at, int r) {
-    return float_at(t->f, t->y_panel, table_at(t->f, t->tables, rows_at, 2 * r + 1));
+    return vector_float_at(t->f, t->y_panel, vector_table_at(t->f, t->tables, rows_at, 2 * r + 1));
 }
 
 static LLVMValueRef load_y(Task *t, LLVMValueRef row, int v) {
@@ -259,7 +259,7 @@ static void add_block(Task *t, LLVMValueRef rows_at, const LLVMValueRef *sums) {
 }
 
 static LLVMValueRef is_first_chunk(Task *t) {
-    return LLVMBuildICmp(t->f->e->builder, LLVMIntEQ, t->chunk, whole(t->f, 0), "");
+    return LLVMBuildICmp(t->f->e->builder, LLVMIntEQ, t->chunk, emit_whole(t->f, 0), "");
 }
 
 /* A chunk that was summed by itself: y is its sums, or they are added to y. */
@@ -302,14 +302,14 @@ static void load_block(Task *t, LLVMValueRef rows_at, LLVMValueRef *sums) {
 /* One block: rows_at is where its rows begin in the table. */
 static void emit_block(Task *t, LLVMValueRef rows_at) {
     LLVMBuilderRef b = t->f->e->builder;
-    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS], first = whole(t->f, 0), gathered = first, done;
+    LLVMValueRef row[MAX_SUMS], begun[MAX_SUMS], sums[MAX_SUMS], kept[MAX_SUMS], first = emit_whole(t->f, 0), gathered = first, done;
     int count = t->rows * t->vectors;
-    for (int r = 0; r < t->rows; r++) row[r] = t->gathered ? float_at(t->f, t->gathered, whole(t->f, r)) : float_at(t->f, t->a, table_at(t->f, t->tables, rows_at, 2 * r));
+    for (int r = 0; r < t->rows; r++) row[r] = t->gathered ? vector_float_at(t->f, t->gathered, emit_whole(t->f, r)) : vector_float_at(t->f, t->a, vector_table_at(t->f, t->tables, rows_at, 2 * r));
     if (t->totals)
         for (int i = 0; i < count; i++) begun[i] = LLVMConstNull(t->vector);
     else load_block(t, rows_at, begun);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), some = frame_block(t->f, "some"), after = frame_block(t->f, "stored");
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, whole(t->f, 0), ""), some, after);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSGT, t->run_count, emit_whole(t->f, 0), ""), some, after);
     LLVMPositionBuilderAtEnd(b, some);
     if (t->totals) sum_leaves(t, row, begun, sums);
     else sum_runs(t, row, first, &gathered, begun, sums, &done);
@@ -326,8 +326,8 @@ static void emit_block(Task *t, LLVMValueRef rows_at) {
 }
 
 static void set_masks(Task *t, LLVMValueRef panel) {
-    LLVMValueRef columns = table_at(t->f, t->tables, whole(t->f, HEAD_COLUMNS), 0);
-    LLVMValueRef left = LLVMBuildNSWSub(t->f->e->builder, columns, times(t->f, panel, t->c->panel), "");
+    LLVMValueRef columns = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_COLUMNS), 0);
+    LLVMValueRef left = LLVMBuildNSWSub(t->f->e->builder, columns, vector_times(t->f, panel, t->c->panel), "");
     t->masks[t->vectors - 1] = vector_mask(t->f, t->vector, left, (t->vectors - 1) * t->c->lanes);
 }
 
@@ -342,8 +342,8 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
     Task narrow = *t;
     narrow.vectors = t->c->last_vectors;
     LLVMBasicBlockRef full = frame_block(t->f, "full"), last = frame_block(t->f, "last"), after = frame_block(t->f, "after");
-    LLVMValueRef panels = table_at(t->f, t->tables, whole(t->f, HEAD_PANELS), 0);
-    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, add(t->f, panel, whole(t->f, 1)), panels, ""), last, full);
+    LLVMValueRef panels = vector_table_at(t->f, t->tables, emit_whole(t->f, HEAD_PANELS), 0);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntEQ, vector_add(t->f, panel, emit_whole(t->f, 1)), panels, ""), last, full);
     LLVMPositionBuilderAtEnd(b, full);
     emit_block(t, rows_at);
     LLVMBuildBr(b, after);
@@ -358,9 +358,9 @@ static void emit_panel(Task *t, LLVMValueRef panel, LLVMValueRef rows_at) {
 static LLVMValueRef to_next_rows(Task *t, LLVMValueRef rows_at, LLVMValueRef block, LLVMValueRef row_count) {
     Frame *f = t->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef more = LLVMBuildICmp(b, LLVMIntSLT, add(f, block, whole(f, t->rows)), row_count, "");
-    LLVMValueRef next = LLVMBuildSelect(b, more, add(f, rows_at, whole(f, 2 * t->rows)), rows_at, "");
-    return LLVMBuildNSWSub(b, table_at(f, t->tables, next, 0), table_at(f, t->tables, rows_at, 0), "");
+    LLVMValueRef more = LLVMBuildICmp(b, LLVMIntSLT, vector_add(f, block, emit_whole(f, t->rows)), row_count, "");
+    LLVMValueRef next = LLVMBuildSelect(b, more, vector_add(f, rows_at, emit_whole(f, 2 * t->rows)), rows_at, "");
+    return LLVMBuildNSWSub(b, vector_table_at(f, t->tables, next, 0), vector_table_at(f, t->tables, rows_at, 0), "");
 }
 
 void emit_product(Emitter *e, Kernel *kernel) {
@@ -369,32 +369,32 @@ void emit_product(Emitter *e, Kernel *kernel) {
     frame_begin(&f, e, kernel);
     LLVMValueRef tables = f.bases[1];
     Task t = {.f = &f, .c = c, .vector = LLVMVectorType(e->f32, (unsigned)c->lanes), .rows = c->rows, .vectors = (int)(c->panel / c->lanes), .tables = tables};
-    LLVMValueRef head = whole(&f, 0);
-    t.a_step = table_at(&f, tables, head, HEAD_A_STEP);
-    t.b_step = table_at(&f, tables, head, HEAD_B_STEP);
+    LLVMValueRef head = emit_whole(&f, 0);
+    t.a_step = vector_table_at(&f, tables, head, HEAD_A_STEP);
+    t.b_step = vector_table_at(&f, tables, head, HEAD_B_STEP);
     if (c->leaves) t.totals = f.scratch;
-    if (c->gathered) t.gathered = float_at(&f, f.scratch, whole(&f, contraction_totals(c)));
-    LLVMValueRef panel_step = table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = table_at(&f, tables, head, HEAD_TASKS);
+    if (c->gathered) t.gathered = vector_float_at(&f, f.scratch, emit_whole(&f, contraction_totals(c)));
+    LLVMValueRef panel_step = vector_table_at(&f, tables, head, HEAD_PANEL_STEP), first_task = vector_table_at(&f, tables, head, HEAD_TASKS);
 
     Loop tasks = loop_begin(&f, f.begin, f.end);
-    LLVMValueRef task = add(&f, first_task, times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
-    for (int i = 0; i < TASK_WORDS; i++) words[i] = table_at(&f, tables, task, i);
-    t.a = float_at(&f, f.bases[0], words[TASK_A]);
-    t.y = float_at(&f, f.bases[3], words[TASK_Y]);
-    LLVMValueRef b_base = float_at(&f, f.bases[2], words[TASK_B]);
-    Loop chunks = loop_begin(&f, whole(&f, 0), words[TASK_CHUNK_COUNT]);
-    LLVMValueRef chunk_at = add(&f, words[TASK_CHUNKS], times(&f, chunks.index, 2));
+    LLVMValueRef task = vector_add(&f, first_task, vector_times(&f, tasks.index, TASK_WORDS)), words[TASK_WORDS];
+    for (int i = 0; i < TASK_WORDS; i++) words[i] = vector_table_at(&f, tables, task, i);
+    t.a = vector_float_at(&f, f.bases[0], words[TASK_A]);
+    t.y = vector_float_at(&f, f.bases[3], words[TASK_Y]);
+    LLVMValueRef b_base = vector_float_at(&f, f.bases[2], words[TASK_B]);
+    Loop chunks = loop_begin(&f, emit_whole(&f, 0), words[TASK_CHUNK_COUNT]);
+    LLVMValueRef chunk_at = vector_add(&f, words[TASK_CHUNKS], vector_times(&f, chunks.index, 2));
     t.chunk = chunks.index;
-    t.runs = table_at(&f, tables, chunk_at, 0);
-    t.run_count = table_at(&f, tables, chunk_at, 1);
+    t.runs = vector_table_at(&f, tables, chunk_at, 0);
+    t.run_count = vector_table_at(&f, tables, chunk_at, 1);
     /* Panels inside rows: y is then written along its rows, which the processor foresees, and the rows of a stay in the first-level cache. */
-    Loop blocks = loop_begin_step(&f, whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
-    LLVMValueRef rows_at = add(&f, words[TASK_ROWS], times(&f, blocks.index, 2));
+    Loop blocks = loop_begin_step(&f, emit_whole(&f, 0), words[TASK_ROW_COUNT], c->rows);
+    LLVMValueRef rows_at = vector_add(&f, words[TASK_ROWS], vector_times(&f, blocks.index, 2));
     if (c->gathered) gather_rows(&t, rows_at);
     if (c->rows_ahead) t.next = to_next_rows(&t, rows_at, blocks.index, words[TASK_ROW_COUNT]);
     Loop panels = loop_begin(&f, words[TASK_PANEL_BEGIN], words[TASK_PANEL_END]);
-    t.panel = float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
-    t.y_panel = float_at(&f, t.y, times(&f, panels.index, c->panel));
+    t.panel = vector_float_at(&f, b_base, LLVMBuildNSWMul(e->builder, panels.index, panel_step, ""));
+    t.y_panel = vector_float_at(&f, t.y, vector_times(&f, panels.index, c->panel));
     emit_panel(&t, panels.index, rows_at);
     loop_end(&f, &panels);
     loop_end(&f, &blocks);
@@ -410,23 +410,23 @@ void emit_gather_partials(Emitter *e, Kernel *kernel) {
     frame_begin(&f, e, kernel);
     LLVMBuilderRef b = e->builder;
     LLVMTypeRef vector = LLVMVectorType(e->f32, (unsigned)c->lanes);
-    LLVMValueRef parts = f.bases[0], tables = f.bases[1], y = f.bases[2], head = whole(&f, 0);
-    LLVMValueRef columns = table_at(&f, tables, head, HEAD_COLUMNS), row_count = table_at(&f, tables, head, HEAD_PART_ROWS);
-    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""), part_count = table_at(&f, tables, head, HEAD_PARTS);
-    LLVMValueRef y_of_row = table_at(&f, tables, head, HEAD_Y_OF_ROW), y_of_n = table_at(&f, tables, head, HEAD_Y_OF_N);
+    LLVMValueRef parts = f.bases[0], tables = f.bases[1], y = f.bases[2], head = emit_whole(&f, 0);
+    LLVMValueRef columns = vector_table_at(&f, tables, head, HEAD_COLUMNS), row_count = vector_table_at(&f, tables, head, HEAD_PART_ROWS);
+    LLVMValueRef part_step = LLVMBuildNSWMul(b, row_count, columns, ""), part_count = vector_table_at(&f, tables, head, HEAD_PARTS);
+    LLVMValueRef y_of_row = vector_table_at(&f, tables, head, HEAD_Y_OF_ROW), y_of_n = vector_table_at(&f, tables, head, HEAD_Y_OF_N);
     LLVMTypeRef doubles = LLVMVectorType(e->f64, (unsigned)c->lanes); /* of as many parts as there are */
     LLVMValueRef sum = frame_local(&f, doubles);
-    Loop rows = loop_begin(&f, times(&f, f.begin, GATHER_ROWS), smaller(&f, times(&f, f.end, GATHER_ROWS), row_count));
-    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""), to = float_at(&f, y, table_at(&f, tables, add(&f, y_of_row, rows.index), 0));
-    Loop vectors = loop_begin_step(&f, whole(&f, 0), columns, c->lanes);
+    Loop rows = loop_begin(&f, vector_times(&f, f.begin, GATHER_ROWS), vector_smaller(&f, vector_times(&f, f.end, GATHER_ROWS), row_count));
+    LLVMValueRef from = LLVMBuildNSWMul(b, rows.index, columns, ""), to = vector_float_at(&f, y, vector_table_at(&f, tables, vector_add(&f, y_of_row, rows.index), 0));
+    Loop vectors = loop_begin_step(&f, emit_whole(&f, 0), columns, c->lanes);
     local_set(&f, sum, LLVMConstNull(doubles));
-    LLVMValueRef first = float_at(&f, parts, add(&f, from, vectors.index));
-    Loop all = loop_begin(&f, whole(&f, 0), part_count);
-    LLVMValueRef one = vector_load(&f, vector, float_at(&f, first, LLVMBuildNSWMul(b, all.index, part_step, "")), 0);
+    LLVMValueRef first = vector_float_at(&f, parts, vector_add(&f, from, vectors.index));
+    Loop all = loop_begin(&f, emit_whole(&f, 0), part_count);
+    LLVMValueRef one = vector_load(&f, vector, vector_float_at(&f, first, LLVMBuildNSWMul(b, all.index, part_step, "")), 0);
     local_set(&f, sum, LLVMBuildFAdd(b, local_get(&f, doubles, sum), LLVMBuildFPExt(b, one, doubles, ""), ""));
     loop_end(&f, &all);
     LLVMValueRef mask = vector_mask(&f, vector, LLVMBuildNSWSub(b, columns, vectors.index, ""), 0);
-    vector_scatter(&f, LLVMBuildFPTrunc(b, local_get(&f, doubles, sum), vector, ""), to, vector_table(&f, vector, tables, add(&f, y_of_n, vectors.index)), mask);
+    vector_scatter(&f, LLVMBuildFPTrunc(b, local_get(&f, doubles, sum), vector, ""), to, vector_table(&f, vector, tables, vector_add(&f, y_of_n, vectors.index)), mask);
     loop_end(&f, &vectors);
     loop_end(&f, &rows);
     frame_end(&f);

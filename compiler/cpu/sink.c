@@ -26,12 +26,12 @@ static bool counts(const GNode *n) { return n->empty_is_error && n->guard; }
 static bool is_real(const GNode *n) { return n->value->type == GT_REAL; }
 
 /* Where what the sum has lost is kept; -1: this is no sum of reals. */
-static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND; }
+static int lost_cell(const GNode *n) { return !sweep_keeps_lost(n) ? -1 : node_sums_exponentials(n) ? CELL_SECOND + 1 : CELL_SECOND; }
 
 static bool cell_is_real(const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return false;
-    return is_real(n) && (cell == CELL_VALUE || sums_exponentials(n) || cell == lost_cell(n));
+    return is_real(n) && (cell == CELL_VALUE || node_sums_exponentials(n) || cell == lost_cell(n));
 }
 
 static LLVMTypeRef cell_type(Frame *f, const SweepSink *s, int cell) { return cell_is_real(s, cell) ? f->e->f32 : f->e->i32; }
@@ -41,11 +41,11 @@ static LLVMValueRef word(Frame *f, int64_t value) { return LLVMConstInt(f->e->i3
 static LLVMValueRef neutral_cell(Frame *f, const SweepSink *s, int cell) {
     const GNode *n = s->pair.node;
     if (counts(n) && cell == s->cells - 1) return word(f, 0);
-    if (cell == lost_cell(n)) return number(f, 0);
+    if (cell == lost_cell(n)) return emit_number(f, 0);
     if (s->is_wide) return word(f, 0);
-    if (cell == CELL_SECOND) return sums_exponentials(n) ? number(f, 0) : word(f, -1);
-    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? number(f, 0) : word(f, 0);
-    if (is_real(n)) return number(f, takes_smallest(n) ? INFINITY : -INFINITY);
+    if (cell == CELL_SECOND) return node_sums_exponentials(n) ? emit_number(f, 0) : word(f, -1);
+    if (n->reducer == GR_SUM || n->reducer == GR_ANY || n->reducer == GR_ALL) return is_real(n) ? emit_number(f, 0) : word(f, 0);
+    if (is_real(n)) return emit_number(f, takes_smallest(n) ? INFINITY : -INFINITY);
     return word(f, takes_smallest(n) ? INT32_MAX : INT32_MIN);
 }
 
@@ -59,7 +59,7 @@ typedef struct Cells {
     LLVMValueRef slots[SWEEP_CELLS]; /* NULL: in memory */
 } Cells;
 
-static LLVMValueRef cell_pointer(const Cells *c, int cell) { return float_pointer(c->f, c->base, sum_of(c->f, c->at, whole(c->f, cell * c->block))); }
+static LLVMValueRef cell_pointer(const Cells *c, int cell) { return helper_float_pointer(c->f, c->base, helper_sum_of(c->f, c->at, emit_whole(c->f, cell * c->block))); }
 
 static LLVMValueRef cell_get(const Cells *c, int cell) {
     LLVMTypeRef type = cell_type(c->f, c->sink, cell);
@@ -92,16 +92,16 @@ static LLVMValueRef wide_get(const Cells *c) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i64 = c->f->e->i64;
     LLVMValueRef low = LLVMBuildZExt(b, cell_get(c, CELL_VALUE), i64, ""), high = LLVMBuildZExt(b, cell_get(c, CELL_SECOND), i64, "");
-    return LLVMBuildOr(b, LLVMBuildShl(b, high, whole(c->f, 32), ""), low, "");
+    return LLVMBuildOr(b, LLVMBuildShl(b, high, emit_whole(c->f, 32), ""), low, "");
 }
 
 static void wide_add(const Cells *c, LLVMValueRef more) {
     LLVMBuilderRef b = c->f->e->builder;
     LLVMTypeRef i32 = c->f->e->i32;
-    LLVMValueRef wraps, sum = add_whole(c->f, wide_get(c), more, &wraps);
+    LLVMValueRef wraps, sum = emit_add_whole(c->f, wide_get(c), more, &wraps);
     if (gx_sum_may_wrap(c->f->e->graph, c->sink->pair.node)) frame_raise(c->f, wraps, COUPLET_FAULT_WHOLE);
     cell_set(c, CELL_VALUE, LLVMBuildTrunc(b, sum, i32, ""));
-    cell_set(c, CELL_SECOND, LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, whole(c->f, 32), ""), i32, ""));
+    cell_set(c, CELL_SECOND, LLVMBuildTrunc(b, LLVMBuildLShr(b, sum, emit_whole(c->f, 32), ""), i32, ""));
 }
 
 /* ---- statistics ------------------------------------------------------------------------------------------------------- */
@@ -183,7 +183,7 @@ static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValue
     switch (n->reducer) {
     case GR_SUM:
     case GR_ANY:
-    case GR_ALL: return is_real(n) ? add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
+    case GR_ALL: return is_real(n) ? emit_add_in_any_order(f, old, v) : LLVMBuildAdd(b, old, v, "");
     default: return better_of(f, n, old, v);
     }
 }
@@ -191,14 +191,14 @@ static LLVMValueRef joined(Frame *f, const GNode *n, LLVMValueRef old, LLVMValue
 /* A row whose largest term is infinite is shifted by 0. */
 static LLVMValueRef shift_of(Frame *f, LLVMValueRef largest) {
     LLVMValueRef size = math_intrinsic(f, "llvm.fabs", &largest, 1);
-    LLVMValueRef endless = LLVMBuildFCmp(f->e->builder, LLVMRealOEQ, size, number(f, INFINITY), "");
-    return LLVMBuildSelect(f->e->builder, endless, number(f, 0), largest, "");
+    LLVMValueRef endless = LLVMBuildFCmp(f->e->builder, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
+    return LLVMBuildSelect(f->e->builder, endless, emit_number(f, 0), largest, "");
 }
 
 /* exp(term - shift): 0 where the term is -inf. */
 static LLVMValueRef exponential(Frame *f, LLVMValueRef term, LLVMValueRef shift) { return math_exp(f, LLVMBuildFSub(f->e->builder, term, shift, "")); }
 
-static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) { return sink->is_wide ? whole(f, 0) : neutral_cell(f, sink, CELL_VALUE); }
+static LLVMValueRef neutral_term(Frame *f, const SweepSink *sink) { return sink->is_wide ? emit_whole(f, 0) : neutral_cell(f, sink, CELL_VALUE); }
 
 /* The term at hand, neutral where the guard fails; `holds`: the guard, or NULL. */
 static LLVMValueRef guarded_term(Frame *f, const SweepSink *sink, LLVMValueRef *holds) {
@@ -216,7 +216,7 @@ static LLVMValueRef lowest_place(Element *x, Cells *c, LLVMValueRef row, LLVMVal
     LLVMValueRef lowest = frame_local(f, f->e->i32);
     local_set(f, lowest, word(f, INT32_MAX));
     ElementLoop elements = element_loop_begin(x, row);
-    LLVMValueRef v = LLVMBuildLoad2(b, type, float_pointer(f, x->spare, elements.columns.index), ""), good = is_as_good(f, n, v, best);
+    LLVMValueRef v = LLVMBuildLoad2(b, type, helper_float_pointer(f, x->spare, elements.columns.index), ""), good = is_as_good(f, n, v, best);
     if (n->guard) good = LLVMBuildAnd(b, good, emit_expr(f, n->guard), "");
     LLVMValueRef place = LLVMBuildSelect(b, good, place_at_hand(c), word(f, INT32_MAX), ""), old = local_get(f, f->e->i32, lowest);
     local_set(f, lowest, LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, place, old, ""), place, old, ""));
@@ -248,8 +248,8 @@ static void add_keeping(const Cells *c, int cell, LLVMValueRef sum) {
     int lost = lost_cell(c->sink->pair.node);
     LLVMValueRef before = cell_get(c, cell), more = LLVMBuildFAdd(b, sum, cell_get(c, lost), ""), after = LLVMBuildFAdd(b, before, more, "");
     LLVMValueRef left = LLVMBuildFSub(b, more, LLVMBuildFSub(b, after, before, ""), ""), size = math_intrinsic(f, "llvm.fabs", &after, 1);
-    LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, number(f, INFINITY), "");
-    cell_set(c, lost, LLVMBuildSelect(b, endless, number(f, 0), left, ""));
+    LLVMValueRef endless = LLVMBuildFCmp(b, LLVMRealOEQ, size, emit_number(f, INFINITY), "");
+    cell_set(c, lost, LLVMBuildSelect(b, endless, emit_number(f, 0), left, ""));
     cell_set(c, cell, after);
 }
 
@@ -264,8 +264,8 @@ static void statistic_of_rows(Element *x) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
     const GNode *n = x->view.sink->pair.node;
-    const bool logs = sums_exponentials(n), places = is_place(n), wide = x->view.sink->is_wide;
-    Loop rows = loop_begin(f, whole(f, 0), x->rows);
+    const bool logs = node_sums_exponentials(n), places = is_place(n), wide = x->view.sink->is_wide;
+    Loop rows = loop_begin(f, emit_whole(f, 0), x->rows);
     Cells c = {.f = f, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_rows, .at = rows.index};
     cells_into_locals(&c);
     const bool sums = n->reducer == GR_SUM && is_real(n);
@@ -277,7 +277,7 @@ static void statistic_of_rows(Element *x) {
     }
     ElementLoop elements = element_loop_begin(x, rows.index);
     LLVMValueRef v = guarded_term(f, x->view.sink, &holds);
-    if (logs || places) LLVMBuildStore(b, v, float_pointer(f, x->spare, elements.columns.index));
+    if (logs || places) LLVMBuildStore(b, v, helper_float_pointer(f, x->spare, elements.columns.index));
     local_set(f, value, joined(f, n, local_get(f, type, value), v));
     fold_count(&c, holds);
     element_loop_end(x, &elements);
@@ -287,10 +287,10 @@ static void statistic_of_rows(Element *x) {
     if (logs) {
         LLVMValueRef shift = shift_of(f, cell_get(&c, CELL_VALUE)), sum = frame_local(f, f->e->f32);
         rescale(&c, old_largest, shift);
-        local_set(f, sum, number(f, 0));
-        Loop terms = loop_begin(f, whole(f, 0), x->column_count);
-        LLVMValueRef term = LLVMBuildLoad2(b, f->e->f32, float_pointer(f, x->spare, terms.index), "");
-        local_set(f, sum, add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
+        local_set(f, sum, emit_number(f, 0));
+        Loop terms = loop_begin(f, emit_whole(f, 0), x->column_count);
+        LLVMValueRef term = LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, x->spare, terms.index), "");
+        local_set(f, sum, emit_add_in_any_order(f, local_get(f, f->e->f32, sum), exponential(f, term, shift)));
         loop_end(f, &terms);
         add_keeping(&c, CELL_SECOND, local_get(f, f->e->f32, sum));
     }
@@ -304,7 +304,7 @@ typedef LLVMValueRef (*ColumnTerm)(Element *x, Cells *c, LLVMValueRef *holds);
 static LLVMValueRef plain_term(Element *x, Cells *c, LLVMValueRef *holds) { return guarded_term(c->f, x->view.sink, holds); }
 
 static LLVMValueRef exponential_term(Element *x, Cells *c, LLVMValueRef *holds) {
-    LLVMValueRef shift = LLVMBuildLoad2(c->f->e->builder, c->f->e->f32, float_pointer(c->f, x->spare, c->at), "");
+    LLVMValueRef shift = LLVMBuildLoad2(c->f->e->builder, c->f->e->f32, helper_float_pointer(c->f, x->spare, c->at), "");
     return exponential(c->f, guarded_term(c->f, x->view.sink, holds), shift);
 }
 
@@ -314,22 +314,22 @@ enum { LEAF_ROWS = 16 };
 static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef sums = float_pointer(f, x->spare, whole(f, x->sweep->block_columns)), holds;
-    Loop leaves = loop_begin_step(f, whole(f, 0), x->rows, LEAF_ROWS);
-    Loop clear = loop_begin(f, whole(f, 0), x->column_count);
-    LLVMBuildStore(b, number(f, 0), float_pointer(f, sums, clear.index));
+    LLVMValueRef sums = helper_float_pointer(f, x->spare, emit_whole(f, x->sweep->block_columns)), holds;
+    Loop leaves = loop_begin_step(f, emit_whole(f, 0), x->rows, LEAF_ROWS);
+    Loop clear = loop_begin(f, emit_whole(f, 0), x->column_count);
+    LLVMBuildStore(b, emit_number(f, 0), helper_float_pointer(f, sums, clear.index));
     loop_end(f, &clear);
-    Loop rows = loop_begin(f, leaves.index, smaller_of(f, sum_of(f, leaves.index, whole(f, LEAF_ROWS)), x->rows));
+    Loop rows = loop_begin(f, leaves.index, helper_smaller_of(f, helper_sum_of(f, leaves.index, emit_whole(f, LEAF_ROWS)), x->rows));
     ElementLoop elements = element_loop_begin(x, rows.index);
     c->at = elements.columns.index;
-    LLVMValueRef v = term_at(x, c, &holds), sum = float_pointer(f, sums, c->at);
+    LLVMValueRef v = term_at(x, c, &holds), sum = helper_float_pointer(f, sums, c->at);
     LLVMBuildStore(b, LLVMBuildFAdd(b, LLVMBuildLoad2(b, f->e->f32, sum, ""), v, ""), sum);
     if (cell == CELL_VALUE) fold_count(c, holds);
     element_loop_end(x, &elements);
     loop_end(f, &rows);
-    Loop join = loop_begin(f, whole(f, 0), x->column_count);
+    Loop join = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = join.index;
-    add_keeping(c, cell, LLVMBuildLoad2(b, f->e->f32, float_pointer(f, sums, join.index), ""));
+    add_keeping(c, cell, LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, sums, join.index), ""));
     loop_end(f, &join);
     loop_end(f, &leaves);
 }
@@ -337,7 +337,7 @@ static void sum_columns(Element *x, Cells *c, int cell, ColumnTerm term_at) {
 static void best_of_columns(Element *x, Cells *c) {
     Frame *f = &x->open.inner;
     const GNode *n = x->view.sink->pair.node;
-    Loop rows = loop_begin(f, whole(f, 0), x->rows);
+    Loop rows = loop_begin(f, emit_whole(f, 0), x->rows);
     ElementLoop elements = element_loop_begin(x, rows.index);
     c->at = elements.columns.index;
     LLVMValueRef holds, v;
@@ -358,14 +358,14 @@ static void best_of_columns(Element *x, Cells *c) {
 static void logs_of_columns(Element *x, Cells *c) {
     Frame *f = &x->open.inner;
     LLVMBuilderRef b = f->e->builder;
-    Loop before = loop_begin(f, whole(f, 0), x->column_count);
+    Loop before = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = before.index;
-    LLVMBuildStore(b, cell_get(c, CELL_VALUE), float_pointer(f, x->spare, before.index));
+    LLVMBuildStore(b, cell_get(c, CELL_VALUE), helper_float_pointer(f, x->spare, before.index));
     loop_end(f, &before);
     best_of_columns(x, c);
-    Loop shifts = loop_begin(f, whole(f, 0), x->column_count);
+    Loop shifts = loop_begin(f, emit_whole(f, 0), x->column_count);
     c->at = shifts.index;
-    LLVMValueRef spare = float_pointer(f, x->spare, shifts.index), shift = shift_of(f, cell_get(c, CELL_VALUE));
+    LLVMValueRef spare = helper_float_pointer(f, x->spare, shifts.index), shift = shift_of(f, cell_get(c, CELL_VALUE));
     rescale(c, LLVMBuildLoad2(b, f->e->f32, spare, ""), shift);
     LLVMBuildStore(b, shift, spare);
     loop_end(f, &shifts);
@@ -375,7 +375,7 @@ static void logs_of_columns(Element *x, Cells *c) {
 static void statistic_of_columns(Element *x) {
     const GNode *n = x->view.sink->pair.node;
     Cells c = {.f = &x->open.inner, .sink = x->view.sink, .base = x->target, .block = x->sweep->block_columns};
-    if (sums_exponentials(n)) logs_of_columns(x, &c);
+    if (node_sums_exponentials(n)) logs_of_columns(x, &c);
     else if (sweep_keeps_lost(n)) sum_columns(x, &c, CELL_VALUE, plain_term);
     else best_of_columns(x, &c);
 }
@@ -395,7 +395,7 @@ Helper emit_first_cells(Frame *outer, const SweepSink *sink, int64_t block, int 
     helper_begin(&open, outer, "first", number, 3, 2);
     Frame *f = &open.inner;
     Cells c = {.f = f, .sink = sink, .base = helper_pointer(&open, 0), .block = block};
-    Loop loop = loop_begin(f, whole(f, 0), helper_number(&open, 1));
+    Loop loop = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     c.at = loop.index;
     for (int i = 0; i < sink->cells; i++) cell_set(&c, i, neutral_cell(f, sink, i));
     loop_end(f, &loop);
@@ -410,13 +410,13 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
     const GNode *n = sink->pair.node;
     f->fault = helper_pointer(&open, 1);
     Cells c = {.f = f, .sink = sink, .base = helper_pointer(&open, 0), .block = block};
-    Loop loop = loop_begin(f, whole(f, 0), helper_number(&open, 1));
+    Loop loop = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
     c.at = loop.index;
     if (counts(n)) frame_raise(f, LLVMBuildICmp(b, LLVMIntEQ, cell_get(&c, sink->cells - 1), word(f, 0), ""), COUPLET_FAULT_EMPTY);
     LLVMValueRef v = cell_get(&c, CELL_VALUE);
     if (sweep_keeps_lost(n)) {
-        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, sums_exponentials(n) ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
-        if (!sums_exponentials(n)) v = sum;
+        LLVMValueRef sum = LLVMBuildFAdd(b, cell_get(&c, node_sums_exponentials(n) ? CELL_SECOND : CELL_VALUE), cell_get(&c, lost_cell(n)), "");
+        if (!node_sums_exponentials(n)) v = sum;
         else if (n->reducer == GR_LSE_REST) v = math_log(f, sum);
         else v = LLVMBuildFAdd(b, shift_of(f, v), math_log(f, sum), "");
     }
@@ -425,9 +425,9 @@ Helper emit_result(Frame *outer, const SweepSink *sink, int64_t block, int numbe
         v = LLVMBuildSelect(b, LLVMBuildICmp(b, LLVMIntSLT, v, word(f, 0), ""), word(f, 0), v, "");
     }
     if (n->type == GT_INT) v = sink->is_wide ? wide_get(&c) : LLVMBuildSExt(b, v, f->e->i64, "");
-    if (sink->is_wide) raise_if_wide(f, n, v);
+    if (sink->is_wide) frame_raise_if_wide(f, n, v);
     if (n->type == GT_BOOL) v = LLVMBuildICmp(b, n->reducer == GR_ALL ? LLVMIntEQ : LLVMIntNE, v, word(f, 0), "");
-    element_store(f, n->type, helper_pointer(&open, 2), sum_of(f, helper_number(&open, 0), loop.index), v);
+    element_store(f, n->type, helper_pointer(&open, 2), helper_sum_of(f, helper_number(&open, 0), loop.index), v);
     loop_end(f, &loop);
     return helper_end(&open);
 }

@@ -50,7 +50,7 @@ static int operand_number(const Walk *w, const GNode *array) {
 }
 
 static LLVMValueRef base_of(const Walk *w, const GNode *array) { return w->f.bases[operand_number(w, array)]; }
-static LLVMValueRef scratch_at(Walk *w, int64_t floats) { return float_pointer(&w->f, w->f.scratch, whole(&w->f, floats)); }
+static LLVMValueRef scratch_at(Walk *w, int64_t floats) { return helper_float_pointer(&w->f, w->f.scratch, emit_whole(&w->f, floats)); }
 
 /* Sinks are the last operands, the state is just ahead of them. */
 static LLVMValueRef result_of(const Walk *w, int sink) { return w->f.bases[w->f.kernel->operand_count - w->s->sink_count + sink]; }
@@ -58,7 +58,7 @@ static LLVMValueRef state_of(const Walk *w) { return w->f.bases[w->f.kernel->ope
 
 static LLVMValueRef operand_start(Walk *w, const SweepOperand *o, LLVMValueRef first) {
     Frame *f = &w->f;
-    return float_pointer(f, base_of(w, o->array), sum_of(f, scaled(f, first, o->line), whole(f, o->start)));
+    return helper_float_pointer(f, base_of(w, o->array), helper_sum_of(f, helper_scaled(f, first, o->line), emit_whole(f, o->start)));
 }
 
 /* Rows that are neighbours in memory stay neighbours: [k][row]. */
@@ -173,8 +173,8 @@ static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *s
     Frame *f = &w->f;
     int64_t length = sink->by_column ? w->s->columns : w->s->rows;
     for (int cell = 0; cell < sink->cells; cell++) {
-        LLVMValueRef kept = float_pointer(f, state_of(w), sum_of(f, side->first, whole(f, sweep_state_offset(w->s, number) + cell * length)));
-        LLVMValueRef here = scratch_at(w, scratch + cell * block), numbers[2] = {whole(f, 1), side->count};
+        LLVMValueRef kept = helper_float_pointer(f, state_of(w), helper_sum_of(f, side->first, emit_whole(f, sweep_state_offset(w->s, number) + cell * length)));
+        LLVMValueRef here = scratch_at(w, scratch + cell * block), numbers[2] = {emit_whole(f, 1), side->count};
         LLVMValueRef pointers[2] = {in ? kept : here, in ? here : kept};
         helper_call(f, in ? &w->cell_copy_in : &w->cell_copy_out, pointers, numbers);
     }
@@ -182,7 +182,7 @@ static void copy_cells(Walk *w, const SweepSink *sink, int number, const Side *s
 
 static void clear(Walk *w, int64_t scratch, int64_t floats) {
     Emitter *e = w->f.e;
-    LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0), whole(&w->f, 4 * floats), 64);
+    LLVMBuildMemSet(e->builder, scratch_at(w, scratch), LLVMConstInt(e->i8, 0, 0), emit_whole(&w->f, 4 * floats), 64);
 }
 
 static bool sums_side(const Walk *w, const SweepSink *sink, bool rows) {
@@ -214,17 +214,17 @@ static void close_sums(Walk *w, const Side *side, bool rows, LLVMValueRef first)
             const SweepSink *sink = &w->s->sinks[i];
             const SinkCode *c = &w->sinks[i];
             if (!sums_side(w, sink, rows)) continue;
-            LLVMValueRef start = scaled(f, side->first, own_stride(sink));
+            LLVMValueRef start = helper_scaled(f, side->first, own_stride(sink));
             LLVMValueRef from = scratch_at(w, rows ? w->at.row_sums[i] : w->at.column_sums[i]);
-            LLVMValueRef pointers[3] = {from, float_pointer(f, result_of(w, i), start)};
+            LLVMValueRef pointers[3] = {from, helper_float_pointer(f, result_of(w, i), start)};
             if (sweep_sum_keeps_lost(w->s, sink) && w->s->mode == SWEEP_ROWS) {
                 pointers[2] = scratch_at(w, w->at.row_lost[i]);
             } else if (sweep_sum_keeps_lost(w->s, sink)) {
-                LLVMValueRef at = scaled(f, side->first, sink->payload);
-                at = sum_of(f, at, whole(f, sweep_state_offset(w->s, i)));
-                pointers[2] = float_pointer(f, state_of(w), at);
+                LLVMValueRef at = helper_scaled(f, side->first, sink->payload);
+                at = helper_sum_of(f, at, emit_whole(f, sweep_state_offset(w->s, i)));
+                pointers[2] = helper_float_pointer(f, state_of(w), at);
             }
-            LLVMValueRef numbers[2] = {side->count, whole(f, sink->payload)};
+            LLVMValueRef numbers[2] = {side->count, emit_whole(f, sink->payload)};
             if (again) helper_call(f, rows ? &c->row_add : &c->column_add, pointers, numbers);
             else helper_call(f, rows ? &c->row_store : &c->column_store, pointers, numbers);
         }
@@ -292,7 +292,7 @@ static void close_side(Walk *w, const Side *side, bool rows) {
 /* Arguments of the helpers of sink.c. */
 static void call_on_tile(Walk *w, const Helper *helper, LLVMValueRef target, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
-    LLVMValueRef pointers[MOST_HELPER_POINTERS], numbers[4] = {sum_of(f, w->rows.first, strip), w->columns.first, rows, w->columns.count};
+    LLVMValueRef pointers[MOST_HELPER_POINTERS], numbers[4] = {helper_sum_of(f, w->rows.first, strip), w->columns.first, rows, w->columns.count};
     int count = 0;
     for (int i = 0; i < w->s->source_count; i++) pointers[count++] = scratch_at(w, w->at.tiles[i]);
     for (int i = 0; i < w->s->map_count; i++) pointers[count++] = scratch_at(w, w->at.maps[i]);
@@ -308,27 +308,27 @@ static void make_tile(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     const SweepSource *source = &w->s->sources[i];
     LLVMBuilderRef b = f->e->builder;
     int64_t line = lies_by_columns(&source->row) ? 1 : source->depth;
-    LLVMValueRef panels = LLVMBuildUDiv(b, sum_of(f, w->columns.count, whole(f, w->s->panel - 1)), whole(f, w->s->panel), "");
-    LLVMValueRef pointers[3] = {float_pointer(f, w->row_operand[i], scaled(f, strip, line)), scratch_at(w, w->at.column_panels[i]), scratch_at(w, w->at.tiles[i])};
-    LLVMValueRef numbers[3] = {rows, panels, whole(f, source->depth)};
+    LLVMValueRef panels = LLVMBuildUDiv(b, helper_sum_of(f, w->columns.count, emit_whole(f, w->s->panel - 1)), emit_whole(f, w->s->panel), "");
+    LLVMValueRef pointers[3] = {helper_float_pointer(f, w->row_operand[i], helper_scaled(f, strip, line)), scratch_at(w, w->at.column_panels[i]), scratch_at(w, w->at.tiles[i])};
+    LLVMValueRef numbers[3] = {rows, panels, emit_whole(f, source->depth)};
     helper_call(f, &w->product[i], pointers, numbers);
 }
 
 static void add_row_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
     const SweepSink *sink = &w->s->sinks[i];
-    LLVMValueRef sums = float_pointer(f, scratch_at(w, w->at.row_sums[i]), scaled(f, strip, sink->width));
+    LLVMValueRef sums = helper_float_pointer(f, scratch_at(w, w->at.row_sums[i]), helper_scaled(f, strip, sink->width));
     LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), scratch_at(w, w->at.column_rows[i]), sums};
-    LLVMValueRef numbers[3] = {rows, whole(f, sink->width / w->s->panel), w->columns.count};
+    LLVMValueRef numbers[3] = {rows, emit_whole(f, sink->width / w->s->panel), w->columns.count};
     helper_call(f, &w->sinks[i].row_product, pointers, numbers);
 }
 
 static void add_column_sums(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
     Frame *f = &w->f;
     const SweepSink *sink = &w->s->sinks[i];
-    LLVMValueRef v = float_pointer(f, scratch_at(w, w->at.row_rows[i]), scaled(f, strip, w->s->panel));
+    LLVMValueRef v = helper_float_pointer(f, scratch_at(w, w->at.row_rows[i]), helper_scaled(f, strip, w->s->panel));
     LLVMValueRef pointers[3] = {scratch_at(w, w->at.weights), v, scratch_at(w, w->at.column_sums[i])};
-    LLVMValueRef numbers[3] = {w->columns.count, whole(f, sink->width / w->s->panel), rows};
+    LLVMValueRef numbers[3] = {w->columns.count, emit_whole(f, sink->width / w->s->panel), rows};
     helper_call(f, &w->sinks[i].column_product, pointers, numbers);
 }
 
@@ -343,7 +343,7 @@ static void feed_rows(Walk *w, int i, LLVMValueRef strip, LLVMValueRef rows) {
         bring_weights(w, w->sinks[i].row_weights, strip, rows);
         add_row_sums(w, i, strip, rows);
     } else {
-        call_on_tile(w, &w->sinks[i].row_fold, float_pointer(&w->f, scratch_at(w, w->at.row_cells[i]), strip), strip, rows);
+        call_on_tile(w, &w->sinks[i].row_fold, helper_float_pointer(&w->f, scratch_at(w, w->at.row_cells[i]), strip), strip, rows);
     }
 }
 
@@ -377,11 +377,11 @@ static void bring_rows(Walk *w) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, whole(f, s->block_rows), "");
+    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, w->rows.count, emit_whole(f, s->block_rows), "");
     for (int i = 0; i < s->source_count; i++) {
         const SweepSource *source = &s->sources[i];
         LLVMValueRef from = operand_start(w, &source->row, w->rows.first), to = scratch_at(w, w->at.row_operand[i]);
-        LLVMValueRef numbers[2] = {w->rows.count, whole(f, source->depth)}, turned[2] = {numbers[1], numbers[0]};
+        LLVMValueRef numbers[2] = {w->rows.count, emit_whole(f, source->depth)}, turned[2] = {numbers[1], numbers[0]};
         bool ready = lies_ready(source);
         Branch branch;
         w->row_operand[i] = ready ? LLVMBuildSelect(b, full, from, to, "") : to;
@@ -400,7 +400,7 @@ static void bring_sink_rows(Walk *w, const Side *side, bool rows) {
         const SweepSink *sink = &s->sinks[i];
         if (!sink->payload || (rows ? !sweep_feeds_columns(s, sink) : !sweep_feeds_rows(s, sink))) continue;
         LLVMValueRef pointers[2] = {operand_start(w, &sink->rows, side->first), scratch_at(w, rows ? w->at.row_rows[i] : w->at.column_rows[i])};
-        LLVMValueRef numbers[2] = {whole(&w->f, sink->payload), side->count};
+        LLVMValueRef numbers[2] = {emit_whole(&w->f, sink->payload), side->count};
         helper_call(&w->f, rows ? &w->sinks[i].column_panels : &w->sinks[i].row_panels, pointers, numbers);
     }
 }
@@ -409,7 +409,7 @@ static void bring_columns(Walk *w) {
     const Sweep *s = w->s;
     for (int i = 0; i < s->source_count; i++) {
         LLVMValueRef pointers[2] = {operand_start(w, &s->sources[i].column, w->columns.first), scratch_at(w, w->at.column_panels[i])};
-        LLVMValueRef numbers[2] = {w->columns.count, whole(&w->f, s->sources[i].depth)};
+        LLVMValueRef numbers[2] = {w->columns.count, emit_whole(&w->f, s->sources[i].depth)};
         helper_call(&w->f, &w->panels[i], pointers, numbers);
     }
     bring_sink_rows(w, &w->columns, false);
@@ -417,8 +417,8 @@ static void bring_columns(Walk *w) {
 
 static void set_extent(Walk *w, Side *side, int64_t block, int64_t total) {
     Frame *f = &w->f;
-    side->first = scaled(f, side->block, block);
-    side->count = smaller_of(f, whole(f, block), LLVMBuildNSWSub(f->e->builder, whole(f, total), side->first, ""));
+    side->first = helper_scaled(f, side->block, block);
+    side->count = helper_smaller_of(f, emit_whole(f, block), LLVMBuildNSWSub(f->e->builder, emit_whole(f, total), side->first, ""));
 }
 
 static void column_side(Walk *w, LLVMValueRef apart, bool open) {
@@ -438,8 +438,8 @@ static void meet(Walk *w, LLVMValueRef apart) {
     set_extent(w, &w->columns, s->block_columns, s->columns);
     bring_columns(w);
     column_side(w, apart, true);
-    Loop strips = loop_begin_step(f, whole(f, 0), w->rows.count, s->strip);
-    LLVMValueRef rows = smaller_of(f, whole(f, s->strip), LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
+    Loop strips = loop_begin_step(f, emit_whole(f, 0), w->rows.count, s->strip);
+    LLVMValueRef rows = helper_smaller_of(f, emit_whole(f, s->strip), LLVMBuildNSWSub(f->e->builder, w->rows.count, strips.index, ""));
     for (int i = 0; i < s->source_count; i++) make_tile(w, i, strips.index, rows);
     if (s->map_count) call_on_tile(w, &w->maps, scratch_at(w, w->at.spare), strips.index, rows);
     w->weights_there = -1;
@@ -462,7 +462,7 @@ static void open_row_sums(Walk *w) { open_sums(w, true); }
 /* Of SUMMED_BLOCKS blocks of columns, and whether these are the first ones. */
 static void close_row_sums(Walk *w) {
     LLVMBuilderRef b = w->f.e->builder;
-    LLVMValueRef most = whole(&w->f, SUMMED_BLOCKS);
+    LLVMValueRef most = emit_whole(&w->f, SUMMED_BLOCKS);
     close_sums(w, &w->rows, true, LLVMBuildICmp(b, LLVMIntSLT, w->columns.block, most, ""));
 }
 
@@ -475,13 +475,13 @@ static void task_of_rows(Walk *w, LLVMValueRef task) {
     set_extent(w, &w->rows, w->s->block_rows, w->s->rows);
     bring_rows(w);
     open_cells(w, &w->rows, true);
-    Loop columns = loop_begin(f, whole(f, 0), whole(f, w->s->column_blocks));
+    Loop columns = loop_begin(f, emit_whole(f, 0), emit_whole(f, w->s->column_blocks));
     w->columns.block = columns.index;
-    LLVMValueRef place = LLVMBuildURem(b, columns.index, whole(f, SUMMED_BLOCKS), "");
-    when(w, LLVMBuildICmp(b, LLVMIntEQ, place, whole(f, 0), ""), open_row_sums);
+    LLVMValueRef place = LLVMBuildURem(b, columns.index, emit_whole(f, SUMMED_BLOCKS), "");
+    when(w, LLVMBuildICmp(b, LLVMIntEQ, place, emit_whole(f, 0), ""), open_row_sums);
     meet(w, NULL);
-    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, place, whole(f, SUMMED_BLOCKS - 1), "");
-    LLVMValueRef last = LLVMBuildICmp(b, LLVMIntEQ, columns.index, whole(f, w->s->column_blocks - 1), "");
+    LLVMValueRef full = LLVMBuildICmp(b, LLVMIntEQ, place, emit_whole(f, SUMMED_BLOCKS - 1), "");
+    LLVMValueRef last = LLVMBuildICmp(b, LLVMIntEQ, columns.index, emit_whole(f, w->s->column_blocks - 1), "");
     when(w, LLVMBuildOr(b, full, last, ""), close_row_sums);
     loop_end(f, &columns);
     close_cells(w, &w->rows, true);
@@ -491,7 +491,7 @@ static void task_of_pair(Walk *w, LLVMValueRef tile) {
     const Sweep *s = w->s;
     Frame *f = &w->f;
     LLVMBuilderRef b = f->e->builder;
-    LLVMValueRef round = LLVMBuildUDiv(b, tile, whole(f, s->tasks), ""), task = LLVMBuildURem(b, tile, whole(f, s->tasks), "");
+    LLVMValueRef round = LLVMBuildUDiv(b, tile, emit_whole(f, s->tasks), ""), task = LLVMBuildURem(b, tile, emit_whole(f, s->tasks), "");
     bool symmetric = s->mode == SWEEP_SYMMETRIC;
     LLVMValueRef exists = NULL, apart = NULL;
     if (symmetric) exists = meeting_of_symmetric(f, s, round, task, &w->rows, &w->columns);

@@ -11,14 +11,14 @@
 
 enum { MOST_LANES = 16, MOST_SUMS = 16 };
 
-LLVMValueRef sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
-LLVMValueRef scaled(Frame *f, LLVMValueRef a, int64_t by) { return by == 1 ? a : LLVMBuildNSWMul(f->e->builder, a, whole(f, by), ""); }
+LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
+LLVMValueRef helper_scaled(Frame *f, LLVMValueRef a, int64_t by) { return by == 1 ? a : LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, by), ""); }
 
-LLVMValueRef smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+LLVMValueRef helper_smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildSelect(f->e->builder, LLVMBuildICmp(f->e->builder, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
-LLVMValueRef float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at) {
+LLVMValueRef helper_float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at) {
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f32, base, &at, 1, "");
 }
 
@@ -78,13 +78,13 @@ typedef struct Vectors {
 static Vectors vectors_of(Frame *f, int64_t lanes) { return (Vectors){f, LLVMVectorType(f->e->f32, (unsigned)lanes), lanes}; }
 
 static LLVMValueRef load(const Vectors *v, LLVMValueRef base, int64_t at) {
-    LLVMValueRef value = LLVMBuildLoad2(v->f->e->builder, v->type, at ? float_pointer(v->f, base, whole(v->f, at)) : base, "");
+    LLVMValueRef value = LLVMBuildLoad2(v->f->e->builder, v->type, at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base, "");
     LLVMSetAlignment(value, 4);
     return value;
 }
 
 static LLVMValueRef store(const Vectors *v, LLVMValueRef value, LLVMValueRef base, int64_t at) {
-    LLVMValueRef stored = LLVMBuildStore(v->f->e->builder, value, at ? float_pointer(v->f, base, whole(v->f, at)) : base);
+    LLVMValueRef stored = LLVMBuildStore(v->f->e->builder, value, at ? helper_float_pointer(v->f, base, emit_whole(v->f, at)) : base);
     LLVMSetAlignment(stored, 4);
     return stored;
 }
@@ -122,7 +122,7 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
     Frame *f = v->f;
     LLVMBuilderRef b = f->e->builder;
     int columns = 2, total = (int)s->rows * columns;
-    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS], zero = whole(f, 0);
+    LLVMValueRef phi[MOST_SUMS], next[MOST_SUMS], zero = emit_whole(f, 0);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(b), body = frame_block(f, "k"), after = frame_block(f, "summed");
     LLVMBuildBr(b, body);
     LLVMPositionBuilderAtEnd(b, body);
@@ -132,13 +132,13 @@ static void register_block(const Vectors *v, const BlockShape *s, LLVMValueRef a
         phi[i] = LLVMBuildPhi(b, v->type, "");
         LLVMAddIncoming(phi[i], &sums[i], &before, 1);
     }
-    LLVMValueRef line = float_pointer(f, panel, scaled(f, k, columns * s->lanes)), from = float_pointer(f, a, scaled(f, k, s->a_step)), column[2];
+    LLVMValueRef line = helper_float_pointer(f, panel, helper_scaled(f, k, columns * s->lanes)), from = helper_float_pointer(f, a, helper_scaled(f, k, s->a_step)), column[2];
     for (int c = 0; c < columns; c++) column[c] = load(v, line, c * s->lanes);
     for (int r = 0; r < (int)s->rows; r++) {
-        LLVMValueRef value = splat(v, LLVMBuildLoad2(b, f->e->f32, float_pointer(f, from, whole(f, r * s->a_line)), ""));
-        for (int c = 0; c < columns; c++) next[r * columns + c] = multiply_add(f, value, column[c], phi[r * columns + c]);
+        LLVMValueRef value = splat(v, LLVMBuildLoad2(b, f->e->f32, helper_float_pointer(f, from, emit_whole(f, r * s->a_line)), ""));
+        for (int c = 0; c < columns; c++) next[r * columns + c] = emit_multiply_add(f, value, column[c], phi[r * columns + c]);
     }
-    LLVMValueRef more = sum_of(f, k, whole(f, 1));
+    LLVMValueRef more = helper_sum_of(f, k, emit_whole(f, 1));
     LLVMAddIncoming(k, &more, &body, 1);
     for (int i = 0; i < total; i++) LLVMAddIncoming(phi[i], &next[i], &body, 1);
     LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLT, more, count, ""), body, after);
@@ -165,14 +165,14 @@ static void put_sums(const Vectors *v, const BlockShape *s, LLVMValueRef to, LLV
 /* One register block of c. */
 static void emit_block(const Vectors *v, const BlockShape *s, LLVMValueRef a, LLVMValueRef panel, LLVMValueRef count, LLVMValueRef to) {
     Frame *f = v->f;
-    LLVMValueRef sums[MOST_SUMS], zero = whole(f, 0);
+    LLVMValueRef sums[MOST_SUMS], zero = emit_whole(f, 0);
     Loop leaves = {0};
     if (s->leaf) {
         leaves = loop_begin_step(f, zero, count, s->leaf);
-        a = float_pointer(f, a, scaled(f, leaves.index, s->a_step));
-        panel = float_pointer(f, panel, scaled(f, leaves.index, 2 * s->lanes));
+        a = helper_float_pointer(f, a, helper_scaled(f, leaves.index, s->a_step));
+        panel = helper_float_pointer(f, panel, helper_scaled(f, leaves.index, 2 * s->lanes));
         LLVMValueRef left = LLVMBuildNSWSub(f->e->builder, count, leaves.index, "");
-        count = smaller_of(f, left, whole(f, s->leaf));
+        count = helper_smaller_of(f, left, emit_whole(f, s->leaf));
     }
     for (int i = 0; i < 2 * (int)s->rows; i++) sums[i] = LLVMConstNull(v->type);
     register_block(v, s, a, panel, count, sums);
@@ -187,11 +187,11 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
     Frame *f = &open.inner;
     Vectors v = vectors_of(f, s->lanes);
     LLVMValueRef a = helper_pointer(&open, 0), b = helper_pointer(&open, 1), c = helper_pointer(&open, 2);
-    Loop panels = loop_begin(f, whole(f, 0), helper_number(&open, 1));
-    LLVMValueRef panel = float_pointer(f, b, scaled(f, panels.index, s->b_panel)), column = scaled(f, panels.index, 2 * s->lanes);
-    Loop strips = loop_begin_step(f, whole(f, 0), helper_number(&open, 0), s->rows);
-    LLVMValueRef from = float_pointer(f, a, scaled(f, strips.index, s->a_line));
-    LLVMValueRef to = float_pointer(f, c, sum_of(f, scaled(f, strips.index, s->c_line), column));
+    Loop panels = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
+    LLVMValueRef panel = helper_float_pointer(f, b, helper_scaled(f, panels.index, s->b_panel)), column = helper_scaled(f, panels.index, 2 * s->lanes);
+    Loop strips = loop_begin_step(f, emit_whole(f, 0), helper_number(&open, 0), s->rows);
+    LLVMValueRef from = helper_float_pointer(f, a, helper_scaled(f, strips.index, s->a_line));
+    LLVMValueRef to = helper_float_pointer(f, c, helper_sum_of(f, helper_scaled(f, strips.index, s->c_line), column));
     emit_block(&v, s, from, panel, helper_number(&open, 2), to);
     loop_end(f, &strips);
     loop_end(f, &panels);
@@ -203,11 +203,11 @@ Helper emit_block_product(Frame *outer, const BlockShape *s, int number) {
 /* One x at a time, kept inside the source. */
 static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef y_begin, LLVMValueRef y_end) {
     Loop ys = loop_begin(f, y_begin, y_end);
-    LLVMValueRef from = float_pointer(f, source, scaled(f, ys.index, s->y_step)), row = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
-    Loop xs = loop_begin(f, whole(f, 0), whole(f, 2 * s->lanes));
-    LLVMValueRef x = smaller_of(f, sum_of(f, first, xs.index), last);
-    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, float_pointer(f, from, scaled(f, x, s->x_step)), "");
-    LLVMBuildStore(f->e->builder, value, float_pointer(f, row, xs.index));
+    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, ys.index, s->y_step)), row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
+    Loop xs = loop_begin(f, emit_whole(f, 0), emit_whole(f, 2 * s->lanes));
+    LLVMValueRef x = helper_smaller_of(f, helper_sum_of(f, first, xs.index), last);
+    LLVMValueRef value = LLVMBuildLoad2(f->e->builder, f->e->f32, helper_float_pointer(f, from, helper_scaled(f, x, s->x_step)), "");
+    LLVMBuildStore(f->e->builder, value, helper_float_pointer(f, row, xs.index));
     loop_end(f, &xs);
     loop_end(f, &ys);
 }
@@ -215,15 +215,15 @@ static void panel_by_element(Frame *f, const PanelShape *s, LLVMValueRef source,
 /* Squares of the source turned over in registers; the y behind the last whole square one by one. */
 static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef last, LLVMValueRef count) {
     Frame *f = v->f;
-    LLVMValueRef squares = LLVMBuildAnd(f->e->builder, count, whole(f, -s->lanes), "");
+    LLVMValueRef squares = LLVMBuildAnd(f->e->builder, count, emit_whole(f, -s->lanes), "");
     for (int64_t half = 0; half < 2; half++) {
         LLVMValueRef line[MOST_LANES], rows[MOST_LANES];
         for (int64_t i = 0; i < s->lanes; i++)
-            line[i] = float_pointer(f, source, scaled(f, smaller_of(f, sum_of(f, first, whole(f, half * s->lanes + i)), last), s->x_step));
-        Loop ys = loop_begin_step(f, whole(f, 0), squares, s->lanes);
-        for (int64_t i = 0; i < s->lanes; i++) rows[i] = load(v, float_pointer(f, line[i], ys.index), 0);
+            line[i] = helper_float_pointer(f, source, helper_scaled(f, helper_smaller_of(f, helper_sum_of(f, first, emit_whole(f, half * s->lanes + i)), last), s->x_step));
+        Loop ys = loop_begin_step(f, emit_whole(f, 0), squares, s->lanes);
+        for (int64_t i = 0; i < s->lanes; i++) rows[i] = load(v, helper_float_pointer(f, line[i], ys.index), 0);
         transpose(v, rows);
-        LLVMValueRef at = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
+        LLVMValueRef at = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
         for (int64_t i = 0; i < s->lanes; i++) store(v, rows[i], at, i * 2 * s->lanes + half * s->lanes);
         loop_end(f, &ys);
     }
@@ -232,9 +232,9 @@ static void panel_by_squares(const Vectors *v, const PanelShape *s, LLVMValueRef
 
 static void panel_by_lines(const Vectors *v, const PanelShape *s, LLVMValueRef source, LLVMValueRef to, LLVMValueRef first, LLVMValueRef count) {
     Frame *f = v->f;
-    LLVMValueRef from = float_pointer(f, source, first);
-    Loop ys = loop_begin(f, whole(f, 0), count);
-    LLVMValueRef line = float_pointer(f, from, scaled(f, ys.index, s->y_step)), row = float_pointer(f, to, scaled(f, ys.index, 2 * s->lanes));
+    LLVMValueRef from = helper_float_pointer(f, source, first);
+    Loop ys = loop_begin(f, emit_whole(f, 0), count);
+    LLVMValueRef line = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->y_step)), row = helper_float_pointer(f, to, helper_scaled(f, ys.index, 2 * s->lanes));
     for (int64_t half = 0; half < 2; half++) store(v, load(v, line, half * s->lanes), row, half * s->lanes);
     loop_end(f, &ys);
 }
@@ -246,12 +246,12 @@ Helper emit_panels(Frame *outer, const PanelShape *s, int number) {
     Vectors v = vectors_of(f, s->lanes);
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1), xs = helper_number(&open, 0), ys = helper_number(&open, 1);
-    LLVMValueRef last = sum_of(f, xs, whole(f, -1)), zero = whole(f, 0);
+    LLVMValueRef last = helper_sum_of(f, xs, emit_whole(f, -1)), zero = emit_whole(f, 0);
     Loop panels = loop_begin_step(f, zero, xs, 2 * s->lanes);
-    LLVMValueRef to = float_pointer(f, target, scaled(f, LLVMBuildUDiv(b, panels.index, whole(f, 2 * s->lanes), ""), s->to_panel));
+    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, LLVMBuildUDiv(b, panels.index, emit_whole(f, 2 * s->lanes), ""), s->to_panel));
     if (s->x_step == 1) {
         LLVMBasicBlockRef full = frame_block(f, "full"), ragged = frame_block(f, "ragged"), after = frame_block(f, "after");
-        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLE, sum_of(f, panels.index, whole(f, 2 * s->lanes)), xs, ""), full, ragged);
+        LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntSLE, helper_sum_of(f, panels.index, emit_whole(f, 2 * s->lanes)), xs, ""), full, ragged);
         LLVMPositionBuilderAtEnd(b, full);
         panel_by_lines(&v, s, source, to, panels.index, ys);
         LLVMBuildBr(b, after);
@@ -288,15 +288,15 @@ Helper emit_copy(Frame *outer, const CopyShape *s, int number) {
     Frame *f = &open.inner;
     LLVMBuilderRef b = f->e->builder;
     LLVMValueRef source = helper_pointer(&open, 0), target = helper_pointer(&open, 1);
-    Loop xs = loop_begin(f, whole(f, 0), helper_number(&open, 0));
-    LLVMValueRef from = float_pointer(f, source, scaled(f, xs.index, s->line));
-    LLVMValueRef to = float_pointer(f, target, scaled(f, xs.index, s->to_line)), lost = NULL;
-    if (s->lost_line) lost = float_pointer(f, helper_pointer(&open, 2), scaled(f, xs.index, s->lost_line));
-    Loop ys = loop_begin(f, whole(f, 0), helper_number(&open, 1));
-    LLVMValueRef at = float_pointer(f, from, scaled(f, ys.index, s->step));
+    Loop xs = loop_begin(f, emit_whole(f, 0), helper_number(&open, 0));
+    LLVMValueRef from = helper_float_pointer(f, source, helper_scaled(f, xs.index, s->line));
+    LLVMValueRef to = helper_float_pointer(f, target, helper_scaled(f, xs.index, s->to_line)), lost = NULL;
+    if (s->lost_line) lost = helper_float_pointer(f, helper_pointer(&open, 2), helper_scaled(f, xs.index, s->lost_line));
+    Loop ys = loop_begin(f, emit_whole(f, 0), helper_number(&open, 1));
+    LLVMValueRef at = helper_float_pointer(f, from, helper_scaled(f, ys.index, s->step));
     LLVMValueRef value = LLVMBuildLoad2(b, f->e->f32, at, "");
-    LLVMValueRef place = float_pointer(f, to, scaled(f, ys.index, s->to_step));
-    LLVMValueRef lost_at = lost ? float_pointer(f, lost, ys.index) : NULL;
+    LLVMValueRef place = helper_float_pointer(f, to, helper_scaled(f, ys.index, s->to_step));
+    LLVMValueRef lost_at = lost ? helper_float_pointer(f, lost, ys.index) : NULL;
     if (s->adds) value = added(f, place, value, lost_at);
     else if (lost) LLVMBuildStore(b, LLVMConstReal(f->e->f32, 0), lost_at);
     LLVMBuildStore(b, value, place);

@@ -61,9 +61,9 @@ typedef struct CopyShape {
 Helper emit_copy(Frame *f, const CopyShape *shape, int number);
 
 /* Small words for index arithmetic. */
-LLVMValueRef sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef scaled(Frame *f, LLVMValueRef a, int64_t by);
-LLVMValueRef smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at);
+LLVMValueRef helper_sum_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef helper_scaled(Frame *f, LLVMValueRef a, int64_t by);
+LLVMValueRef helper_smaller_of(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef helper_float_pointer(Frame *f, LLVMValueRef base, LLVMValueRef at);
 
 #endif

@@ -10,25 +10,25 @@
 
 enum { MAX_LANES = 16 };
 
-LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
-LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, whole(f, b), ""); }
+LLVMValueRef vector_add(Frame *f, LLVMValueRef a, LLVMValueRef b) { return LLVMBuildNSWAdd(f->e->builder, a, b, ""); }
+LLVMValueRef vector_times(Frame *f, LLVMValueRef a, int64_t b) { return LLVMBuildNSWMul(f->e->builder, a, emit_whole(f, b), ""); }
 
-LLVMValueRef smaller(Frame *f, LLVMValueRef a, LLVMValueRef b) {
+LLVMValueRef vector_smaller(Frame *f, LLVMValueRef a, LLVMValueRef b) {
     return LLVMBuildSelect(f->e->builder, LLVMBuildICmp(f->e->builder, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
-LLVMValueRef table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t more) {
-    LLVMValueRef index = add(f, at, whole(f, more));
+LLVMValueRef vector_table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t more) {
+    LLVMValueRef index = vector_add(f, at, emit_whole(f, more));
     LLVMTypeRef i32 = f->e->i32;
     LLVMValueRef value = LLVMBuildLoad2(f->e->builder, i32, LLVMBuildInBoundsGEP2(f->e->builder, i32, tables, &index, 1, ""), "");
     return LLVMBuildSExt(f->e->builder, value, f->e->i64, "");
 }
 
-LLVMValueRef float_at(Frame *f, LLVMValueRef base, LLVMValueRef at) {
+LLVMValueRef vector_float_at(Frame *f, LLVMValueRef base, LLVMValueRef at) {
     return LLVMBuildInBoundsGEP2(f->e->builder, f->e->f32, base, &at, 1, "");
 }
 
-static LLVMValueRef near(Frame *f, LLVMValueRef base, int64_t at) { return at ? float_at(f, base, whole(f, at)) : base; }
+static LLVMValueRef near(Frame *f, LLVMValueRef base, int64_t at) { return at ? vector_float_at(f, base, emit_whole(f, at)) : base; }
 
 /* An intrinsic that is overloaded on two types. */
 static LLVMValueRef call_typed(Frame *f, const char *name, LLVMTypeRef *types, LLVMValueRef *args, unsigned count) {
@@ -67,12 +67,12 @@ LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar) {
 LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first) {
     unsigned lanes = LLVMGetVectorSize(type);
     LLVMValueRef places[MAX_LANES];
-    for (unsigned i = 0; i < lanes; i++) places[i] = whole(f, first + (int64_t)i);
+    for (unsigned i = 0; i < lanes; i++) places[i] = emit_whole(f, first + (int64_t)i);
     LLVMValueRef all = vector_splat(f, LLVMVectorType(f->e->i64, lanes), left);
     return LLVMBuildICmp(f->e->builder, LLVMIntSLT, LLVMConstVector(places, lanes), all, "");
 }
 
-void prefetch(Frame *f, LLVMValueRef at, int level) {
+void vector_prefetch(Frame *f, LLVMValueRef at, int level) {
     Emitter *e = f->e;
     static const char name[] = "llvm.prefetch";
     unsigned id = LLVMLookupIntrinsicID(name, sizeof name - 1);

@@ -6,12 +6,12 @@
 #include "compiler/cpu/emit.h"
 #include "compiler/plan/contraction.h"
 
-LLVMValueRef add(Frame *f, LLVMValueRef a, LLVMValueRef b);
-LLVMValueRef times(Frame *f, LLVMValueRef a, int64_t b);
-LLVMValueRef smaller(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef vector_add(Frame *f, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef vector_times(Frame *f, LLVMValueRef a, int64_t b);
+LLVMValueRef vector_smaller(Frame *f, LLVMValueRef a, LLVMValueRef b);
 /* Word `at` + `more` of a table of int32, as i64. */
-LLVMValueRef table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t more);
-LLVMValueRef float_at(Frame *f, LLVMValueRef base, LLVMValueRef at);
+LLVMValueRef vector_table_at(Frame *f, LLVMValueRef tables, LLVMValueRef at, int64_t more);
+LLVMValueRef vector_float_at(Frame *f, LLVMValueRef base, LLVMValueRef at);
 
 LLVMValueRef vector_load(Frame *f, LLVMTypeRef type, LLVMValueRef base, int64_t at);
 /* Loads a vector. Lanes that the mask excludes are 0, and are not read. */
@@ -24,7 +24,7 @@ LLVMValueRef vector_splat(Frame *f, LLVMTypeRef type, LLVMValueRef scalar);
 LLVMValueRef vector_mask(Frame *f, LLVMTypeRef type, LLVMValueRef left, int64_t first);
 /* Asks for a cache line in the cache of that level, 1 or 2. An address that is nowhere does no
  * harm. */
-void prefetch(Frame *f, LLVMValueRef at, int level);
+void vector_prefetch(Frame *f, LLVMValueRef at, int level);
 /* Loads as many words of a table as there are lanes. */
 LLVMValueRef vector_table(Frame *f, LLVMTypeRef type, LLVMValueRef tables, LLVMValueRef at);
 void vector_scatter(Frame *f, LLVMValueRef value, LLVMValueRef base, LLVMValueRef offsets,

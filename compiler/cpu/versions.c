@@ -103,7 +103,7 @@ static const GExpr *next_condition(Frame *f, const GNode *n, int bound) {
     return found ? s.found : NULL;
 }
 
-const GExpr *version_condition(Frame *f, const GNode *const *nodes, int count, int bound) {
+const GExpr *frame_version_condition(Frame *f, const GNode *const *nodes, int count, int bound) {
     const GExpr *found = NULL;
     if (f->versions >= MOST_VERSIONS || f->assumed_count == MOST_ASSUMED) return NULL;
     for (int i = 0; i < count && !found; i++) found = next_condition(f, nodes[i], bound);

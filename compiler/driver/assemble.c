@@ -259,14 +259,14 @@ bool assemble(Arena *arena, const Method *method, const LoweredProgram *lowered,
 
 PlanTarget device_target(Arena *arena, const DeviceChoice *device) { return device->backend->target(arena, device->number); }
 
-CompileOptions compile_options(Arena *arena, const Options *options, const PlanTarget *target) {
+CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target) {
     return (CompileOptions){.after = print_after_pass, .context = print_after_new(arena, options->print_after), .target = target, .memory = options->memory_bytes,
                             .settings = {.no_stream = options->no_stream, .no_fuse = options->no_fuse}};
 }
 
 LoweredProgram *lower_checked(Arena *arena, const Options *options, Diag *diag, const Method *method, const DeviceChoice *device) {
     const PlanTarget target = device_target(arena, device);
-    const CompileOptions lower = compile_options(arena, options, &target);
+    const CompileOptions lower = options_to_compile(arena, options, &target);
     return compile_method(arena, diag, method, METHOD_STEPS, &lower);
 }
 

@@ -15,7 +15,7 @@ typedef struct Assembled {
 } Assembled;
 
 /* What the command line asks of a compilation for the target; NULL: none is known. */
-CompileOptions compile_options(Arena *arena, const Options *options, const PlanTarget *target);
+CompileOptions options_to_compile(Arena *arena, const Options *options, const PlanTarget *target);
 /* From the spec's file to its graphs, with the settings of the command line; NULL after messages on stderr. */
 LoweredProgram *lower_spec(Arena *arena, const Options *options, const char *path, const DeviceChoice *device, Method **method);
 /* The second half of it: from the checked method; messages go to diag. */

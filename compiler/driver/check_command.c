@@ -43,9 +43,9 @@ static void log_plans(Arena *arena, const LoweredProgram *program, PassLog *log)
     for (int i = 0; i < list.count; i++) {
         Plan plan;
         const char *error;
-        const PassFigures figures = figures_begin(list.graphs[i], "place");
+        const PassFigures figures = pass_figures_begin(list.graphs[i], "place");
         if (!plan_make(&plan, arena, list.graphs[i], program->states.items, program->states.count, &target, &error)) continue;
-        figures_end(log, figures, list.graphs[i]);
+        pass_figures_end(log, figures, list.graphs[i]);
         log->items[log->count - 1].nodes = plan.kernels.items.count;
     }
 }
@@ -90,9 +90,9 @@ static bool gives_a_number(const Stmt *s) { return s->kind == STMT_FN && s->resu
 /* Of a file without a loss: its functions that give a number, or the one of --fn, on arrays as large as --size says. */
 static bool report_functions(Arena *arena, Diag *diag, const Options *o, const Method *method) {
     const PlanTarget target = device_target(arena, &host);
-    const CompileOptions lower = compile_options(arena, o, &target);
+    const CompileOptions lower = options_to_compile(arena, o, &target);
     bool any = false, good = true;
-    if (o->fn && !find_function(method, o->fn)) {
+    if (o->fn && !method_find_function(method, o->fn)) {
         report(CODE_FUNCTION_INPUT, "`%s` has no function `%s`", o->file, o->fn);
         return false;
     }
@@ -113,7 +113,7 @@ static bool report_functions(Arena *arena, Diag *diag, const Options *o, const M
 /* What is asked of a method or of functions that check; false after a message, some of them in diag. */
 static bool report_checked(Arena *arena, Diag *diag, const Options *o, Method *method) {
     PassLog log = {0};
-    CompileOptions lower = compile_options(arena, o, NULL);
+    CompileOptions lower = options_to_compile(arena, o, NULL);
     if (o->passes) lower.log = &log;
     LoweredProgram *program = load_lowered(arena, diag, method, &lower);
     const bool sound = diag_error_count(diag) == 0;
@@ -134,7 +134,7 @@ static bool asks_for_types(const Options *o) {
 static int check(Arena *arena, const Options *o) {
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, o->file, o);
-    if (method && diag_error_count(diag) == 0 && !fits_options(o, is_method(method))) return 2;
+    if (method && diag_error_count(diag) == 0 && !fits_options(o, method_is_trained(method))) return 2;
     const bool reported = method && report_checked(arena, diag, o, method);
     report_messages(diag);
     if (!reported || diag_error_count(diag)) return 1;

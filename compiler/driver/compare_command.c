@@ -279,7 +279,7 @@ static bool is_as_recorded(const Comparison *c, const Variant *v, long seed, con
         double value = 0;
         same = couplet_record_number(&record, arena_printf(c->arena, "hypers.%s", v->sets.items[i].name), &value) && value == strtod(v->sets.items[i].value, NULL);
     }
-    const Source **files = spec_sources(c->arena, v->spec, &count);
+    const Source **files = load_spec_sources(c->arena, v->spec, &count);
     for (int i = 0; same && i < count; i++) same = couplet_record_has_file(&record, files[i]->text, files[i]->length);
     couplet_record_free(&record);
     return same && count > 0;

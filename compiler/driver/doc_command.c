@@ -49,7 +49,7 @@ static void print_function(Arena *arena, const Stmt *fn, const Method *method, F
     comment_signature(fn, out);
     fprintf(out, "`\n\n");
     if (said.of.count) print_lines(&said, 0, out);
-    const Stmt *checked = fn->kind == STMT_FN ? find_function(method, fn->name) : NULL;
+    const Stmt *checked = fn->kind == STMT_FN ? method_find_function(method, fn->name) : NULL;
     if (checked) print_formula(arena, checked, out);
     fprintf(out, "<details><summary>in the language</summary>\n\n```\n%.*s\n```\n\n</details>\n\n",
             fn->span.end - fn->span.begin, source->text + fn->span.begin);
@@ -91,7 +91,7 @@ static void print_file(Arena *arena, const Module *file, const Method *method, F
 static void print_page(Arena *arena, const char *path, Module *const *files, int count,
                        const Method *method, FILE *out) {
     const char *readme = arena_printf(arena, "%s/README.md", path);
-    Source *about = access(readme, R_OK) == 0 ? read_text(arena, readme) : NULL;
+    Source *about = access(readme, R_OK) == 0 ? load_source(arena, readme) : NULL;
     fprintf(out, "<!-- Made by `couplet doc %s`: change the comments there. -->\n\n", path);
     if (about) fprintf(out, "%s", about->text);
     for (int i = 0; i < count; i++) print_contents(arena, files[i], out);
@@ -105,7 +105,7 @@ int doc_command(int argc, char **argv) {
     int status = 2, count;
     if (options_read(arena, &options, "doc", "", argc, argv)) {
         Diag *diag = diag_new(arena);
-        const Source **sources = spec_sources(arena, options.file, &count);
+        const Source **sources = load_spec_sources(arena, options.file, &count);
         Module **files = arena_array(arena, Module *, count + 1);
         for (int i = 0; i < count; i++) files[i] = parse_module(arena, diag, sources[i], sources[i]->path);
         const bool parsed = count > 0 && diag_error_count(diag) == 0;

@@ -52,7 +52,7 @@ static bool replace_file(const char *path, const char *text) {
 static int run_file(const Options *o, const char *path) {
     Arena *arena = arena_new();
     const bool piped = strcmp(path, "-") == 0;
-    const Source *source = piped && o->write ? NULL : read_text(arena, path);
+    const Source *source = piped && o->write ? NULL : load_source(arena, path);
     const char *text = source ? format_file(arena, source) : NULL;
     int status = text ? 0 : 2;
     if (piped && o->write) report(CODE_COMMAND_LINE, "--write puts the text into its file, and standard input is none");

@@ -236,7 +236,7 @@ static bool has_dimension(const Stmt *s, const char *name) {
 }
 
 bool arrays_know_sizes(const Method *method, const Options *options) {
-    const bool searched = !options->fn || find_function(method, options->fn);
+    const bool searched = !options->fn || method_find_function(method, options->fn);
     for (int i = 0; searched && i < options->sizes.count; i++) {
         const char *name = options->sizes.items[i].name;
         bool known = false;

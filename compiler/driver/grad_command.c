@@ -190,7 +190,7 @@ static int grad(Arena *arena, const Options *options) {
     Diag *diag = diag_new(arena);
     Method *method = load_method(arena, diag, options->file, options);
     const PlanTarget target = device_target(arena, &choice);
-    const CompileOptions watch = compile_options(arena, options, &target);
+    const CompileOptions watch = options_to_compile(arena, options, &target);
     const bool ready = method && arrays_read(&arrays, options);
     Graph *g = ready ? compile_function(arena, diag, method, options->fn, arrays.inputs, arrays.count, &watch) : NULL;
     if (g) print_after_place(arena, options->print_after, g, NULL, 0, &choice);

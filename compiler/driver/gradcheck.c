@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void snapshot_pass(void *context, const Graph *g, const char *pass) {
+void gradient_snapshot_pass(void *context, const Graph *g, const char *pass) {
     Snapshot *s = context;
     if (s->taken || strcmp(pass, s->pass) != 0 || strcmp(g->name, s->name) != 0) return;
     s->taken = true;

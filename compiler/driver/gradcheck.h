@@ -6,14 +6,14 @@
 #include "compiler/compile/compile.h"
 #include "compiler/reference/reference.h"
 
-/* A graph as it stood after a pass; later passes do not change it. snapshot_pass is for use as CompileOptions.after, with it as the context. */
+/* A graph as it stood after a pass; later passes do not change it. gradient_snapshot_pass is for use as CompileOptions.after, with it as the context. */
 typedef struct Snapshot {
     const char *name; /* of the graph that is wanted: "train", the function's name */
     const char *pass; /* "lower": the formula as written */
     Graph graph;
     bool taken;
 } Snapshot;
-void snapshot_pass(void *snapshot, const Graph *graph, const char *pass);
+void gradient_snapshot_pass(void *snapshot, const Graph *graph, const char *pass);
 
 typedef struct GradientCheck {
     int64_t entries, tried;

@@ -115,11 +115,11 @@ static bool check_gradients(Diag *diag, const Subject *s) {
 }
 
 static bool check_function(Arena *arena, Diag *diag, const Options *o, const Method *method, const char *name) {
-    const Stmt *fn = find_function(method, name);
+    const Stmt *fn = method_find_function(method, name);
     FunctionArrays *arrays = arena_new_of(arena, FunctionArrays);
     arrays->arena = arena;
     Snapshot written = {.name = name, .pass = "lower"};
-    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
+    const CompileOptions lower = {.after = gradient_snapshot_pass, .context = &written};
     if (!arrays_read(arrays, o) || (fn && !arrays_make_up(arrays, fn, o))) return false;
     Graph *g = compile_function(arena, diag, method, name, arrays->inputs, arrays->count, &lower);
     if (!g || !arrays_fit_whole_numbers(arrays, g)) return false;
@@ -227,7 +227,7 @@ static bool check_whole(Arena *arena, Diag *diag, const Options *o, const Method
         return false;
     }
     Snapshot written = {.name = "train", .pass = "lower"};
-    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
+    const CompileOptions lower = {.after = gradient_snapshot_pass, .context = &written};
     LoweredProgram *program = compile_method(arena, diag, method, METHOD_GRADIENTS, &lower);
     if (!program) return false;
     MethodArrays arrays = {.arena = arena, .program = program, .seed = (uint32_t)o->seed};

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-const Source *read_library(void *context, Arena *arena, const char *name, int part) {
+const Source *library_read(void *context, Arena *arena, const char *name, int part) {
     (void)context;
     for (const LibraryFile *file = library_files; file->module; file++) {
         if (strcmp(file->module, name) != 0 || part-- > 0) continue;

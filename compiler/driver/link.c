@@ -31,7 +31,7 @@ bool tool_run(const char *const *words) {
     return false;
 }
 
-const char *runtime_folder(Arena *arena) {
+const char *link_runtime_folder(Arena *arena) {
     const char *set = getenv("COUPLET_RUNTIME");
     if (set && *set) return set;
     char here[1024];
@@ -72,7 +72,7 @@ static bool run(Arena *arena, Words *w) {
 }
 
 bool link_executable(Arena *arena, const char *const *objects, int count, const char *out) {
-    const char *runtime = runtime_folder(arena);
+    const char *runtime = link_runtime_folder(arena);
     if (!runtime) return false;
     Words w = {{0}};
     add_all(arena, &w, (const char *const[]){"cc", "-o", out}, 3);
@@ -84,7 +84,7 @@ bool link_executable(Arena *arena, const char *const *objects, int count, const 
 }
 
 bool link_shared(Arena *arena, const char *const *objects, int count, const char *out) {
-    const char *runtime = runtime_folder(arena), *slash = strrchr(out, '/');
+    const char *runtime = link_runtime_folder(arena), *slash = strrchr(out, '/');
     if (!runtime) return false;
     Words w = {{0}};
     add_all(arena, &w, (const char *const[]){"cc", "-shared", "-o", out, arena_printf(arena, "-Wl,-soname,%s", slash ? slash + 1 : out)}, 5);

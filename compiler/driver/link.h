@@ -8,7 +8,7 @@
 bool tool_run(const char *const *words);
 
 /* The folder of libcouplet.a, libcouplet.so and couplet.h: $COUPLET_RUNTIME, or where they lie beside this executable. NULL after a sentence. */
-const char *runtime_folder(Arena *arena);
+const char *link_runtime_folder(Arena *arena);
 
 bool link_executable(Arena *arena, const char *const *objects, int count, const char *out);
 bool link_shared(Arena *arena, const char *const *objects, int count, const char *out);

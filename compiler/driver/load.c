@@ -43,7 +43,7 @@ static Source *read_stream(Arena *arena, FILE *file, const char *name) {
     return source;
 }
 
-Source *read_text(Arena *arena, const char *path) {
+Source *load_source(Arena *arena, const char *path) {
     struct stat info;
     if (is_standard_input(path)) return read_stream(arena, stdin, "<stdin>");
     errno = 0;
@@ -109,7 +109,7 @@ static bool recall_schema(const Seeker *seeker, Arena *arena, DataSource *d) {
     double rows;
     while (seeker->record && couplet_record_field(seeker->record, d->name, fields.count, &field)) array_push(arena, &fields, field);
     if (!fields.count || !couplet_record_number(seeker->record, arena_printf(arena, "data.%s.used", d->name), &rows)) return false;
-    take_table_fields(arena, fields.items, fields.count, d);
+    source_take_fields(arena, fields.items, fields.count, d);
     d->rows = (int64_t)rows;
     d->recalled = true;
     return true;
@@ -179,7 +179,7 @@ static SchemaAnswer read_schema(void *context, Arena *arena, DataSource *d, cons
     const double start = now();
     const bool of_preset = good && request.split; /* what is known of a preset holds where its data is not there */
     if (good && (good = couplet_table_open(&request, &seeker->open, error, sizeof error))) {
-        take_table_fields(arena, seeker->open.fields, seeker->open.field_count, d);
+        source_take_fields(arena, seeker->open.fields, seeker->open.field_count, d);
         d->rows = seeker->open.held;
         seeker->of = d;
     }
@@ -227,7 +227,7 @@ static const char *named_path(Arena *arena, const char *path) {
     return copy;
 }
 
-const char *spec_name(Arena *arena, const char *path) {
+const char *load_spec_name(Arena *arena, const char *path) {
     if (is_standard_input(path)) return "stdin";
     path = named_path(arena, path);
     const char *slash = strrchr(path, '/');
@@ -240,12 +240,12 @@ const char *spec_name(Arena *arena, const char *path) {
 static const Source **library_sources(Arena *arena, const char *name, int *count) {
     ARRAY(const Source *) parts = {NULL, 0, 0};
     const Source *part;
-    while ((part = read_library(NULL, arena, name, parts.count))) array_push(arena, &parts, part);
+    while ((part = library_read(NULL, arena, name, parts.count))) array_push(arena, &parts, part);
     *count = parts.count;
     return parts.items;
 }
 
-const Source **spec_sources(Arena *arena, const char *path, int *count) {
+const Source **load_spec_sources(Arena *arena, const char *path, int *count) {
     struct stat info;
     bool there = stat(path, &info) == 0;
     const Source **library = there ? NULL : library_sources(arena, path, count);
@@ -255,7 +255,7 @@ const Source **spec_sources(Arena *arena, const char *path, int *count) {
     if (there && S_ISDIR(info.st_mode)) paths = folder_files(arena, path, count);
     const Source **sources = arena_array(arena, const Source *, *count + 1);
     for (int i = 0; i < *count; i++) {
-        sources[i] = read_text(arena, paths[i]);
+        sources[i] = load_source(arena, paths[i]);
         if (!sources[i]) *count = 0;
     }
     return sources;
@@ -275,9 +275,9 @@ static const Source **text_sources(Arena *arena, const Options *options, int *co
 static Module *read_spec(Arena *arena, Diag *diag, const char *path, const Options *options) {
     int count;
     const Source **sources =
-        options->text ? text_sources(arena, options, &count) : spec_sources(arena, path, &count);
+        options->text ? text_sources(arena, options, &count) : load_spec_sources(arena, path, &count);
     Module *spec = NULL;
-    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], spec_name(arena, path)));
+    for (int i = 0; i < count; i++) spec = module_join(arena, spec, parse_module(arena, diag, sources[i], load_spec_name(arena, path)));
     return spec;
 }
 
@@ -287,7 +287,7 @@ static bool has_loss(const Module *spec) {
     return false;
 }
 
-bool is_method(const Method *method) { return has_loss(method->spec); }
+bool method_is_trained(const Method *method) { return has_loss(method->spec); }
 
 Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *options) {
     static const Options none = {.file = NULL};
@@ -298,7 +298,7 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
     if (!settings_write(arena, spec, options, for_functions)) return NULL;
     Seeker seeker = {.places = options_places(options, spec->source->path), .loading = {.threads = (int)options->threads, .skip_bad = options->skip_bad}, .quiet = options->quiet, .record = options->trusts_record ? options->record : NULL, .opened = options->opened};
     if (!places_fit(arena, spec, &seeker.places)) return NULL;
-    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
+    const CheckHooks hooks = {library_read, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
     Method *method = check_method(arena, diag, spec, &hooks);
     close_table(&seeker);
     if (diag_error_count(diag)) return NULL;
@@ -309,8 +309,8 @@ Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text) 
     Source *source = arena_new_of(arena, Source);
     *source = (Source){path, text, strlen(text)};
     Seeker seeker = {.quiet = true};
-    const CheckHooks hooks = {read_library, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
-    Method *method = check_method(arena, diag, parse_module(arena, diag, source, spec_name(arena, path)), &hooks);
+    const CheckHooks hooks = {library_read, read_schema, choose_rows, kept_rows, &data_catalogue, &seeker};
+    Method *method = check_method(arena, diag, parse_module(arena, diag, source, load_spec_name(arena, path)), &hooks);
     close_table(&seeker);
     return method;
 }

@@ -14,13 +14,13 @@ typedef struct LibraryFile {
 extern const LibraryFile library_files[]; /* in order of path; ends with a NULL module; made from stdlib/ by embed.cmake */
 
 /* A ModuleReader of the embedded library. */
-const Source *read_library(void *context, Arena *arena, const char *name, int part);
+const Source *library_read(void *context, Arena *arena, const char *name, int part);
 
 /* A file as it stands, or standard input for `-`; NULL after a message. */
-Source *read_text(Arena *arena, const char *path);
+Source *load_source(Arena *arena, const char *path);
 /* What makes up a spec: a file; the .cpl files of a folder, in order of name, as one module; or a module of the library by its name, when there is no
  * such file. None (*count is 0) after a message. */
-const Source **spec_sources(Arena *arena, const char *path, int *count);
+const Source **load_spec_sources(Arena *arena, const char *path, int *count);
 
 /* NULL after messages, some of them in diag. The settings of `options`, which may be NULL, are written into the spec before the check. In a method each --set is a
  * hyper; in a file of functions, and where --fn names one, it may also be a parameter, and each --in is one. */
@@ -30,13 +30,13 @@ Method *load_method(Arena *arena, Diag *diag, const char *path, const Options *o
 Method *load_text(Arena *arena, Diag *diag, const char *path, const char *text);
 
 /* Whether it trains something: else it is a file of functions. */
-bool is_method(const Method *method);
+bool method_is_trained(const Method *method);
 
 /* What `couplet check` finds beyond types: a file with a loss is a method, and what only concrete extents can tell (a read out of range) is
  * found by lowering it. NULL after errors and for a file without a loss. The plans are for the CPU, whatever options->target is. */
 LoweredProgram *load_lowered(Arena *arena, Diag *diag, const Method *method, const CompileOptions *options);
 
 /* The name of a method: its file's, without folder and ending, or its folder's. */
-const char *spec_name(Arena *arena, const char *path);
+const char *load_spec_name(Arena *arena, const char *path);
 
 #endif

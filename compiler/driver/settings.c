@@ -159,7 +159,7 @@ typedef ARRAY(const Stmt *) Functions;
 
 static Functions functions_of(Arena *arena, const Method *method, const Options *o) {
     Functions list = {0};
-    const Stmt *named = o->fn ? find_function(method, o->fn) : NULL;
+    const Stmt *named = o->fn ? method_find_function(method, o->fn) : NULL;
     if (named) array_push(arena, &list, named);
     for (int i = 0; !o->fn && i < method->spec->stmt_count; i++)
         if (method->spec->stmts[i]->kind == STMT_FN) array_push(arena, &list, method->spec->stmts[i]);

@@ -160,7 +160,7 @@ static const char *const *copy_names(Arena *arena, const CoupletField *from) {
     return names;
 }
 
-void take_table_fields(Arena *arena, const CoupletField *fields, int count, DataSource *out) {
+void source_take_fields(Arena *arena, const CoupletField *fields, int count, DataSource *out) {
     out->fields = arena_array(arena, DataField, count + 1);
     out->field_count = count;
     for (int i = 0; i < count; i++) {

@@ -14,6 +14,6 @@ CoupletSource source_of_data(Arena *arena, const DataSource *data);
 /* A field as the runtime has it, with its names of classes. */
 CoupletField field_of_data(const DataField *field);
 /* The fields of a table that was opened, copied into the source. */
-void take_table_fields(Arena *arena, const CoupletField *fields, int count, DataSource *out);
+void source_take_fields(Arena *arena, const CoupletField *fields, int count, DataSource *out);
 
 #endif

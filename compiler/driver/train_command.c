@@ -78,7 +78,7 @@ static void drop_kept(Job *j) {
 
 static bool open_run(Job *j, const char *folder, bool resume) {
     char error[COUPLET_PATH_BYTES + 512];
-    if (!couplet_folder_open(&j->folder, folder, spec_name(j->arena, j->o->file), resume, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
+    if (!couplet_folder_open(&j->folder, folder, load_spec_name(j->arena, j->o->file), resume, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
     if (!couplet_record_read(j->folder.path, &j->record, error, sizeof error)) return report_error(CODE_RUN_FOLDER, error);
     take_record(j);
     take_kept(j);
@@ -87,7 +87,7 @@ static bool open_run(Job *j, const char *folder, bool resume) {
 
 static bool claim_run(Job *j) {
     char error[COUPLET_PATH_BYTES + 512];
-    return couplet_folder_claim(&j->folder, j->o->out, spec_name(j->arena, j->o->file), error, sizeof error) || report_error(CODE_RUN_FOLDER, error);
+    return couplet_folder_claim(&j->folder, j->o->out, load_spec_name(j->arena, j->o->file), error, sizeof error) || report_error(CODE_RUN_FOLDER, error);
 }
 
 /* ---- from the spec to the run ----------------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ static ExprValue mask_of(void *context, const GExpr *e, const ExprValue *args) {
     return mask;
 }
 
-uint32_t index_mask(const GExpr *expr) {
+uint32_t expr_index_mask(const GExpr *expr) {
     return expr ? (uint32_t)expr_fold(expr, mask_of, NULL).integer : 0;
 }
 
@@ -107,7 +107,7 @@ static bool split_weight(PairSink *s) {
         const GExpr *v = value->args[i], *w = value->args[1 - i];
         uint32_t payload = 1u << s->payload;
         if (v->op != G_LOAD || v->has_else || v->tensor->streamed || v->tensor->type != GT_REAL || !plain_indices(v) || !affine_load(v, &s->at_rows)) continue;
-        if (index_mask(v) != (payload | 1u << s->other) || (index_mask(w) & payload)) continue;
+        if (expr_index_mask(v) != (payload | 1u << s->other) || (expr_index_mask(w) & payload)) continue;
         s->weight = w;
         s->rows = v;
         return true;

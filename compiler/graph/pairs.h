@@ -46,6 +46,6 @@ typedef struct PairSink {
 bool pair_sink(const GNode *node, PairSink *out);
 
 /* The indices of a finished node that an expression reads, a bit for each. */
-uint32_t index_mask(const GExpr *expr);
+uint32_t expr_index_mask(const GExpr *expr);
 
 #endif

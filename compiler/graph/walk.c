@@ -25,7 +25,7 @@ typedef struct Reads {
  * side by side as well as terms. */
 static bool is_stencil(const GNode *n, const GExpr *last) {
     Affine at;
-    return reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) && at.factor[n->rank - 1] == 1;
+    return node_reduced_terms(n) <= WIDEST_STENCIL && affine_of(last, &at) && at.factor[n->rank - 1] == 1;
 }
 
 /* Counts reads whose last subscript is the last axis of the results, and those whose last subscript
@@ -40,7 +40,7 @@ static VisitStep count_read(void *context, const GExpr *e) {
     return VISIT_INSIDE;
 }
 
-bool sums_columns(const GNode *n) {
+bool node_sums_columns(const GNode *n) {
     bool folds = n->reducer == GR_SUM || n->reducer == GR_MAX || n->reducer == GR_MIN;
     if (n->kind != GN_COMPUTE || !folds || n->type != GT_REAL || n->value->type != GT_REAL || n->active || (n->empty_is_error && n->guard)) return false;
     if (n->rank == 0 || n->red_rank == 0 || n->shape[n->rank - 1] < FEWEST_COLUMNS) return false;
@@ -49,7 +49,7 @@ bool sums_columns(const GNode *n) {
     return reads.columns > 0 && reads.columns >= reads.rows;
 }
 
-int64_t reduced_terms(const GNode *n) {
+int64_t node_reduced_terms(const GNode *n) {
     int64_t terms = 1;
     for (int i = 0; i < n->red_rank; i++) terms *= n->red_shape[i];
     return terms;
@@ -59,11 +59,11 @@ int64_t reduced_terms(const GNode *n) {
  * the sum of magnitudes, with the worst of equal terms. */
 enum { FEW_TERMS = 64 };
 
-bool sums_exponentials(const GNode *n) {
+bool node_sums_exponentials(const GNode *n) {
     return n->reducer == GR_LSE || n->reducer == GR_LSE_REST;
 }
 
-bool sums_many(const GNode *n) {
-    const bool adds = n->reducer == GR_SUM || sums_exponentials(n);
-    return adds && n->value->type == GT_REAL && reduced_terms(n) > FEW_TERMS;
+bool node_sums_many(const GNode *n) {
+    const bool adds = n->reducer == GR_SUM || node_sums_exponentials(n);
+    return adds && n->value->type == GT_REAL && node_reduced_terms(n) > FEW_TERMS;
 }

@@ -132,10 +132,10 @@ CoupletStatus couplet_file_open(const char *path, const char *text, const Couple
     }
     Opening o = {path, text, hypers, hyper_count, file_new(), NULL};
     if (!o.file) return COUPLET_ERROR_MEMORY;
-    compiling_begin();
+    library_compiling_begin();
     const bool good = arena_guard(make_arena, o.file) && arena_guard(open_file, &o);
     report_collect(NULL, NULL, NULL);
-    compiling_end();
+    library_compiling_end();
     return opened(&o, good, file, problem);
 }
 
@@ -187,7 +187,7 @@ static CoupletKind kind_of(const Type *type) {
 
 int couplet_file_parameter(const CoupletFile *file, const char *function, int number,
                            CoupletParameter *parameter) {
-    const Stmt *fn = file && function ? find_function(file->method, function) : NULL;
+    const Stmt *fn = file && function ? method_find_function(file->method, function) : NULL;
     if (!fn || !parameter || number < 0 || number >= fn->param_count) return 0;
     const Param *p = &fn->params[number];
     *parameter = (CoupletParameter){.name = p->name,
@@ -225,7 +225,7 @@ static void write_about(void *context) {
 
 int64_t couplet_file_about(const CoupletFile *file, const char *function, char *text,
                            size_t bytes) {
-    About about = {file && function ? find_function(file->method, function) : NULL, NULL};
+    About about = {file && function ? method_find_function(file->method, function) : NULL, NULL};
     if (!about.fn || (bytes > 0 && !text)) return -1;
     const bool good = arena_guard(write_about, &about) && about.text;
     const int64_t length = good ? (int64_t)strlen(about.text) : -1;

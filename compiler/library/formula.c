@@ -156,7 +156,7 @@ static bool is_given(const Making *m, const char *name) {
 
 /* False after messages. A function that is not there is for the lowering to report. */
 static bool arguments_fit(Arena *arena, Diag *diag, const Making *m) {
-    const Stmt *fn = find_function(m->file->method, m->function);
+    const Stmt *fn = method_find_function(m->file->method, m->function);
     bool good = true;
     for (int i = 0; fn && good && i < m->count; i++) good = argument_fits(arena, diag, fn, m, i);
     for (int p = 0; fn && good && p < fn->param_count; p++) {
@@ -280,10 +280,10 @@ CoupletStatus couplet_formula_new(CoupletFile *file, const char *function,
                 COUPLET_ERROR_MEMORY};
     if (!m.formula) return COUPLET_ERROR_MEMORY;
     if (m.formula->options.threads > MOST_THREADS) m.formula->options.threads = MOST_THREADS;
-    compiling_begin();
+    library_compiling_begin();
     const bool had_memory = arena_guard(make_formula, &m);
     report_collect(NULL, NULL, NULL);
-    compiling_end();
+    library_compiling_end();
     if (!had_memory) {
         m.status = COUPLET_ERROR_MEMORY;
         m.problem =

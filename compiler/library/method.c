@@ -82,10 +82,10 @@ CoupletStatus couplet_method_open(const char *path, const char *text, const Coup
     }
     Opening o = {path, text, hypers, hyper_count, calloc(1, sizeof(Compiled)), NULL, false};
     if (!o.compiled) return COUPLET_ERROR_MEMORY;
-    compiling_begin();
+    library_compiling_begin();
     const bool had_memory = arena_guard(open_method, &o);
     report_collect(NULL, NULL, NULL);
-    compiling_end();
+    library_compiling_end();
     if (had_memory && o.good) {
         *method = &o.compiled->method;
         return COUPLET_OK;

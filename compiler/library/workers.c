@@ -73,9 +73,9 @@ CoupletThreads *workers_enter(int threads, unsigned *process) {
 
 void workers_leave(void) { pthread_mutex_unlock(&shared.running); }
 
-void compiling_begin(void) {
+void library_compiling_begin(void) {
     watch_forks_once();
     pthread_mutex_lock(&shared.compiling);
 }
 
-void compiling_end(void) { pthread_mutex_unlock(&shared.compiling); }
+void library_compiling_end(void) { pthread_mutex_unlock(&shared.compiling); }

@@ -13,7 +13,7 @@ CoupletThreads *workers_enter(int threads, unsigned *process);
 void workers_leave(void);
 
 /* One compilation at a time: they use all cores themselves. */
-void compiling_begin(void);
-void compiling_end(void);
+void library_compiling_begin(void);
+void library_compiling_end(void);
 
 #endif

@@ -39,11 +39,11 @@ static Value concat(Lower *l, const Value *args, int count, int axis, Span span)
         int64_t begin = end - value_extent(&args[i], axis);
         at[axis] = gx2(g, G_SUB, axes[axis], gx_int(g, begin));
         const GExpr *element = value_element(l, &args[i], at, span);
-        if (real) element = as_real(l, element);
+        if (real) element = lower_as_real(l, element);
         result = result ? gx_select(g, gx2(g, G_LT, axes[axis], gx_int(g, end)), element, result) : element;
         end = begin;
     }
-    return array_from(l, result, axes, rank, "concat", span);
+    return lower_array_from(l, result, axes, rank, "concat", span);
 }
 
 /* ---- axes ----------------------------------------------------------------------------------------------------- */
@@ -78,7 +78,7 @@ static Value reshape(Lower *l, const Value *value, const int64_t *shape, int ran
         } while (before != after);
         split_digits(l, value, flat, first, old, at);
     }
-    return array_from(l, value_element(l, value, at, span), axes, rank, "reshape", span);
+    return lower_array_from(l, value_element(l, value, at, span), axes, rank, "reshape", span);
 }
 
 static Value reshape_to(Lower *l, const Expr *e, const Value *value) {
@@ -108,7 +108,7 @@ static Value flatten(Lower *l, const Value *value, Span span) {
 static Value transpose(Lower *l, const Value *value, Span span) {
     const GExpr *axes[2] = {graph_fresh_index(l->g, value_extent(value, 1)), graph_fresh_index(l->g, value_extent(value, 0))};
     const GExpr *at[2] = {axes[1], axes[0]};
-    return array_from(l, value_element(l, value, at, span), axes, 2, "transpose", span);
+    return lower_array_from(l, value_element(l, value, at, span), axes, 2, "transpose", span);
 }
 
 static Value range(Lower *l, const Expr *e) {
@@ -118,14 +118,14 @@ static Value range(Lower *l, const Expr *e) {
         extent = 1;
     }
     const GExpr *i = graph_fresh_index(l->g, extent);
-    return array_from(l, i, &i, 1, "range", e->span);
+    return lower_array_from(l, i, &i, 1, "range", e->span);
 }
 
 bool lower_arrangement(Lower *l, const Expr *e, const Value *args, Value *out) {
     const char *name = e->callee->name;
     int arrays;
     if (strcmp(name, "concat") == 0) {
-        int axis = concat_axis(e, &arrays);
+        int axis = call_concat_axis(e, &arrays);
         *out = concat(l, args, arrays, axis, e->span);
     } else if (strcmp(name, "reshape") == 0) *out = reshape_to(l, e, &args[0]);
     else if (strcmp(name, "flatten") == 0) *out = flatten(l, &args[0], e->span);

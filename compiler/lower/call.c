@@ -37,7 +37,7 @@ static void compare_claim(Lower *l, const Stmt *s, const Value *value) {
     if (!claim || !s->has_dims || claim->rank != value_rank(value)) return;
     for (int i = 0; i < claim->rank; i++) {
         int64_t wanted;
-        if (!eval_dim(l, claim->dims[i], s->name_span, &wanted) || wanted == value_extent(value, i)) continue;
+        if (!lower_eval_dim(l, claim->dims[i], s->name_span, &wanted) || wanted == value_extent(value, i)) continue;
         diag_report(l->diag, CODE_CLAIM_FALSE, s->name_span, "axis %d of `%s` is claimed to be %s, which is %lld here, and has %lld entries", i + 1, s->name,
                     dim_text(l->arena, claim->dims[i]), (long long)wanted, (long long)value_extent(value, i));
         return;
@@ -57,28 +57,28 @@ Value let_value(Lower *l, const Stmt *s) {
         compare_claim(l, s, &value);
         if (value.kind == VALUE_SCALAR && !value.is_static && value.scalar->type == GT_REAL &&
             is_worth_a_node(value.scalar))
-            value = value_scalar(hoist_scalar(l, value.scalar, s->name, s->span));
+            value = value_scalar(lower_hoist_scalar(l, value.scalar, s->name, s->span));
         return value_shallow(l, value, s->name, s->span);
     }
-    if (let_unrolls(s)) return unrolled_value(l, s);
+    if (let_unrolls(s)) return let_unrolled_value(l, s);
     Frame *outer = l->frame;
     Frame *frame = frame_new(l, outer);
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < s->binder_count; i++) {
         int64_t extent;
-        eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &extent);
+        lower_eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &extent);
         axes[i] = graph_named_index(l->g, extent, s->binders[i]->name);
         frame_set(l, frame, s->binders[i], value_scalar(axes[i]));
     }
     l->frame = frame;
     const GExpr *saved = l->condition;
     const int open = l->indices;
-    open_indices(l, s->binder_count, s->span);
+    lower_open_indices(l, s->binder_count, s->span);
     const GExpr *value = lower_scalar(l, s->value);
     l->condition = saved;
     l->frame = outer;
     l->indices = open;
-    return array_from(l, value, axes, s->binder_count, s->name, s->span);
+    return lower_array_from(l, value, axes, s->binder_count, s->name, s->span);
 }
 
 void lower_let(Lower *l, const Stmt *s) { frame_set(l, l->frame, s->symbol, let_value(l, s)); }
@@ -115,7 +115,7 @@ Value lower_body(Lower *l, Stmt *const *body, int count) {
         case STMT_STATE: {
             Net *net = l->frame->owner;
             for (int p = 0; net && p < s->param_count; p++) {
-                declare_state(l, net->path, net->origin, &s->params[p], s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
+                state_declare(l, net->path, net->origin, &s->params[p], s->kind == STMT_PARAM ? ROLE_PARAM : ROLE_STATE, NULL, 0);
                 char name[512];
                 snprintf(name, sizeof name, "%s.%s", net->path, s->params[p].name);
                 frame_set(l, l->frame, s->params[p].symbol, value_array(state_now(l, name)));
@@ -203,7 +203,7 @@ static Value map_function(Lower *l, const Stmt *fn, Frame *parent, const Value *
     for (int i = 0; i < count; i++) scalars[i] = args[i].kind == VALUE_NONE ? args[i] : value_scalar(value_element(l, &args[i], axes, fn->span));
     Value result = call_function(l, fn, parent, scalars, count, call);
     if (result.kind != VALUE_SCALAR) return result;
-    return array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
+    return lower_array_from(l, result.scalar, axes, rank, fn->name, call ? call->span : fn->span);
 }
 
 /* An int may size something inside (rounds, neighbours), so a hyper given for one is fixed at compile time. */
@@ -239,7 +239,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
     Frame *frame = frame_new(l, parent);
     Call at = {.fn = fn, .frame = frame, .net = fn->kind == STMT_NET ? parent->owner : NULL, .call = call};
     call_enter(l, &at);
-    const int mapped = map_draws(l, args, count);
+    const int mapped = draw_map(l, args, count);
     bool fits = true;
     introduce_dims(l, frame, fn, args, count);
     for (int i = 0; i < count; i++) {
@@ -248,7 +248,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
         if (param->has_shape) {
             fits &= bind_dims(l, frame, param, &value, call);
         } else if (value.kind == VALUE_SCALAR && param->type && param->type->kind == KIND_REAL && value.scalar->type == GT_INT) {
-            value = value_scalar(as_real(l, value.scalar));
+            value = value_scalar(lower_as_real(l, value.scalar));
         }
         frame_set(l, frame, param->symbol, value_shallow(l, value, param->name, param->span));
     }
@@ -310,7 +310,7 @@ static const GExpr *map_scalar(Lower *l, int row, const GExpr *const *e, int cou
     bool rounds = maps[row].op == G_FLOOR || maps[row].op == G_CEIL || maps[row].op == G_ROUND;
     if (rounds && e[0]->type == GT_INT) return e[0];
     const GExpr *args[2];
-    for (int i = 0; i < count; i++) args[i] = integer ? e[i] : as_real(l, e[i]);
+    for (int i = 0; i < count; i++) args[i] = integer ? e[i] : lower_as_real(l, e[i]);
     const GExpr *result = maps[row].op == G_SQRT ? lower_root(l, args[0]) : gx_op(l->g, maps[row].op, count, args);
     return rounds ? gx1(l->g, G_TO_INT, result) : result;
 }
@@ -324,7 +324,7 @@ static Value map_builtin(Lower *l, int row, const Value *args, int count, Span s
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(shaped, i));
     for (int i = 0; i < count; i++) elements[i] = value_element(l, &args[i], axes, span);
     const GExpr *result = map_scalar(l, row, elements, count);
-    return rank ? array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
+    return rank ? lower_array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
 }
 
 static int fresh_axes(Lower *l, const Value *value, const GExpr **axes) {
@@ -342,30 +342,30 @@ static const GExpr *dot(Lower *l, const Value *a, const Value *b, Span span) {
                        (long long)value_extent(b, i));
             return gx_real(l->g, 0);
         }
-    const GExpr *product = gx2(l->g, G_MUL, as_real(l, value_element(l, a, axes, span)), as_real(l, value_element(l, b, axes, span)));
-    GNode *sum = sum_node(l, product, NULL, axes, rank, free, &count, span);
+    const GExpr *product = gx2(l->g, G_MUL, lower_as_real(l, value_element(l, a, axes, span)), lower_as_real(l, value_element(l, b, axes, span)));
+    GNode *sum = lower_sum_node(l, product, NULL, axes, rank, free, &count, span);
     return gx_load(l->g, sum, count, free, NULL);
 }
 
 /* x / max(norm(x), eps) along the last axis of the whole tensor: rows already picked (u[i], u[pos(i)]) are rows of it, so every pick
  * shares one normalised array. Inside the ball of eps the gradient is 0. */
-Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
+Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span) {
     Graph *g = l->g;
     Value whole = *value;
     int keep = whole.prefix_count;
     whole.prefix_count = 0;
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = fresh_axes(l, &whole, axes);
-    const GExpr *x = as_real(l, value_element(l, &whole, axes, span));
+    const GExpr *x = lower_as_real(l, value_element(l, &whole, axes, span));
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
-    GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
-    const GExpr *length = hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
+    GNode *squares = lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, &axes[rank - 1], 1, free, &count, span);
+    const GExpr *length = lower_hoist_scalar(l, lower_root(l, gx_load(g, squares, count, free, NULL)), "norm", span);
     const GExpr *inside = gx_load(g, graph_stop(g, whole.tensor, span), rank, axes, NULL);
     const GExpr *eps = gx_real(g, epsilon);
     const GExpr *outside = gx1(g, G_NOT, gx2(g, G_LE, length, eps)); /* and so is a row with a NaN */
-    const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length), gx2(g, G_DIV, as_real(l, inside), eps));
-    Value made = array_from(l, result, axes, rank, "normalised", span);
+    const GExpr *result = gx_select(g, outside, gx2(g, G_DIV, x, length), gx2(g, G_DIV, lower_as_real(l, inside), eps));
+    Value made = lower_array_from(l, result, axes, rank, "normalised", span);
     Value out = *value;
     out.tensor = made.tensor;
     out.prefix_count = keep;
@@ -376,7 +376,7 @@ Value normalise_array(Lower *l, const Value *value, double epsilon, Span span) {
 static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel, const GExpr *row, const GExpr *column, Span span) {
     Graph *g = l->g;
     const GExpr *low[2], *high[2], *weight[2];
-    const GExpr *position[2] = {as_real(l, row), as_real(l, column)};
+    const GExpr *position[2] = {lower_as_real(l, row), lower_as_real(l, column)};
     for (int i = 0; i < 2; i++) {
         int64_t extent = value_extent(image, 1 + i);
         const GExpr *top = gx_real(g, (double)(extent - 1));
@@ -391,7 +391,7 @@ static const GExpr *bilinear(Lower *l, const Value *image, const GExpr *channel,
     for (int a = 0; a < 2; a++)
         for (int b = 0; b < 2; b++) {
             const GExpr *at[3] = {channel, a ? high[0] : low[0], b ? high[1] : low[1]};
-            corner[a][b] = as_real(l, value_element(l, image, at, span));
+            corner[a][b] = lower_as_real(l, value_element(l, image, at, span));
         }
     const GExpr *rows[2];
     for (int a = 0; a < 2; a++)
@@ -411,8 +411,8 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
     if (strcmp(name, "real") == 0) {
         const GExpr *axes[GRAPH_MAX_RANK];
         int rank = fresh_axes(l, &args[0], axes);
-        const GExpr *x = as_real(l, value_element(l, &args[0], axes, e->span));
-        return rank ? array_from(l, x, axes, rank, NULL, e->span) : value_scalar(x);
+        const GExpr *x = lower_as_real(l, value_element(l, &args[0], axes, e->span));
+        return rank ? lower_array_from(l, x, axes, rank, NULL, e->span) : value_scalar(x);
     }
     if (strcmp(name, "relu") == 0) {
         const GExpr *axes[GRAPH_MAX_RANK];
@@ -420,16 +420,16 @@ static Value call_builtin(Lower *l, const Expr *e, const char *name) {
         const GExpr *x = value_element(l, &args[0], axes, e->span);
         /* max(0, x), the constant first: a tie has slope 0. */
         const GExpr *y = gx2(g, G_MAX, x->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0), x);
-        return rank ? array_from(l, y, axes, rank, "relu", e->span) : value_scalar(y);
+        return rank ? lower_array_from(l, y, axes, rank, "relu", e->span) : value_scalar(y);
     }
     if (strcmp(name, "dot") == 0) return value_scalar(dot(l, &args[0], &args[1], e->span));
     if (strcmp(name, "cos") == 0 && count == 2) {
-        Value a = normalise_array(l, &args[0], 1e-12, e->span), b = normalise_array(l, &args[1], 1e-12, e->span);
+        Value a = lower_normalise(l, &args[0], 1e-12, e->span), b = lower_normalise(l, &args[1], 1e-12, e->span);
         return value_scalar(dot(l, &a, &b, e->span));
     }
     if (strcmp(name, "norm") == 0) return value_scalar(lower_root(l, dot(l, &args[0], &args[0], e->span)));
     if (strcmp(name, "normalise") == 0)
-        return normalise_array(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
+        return lower_normalise(l, &args[0], count > 1 && args[1].is_static ? args[1].constant : 1e-12, e->span);
     Value called;
     if (lower_library(l, name, args, e->span, &called)) return called;
     if (strcmp(name, "bilinear") == 0) {
@@ -481,6 +481,6 @@ Value lower_call(Lower *l, const Expr *e) {
         for (int i = 0; i < input.prefix_count; i++) input.prefix[i] = gx_int(l->g, 0); /* of the right shape, so that the rest is checked too */
     }
     Value result = net_apply(l, net, input, e);
-    if (!l->frame->owner && !l->encoded && is_embedding(l, &result)) l->encoded = result.tensor;
+    if (!l->frame->owner && !l->encoded && lower_is_embedding(l, &result)) l->encoded = result.tensor;
     return result;
 }

@@ -7,17 +7,17 @@
 
 /* `fraction = f` decides how many rows there are, and a claim how long an axis is. */
 static bool fix_hyper(void *context, Expr *e) {
-    if (e->kind == EXPR_NAME && e->symbol) mark_static(context, e->symbol);
+    if (e->kind == EXPR_NAME && e->symbol) lower_mark_static(context, e->symbol);
     return true;
 }
 
-void declare_source(Lower *l, const Stmt *s) {
+void lower_declare_source(Lower *l, const Stmt *s) {
     ast_walk_stmt((Stmt *)(uintptr_t)s, fix_hyper, l);
     LoweredSource source = {s->name, s->data, false, arena_array(l->arena, bool, s->data->field_count + 1)};
     array_push(l->arena, &l->program->sources, source);
 }
 
-int find_source(const Lower *l, const char *name) {
+int lower_find_source(const Lower *l, const char *name) {
     for (int i = 0; name && i < l->program->sources.count; i++)
         if (strcmp(l->program->sources.items[i].name, name) == 0) return i;
     return -1;
@@ -27,7 +27,7 @@ int find_source(const Lower *l, const char *name) {
 
 /* The source that the step draws from first sets the epoch. */
 static void mark_drawn(Lower *l, const Stmt *source) {
-    int found = l->program && !l->between ? find_source(l, source->name) : -1;
+    int found = l->program && !l->between ? lower_find_source(l, source->name) : -1;
     if (found < 0) return;
     l->program->sources.items[found].drawn = true;
     if (l->program->train_source < 0) l->program->train_source = found;
@@ -51,8 +51,8 @@ static GType type_of(const DataField *field) {
     return GT_REAL;
 }
 
-const DataField *source_field(Lower *l, const DataSource *data, const char *name) {
-    const int source = find_source(l, data->name);
+const DataField *lower_source_field(Lower *l, const DataSource *data, const char *name) {
+    const int source = lower_find_source(l, data->name);
     for (int i = 0; i < data->field_count; i++) {
         if (strcmp(data->fields[i].name, name) != 0) continue;
         if (source >= 0) l->program->sources.items[source].reads[i] = true;
@@ -61,7 +61,7 @@ const DataField *source_field(Lower *l, const DataSource *data, const char *name
     return NULL;
 }
 
-GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span) {
+GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span) {
     int64_t shape[GRAPH_MAX_RANK] = {rows};
     const int own = field ? field->rank : 0;
     for (int i = 0; i < own; i++) shape[i + 1] = field->shape[i];
@@ -70,7 +70,7 @@ GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t ro
 
 static GNode *data_input(Lower *l, const Stmt *source, const char *prefix, const char *field, int64_t rows, Span span) {
     const char *key = arena_printf(l->arena, "%s.%s", l->evaluates ? "sample" : prefix, field);
-    return rows_input(l, arena_intern(l->arena, key, strlen(key)), source_field(l, source->data, field), rows, span);
+    return lower_rows_input(l, arena_intern(l->arena, key, strlen(key)), lower_source_field(l, source->data, field), rows, span);
 }
 
 static GNode *field_input(Lower *l, const Stmt *source, const char *field, Span span) {
@@ -97,7 +97,7 @@ Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe) {
     if (value.kind != VALUE_ARRAY && value.kind != VALUE_SCALAR) return value_none();
     const int own = value.kind == VALUE_ARRAY ? value_rank(&value) : 0;
     for (int i = 0; i < own; i++) axes[1 + i] = graph_fresh_index(g, value_extent(&value, i));
-    return array_from(l, value_element(l, &value, axes + 1, recipe->span), axes, 1 + own, "of", recipe->span);
+    return lower_array_from(l, value_element(l, &value, axes + 1, recipe->span), axes, 1 + own, "of", recipe->span);
 }
 
 /* ---- views ------------------------------------------------------------------------------------------ */
@@ -107,10 +107,10 @@ static Value sample_along(Lower *l, const Expr *name, const Value *whole) {
     const GExpr *axes[GRAPH_MAX_RANK], *at[GRAPH_MAX_RANK];
     const int rank = value_rank(whole);
     for (int i = 0, own = 0; i < rank; i++) at[i] = i == 1 ? l->sample : (axes[own++] = graph_fresh_index(l->g, value_extent(whole, i)));
-    return array_from(l, value_element(l, whole, at, name->span), axes, rank - 1, name->name, name->span);
+    return lower_array_from(l, value_element(l, whole, at, name->span), axes, rank - 1, name->name, name->span);
 }
 
-Value sample_of(Lower *l, const Expr *name, Value whole) {
+Value lower_sample(Lower *l, const Expr *name, Value whole) {
     assert(l->sample && whole.kind == VALUE_ARRAY && value_rank(&whole) > 0);
     const Symbol *s = name->symbol;
     if (s->kind == SYMBOL_VIEW && s->param->has_shape) return sample_along(l, name, &whole);
@@ -176,12 +176,12 @@ static void lower_one_view(Lower *l, const Stmt *s, const Views *views, const Pa
     }
     for (int i = 0; i < own; i++) axes[rank + i] = graph_fresh_index(g, value_extent(&value, i));
     const GExpr *element = value_element(l, &value, axes + rank, s->span);
-    frame_set(l, l->frame, view->symbol, array_from(l, element, axes, rank + own, view->name, view->span));
+    frame_set(l, l->frame, view->symbol, lower_array_from(l, element, axes, rank + own, view->name, view->span));
 }
 
 /* The samples that the type of a view has, behind its own axis if it has one. */
 static bool rows_of_view(Lower *l, const Param *view, int64_t *rows) {
-    return view->type->rank > view->has_shape && eval_dim(l, view->type->dims[view->has_shape], view->span, rows);
+    return view->type->rank > view->has_shape && lower_eval_dim(l, view->type->dims[view->has_shape], view->span, rows);
 }
 
 void lower_view(Lower *l, const Stmt *s) {
@@ -205,7 +205,7 @@ static bool is_listed(const Lower *l, const char *name) {
     return false;
 }
 
-void show_view(Lower *l, const Stmt *s) {
+void lower_show_view(Lower *l, const Stmt *s) {
     const Stmt *source = source_in(s->value);
     for (int v = 0; v < s->param_count; v++) {
         const Param *view = &s->params[v];
@@ -213,8 +213,8 @@ void show_view(Lower *l, const Stmt *s) {
         const GExpr *free[GRAPH_MAX_FREE];
         int count;
         if (!value || value->kind != VALUE_ARRAY) continue;
-        graph_output(l->g, arena_printf(l->arena, "view %s", view->name), materialise(l, value, free, &count, view->span));
-        const LoweredView shown = {view->name, source ? find_source(l, source->name) : -1, view->has_shape ? view_count(l, view) : 0};
+        graph_output(l->g, arena_printf(l->arena, "view %s", view->name), lower_materialise(l, value, free, &count, view->span));
+        const LoweredView shown = {view->name, source ? lower_find_source(l, source->name) : -1, view->has_shape ? view_count(l, view) : 0};
         if (!is_listed(l, view->name)) array_push(l->arena, &l->program->shown, shown);
     }
 }

@@ -62,8 +62,8 @@ static const struct {
 /* One draw of the distribution written as a call. */
 static const GExpr *draw_from(Lower *l, const Expr *call, int64_t site, const GExpr *element) {
     Draw d = {site, element, gx_real(l->g, 0), gx_real(l->g, 1), call->span};
-    if (call->arg_count > 0) d.a = as_real(l, lower_scalar(l, call->args[0]));
-    if (call->arg_count > 1) d.b = as_real(l, lower_scalar(l, call->args[1]));
+    if (call->arg_count > 0) d.a = lower_as_real(l, lower_scalar(l, call->args[0]));
+    if (call->arg_count > 1) d.b = lower_as_real(l, lower_scalar(l, call->args[1]));
     for (size_t i = 0; i < sizeof distributions / sizeof *distributions; i++)
         if (strcmp(distributions[i].name, call->callee->name) == 0) return distributions[i].draw(l, &d);
     diag_report(l->diag, CODE_DISTRIBUTION, call->span, "one number is drawn here, and `%s` gives an array", call->callee->name);
@@ -78,12 +78,12 @@ static bool has_key(const Lower *l, const GExpr *index) {
     return false;
 }
 
-int map_draws(Lower *l, const Value *args, int count) {
+int draw_map(Lower *l, const Value *args, int count) {
     const int before = l->mapped_count;
     for (int a = 0; a < count; a++) {
         const GExpr *const *parts = args[a].kind == VALUE_ARRAY ? args[a].prefix : &args[a].scalar, *free[GRAPH_MAX_INDICES];
         const int part_count = args[a].kind == VALUE_ARRAY ? args[a].prefix_count : args[a].kind == VALUE_SCALAR;
-        const int found = sorted_free(l, parts, part_count, NULL, 0, free);
+        const int found = lower_sorted_free(l, parts, part_count, NULL, 0, free);
         for (int i = 0; i < found; i++)
             if (!has_key(l, free[i]) && l->mapped_count < GRAPH_MAX_INDICES) l->mapped[l->mapped_count++] = free[i];
     }
@@ -124,7 +124,7 @@ static Value draw_param(Lower *l, const Param *param, int64_t site) {
     /* A permutation is the order of as many uniform numbers. */
     const GExpr *drawn = permutes ? uniform(l, site, element, 0) : draw_from(l, param->value, site, element);
     /* In a node of its own: a draw costs ten rounds of Philox, and its uses may be many. */
-    Value value = array_from(l, drawn, axes, rank, param->name, param->span);
+    Value value = lower_array_from(l, drawn, axes, rank, param->name, param->span);
     if (permutes) return library_call(l, COUPLET_CALL_ARGSORT, &value, 0, param->span);
     return rank ? value : value_scalar(gx_load(g, value.tensor, value.prefix_count, value.prefix, NULL));
 }
@@ -145,7 +145,7 @@ static GNode *fill(Lower *l, const ProgramState *s, const GExpr *const *axes, co
     spec.reducer = GR_NONE;
     spec.out_rank = s->rank;
     memcpy(spec.out, axes, sizeof *axes * (size_t)s->rank);
-    spec.value = s->type == GT_REAL ? as_real(l, value) : value;
+    spec.value = s->type == GT_REAL ? lower_as_real(l, value) : value;
     spec.name = s->name;
     spec.span = s->span;
     return graph_compute(l->g, &spec);
@@ -160,13 +160,13 @@ static GNode *start_of(Lower *l, const StateRecord *record) {
     if (record->init_name && strcmp(record->init_name, "unit_normal") == 0 && s->rank >= 1) {
         GNode *raw = fill(l, s, axes, standard_normal(l, site, flat_index(l, axes, s->rank)));
         Value rows = value_array(raw);
-        return normalise_array(l, &rows, 1e-12, s->span).tensor;
+        return lower_normalise(l, &rows, 1e-12, s->span).tensor;
     }
     if (!record->start) return fill(l, s, axes, s->type == GT_REAL ? gx_real(g, 0) : gx_int(g, 0));
     Frame *outer = l->frame;
     l->frame = record->frame;
     GNode *node;
-    if (is_distribution(record->start)) {
+    if (call_is_distribution(record->start)) {
         node = fill(l, s, axes, draw_from(l, record->start, site, flat_index(l, axes, s->rank)));
     } else {
         Value value = lower_value(l, record->start);

@@ -17,16 +17,16 @@ static void show_memory(Lower *l) {
 }
 
 static void begin_action(Lower *l) {
-    begin_graph(l, "epoch", false);
+    lower_begin_graph(l, "epoch", false);
     l->between = true;
     show_memory(l);
 }
 
 static void end_action(Lower *l, LoweredActions *actions, LoweredAction action) {
-    for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
+    for (int i = 0; i < l->current.count; i++) state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
     bool works = l->g->commits.count || l->g->outputs.count;
     if (works && !l->foresees && !diag_error_count(l->diag)) {
-        add_unit(l, UNIT_ACTION);
+        lower_add_unit(l, UNIT_ACTION);
         action.g = l->g;
         action.every = l->every;
         action.of_steps = l->every_of_steps;
@@ -46,7 +46,7 @@ static LoweredAction action_of(LoweredActionKind kind, Span span) {
 /* An update of a whole state: what follows sees the new value. */
 static void update_now(Lower *l, const Stmt *s) {
     const Symbol *symbol = s->targets[0]->symbol;
-    GNode *value = new_value(l, s, state_node(l, symbol->name));
+    GNode *value = state_new_value(l, s, state_node(l, symbol->name));
     state_renew(l, symbol->name, value, s->span);
     frame_set(l, l->frame, symbol, value_array(value));
 }
@@ -59,12 +59,12 @@ static void lower_sweep(Lower *l, const Stmt *over, LoweredActions *actions) {
         const Stmt *s = over->body[i];
         if (s->kind == STMT_LET) lower_let(l, s);
         else if (s->kind == STMT_VIEW) lower_view(l, s);
-        else if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s);
+        else if (s->targets[0]->kind == EXPR_INDEX) lower_write_rows(l, s);
         else update_now(l, s);
     }
     l->sweep = NULL;
     LoweredAction action = action_of(ACTION_SWEEP, over->span);
-    action.source = find_source(l, over->value->name);
+    action.source = lower_find_source(l, over->value->name);
     end_action(l, actions, action);
 }
 
@@ -86,7 +86,7 @@ static void lower_kmeans(Lower *l, const Stmt *s, LoweredActions *actions) {
     action.spherical = spherical && spherical->boolean;
     action.sampled = start && strcmp(start->text, "sample") == 0;
     action.site = site_key(arena_printf(l->arena, "kmeans %s", action.centres));
-    if (points->shape[0] < find_record(l, action.centres)->state.shape[0])
+    if (points->shape[0] < state_find_record(l, action.centres)->state.shape[0])
         diag_report(l->diag, CODE_EVERY_EPOCH, s->span, "k-means needs at least as many points as clusters, and there are %lld", (long long)points->shape[0]);
     end_action(l, actions, action);
 }
@@ -100,7 +100,7 @@ static void lower_report(Lower *l, const Stmt *s, Reported *seen) {
         return;
     }
     array_push(l->arena, seen, s);
-    graph_output(l->g, arena_printf(l->arena, "report %s", s->name), scalar_node(l, as_real(l, lower_scalar(l, s->value)), s->name, s->span));
+    graph_output(l->g, arena_printf(l->arena, "report %s", s->name), lower_scalar_node(l, lower_as_real(l, lower_scalar(l, s->value)), s->name, s->span));
 }
 
 /* Statements in order; lets and updates that follow one another are one action. */
@@ -121,7 +121,7 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
             begin_action(l);
         } else if (clusters || rows) {
             if (clusters) lower_kmeans(l, s, actions);
-            else write_rows(l, s);
+            else lower_write_rows(l, s);
             if (rows) end_action(l, actions, action_of(ACTION_ONCE, s->span));
             begin_action(l);
         } else {
@@ -133,7 +133,7 @@ static void lower_actions(Lower *l, const Stmt *block, LoweredActions *actions, 
 
 void lower_epochs(Lower *l, LoweredPhase *phase) {
     Reported seen = {0};
-    enter_phase(l, phase);
+    lower_enter_phase(l, phase);
     for (int i = 0; i < l->statements.count && !diag_error_count(l->diag); i++)
         if (l->statements.items[i]->kind == STMT_EVERY) lower_actions(l, l->statements.items[i], &phase->actions, &seen);
 }
@@ -141,7 +141,7 @@ void lower_epochs(Lower *l, LoweredPhase *phase) {
 void lower_measures(Lower *l) {
     const Module *spec = l->method->spec;
     Reported seen = {0};
-    enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
+    lower_enter_phase(l, &l->program->phases.items[l->program->phases.count - 1]);
     for (int i = 0; i < spec->stmt_count && !diag_error_count(l->diag); i++)
         if (spec->stmts[i]->kind == STMT_EVAL) lower_actions(l, spec->stmts[i], &l->program->measures, &seen);
 }

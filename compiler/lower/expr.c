@@ -36,7 +36,7 @@ bool lower_static(Lower *l, const Expr *e, double *out) {
         }
         const Value *value = frame_find(l->frame, e->symbol);
         if (!value || !value->is_static) return false;
-        mark_static(l, e->symbol);
+        lower_mark_static(l, e->symbol);
         *out = value->constant;
         return true;
     }
@@ -96,7 +96,7 @@ static const GExpr *load_at(Lower *l, GNode *node, const GExpr *const *free, int
 static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count,
                           const GExpr **free, int *free_count, bool empty_is_error, Span span) {
     const GExpr *both[2] = {value, guard};
-    *free_count = sorted_free(l, both, 2, red, red_count, free);
+    *free_count = lower_sorted_free(l, both, 2, red, red_count, free);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = reducer;
@@ -108,16 +108,16 @@ static GNode *reduce_node(Lower *l, GReducer reducer, const GExpr *value, const 
     }
     memcpy(spec.out, free, sizeof *free * (size_t)spec.out_rank);
     memcpy(spec.red, red, sizeof *red * (size_t)red_count);
-    refuse_space(l, spec.out, spec.out_rank, red, red_count, span);
+    lower_refuse_space(l, spec.out, spec.out_rank, red, red_count, span);
     spec.value = value;
     spec.guard = guard;
     spec.empty_is_error = empty_is_error;
-    if (empty_is_error || (l->condition && (may_leave(l, value) || may_leave(l, guard)))) spec.active = condition_over(l, l->condition, free, *free_count);
+    if (empty_is_error || (l->condition && (lower_may_leave(l, value) || lower_may_leave(l, guard)))) spec.active = lower_condition_over(l, l->condition, free, *free_count);
     spec.span = span;
     return graph_compute(l->g, &spec);
 }
 
-GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free,
+GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free,
                 int *free_count, Span span) {
     return reduce_node(l, GR_SUM, value, guard, red, red_count, free, free_count, false, span);
 }
@@ -199,7 +199,7 @@ static void report_no_term(Lower *l, Span span, const char *what) {
 static void refuse_empty(Lower *l, const Expr *e, const GExpr *guard, const GExpr *const *red, int count) {
     Emptiness p = {.l = l};
     if (!guard || !l->program || l->condition || !expr_is_small_tree(guard)) return;
-    const int outer = sorted_free(l, &guard, 1, red, count, p.index);
+    const int outer = lower_sorted_free(l, &guard, 1, red, count, p.index);
     if (outer + count > GRAPH_MAX_INDICES) return;
     memcpy(p.index + outer, red, sizeof *red * (size_t)count);
     p.count = outer + count;
@@ -232,19 +232,19 @@ static const GExpr *term_count(Lower *l, const GExpr *guard, const GExpr *const 
     const double most = extent_product(l, red, count);
     if (!guard) return gx_real(l->g, most);
     if (most > INT32_MAX) return reduced(l, GR_SUM, gx_real(l->g, 1), guard, red, count, empty_is_error, span); /* a count would not fit */
-    return as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
+    return lower_as_real(l, reduced(l, GR_SUM, gx_int(l->g, 1), guard, red, count, empty_is_error, span));
 }
 
 static const GExpr *mean_of(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool empty_is_error, Span span) {
-    const GExpr *sum = reduced(l, GR_SUM, as_real(l, value), guard, red, count, false, span);
+    const GExpr *sum = reduced(l, GR_SUM, lower_as_real(l, value), guard, red, count, false, span);
     return gx2(l->g, G_DIV, sum, term_count(l, guard, red, count, empty_is_error, span));
 }
 
 static const GExpr *variance(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool unbiased,
                              bool empty_is_error, Span span) {
     /* Two passes, never E[x^2] - mu^2: that cancels. */
-    value = as_real(l, value);
-    const GExpr *mean = hoist_scalar(l, mean_of(l, value, guard, red, count, empty_is_error, span), "mean", span);
+    value = lower_as_real(l, value);
+    const GExpr *mean = lower_hoist_scalar(l, mean_of(l, value, guard, red, count, empty_is_error, span), "mean", span);
     const GExpr *d = gx2(l->g, G_SUB, value, mean);
     const GExpr *sum = reduced(l, GR_SUM, gx2(l->g, G_MUL, d, d), guard, red, count, false, span);
     const GExpr *n = term_count(l, guard, red, count, empty_is_error, span);
@@ -271,7 +271,7 @@ static const GExpr *or_else(Lower *l, const GExpr *condition, const GExpr *value
     l->condition = gx_and(l->g, saved, gx1(l->g, G_NOT, condition));
     const GExpr *instead = lower_scalar(l, otherwise);
     l->condition = saved;
-    if (value->type == GT_REAL || instead->type == GT_REAL) value = as_real(l, value), instead = as_real(l, instead);
+    if (value->type == GT_REAL || instead->type == GT_REAL) value = lower_as_real(l, value), instead = lower_as_real(l, instead);
     return gx_select(l->g, condition, value, instead);
 }
 
@@ -281,7 +281,7 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise
     const GExpr *saved = l->condition;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     l->condition = gx_and(l->g, saved, guard);
-    const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
+    const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
     const GExpr *value_in = gx_substitute(l->g, value, 1, &outer, &inner);
     const GExpr *guard_in = guard ? gx_substitute(l->g, guard, 1, &outer, &inner) : NULL;
@@ -293,7 +293,7 @@ static const GExpr *lower_softmax(Lower *l, const Expr *e, const Expr *otherwise
     return otherwise ? or_else(l, has_terms(l, guard_in, &inner, 1, 1, e->span), p, otherwise) : p;
 }
 
-void open_indices(Lower *l, int count, Span span) {
+void lower_open_indices(Lower *l, int count, Span span) {
     l->indices += count;
     if (l->indices <= MOST_OPEN_INDICES) return;
     diag_report(l->diag, CODE_TOO_MANY_AXES, span, "%d indices are bound around this place, and at most %d may be", l->indices, MOST_OPEN_INDICES);
@@ -321,17 +321,17 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     const GExpr *rank = binder_index(l, e->binders[1]);
     Frame *frame = frame_new(l, l->frame);
     int64_t extent;
-    eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
+    lower_eval_dim(l, e->binders[0]->extent, e->binders[0]->span, &extent);
     const GExpr *j = graph_named_index(l->g, extent, e->binders[0]->name);
     frame_set(l, frame, e->binders[0], value_scalar(j));
     Frame *outer = l->frame;
     const GExpr *saved = l->condition;
     const int open = l->indices;
-    open_indices(l, 1, e->span);
+    lower_open_indices(l, 1, e->span);
     l->frame = frame;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     l->condition = gx_and(l->g, saved, guard);
-    const GExpr *value = as_real(l, lower_scalar(l, e->args[0]));
+    const GExpr *value = lower_as_real(l, lower_scalar(l, e->args[0]));
     l->condition = saved;
     l->frame = outer;
     l->indices = open;
@@ -343,9 +343,9 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
     if (guard) value = gx_select(l->g, guard, value, gx_real(l->g, otherwise ? last_of_all : -INFINITY));
     /* A row that nothing asks for has candidates enough. */
     const GExpr *rows[GRAPH_MAX_FREE];
-    const GExpr *asked = condition_over(l, saved, rows, sorted_free(l, &value, 1, &j, 1, rows));
+    const GExpr *asked = lower_condition_over(l, saved, rows, lower_sorted_free(l, &value, 1, &j, 1, rows));
     if (guard && asked) value = gx_select(l->g, asked, value, zero(l));
-    Value scores = array_from(l, value, &j, 1, "candidates", e->span);
+    Value scores = lower_array_from(l, value, &j, 1, "candidates", e->span);
     const int64_t asked_ranks = graph_index_extent(l->g, rank), count = ranks_of(l, e, asked_ranks, extent, otherwise != NULL);
     if (count < asked_ranks) has_rank = gx_and(l->g, has_rank, gx2(l->g, G_LT, rank, gx_int(l->g, count)));
     GNode *top = count > FEW ? graph_call(l->g, COUPLET_CALL_SELECT, &scores.tensor, count, e->span) : graph_topk(l->g, scores.tensor, count, e->span);
@@ -363,9 +363,9 @@ static const GExpr *lower_topk(Lower *l, const Expr *e, const Expr *otherwise) {
 static const GExpr *place_of(Lower *l, GReducer best_of, const GExpr *value, const GExpr *guard, const GExpr *const *red, int count, bool strict,
                              Span span) {
     const GReducer place = best_of == GR_MAX ? GR_ARGMAX : GR_ARGMIN;
-    if (value->type != GT_INT) return reduced(l, place, as_real(l, value), guard, red, count, strict, span);
+    if (value->type != GT_INT) return reduced(l, place, lower_as_real(l, value), guard, red, count, strict, span);
     const GExpr *best = reduced(l, best_of, value, guard, red, count, strict, span);
-    return reduced(l, GR_ARGMAX, as_real(l, gx2(l->g, G_EQ, value, best)), guard, red, count, strict, span);
+    return reduced(l, GR_ARGMAX, lower_as_real(l, gx2(l->g, G_EQ, value, best)), guard, red, count, strict, span);
 }
 
 /* A reduction; `otherwise` is the value of an empty one, or NULL. */
@@ -378,13 +378,13 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     int count = e->binder_count;
     for (int i = 0; i < count; i++) {
         int64_t extent;
-        eval_dim(l, e->binders[i]->extent, e->binders[i]->span, &extent);
+        lower_eval_dim(l, e->binders[i]->extent, e->binders[i]->span, &extent);
         red[i] = graph_named_index(l->g, extent, e->binders[i]->name);
         frame_set(l, frame, e->binders[i], value_scalar(red[i]));
     }
     const GExpr *saved = l->condition;
     const int open = l->indices;
-    open_indices(l, count, e->span);
+    lower_open_indices(l, count, e->span);
     l->frame = frame;
     const GExpr *guard = e->guard ? lower_scalar(l, e->guard) : NULL;
     if (guard && guard->op == G_CONST && guard->integer) guard = NULL;
@@ -411,7 +411,7 @@ static const GExpr *lower_reduce(Lower *l, const Expr *e, const Expr *otherwise)
     case REDUCE_ARGMIN: result = place_of(l, GR_MIN, value, guard, red, count, strict, e->span); break;
     case REDUCE_ANY: result = reduced(l, GR_ANY, value, guard, red, count, false, e->span); break;
     case REDUCE_ALL: result = reduced(l, GR_ALL, value, guard, red, count, false, e->span); break;
-    case REDUCE_LOGSUMEXP: result = reduced(l, GR_LSE, as_real(l, value), guard, red, count, strict, e->span); break;
+    case REDUCE_LOGSUMEXP: result = reduced(l, GR_LSE, lower_as_real(l, value), guard, red, count, strict, e->span); break;
     default: result = zero(l); break;
     }
     bool may_be_empty = guard && e->reduce != REDUCE_SUM && e->reduce != REDUCE_COUNT && e->reduce != REDUCE_ANY && e->reduce != REDUCE_ALL;
@@ -448,13 +448,13 @@ static Value lower_index(Lower *l, const Expr *e, const Expr *otherwise) {
         const GExpr *instead = lower_scalar(l, otherwise);
         bool real = base.tensor->type == GT_REAL || base.tensor->type == GT_U8;
         return value_scalar(gx_load(l->g, value.tensor, value.prefix_count, value.prefix,
-                                    may_miss ? (real ? as_real(l, instead) : instead) : NULL));
+                                    may_miss ? (real ? lower_as_real(l, instead) : instead) : NULL));
     }
     if (value_rank(&value) == 0) return value_scalar(gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL));
     return value;
 }
 
-double known_number(Lower *l, const Expr *expr) {
+double lower_known_number(Lower *l, const Expr *expr) {
     double value;
     return lower_static(l, expr, &value) ? value : expr->constant; /* asked all the same: hypers that stand here are fixed */
 }
@@ -462,7 +462,7 @@ double known_number(Lower *l, const Expr *expr) {
 /* ---- operators ------------------------------------------------------------------------------------ */
 
 static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
-    base = as_real(l, base);
+    base = lower_as_real(l, base);
     if (exponent->op == G_CONST) {
         double n = exponent->type == GT_REAL ? exponent->real : (double)exponent->integer;
         if (n == 1) return base;
@@ -471,7 +471,7 @@ static const GExpr *power(Lower *l, const GExpr *base, const GExpr *exponent) {
         if (n == 0.5) return lower_root(l, base);
         if (n == -1) return gx2(l->g, G_DIV, gx_real(l->g, 1), base);
     }
-    return gx2(l->g, G_POW, base, as_real(l, exponent));
+    return gx2(l->g, G_POW, base, lower_as_real(l, exponent));
 }
 
 static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b) {
@@ -480,8 +480,8 @@ static const GExpr *binary(Lower *l, Operator op, const GExpr *a, const GExpr *b
     if (op == OP_AND) return gx2(g, G_AND, a, b);
     if (op == OP_OR) return gx2(g, G_OR, a, b);
     if (op == OP_DIV || a->type == GT_REAL || b->type == GT_REAL) {
-        a = as_real(l, a);
-        b = as_real(l, b);
+        a = lower_as_real(l, a);
+        b = lower_as_real(l, b);
     }
     switch (op) {
     case OP_ADD: return gx2(g, G_ADD, a, b);
@@ -523,7 +523,7 @@ static Value map_values(Lower *l, const Value *values, int count, Elementwise ap
         elements[i] = value_element(l, &values[i], axes, span);
     }
     const GExpr *result = apply(l, context, elements);
-    return rank ? array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
+    return rank ? lower_array_from(l, result, axes, rank, NULL, span) : value_scalar(result);
 }
 
 static const GExpr *apply_binary(Lower *l, void *context, const GExpr *const *e) { return binary(l, *(Operator *)context, e[0], e[1]); }
@@ -533,7 +533,7 @@ static const GExpr *apply_unary(Lower *l, void *context, const GExpr *const *e) 
 static const GExpr *apply_select(Lower *l, void *context, const GExpr *const *e) {
     (void)context;
     bool real = e[1]->type == GT_REAL || e[2]->type == GT_REAL;
-    return gx_select(l->g, e[0], real ? as_real(l, e[1]) : e[1], real ? as_real(l, e[2]) : e[2]);
+    return gx_select(l->g, e[0], real ? lower_as_real(l, e[1]) : e[1], real ? lower_as_real(l, e[2]) : e[2]);
 }
 
 /* A number that is made of constants and hypers, as they are set. */
@@ -618,7 +618,7 @@ static Value lower_stop(Lower *l, const Expr *e) {
     Value value = lower_value(l, e->args[0]);
     if (value.kind == VALUE_SCALAR) {
         if (value.is_static || value.scalar->type != GT_REAL) return value;
-        value = array_from(l, value.scalar, NULL, 0, NULL, e->span);
+        value = lower_array_from(l, value.scalar, NULL, 0, NULL, e->span);
         GNode *stopped = graph_stop(l->g, value.tensor, e->span);
         return value_scalar(gx_load(l->g, stopped, value.prefix_count, value.prefix, NULL));
     }
@@ -666,7 +666,7 @@ static Value lower_name(Lower *l, const Expr *e) {
         if (value->scalar->type == GT_BOOL) return value_scalar(gx_bool(l->g, value->constant != 0));
         return value_static(l, value->constant, value->scalar->type == GT_INT);
     }
-    if (e->is_sample) return sample_of(l, e, *value);
+    if (e->is_sample) return lower_sample(l, e, *value);
     if (value->kind == VALUE_ARRAY && value_rank(value) == 0)
         return value_scalar(gx_load(l->g, value->tensor, value->prefix_count, value->prefix, NULL));
     return *value;
@@ -728,7 +728,7 @@ Value lower_value(Lower *l, const Expr *e) {
     }
     Graph *g = l->g;
     const GPlace *outer = g->place;
-    g->place = place_at(l, e->span);
+    g->place = trail_place_at(l, e->span);
     l->nested++;
     Value value = value_of(l, e);
     l->nested--;
@@ -753,7 +753,7 @@ GNode *lower_tensor(Lower *l, const Expr *e) {
         diag_report(l->diag, CODE_NEEDS_NUMBER, e->span, "a number or an array is needed here");
         value = value_scalar(zero(l));
     }
-    GNode *node = materialise(l, &value, free, &free_count, e->span);
+    GNode *node = lower_materialise(l, &value, free, &free_count, e->span);
     assert(free_count == 0);
     return node;
 }

@@ -25,7 +25,7 @@ static Value lower_rows(Lower *l, const Expr *call, const DataSource *bank, cons
         return samples.kind == VALUE_ARRAY ? net_apply(l, net, samples, features) : value_none();
     }
     const char *name = arena_printf(l->arena, "sample.%s", field);
-    Value samples = value_array(rows_input(l, arena_intern(l->arena, name, strlen(name)), source_field(l, bank, field), FEATURE_ROWS, features->span));
+    Value samples = value_array(lower_rows_input(l, arena_intern(l->arena, name, strlen(name)), lower_source_field(l, bank, field), FEATURE_ROWS, features->span));
     return net_apply(l, net, samples, features);
 }
 
@@ -98,7 +98,7 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
     }
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
-    graph_output(l->g, "features", materialise(l, value, free, &count, features->span));
+    graph_output(l->g, "features", lower_materialise(l, value, free, &count, features->span));
     lower_meaning(l->g);
     const Span span = features->type->kind == KIND_NET && of ? of->span : features->span;
     if (formula && draws(l->g))
@@ -112,7 +112,7 @@ static bool are_features(Lower *l, const Expr *call, const Value *value) {
 
 static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, const char *field) {
     LoweredProgram *program = l->program;
-    begin_graph(l, "features", false);
+    lower_begin_graph(l, "features", false);
     l->between = l->evaluates = true;
     l->sweep = bank;
     l->sweep_rows = sweep_rows(bank);
@@ -123,7 +123,7 @@ static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, con
     const int found = find_features(program, l->g);
     if (found >= 0) return found;
     const char *name = features_name(l, call, field);
-    add_unit(l, UNIT_FEATURES);
+    lower_add_unit(l, UNIT_FEATURES);
     array_push(l->arena, &program->features, l->g);
     array_push(l->arena, &program->feature_names, name);
     return program->features.count - 1;
@@ -132,7 +132,7 @@ static int feature_graph(Lower *l, const Expr *call, const DataSource *bank, con
 /* As the checker found it, in its range; else what evals.def says. */
 static double number_argument(Lower *l, const Expr *call, const char *name) {
     const Expr *given = named_argument(call, name);
-    return given ? known_number(l, given) : eval_standard(call->callee->name, name);
+    return given ? lower_known_number(l, given) : eval_standard(call->callee->name, name);
 }
 
 /* The field that an option names, noted as one that is read of both sources; "": the option is a formula, or not needed. */
@@ -142,8 +142,8 @@ static const char *field_argument(Lower *l, const Expr *call, const LoweredEval 
     const bool is_of = strcmp(option, "of") == 0;
     if (is_of && (features->type->kind != KIND_NET || (given && !eval_is_field(given)))) return "";
     const char *name = given ? given->name : eval_field(bank, option)->name;
-    source_field(l, bank, name);
-    source_field(l, query, name);
+    lower_source_field(l, bank, name);
+    lower_source_field(l, query, name);
     return name;
 }
 
@@ -153,8 +153,8 @@ static void note_reads(Lower *l, const LoweredEval *eval) {
     for (int i = 0; i < g->nodes.count; i++) {
         const char *field = sample_field(g->nodes.items[i]);
         if (!field) continue;
-        source_field(l, l->program->sources.items[eval->bank].data, field);
-        source_field(l, l->program->sources.items[eval->query].data, field);
+        lower_source_field(l, l->program->sources.items[eval->bank].data, field);
+        lower_source_field(l, l->program->sources.items[eval->query].data, field);
     }
 }
 
@@ -169,8 +169,8 @@ void lower_eval(Lower *l, const Stmt *s) {
         eval.temperature = number_argument(l, call, "temperature");
         eval.decay = number_argument(l, call, "decay");
         const Expr *bank = named_argument(call, "bank"), *query = named_argument(call, "query");
-        eval.bank = find_source(l, bank->name);
-        eval.query = find_source(l, query->name);
+        eval.bank = lower_find_source(l, bank->name);
+        eval.query = lower_find_source(l, query->name);
         eval.labels = field_argument(l, call, &eval, "labels");
         const char *of = field_argument(l, call, &eval, "of");
         eval.features = feature_graph(l, call, l->program->sources.items[eval.bank].data, of);

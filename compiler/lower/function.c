@@ -22,7 +22,7 @@ static const Stmt *function_of(const Module *module, const char *name) {
     return NULL;
 }
 
-const Stmt *find_function(const Method *method, const char *name) {
+const Stmt *method_find_function(const Method *method, const char *name) {
     const char *dot = strchr(name, '.');
     if (!dot) return function_of(method->spec, name);
     size_t length = (size_t)(dot - name);
@@ -79,7 +79,7 @@ static Value truth_of(Lower *l, GNode *node, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int a = 0; a < node->rank; a++) axes[a] = graph_fresh_index(l->g, node->shape[a]);
     const GExpr *read = gx_load(l->g, node, node->rank, axes, NULL);
-    return array_from(l, gx2(l->g, G_NE, read, gx_int(l->g, 0)), axes, node->rank, NULL, span);
+    return lower_array_from(l, gx2(l->g, G_NE, read, gx_int(l->g, 0)), axes, node->rank, NULL, span);
 }
 
 /* The parameter as the array that is given for it. */
@@ -129,10 +129,10 @@ static void check_inputs(Lower *l, const Stmt *fn) {
 static void output_array(Lower *l, const Stmt *fn, const Value *array) {
     const GExpr *free[GRAPH_MAX_RANK];
     int free_count = 0;
-    GNode *node = materialise(l, array, free, &free_count, fn->name_span);
+    GNode *node = lower_materialise(l, array, free, &free_count, fn->name_span);
     assert(free_count == 0); /* nothing is bound around a function's body */
     graph_output(l->g, "value", node);
-    if (!diag_error_count(l->diag)) add_unit(l, UNIT_FUNCTION);
+    if (!diag_error_count(l->diag)) lower_add_unit(l, UNIT_FUNCTION);
 }
 
 /* The function's value as the output "value". */
@@ -149,13 +149,13 @@ static void output_value(Lower *l, const Stmt *fn, Value result) {
         diag_report(l->diag, CODE_FUNCTION_INPUT, fn->name_span, "`%s` must give one number for its gradient to mean anything; it gives an array", l->function->name);
         return;
     }
-    graph_output(l->g, "value", scalar_node(l, as_real(l, result.scalar), "value", fn->name_span));
-    if (!diag_error_count(l->diag)) add_unit(l, UNIT_FUNCTION);
+    graph_output(l->g, "value", lower_scalar_node(l, lower_as_real(l, result.scalar), "value", fn->name_span));
+    if (!diag_error_count(l->diag)) lower_add_unit(l, UNIT_FUNCTION);
 }
 
 void lower_whole_function(Lower *l) {
     FunctionUnit *f = l->function;
-    const Stmt *fn = find_function(l->method, f->name);
+    const Stmt *fn = method_find_function(l->method, f->name);
     l->at = AT_END;
     if (!fn) {
         const Span nowhere = {.source = NULL};

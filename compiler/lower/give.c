@@ -21,7 +21,7 @@ static GNode *own_array(Lower *l, GNode *node, Span span) {
     ComputeSpec spec = {.out_rank = node->rank, .span = span, .name = "given"};
     for (int i = 0; i < node->rank; i++) spec.out[i] = graph_fresh_index(l->g, node->shape[i]);
     spec.value = gx_load(l->g, node, node->rank, spec.out, NULL);
-    if (node->type != GT_INT) spec.value = as_real(l, spec.value);
+    if (node->type != GT_INT) spec.value = lower_as_real(l, spec.value);
     return graph_compute(l->g, &spec);
 }
 
@@ -47,7 +47,7 @@ static void note_array(Lower *l, const NamedNode *given) {
     array_push(l->arena, &l->program->given, made);
 }
 
-void show_given(Lower *l) {
+void lower_show_given(Lower *l) {
     for (int i = 0; i < l->given.count; i++) {
         NamedNode *given = &l->given.items[i];
         given->node = own_array(l, given->node, given->span);

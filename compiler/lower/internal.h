@@ -181,7 +181,7 @@ struct Lower {
 void call_enter(Lower *l, Call *call);
 void call_leave(Lower *l);
 /* A place in the text, and the calls that led there. */
-const GPlace *place_at(Lower *l, Span span);
+const GPlace *trail_place_at(Lower *l, Span span);
 
 /* value.c */
 Frame *frame_new(Lower *l, Frame *parent);
@@ -195,21 +195,21 @@ int value_rank(const Value *value);
 int64_t value_extent(const Value *value, int axis);
 const GExpr *value_element(Lower *l, const Value *value, const GExpr *const *indices, Span span);
 /* The value as a tensor over (free indices in order of binding, own axes); *free gets the free indices. */
-GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span);
+GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span);
 /* A compute node without reducer over the free indices of `expr`, then `axes`; as an array with the free ones as prefix. */
-Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
+Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span);
 /* The scalar in a node of its own, loaded at its free indices. */
-const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
+const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span);
 /* A scalar that nests deep is given a node, so that what is made of it does not nest deeper and deeper. */
 Value value_shallow(Lower *l, Value value, const char *name, Span span);
-const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
-bool may_leave(Lower *l, const GExpr *e);
+const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count);
+bool lower_may_leave(Lower *l, const GExpr *e);
 /* Reports an index space of more than MOST_ELEMENTS points. */
-void refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span);
-int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
-const GExpr *as_real(Lower *l, const GExpr *expr);
-bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
-void mark_static(Lower *l, const Symbol *symbol);
+void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span);
+int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count, const GExpr **out);
+const GExpr *lower_as_real(Lower *l, const GExpr *expr);
+bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out);
+void lower_mark_static(Lower *l, const Symbol *symbol);
 
 /* expr.c */
 Value lower_value(Lower *l, const Expr *expr);
@@ -220,11 +220,11 @@ const char *lower_range(Lower *l, const Expr *e);
 /* The extent of an axis: false unless it is a whole number from 1 on that is known at compile time. */
 bool lower_extent(Lower *l, const Expr *e, int64_t *out);
 bool lower_static(Lower *l, const Expr *expr, double *out); /* compile-time value, if it has one */
-double known_number(Lower *l, const Expr *expr); /* the same where the checker found that it has one: settings and options */
-GNode *sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
+double lower_known_number(Lower *l, const Expr *expr); /* the same where the checker found that it has one: settings and options */
+GNode *lower_sum_node(Lower *l, const GExpr *value, const GExpr *guard, const GExpr *const *red, int red_count, const GExpr **free, int *free_count, Span span);
 
 /* Opens `count` indices of a let or a reduction; reports one too many. Whoever opens them gives l->indices back its value. */
-void open_indices(Lower *l, int count, Span span);
+void lower_open_indices(Lower *l, int count, Span span);
 
 /* call.c */
 Value lower_call(Lower *l, const Expr *expr);
@@ -234,7 +234,7 @@ Value call_function(Lower *l, const Stmt *fn, Frame *parent, const Value *args, 
 Value lower_body(Lower *l, Stmt *const *body, int count);
 void lower_let(Lower *l, const Stmt *stmt);
 Value let_value(Lower *l, const Stmt *stmt); /* what it names, without naming it */
-Value normalise_array(Lower *l, const Value *value, double epsilon, Span span);
+Value lower_normalise(Lower *l, const Value *value, double epsilon, Span span);
 
 /* length.c: the root, and a quotient, where what is under it may be a sum of squares that float32 does not hold */
 const GExpr *lower_root(Lower *l, const GExpr *e);
@@ -253,7 +253,7 @@ bool lower_library(Lower *l, const char *name, const Value *args, Span span, Val
 
 /* unroll.c */
 bool let_unrolls(const Stmt *let); /* its networks are applied to an index of its head */
-Value unrolled_value(Lower *l, const Stmt *let);
+Value let_unrolled_value(Lower *l, const Stmt *let);
 
 /* net.c */
 Net *lower_net(Lower *l, const Expr *expr, const char *path);
@@ -261,14 +261,14 @@ Net *net_construct(Lower *l, const Stmt *stmt, const Expr *call, const char *pat
 Net *net_copy(Lower *l, Net *from, const char *path, const char *origin);
 Net *net_part(Net *net, const char *name);
 Value net_apply(Lower *l, Net *net, Value input, const Expr *call);
-void declare_state(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank);
+void state_declare(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank);
 GNode *state_now(Lower *l, const char *name);
 void state_renew(Lower *l, const char *name, GNode *value, Span span);
-const StateRecord *find_record(const Lower *l, const char *name);
+const StateRecord *state_find_record(const Lower *l, const char *name);
 
 /* draw.c */
 /* Adds the free indices of a call's arguments to those that draws are keyed by; how many there were. */
-int map_draws(Lower *l, const Value *args, int count);
+int draw_map(Lower *l, const Value *args, int count);
 void lower_draw(Lower *l, const Stmt *stmt);
 void lower_starts(Lower *l); /* fills the init graph from the records */
 int64_t site_key(const char *path);
@@ -277,57 +277,57 @@ int64_t site_key(const char *path);
 bool prove_in_range(Lower *l, const GExpr *index, int64_t extent, bool *data_dependent, int64_t *bad);
 
 /* data.c */
-void declare_source(Lower *l, const Stmt *stmt);
-int find_source(const Lower *l, const char *name);
+void lower_declare_source(Lower *l, const Stmt *stmt);
+int lower_find_source(const Lower *l, const char *name);
 /* The field of this name, which is noted as read; NULL: `index`, which is no column. */
-const DataField *source_field(Lower *l, const DataSource *data, const char *name);
+const DataField *lower_source_field(Lower *l, const DataSource *data, const char *name);
 /* An input that holds `rows` samples of the field; NULL: their numbers. */
 /* A recipe of one sample, done to each of a sweep's batch. */
 Value lower_recipe(Lower *l, const DataSource *data, const Expr *recipe);
-GNode *rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span);
-Value sample_of(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
+GNode *lower_rows_input(Lower *l, const char *name, const DataField *field, int64_t rows, Span span);
+Value lower_sample(Lower *l, const Expr *name, Value whole); /* of a name in a view whose is_sample is set */
 Value lower_field(Lower *l, const Expr *expr); /* train.image: of the batch, or of one sample in a view */
 void lower_view(Lower *l, const Stmt *stmt);
-void show_view(Lower *l, const Stmt *stmt); /* as outputs of the graph, after it was lowered */
+void lower_show_view(Lower *l, const Stmt *stmt); /* as outputs of the graph, after it was lowered */
 
 /* memory.c */
 GNode *state_node(Lower *l, const char *name); /* the state as the step finds it */
-void commit_state(Lower *l, GNode *state, GNode *value); /* in place of an earlier commit of the same state */
-void renew_parameter(Lower *l, const char *name, GNode *value); /* what reads of it give from here on */
-GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span); /* a scalar fills it */
-void declare_queue(Lower *l, const Stmt *stmt);
-void declare_method_state(Lower *l, const Stmt *stmt, StateRole role);
-void push_queues(Lower *l, const Stmt *stmt);
+void state_commit(Lower *l, GNode *state, GNode *value); /* in place of an earlier commit of the same state */
+void lower_renew_parameter(Lower *l, const char *name, GNode *value); /* what reads of it give from here on */
+GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span); /* a scalar fills it */
+void lower_declare_queue(Lower *l, const Stmt *stmt);
+void state_declare_of_method(Lower *l, const Stmt *stmt, StateRole role);
+void lower_push_queues(Lower *l, const Stmt *stmt);
 Value lower_new(Lower *l, const Expr *target); /* new(s) */
 const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row);
-GNode *new_value(Lower *l, const Stmt *update, GNode *state); /* the right side, of the state's shape */
-void write_rows(Lower *l, const Stmt *update);               /* update M[rows] <- values */
-void update_parameters(Lower *l); /* between the optimiser and the ema edges */
-void update_states(Lower *l);
+GNode *state_new_value(Lower *l, const Stmt *update, GNode *state); /* the right side, of the state's shape */
+void lower_write_rows(Lower *l, const Stmt *update);               /* update M[rows] <- values */
+void lower_update_parameters(Lower *l); /* between the optimiser and the ema edges */
+void lower_update_states(Lower *l);
 
 /* optimise.c */
-void find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train);
-void add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
+void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train);
+void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train);
 void optimise(Lower *l, const Stmt *train);
-GNode *moved_before(Lower *l, const StateRecord *record); /* by an ema edge `before forward`; NULL: by none */
+GNode *lower_moved_before(Lower *l, const StateRecord *record); /* by an ema edge `before forward`; NULL: by none */
 void lower_ema(Lower *l, const Stmt *stmt);
-void warn_unreached(Lower *l);
+void lower_warn_unreached(Lower *l);
 
 /* phase.c */
-void find_phases(Lower *l); /* from the conditions in the method */
-void enter_phase(Lower *l, const LoweredPhase *phase);
+void lower_find_phases(Lower *l); /* from the conditions in the method */
+void lower_enter_phase(Lower *l, const LoweredPhase *phase);
 bool phase_holds(Lower *l, const Expr *condition);
 bool stage_holds(const Lower *l, const Symbol *stage); /* it is that of the phase at hand */
 
 /* method.c */
-GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
+GNode *lower_scalar_node(Lower *l, const GExpr *value, const char *name, Span span);
 
 /* give.c: `give`; the outputs are made behind that of the loss, which is a step's first. */
 void lower_give(Lower *l, const Stmt *s);
-void show_given(Lower *l);
+void lower_show_given(Lower *l);
 
 /* loss.c */
-void note_loss_formulas(Lower *l, GNode *loss);
+void lower_note_loss_formulas(Lower *l, GNode *loss);
 
 /* epoch.c */
 void lower_epochs(Lower *l, LoweredPhase *phase);
@@ -337,10 +337,10 @@ void lower_measures(Lower *l); /* the statements of `eval`, after all phases: th
 void lower_eval(Lower *l, const Stmt *stmt);
 
 /* method.c */
-bool is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch, D] or [views, batch, D] */
-void begin_graph(Lower *l, const char *name, bool training);
-const Expr *find_setting(const Stmt *block, const char *name);
-GraphUnit *add_unit(Lower *l, UnitKind kind); /* the graph at hand, for lower_next to hand out */
+bool lower_is_embedding(const Lower *l, const Value *value); /* rows of reals, [batch, D] or [views, batch, D] */
+void lower_begin_graph(Lower *l, const char *name, bool training);
+const Expr *lower_find_setting(const Stmt *block, const char *name);
+GraphUnit *lower_add_unit(Lower *l, UnitKind kind); /* the graph at hand, for lower_next to hand out */
 
 /* function.c: the same three for UNIT_FUNCTION */
 void lower_whole_function(Lower *l);

@@ -36,7 +36,7 @@ static const GExpr *value_behind_reads(Graph *g, const GExpr *e) {
 static bool is_of_exps(Graph *g, const GExpr *e) {
     Logs logs;
     logs_open(&logs, g);
-    const bool holds = holds_exp(&logs, e);
+    const bool holds = logs_hold_exp(&logs, e);
     logs_close(&logs);
     return holds;
 }

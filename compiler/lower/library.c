@@ -8,8 +8,8 @@ static GNode *operand_over(Lower *l, const Value *value, const GExpr *const *fre
     const GExpr *axes[GRAPH_MAX_RANK];
     int rank = value_rank(value);
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
-    const GExpr *element = as_real(l, value_element(l, value, axes, span));
-    Value own = array_from(l, element, axes, rank, NULL, span);
+    const GExpr *element = lower_as_real(l, value_element(l, value, axes, span));
+    Value own = lower_array_from(l, element, axes, rank, NULL, span);
     if (own.prefix_count == free_count) return own.tensor;
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
@@ -30,7 +30,7 @@ Value library_call(Lower *l, CoupletCallKind call, const Value *args, int64_t co
         for (int i = 0; i < value_rank(&args[operands]); i++) axes[axis_count++] = graph_fresh_index(l->g, value_extent(&args[operands], i));
         elements[operands] = value_element(l, &args[operands], own, span);
     }
-    int free_count = sorted_free(l, elements, operands, axes, axis_count, free);
+    int free_count = lower_sorted_free(l, elements, operands, axes, axis_count, free);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
     if (free_count + value_rank(&args[0]) > GRAPH_MAX_RANK) {

@@ -39,7 +39,7 @@ static void visit_node(LossWalk *w, GNode *node) {
     visit_expr(w, node->active);
 }
 
-void note_loss_formulas(Lower *l, GNode *loss) {
+void lower_note_loss_formulas(Lower *l, GNode *loss) {
     LossWalk w = {.l = l};
     for (int i = 0; i < l->g->nodes.count; i++) l->g->nodes.items[i]->mark = 0;
     visit_node(&w, loss);

@@ -161,7 +161,7 @@ typedef struct FunctionInput {
     bool no_gradient; /* of a real array: nobody asks for its gradient */
 } FunctionInput;
 /* A function of the spec, or of a module that it uses: "losses.nt_xent". NULL when there is none. */
-const Stmt *find_function(const Method *method, const char *name);
+const Stmt *method_find_function(const Method *method, const char *name);
 /* Its graph has the outputs "value", and "grad_NAME" for every real input whose gradient is wanted. */
 /* From here on the function's value may be an array, where no gradient is wanted. */
 void lower_allow_array(Lower *lower);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 
-void commit_state(Lower *l, GNode *state, GNode *value) {
+void state_commit(Lower *l, GNode *state, GNode *value) {
     for (int i = 0; i < l->g->commits.count; i++) {
         GCommit *earlier = &l->g->commits.items[i];
         if (earlier->kind != COMMIT_ASSIGN || earlier->state != state) continue;
@@ -19,7 +19,7 @@ void commit_state(Lower *l, GNode *state, GNode *value) {
     array_push(l->g->arena, &l->g->commits, c);
 }
 
-void renew_parameter(Lower *l, const char *name, GNode *value) {
+void lower_renew_parameter(Lower *l, const char *name, GNode *value) {
     StateValue renewed = {name, value, value->span};
     for (int i = 0; i < l->renewed.count; i++) {
         if (strcmp(l->renewed.items[i].name, name) != 0) continue;
@@ -30,15 +30,15 @@ void renew_parameter(Lower *l, const char *name, GNode *value) {
 }
 
 GNode *state_node(Lower *l, const char *name) {
-    const ProgramState *s = &find_record(l, name)->state;
+    const ProgramState *s = &state_find_record(l, name)->state;
     return graph_state(l->g, s->name, s->type, s->rank, s->shape, s->span);
 }
 
-GNode *shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
+GNode *lower_shaped_like(Lower *l, const Value *value, GNode *shape_of, Span span) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < shape_of->rank; i++) axes[i] = graph_fresh_index(l->g, shape_of->shape[i]);
     const GExpr *element = value_element(l, value, axes, span);
-    if (shape_of->type == GT_REAL) element = as_real(l, element);
+    if (shape_of->type == GT_REAL) element = lower_as_real(l, element);
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.reducer = GR_NONE;
@@ -56,11 +56,11 @@ static GNode *pushed_rows(Lower *l, const Stmt *s, const Expr *rows, GType type)
         const GExpr *axes[GRAPH_MAX_RANK];
         int rank = value_rank(&value);
         for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(&value, i));
-        value = array_from(l, as_real(l, value_element(l, &value, axes, s->span)), axes, rank, NULL, s->span);
+        value = lower_array_from(l, lower_as_real(l, value_element(l, &value, axes, s->span)), axes, rank, NULL, s->span);
     }
     const GExpr *free[GRAPH_MAX_FREE];
     int count;
-    GNode *node = materialise(l, &value, free, &count, s->span);
+    GNode *node = lower_materialise(l, &value, free, &count, s->span);
     return type == GT_REAL ? graph_stop(l->g, node, s->span) : node;
 }
 
@@ -80,7 +80,7 @@ static Value queue_after(Lower *l, const Stmt *s, const Param *column) {
     for (int a = 0; a < ring->rank; a++) at[a] = axes[a] = graph_fresh_index(g, ring->shape[a]);
     at[0] = gx2(g, G_MOD, gx2(g, G_SUB, axes[0], counter(l, s, "head")), gx_int(g, ring->shape[0]));
     const GExpr *element = gx_load(g, rows, ring->rank, at, gx_load(g, ring, ring->rank, axes, NULL));
-    return array_from(l, element, axes, ring->rank, "new", s->span);
+    return lower_array_from(l, element, axes, ring->rank, "new", s->span);
 }
 
 static Value queue_read(Lower *l, const Stmt *s, const Param *column) {
@@ -99,7 +99,7 @@ const GExpr *lower_filled(Lower *l, const Expr *queue, const GExpr *row) {
 }
 
 /* `queue Q[K, D] <- k`, or columns that move together; one ring, one head, one fill. */
-void declare_queue(Lower *l, const Stmt *s) {
+void lower_declare_queue(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     double length = 1;
     if (!s->dim_count || !lower_static(l, s->dims[0], &length)) diag_report(l->diag, CODE_DIMENSION_UNKNOWN, s->span, "a queue needs a length known at compile time");
@@ -125,7 +125,7 @@ void declare_queue(Lower *l, const Stmt *s) {
         bool real_rows = record.state.type == GT_REAL && record.state.rank > 1;
         record.init_name = s->init_name ? s->init_name : real_rows ? "unit_normal" : NULL;
         if (record.state.type == GT_INT) record.init_name = NULL;
-        if (!find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
+        if (!state_find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
     }
     static const char *const counters[] = {"head", "fill"};
     for (int c = 0; c < 2; c++) {
@@ -137,18 +137,18 @@ void declare_queue(Lower *l, const Stmt *s) {
         record.state.span = s->span;
         record.origin = record.state.name;
         record.frame = l->root;
-        if (!find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
+        if (!state_find_record(l, record.state.name)) array_push(l->arena, &l->records, record);
     }
     /* A read sees what stood there before this step's push, unless the queue says otherwise. */
     if (!columns) frame_set(l, l->frame, s->symbol, queue_read(l, s, NULL));
     for (int c = 0; c < s->param_count && s->order == QUEUE_PUSH_FIRST; c++) frame_set(l, l->frame, s->params[c].symbol, queue_after(l, s, &s->params[c]));
 }
 
-void declare_method_state(Lower *l, const Stmt *s, StateRole role) {
+void state_declare_of_method(Lower *l, const Stmt *s, StateRole role) {
     for (int p = 0; p < s->param_count; p++) {
         const Param *param = &s->params[p];
-        bool known = find_record(l, param->name) != NULL;
-        declare_state(l, "", "", param, role, NULL, 0);
+        bool known = state_find_record(l, param->name) != NULL;
+        state_declare(l, "", "", param, role, NULL, 0);
         if (!known && s->init_name) l->records.items[l->records.count - 1].init_name = s->init_name;
         frame_set(l, l->frame, param->symbol, value_array(state_now(l, param->name)));
     }
@@ -156,7 +156,7 @@ void declare_method_state(Lower *l, const Stmt *s, StateRole role) {
 
 /* ---- queues --------------------------------------------------------------------------------------------- */
 
-void push_queues(Lower *l, const Stmt *s) {
+void lower_push_queues(Lower *l, const Stmt *s) {
     bool columns = s->param_count > 0;
     for (int c = 0; c < (columns ? s->param_count : 1); c++) {
         const Expr *pushed = columns ? s->params[c].value : s->value;
@@ -206,7 +206,7 @@ static Value bank_after(Lower *l, const Stmt *update) {
     spec.span = update->span;
     at[0] = gx_load(g, graph_compute(g, &spec), 1, &axes[0], NULL);
     const GExpr *element = gx_load(g, values, bank->rank, at, gx_load(g, bank, bank->rank, axes, NULL));
-    return array_from(l, element, axes, bank->rank, "new", update->span);
+    return lower_array_from(l, element, axes, bank->rank, "new", update->span);
 }
 
 static Value state_after(Lower *l, const Expr *target) {
@@ -227,7 +227,7 @@ static Value state_after(Lower *l, const Expr *target) {
     }
     Value value = lower_value(l, update->value);
     l->news--;
-    return value_array(shaped_like(l, &value, bound->tensor, update->span));
+    return value_array(lower_shaped_like(l, &value, bound->tensor, update->span));
 }
 
 Value lower_new(Lower *l, const Expr *target) {
@@ -247,7 +247,7 @@ Value lower_new(Lower *l, const Expr *target) {
 
 /* ---- updates -------------------------------------------------------------------------------------------- */
 
-void write_rows(Lower *l, const Stmt *s) {
+void lower_write_rows(Lower *l, const Stmt *s) {
     GNode *state = state_node(l, s->targets[0]->symbol->name);
     GCommit c;
     memset(&c, 0, sizeof c);
@@ -258,13 +258,13 @@ void write_rows(Lower *l, const Stmt *s) {
     array_push(l->g->arena, &l->g->commits, c);
 }
 
-GNode *new_value(Lower *l, const Stmt *s, GNode *state) {
+GNode *state_new_value(Lower *l, const Stmt *s, GNode *state) {
     Value value = lower_value(l, s->value);
     if (value.kind != VALUE_SCALAR && value_rank(&value) != state->rank) {
         diag_report(l->diag, CODE_UPDATE, s->span, "the new value of `%s` has another number of axes than it has", s->targets[0]->name);
         return state;
     }
-    return shaped_like(l, &value, state, s->span);
+    return lower_shaped_like(l, &value, state, s->span);
 }
 
 static bool updates_parameter(const Stmt *s) { return s->kind == STMT_UPDATE && s->targets[0]->symbol && s->targets[0]->symbol->kind == SYMBOL_PARAM; }
@@ -278,29 +278,29 @@ static void show_renewed(Lower *l) {
     }
 }
 
-void update_parameters(Lower *l) {
+void lower_update_parameters(Lower *l) {
     GNode **values = arena_array(l->arena, GNode *, l->statements.count + 1);
     show_renewed(l);
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
-        if (updates_parameter(s)) values[i] = new_value(l, s, state_node(l, s->targets[0]->name));
+        if (updates_parameter(s)) values[i] = state_new_value(l, s, state_node(l, s->targets[0]->name));
     }
     for (int i = 0; i < l->statements.count; i++) {
         if (!values[i]) continue;
         const char *name = l->statements.items[i]->targets[0]->name;
-        commit_state(l, state_node(l, name), values[i]);
-        renew_parameter(l, name, values[i]);
+        state_commit(l, state_node(l, name), values[i]);
+        lower_renew_parameter(l, name, values[i]);
     }
     show_renewed(l);
 }
 
-void update_states(Lower *l) {
+void lower_update_states(Lower *l) {
     for (int i = 0; i < l->statements.count; i++) {
         const Stmt *s = l->statements.items[i];
         if (s->kind != STMT_UPDATE || updates_parameter(s)) continue;
         const Value *bound = frame_find(l->frame, s->targets[0]->symbol);
         if (!bound || bound->kind != VALUE_ARRAY) continue;
-        if (s->targets[0]->kind == EXPR_INDEX) write_rows(l, s);
-        else commit_state(l, bound->tensor, new_value(l, s, bound->tensor));
+        if (s->targets[0]->kind == EXPR_INDEX) lower_write_rows(l, s);
+        else state_commit(l, bound->tensor, state_new_value(l, s, bound->tensor));
     }
 }

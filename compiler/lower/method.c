@@ -14,7 +14,7 @@ static Frame *method_frame(Lower *l) {
     return frame;
 }
 
-void begin_graph(Lower *l, const char *name, bool training) {
+void lower_begin_graph(Lower *l, const char *name, bool training) {
     l->g = graph_new(l->arena, name);
     l->training = training;
     l->current.count = l->renewed.count = l->applied.count = 0;
@@ -28,7 +28,7 @@ void begin_graph(Lower *l, const char *name, bool training) {
     l->frame = method_frame(l);
 }
 
-const Expr *find_setting(const Stmt *block, const char *name) {
+const Expr *lower_find_setting(const Stmt *block, const char *name) {
     for (int i = 0; block && i < block->param_count; i++)
         if (strcmp(block->params[i].name, name) == 0) return block->params[i].value;
     return NULL;
@@ -80,7 +80,7 @@ static void declare_net(Lower *l, const Stmt *s) {
     if (value.net) frame_set(l, l->root, s->symbol, value);
 }
 
-GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
+GNode *lower_scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     spec.value = value;
@@ -91,7 +91,7 @@ GNode *scalar_node(Lower *l, const GExpr *value, const char *name, Span span) {
 
 enum { MOST_LOSSES = 16 };
 
-bool is_embedding(const Lower *l, const Value *value) {
+bool lower_is_embedding(const Lower *l, const Value *value) {
     if (value->kind != VALUE_ARRAY || value->prefix_count || value->tensor->type != GT_REAL) return false;
     int rank = value_rank(value);
     return (rank == 2 || rank == 3) && value->tensor->shape[rank - 2] == l->batch;
@@ -100,7 +100,7 @@ bool is_embedding(const Lower *l, const Value *value) {
 /* The first rows that have a name are watched for collapse. */
 static void take_embedding(Lower *l, const Stmt *let) {
     const Value *value = l->embedding || !let->value ? NULL : frame_find(l->frame, let->symbol);
-    if (value && is_embedding(l, value)) l->embedding = value->tensor;
+    if (value && lower_is_embedding(l, value)) l->embedding = value->tensor;
 }
 
 static int count_losses(const Lower *l) {
@@ -130,7 +130,7 @@ static const GExpr *name_loss(Lower *l, const Stmt *s, const char *name, const G
         diag_suggest(l->diag, "`loss NAME: ..` gives this one a name of its own");
         return value;
     }
-    const NamedNode named = {name, scalar_node(l, value, name, s->span), s->span};
+    const NamedNode named = {name, lower_scalar_node(l, value, name, s->span), s->span};
     array_push(l->arena, &l->named_losses, named);
     return gx_load(l->g, named.node, 0, NULL, NULL);
 }
@@ -147,7 +147,7 @@ static void show_losses(Lower *l) {
 
 /* Losses that train everything are one group, and `loss .. trains PARTS` is one of its own. */
 static void add_loss(Lower *l, const Stmt *s) {
-    const GExpr *value = as_real(l, lower_scalar(l, s->value));
+    const GExpr *value = lower_as_real(l, lower_scalar(l, s->value));
     const char *name = loss_name(l, s);
     if (name) value = name_loss(l, s, name, value);
     int at = 0;
@@ -174,10 +174,10 @@ static void lower_statements(Lower *l) {
             lower_let(l, s);
             take_embedding(l, s);
             break;
-        case STMT_QUEUE: declare_queue(l, s); break;
-        case STMT_PARAM: declare_method_state(l, s, ROLE_PARAM); break;
+        case STMT_QUEUE: lower_declare_queue(l, s); break;
+        case STMT_PARAM: state_declare_of_method(l, s, ROLE_PARAM); break;
         case STMT_BANK:
-        case STMT_STATE: declare_method_state(l, s, ROLE_STATE); break;
+        case STMT_STATE: state_declare_of_method(l, s, ROLE_STATE); break;
         case STMT_DRAW: lower_draw(l, s); break;
         case STMT_SCAN: lower_scan(l, s); break;
         case STMT_LOSS: add_loss(l, s); break;
@@ -196,20 +196,20 @@ static void output_losses(Lower *l) {
     for (int i = 0; i < count; i++) {
         const LossTerm *term = &l->terms.items[i];
         const GExpr *part = term->sum;
-        if (count > 1) part = gx_load(g, scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
+        if (count > 1) part = gx_load(g, lower_scalar_node(l, term->sum, "part of the loss", term->span), 0, NULL, NULL);
         total = total ? gx2(g, G_ADD, total, part) : part;
     }
-    GNode *loss = scalar_node(l, total, "loss", l->terms.items[count - 1].span);
-    note_loss_formulas(l, loss);
+    GNode *loss = lower_scalar_node(l, total, "loss", l->terms.items[count - 1].span);
+    lower_note_loss_formulas(l, loss);
     graph_output(g, "loss", loss);
     GNode *embedding = l->embedding ? l->embedding : l->encoded;
     if (embedding) graph_output(g, "embedding", embedding);
     show_losses(l);
-    show_given(l);
+    lower_show_given(l);
     l->loss_outputs = g->outputs.count;
     for (int i = 0; i < count && count > 1; i++) {
         const LossTerm *term = &l->terms.items[i];
-        graph_output(g, "part", scalar_node(l, term->sum, "part of the loss", term->span));
+        graph_output(g, "part", lower_scalar_node(l, term->sum, "part of the loss", term->span));
     }
 }
 
@@ -219,7 +219,7 @@ static void step_losses(Lower *l, GraphUnit *unit) {
     GNode **values = arena_array(l->arena, GNode *, count);
     for (int i = 0; i < count; i++) values[i] = g->outputs.items[count > 1 ? l->loss_outputs + i : 0].node;
     g->outputs.count = l->loss_outputs;
-    find_losses(l, unit, l->terms.items, values, count, l->settings);
+    lower_find_losses(l, unit, l->terms.items, values, count, l->settings);
 }
 
 void lower_losses(Lower *l, GraphUnit *unit) {
@@ -240,7 +240,7 @@ static void each_statement(Lower *l, StmtKind kind, void (*lower)(Lower *l, cons
 void lower_optimisers(Lower *l, GraphUnit *unit) {
     if (unit->kind == UNIT_FUNCTION) function_gradients(l, unit);
     if (unit->kind != UNIT_STEP) return;
-    add_gradients(l, unit, l->settings);
+    lower_add_gradients(l, unit, l->settings);
     optimise(l, l->settings);
 }
 
@@ -248,11 +248,11 @@ void lower_optimisers(Lower *l, GraphUnit *unit) {
 void lower_updates(Lower *l, GraphUnit *unit) {
     if (unit->kind != UNIT_STEP) return;
     l->finishing = true;
-    update_parameters(l);
+    lower_update_parameters(l);
     each_statement(l, STMT_EMA, lower_ema);
-    update_states(l);
-    for (int i = 0; i < l->current.count; i++) commit_state(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
-    each_statement(l, STMT_QUEUE, push_queues);
+    lower_update_states(l);
+    for (int i = 0; i < l->current.count; i++) state_commit(l, state_node(l, l->current.items[i].name), l->current.items[i].now);
+    each_statement(l, STMT_QUEUE, lower_push_queues);
 }
 
 static void miss_loss(Lower *l, const LoweredPhase *phase) {
@@ -263,21 +263,21 @@ static void miss_loss(Lower *l, const LoweredPhase *phase) {
 }
 
 static void lower_phase(Lower *l, LoweredPhase *phase) {
-    begin_graph(l, "train", true);
-    enter_phase(l, phase);
+    lower_begin_graph(l, "train", true);
+    lower_enter_phase(l, phase);
     lower_statements(l);
     if (!l->only_views && !l->terms.count && !diag_error_count(l->diag)) miss_loss(l, phase);
     if (diag_error_count(l->diag)) return;
-    if (l->only_views) each_statement(l, STMT_VIEW, show_view);
+    if (l->only_views) each_statement(l, STMT_VIEW, lower_show_view);
     else output_losses(l);
     phase->train = l->g;
-    add_unit(l, l->only_views ? UNIT_VIEWS : UNIT_STEP);
+    lower_add_unit(l, l->only_views ? UNIT_VIEWS : UNIT_STEP);
 }
 
 /* An epoch is once through the data; where no step reads any, it is so many steps. */
 static void read_epoch(Lower *l, const Stmt *train, int source, int64_t *epoch_steps) {
-    const Expr *steps = find_setting(train, "steps");
-    if (source < 0 && steps) *epoch_steps = (int64_t)known_number(l, steps);
+    const Expr *steps = lower_find_setting(train, "steps");
+    if (source < 0 && steps) *epoch_steps = (int64_t)lower_known_number(l, steps);
     else if (source < 0) {
         diag_report(l->diag, CODE_TRAIN_SETTING, train->span, "no step reads data, by a `view` or a field, so that nothing says how long an epoch is");
         diag_suggest(l->diag, "`steps 100` in `train`: an epoch is so many steps");
@@ -295,7 +295,7 @@ static const Stmt *stage_of(const Lower *l, int number) {
 static void find_stages(Lower *l) {
     const Stmt *s;
     for (int i = 0; (s = stage_of(l, i)); i++) {
-        const LoweredStage stage = {.name = s->name, .epochs = known_number(l, find_setting(s, "epochs")), .batch = s->batch, .train_source = -1};
+        const LoweredStage stage = {.name = s->name, .epochs = lower_known_number(l, lower_find_setting(s, "epochs")), .batch = s->batch, .train_source = -1};
         array_push(l->arena, &l->program->stages, stage);
         if (i == 0) l->program->epochs = 0;
         l->program->epochs += stage.epochs;
@@ -303,7 +303,7 @@ static void find_stages(Lower *l) {
 }
 
 /* Whether a setting of `train` holds in a stage too: what stands in both is the stage's, but what is frozen is so by either. */
-static bool holds_in(const Stmt *stage, const Param *p) { return strcmp(p->name, "freeze") == 0 || !find_setting(stage, p->name); }
+static bool holds_in(const Stmt *stage, const Param *p) { return strcmp(p->name, "freeze") == 0 || !lower_find_setting(stage, p->name); }
 
 /* The settings of a phase: those of its stage, and of `train`. */
 static const Stmt *settings_of(Lower *l, const Stmt *train, const LoweredPhase *phase) {
@@ -350,9 +350,9 @@ static bool has_later_work(const Lower *l) {
 /* The right sides of updates and pushes, which come behind the edges of a step. */
 static void foresee_updates(Lower *l, LoweredPhase *phase) {
     l->finishing = true;
-    update_parameters(l);
-    update_states(l);
-    each_statement(l, STMT_QUEUE, push_queues);
+    lower_update_parameters(l);
+    lower_update_states(l);
+    each_statement(l, STMT_QUEUE, lower_push_queues);
     for (int i = 0; i < l->current.count; i++) array_push(l->arena, &phase->renewed, l->current.items[i].name);
 }
 
@@ -364,8 +364,8 @@ static void foresee_states(Lower *l) {
     l->foresees = true;
     for (int i = 0; i < l->program->phases.count && !diag_error_count(l->diag); i++) {
         LoweredPhase *phase = &l->program->phases.items[i];
-        begin_graph(l, "train", true);
-        enter_phase(l, phase);
+        lower_begin_graph(l, "train", true);
+        lower_enter_phase(l, phase);
         enter_stage(l, phase, true);
         lower_statements(l);
         if (!diag_error_count(l->diag)) foresee_updates(l, phase);
@@ -391,7 +391,7 @@ static void read_budget(Lower *l) {
         const Param *setting = &l->train->params[i];
         if (strcmp(setting->name, "memory") != 0 || l->program->memory) continue;
         l->program->memory_span = setting->span;
-        l->program->memory = (int64_t)known_number(l, setting->value);
+        l->program->memory = (int64_t)lower_known_number(l, setting->value);
     }
 }
 
@@ -399,17 +399,17 @@ static void read_budget(Lower *l) {
 
 static void declare_method(Lower *l) {
     const Module *spec = l->method->spec;
-    begin_graph(l, "declarations", true);
+    lower_begin_graph(l, "declarations", true);
     l->frame = l->root;
     for (int i = 0; i < spec->stmt_count; i++) {
         const Stmt *s = spec->stmts[i];
         if (s->kind == STMT_HYPER) declare_hypers(l, s);
-        if (s->kind == STMT_DATA) declare_source(l, s);
+        if (s->kind == STMT_DATA) lower_declare_source(l, s);
         if (s->kind == STMT_TRAIN) l->train = s;
     }
     double batch = (double)l->method->batch, epochs = 1;
-    if (find_setting(l->train, "batch")) batch = known_number(l, find_setting(l->train, "batch"));
-    if (find_setting(l->train, "epochs")) epochs = known_number(l, find_setting(l->train, "epochs"));
+    if (lower_find_setting(l->train, "batch")) batch = lower_known_number(l, lower_find_setting(l->train, "batch"));
+    if (lower_find_setting(l->train, "epochs")) epochs = lower_known_number(l, lower_find_setting(l->train, "epochs"));
     l->program->batch = (int64_t)batch;
     l->program->epochs = epochs;
     l->program->train_source = l->drawn_first = -1;
@@ -432,7 +432,7 @@ Lower *lower_begin(Arena *arena, Diag *diag, const Method *method, MethodWanted 
     return l;
 }
 
-GraphUnit *add_unit(Lower *l, UnitKind kind) {
+GraphUnit *lower_add_unit(Lower *l, UnitKind kind) {
     GraphUnit *unit = arena_new_of(l->arena, GraphUnit);
     *unit = (GraphUnit){.kind = kind, .graph = l->g};
     array_push(l->arena, &l->units, unit);
@@ -446,7 +446,7 @@ static void lower_evaluations(Lower *l) {
         if (spec->stmts[i]->kind == STMT_EVAL && !l->only_views) lower_eval(l, spec->stmts[i]);
     if (diag_error_count(l->diag)) return;
     find_stages(l);
-    find_phases(l);
+    lower_find_phases(l);
     if (!diag_error_count(l->diag) && !l->only_views) foresee_states(l);
     l->at = AT_PHASE;
 }
@@ -475,16 +475,16 @@ static void lower_whole_measures(Lower *l) {
     l->program->train = l->program->phases.items[0].train;
     l->at = AT_INIT;
     if (l->only_views) return;
-    warn_unreached(l);
+    lower_warn_unreached(l);
     if (!l->program->stages.count) read_epoch(l, l->train, l->program->train_source, &l->program->epoch_steps);
     lower_measures(l);
 }
 
 static void lower_init(Lower *l) {
-    begin_graph(l, "init", true);
+    lower_begin_graph(l, "init", true);
     lower_starts(l);
     l->program->init = l->g;
-    add_unit(l, UNIT_INIT);
+    lower_add_unit(l, UNIT_INIT);
     l->at = AT_END;
 }
 
@@ -511,7 +511,7 @@ LoweredProgram *lower_end(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         ProgramState state = l->records.items[i].state;
         const char *origin = l->records.items[i].origin;
-        if (origin && strcmp(origin, state.name) != 0 && find_record(l, origin)) state.origin = origin;
+        if (origin && strcmp(origin, state.name) != 0 && state_find_record(l, origin)) state.origin = origin;
         array_push(l->arena, &l->program->states, state);
     }
     return l->program;

@@ -240,13 +240,13 @@ Net *net_part(Net *net, const char *name) {
 
 /* ---- states ------------------------------------------------------------------------------------------ */
 
-const StateRecord *find_record(const Lower *l, const char *name) {
+const StateRecord *state_find_record(const Lower *l, const char *name) {
     for (int i = 0; i < l->records.count; i++)
         if (strcmp(l->records.items[i].state.name, name) == 0) return &l->records.items[i];
     return NULL;
 }
 
-void declare_state(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank) {
+void state_declare(Lower *l, const char *path, const char *origin, const Param *param, StateRole role, const int64_t *like_shape, int like_rank) {
     StateRecord record;
     memset(&record, 0, sizeof record);
     const char *name = join(l, path, param->name);
@@ -278,7 +278,7 @@ void declare_state(Lower *l, const char *path, const char *origin, const Param *
             diag_report(l->diag, CODE_DIMENSION_RANGE, param->span, "`%s` would have more than 2^48 elements", param->name);
             break;
         }
-    const StateRecord *known = find_record(l, record.state.name);
+    const StateRecord *known = state_find_record(l, record.state.name);
     if (!known) {
         array_push(l->arena, &l->records, record);
         return;
@@ -297,9 +297,9 @@ GNode *state_now(Lower *l, const char *name) {
         if (strcmp(l->current.items[i].name, name) == 0) return l->current.items[i].now;
     for (int i = 0; i < l->renewed.count; i++)
         if (strcmp(l->renewed.items[i].name, name) == 0) return l->renewed.items[i].now;
-    const StateRecord *record = find_record(l, name);
+    const StateRecord *record = state_find_record(l, name);
     assert(record);
-    GNode *moved = moved_before(l, record);
+    GNode *moved = lower_moved_before(l, record);
     if (moved) {
         state_renew(l, name, moved, record->state.span);
         return moved;

@@ -22,7 +22,7 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
         } else if (s->kind == STMT_STATE) {
             for (int k = 0; k < s->param_count; k++) {
                 const char *path = arena_printf(l->arena, "%s.%s", owner, parameter);
-                declare_state(l, path, path, &s->params[k], ROLE_OPTIMISER, p->shape, p->rank);
+                state_declare(l, path, path, &s->params[k], ROLE_OPTIMISER, p->shape, p->rank);
                 const char *name = arena_printf(l->arena, "%s.%s", path, s->params[k].name);
                 frame_set(l, frame, s->params[k].symbol, value_array(state_node(l, name)));
             }
@@ -31,8 +31,8 @@ static GNode *apply_rule(Lower *l, const Stmt *rule, Frame *config, const char *
             const Symbol *target = s->targets[0]->symbol;
             const Value *bound = frame_find(frame, target);
             if (!bound || bound->kind != VALUE_ARRAY) continue;
-            GNode *made = shaped_like(l, &value, bound->tensor, s->span);
-            commit_state(l, bound->tensor, made);
+            GNode *made = lower_shaped_like(l, &value, bound->tensor, s->span);
+            state_commit(l, bound->tensor, made);
             if (bound->tensor == p) renewed = made;
         } else {
             diag_report(l->diag, CODE_OPTIMISER, s->span, "an optimiser's rule is made of state, let and update");
@@ -51,24 +51,24 @@ static void clip_gradients(Lower *l, GNode **grads, int count, double limit, Spa
     int added = 0;
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
-        if (added++ && added % SQUARES_TOGETHER == 0) total = hoist_scalar(l, total, "gradient norm", span);
+        if (added++ && added % SQUARES_TOGETHER == 0) total = lower_hoist_scalar(l, total, "gradient norm", span);
         const GExpr *axes[GRAPH_MAX_RANK], *free[GRAPH_MAX_FREE];
         int none;
         for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
         const GExpr *x = gx_load(g, grads[i], grads[i]->rank, axes, NULL);
-        GNode *squares = sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
+        GNode *squares = lower_sum_node(l, gx2(g, G_MUL, x, x), NULL, axes, grads[i]->rank, free, &none, span);
         total = gx2(g, G_ADD, total, gx_load(g, squares, 0, NULL, NULL));
     }
     /* Squares that overflow are no number: a scale of 0 would end the training without a word. */
     total = gx_select(g, gx2(g, G_EQ, total, gx_real(g, INFINITY)), gx_real(g, NAN), total);
-    const GExpr *norm = hoist_scalar(l, gx1(g, G_SQRT, total), "gradient norm", span);
+    const GExpr *norm = lower_hoist_scalar(l, gx1(g, G_SQRT, total), "gradient norm", span);
     const GExpr *scale = gx2(g, G_MIN, gx_real(g, 1), gx2(g, G_DIV, gx_real(g, limit), gx2(g, G_MAX, norm, gx_real(g, 1e-30))));
-    scale = hoist_scalar(l, scale, "clip", span);
+    scale = lower_hoist_scalar(l, scale, "clip", span);
     for (int i = 0; i < count; i++) {
         if (!grads[i]) continue;
         const GExpr *axes[GRAPH_MAX_RANK];
         for (int a = 0; a < grads[i]->rank; a++) axes[a] = graph_fresh_index(g, grads[i]->shape[a]);
-        grads[i] = array_from(l, gx2(g, G_MUL, scale, gx_load(g, grads[i], grads[i]->rank, axes, NULL)), axes, grads[i]->rank, NULL, span).tensor;
+        grads[i] = lower_array_from(l, gx2(g, G_MUL, scale, gx_load(g, grads[i], grads[i]->rank, axes, NULL)), axes, grads[i]->rank, NULL, span).tensor;
     }
 }
 
@@ -97,7 +97,7 @@ static bool is_biases(const Expr *part) { return part->kind == EXPR_NAME && !par
 static bool in_parts(Lower *l, const char *name, Expr *const *parts, int count) {
     for (int i = 0; i < count; i++) {
         if (is_biases(parts[i])) {
-            if (find_record(l, name)->state.rank <= 1) return true;
+            if (state_find_record(l, name)->state.rank <= 1) return true;
             continue;
         }
         const char *path = part_path(l, parts[i]);
@@ -131,12 +131,12 @@ static bool is_ema_target(Lower *l, const char *name) {
 /* rate * now + (1 - rate) * followed */
 static GNode *moved_average(Lower *l, const Stmt *edge, GNode *now, GNode *followed) {
     Graph *g = l->g;
-    const GExpr *rate = hoist_scalar(l, as_real(l, lower_scalar(l, edge->value)), "rate", edge->span), *axes[GRAPH_MAX_RANK];
+    const GExpr *rate = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, edge->value)), "rate", edge->span), *axes[GRAPH_MAX_RANK];
     const GExpr *rest = gx2(g, G_SUB, gx_real(g, 1), rate);
     for (int a = 0; a < now->rank; a++) axes[a] = graph_fresh_index(g, now->shape[a]);
     const GExpr *value = gx2(g, G_ADD, gx2(g, G_MUL, rate, gx_load(g, now, now->rank, axes, NULL)),
                              gx2(g, G_MUL, rest, gx_load(g, followed, now->rank, axes, NULL)));
-    return array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
+    return lower_array_from(l, value, axes, now->rank, NULL, edge->span).tensor;
 }
 
 /* The state that `name` follows along the edge; NULL: the edge leaves it alone. */
@@ -145,7 +145,7 @@ static const char *followed_name(Lower *l, const Stmt *edge, const StateRecord *
     bool moves = record->state.role == ROLE_PARAM || (edge->with_state && record->state.role == ROLE_STATE);
     if (!target || !source || !moves || !under(record->state.name, target)) return NULL;
     const char *name = arena_printf(l->arena, "%s%s", source, record->state.name + strlen(target));
-    return find_record(l, name) ? name : NULL;
+    return state_find_record(l, name) ? name : NULL;
 }
 
 static bool is_of_phase(const Lower *l, const Stmt *s) {
@@ -155,7 +155,7 @@ static bool is_of_phase(const Lower *l, const Stmt *s) {
 }
 
 /* `before forward`: what the target holds in this step already. */
-GNode *moved_before(Lower *l, const StateRecord *record) {
+GNode *lower_moved_before(Lower *l, const StateRecord *record) {
     for (int i = 0; i < l->edges.count; i++) {
         const Stmt *edge = l->edges.items[i];
         const char *followed = edge->before_forward && is_of_phase(l, edge) ? followed_name(l, edge, record) : NULL;
@@ -189,7 +189,7 @@ static void declare_foreseen(Lower *l, const Expr *part) {
     const char *path = part_path(l, part);
     for (int i = 0; path && i < l->foreseen.count; i++) {
         const StateRecord *record = &l->foreseen.items[i];
-        if (under(record->state.name, path) && !find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
+        if (under(record->state.name, path) && !state_find_record(l, record->state.name)) array_push(l->arena, &l->records, *record);
     }
 }
 
@@ -212,8 +212,8 @@ void lower_ema(Lower *l, const Stmt *s) {
             continue;
         }
         GNode *value = moved_average(l, s, state_node(l, record->state.name), state_now(l, name));
-        commit_state(l, state_node(l, record->state.name), value);
-        renew_parameter(l, record->state.name, value);
+        state_commit(l, state_node(l, record->state.name), value);
+        lower_renew_parameter(l, record->state.name, value);
     }
     if (moved || diag_error_count(l->diag)) return;
     const char *target = part_path(l, s->targets[0]), *source = part_path(l, s->source);
@@ -249,7 +249,7 @@ static bool is_trained_by(Lower *l, const LossTerm *term, int trained) {
 }
 
 /* Each term is differentiated by the parameters that it trains. */
-void find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train) {
+void lower_find_losses(Lower *l, GraphUnit *unit, const LossTerm *terms, GNode *const *values, int count, const Stmt *train) {
     find_trained(l, train);
     unit->losses = arena_array(l->arena, UnitLoss, count);
     unit->loss_count = count;
@@ -267,7 +267,7 @@ static GNode *sum_of(Lower *l, GNode *a, GNode *b) {
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < a->rank; i++) axes[i] = graph_fresh_index(l->g, a->shape[i]);
     const GExpr *sum = gx2(l->g, G_ADD, gx_load(l->g, a, a->rank, axes, NULL), gx_load(l->g, b, b->rank, axes, NULL));
-    return array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
+    return lower_array_from(l, sum, axes, a->rank, NULL, b->span).tensor;
 }
 
 /* The gradients of one term, added to those of the terms before it. */
@@ -280,13 +280,13 @@ static void add_term(Lower *l, const UnitLoss *loss) {
     }
 }
 
-void add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
+void lower_add_gradients(Lower *l, const GraphUnit *unit, const Stmt *train) {
     Trained *t = &l->trained;
     for (int i = 0; i < unit->loss_count; i++) add_term(l, &unit->losses[i]);
     for (int i = 0; l->keep_gradients && i < t->count; i++)
         if (t->grads[i]) graph_output(l->g, arena_printf(l->arena, "grad_%s", t->states[i]->name), t->grads[i]);
-    const Expr *limit = find_setting(train, "clip");
-    if (limit) clip_gradients(l, t->grads, t->count, known_number(l, limit), limit->span);
+    const Expr *limit = lower_find_setting(train, "clip");
+    if (limit) clip_gradients(l, t->grads, t->count, lower_known_number(l, limit), limit->span);
 }
 
 /* ---- the optimisers ---------------------------------------------------------------------------------------- */
@@ -307,7 +307,7 @@ static Frame *bind_rule(Lower *l, const Expr *call) {
             diag_report(l->diag, CODE_OPTIMISER, call->span, "the optimiser `%s` needs its setting `%s`", rule->name, rule->config[i].name);
             return NULL;
         }
-        const GExpr *value = hoist_scalar(l, as_real(l, lower_scalar(l, given)), rule->config[i].name, given->span);
+        const GExpr *value = lower_hoist_scalar(l, lower_as_real(l, lower_scalar(l, given)), rule->config[i].name, given->span);
         frame_set(l, config, rule->config[i].symbol, value_scalar(value));
     }
     return config;
@@ -381,7 +381,7 @@ void optimise(Lower *l, const Stmt *train) {
     const Trained *t = &l->trained;
     if (!parts_exist(l, train)) return;
     Frame **bound = arena_array(l->arena, Frame *, (train ? train->param_count : 0) + 1);
-    if (!find_setting(train, "optimiser")) {
+    if (!lower_find_setting(train, "optimiser")) {
         diag_report(l->diag, CODE_OPTIMISER, train ? train->span : (Span){0}, "`train` needs `optimiser`, a call of one: optim.sgd(lr = 0.1)");
         return;
     }
@@ -399,7 +399,7 @@ void optimise(Lower *l, const Stmt *train) {
         Frame **config = &bound[setting - train->params];
         if (!*config) *config = bind_rule(l, call);
         if (!*config) return;
-        renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, rule_owner(l, train, setting), record->state.name, t->states[i], t->grads[i]));
+        lower_renew_parameter(l, record->state.name, apply_rule(l, call->callee->symbol->stmt, *config, rule_owner(l, train, setting), record->state.name, t->states[i], t->grads[i]));
     }
 }
 
@@ -433,7 +433,7 @@ static void warn_net(Lower *l, const Stmt *net, int first) {
 }
 
 /* After all phases: what none of them trains, one message a network. */
-void warn_unreached(Lower *l) {
+void lower_warn_unreached(Lower *l) {
     for (int i = 0; i < l->records.count; i++) {
         const StateRecord *record = &l->records.items[i];
         if (!is_unreached(l, record)) continue;

@@ -83,7 +83,7 @@ static void add_statements(Lower *l, Stmt *const *stmts, int count, Starts *epoc
     }
 }
 
-void find_phases(Lower *l) {
+void lower_find_phases(Lower *l) {
     Starts epochs = {0}, steps = {0};
     add_statements(l, l->method->spec->stmts, l->method->spec->stmt_count, &epochs, &steps);
     const int stages = l->program->stages.count ? l->program->stages.count : 1;
@@ -128,7 +128,7 @@ static void take_statements(Lower *l, Stmt *const *stmts, int count) {
     }
 }
 
-void enter_phase(Lower *l, const LoweredPhase *phase) {
+void lower_enter_phase(Lower *l, const LoweredPhase *phase) {
     l->phase = phase;
     l->statements.count = 0;
     take_statements(l, l->method->spec->stmts, l->method->spec->stmt_count);

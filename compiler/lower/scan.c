@@ -23,9 +23,9 @@ static Value settle(Lower *l, const Value *value, const Type *type, const Stmt *
     int rank = value_rank(value);
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     const GExpr *element = value_element(l, value, axes, s->span);
-    if (type->kind == KIND_REAL) element = as_real(l, element);
-    if (rank == 0) return value_scalar(hoist_scalar(l, element, s->name, s->span));
-    return array_from(l, element, axes, rank, s->name, s->span);
+    if (type->kind == KIND_REAL) element = lower_as_real(l, element);
+    if (rank == 0) return value_scalar(lower_hoist_scalar(l, element, s->name, s->span));
+    return lower_array_from(l, element, axes, rank, s->name, s->span);
 }
 
 static int carry_at(const Stmt *scan, const Symbol *symbol) {

@@ -59,7 +59,7 @@ static void write_trail(void *context, Diag *diag) {
     }
 }
 
-const GPlace *place_at(Lower *l, Span span) {
+const GPlace *trail_place_at(Lower *l, Span span) {
     GPlace *place = arena_new_of(l->arena, GPlace);
     *place = (GPlace){span, l->call ? l->call->place : NULL, false};
     return place;
@@ -67,7 +67,7 @@ const GPlace *place_at(Lower *l, Span span) {
 
 void call_enter(Lower *l, Call *call) {
     call->outer = l->call;
-    call->place = call->call ? place_at(l, call->call->span) : l->call ? l->call->place : NULL;
+    call->place = call->call ? trail_place_at(l, call->call->span) : l->call ? l->call->place : NULL;
     l->call = call;
     diag_follow(l->diag, write_trail, l);
 }

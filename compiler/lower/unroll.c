@@ -26,7 +26,7 @@ static void open_unrolled(Lower *l, const Stmt *s, Unrolled *u) {
     u->binder_count = s->binder_count;
     u->total = 1;
     for (int i = 0; i < s->binder_count; i++) {
-        eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &u->extent[i]);
+        lower_eval_dim(l, s->binders[i]->extent, s->binders[i]->span, &u->extent[i]);
         u->unrolls[i] = net_takes_index(s->value, s->binders[i]);
         u->axes[i] = graph_named_index(l->g, u->extent[i], s->binders[i]->name);
         if (u->unrolls[i]) u->total *= u->extent[i];
@@ -63,7 +63,7 @@ static const GExpr *application(Lower *l, Unrolled *u, int64_t number) {
     return value_element(l, &value, u->axes + u->binder_count, u->let->span);
 }
 
-Value unrolled_value(Lower *l, const Stmt *s) {
+Value let_unrolled_value(Lower *l, const Stmt *s) {
     Unrolled u;
     memset(&u, 0, sizeof u);
     Graph *g = l->g;
@@ -77,5 +77,5 @@ Value unrolled_value(Lower *l, const Stmt *s) {
         diag_report(l->diag, CODE_TOO_MANY_AXES, s->span, "`%s` would have more than %d axes", s->name, GRAPH_MAX_RANK);
         return value_scalar(gx_real(g, 0));
     }
-    return array_from(l, element, u.axes, u.binder_count + u.own_count, s->name, s->span);
+    return lower_array_from(l, element, u.axes, u.binder_count + u.own_count, s->name, s->span);
 }

@@ -77,7 +77,7 @@ int value_rank(const Value *value) {
 
 int64_t value_extent(const Value *value, int axis) { return value->tensor->shape[value->prefix_count + axis]; }
 
-const GExpr *as_real(Lower *l, const GExpr *expr) {
+const GExpr *lower_as_real(Lower *l, const GExpr *expr) {
     return expr->type == GT_REAL ? expr : gx1(l->g, G_TO_REAL, expr);
 }
 
@@ -100,7 +100,7 @@ static bool contains(const GExpr *const *list, int count, const GExpr *expr) {
 
 /* Free indices of all the expressions, in the order in which they were bound (outer first): fresh
  * indices get increasing numbers, so the number says it. The order makes equal formulas equal nodes. */
-int sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count,
+int lower_sorted_free(Lower *l, const GExpr *const *exprs, int count, const GExpr *const *except, int except_count,
                 const GExpr **out) {
     int n = 0;
     for (int e = 0; e < count; e++) {
@@ -133,11 +133,11 @@ static bool is_plain_load(const GExpr *expr, const GExpr *const *free, int free_
 }
 
 /* The part of what holds here that speaks only of the given indices: where a hoisted formula is needed at all. */
-const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
+const GExpr *lower_condition_over(Lower *l, const GExpr *condition, const GExpr *const *free, int free_count) {
     if (!condition) return NULL;
     if (condition->op == G_AND)
-        return gx_and(l->g, condition_over(l, condition->args[0], free, free_count),
-                      condition_over(l, condition->args[1], free, free_count));
+        return gx_and(l->g, lower_condition_over(l, condition->args[0], free, free_count),
+                      lower_condition_over(l, condition->args[1], free, free_count));
     const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(l->g, condition, found);
     for (int i = 0; i < count; i++) {
@@ -149,7 +149,7 @@ const GExpr *condition_over(Lower *l, const GExpr *condition, const GExpr *const
 }
 
 /* Whether a read in it may leave its array, or a real may not fit as an int: it then holds only where the condition around it does. */
-bool may_leave(Lower *l, const GExpr *e) {
+bool lower_may_leave(Lower *l, const GExpr *e) {
     if (!e) return false;
     if (e->op == G_TO_INT) return true;
     if (e->op == G_LOAD && !e->has_else) {
@@ -158,11 +158,11 @@ bool may_leave(Lower *l, const GExpr *e) {
             if (!gx_range(l->g, e->args[i], NULL, &low, &high) || low < 0 || high >= e->tensor->shape[i]) return true;
     }
     for (int i = 0; i < e->arg_count; i++)
-        if (may_leave(l, e->args[i])) return true;
+        if (lower_may_leave(l, e->args[i])) return true;
     return false;
 }
 
-void refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span) {
+void lower_refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr *const *red, int red_count, Span span) {
     int64_t points = 1;
     for (int i = 0; i < out_count + red_count; i++) {
         const int64_t extent = graph_index_extent(l->g, i < out_count ? out[i] : red[i - out_count]);
@@ -172,9 +172,9 @@ void refuse_space(Lower *l, const GExpr *const *out, int out_count, const GExpr 
     }
 }
 
-Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
+Value lower_array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis_count, const char *name, Span span) {
     const GExpr *free[GRAPH_MAX_FREE];
-    int free_count = sorted_free(l, &expr, 1, axes, axis_count, free);
+    int free_count = lower_sorted_free(l, &expr, 1, axes, axis_count, free);
     Value value = value_none();
     value.kind = VALUE_ARRAY;
     value.prefix_count = free_count;
@@ -195,17 +195,17 @@ Value array_from(Lower *l, const GExpr *expr, const GExpr *const *axes, int axis
     memcpy(spec.out, free, sizeof *free * (size_t)free_count);
     if (axis_count) memcpy(spec.out + free_count, axes, sizeof *axes * (size_t)axis_count);
     spec.value = expr;
-    refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
-    if (l->condition && may_leave(l, expr)) spec.active = condition_over(l, l->condition, spec.out, spec.out_rank);
+    lower_refuse_space(l, spec.out, spec.out_rank, NULL, 0, span);
+    if (l->condition && lower_may_leave(l, expr)) spec.active = lower_condition_over(l, l->condition, spec.out, spec.out_rank);
     spec.name = name;
     spec.span = span;
     value.tensor = graph_compute(l->g, &spec);
     return value;
 }
 
-const GExpr *hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span) {
+const GExpr *lower_hoist_scalar(Lower *l, const GExpr *expr, const char *name, Span span) {
     if (expr->op == G_CONST || expr->op == G_INDEX || expr->op == G_LOAD) return expr;
-    Value value = array_from(l, expr, NULL, 0, name, span);
+    Value value = lower_array_from(l, expr, NULL, 0, name, span);
     return gx_load(l->g, value.tensor, value.prefix_count, value.prefix, NULL);
 }
 
@@ -213,15 +213,15 @@ enum { DEEP = 256 }; /* more than formulas that people write */
 
 Value value_shallow(Lower *l, Value value, const char *name, Span span) {
     if (value.kind != VALUE_SCALAR || value.is_static || value.scalar->depth <= DEEP) return value;
-    return value_scalar(hoist_scalar(l, value.scalar, name, span));
+    return value_scalar(lower_hoist_scalar(l, value.scalar, name, span));
 }
 
-GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span) {
+GNode *lower_materialise(Lower *l, const Value *value, const GExpr **free, int *free_count, Span span) {
     int rank = value_rank(value);
     const GExpr *axes[GRAPH_MAX_RANK];
     for (int i = 0; i < rank; i++) axes[i] = graph_fresh_index(l->g, value_extent(value, i));
     const GExpr *expr = value_element(l, value, axes, span);
-    Value made = array_from(l, expr, axes, rank, NULL, span);
+    Value made = lower_array_from(l, expr, axes, rank, NULL, span);
     *free_count = made.prefix_count;
     memcpy(free, made.prefix, sizeof *free * (size_t)made.prefix_count);
     return made.tensor;
@@ -229,7 +229,7 @@ GNode *materialise(Lower *l, const Value *value, const GExpr **free, int *free_c
 
 /* ---- compile-time numbers --------------------------------------------------------------------- */
 
-void mark_static(Lower *l, const Symbol *symbol) {
+void lower_mark_static(Lower *l, const Symbol *symbol) {
     if (symbol->kind != SYMBOL_HYPER || !l->program) return;
     for (int i = 0; i < l->program->hypers.count; i++)
         if (strcmp(l->program->hypers.items[i].name, symbol->name) == 0) l->program->hypers.items[i].is_static = true;
@@ -239,11 +239,11 @@ static bool lookup_dim(void *context, const Symbol *symbol, int64_t *out) {
     Lower *l = context;
     const Value *value = frame_find(l->frame, symbol);
     if (!value || !value->is_static) return false;
-    mark_static(l, symbol);
+    lower_mark_static(l, symbol);
     return whole_of(value->constant, out);
 }
 
-bool eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {
+bool lower_eval_dim(Lower *l, const Dim *dim, Span span, int64_t *out) {
     if (dim && dim_eval(dim, lookup_dim, l, out)) {
         if (*out > 0) return true;
         diag_report(l->diag, CODE_DIMENSION_UNKNOWN, span, "this dimension, `%s`, is %lld here; a dimension is at least 1",

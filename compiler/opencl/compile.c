@@ -60,7 +60,7 @@ static const char *write_text(Arena *arena, Frame *f) {
     Text text = {0}, places = {0};
     int inputs = k->operand_count - k->output_count;
     for (int i = 0; i < k->operand_count; i++) {
-        const char *type = element_c_type(k->operands[i]->type), *name = i < inputs ? arena_printf(arena, "a%d", i) : output_name(f, i), *held = i < inputs ? "const " : "";
+        const char *type = opencl_element_type(k->operands[i]->type), *name = i < inputs ? arena_printf(arena, "a%d", i) : frame_output_name(f, i), *held = i < inputs ? "const " : "";
         bool shared = k->over && (i >= inputs || k->operands[i] == k->over);
         text_printf(&text, "%sglobal %s *%s%s_in, const ulong %s_at, ", held, type, shared ? "" : "restrict ", name, name);
         text_printf(&places, "    %sglobal %s *%s = %s_in + %s_at;\n", held, type, name, name, name);
@@ -264,7 +264,7 @@ static void set_launches(Program *p, Plan *plan) {
         const Kernel *k = &plan->kernels.items.items[i];
         launches[i] = found->launch;
         if (k->kind == KERNEL_PRODUCT) set_geometry(&launches[i], product_geometry(k));
-        if (k->kind == KERNEL_GATHER_PARTIALS) set_geometry(&launches[i], gather_geometry(k));
+        if (k->kind == KERNEL_GATHER_PARTIALS) set_geometry(&launches[i], write_gather_geometry(k));
         if (k->contraction && k->contraction->plain) launches[i].product = library_product(p->arena, k->contraction->plain);
         plan->steps[i].launch = &launches[i];
     }

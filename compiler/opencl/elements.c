@@ -5,7 +5,7 @@
 Geometry write_elements(Frame *f) {
     const GNode *n = f->node;
     int64_t extents[2 * GRAPH_MAX_RANK], count = graph_element_count(n);
-    collapse_axes(n, extents);
+    compute_collapse_axes(n, extents);
     write_line(f, "const int at = get_global_id(0);");
     write_line(f, "if (at >= count) return;");
     write_unravel(f, "at", 0, n->rank, extents);

@@ -63,13 +63,13 @@ void write_fault(Frame *f, Value condition, CoupletFaultKind kind);
 /* Masks. NULL is the mask that always holds. */
 Value mask_and(Frame *f, Value a, Value b);
 Value mask_not(Frame *f, Value a);
-Value real_text(Frame *f, double value);
-const char *value_c_type(GType type);   /* of a value of any size: float, long, int */
-const char *element_c_type(GType type); /* of an element in memory: float, int, uchar */
+Value frame_real_text(Frame *f, double value);
+const char *opencl_value_type(GType type);   /* of a value of any size: float, long, int */
+const char *opencl_element_type(GType type); /* of an element in memory: float, int, uchar */
 /* The number of an operand; -1: it is none. */
-int operand_of(const Frame *f, const GNode *tensor);
+int frame_operand_of(const Frame *f, const GNode *tensor);
 /* The name of an operand that is written. */
-Value output_name(Frame *f, int operand);
+Value frame_output_name(Frame *f, int operand);
 
 /* Sets `count` indices of the node from `first` on, whose extents these are, from their position
  * `at`, which counts row by row. */
@@ -100,6 +100,6 @@ Geometry write_product(Frame *f);
 Geometry write_gather_partials(Frame *f);
 /* Contractions share their text, but each has its own geometry. */
 Geometry product_geometry(const Kernel *kernel);
-Geometry gather_geometry(const Kernel *kernel);
+Geometry write_gather_geometry(const Kernel *kernel);
 
 #endif

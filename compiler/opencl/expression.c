@@ -89,7 +89,7 @@ static bool fits_int(Frame *f, const GExpr *e) {
 
 static const char *type_of(Frame *f, const GExpr *e) {
     if (e->type == GT_INT) return fits_int(f, e) ? "int" : "long";
-    return value_c_type(e->type);
+    return opencl_value_type(e->type);
 }
 
 static bool is_positive_constant(const GExpr *e) { return e->op == G_CONST && e->integer > 0; }
@@ -149,7 +149,7 @@ static Value write_scalar(Frame *f, const GExpr *e, Value mask) {
 /* ---- reads ---------------------------------------------------------------------------------------------------------- */
 
 static Value element_at(Frame *f, const GNode *tensor, Value at) {
-    int operand = operand_of(f, tensor);
+    int operand = frame_operand_of(f, tensor);
     switch (tensor->type) {
     case GT_REAL: return write_const(f, "float", "a%d[%s]", operand, at);
     case GT_INT: return write_const(f, "int", "a%d[%s]", operand, at);
@@ -267,7 +267,7 @@ static Value write_lazy(Frame *f, const GExpr *e, Value mask) {
 }
 
 static Value constant(Frame *f, const GExpr *e) {
-    if (e->type == GT_REAL) return real_text(f, e->real);
+    if (e->type == GT_REAL) return frame_real_text(f, e->real);
     bool wide = e->integer > INT32_MAX || e->integer < -INT32_MAX;
     return arena_printf(f->arena, e->integer < 0 ? "(%lld%s)" : "%lld%s", (long long)e->integer, wide ? "L" : "");
 }

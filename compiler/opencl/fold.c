@@ -10,27 +10,27 @@
 
 #include <string.h>
 
-bool takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
-bool takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
+bool fold_takes_smallest(const GNode *n) { return n->reducer == GR_MIN || n->reducer == GR_ARGMIN; }
+bool fold_takes_position(const GNode *n) { return n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN; }
 
 Fold fold_of(Frame *f, const GNode *n) {
-    return (Fold){.f = f, .node = n, .type = value_c_type(n->value->type), .is_sum = n->reducer == GR_SUM, .may_wrap = gx_sum_may_wrap(f->kernel->graph, n), .counts = n->empty_is_error && n->guard};
+    return (Fold){.f = f, .node = n, .type = opencl_value_type(n->value->type), .is_sum = n->reducer == GR_SUM, .may_wrap = gx_sum_may_wrap(f->kernel->graph, n), .counts = n->empty_is_error && n->guard};
 }
 
 static bool is_real(const Fold *fold) { return strcmp(fold->type, "float") == 0; }
 
 Value fold_neutral(const Fold *fold) {
     const GNode *n = fold->node;
-    if (is_real(fold)) return fold->is_sum ? "0.0f" : takes_smallest(n) ? "INFINITY" : "-INFINITY";
+    if (is_real(fold)) return fold->is_sum ? "0.0f" : fold_takes_smallest(n) ? "INFINITY" : "-INFINITY";
     if (n->reducer == GR_ALL) return "1";
     if (n->reducer == GR_SUM || n->reducer == GR_ANY) return "0";
-    if (strcmp(fold->type, "long") == 0 && !takes_position(n)) return takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
-    return takes_smallest(n) ? "INT_MAX" : "INT_MIN";
+    if (strcmp(fold->type, "long") == 0 && !fold_takes_position(n)) return fold_takes_smallest(n) ? "LONG_MAX" : "LONG_MIN";
+    return fold_takes_smallest(n) ? "INT_MAX" : "INT_MIN";
 }
 
 /* `a` against `b`, where a NaN is better than any number. */
 static Value better(const Fold *fold, Value a, Value b) {
-    const char *sign = takes_smallest(fold->node) ? "<" : ">";
+    const char *sign = fold_takes_smallest(fold->node) ? "<" : ">";
     if (!is_real(fold)) return arena_printf(fold->f->arena, "%s %s %s", a, sign, b);
     return arena_printf(fold->f->arena, "%s %s %s || (isnan(%s) && !isnan(%s))", a, sign, b, a, b);
 }
@@ -58,8 +58,8 @@ static bool combine(const Fold *fold, const Cells *c, Value term) {
     const char *sign = fold->node->reducer == GR_ANY ? "|" : fold->node->reducer == GR_ALL ? "&" : NULL;
     if (fold->is_sum) add_keeping(fold, c->best, c->lost, term);
     else if (sign) write_line(fold->f, "%s %s= %s;", c->best, sign, term);
-    else if (!takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, c->best), c->best, term);
-    return fold->is_sum || sign || !takes_position(fold->node);
+    else if (!fold_takes_position(fold->node)) write_line(fold->f, "if (%s) %s = %s;", better(fold, term, c->best), c->best, term);
+    return fold->is_sum || sign || !fold_takes_position(fold->node);
 }
 
 void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value place) {
@@ -76,7 +76,7 @@ void fold_term(const Fold *fold, const Cells *c, Value term, Value holds, Value 
 
 void fold_join(const Fold *fold, const Cells *mine, const Cells *other) {
     Frame *f = fold->f;
-    if (takes_position(fold->node)) {
+    if (fold_takes_position(fold->node)) {
         Value theirs = better(fold, other->best, mine->best), ours = better(fold, mine->best, other->best);
         write_open(f, "if (%s >= 0 && (%s < 0 || %s || (!(%s) && %s < %s)))", other->winner, mine->winner, theirs, ours, other->winner, mine->winner);
         write_line(f, "%s = %s;", mine->best, other->best);

@@ -25,8 +25,8 @@ typedef struct Cells {
     Value terms;
 } Cells;
 
-bool takes_smallest(const GNode *n);
-bool takes_position(const GNode *n);
+bool fold_takes_smallest(const GNode *n);
+bool fold_takes_position(const GNode *n);
 Fold fold_of(Frame *f, const GNode *node);
 Value fold_neutral(const Fold *fold);
 /* Adds a term. `place` ascends from term to term. `holds` is the guard, or NULL; a term whose guard

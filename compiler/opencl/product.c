@@ -153,7 +153,7 @@ Geometry write_product(Frame *f) {
 
 Geometry product_geometry(const Kernel *k) { return (Geometry){k->tiles * GROUP, k->tiles}; }
 
-Geometry gather_geometry(const Kernel *k) {
+Geometry write_gather_geometry(const Kernel *k) {
     int64_t count = graph_element_count(k->node);
     return (Geometry){(count + GROUP - 1) / GROUP * GROUP, count};
 }
@@ -168,5 +168,5 @@ Geometry write_gather_partials(Frame *f) {
     write_line(f, "sum = after;");
     write_close(f);
     write_line(f, "y[at] = sum + lost;");
-    return gather_geometry(f->kernel);
+    return write_gather_geometry(f->kernel);
 }

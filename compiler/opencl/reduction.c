@@ -80,7 +80,7 @@ static void sweep_alone(const Reduction *r, Value active) {
     const GNode *n = r->node;
     int depth = 0;
     if (active) write_open(f, "if (%s)", active), depth++;
-    if (takes_position(n)) write_line(f, "int term = 0;");
+    if (fold_takes_position(n)) write_line(f, "int term = 0;");
     for (int i = n->rank; i < n->rank + n->red_rank; i++) {
         f->indices[i] = "0";
         if (r->extents[i] == 1) continue;
@@ -89,7 +89,7 @@ static void sweep_alone(const Reduction *r, Value active) {
         depth++;
     }
     take_term(r, NULL);
-    if (takes_position(n)) write_line(f, "term++;");
+    if (fold_takes_position(n)) write_line(f, "term++;");
     while (depth-- > 0) write_close(f);
 }
 
@@ -106,7 +106,7 @@ static void sweep_lanes(const Reduction *r, Value active) {
 /* Every work-item of a column ends with the column's result. */
 static void join_lanes(const Reduction *r) {
     Frame *f = r->f;
-    bool positions = takes_position(r->node);
+    bool positions = fold_takes_position(r->node);
     const Cells mine = {.best = "bests[me]", .lost = "losts[me]", .winner = "winners[me]", .terms = "counts[me]"};
     const Cells other = {.best = "bests[other]", .lost = "losts[other]", .winner = "winners[other]", .terms = "counts[other]"};
     write_line(f, "barrier(CLK_LOCAL_MEM_FENCE);");
@@ -164,18 +164,18 @@ static void declare(const Reduction *r) {
         write_line(f, "const int at = min(place, count - 1);");
         write_line(f, "local %s bests[%d];", r->fold.type, GROUP);
         if (r->is_long) write_line(f, "local float losts[%d];", GROUP);
-        if (takes_position(r->node)) write_line(f, "local int winners[%d];", GROUP);
+        if (fold_takes_position(r->node)) write_line(f, "local int winners[%d];", GROUP);
         if (r->fold.counts) write_line(f, "local int counts[%d];", GROUP);
     }
     write_line(f, "%s best = %s;", r->fold.type, fold_neutral(&r->fold));
     if (r->is_long) write_line(f, "float lost = 0.0f;");
-    if (takes_position(r->node)) write_line(f, "int winner = -1;");
+    if (fold_takes_position(r->node)) write_line(f, "int winner = -1;");
     if (r->fold.counts) write_line(f, "int terms = 0;");
 }
 
 static Value finish(Reduction *r, Value active) {
     Frame *f = r->f;
-    if (sums_exponentials(r->node)) {
+    if (node_sums_exponentials(r->node)) {
         /* A row that is all -inf, or empty, shifts by 0 and stays -inf; one with +inf is +inf. */
         write_line(f, "const float top = isinf(best) ? 0.0f : best;");
         write_line(f, "best = 0.0f;");
@@ -186,7 +186,7 @@ static Value finish(Reduction *r, Value active) {
         const char *form = r->node->reducer == GR_LSE ? "top + log(%s)" : "log(%s)";
         return arena_printf(f->arena, form, fold_sum(&r->fold, &own_cells));
     }
-    if (takes_position(r->node)) return "max(winner, 0)";
+    if (fold_takes_position(r->node)) return "max(winner, 0)";
     return fold_sum(&r->fold, &own_cells);
 }
 
@@ -195,12 +195,12 @@ Geometry write_reduction(Frame *f) {
     const Bucket *b = f->kernel->bucket;
     int64_t extents[2 * GRAPH_MAX_RANK];
     if (b) memcpy(extents, f->extents, sizeof extents);
-    else collapse_axes(n, extents);
+    else compute_collapse_axes(n, extents);
     Reduction r = {.f = f, .node = n, .bucket = b, .guard = b ? b->rest : n->guard, .extents = extents, .terms = 1, .fold = fold_of(f, n)};
     for (int i = 0; i < n->red_rank; i++) r.terms *= n->red_shape[i];
     if (n->reducer == GR_SUM && n->value->type == GT_BOOL) r.fold.type = "long";
     shape_group(&r);
-    r.is_long = sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes);
+    r.is_long = node_sums_many(n) && (b || r.terms > FEW_TERMS * r.lanes);
     r.fold.keeps_lost = r.is_long && n->reducer == GR_SUM;
     declare(&r);
     write_unravel(f, "at", 0, n->rank, extents);

@@ -70,7 +70,7 @@ Value mask_and(Frame *f, Value a, Value b) {
 
 Value mask_not(Frame *f, Value a) { return arena_printf(f->arena, "!%s", a); }
 
-Value real_text(Frame *f, double value) {
+Value frame_real_text(Frame *f, double value) {
     float real = (float)value;
     if (isnan(real)) return "NAN";
     if (isinf(real)) return real > 0 ? "INFINITY" : "(-INFINITY)";
@@ -79,16 +79,16 @@ Value real_text(Frame *f, double value) {
     return arena_printf(f->arena, "%s%sf%s", text, whole ? ".0" : "", text[0] == '(' ? ")" : "");
 }
 
-const char *value_c_type(GType type) { return type == GT_REAL || type == GT_U8 ? "float" : type == GT_INT ? "long" : "int"; }
-const char *element_c_type(GType type) { return type == GT_REAL ? "float" : type == GT_INT ? "int" : "uchar"; }
+const char *opencl_value_type(GType type) { return type == GT_REAL || type == GT_U8 ? "float" : type == GT_INT ? "long" : "int"; }
+const char *opencl_element_type(GType type) { return type == GT_REAL ? "float" : type == GT_INT ? "int" : "uchar"; }
 
-int operand_of(const Frame *f, const GNode *tensor) {
+int frame_operand_of(const Frame *f, const GNode *tensor) {
     for (int i = 0; i < f->kernel->operand_count; i++)
         if (f->kernel->operands[i] == tensor) return i;
     return -1;
 }
 
-Value output_name(Frame *f, int operand) {
+Value frame_output_name(Frame *f, int operand) {
     const Kernel *k = f->kernel;
     return k->output_count == 1 ? "y" : arena_printf(f->arena, "y%d", operand - (k->operand_count - k->output_count));
 }

@@ -34,7 +34,7 @@ static Value times(Frame *f, Value at, int64_t by) { return by == 1 ? at : arena
 /* Element (r, k) of an operand. */
 static Value element_text(Frame *f, const SweepOperand *o, Value r, Value k) {
     Value at = arena_printf(f->arena, "%s + %s", times(f, r, o->line), times(f, k, o->step));
-    return arena_printf(f->arena, "a%d[%s]", operand_of(f, o->array), behind(f, o->start, at));
+    return arena_printf(f->arena, "a%d[%s]", frame_operand_of(f, o->array), behind(f, o->start, at));
 }
 
 static Cells cells_of(Frame *f, const char *row, int sink) {
@@ -42,7 +42,7 @@ static Cells cells_of(Frame *f, const char *row, int sink) {
                    .winner = arena_printf(f->arena, "winner%d[%s]", sink, row), .terms = arena_printf(f->arena, "terms%d[%s]", sink, row)};
 }
 
-static bool is_log(const SweepSink *k) { return sums_exponentials(k->pair.node); }
+static bool is_log(const SweepSink *k) { return node_sums_exponentials(k->pair.node); }
 
 /* Whole numbers are kept in four bytes, as they are stored, but for sums that these may not hold. */
 static Fold fold_of_sink(Frame *f, const SweepSink *k) {
@@ -71,7 +71,7 @@ static CellList list_cells(const SweepSink *k, const Fold *fold, const Cells *c)
     add_cell(&l, c->best, fold->type, fold_neutral(fold));
     if (is_log(k)) add_cell(&l, c->sum, "float", "0.0f");
     if (fold->keeps_lost) add_cell(&l, c->lost, "float", "0.0f");
-    if (takes_position(k->pair.node)) add_cell(&l, c->winner, "int", "-1");
+    if (fold_takes_position(k->pair.node)) add_cell(&l, c->winner, "int", "-1");
     if (fold->counts) add_cell(&l, c->terms, "int", "0");
     return l;
 }
@@ -213,8 +213,8 @@ static void multiply(Frame *f, const char *sums, int source) {
 static void make_tile(Writing *w, int i) {
     Frame *f = w->f;
     const SweepSource *source = &w->s->sources[i];
-    write_line(f, "/* A tile of the product of a%d and a%d: this work-item's %d rows from %d * down and columns from %d * across on. */", operand_of(f, source->row.array),
-               operand_of(f, source->column.array), BLOCK, BLOCK, BLOCK);
+    write_line(f, "/* A tile of the product of a%d and a%d: this work-item's %d rows from %d * down and columns from %d * across on. */", frame_operand_of(f, source->row.array),
+               frame_operand_of(f, source->column.array), BLOCK, BLOCK, BLOCK);
     declare_tile(f, "t", i);
     if (has_leaves(source)) declare_tile(f, "leaf", i);
     if (source->depth > LONG_K) declare_tile(f, "missing", i);
@@ -300,7 +300,7 @@ static void take_terms(Writing *w, int i) {
         holds = holds ? write_const(f, "int", "%s && %s", holds, guard) : guard;
     }
     Value term = write_expr(f, n->value, holds);
-    if (n->type == GT_INT || takes_position(n)) term = whole_term(f, n, term, holds);
+    if (n->type == GT_INT || fold_takes_position(n)) term = whole_term(f, n, term, holds);
     if (holds) term = write_const(f, fold.type, "%s ? %s : %s", holds, term, fold_neutral(&fold));
     if (is_log(k)) write_line(f, "exponents[j] = %s;", term);
     fold_term(&fold, &cells, term, holds, "column");
@@ -321,7 +321,7 @@ static void take_terms(Writing *w, int i) {
 static void write_weights(Writing *w, const SweepSink *k) {
     Frame *f = w->f;
     enter_sink(w, k);
-    write_line(f, "/* The tile's weights, and then their sum of the rows of a%d. */", operand_of(f, k->rows.array));
+    write_line(f, "/* The tile's weights, and then their sum of the rows of a%d. */", frame_operand_of(f, k->rows.array));
     open_row(w);
     Value holds = open_column(w), weight = write_expr(f, k->pair.weight, holds);
     write_line(f, holds ? "tile[(down * %d + i) * %d + across * %d + j] = %s ? %s : 0.0f;" : "tile[(down * %d + i) * %d + across * %d + j] = %s%s;", BLOCK, LINE, BLOCK, holds ? holds : "",
@@ -408,7 +408,7 @@ static void add_rows(Writing *w, int i) {
 
 /* ---- the end ------------------------------------------------------------------------------------------------------------ */
 
-static Value output_of(const Writing *w, int sink) { return output_name(w->f, w->first_output + (w->s->parts > 1 ? 0 : sink)); }
+static Value output_of(const Writing *w, int sink) { return frame_output_name(w->f, w->first_output + (w->s->parts > 1 ? 0 : sink)); }
 
 static Value sum_place(const Writing *w, int i) {
     Frame *f = w->f;
@@ -451,7 +451,7 @@ static void join_cells(const SweepSink *k, const Fold *fold, const Cells *mine, 
 static void store_statistic(Frame *f, const SweepSink *k, const Fold *fold, const Cells *c, Value to) {
     if (fold->counts) write_fault(f, arena_printf(f->arena, "%s == 0", c->terms), COUPLET_FAULT_EMPTY);
     if (k->is_wide) write_fault(f, arena_printf(f->arena, "%s != (int)%s", c->best, c->best), COUPLET_FAULT_WHOLE);
-    write_line(f, takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : fold->keeps_lost ? fold_sum(fold, c) : c->best);
+    write_line(f, fold_takes_position(k->pair.node) ? "%s[row] = max(%s, 0);" : "%s[row] = %s;", to, fold_takes_position(k->pair.node) ? c->winner : is_log(k) ? fold_log(fold, c) : fold->keeps_lost ? fold_sum(fold, c) : c->best);
 }
 
 static const Cells mine = {.best = "best", .sum = "sum", .lost = "lost", .winner = "winner", .terms = "terms"};

@@ -17,10 +17,10 @@ enum { DEEPEST = 12 };
 
 /* The sum of squares behind a length, whose root is taken plainly if it is of an ordinary size. */
 static const GExpr *squares_of(Logs *l, const GExpr *length) {
-    const GExpr *e = value_behind(l, length);
-    if (e->op == G_ROOT) e = value_behind(l, e->args[1]);
-    if (e->op == G_SELECT) e = value_behind(l, e->args[1]);
-    return e->op == G_SQRT ? value_behind(l, e->args[0]) : NULL;
+    const GExpr *e = log_value_behind(l, length);
+    if (e->op == G_ROOT) e = log_value_behind(l, e->args[1]);
+    if (e->op == G_SELECT) e = log_value_behind(l, e->args[1]);
+    return e->op == G_SQRT ? log_value_behind(l, e->args[0]) : NULL;
 }
 
 /* x / length, the length being that of x along the last axis of the node. */
@@ -107,7 +107,7 @@ static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
     case G_MUL: return bound_of_pair(l, v, out);
     case G_DIV:
         if (!bound_of(l, v->args[0], out)) return false;
-        if (run_scalar(value_behind(l, v->args[1]), &over)) {
+        if (run_scalar(log_value_behind(l, v->args[1]), &over)) {
             if (out->over) return false;
             out->over = over;
             return true;
@@ -120,7 +120,7 @@ static bool find_bound(Logs *l, const GExpr *v, Bound *out) {
 }
 
 bool bound_of(Logs *l, const GExpr *e, Bound *out) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     const ExprValue *known = expr_map_find(&l->bounds, v);
     if (!known) {
         Bound *found = arena_new_of(l->g->arena, Bound);
@@ -143,7 +143,7 @@ typedef struct Widest {
 static bool widen(Widest *w, const GExpr *e, int depth) {
     Logs *l = w->logs;
     Bound one, *all = w->all;
-    if (depth > DEEPEST || !holds_exp(l, e)) return depth <= DEEPEST;
+    if (depth > DEEPEST || !logs_hold_exp(l, e)) return depth <= DEEPEST;
     if (!expr_map_add(&w->met, e)) return true;
     if (e->op == G_EXP) {
         if (!bound_of(l, e->args[0], &one) || (all->size > 0 && all->over != one.over))

@@ -40,11 +40,11 @@ static const GExpr *lse_in(const GExpr *e) {
     return e->tensor->reducer == GR_LSE && !e->tensor->active ? e : NULL;
 }
 
-bool is_softmax(Logs *l, const GExpr *e, Softmax *found) {
-    const GExpr *difference = e->op == G_EXP ? value_behind(l, e->args[0]) : e;
+bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found) {
+    const GExpr *difference = e->op == G_EXP ? log_value_behind(l, e->args[0]) : e;
     if (difference->op != G_SUB) return false;
     found->exponent = difference->args[0];
-    found->total = value_behind(l, difference->args[1]);
+    found->total = log_value_behind(l, difference->args[1]);
     found->lse = lse_in(found->total);
     return found->lse != NULL;
 }
@@ -64,10 +64,10 @@ static const GExpr *share_of_others(Graph *g, const GExpr *p, const GExpr *other
 /* p = exp(exponent - total): see the note. */
 static const GExpr *softmax_complement(Logs *l, const GExpr *p, const Softmax *s) {
     Graph *g = l->g;
-    const GExpr *term = value_behind(l, s->exponent), *lse = s->lse;
-    const GExpr *others = without_term(l, lse, term);
+    const GExpr *term = log_value_behind(l, s->exponent), *lse = s->lse;
+    const GExpr *others = log_without_term(l, lse, term);
     if (others) return share_of_others(g, p, others, s);
-    const GExpr *place = place_of_term(l, lse, term);
+    const GExpr *place = log_place_of_term(l, lse, term);
     if (!place) return NULL;
     ComputeSpec largest = *logs_opened(l, lse->tensor);
     ComputeSpec rest = largest;
@@ -90,7 +90,7 @@ static bool is_sum_over_one_index(const GExpr *e) {
 static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax *found) {
     if (n->op != G_EXP || !is_sum_over_one_index(d)) return false;
     ComputeSpec sum = *logs_opened(l, d->tensor);
-    const GExpr *term = value_behind(l, sum.value);
+    const GExpr *term = log_value_behind(l, sum.value);
     if (term->op != G_EXP) return false;
     sum.reducer = GR_LSE;
     sum.value = term->args[0];
@@ -101,9 +101,9 @@ static bool is_quotient_softmax(Logs *l, const GExpr *n, const GExpr *d, Softmax
 
 /* exp(u - log(sum of exp)): the same. */
 static bool is_logged_softmax(Logs *l, const GExpr *v, Softmax *found) {
-    const GExpr *u = value_behind(l, v->args[0]), *log = u->op == G_SUB ? value_behind(l, u->args[1]) : u;
+    const GExpr *u = log_value_behind(l, v->args[0]), *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
     if (log == u || log->op != G_LOG) return false;
-    return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), value_behind(l, log->args[0]), found);
+    return is_quotient_softmax(l, gx1(l->g, G_EXP, u->args[0]), log_value_behind(l, log->args[0]), found);
 }
 
 static const GExpr *entry_of(Graph *g, const Softmax *s) {
@@ -112,10 +112,10 @@ static const GExpr *entry_of(Graph *g, const Softmax *s) {
 
 static const GExpr *quotient_complement(Logs *l, const GExpr *numerator, const GExpr *denominator) {
     Graph *g = l->g;
-    const GExpr *rest, *n = value_behind(l, numerator), *d = value_behind(l, denominator);
+    const GExpr *rest, *n = log_value_behind(l, numerator), *d = log_value_behind(l, denominator);
     Softmax s;
-    if (!holds_exp(l, n) && !holds_exp(l, d)) return NULL;
-    if (take_out_of_addends(l, d, n, &rest)) return rest ? gx2(g, G_DIV, rest, d) : real(g, 0);
+    if (!logs_hold_exp(l, n) && !logs_hold_exp(l, d)) return NULL;
+    if (log_take_out_of_addends(l, d, n, &rest)) return rest ? gx2(g, G_DIV, rest, d) : real(g, 0);
     return is_quotient_softmax(l, n, d, &s) ? softmax_complement(l, entry_of(g, &s), &s) : NULL;
 }
 
@@ -126,11 +126,11 @@ typedef struct WeightedEntry {
 } WeightedEntry;
 
 static bool find_entry(Logs *l, const GExpr *value, int depth, WeightedEntry *found) {
-    const GExpr *v = value_behind(l, value);
+    const GExpr *v = log_value_behind(l, value);
     if (depth == DEEPEST) return false;
     switch (v->op) {
-    case G_EXP: return is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
-    case G_DIV: return is_quotient_softmax(l, value_behind(l, v->args[0]), value_behind(l, v->args[1]), &found->softmax);
+    case G_EXP: return log_is_softmax(l, v, &found->softmax) || is_logged_softmax(l, v, &found->softmax);
+    case G_DIV: return is_quotient_softmax(l, log_value_behind(l, v->args[0]), log_value_behind(l, v->args[1]), &found->softmax);
     case G_SELECT:
         found->holds = gx_and(l->g, found->holds, v->args[0]);
         return is_number(v->args[2]) && v->args[2]->real == 0 && find_entry(l, v->args[1], depth + 1, found);
@@ -158,7 +158,7 @@ static bool depends_on(Graph *g, const GExpr *e, const GExpr *index) {
 /* True if the entries are those of one row, each once: `place` is the index that is summed over,
  * and the row does not depend on it. */
 static bool are_of_one_row(Logs *l, const ComputeSpec *sum, const WeightedEntry *e) {
-    const GExpr *lse = e->softmax.lse, *place = place_of_term(l, lse, value_behind(l, e->softmax.exponent));
+    const GExpr *lse = e->softmax.lse, *place = log_place_of_term(l, lse, log_value_behind(l, e->softmax.exponent));
     if (place != sum->red[0] || lse->tensor->red_shape[0] != graph_index_extent(l->g, sum->red[0])) return false;
     for (int i = 0; i < lse->tensor->rank; i++)
         if (depends_on(l->g, lse->args[i], sum->red[0])) return false;
@@ -177,7 +177,7 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
     const ComputeSpec *lse = logs_opened(l, row);
     const GExpr *taken = lse->guard, *summed = gx_and(g, rest.guard, e.holds), *entry = entry_of(g, &e.softmax);
     if (taken) taken = gx_substitute(g, gx_substitute(g, taken, lse->out_rank, lse->out, e.softmax.lse->args), 1, lse->red, rest.red);
-    if (!implies(summed, taken)) return NULL;
+    if (!log_guard_implies(summed, taken)) return NULL;
     if (!e.weight) {
         rest.guard = gx_and(g, taken, summed ? gx1(g, G_NOT, summed) : gx_bool(g, false));
         rest.value = entry;
@@ -191,11 +191,11 @@ static const GExpr *sum_complement(Logs *l, const GExpr *v, int depth) {
 
 static const GExpr *exp_complement(Logs *l, const GExpr *v) {
     Graph *g = l->g;
-    const GExpr *u = value_behind(l, v->args[0]), *found = NULL;
+    const GExpr *u = log_value_behind(l, v->args[0]), *found = NULL;
     Softmax s;
     if (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS) return sigmoid(g, u->args[0]->args[0]);
-    if (is_softmax(l, v, &s)) found = softmax_complement(l, v, &s);
-    const GExpr *log = u->op == G_SUB ? value_behind(l, u->args[1]) : u;
+    if (log_is_softmax(l, v, &s)) found = softmax_complement(l, v, &s);
+    const GExpr *log = u->op == G_SUB ? log_value_behind(l, u->args[1]) : u;
     if (log->op == G_LOG && log != u)
         found = quotient_complement(l, gx1(g, G_EXP, u->args[0]), log->args[0]);
     return found ? found : negated(g, gx1(g, G_EXPM1, u));
@@ -237,7 +237,7 @@ static const GExpr *square_complement(Logs *l, const GExpr *v, int depth) {
 static const GExpr *product_complement(Logs *l, const GExpr *v, int depth) {
     Graph *g = l->g;
     const GExpr *p = v->args[0], *q = v->args[1];
-    if (value_behind(l, p) == value_behind(l, q)) return square_complement(l, p, depth);
+    if (log_value_behind(l, p) == log_value_behind(l, q)) return square_complement(l, p, depth);
     const GExpr *less_p = complement(l, p, depth),
                 *less_q = less_p ? complement(l, q, depth) : NULL;
     return less_q ? gx2(g, G_ADD, less_p, times(g, p, less_q)) : NULL;
@@ -249,7 +249,7 @@ static const GExpr *power_complement(Logs *l, const GExpr *v, int depth) {
     bool split = false;
     if (!is_number(v->args[1])) return NULL;
     if (v->args[1]->real == 2) return square_complement(l, v->args[0], depth);
-    if (!holds_exp(l, v->args[0]) || !log_form(l, v->args[0]).positive) return NULL;
+    if (!logs_hold_exp(l, v->args[0]) || !log_form(l, v->args[0]).positive) return NULL;
     const GExpr *log = log_of(l, v->args[0], &split);
     return negated(g, gx1(g, G_EXPM1, times(g, v->args[1], log)));
 }
@@ -277,7 +277,7 @@ static const GExpr *choice_complement(Logs *l, const GExpr *v, int depth) {
 
 /* 1 + v, of functions that come close to -1. */
 static const GExpr *negative_complement(Logs *l, const GExpr *v, int depth) {
-    const GExpr *w = value_behind(l, v);
+    const GExpr *w = log_value_behind(l, v);
     if (w->op == G_ERF) return error_complement(l->g, negated(l->g, w->args[0]));
     if (w->op == G_TANH) return complement(l, gx1(l->g, G_TANH, negated(l->g, w->args[0])), depth);
     return NULL;
@@ -293,7 +293,7 @@ static const GExpr *without_factors(Logs *l, const GExpr *v, double *factor) {
         const bool is_product = v->op == G_MUL && (is_number(a) || is_number(b));
         if (!is_quotient && !is_product) return v;
         *factor = is_quotient ? *factor / b->real : *factor * (is_number(a) ? a->real : b->real);
-        v = value_behind(l, is_product && is_number(a) ? b : a);
+        v = log_value_behind(l, is_product && is_number(a) ? b : a);
     }
 }
 
@@ -303,7 +303,7 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
     if (v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_STOP) {
         const GExpr *held = gx_load(g, v->tensor->operand, v->tensor->rank, v->args, NULL);
         const GExpr *found = complement(l, held, depth);
-        return found ? stopped(g, found) : NULL;
+        return found ? log_stopped(g, found) : NULL;
     }
     const GExpr *core = without_factors(l, v, &factor);
     if (core != v) return factor == 1 ? complement(l, core, depth) : NULL;
@@ -328,7 +328,7 @@ static const GExpr *complement_behind(Logs *l, const GExpr *v, int depth) {
 
 static const GExpr *complement(Logs *l, const GExpr *v, int depth) {
     if (v->type != GT_REAL || depth == DEEPEST) return NULL;
-    return complement_behind(l, value_behind(l, v), depth + 1);
+    return complement_behind(l, log_value_behind(l, v), depth + 1);
 }
 
 const GExpr *complement_of(Logs *l, const GExpr *v) {

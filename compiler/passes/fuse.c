@@ -38,7 +38,7 @@ static int64_t elements(const GNode *n) {
 static int64_t points(const GNode *n) {
     int64_t count = elements(n);
     for (int i = 0; i < n->red_rank; i++) count *= n->red_shape[i];
-    return count * (sums_exponentials(n) ? 2 : 1); /* two sweeps */
+    return count * (node_sums_exponentials(n) ? 2 : 1); /* two sweeps */
 }
 
 typedef struct Survey {

@@ -101,12 +101,12 @@ static Reach reach_behind(Logs *l, const GExpr *load) {
 static bool has_bound(Logs *l, const GExpr *exp) {
     Softmax softmax;
     const GExpr *u = exp->args[0];
-    return is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
+    return log_is_softmax(l, exp, &softmax) || (u->op == G_NEG && u->args[0]->op == G_SOFTPLUS);
 }
 
 /* A number that is drawn, and what is made of draws and constants alone. */
 static bool is_drawn(Logs *l, const GExpr *e, int depth) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     if (v->op == G_CONST || v->op == G_RANDOM) return true;
     if (v->op != G_ADD && v->op != G_SUB && v->op != G_MUL && v->op != G_DIV && v->op != G_NEG)
         return false;
@@ -160,9 +160,9 @@ static bool holds_within(Logs *l, const GExpr *e, int opened) {
     return r.exp + opened <= REACH_OF_EXP || r.softmax + opened <= REACH_OF_SOFTMAX;
 }
 
-bool holds_exp(Logs *l, const GExpr *e) { return holds_within(l, e, 0); }
+bool logs_hold_exp(Logs *l, const GExpr *e) { return holds_within(l, e, 0); }
 
-bool holds_bare_exp(Logs *l, const GExpr *e) {
+bool logs_hold_bare_exp(Logs *l, const GExpr *e) {
     const Reach r = reach_of(l, e);
     return r.exp <= REACH_OF_EXP || r.softmax == 0;
 }
@@ -215,7 +215,7 @@ static const GExpr *log_add(Graph *g, const GExpr *a, const GExpr *b) {
 /* ---- shared shifts ------------------------------------------------------------------------------------------------- */
 
 /* log e = m + log(e * exp(-m)) does not depend on m. */
-const GExpr *stopped(Graph *g, const GExpr *e) {
+const GExpr *log_stopped(Graph *g, const GExpr *e) {
     ComputeSpec spec;
     memset(&spec, 0, sizeof spec);
     const GExpr *free[GRAPH_MAX_FREE];
@@ -273,7 +273,7 @@ static void add_signed(SignedTerms *terms, const GExpr *e, bool negative) {
 /* The addends, at most `most` with those that are there already: what is left stays a sum, as one
  * addend. */
 static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerms *terms) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     if (v != e && most > MOST_BEHIND_NODES) most = MOST_BEHIND_NODES;
     const bool has_room = terms->count + 2 <= most;
     if ((v->op == G_ADD || v->op == G_SUB) && has_room) {
@@ -285,7 +285,7 @@ static void collect(Logs *l, const GExpr *e, bool negative, int most, SignedTerm
     } else if (v->op == G_NEG) {
         collect(l, v->args[0], !negative, most, terms);
     } else {
-        add_signed(terms, v->op == G_LOAD || holds_exp(l, v) ? v : e, negative);
+        add_signed(terms, v->op == G_LOAD || logs_hold_exp(l, v) ? v : e, negative);
     }
 }
 
@@ -300,7 +300,7 @@ static void cancel(Logs *l, SignedTerms *terms) {
     for (int i = 0; i < terms->count; i++) {
         for (int k = 0; terms->negative[i] && k < terms->count; k++) {
             const GExpr *rest;
-            if (terms->negative[k] || !take_out(l, terms->items[k], terms->items[i], &rest))
+            if (terms->negative[k] || !log_take_out(l, terms->items[k], terms->items[i], &rest))
                 continue;
             if (rest) terms->items[k] = rest;
             drop(terms, i);
@@ -356,7 +356,7 @@ static LogForm sum_form(Logs *l, const GExpr *e, int opened) {
     }
     const GExpr *shift = counting_shift(g, &forms[0]);
     for (int i = 1; i < terms.count; i++) shift = gx2(g, G_MAX, shift, counting_shift(g, &forms[i]));
-    shift = stopped(g, bounded(g, shift));
+    shift = log_stopped(g, bounded(g, shift));
     const GExpr *sum = NULL;
     for (int i = 0; i < terms.count; i++) {
         const GExpr *term = lowered(g, &forms[i], shift);
@@ -444,7 +444,7 @@ static LogForm extreme_node_form(Logs *l, const GExpr *load, int opened) {
 static LogForm stopped_form(Logs *l, const GExpr *e, int opened) {
     Graph *g = l->g;
     LogForm f = form_at(l, behind_stop(g, e), opened);
-    return (LogForm){f.shift ? stopped(g, f.shift) : NULL, f.scale ? stopped(g, f.scale) : NULL, f.positive};
+    return (LogForm){f.shift ? log_stopped(g, f.shift) : NULL, f.scale ? log_stopped(g, f.scale) : NULL, f.positive};
 }
 
 static LogForm node_form(Logs *l, const GExpr *load, int opened) {
@@ -452,7 +452,7 @@ static LogForm node_form(Logs *l, const GExpr *load, int opened) {
     case GR_SUM: return sum_node_form(l, load, opened);
     case GR_MAX:
     case GR_MIN: return extreme_node_form(l, load, opened);
-    default: return form_at(l, value_behind(l, load), opened);
+    default: return form_at(l, log_value_behind(l, load), opened);
     }
 }
 
@@ -535,11 +535,11 @@ static const GExpr *log_of_difference(Logs *l, const GExpr *e) {
 
 /* Factors without exponentials, taken off a product or quotient: core * over / under. */
 static const GExpr *peel(Logs *l, const GExpr *e, const GExpr **over, const GExpr **under) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     bool is_product = v->op == G_MUL, is_quotient = v->op == G_DIV;
     for (int side = 0; (is_product || is_quotient) && side < 2; side++) {
         const GExpr *factor = v->args[1 - side];
-        if (holds_exp(l, factor) || (is_quotient && side == 1)) continue;
+        if (logs_hold_exp(l, factor) || (is_quotient && side == 1)) continue;
         const GExpr **to = is_quotient ? under : over;
         *to = *to ? gx2(l->g, G_MUL, *to, factor) : factor;
         return peel(l, v->args[side], over, under);
@@ -571,8 +571,8 @@ static const GExpr *log_of_quotient(Logs *l, const GExpr *a, const GExpr *b) {
 
 const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
     Graph *g = l->g;
-    const GExpr *v = value_behind(l, e), *over = NULL, *under = NULL, *whole = v;
-    if (!holds_exp(l, v)) return gx1(g, G_LOG, e);
+    const GExpr *v = log_value_behind(l, e), *over = NULL, *under = NULL, *whole = v;
+    if (!logs_hold_exp(l, v)) return gx1(g, G_LOG, e);
     if (v->op == G_SELECT)
         return gx_select(g, v->args[0], log_of(l, v->args[1], split), log_of(l, v->args[2], split));
     if (v->op == G_MUL || v->op == G_DIV) { /* 3 * (n / (n + r)) */
@@ -591,9 +591,9 @@ const GExpr *log_of(Logs *l, const GExpr *e, bool *split) {
     return log_of_form(l, &form);
 }
 
-const GExpr *quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
+const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b) {
     Graph *g = l->g;
-    LogForm n = holds_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(g, a);
+    LogForm n = logs_hold_bare_exp(l, a) || reach_of(l, b).exp > 0 ? log_form(l, a) : plain(g, a);
     LogForm d = log_form(l, b), q = quotient(g, &n, &d);
     const GExpr *e = gx1(g, G_EXP, shift_of(g, &q));
     return q.scale ? gx2(g, G_MUL, q.scale, e) : e;

@@ -22,7 +22,7 @@ typedef struct LogForm {
 typedef struct Logs {
     Graph *g;
     ExprMap reach;                      /* how near the nearest exponentials are */
-    ExprMap behind;                     /* value_behind */
+    ExprMap behind;                     /* log_value_behind */
     ExprMap bounds;                     /* bound_of (bound.h) */
     ExprMap forms[REACH_OF_EXP +
                   1]; /* log_form, by the number of reductions that were opened on the way */
@@ -36,10 +36,10 @@ const ComputeSpec *logs_opened(Logs *l, const GNode *node);
 
 /* True if an exponential is one of the parts that the value is a sum, product, quotient, maximum or
  * choice of, through the nodes that hold them, and near enough. */
-bool holds_exp(Logs *l, const GExpr *e);
+bool logs_hold_exp(Logs *l, const GExpr *e);
 /* The same, of exponentials that may overflow: softmaxes and sigmoids count only where no reduction
  * is between. */
-bool holds_bare_exp(Logs *l, const GExpr *e);
+bool logs_hold_bare_exp(Logs *l, const GExpr *e);
 /* Everything has a form: what holds no exponential is its own scale. */
 LogForm log_form(Logs *l, const GExpr *e);
 /* The log of the value; of a negative one it is no number, as the log is. */
@@ -47,11 +47,11 @@ const GExpr *log_of_form(Logs *l, const LogForm *form);
 /* log e. *split is set when e is n / (n + r) and n was taken out of the sum: -softplus(log r - log n). */
 const GExpr *log_of(Logs *l, const GExpr *e, bool *split);
 /* a / b as one exponential. */
-const GExpr *quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
+const GExpr *log_quotient_of_exps(Logs *l, const GExpr *a, const GExpr *b);
 /* log(1 - exp(u)), for u below 0, with all digits. */
 const GExpr *log_one_minus_exp(Graph *g, const GExpr *u);
 /* The value, with no gradient through it. */
-const GExpr *stopped(Graph *g, const GExpr *e);
+const GExpr *log_stopped(Graph *g, const GExpr *e);
 
 /* complement.c: 1 - v without the difference, where v is close to 1 when that loses digits: a
  * sigmoid, a softmax, a share n / (n + r), a hyperbolic tangent, an exponential, and products,
@@ -63,24 +63,24 @@ const GExpr *complement_of(Logs *l, const GExpr *v);
 typedef struct Softmax {
     const GExpr *exponent, *total, *lse;
 } Softmax;
-bool is_softmax(Logs *l, const GExpr *e, Softmax *found);
+bool log_is_softmax(Logs *l, const GExpr *e, Softmax *found);
 
 /* share.c: log(n / (n + r)) = -softplus(log r - log n), r being what is left of the denominator: its other addends, or its sum without the term, or the
  * terms, that the numerator is; NULL when the denominator does not provably hold the numerator. */
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator);
 /* sum - part without the part being added first: *rest is NULL when nothing is left. False when the part is not provably in the sum. */
-bool take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
+bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest);
 /* The same of the addends of a denominator. */
-bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
+bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
                          const GExpr **rest);
 /* A sum, or a log-sum-exp, without the term of the given value, which is one of its own by its
  * place in the row; NULL when it is not provably one. */
-const GExpr *without_term(Logs *l, const GExpr *load, const GExpr *term);
+const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term);
 /* True if every conjunct of the other guard (NULL: none) is one of this. */
-bool implies(const GExpr *guard, const GExpr *other);
+bool log_guard_implies(const GExpr *guard, const GExpr *other);
 /* What the one reduced index of the node must be for its term to become `term`; NULL. */
-const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term);
+const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term);
 /* The value behind a read of an elementwise node; the expression itself, when it is anything else. */
-const GExpr *value_behind(Logs *l, const GExpr *e);
+const GExpr *log_value_behind(Logs *l, const GExpr *e);
 
 #endif

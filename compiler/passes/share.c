@@ -24,19 +24,19 @@ static bool is_elementwise_read(const GExpr *e) {
     return e->tensor->reducer == GR_NONE && !e->tensor->active;
 }
 
-const GExpr *value_behind(Logs *l, const GExpr *e) {
+const GExpr *log_value_behind(Logs *l, const GExpr *e) {
     if (!is_elementwise_read(e)) return e;
     const ExprValue *known = expr_map_find(&l->behind, e);
     if (known) return known->pointer;
     const ComputeSpec *spec = logs_opened(l, e->tensor);
     const GExpr *value = gx_substitute(l->g, spec->value, spec->out_rank, spec->out, e->args);
-    value = load_keeps_checks(l->g, e, value) ? value_behind(l, value) : e;
+    value = load_keeps_checks(l->g, e, value) ? log_value_behind(l, value) : e;
     expr_map_set(&l->behind, e, (ExprValue){.pointer = value});
     return value;
 }
 
 static bool addends(Logs *l, const GExpr *e, Terms *terms) {
-    const GExpr *value = value_behind(l, e);
+    const GExpr *value = log_value_behind(l, e);
     if (value->op == G_ADD)
         return addends(l, value->args[0], terms) && addends(l, value->args[1], terms);
     if (terms->count == MAX_TERMS) return false;
@@ -148,10 +148,10 @@ static bool has_one_term_index(const GExpr *load) {
     return (r == GR_SUM || r == GR_LSE) && load->tensor->red_rank == 1;
 }
 
-const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term) {
+const GExpr *log_place_of_term(Logs *l, const GExpr *load, const GExpr *term) {
     if (!has_one_term_index(load)) return NULL;
     const ComputeSpec *spec = logs_opened(l, load->tensor);
-    const GExpr *value = gx_substitute(l->g, value_behind(l, spec->value), spec->out_rank,
+    const GExpr *value = gx_substitute(l->g, log_value_behind(l, spec->value), spec->out_rank,
                                        spec->out, load->args);
     Unify u = {.spec = spec};
     expr_map_open(&u.same);
@@ -160,9 +160,9 @@ const GExpr *place_of_term(Logs *l, const GExpr *load, const GExpr *term) {
     return is_term ? u.found[0] : NULL;
 }
 
-const GExpr *without_term(Logs *l, const GExpr *load, const GExpr *term) {
+const GExpr *log_without_term(Logs *l, const GExpr *load, const GExpr *term) {
     Graph *g = l->g;
-    const GExpr *place = place_of_term(l, load, term);
+    const GExpr *place = log_place_of_term(l, load, term);
     if (!place || !only_indices_of(g, place, load->args, load->tensor->rank)) return NULL;
     ComputeSpec spec = *logs_opened(l, load->tensor);
     int64_t low, high, extent = graph_index_extent(g, spec.red[0]);
@@ -185,9 +185,9 @@ static bool is_conjunct(const GExpr *guard, const GExpr *c) {
     return guard == c;
 }
 
-bool implies(const GExpr *guard, const GExpr *other) {
+bool log_guard_implies(const GExpr *guard, const GExpr *other) {
     if (!other) return true;
-    if (other->op == G_AND) return implies(guard, other->args[0]) && implies(guard, other->args[1]);
+    if (other->op == G_AND) return log_guard_implies(guard, other->args[0]) && log_guard_implies(guard, other->args[1]);
     return is_conjunct(guard, other);
 }
 
@@ -216,8 +216,8 @@ static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) 
     for (int i = 0; i < b.out_rank; i++, count++) from[count] = b.out[i], to[count] = a.out[i];
     for (int i = 0; i < b.red_rank; i++, count++) from[count] = b.red[i], to[count] = a.red[i];
     const GExpr *guard = gx_substitute(g, b.guard, count, from, to);
-    if (value_behind(l, gx_substitute(g, b.value, count, from, to)) != value_behind(l, a.value) ||
-        !implies(guard, a.guard))
+    if (log_value_behind(l, gx_substitute(g, b.value, count, from, to)) != log_value_behind(l, a.value) ||
+        !log_guard_implies(guard, a.guard))
         return NULL;
     const GExpr *extra = beyond(g, guard, a.guard);
     if (!extra) return NULL;
@@ -227,24 +227,24 @@ static const GExpr *without_part(Logs *l, const GExpr *load, const GExpr *part) 
 
 /* ---- the share --------------------------------------------------------------------------------------------------------- */
 
-bool take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest) {
+bool log_take_out(Logs *l, const GExpr *sum, const GExpr *part, const GExpr **rest) {
     *rest = NULL;
     if (sum == part) return true;
     *rest = without_part(l, sum, part);
-    if (!*rest && is_plain_sum(sum)) *rest = without_term(l, sum, part);
+    if (!*rest && is_plain_sum(sum)) *rest = log_without_term(l, sum, part);
     return *rest != NULL;
 }
 
-bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
+bool log_take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerator,
                          const GExpr **rest) {
     Terms terms = {.count = 0};
-    const GExpr *n = value_behind(l, numerator), *left;
+    const GExpr *n = log_value_behind(l, numerator), *left;
     *rest = NULL;
     if (!addends(l, denominator, &terms)) return false;
     bool taken = false;
     for (int i = 0; i < terms.count; i++) {
         const GExpr *term = terms.items[i];
-        if (!taken && take_out(l, term, n, &left)) {
+        if (!taken && log_take_out(l, term, n, &left)) {
             taken = true;
             term = left;
         }
@@ -256,8 +256,8 @@ bool take_out_of_addends(Logs *l, const GExpr *denominator, const GExpr *numerat
 const GExpr *log_of_share(Logs *l, const GExpr *numerator, const GExpr *denominator) {
     Graph *g = l->g;
     const GExpr *rest;
-    if (!take_out_of_addends(l, denominator, numerator, &rest) || !rest) return NULL;
-    LogForm of_n = log_form(l, value_behind(l, numerator)), of_rest = log_form(l, rest);
+    if (!log_take_out_of_addends(l, denominator, numerator, &rest) || !rest) return NULL;
+    LogForm of_n = log_form(l, log_value_behind(l, numerator)), of_rest = log_form(l, rest);
     if (!of_n.positive || !of_rest.positive) return NULL;
     const GExpr *odds = gx2(g, G_SUB, log_of_form(l, &of_rest), log_of_form(l, &of_n));
     return gx1(g, G_NEG, gx1(g, G_SOFTPLUS, odds));

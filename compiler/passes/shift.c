@@ -36,7 +36,7 @@ static const GExpr *finite_or_zero(Graph *g, const GExpr *e) {
 }
 
 /* Each part has left out its own largest term, which is lowered by the largest of all. */
-GNode *rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest) {
+GNode *shift_rest_of_parts(Graph *g, ComputeSpec *over, const GExpr *largest, const GExpr *rest) {
     over->reducer = GR_MAX;
     over->value = largest;
     const GExpr *apart = gx2(g, G_SUB, finite_or_zero(g, largest), finite_or_zero(g, made(g, over)));

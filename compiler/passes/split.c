@@ -41,9 +41,9 @@ typedef struct Cut {
 static bool is_split(Graph *g, const GNode *node) {
     Product product;
     PairSink sink; /* has tasks enough */
-    if (node->kind != GN_COMPUTE || node->red_rank == 0 || reduces_by_key(node)) return false;
+    if (node->kind != GN_COMPUTE || node->red_rank == 0 || node_reduces_by_key(node)) return false;
     if (node->reducer == GR_ARGMAX || node->reducer == GR_ARGMIN) return false; /* a place in the whole space */
-    if (extents(node->shape, node->rank) * reduced_terms(node) < SMALLEST_SUM) return false;
+    if (extents(node->shape, node->rank) * node_reduced_terms(node) < SMALLEST_SUM) return false;
     return !product_of(g->arena, node, &product) && !pair_sink(node, &sink);
 }
 
@@ -72,8 +72,8 @@ static int64_t cut_axis(const GNode *node, int kept, int64_t tiles, bool columns
 static bool choose_cut(Graph *g, const GNode *node, Cut *cut) {
     *cut = (Cut){0};
     if (!is_split(g, node)) return false;
-    bool columns = sums_columns(node);
-    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank), rest = reduced_terms(node);
+    bool columns = node_sums_columns(node);
+    int64_t tiles = extents(node->shape, columns ? node->rank - 1 : node->rank), rest = node_reduced_terms(node);
     if (tiles >= ENOUGH_TILES) return false;
     while (tiles < ENOUGH_TILES && cut->kept < node->red_rank - 1) {
         int64_t axis = node->red_shape[cut->kept];
@@ -234,7 +234,7 @@ static GNode *split_rest(Graph *g, ComputeSpec *second, const ComputeSpec *first
                          const ComputeSpec *last, const Indices *at, bool has_left) {
     const GExpr *largest = parts_of(g, *first, *last, at, has_left, GR_MAX);
     const GExpr *rest = parts_of(g, *first, *last, at, has_left, GR_LSE_REST);
-    return rest_of_parts(g, second, largest, rest);
+    return shift_rest_of_parts(g, second, largest, rest);
 }
 
 static GNode *split_node(Graph *g, GNode *node) {

@@ -88,7 +88,7 @@ static const GExpr *visit_log1p(const Stabilise *s, Graph *g, const GExpr *e) {
              "the log of 1 less a value close to 1 is computed from what the value is made of");
         return log_of(l, complement, &split);
     }
-    if (!holds_exp(l, v)) return e;
+    if (!logs_hold_exp(l, v)) return e;
     LogForm form = log_form(l, v);
     if (!form.positive) return e;
     note(g, s, "log1p of exps is computed as the softplus of their log");
@@ -100,13 +100,13 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
     Logs *l = s->logs;
     if (e->op == G_LOG1P) return visit_log1p(s, g, e);
     if (e->op != G_LOG) return e;
-    const GExpr *v = value_behind(l, e->args[0]);
+    const GExpr *v = log_value_behind(l, e->args[0]);
     if (v->op == G_SOFTPLUS || v->op == G_TANH) {
         note(g, s,
              "the log of a function that vanishes or saturates is computed from its argument");
         return log_of_function(g, v);
     }
-    if (!holds_exp(l, e->args[0])) return e;
+    if (!logs_hold_exp(l, e->args[0])) return e;
     note_range(g, s, e->args[0]);
     bool split = false;
     const GExpr *log = log_of(l, e->args[0], &split);
@@ -119,27 +119,27 @@ static const GExpr *visit_log(void *context, Graph *g, const GExpr *e) {
 /* A length has a floor of its own (normalise), and what is divided by it is mostly a softmax, which
  * is in 0 .. 1 already. A root's slope is a quotient by a length times a scale. */
 static bool is_length(Logs *l, const GExpr *e) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     if (v->op != G_MUL) return v->op == G_SQRT || v->op == G_ROOT || v->op == G_SELECT;
     for (int i = 0; i < v->arg_count; i++)
-        if (holds_exp(l, v->args[i]) && !is_length(l, v->args[i])) return false;
+        if (logs_hold_exp(l, v->args[i]) && !is_length(l, v->args[i])) return false;
     return true;
 }
 
 /* An exponential, or a sum of exponentials. */
 static bool is_bare(Logs *l, const GExpr *e) {
-    const GExpr *v = value_behind(l, e);
+    const GExpr *v = log_value_behind(l, e);
     if (v->op == G_EXP) return true;
     const bool is_sum = v->op == G_LOAD && !v->has_else && v->tensor->kind == GN_COMPUTE &&
                         v->tensor->reducer == GR_SUM;
-    return is_sum && value_behind(l, logs_opened(l, v->tensor)->value)->op == G_EXP;
+    return is_sum && log_value_behind(l, logs_opened(l, v->tensor)->value)->op == G_EXP;
 }
 
 /* Where one factor overflows and the other vanishes, their product may be of any size. */
 static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e) {
     Logs *l = s->logs;
     if (!is_bare(l, e->args[0]) || !is_bare(l, e->args[1])) return e;
-    if (!holds_bare_exp(l, e->args[0]) || !holds_bare_exp(l, e->args[1])) return e;
+    if (!logs_hold_bare_exp(l, e->args[0]) || !logs_hold_bare_exp(l, e->args[1])) return e;
     const LogForm form = log_form(l, e);
     if (form.scale || !form.shift) return e;
     note(g, s, "a product of exps is computed as one exp");
@@ -150,14 +150,14 @@ static const GExpr *product_of_exps(const Stabilise *s, Graph *g, const GExpr *e
 static const GExpr *visit_quotient(void *context, Graph *g, const GExpr *e) {
     const Stabilise *s = context;
     if (e->op == G_MUL && e->type == GT_REAL) return product_of_exps(s, g, e);
-    if (e->op != G_DIV || !holds_exp(s->logs, e->args[1]) || is_length(s->logs, e->args[1]))
+    if (e->op != G_DIV || !logs_hold_exp(s->logs, e->args[1]) || is_length(s->logs, e->args[1]))
         return e;
     Bound bound;
     if (bound_of_exponents(s->logs, e->args[1], &bound) && !bound.over &&
         bound.size < SAFE_EXPONENT)
         return e;
     note(g, s, "a quotient of exps is computed as one exp");
-    return quotient_of_exps(s->logs, e->args[0], e->args[1]);
+    return log_quotient_of_exps(s->logs, e->args[0], e->args[1]);
 }
 
 /* Old nodes stay: names of the method may still stand for them. What nothing uses goes with simplify. */

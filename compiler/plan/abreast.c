@@ -103,7 +103,7 @@ static void set_depth(Late *l, const GNode *n) {
     l->depths[n->id] = (unsigned char)(depth < MOST_DEEP ? depth + waits : depth); /* the order of the nodes still holds among the deepest */
 }
 
-unsigned char *late_nodes(Arena *arena, Graph *g, int *depth) {
+unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth) {
     Late l = {.arena = arena, .g = g, .limits = limits_of(g)};
     *depth = 0;
     for (int i = 0; i < g->nodes.count; i++)
@@ -159,7 +159,7 @@ static bool joins_launch(const KernelList *kernels, const Limits *limits, int fi
     return true;
 }
 
-void set_launches(const Graph *g, KernelList *kernels, bool abreast) {
+void plan_set_launches(const Graph *g, KernelList *kernels, bool abreast) {
     const int count = kernels->items.count;
     for (int s = 0, first = 0; s < count; s++) {
         if (s && !(abreast && joins_launch(kernels, limits_of(g), first, s))) first = s;

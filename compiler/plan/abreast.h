@@ -16,10 +16,10 @@
  * Returns an entry for each node id: 0 for a node that does not wait, else its depth in the chain
  * of waiting nodes. Nodes of one depth read nothing of each other's results. *depth is the
  * largest. */
-unsigned char *late_nodes(Arena *arena, Graph *g, int *depth);
+unsigned char *plan_late_nodes(Arena *arena, Graph *g, int *depth);
 
 /* Sets `first` and `last` of every kernel. Each kernel is a launch of its own if `abreast` is
  * false. */
-void set_launches(const Graph *g, KernelList *kernels, bool abreast);
+void plan_set_launches(const Graph *g, KernelList *kernels, bool abreast);
 
 #endif

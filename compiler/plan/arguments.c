@@ -107,8 +107,8 @@ const Arguments *arguments_of(Arena *arena, const Kernel *kernel) {
     const GNode *n = kernel->node;
     Arguments *a = arena_new_of(arena, Arguments);
     int64_t extents[2 * GRAPH_MAX_RANK];
-    collapse_axes(n, extents);
-    int axes = tile_axes(n, extents, &a->chunk);
+    compute_collapse_axes(n, extents);
+    int axes = compute_tile_axes(n, extents, &a->chunk);
     bool one_tile = axes < n->rank;
     for (int i = 0; i < axes; i++) one_tile &= extents[i] == 1;
     if (one_tile && a->chunk == 0 && extents[axes] > 1) a->chunk = extents[axes]; /* as if it were cut, so that long and short are one form */

@@ -66,11 +66,11 @@ static bool is_worth_it(const Bucket *b) {
 }
 
 Bucket *bucket_of(Arena *arena, Graph *g, const GNode *node) {
-    if (!reduces_by_key(node)) return NULL;
+    if (!node_reduces_by_key(node)) return NULL;
     Bucket *b = arena_new_of(arena, Bucket);
     b->node = node;
     for (int a = 0; a < node->rank; a++) b->role[a] = BUCKET_PAYLOAD;
-    if (!list_conjuncts(node->guard, &b->conjuncts)) return NULL;
+    if (!expr_list_conjuncts(node->guard, &b->conjuncts)) return NULL;
     for (int i = 0; i < b->conjuncts.count; i++) b->targets[i] = -1;
     take_keys(b);
     drop_entangled(b);

@@ -108,14 +108,14 @@ void sign_kernel(Arena *arena, Kernel *kernel);
 /* Collapses loops: adjacent axes that every read and the output walk as one become one loop, in the
  * place of the last of them. The others get one turn. `extents` has an entry for each index of the
  * node. */
-void collapse_axes(const GNode *node, int64_t *extents);
+void compute_collapse_axes(const GNode *node, int64_t *extents);
 /* The number of collapsed axes that make tiles; the others are loops inside a tile. A single axis
  * that is long is cut into chunks of *chunk turns, which is 0 if none is. */
-int tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
+int compute_tile_axes(const GNode *node, const int64_t *extents, int64_t *chunk);
 int64_t compute_tiles(const GNode *node);
 /* The bytes of a worker's scratch that totals take: a double for each column of a tile, for each
  * node that may go down the columns (compiler/cpu/columns.c). */
-int64_t column_totals(const Kernel *kernel);
+int64_t compute_column_totals(const Kernel *kernel);
 /* Node number i of a COMPUTE kernel. */
 static inline const GNode *kernel_node(const Kernel *kernel, int i) {
     return i == 0 ? kernel->node : kernel->beside[i - 1];

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void measure_lives(Plan *p) {
+void life_measure(Plan *p) {
     int steps = p->kernels.items.count;
     for (int s = 0; s < steps; s++) {
         const Kernel *k = &p->kernels.items.items[s];
@@ -77,7 +77,7 @@ static void write_over(Plan *p, int step) {
         if (!life->bytes || life->last != k->last || !is_alike(from, n) || is_read_abreast(p, k, from)) continue;
         if (!stays_in_place(n, from)) continue;
         bool is_read_later = false;
-        for (int b = 1; b <= k->beside_count; b++) is_read_later |= reads_node(p->arena, kernel_node(k, b), from);
+        for (int b = 1; b <= k->beside_count; b++) is_read_later |= kernel_reads_node(p->arena, kernel_node(k, b), from);
         if (is_read_later) continue;
         k->over = from;
         life->last = k->first - 1; /* from here on its memory is the result's */

@@ -150,7 +150,7 @@ static const char *label_of(Arena *arena, const Kernel *k) {
 }
 
 static int64_t kernel_scratch(const Kernel *k, const PlanTarget *target) {
-    if (k->kind == KERNEL_COMPUTE) return target->lanes ? column_totals(k) : 0;
+    if (k->kind == KERNEL_COMPUTE) return target->lanes ? compute_column_totals(k) : 0;
     if (k->kind == KERNEL_BUCKET) return target->lanes ? k->bucket->payload * (int64_t)sizeof(double) : 0; /* totals of a row of sums */
     if (k->sweep) return sweep_scratch(k->sweep);
     if (k->kind == KERNEL_PRODUCT) return contraction_scratch(k->contraction);
@@ -239,7 +239,7 @@ bool plan_make(Plan *p, Arena *arena, Graph *g, const ProgramState *states, int 
     p->out->name = g->name;
     if (!schedule(arena, g, target, &p->kernels, error) || !make_buffers(p, states, state_count, target, error)) return false;
     for (const char *at = target->name; *at; at++) p->out->hash = (p->out->hash ^ (unsigned char)*at) * 1099511628211u;
-    measure_lives(p);
+    life_measure(p);
     place_in_arena(p);
     for (int i = 0; i < p->kernels.items.count; i++) {
         Kernel *kernel = &p->kernels.items.items[i];

@@ -37,7 +37,7 @@ void plan_print(const Plan *plan, FILE *out);
 
 /* place.c: finds when each buffer of the arena is alive; then gives each its offset, and decides
  * which kernels write over an operand (Kernel.over). */
-void measure_lives(Plan *plan);
+void life_measure(Plan *plan);
 void place_in_arena(Plan *plan);
 
 #endif

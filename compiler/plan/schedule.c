@@ -352,7 +352,7 @@ static void join_alike(Order *o, Collect *c, GNode *node) {
     for (int at = 0; at < alike->candidates.count && k->beside_count < MOST_TOGETHER - 1; at++) {
         GNode *other = alike->candidates.items[at];
         int operands = k->operand_count, beside = k->beside_count;
-        if (o->done[other->id] || !joins_kernel(o->arena, k, other, k->late && o->late[other->id]) || !waits_for_kernel(o, other)) continue;
+        if (o->done[other->id] || !kernel_joins(o->arena, k, other, k->late && o->late[other->id]) || !waits_for_kernel(o, other)) continue;
         join(o, c, other);
         if (k->beside_count == beside) continue;
         alike_note(alike, other);
@@ -422,7 +422,7 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
     }
     const bool abreast = target->abreast && !g->settings.no_fuse;
     int deepest = 0;
-    o.late = abreast ? late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
+    o.late = abreast ? plan_late_nodes(arena, g, &deepest) : arena_array(arena, unsigned char, o.ids);
     for (int depth = 0; depth <= deepest; depth++) {
         for (int i = 0; i < count; i++) { /* kernels with draws add run scalars behind them */
             GNode *node = g->nodes.items[i];
@@ -432,6 +432,6 @@ bool schedule(Arena *arena, Graph *g, const PlanTarget *target, KernelList *kern
             return false;
         }
     }
-    set_launches(g, kernels, abreast);
+    plan_set_launches(g, kernels, abreast);
     return true;
 }

@@ -148,7 +148,7 @@ static bool is_asked_elsewhere(Graph *g, Sweep *s, const Views *views, SweepView
 }
 
 /* A log-sum-exp of columns looks at its terms twice. */
-static bool is_asked_twice(SweepView view) { return view.columns && sums_exponentials(view.sink->pair.node); }
+static bool is_asked_twice(SweepView view) { return view.columns && node_sums_exponentials(view.sink->pair.node); }
 
 static VisitStep find_map(void *context, const GExpr *e) {
     Walk *w = context;

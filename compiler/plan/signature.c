@@ -168,13 +168,13 @@ static void name_kernel(Kernel *kernel, const Hash *h) {
  * in tiles, how each tile goes. */
 static void sign_loops(Hash *h, const Arguments *a, const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
-    collapse_axes(n, extents);
-    int axes = tile_axes(n, extents, &chunk);
+    compute_collapse_axes(n, extents);
+    int axes = compute_tile_axes(n, extents, &chunk);
     add(h, n->type);
     add(h, n->reducer);
     add(h, n->empty_is_error);
-    add(h, sums_columns(n));
-    add(h, sums_many(n));
+    add(h, node_sums_columns(n));
+    add(h, node_sums_many(n));
     add(h, a->chunk != 0);
     for (int i = 0; i < n->rank + n->red_rank; i++) {
         if (a->loop_of[i] < 0) continue;
@@ -200,8 +200,8 @@ static void sign_beside(Hash *h, const GNode *n) {
     add(h, n->reducer);
     add(h, n->empty_is_error);
     add(h, (uint64_t)n->red_rank);
-    add(h, sums_columns(n));
-    add(h, sums_many(n));
+    add(h, node_sums_columns(n));
+    add(h, node_sums_many(n));
 }
 
 static void sign_node(Signing *s, Hash *h, const GNode *n) {

@@ -82,12 +82,12 @@ static bool has_room(const Sweep *s, const PairSink *sink) {
     return s->sink_count == 0 || floats <= SWEEP_CHUNK;
 }
 
-bool sweep_keeps_lost(const GNode *n) { return sums_exponentials(n) || (n->reducer == GR_SUM && n->value->type == GT_REAL); }
+bool sweep_keeps_lost(const GNode *n) { return node_sums_exponentials(n) || (n->reducer == GR_SUM && n->value->type == GT_REAL); }
 
 static bool is_wide_sum(Graph *g, const GNode *n) { return n->reducer == GR_SUM && n->value->type == GT_INT && !gx_entries_fit(g, n); }
 
 static int cells_of(const GNode *n) {
-    int cells = sums_exponentials(n) || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
+    int cells = node_sums_exponentials(n) || n->reducer == GR_ARGMAX || n->reducer == GR_ARGMIN ? 2 : 1;
     return cells + sweep_keeps_lost(n) + (n->empty_is_error && n->guard ? 1 : 0);
 }
 

@@ -63,7 +63,7 @@ static bool walks_together(const GNode *node, const GExpr *e, int p, const int64
     return !expr_visit(e, stands_apart, &n);
 }
 
-void collapse_axes(const GNode *n, int64_t *extents) {
+void compute_collapse_axes(const GNode *n, int64_t *extents) {
     int64_t shape[2 * GRAPH_MAX_RANK];
     int last[2 * GRAPH_MAX_RANK]; /* by axis: the last axis of the run that it has been joined to */
     for (int i = 0; i < n->rank + n->red_rank; i++) last[i] = i;
@@ -95,8 +95,8 @@ static int column_tile_axes(const GNode *n, const int64_t *extents, int64_t *chu
     return n->rank - 1;
 }
 
-int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
-    if (sums_columns(n)) return column_tile_axes(n, extents, chunk);
+int compute_tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
+    if (node_sums_columns(n)) return column_tile_axes(n, extents, chunk);
     int64_t work = reduced_work(n);
     int axis = n->rank;
     *chunk = 0;
@@ -114,22 +114,22 @@ int tile_axes(const GNode *n, const int64_t *extents, int64_t *chunk) {
 
 int64_t compute_tiles(const GNode *n) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk, tiles = 1;
-    collapse_axes(n, extents);
-    int axes = tile_axes(n, extents, &chunk);
+    compute_collapse_axes(n, extents);
+    int axes = compute_tile_axes(n, extents, &chunk);
     for (int i = 0; i < axes; i++) tiles *= extents[i];
     return chunk ? (extents[axes] + chunk - 1) / chunk : tiles;
 }
 
-int64_t column_totals(const Kernel *k) {
+int64_t compute_column_totals(const Kernel *k) {
     int64_t extents[2 * GRAPH_MAX_RANK], chunk;
     bool has_totals = false;
     for (int i = 0; i <= k->beside_count; i++) {
         const GNode *n = kernel_node(k, i);
-        has_totals |= n->red_rank && sums_columns(n) && sums_many(n);
+        has_totals |= n->red_rank && node_sums_columns(n) && node_sums_many(n);
     }
     if (!has_totals) return 0;
-    collapse_axes(k->node, extents); /* the columns of a tile are those of several axes that became one */
-    tile_axes(k->node, extents, &chunk);
+    compute_collapse_axes(k->node, extents); /* the columns of a tile are those of several axes that became one */
+    compute_tile_axes(k->node, extents, &chunk);
     int64_t columns = chunk ? chunk : extents[k->node->rank - 1];
     return (k->beside_count + 1) * columns * (int64_t)sizeof(double);
 }

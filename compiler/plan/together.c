@@ -75,7 +75,7 @@ static bool is_member(const Kernel *k, const GNode *n) {
     return false;
 }
 
-bool reads_node(Arena *arena, const GNode *reader, const GNode *node) {
+bool kernel_reads_node(Arena *arena, const GNode *reader, const GNode *node) {
     const Loads loads = loads_of(arena, reader);
     for (int i = 0; i < loads.items.count; i++)
         if (loads.items.items[i]->tensor == node) return true;
@@ -87,15 +87,15 @@ static bool loops_serve(const GNode *first, const GNode *other) {
     int64_t loops[2 * GRAPH_MAX_RANK], own[2 * GRAPH_MAX_RANK];
     if (first->rank != other->rank || !same_shape(first->rank, first->shape, other->shape)) return false;
     if (other->red_rank && (first->red_rank != other->red_rank || !same_shape(first->red_rank, first->red_shape, other->red_shape))) return false;
-    if (other->red_rank && sums_columns(first) != sums_columns(other)) return false;
-    collapse_axes(first, loops);
-    collapse_axes(other, own);
+    if (other->red_rank && node_sums_columns(first) != node_sums_columns(other)) return false;
+    compute_collapse_axes(first, loops);
+    compute_collapse_axes(other, own);
     for (int i = 0; i < other->rank + other->red_rank; i++)
         if (loops[i] == 1 && own[i] > 1) return false;
     return true;
 }
 
-bool joins_kernel(Arena *arena, const Kernel *k, const GNode *node, bool late) {
+bool kernel_joins(Arena *arena, const Kernel *k, const GNode *node, bool late) {
     if (k->beside_count == MOST_TOGETHER - 1) return false;
     const Loads loads = loads_of(arena, node);
     if (loads.draws) return false; /* draws are alike, and share code as kernels of their own */

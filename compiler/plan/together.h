@@ -38,8 +38,8 @@ void alike_note(Alike *alike, const GNode *array);
  * must read or make the largest array that the node reads. A `late` node waits for the end of the
  * step, as its kernel does; only then may a large result be made earlier than it is needed. The
  * caller knows that everything else which the node reads has been computed. */
-bool joins_kernel(Arena *arena, const Kernel *kernel, const GNode *node, bool late);
+bool kernel_joins(Arena *arena, const Kernel *kernel, const GNode *node, bool late);
 /* True if an expression of `reader` reads `node`. */
-bool reads_node(Arena *arena, const GNode *reader, const GNode *node);
+bool kernel_reads_node(Arena *arena, const GNode *reader, const GNode *node);
 
 #endif

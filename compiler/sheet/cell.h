@@ -48,10 +48,10 @@ void draw_text(cairo_t *cairo, double x, double y, double width, const char *tex
 void draw_text_end(cairo_t *cairo, double x, double y, double width, const char *text);
 double text_width(cairo_t *cairo, const char *text);
 /* "12", "-0.153": a number as it stands in a cell. */
-void number_text(double value, char *out, size_t bytes);
+void draw_number_text(double value, char *out, size_t bytes);
 
 /* A colour from dark blue over green to yellow, for 0 .. 1. */
-void set_shade(cairo_t *cairo, double value);
-uint32_t shade_pixel(double value);
+void draw_set_shade(cairo_t *cairo, double value);
+uint32_t draw_shade_pixel(double value);
 
 #endif

@@ -76,7 +76,7 @@ void draw_cloud(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     const double half = c->width / 2.0, lens = (half - 5) / reach_of(points, count), radius = count > 1500 ? 1.1 : count > 300 ? 1.6 : 2.4;
     for (int64_t i = 0; i < count; i++) {
         const double near = 1 / (eye + points[i].depth);
-        set_shade(cairo, points[i].height);
+        draw_set_shade(cairo, points[i].height);
         cairo_arc(cairo, x + half + lens * points[i].x * near, y + half - lens * points[i].y * near, radius * eye * near, 0, 2 * M_PI);
         cairo_fill(cairo);
     }

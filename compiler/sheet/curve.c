@@ -70,7 +70,7 @@ static void draw_spectrogram(cairo_t *cairo, const Column *c, const void *cell, 
         for (int row = 0; row < height; row++) {
             uint32_t *line = (uint32_t *)(void *)(bytes + (ptrdiff_t)row * cairo_image_surface_get_stride(surface));
             const int bin = (height - 1 - row) * BINS / height; /* low frequencies at the bottom */
-            for (int pixel = 0; pixel < c->width; pixel++) line[pixel] = shade_pixel(1 - (levels[pixel * BINS + bin] - loudest) / silence);
+            for (int pixel = 0; pixel < c->width; pixel++) line[pixel] = draw_shade_pixel(1 - (levels[pixel * BINS + bin] - loudest) / silence);
         }
         cairo_surface_mark_dirty(surface);
         cairo_set_source_surface(cairo, surface, x, y);
@@ -91,7 +91,7 @@ void draw_curve(cairo_t *cairo, const Column *c, const void *cell, double x, dou
     cairo_fill(cairo);
     draw_zero(cairo, c, x, y, height);
     for (int64_t i = 0; i < lines; i++) {
-        set_shade(cairo, lines > 1 ? 0.85 * (double)i / (double)(lines - 1) : 0.3);
+        draw_set_shade(cairo, lines > 1 ? 0.85 * (double)i / (double)(lines - 1) : 0.3);
         draw_line(cairo, c, cell, i * count, count, x, y, height);
     }
     if (with_spectrogram) draw_spectrogram(cairo, c, cell, count, x, y + height + 4, (int)height);

@@ -89,8 +89,8 @@ static void draw_column_head(cairo_t *cairo, const Column *c, double x, double y
     draw_text(cairo, x, y, width, c->of->title);
     cairo_select_font_face(cairo, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_source_rgb(cairo, 0.45, 0.45, 0.45);
-    number_text(c->low, low, sizeof low);
-    number_text(c->high, high, sizeof high);
+    draw_number_text(c->low, low, sizeof low);
+    draw_number_text(c->high, high, sizeof high);
     const bool tells_range = c->scaled || c->kind == CELL_CURVE;
     if (tells_range) snprintf(text, sizeof text, "%s: %s .. %s", c->of->subtitle, low, high);
     else if (c->frames > c->shown) snprintf(text, sizeof text, "%s: %d of %lld", c->of->subtitle, c->shown, (long long)c->frames);

@@ -72,7 +72,7 @@ void draw_text_end(cairo_t *cairo, double x, double y, double width, const char 
     cairo_show_text(cairo, at);
 }
 
-void number_text(double value, char *out, size_t bytes) {
+void draw_number_text(double value, char *out, size_t bytes) {
     if (isnan(value)) snprintf(out, bytes, "missing");
     else if (value == floor(value) && fabs(value) < 1e9) snprintf(out, bytes, "%.0f", value);
     else snprintf(out, bytes, "%.3g", value);
@@ -88,13 +88,13 @@ static void shade(double value, double rgb[3]) {
     for (int i = 0; i < 3; i++) rgb[i] = stops[stop][i] + (place - stop) * (stops[stop + 1][i] - stops[stop][i]);
 }
 
-void set_shade(cairo_t *cairo, double value) {
+void draw_set_shade(cairo_t *cairo, double value) {
     double rgb[3];
     shade(value, rgb);
     cairo_set_source_rgb(cairo, rgb[0], rgb[1], rgb[2]);
 }
 
-uint32_t shade_pixel(double value) {
+uint32_t draw_shade_pixel(double value) {
     double rgb[3];
     shade(value, rgb);
     uint32_t pixel = 0xff;

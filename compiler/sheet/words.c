@@ -31,7 +31,7 @@ static void draw_listed(cairo_t *cairo, const Column *c, const void *cell, doubl
         cairo_set_source_rgb(cairo, 0.42, 0.62, 0.78);
         if (isfinite(value)) cairo_rectangle(cairo, x + NUMBER_WIDTH + width * fmin(zero, end), top, fmax(width * fabs(end - zero), 1), height - 1);
         cairo_fill(cairo);
-        number_text(value, text, sizeof text);
+        draw_number_text(value, text, sizeof text);
         cairo_set_source_rgb(cairo, isfinite(value) ? 0.1 : 0.7, 0.1, 0.1);
         draw_text(cairo, x, top + height - 3, NUMBER_WIDTH - 4, text);
     }
@@ -77,7 +77,7 @@ static int64_t run_of(const int32_t *words, int64_t at, int64_t count) {
 static void draw_number(cairo_t *cairo, const Column *c, const void *cell, double x, double y) {
     char text[256];
     if (c->of->type == COUPLET_I32) word_of(c->of, *(const int32_t *)cell, text, sizeof text);
-    else number_text(column_value(c->of, cell, 0), text, sizeof text);
+    else draw_number_text(column_value(c->of, cell, 0), text, sizeof text);
     draw_text(cairo, x, y + TEXT_SIZE, c->width, text);
 }
 

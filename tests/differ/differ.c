@@ -117,7 +117,7 @@ static void try_library(Batch *b, char **names, int count) {
 
 static void try_file(Batch *b, const char *path) {
     Arena *arena = arena_new();
-    const Source *source = read_text(arena, path);
+    const Source *source = load_source(arena, path);
     if (!source) {
         b->d->wrong++;
         arena_free(arena);

@@ -28,7 +28,7 @@ static const char *small_text(Arena *arena, const char *path) {
     static const struct {
         const char *name, *value;
     } smaller[] = {{"width", "2"}, {"batch", "8"}, {"half", "4"}, {"d0", "4"}};
-    Source *source = read_text(arena, path);
+    Source *source = load_source(arena, path);
     if (!source) return NULL;
     char *text = arena_strndup(arena, source->text, source->length);
     for (size_t i = 0; i < sizeof smaller / sizeof *smaller; i++) shrink_setting(text, smaller[i].name, smaller[i].value);
@@ -113,7 +113,7 @@ void subject_of_method(Subject *s, Arena *arena, const char *path) {
     const char *text = small_text(arena, path);
     Method *method = text ? load_text(arena, diag, path, text) : NULL;
     Snapshot written = {.name = "train", .pass = "simplify"};
-    const CompileOptions options = {.after = snapshot_pass, .context = &written};
+    const CompileOptions options = {.after = gradient_snapshot_pass, .context = &written};
     if (!method || diag_error_count(diag) || !(s->lowered = compile_method(arena, diag, method, METHOD_STEPS, &options))) {
         diag_print(diag, stdout);
         s->error = "it does not compile";

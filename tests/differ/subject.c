@@ -97,8 +97,8 @@ typedef struct Watching {
 
 static void watch_function(void *context, const Graph *g, const char *pass) {
     Watching *w = context;
-    snapshot_pass(&w->written, g, pass);
-    snapshot_pass(&w->s->differentiated, g, pass);
+    gradient_snapshot_pass(&w->written, g, pass);
+    gradient_snapshot_pass(&w->s->differentiated, g, pass);
     if (strcmp(pass, "lower") == 0) arrays_fit_indices(w->s->arrays, g);
     if (strcmp(pass, "differentiate") == 0) take_answers(w->s, g);
     else if (w->s->answers && !w->s->error && (!w->s->is_long || strcmp(pass, "split") == 0)) compare_pass(w->s, g, pass);
@@ -201,7 +201,7 @@ void subject_of_text(Subject *s, Arena *arena, const char *name, const char *tex
     s->function = last_function(method);
     s->arrays = arena_new_of(arena, FunctionArrays);
     s->arrays->arena = arena;
-    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, find_function(method, s->function), &o)) {
+    if (diag_error_count(diag) || !s->function || !arrays_make_up(s->arrays, method_find_function(method, s->function), &o)) {
         s->error = messages(arena, diag);
         return;
     }

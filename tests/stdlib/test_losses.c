@@ -124,7 +124,7 @@ static bool build(Loss *l, const Method *method, const Stmt *fn) {
     static Options none;
     Diag *diag = diag_new(l->arena);
     Snapshot written = {.name = fn->name, .pass = "lower"};
-    const CompileOptions lower = {.after = snapshot_pass, .context = &written};
+    const CompileOptions lower = {.after = gradient_snapshot_pass, .context = &written};
     l->fn = fn;
     l->arrays.arena = l->arena;
     if (!arrays_make_up(&l->arrays, fn, &none)) return false;

@@ -25,14 +25,14 @@ static ComputeSpec held(Chunk *c, const Part *p, const Opened *o, int64_t block)
     return spec;
 }
 
-ComputeSpec open_block(Chunk *c, const Part *p, int64_t block) {
+ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block) {
     Opened o;
     if (p->opened) return p->opened[block];
     open_part(c, p, &o);
     return held(c, p, &o, block);
 }
 
-int64_t block_read(Chunk *c, const GExpr *load) {
+int64_t chunk_block_read(Chunk *c, const GExpr *load) {
     const Part *p = part_of(c, load->tensor);
     int64_t low, high, size = block_size(p);
     if (!gx_range(c->g, load->args[p->index], NULL, &low, &high) || low < 0 || high >= graph_extent(p->node, p->index)) return -1;
@@ -46,7 +46,7 @@ static bool block_fits(Chunk *c, const ComputeSpec *spec, int64_t block) {
     for (int i = 0; i < l.items.count; i++) {
         const Part *of = part_of(c, l.items.items[i]->tensor);
         if (!has_samples(of)) continue;
-        int64_t read = block_read(c, l.items.items[i]);
+        int64_t read = chunk_block_read(c, l.items.items[i]);
         bool same = read >= 0 && read % c->chunks == block % c->chunks;
         if (!same && of->form == FORM_BLOCKS) return false;
         anchored |= same;
@@ -54,7 +54,7 @@ static bool block_fits(Chunk *c, const ComputeSpec *spec, int64_t block) {
     return anchored;
 }
 
-bool fits(Chunk *c, Part *p) {
+bool chunk_fits(Chunk *c, Part *p) {
     Opened o;
     open_part(c, p, &o);
     ComputeSpec *opened = arena_array(c->scratch, ComputeSpec, p->blocks);

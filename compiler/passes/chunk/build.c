@@ -34,7 +34,7 @@ static const GExpr *read_block(void *context, Graph *g, const GExpr *e) {
     Part *p = part_of(c, e->tensor);
     const GExpr *args[GRAPH_MAX_RANK + 1], *otherwise = e->has_else ? e->args[e->arg_count - 1] : NULL;
     memcpy(args, e->args, sizeof args);
-    int64_t number = has_samples(p) ? block_read(c, e) : -1;
+    int64_t number = has_samples(p) ? chunk_block_read(c, e) : -1;
     if (number < 0) return p->now == e->tensor ? e : gx_load(g, p->now, e->tensor->rank, args, otherwise);
     GNode *made = p->form == FORM_GIVEN || (p->is_cut && c->second) ? slice(c, p, number) : block(c, p, number);
     args[p->index] = gx2(g, G_SUB, args[p->index], gx_int(g, number * block_size(p)));
@@ -42,7 +42,7 @@ static const GExpr *read_block(void *context, Graph *g, const GExpr *e) {
 }
 
 static GNode *make_block(Chunk *c, Part *p, int64_t number) {
-    ComputeSpec spec = open_block(c, p, number);
+    ComputeSpec spec = chunk_open_block(c, p, number);
     spec.value = gx_rewrite(c->g, spec.value, read_block, c);
     spec.guard = gx_rewrite(c->g, spec.guard, read_block, c);
     spec.active = gx_rewrite(c->g, spec.active, read_block, c);

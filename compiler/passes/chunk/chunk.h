@@ -64,12 +64,12 @@ static inline int64_t block_size(const Part *p) {
 /* ---- blocks.c ---- */
 
 /* The node's formula for one block, with the index of its samples held within the block. */
-ComputeSpec open_block(Chunk *c, const Part *p, int64_t block);
+ComputeSpec chunk_open_block(Chunk *c, const Part *p, int64_t block);
 /* The block of its array that a read in such a formula stays in; -1: it stays in none. */
-int64_t block_read(Chunk *c, const GExpr *load);
+int64_t chunk_block_read(Chunk *c, const GExpr *load);
 /* True if the node can be made in p->blocks blocks along p->index. Arrays in blocks must be read in
  * blocks of the same chunk, and at least one read must say where the samples are. */
-bool fits(Chunk *c, Part *p);
+bool chunk_fits(Chunk *c, Part *p);
 
 /* find.c: finds the form of every node. What mixes the samples goes into graph->mix. */
 void find_forms(Chunk *c);

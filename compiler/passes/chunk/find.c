@@ -59,7 +59,7 @@ static bool find_index(Chunk *c, Part *p, int from, int to) {
         }
         for (int i = 0; i < count; i++) {
             p->blocks = counts[i];
-            if (p->blocks % c->chunks == 0 && fits(c, p)) return true;
+            if (p->blocks % c->chunks == 0 && chunk_fits(c, p)) return true;
         }
     }
     return false;
@@ -120,7 +120,7 @@ static int64_t largest_operand(const Chunk *c, const Part *p) {
 static bool users_fit(Chunk *c, const Part *p) {
     for (int i = 0; i < p->users.count; i++) {
         Part *u = &c->parts[p->users.items[i]];
-        if (in_second_loop(u) && !fits(c, u)) return false;
+        if (in_second_loop(u) && !chunk_fits(c, u)) return false;
     }
     return true;
 }

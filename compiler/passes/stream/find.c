@@ -42,7 +42,7 @@ static bool is_pair(const GExpr *load) {
 static bool few_places(const GNode *n, const GExpr *load) {
     uint32_t mask = 0;
     int64_t places = 1;
-    for (int i = 0; i < load->tensor->rank; i++) mask |= index_mask(load->args[i]);
+    for (int i = 0; i < load->tensor->rank; i++) mask |= expr_index_mask(load->args[i]);
     for (int i = 0; i < n->rank + n->red_rank; i++)
         if (mask & 1u << i) places *= graph_extent(n, i);
     int64_t rows = load->tensor->shape[0], columns = load->tensor->shape[1];
@@ -83,7 +83,7 @@ static bool place_is_data(const GExpr *load) {
 /* True if every factor reads either the pair or the rows. A factor that reads the index `payload`
  * is one of the rows, and must not read the index that the sum keeps of the pair. */
 static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t payload) {
-    uint32_t mask = index_mask(e);
+    uint32_t mask = expr_index_mask(e);
     if (!(mask & payload)) return true;
     if (e->op == G_MUL || e->op == G_DIV) return factors_part(s, e->args[0], own, payload) && factors_part(s, e->args[1], own, payload);
     if (e->op == G_NEG) return factors_part(s, e->args[0], own, payload);
@@ -95,8 +95,8 @@ static bool factors_part(Stream *s, const GExpr *e, uint32_t own, uint32_t paylo
 static bool is_weighted(Stream *s, const GNode *n, int own) {
     if (n->reducer != GR_SUM || n->type != GT_REAL) return false;
     uint32_t payload = 1u << (1 - own);
-    if (!(index_mask(n->value) & payload)) return false;
-    if (n->guard && (index_mask(n->guard) & payload)) return false;
+    if (!(expr_index_mask(n->value) & payload)) return false;
+    if (n->guard && (expr_index_mask(n->guard) & payload)) return false;
     return factors_part(s, n->value, 1u << own, payload);
 }
 

@@ -21,7 +21,7 @@ typedef struct Hoist {
     ARRAY(bool) chosen;
 } Hoist;
 
-bool reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
+bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index) {
     const GExpr *found[GRAPH_MAX_FREE];
     int count = gx_free_indices(g, expr, found);
     for (int i = 0; i < count; i++)
@@ -146,7 +146,7 @@ static const GExpr *hoist(Hoist *h, const GExpr *e, bool chosen) {
     if (e->op == G_CONST || e->op == G_INDEX) return e;
     for (int i = 0; i < h->from.count; i++)
         if (h->from.items[i] == e && h->chosen.items[i] == chosen) return h->to.items[i];
-    bool own = reads_index(h->g, e, h->own), other = reads_index(h->g, e, h->other);
+    bool own = stream_reads_index(h->g, e, h->own), other = stream_reads_index(h->g, e, h->other);
     const GExpr *index = own ? h->own : other ? h->other : NULL, *result = NULL;
     const bool taken = !(own && other) && is_worth_it(e);
     if (taken) result = !chosen || cannot_fault(h->g, e) ? node_of(h, e, index) : checked_node(h, e, index);
@@ -172,8 +172,8 @@ typedef struct Reciprocal {
 static const GExpr *multiply_instead(void *context, Graph *g, const GExpr *e) {
     const Reciprocal *r = context;
     if (e->op != G_DIV || e->args[0]->op == G_CONST) return e;
-    if (!reads_index(g, e->args[0], r->own) || !reads_index(g, e->args[0], r->other)) return e;
-    if (reads_index(g, e->args[1], r->own) && reads_index(g, e->args[1], r->other)) return e;
+    if (!stream_reads_index(g, e->args[0], r->own) || !stream_reads_index(g, e->args[0], r->other)) return e;
+    if (stream_reads_index(g, e->args[1], r->own) && stream_reads_index(g, e->args[1], r->other)) return e;
     return gx2(g, G_MUL, e->args[0], gx2(g, G_DIV, gx_real(g, 1), e->args[1]));
 }
 

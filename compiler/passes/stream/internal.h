@@ -97,6 +97,6 @@ const GExpr *stream_hoist(Graph *g, const GExpr *expr, const GExpr *own, const G
                           bool guarded, Span span);
 
 /* True if the expression reads the index. */
-bool reads_index(Graph *g, const GExpr *expr, const GExpr *index);
+bool stream_reads_index(Graph *g, const GExpr *expr, const GExpr *index);
 
 #endif

@@ -25,7 +25,7 @@ typedef struct Pick {
 static const GExpr *key_in(Graph *g, const GExpr *e, const GExpr *other, const GExpr *place) {
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
-        if (e->args[side] == other && !reads_index(g, e->args[1 - side], other) && reads_index(g, e->args[1 - side], place)) return e->args[1 - side];
+        if (e->args[side] == other && !stream_reads_index(g, e->args[1 - side], other) && stream_reads_index(g, e->args[1 - side], place)) return e->args[1 - side];
     return NULL;
 }
 
@@ -34,17 +34,17 @@ static bool pick_along(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     for (int i = 0; i < c->count; i++) {
         const GExpr *key = p->key ? NULL : key_in(g, c->items[i], p->other, spec->red[0]);
         if (key) p->key = key;
-        else if (!p->key && !reads_index(g, c->items[i], p->other)) p->ahead = gx_and(g, p->ahead, c->items[i]);
+        else if (!p->key && !stream_reads_index(g, c->items[i], p->other)) p->ahead = gx_and(g, p->ahead, c->items[i]);
         else p->holds = gx_and(g, p->holds, c->items[i]);
     }
-    return p->key && !(spec->reducer == GR_SUM && reads_index(g, spec->value, p->other));
+    return p->key && !(spec->reducer == GR_SUM && stream_reads_index(g, spec->value, p->other));
 }
 
 static bool pick(Graph *g, const ComputeSpec *spec, Pick *p) {
     Conjuncts c = {.count = 0};
     bool sum = spec->reducer == GR_SUM && spec->value->type == GT_REAL, any = spec->reducer == GR_ANY;
     if ((!sum && !any) || spec->empty_is_error || spec->out_rank != 2 || spec->red_rank != 1 || spec->active) return false;
-    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !list_conjuncts(spec->guard, &c) || (any && !list_conjuncts(spec->value, &c))) return false;
+    if (graph_index_extent(g, spec->red[0]) > MOST_PLACES || !expr_list_conjuncts(spec->guard, &c) || (any && !expr_list_conjuncts(spec->value, &c))) return false;
     return pick_along(g, spec, &c, 1, p) || pick_along(g, spec, &c, 0, p);
 }
 

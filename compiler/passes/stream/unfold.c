@@ -95,7 +95,7 @@ static const GExpr *insert(void *context, Graph *g, const GExpr *e) {
     uint32_t id = e->tensor->id;
     if (u->s->root_of[id] >= 0) return of_root(u, e, u->s->root_of[id]);
     const ComputeSpec *element = u->element[id], *outer = NULL;
-    if (!element && u->of_pairs && !e->has_else && !(u->payload && reads_index(g, e, u->payload))) outer = u->outer[id];
+    if (!element && u->of_pairs && !e->has_else && !(u->payload && stream_reads_index(g, e, u->payload))) outer = u->outer[id];
     if (element || outer) {
         const ComputeSpec *made = element ? element : outer;
         const GExpr *value = gx_substitute(g, made->value, 2, made->out, e->args);
@@ -154,7 +154,7 @@ static GNode *make_total(Graph *g, const ComputeSpec *spec) {
     if (spec->reducer == GR_LSE_REST) {
         row.reducer = GR_MAX;
         const GExpr *largest = gx_load(g, graph_compute(g, &row), 1, total.red, NULL);
-        return rest_of_parts(g, &total, largest, part);
+        return shift_rest_of_parts(g, &total, largest, part);
     }
     total.value = part;
     return graph_compute(g, &total);
@@ -170,7 +170,7 @@ static const GExpr *times(Graph *g, const GExpr *product, const GExpr *factor, b
 }
 
 static void part_factors(Graph *g, Factors *f, const GExpr *e, const GExpr *payload, bool divides) {
-    if (!reads_index(g, e, payload)) {
+    if (!stream_reads_index(g, e, payload)) {
         f->weight = times(g, f->weight, e, divides);
     } else if (e->op == G_MUL || e->op == G_DIV) {
         part_factors(g, f, e->args[0], payload, divides);

@@ -42,7 +42,7 @@ static bool is_product(Graph *g, const GNode *n, int axis) {
     for (int i = 0; i < n->rank; i++)
         if (i != axis) pair[count++] = i;
     for (int row = 0; row < 2; row++)
-        if (!reads_index(g, spec.value->args[0], spec.out[pair[!row]]) && !reads_index(g, spec.value->args[1], spec.out[pair[row]]))
+        if (!stream_reads_index(g, spec.value->args[0], spec.out[pair[!row]]) && !stream_reads_index(g, spec.value->args[1], spec.out[pair[row]]))
             return n->shape[pair[0]] * n->shape[pair[1]] >= (n->shape[pair[0]] + n->shape[pair[1]]) * n->red_shape[0];
     return false;
 }

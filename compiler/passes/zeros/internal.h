@@ -11,7 +11,7 @@
 #include "compiler/passes/passes.h"
 
 /* True if the expression reads one of the indices. */
-bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count);
+bool zeros_reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count);
 
 /* A scatter: S[own.., x] = sum over r of amount[own.., r] where key(own.., r) == x. x is axis
  * `axis` of S. */
@@ -46,6 +46,6 @@ typedef struct Linear {
 GNode *gather_term(Graph *g, const ComputeSpec *sum, const Term *term);
 
 /* places.c: replaces sums over scatters by sums over their places. */
-void use_places(Graph *g);
+void zeros_use_places(Graph *g);
 
 #endif

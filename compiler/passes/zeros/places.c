@@ -41,9 +41,9 @@ typedef struct Places {
 
 static bool is_scatter(Graph *g, const GNode *n, Scatter *s) {
     int64_t smallest = g->settings.stream_bytes ? g->settings.stream_bytes : SMALLEST;
-    if (!reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL || n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest) return false;
+    if (!node_reduces_by_key(n) || n->reducer != GR_SUM || n->type != GT_REAL || n->empty_is_error || n->red_rank != 1 || n->rank < 2 || graph_bytes(n) < smallest) return false;
     Conjuncts c = {.count = 0};
-    if (!list_conjuncts(n->guard, &c)) return false;
+    if (!expr_list_conjuncts(n->guard, &c)) return false;
     for (int i = 0; i < c.count; i++) {
         int axis;
         if (!key_of(n, c.items[i], &axis) || LEAST_GAIN * n->red_shape[0] > n->shape[axis]) continue;
@@ -85,10 +85,10 @@ static void open_scatter(Places *p, Scatter *s) {
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, s->node, &spec);
-    list_conjuncts(spec.guard, &c);
+    expr_list_conjuncts(spec.guard, &c);
     const GExpr *ahead = NULL, *behind = NULL, *key = NULL, *x = spec.out[s->axis];
     for (int i = 0; i < c.count; i++) {
-        if (reads_one_of(g, c.items[i], &x, 1)) key = c.items[i]->args[c.items[i]->args[0] == x ? 1 : 0];
+        if (zeros_reads_one_of(g, c.items[i], &x, 1)) key = c.items[i]->args[c.items[i]->args[0] == x ? 1 : 0];
         else if (key) behind = gx_and(g, behind, c.items[i]);
         else ahead = gx_and(g, ahead, c.items[i]);
     }
@@ -343,7 +343,7 @@ static void build(Places *p) {
     rewrite_ends(g, now, p);
 }
 
-void use_places(Graph *g) {
+void zeros_use_places(Graph *g) {
     Places *p = arena_new_of(g->arena, Places);
     p->g = g;
     for (int i = 0; i < g->nodes.count; i++) {

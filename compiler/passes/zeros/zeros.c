@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-bool reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count) {
+bool zeros_reads_one_of(Graph *g, const GExpr *expr, const GExpr *const *indices, int count) {
     const GExpr *found[GRAPH_MAX_FREE];
     int free = expr ? gx_free_indices(g, expr, found) : 0;
     for (int i = 0; i < free; i++)
@@ -87,7 +87,7 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
         *place = e->args[1 - side];
         *axis = index->op == G_INDEX ? axis_of(spec, index) : -1;
         bool inside = *axis >= 0 && gx_range(g, *place, NULL, &low, &high) && low >= 0 && high < graph_index_extent(g, index);
-        if (inside && !reads_one_of(g, *place, &index, 1)) return true;
+        if (inside && !zeros_reads_one_of(g, *place, &index, 1)) return true;
     }
     return false;
 }
@@ -96,7 +96,7 @@ static bool is_place(Graph *g, const ComputeSpec *spec, const GExpr *e, int *axi
  * may be the sum's own. */
 static bool stands_alone(Graph *g, const ComputeSpec *spec, const Conjuncts *c, int number) {
     for (int i = 0; i < number; i++)
-        if (reads_one_of(g, c->items[i], spec->red, spec->red_rank)) return false;
+        if (zeros_reads_one_of(g, c->items[i], spec->red, spec->red_rank)) return false;
     return true;
 }
 
@@ -126,7 +126,7 @@ static const GExpr *only_value(Graph *g, const ComputeSpec *spec, const GExpr *e
     if (e->op != G_EQ || e->args[0]->type != GT_INT) return NULL;
     for (int side = 0; side < 2; side++)
         for (*at = 0; *at < spec->red_rank; ++*at)
-            if (e->args[side] == spec->red[*at] && !reads_one_of(g, e->args[1 - side], spec->red, spec->red_rank)) return e->args[1 - side];
+            if (e->args[side] == spec->red[*at] && !zeros_reads_one_of(g, e->args[1 - side], spec->red, spec->red_rank)) return e->args[1 - side];
     return NULL;
 }
 
@@ -134,7 +134,7 @@ static GNode *one_term(Graph *g, const ComputeSpec *spec, const Conjuncts *c, in
     ComputeSpec term = *spec;
     const GExpr *index = spec->red[at], *first = NULL, *then = NULL;
     for (int i = 0; i < c->count; i++) { /* the value may be read only where the conditions ahead of it hold */
-        bool ahead = i < number && !reads_one_of(g, c->items[i], &index, 1);
+        bool ahead = i < number && !zeros_reads_one_of(g, c->items[i], &index, 1);
         if (ahead) first = gx_and(g, first, c->items[i]);
         else if (i != number) then = gx_and(g, then, c->items[i]);
     }
@@ -162,9 +162,9 @@ static int kept_first(Graph *g, const ComputeSpec *spec, int *target, const GExp
     for (int side = 0; side < 2; side++) {
         const GExpr *index = guard->args[side], *key = guard->args[1 - side];
         *target = index->op == G_INDEX ? axis_of(spec, index) : -1;
-        if (*target < 0 || reads_one_of(g, key, spec->out, spec->out_rank) || reads_one_of(g, spec->value, &index, 1)) continue;
+        if (*target < 0 || zeros_reads_one_of(g, key, spec->out, spec->out_rank) || zeros_reads_one_of(g, spec->value, &index, 1)) continue;
         *read = key;
-        bool first = reads_one_of(g, key, &spec->red[0], 1), second = reads_one_of(g, key, &spec->red[1], 1);
+        bool first = zeros_reads_one_of(g, key, &spec->red[0], 1), second = zeros_reads_one_of(g, key, &spec->red[1], 1);
         if (first != second) return first ? 0 : 1;
     }
     return -1;
@@ -196,7 +196,7 @@ static GNode *leave_out(Graph *g, GNode *node) {
     ComputeSpec spec;
     Conjuncts c = {.count = 0};
     graph_open(g, node, &spec);
-    if (!list_conjuncts(spec.guard, &c)) return node;
+    if (!expr_list_conjuncts(spec.guard, &c)) return node;
     const GExpr *key;
     int target, kept = node->red_rank == 2 && graph_extent(node, node->rank) * graph_extent(node, node->rank + 1) >= LARGE_SUM ? kept_first(g, &spec, &target, &key) : -1;
     if (kept >= 0) return in_two_levels(g, &spec, kept, target, key);
@@ -209,7 +209,7 @@ static GNode *leave_out(Graph *g, GNode *node) {
         int axis;
         int64_t low, high;
         const GExpr *place;
-        if (reads_one_of(g, c.items[i], spec.red, spec.red_rank)) continue;
+        if (zeros_reads_one_of(g, c.items[i], spec.red, spec.red_rank)) continue;
         if (range_of(g, &spec, c.items[i], &axis, &low, &high)) return narrow(g, &spec, node->type, &c, i, axis, low, high);
         if (is_place(g, &spec, c.items[i], &axis, &place) && stands_alone(g, &spec, &c, i)) return at_place(g, &spec, node->type, &c, i, axis, place);
     }
@@ -220,6 +220,6 @@ void pass_zeros(Graph *g) {
     graph_prune(g);
     rewrite_each(g, leave_out);
     graph_prune(g);
-    use_places(g);
+    zeros_use_places(g);
     graph_prune(g);
 }

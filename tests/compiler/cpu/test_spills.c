@@ -69,7 +69,7 @@ static int check_kernel(const Processor *processor, const Contraction *c, const 
         emitter_open(&e, arena);
         emit_kernel(&e, &kernel);
         processor_prepare(processor, machine, e.module);
-        if (optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
+        if (cpu_optimise_code(arena, e.module, machine, &error)) text = generate_code(arena, e.module, machine, LLVMAssemblyFile, &error);
     }
     char *name = arena_printf(arena, "%s, %s", processor->name, what);
     int faults = 1;
